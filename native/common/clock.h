@@ -1,0 +1,15 @@
+// One clock for every process of a Worker: CLOCK_MONOTONIC in nanoseconds, comparable across processes.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+
+namespace callring {
+
+[[nodiscard]] inline std::uint64_t now_ns() noexcept {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return (static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U) + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+}  // namespace callring

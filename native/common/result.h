@@ -1,0 +1,82 @@
+// Result<T>: a value or an Error. Errors are values inside native/ and become exceptions only in bindings/.
+// Guarantees: no allocation of its own; the error path carries one message written for a person.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+
+namespace callring {
+
+// What went wrong, as far as a caller can act on it. The number travels in control replies: append only.
+enum class Code : std::uint32_t {
+    ok = 0,
+    invalid_argument = 1,            // the caller's value is wrong
+    io = 2,                          // a system call failed
+    timeout = 3,                     // no answer within the one control timeout
+    closed = 4,                      // the other end, or the Worker, is gone
+    malformed = 5,                   // bytes from another process do not decode
+    layout_mismatch = 6,             // the two ends speak different layout versions
+    hashid_format_invalid = 7,       // identity.md, codes
+    hashid_descriptor_mismatch = 8,  // identity.md, codes
+    kind_unsupported = 9,            // identity.md, codes
+    slot_exhausted = 10,             // identity.md, codes
+    not_installed = 11,              // a frame's digest has no slot in this child
+    prepare_failed = 12,             // loading a binary or unpickling a callable failed
+    out_of_memory = 13,
+    kernel_failed = 14,    // a kernel or an orchestration function returned non-zero
+    python_exception = 15, // a Python callable raised
+    worker_lost = 16,      // the child died while it ran the task
+    skipped = 17,          // a predecessor failed; never executed
+    cancelled = 18,        // withdrawn before it began
+    back_pressure = 19,    // a bound was reached and nothing moved until the timeout
+};
+
+struct Error {
+    Code code = Code::invalid_argument;
+    std::string message;
+};
+
+template <class T>
+class [[nodiscard]] Result {
+public:
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}   // NOLINT(google-explicit-constructor)
+    Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+
+    [[nodiscard]] bool ok() const noexcept { return state_.index() == 0; }
+    explicit operator bool() const noexcept { return ok(); }
+
+    [[nodiscard]] T& value() & { return std::get<0>(state_); }
+    [[nodiscard]] const T& value() const& { return std::get<0>(state_); }
+    [[nodiscard]] T&& value() && { return std::get<0>(std::move(state_)); }
+    T& operator*() & { return value(); }
+    const T& operator*() const& { return value(); }
+    T* operator->() { return &value(); }
+    const T* operator->() const { return &value(); }
+
+    [[nodiscard]] const Error& error() const& { return std::get<1>(state_); }
+    [[nodiscard]] Error&& error() && { return std::get<1>(std::move(state_)); }
+
+private:
+    std::variant<T, Error> state_;
+};
+
+// Result<void>: success or an Error.
+template <>
+class [[nodiscard]] Result<void> {
+public:
+    Result() = default;
+    Result(Error error) : error_(std::move(error)), failed_(true) {}  // NOLINT(google-explicit-constructor)
+
+    [[nodiscard]] bool ok() const noexcept { return !failed_; }
+    explicit operator bool() const noexcept { return ok(); }
+    [[nodiscard]] const Error& error() const& { return error_; }
+    [[nodiscard]] Error&& error() && { return std::move(error_); }
+
+private:
+    Error error_;
+    bool failed_ = false;
+};
+
+}  // namespace callring

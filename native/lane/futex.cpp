@@ -1,0 +1,32 @@
+#include "lane/futex.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace callring {
+
+FutexWait futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                     std::optional<std::uint64_t> deadline_ns) noexcept {
+    timespec deadline{};
+    if (deadline_ns) {
+        deadline.tv_sec = static_cast<time_t>(*deadline_ns / 1'000'000'000U);
+        deadline.tv_nsec = static_cast<long>(*deadline_ns % 1'000'000'000U);
+    }
+    // FUTEX_WAIT_BITSET takes an absolute time, so a wait that is begun again does not start its timeout anew.
+    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, deadline_ns ? &deadline : nullptr,
+                                  nullptr, FUTEX_BITSET_MATCH_ANY);
+    if (result == 0 || errno == EAGAIN) {
+        return FutexWait::woken;
+    }
+    return errno == EINTR ? FutexWait::interrupted : FutexWait::timed_out;
+}
+
+void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
+    ::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
+}
+
+}  // namespace callring
