@@ -1,0 +1,62 @@
+// Channel: one end of a control socket. Sends and receives whole messages with their descriptors.
+// Guarantees: a message arrives whole or not at all; every received descriptor is close-on-exec and owned; send and
+// receive may be used by different threads at once, each by one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "control/message.h"
+
+namespace callring {
+
+struct Message {
+    MessageHeader header;
+    std::string body;
+    std::vector<UniqueFd> fds;
+
+    [[nodiscard]] Op op() const noexcept { return static_cast<Op>(header.op); }
+    [[nodiscard]] Code code() const noexcept { return static_cast<Code>(header.code); }
+    // Takes the descriptor at `index`; invalid if the message has none there.
+    [[nodiscard]] UniqueFd take_fd(std::size_t index) {
+        return index < fds.size() ? std::move(fds[index]) : UniqueFd();
+    }
+};
+
+class Channel {
+public:
+    Channel() = default;
+    explicit Channel(UniqueFd socket) noexcept : socket_(std::move(socket)) {}
+
+    // A connected pair, both close-on-exec.
+    static Result<std::pair<Channel, Channel>> pair();
+
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+    void close() noexcept { socket_.reset(); }
+
+    // Sends one message; waits while the other end does not read, until `deadline_ns` (CLOCK_MONOTONIC).
+    // Errors: timeout, closed, io, invalid_argument (body or descriptors over the limits of message.h).
+    Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds,
+                      std::uint64_t deadline_ns) const;
+
+    // Receives one message without waiting; nullopt when there is none.
+    // Errors: closed (end of file), malformed (not a message of ours), layout_mismatch, io.
+    [[nodiscard]] Result<std::optional<Message>> try_receive() const;
+    // Waits for one message until `deadline_ns`; without one, for ever.
+    [[nodiscard]] Result<Message> receive(std::optional<std::uint64_t> deadline_ns) const;
+
+private:
+    UniqueFd socket_;
+};
+
+// Milliseconds for poll(2) until `deadline_ns`, rounded up, at least 0; -1 for no deadline.
+[[nodiscard]] int poll_timeout_ms(std::optional<std::uint64_t> deadline_ns) noexcept;
+
+}  // namespace callring

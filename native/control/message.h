@@ -1,0 +1,44 @@
+// The one definition of control messages: what travels on the SOCK_SEQPACKET socket between a parent and a child.
+// A message is a MessageHeader, then `body_bytes` of body; descriptors travel beside it (SCM_RIGHTS). Every message
+// carries the layout version, so that each end refuses the other at the first word if it speaks another one.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace callring {
+
+inline constexpr std::uint32_t kControlMagic = 0x43524C43;  // "CLRC"
+inline constexpr std::size_t kMaxMessageBody = std::size_t{32} * 1024;
+inline constexpr std::size_t kMaxMessageFds = 4;
+
+// Requests go from parent to child and are answered by a message with the same op and sequence number, `code` telling
+// the outcome and the body the reason. `result`, `child_started` and `child_exited` are notices without an answer.
+enum class Op : std::uint32_t {
+    start = 1,          // lane, bell, progress event as descriptors; body: StartBody of the child's kind
+    map_arena = 2,      // argument: arena id; descriptor: the arena
+    register_callable = 3,  // digest, kind; descriptor: sealed payload
+    unregister_callable = 4,  // digest
+    shutdown = 5,       // finish what was begun and exit
+    result = 6,         // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
+    fork_child = 7,     // parent to fork server; argument: child id; descriptor: the new child's control socket
+    child_exited = 8,   // fork server to parent; argument: child id; body: i32 wait status
+    log = 9,            // child to parent; argument: level; body: one line
+};
+
+struct MessageHeader {
+    std::uint32_t magic = kControlMagic;
+    std::uint32_t layout_version = 0;
+    std::uint32_t op = 0;
+    std::uint32_t code = 0;  // Code, in replies
+    std::uint64_t sequence = 0;
+    std::uint64_t argument = 0;
+    std::uint32_t kind = 0;  // callable kind, in register_callable
+    std::uint32_t body_bytes = 0;
+    std::array<std::byte, 32> digest{};
+};
+static_assert(sizeof(MessageHeader) == 72 && std::is_trivially_copyable_v<MessageHeader>);
+
+}  // namespace callring

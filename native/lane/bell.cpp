@@ -1,0 +1,70 @@
+#include "lane/bell.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace callring {
+
+namespace {
+constexpr auto kAwake = static_cast<std::uint32_t>(BellState::awake);
+constexpr auto kWaiter = static_cast<std::uint32_t>(BellState::waiter);
+constexpr auto kProgress = static_cast<std::uint32_t>(BellState::progress);
+}  // namespace
+
+Result<std::unique_ptr<ParentBell>> ParentBell::create() {
+    auto map = SharedMap::create("callring-bell", sizeof(Bell));
+    if (!map) {
+        return std::move(map).error();
+    }
+    new (map->data()) Bell{};
+    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event.valid()) {
+        return Error{Code::io, std::string("eventfd: ") + std::strerror(errno)};
+    }
+    return std::unique_ptr<ParentBell>(new ParentBell(std::move(map).value(), std::move(event)));
+}
+
+ParentBell::ParentBell(SharedMap map, UniqueFd event) noexcept : map_(std::move(map)), event_(std::move(event)) {}
+
+FutexWait ParentBell::sleep(const std::function<bool()>& ready, std::optional<std::uint64_t> deadline_ns) {
+    state().store(kWaiter, std::memory_order_seq_cst);
+    FutexWait outcome = FutexWait::woken;
+    if (!ready()) {
+        outcome = futex_wait(state(), kWaiter, deadline_ns);
+    }
+    disarm();
+    return outcome;
+}
+
+void ParentBell::ring() noexcept {
+    std::uint32_t expected = kWaiter;
+    if (state().compare_exchange_strong(expected, kAwake, std::memory_order_seq_cst)) {
+        futex_wake(state(), 1);
+    }
+}
+
+void ParentBell::arm_progress(const std::function<bool()>& ready) {
+    if (state().load(std::memory_order_relaxed) == kProgress) {
+        return;
+    }
+    state().store(kProgress, std::memory_order_seq_cst);
+    if (ready() && state().exchange(kAwake, std::memory_order_seq_cst) == kProgress) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    }
+}
+
+void ParentBell::disarm() noexcept { state().store(kAwake, std::memory_order_seq_cst); }
+
+void ParentBell::clear_event() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto consumed = ::read(event_.get(), &count, sizeof count);
+}
+
+}  // namespace callring

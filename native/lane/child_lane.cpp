@@ -1,0 +1,142 @@
+#include "lane/child_lane.h"
+
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "lane/futex.h"
+#include "lane/spin.h"
+
+namespace callring {
+
+Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event) {
+    auto lane_map = SharedMap::attach(std::move(lane));
+    if (!lane_map) {
+        return std::move(lane_map).error();
+    }
+    auto bell_map = SharedMap::attach(std::move(bell));
+    if (!bell_map) {
+        return std::move(bell_map).error();
+    }
+    if (lane_map->size() < sizeof(LaneHeader) || bell_map->size() < sizeof(Bell)) {
+        return Error{Code::malformed, "lane memory is too small for its header"};
+    }
+    const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
+    if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
+        return Error{Code::layout_mismatch, "lane layout version " + std::to_string(header.layout_version) +
+                                                ", this child speaks " + std::to_string(kLayoutVersion)};
+    }
+    if (header.capacity == 0 || header.capacity > kWindow || (header.capacity & (header.capacity - 1)) != 0 ||
+        header.total_bytes != lane_map->size() ||
+        lane_bytes(header.capacity, header.span_capacity) != lane_map->size()) {
+        return Error{Code::malformed, "lane header contradicts the size of its memory"};
+    }
+    return std::unique_ptr<ChildLane>(
+        new ChildLane(std::move(lane_map).value(), std::move(bell_map).value(), std::move(progress_event)));
+}
+
+ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event)
+    : map_(std::move(map)), bell_(std::move(bell)), progress_event_(std::move(progress_event)) {
+    LaneHeader& lane = header();
+    frames_ = RingConsumer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
+    completions_ = RingProducer(lane.completions, map_.data() + completions_offset(lane.capacity), kCompletionBytes,
+                                lane.capacity);
+    spans_ = RingProducer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord),
+                          lane.span_capacity);
+}
+
+const Frame* ChildLane::try_next() noexcept {
+    while (std::byte* slot = frames_.front()) {
+        auto* frame = reinterpret_cast<Frame*>(slot);
+        auto expected = static_cast<std::uint32_t>(Claim::published);
+        if (!frame->claim.compare_exchange_strong(expected, static_cast<std::uint32_t>(Claim::claimed),
+                                                  std::memory_order_acq_rel)) {
+            failed_.reset(frames_.position() % kWindow);
+            frames_.pop();
+            continue;
+        }
+        if (predecessor_failed(*frame)) {
+            complete(Code::skipped, 0, 0, {});
+            continue;
+        }
+        return frame;
+    }
+    return nullptr;
+}
+
+bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
+    for (const std::uint32_t distance : frame.config.predecessors) {
+        if (distance != 0 && distance <= frame.sequence && failed_.test((frame.sequence - distance) % kWindow)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool ChildLane::wait() noexcept {
+    auto& asleep = header().child_asleep;
+    const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
+    while (!spin_until(header().spin_ns, ready)) {
+        asleep.store(1, std::memory_order_seq_cst);
+        // Recheck after the announcement: a frame published before it was seen would otherwise never wake us.
+        if (!ready()) {
+            futex_wait(asleep, 1, std::nullopt);
+        }
+        asleep.store(0, std::memory_order_relaxed);
+    }
+    return !stopped_.load(std::memory_order_acquire);
+}
+
+void ChildLane::stop() noexcept {
+    stopped_.store(true, std::memory_order_seq_cst);
+    header().child_asleep.store(0, std::memory_order_seq_cst);
+    futex_wake(header().child_asleep, 1);
+}
+
+void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload,
+                         std::uint32_t flags) noexcept {
+    // Never full: it holds as many completions as frames can be in flight.
+    auto* completion = reinterpret_cast<Completion*>(completions_.reserve());
+    const std::uint64_t sequence = frames_.position();
+    completion->sequence = sequence;
+    completion->code = static_cast<std::uint32_t>(code);
+    completion->flags = flags;
+    completion->begin_ns = begin_ns;
+    completion->end_ns = end_ns;
+    completion->payload_bytes = static_cast<std::uint32_t>(payload.size());
+    if (!payload.empty()) {
+        std::memcpy(completion->payload.data(), payload.data(), payload.size());
+    }
+    failed_.set(sequence % kWindow, code != Code::ok);
+    // The completion first: a frame that is popped but has no completion would look as if it had never begun.
+    completions_.publish();
+    frames_.pop();
+    ring_parent();
+}
+
+void ChildLane::ring_parent() noexcept {
+    auto& state = reinterpret_cast<Bell*>(bell_.data())->state;
+    if (state.load(std::memory_order_seq_cst) == static_cast<std::uint32_t>(BellState::awake)) {
+        return;
+    }
+    const std::uint32_t before = state.exchange(static_cast<std::uint32_t>(BellState::awake), std::memory_order_seq_cst);
+    if (before == static_cast<std::uint32_t>(BellState::waiter)) {
+        futex_wake(state, 1);
+    } else if (before == static_cast<std::uint32_t>(BellState::progress)) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(progress_event_.get(), &one, sizeof one);
+    }
+}
+
+void ChildLane::post_span(const CoreSpanRecord& span) noexcept {
+    std::byte* slot = header().span_capacity == 0 ? nullptr : spans_.reserve();
+    if (slot == nullptr) {
+        header().spans_dropped.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    std::memcpy(slot, &span, sizeof span);
+    spans_.publish();
+}
+
+}  // namespace callring

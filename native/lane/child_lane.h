@@ -1,0 +1,57 @@
+// ChildLane: the child's end of its lane. It takes frames in order and posts completions and core spans.
+// Guarantees: every frame that is claimed gets exactly one completion; a revoked frame is passed over; a frame whose
+// predecessor in this lane failed completes as `skipped` without being executed. Used by one thread, except `stop`.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "lane/layout.h"
+#include "lane/ring.h"
+#include "lane/shared_map.h"
+
+namespace callring {
+
+class ChildLane {
+public:
+    // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
+    static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event);
+
+    // The next frame to execute, or nullptr if there is none right now. The frame stays valid until complete().
+    [[nodiscard]] const Frame* try_next() noexcept;
+    // Spins, then sleeps, until try_next() may have something or stop() was called. False after stop().
+    bool wait() noexcept;
+    // Ends wait() for good, from any thread.
+    void stop() noexcept;
+
+    // Completes the frame that try_next() returned. `payload` must fit max_inline_payload().
+    void complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload,
+                  std::uint32_t flags = 0) noexcept;
+    [[nodiscard]] static constexpr std::size_t max_inline_payload() noexcept { return sizeof(Completion::payload); }
+
+    // Posts one core span of the current frame; dropped and counted when the parent does not take them fast enough.
+    void post_span(const CoreSpanRecord& span) noexcept;
+
+private:
+    ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event);
+    [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
+    [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
+    void ring_parent() noexcept;
+
+    SharedMap map_;
+    SharedMap bell_;
+    UniqueFd progress_event_;
+    RingConsumer frames_;
+    RingProducer completions_;
+    RingProducer spans_;
+    // Outcome of the last frames by sequence number.
+    static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
+    std::bitset<kWindow> failed_;
+    std::atomic<bool> stopped_{false};
+};
+
+}  // namespace callring

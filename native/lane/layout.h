@@ -1,0 +1,140 @@
+// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans.
+// The layout is versioned and breaks cleanly: both ends compare kLayoutVersion in every control message and in the
+// lane's header, and there is no migration between versions (identity.md of the design: task records and frames;
+// docs: explanation/two-planes).
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace callring {
+
+inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
+inline constexpr std::size_t kCacheLine = 64;
+
+// ---- frames: parent to child --------------------------------------------------------------------------------------
+
+// Who may execute a frame. The child claims a published frame before it executes it; the parent may revoke a frame
+// that is not claimed yet (to give it to somebody idle, to cancel it, or because its child died).
+enum class Claim : std::uint32_t { published = 0, claimed = 1, revoked = 2 };
+
+enum FrameFlags : std::uint32_t {
+    kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
+    kFrameTraced = 1U << 1U,   // the child records times (and a chip its core spans)
+};
+
+inline constexpr std::size_t kMaxPredecessors = 4;
+// How far back a predecessor may lie: the child remembers the outcome of that many frames.
+inline constexpr std::uint64_t kMaxPredecessorDistance = 65535;
+
+struct FrameConfig {
+    std::uint32_t block_count;  // 0: the callable's choice
+    std::uint32_t flags;        // FrameFlags
+    // Earlier frames of this lane that this one depends on, as distances in sequence numbers; 0 is "none".
+    // The child skips the frame when one of them failed.
+    std::array<std::uint32_t, kMaxPredecessors> predecessors;
+};
+
+inline constexpr std::size_t kFrameBytes = 512;
+
+struct Frame {
+    std::uint32_t layout_version;
+    std::atomic<std::uint32_t> claim;  // Claim
+    std::uint64_t sequence;            // position in this lane, from 0
+    std::uint64_t run;
+    std::uint64_t callable;  // reserved, zero: a callable has no name but its digest
+    FrameConfig config;
+    std::array<std::byte, 32> digest;
+    std::array<std::byte, kFrameBytes - 88> arguments;  // argument blob: lane/frame.h
+};
+static_assert(sizeof(Frame) == kFrameBytes && std::is_standard_layout_v<Frame>);
+
+// Where an argument blob lies that did not fit into its frame.
+struct SpillRecord {
+    std::uint32_t arena;
+    std::uint32_t bytes;
+    std::uint64_t offset;
+};
+
+// ---- completions: child to parent ---------------------------------------------------------------------------------
+
+enum CompletionFlags : std::uint32_t {
+    kPayloadElsewhere = 1U << 0U,  // the payload came in a control message `result` with this sequence number
+};
+
+inline constexpr std::size_t kCompletionBytes = 256;
+
+struct Completion {
+    std::uint64_t sequence;
+    std::uint32_t code;  // Code; 0 is success
+    std::uint32_t flags;
+    std::uint64_t begin_ns;  // CLOCK_MONOTONIC; zero unless traced
+    std::uint64_t end_ns;
+    std::uint32_t payload_bytes;
+    std::array<std::byte, kCompletionBytes - 36> payload;
+};
+static_assert(sizeof(Completion) == kCompletionBytes && std::is_trivial_v<Completion>);
+
+// ---- core spans: what a chip's cores did, when traced -------------------------------------------------------------
+
+struct CoreSpanRecord {
+    std::uint64_t sequence;
+    std::uint64_t begin_ns;
+    std::uint64_t end_ns;
+    std::uint32_t core;
+    std::uint32_t func_id;
+};
+static_assert(sizeof(CoreSpanRecord) == 32 && std::is_trivial_v<CoreSpanRecord>);
+
+// ---- the lane ------------------------------------------------------------------------------------------------------
+
+// Indices of one single-producer single-consumer ring, each on its own cache line. Both only grow.
+struct RingIndices {
+    alignas(kCacheLine) std::atomic<std::uint64_t> tail;  // written by the producer
+    alignas(kCacheLine) std::atomic<std::uint64_t> head;  // written by the consumer
+};
+
+struct LaneHeader {
+    std::uint32_t magic;
+    std::uint32_t layout_version;
+    std::uint32_t capacity;       // frames, and completions: no completion ever finds its ring full
+    std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
+    std::uint64_t total_bytes;
+    std::uint64_t spin_ns;  // how long the child spins before it sleeps
+    alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // futex word: 1 while the child sleeps or is about to
+    std::atomic<std::uint64_t> spans_dropped;
+    RingIndices frames;
+    RingIndices completions;
+    RingIndices spans;
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+[[nodiscard]] constexpr std::size_t frames_offset() noexcept { return sizeof(LaneHeader); }
+[[nodiscard]] constexpr std::size_t completions_offset(std::uint32_t capacity) noexcept {
+    return frames_offset() + (std::size_t{capacity} * kFrameBytes);
+}
+[[nodiscard]] constexpr std::size_t spans_offset(std::uint32_t capacity) noexcept {
+    return completions_offset(capacity) + (std::size_t{capacity} * kCompletionBytes);
+}
+[[nodiscard]] constexpr std::size_t lane_bytes(std::uint32_t capacity, std::uint32_t span_capacity) noexcept {
+    return spans_offset(capacity) + (std::size_t{span_capacity} * sizeof(CoreSpanRecord));
+}
+
+// ---- the parent's bell ----------------------------------------------------------------------------------------------
+
+// How the parent sleeps, if it does: one bell for all lanes of a Worker, so that one thread can wait for all children.
+enum class BellState : std::uint32_t {
+    awake = 0,       // nobody needs a wake-up: somebody drains, or nobody has to
+    waiter = 1,      // a thread sleeps on this word (futex)
+    progress = 2,    // the progress thread sleeps and wants its eventfd written
+};
+
+struct Bell {
+    alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; futex word
+};
+
+}  // namespace callring

@@ -1,0 +1,99 @@
+#include "lane/parent_lane.h"
+
+#include <new>
+#include <utility>
+
+#include "lane/futex.h"
+
+namespace callring {
+
+Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity,
+                                                       std::uint64_t spin_ns) {
+    if (capacity == 0 || (capacity & (capacity - 1)) != 0) {
+        return Error{Code::invalid_argument, "lane capacity must be a power of two"};
+    }
+    auto map = SharedMap::create("callring-lane", lane_bytes(capacity, span_capacity));
+    if (!map) {
+        return std::move(map).error();
+    }
+    auto* header = new (map->data()) LaneHeader{};
+    header->magic = kLaneMagic;
+    header->layout_version = kLayoutVersion;
+    header->capacity = capacity;
+    header->span_capacity = span_capacity;
+    header->total_bytes = map->size();
+    header->spin_ns = spin_ns;
+    return std::unique_ptr<ParentLane>(new ParentLane(std::move(map).value()));
+}
+
+ParentLane::ParentLane(SharedMap map) : map_(std::move(map)) {
+    LaneHeader& lane = header();
+    frames_ = RingProducer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
+    completions_ = RingConsumer(lane.completions, map_.data() + completions_offset(lane.capacity), kCompletionBytes,
+                                lane.capacity);
+    spans_ = RingConsumer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord),
+                          lane.span_capacity);
+}
+
+Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {
+    return *reinterpret_cast<Frame*>(frames_.slot(sequence));
+}
+
+Frame& ParentLane::reserve() noexcept {
+    auto& frame = *reinterpret_cast<Frame*>(frames_.reserve());
+    frame.layout_version = kLayoutVersion;
+    frame.sequence = frames_.position();
+    frame.callable = 0;
+    // Published with the ring's tail; relaxed here because nobody reads the slot before that.
+    frame.claim.store(static_cast<std::uint32_t>(Claim::published), std::memory_order_relaxed);
+    return frame;
+}
+
+void ParentLane::wake() noexcept {
+    // The load is ordered after the publishing store (both seq_cst), the child's announcement before its recheck:
+    // either we see it asleep or it sees the frame.
+    auto& asleep = header().child_asleep;
+    if (asleep.load(std::memory_order_seq_cst) != 0 && asleep.exchange(0, std::memory_order_seq_cst) != 0) {
+        futex_wake(asleep, 1);
+    }
+}
+
+bool ParentLane::revoke(std::uint64_t sequence) noexcept {
+    auto expected = static_cast<std::uint32_t>(Claim::published);
+    const bool revoked = frame(sequence).claim.compare_exchange_strong(
+        expected, static_cast<std::uint32_t>(Claim::revoked), std::memory_order_acq_rel);
+    outstanding_ -= revoked ? 1 : 0;
+    return revoked;
+}
+
+bool ParentLane::claimed(std::uint64_t sequence) const noexcept {
+    return frame(sequence).claim.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Claim::claimed);
+}
+
+const Completion* ParentLane::front_completion() noexcept {
+    return reinterpret_cast<const Completion*>(completions_.front());
+}
+
+bool ParentLane::has_completions() const noexcept {
+    const RingIndices& ring = header().completions;
+    return ring.tail.load(std::memory_order_seq_cst) != ring.head.load(std::memory_order_acquire);
+}
+
+std::optional<CoreSpanRecord> ParentLane::take_span(std::uint64_t sequence) noexcept {
+    if (header().span_capacity == 0) {
+        return std::nullopt;
+    }
+    const auto* slot = reinterpret_cast<const CoreSpanRecord*>(spans_.front());
+    if (slot == nullptr || slot->sequence > sequence) {
+        return std::nullopt;
+    }
+    const CoreSpanRecord span = *slot;
+    spans_.pop();
+    return span;
+}
+
+std::uint64_t ParentLane::spans_dropped() const noexcept {
+    return header().spans_dropped.load(std::memory_order_relaxed);
+}
+
+}  // namespace callring

@@ -1,0 +1,69 @@
+// ParentLane: the parent's end of one child's lane. It pushes frames and takes completions and core spans.
+// Guarantees: no system call except to wake a child that sleeps, at most one wake-up per burst. Not thread-safe: the
+// engine's lock orders all calls; `has_completions` may be called without it by whoever waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "common/result.h"
+#include "lane/layout.h"
+#include "lane/ring.h"
+#include "lane/shared_map.h"
+
+namespace callring {
+
+class ParentLane {
+public:
+    // A new lane of `capacity` frames (a power of two) whose child spins `spin_ns` before it sleeps.
+    // `span_capacity` is zero for a child that is never traced.
+    static Result<std::unique_ptr<ParentLane>> create(std::uint32_t capacity, std::uint32_t span_capacity,
+                                                      std::uint64_t spin_ns);
+
+    [[nodiscard]] int fd() const noexcept { return map_.fd(); }
+    // Whether `capacity` frames are in flight.
+    [[nodiscard]] bool full() noexcept { return outstanding_ >= header().capacity || frames_.reserve() == nullptr; }
+    // The frame to fill next; the lane must not be full. Sequence, version and claim are set.
+    [[nodiscard]] Frame& reserve() noexcept;
+    [[nodiscard]] std::uint64_t next_sequence() const noexcept { return frames_.position(); }
+    // Makes the reserved frame visible to the child; `wake` follows once per burst.
+    void publish() noexcept {
+        frames_.publish();
+        ++outstanding_;
+    }
+    void wake() noexcept;
+
+    // Takes back the frame `sequence` if the child has not claimed it. True: the child will pass over it.
+    [[nodiscard]] bool revoke(std::uint64_t sequence) noexcept;
+    // Whether the child has begun the frame `sequence`, which must be in flight.
+    [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
+
+    // The oldest completion, valid until pop_completion; nullptr when there is none.
+    [[nodiscard]] const Completion* front_completion() noexcept;
+    void pop_completion() noexcept {
+        completions_.pop();
+        --outstanding_;
+    }
+    // May be called by any thread.
+    [[nodiscard]] bool has_completions() const noexcept;
+
+    // The oldest core span of a frame up to `sequence`. A frame's spans are posted before its completion.
+    [[nodiscard]] std::optional<CoreSpanRecord> take_span(std::uint64_t sequence) noexcept;
+    [[nodiscard]] std::uint64_t spans_dropped() const noexcept;
+
+private:
+    explicit ParentLane(SharedMap map);
+    [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
+    [[nodiscard]] Frame& frame(std::uint64_t sequence) const noexcept;
+
+    SharedMap map_;
+    RingProducer frames_;
+    RingConsumer completions_;
+    RingConsumer spans_;
+    // Frames that were pushed and neither revoked nor seen complete. Bounded by the capacity, so that the completion
+    // ring can never be full when the child posts to it.
+    std::uint64_t outstanding_ = 0;
+};
+
+}  // namespace callring

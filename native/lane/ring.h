@@ -1,0 +1,79 @@
+// One end each of a single-producer single-consumer ring in shared memory.
+// Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only when it has to.
+// Memory order: a slot is written before `tail` is published and read after `tail` is seen; it is released by `head`
+// the same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/bell.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lane/layout.h"
+
+namespace callring {
+
+class RingProducer {
+public:
+    RingProducer() = default;
+    RingProducer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
+        : indices_(&indices), slots_(slots), slot_bytes_(slot_bytes), capacity_(capacity),
+          tail_(indices.tail.load(std::memory_order_relaxed)), head_(indices.head.load(std::memory_order_acquire)) {}
+
+    // The slot to write next, or nullptr while the ring is full.
+    [[nodiscard]] std::byte* reserve() noexcept {
+        if (tail_ - head_ == capacity_) {
+            head_ = indices_->head.load(std::memory_order_acquire);
+            if (tail_ - head_ == capacity_) {
+                return nullptr;
+            }
+        }
+        return slot(tail_);
+    }
+    void publish() noexcept { indices_->tail.store(++tail_, std::memory_order_seq_cst); }
+
+    // The sequence number of the slot that reserve() returns.
+    [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
+    [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
+        return slots_ + ((sequence % capacity_) * slot_bytes_);
+    }
+
+private:
+    RingIndices* indices_ = nullptr;
+    std::byte* slots_ = nullptr;
+    std::size_t slot_bytes_ = 0;
+    std::uint32_t capacity_ = 0;
+    std::uint64_t tail_ = 0;
+    std::uint64_t head_ = 0;
+};
+
+class RingConsumer {
+public:
+    RingConsumer() = default;
+    RingConsumer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
+        : indices_(&indices), slots_(slots), slot_bytes_(slot_bytes), capacity_(capacity),
+          head_(indices.head.load(std::memory_order_relaxed)) {}
+
+    // The oldest slot, or nullptr while the ring is empty.
+    [[nodiscard]] std::byte* front() noexcept {
+        if (head_ == tail_) {
+            // seq_cst: this load also is the recheck between announcing sleep and sleeping.
+            tail_ = indices_->tail.load(std::memory_order_seq_cst);
+            if (head_ == tail_) {
+                return nullptr;
+            }
+        }
+        return slots_ + ((head_ % capacity_) * slot_bytes_);
+    }
+    void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
+
+    [[nodiscard]] std::uint64_t position() const noexcept { return head_; }
+
+private:
+    RingIndices* indices_ = nullptr;
+    std::byte* slots_ = nullptr;
+    std::size_t slot_bytes_ = 0;
+    std::uint32_t capacity_ = 0;
+    std::uint64_t head_ = 0;
+    std::uint64_t tail_ = 0;
+};
+
+}  // namespace callring

@@ -1,0 +1,73 @@
+#include "lane/shared_map.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace callring {
+
+namespace {
+constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+Error system_error(const char* call) { return {Code::io, std::string(call) + ": " + std::strerror(errno)}; }
+}  // namespace
+
+SharedMap::SharedMap(UniqueFd fd, std::byte* data, std::size_t size) noexcept
+    : fd_(std::move(fd)), data_(data), size_(size) {}
+
+SharedMap::SharedMap(SharedMap&& other) noexcept
+    : fd_(std::move(other.fd_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+SharedMap& SharedMap::operator=(SharedMap&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+SharedMap::~SharedMap() {
+    if (data_ != nullptr) {
+        ::munmap(data_, size_);
+    }
+}
+
+Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes) {
+    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!fd.valid()) {
+        return system_error("memfd_create");
+    }
+    if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
+        return system_error("ftruncate");
+    }
+    if (::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals) != 0) {
+        return system_error("fcntl(F_ADD_SEALS)");
+    }
+    return map(std::move(fd), bytes);
+}
+
+Result<SharedMap> SharedMap::attach(UniqueFd fd) {
+    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+    if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {
+        return Error{Code::malformed, "shared memory is not sealed against a change of size"};
+    }
+    struct stat info{};
+    if (::fstat(fd.get(), &info) != 0) {
+        return system_error("fstat");
+    }
+    return map(std::move(fd), static_cast<std::size_t>(info.st_size));
+}
+
+Result<SharedMap> SharedMap::map(UniqueFd fd, std::size_t bytes) {
+    void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    if (address == MAP_FAILED) {
+        return system_error("mmap");
+    }
+    return SharedMap(std::move(fd), static_cast<std::byte*>(address), bytes);
+}
+
+}  // namespace callring

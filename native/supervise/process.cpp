@@ -1,0 +1,139 @@
+#include "supervise/process.h"
+
+#include <fcntl.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace callring {
+
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    result.reserve(strings.size() + 1);
+    for (const std::string& text : strings) {
+        result.push_back(const_cast<char*>(text.c_str()));
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+// The attributes and file actions of one posix_spawn, destroyed together.
+struct SpawnPlan {
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+
+    explicit SpawnPlan(int control) {
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        ::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
+        ::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
+        // The spawning thread blocks all signals; a child starts with none blocked. An interrupt from the terminal
+        // goes to the whole foreground group: the parent decides what it means, so children ignore it.
+        sigset_t none;
+        sigset_t defaults;
+        ::sigemptyset(&none);
+        ::sigemptyset(&defaults);
+        ::sigaddset(&defaults, SIGPIPE);
+        ::posix_spawnattr_init(&attributes);
+        ::posix_spawnattr_setsigmask(&attributes, &none);
+        ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    }
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+    ~SpawnPlan() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+};
+
+}  // namespace
+
+ExitStatus ExitStatus::from_wait_status(int status) noexcept {
+    ExitStatus result;
+    result.known = true;
+    if (WIFSIGNALED(status)) {
+        result.signal = WTERMSIG(status);
+    } else {
+        result.exit_code = WEXITSTATUS(status);
+    }
+    return result;
+}
+
+std::string ExitStatus::describe() const {
+    if (!known) {
+        return "ended with an unknown status";
+    }
+    if (signal == 0) {
+        return "exited with status " + std::to_string(exit_code);
+    }
+    const char* name = ::sigabbrev_np(signal);
+    return "killed by signal " + std::to_string(signal) + (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
+}
+
+Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                               int control) {
+    // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.
+    const UniqueFd source(::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
+    if (!source.valid()) {
+        return Error{Code::io, std::string("fcntl(F_DUPFD_CLOEXEC): ") + std::strerror(errno)};
+    }
+    const SpawnPlan plan(source.get());
+    pid_t pid = -1;
+    const int failed = ::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
+                                     pointers(argv).data(), pointers(environment).data());
+    if (failed != 0) {
+        return Error{Code::io, "cannot execute the child program: " + std::string(std::strerror(failed))};
+    }
+    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd.valid()) {
+        const int reason = errno;
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        return Error{Code::io, std::string("pidfd_open: ") + std::strerror(reason)};
+    }
+    return Process(pid, std::move(pidfd));
+}
+
+void Process::kill(int signal) const noexcept {
+    if (pidfd_.valid()) {
+        ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+    }
+}
+
+std::optional<ExitStatus> Process::try_reap() const noexcept {
+    siginfo_t info{};
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0) {
+        return ExitStatus{};
+    }
+    if (info.si_pid == 0) {
+        return std::nullopt;
+    }
+    ExitStatus status;
+    status.known = true;
+    if (info.si_code == CLD_EXITED) {
+        status.exit_code = info.si_status;
+    } else {
+        status.signal = info.si_status;
+    }
+    return status;
+}
+
+bool die_with_parent() noexcept {
+    // The parent may have died before this call; then it is no longer our parent and no signal will come. The control
+    // socket's end of file ends us in that case, so a parent pid of 1 alone decides nothing.
+    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+}
+
+}  // namespace callring

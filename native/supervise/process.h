@@ -1,0 +1,57 @@
+// Process: a child of ours, started by exec and watched through its pidfd.
+// Guarantees: a child never inherits a descriptor but its standard streams and its control socket; waiting for its
+// death never polls; nobody else's children are touched.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+
+namespace callring {
+
+// The descriptor under which a child finds its control socket.
+inline constexpr int kControlFd = 3;
+
+struct ExitStatus {
+    bool known = false;  // false: somebody else reaped the process
+    int exit_code = 0;   // meaningful if signal is 0
+    int signal = 0;
+
+    static ExitStatus from_wait_status(int status) noexcept;
+    // "killed by signal 9 (SIGKILL)", "exited with status 3".
+    [[nodiscard]] std::string describe() const;
+};
+
+class Process {
+public:
+    Process() = default;
+    Process(pid_t pid, UniqueFd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
+
+    // Executes argv[0] with `environment` ("NAME=value"); `control` becomes descriptor kControlFd; standard input is
+    // empty. Call it from a thread that outlives the child: children ask to die with the thread that started them.
+    static Result<Process> spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                                 int control);
+
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+    [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
+
+    void kill(int signal) const noexcept;
+    // Reaps the process if it has ended; for a direct child only.
+    [[nodiscard]] std::optional<ExitStatus> try_reap() const noexcept;
+
+private:
+    pid_t pid_ = -1;
+    UniqueFd pidfd_;
+};
+
+// Called first in a child's main: dies with the parent (SIGKILL) even if the parent is killed and cannot tell us.
+// `parent` is the pid that the parent had when it started us; false if it has already gone.
+[[nodiscard]] bool die_with_parent() noexcept;
+
+}  // namespace callring
