@@ -26,6 +26,19 @@ Result<std::uint64_t> Requests::ask(MessageHeader header, std::string_view body,
     return header.sequence;
 }
 
+Result<void> Requests::tell(MessageHeader header, std::string_view body, std::span<const int> fds,
+                            std::uint64_t deadline_ns) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (failed_) {
+            return *failed_;
+        }
+        header.sequence = next_sequence_++;
+    }
+    const std::lock_guard sending(send_mutex_);
+    return channel_.send(header, body, fds, deadline_ns);
+}
+
 Result<Message> Requests::wait(std::uint64_t sequence, std::uint64_t deadline_ns) {
     std::unique_lock lock(mutex_);
     const std::uint64_t now = now_ns();

@@ -25,6 +25,8 @@ public:
     // Sends `header` (op and fields set by the caller) under a new sequence number, which it returns.
     Result<std::uint64_t> ask(MessageHeader header, std::string_view body, std::span<const int> fds,
                               std::uint64_t deadline_ns);
+    // Sends `header` without waiting for an answer; an answer is dropped as if it were late.
+    Result<void> tell(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns);
     // Waits for the answer to `sequence`. Errors: timeout; whatever fail_all() said.
     Result<Message> wait(std::uint64_t sequence, std::uint64_t deadline_ns);
 

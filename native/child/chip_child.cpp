@@ -1,0 +1,103 @@
+// The chip child: a process without Python that executes chip callables on one chip.
+// Started by exec with its control socket as descriptor 3. Its main thread takes frames from the lane and executes
+// them; a second thread serves registrations meanwhile.
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "child/chip_store.h"
+#include "child/host.h"
+#include "common/clock.h"
+#include "lane/frame.h"
+#include "supervise/process.h"
+
+namespace callring {
+namespace {
+
+// Executes one frame and completes it.
+class FrameRunner {
+public:
+    FrameRunner(ChildHost& host, const ChipStore& store) : host_(host), store_(store) {}
+
+    void run(const Frame& frame) {
+        const bool traced = (frame.config.flags & kFrameTraced) != 0;
+        const std::uint64_t sequence = frame.sequence;
+        const std::uint64_t begin = traced ? now_ns() : 0;
+        const auto outcome = execute(frame, traced ? &spans_ : nullptr);
+        const std::uint64_t end = traced ? now_ns() : 0;
+        for (const chip::CoreSpan& span : spans_) {
+            host_.lane().post_span({sequence, span.begin_ns, span.end_ns, span.core, span.func_id});
+        }
+        spans_.clear();
+        if (outcome) {
+            host_.complete(sequence, Code::ok, begin, end, {});
+        } else {
+            const std::string& text = outcome.error().message;
+            host_.complete(sequence, outcome.error().code, begin, end, std::as_bytes(std::span(text)));
+        }
+    }
+
+private:
+    Result<void> execute(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
+        const auto callable = store_.resolve(frame.digest);
+        if (!callable) {
+            return Error{Code::not_installed, "its digest is not installed in this child"};
+        }
+        if (auto decoded = decode_arguments(frame, host_.arenas(), arguments_); !decoded) {
+            return decoded;
+        }
+        const callring_args args{arguments_.tensors.data(), arguments_.scalars.data(),
+                                 static_cast<std::uint32_t>(arguments_.tensors.size()),
+                                 static_cast<std::uint32_t>(arguments_.scalars.size())};
+        const auto failure = store_.chip().execute(*callable, args, {frame.config.block_count}, spans);
+        if (failure) {
+            // Four lines: code, block, kernel, message; the parent builds a ChipError from them.
+            return Error{Code::kernel_failed, std::to_string(failure->code) + '\n' + std::to_string(failure->block) +
+                                                  '\n' + failure->kernel + '\n' + failure->message};
+        }
+        return {};
+    }
+
+    ChildHost& host_;
+    const ChipStore& store_;
+    DecodedArguments arguments_;
+    std::vector<chip::CoreSpan> spans_;
+};
+
+int serve() {
+    const ChipStore* store = nullptr;
+    auto host = ChildHost::start(UniqueFd(kControlFd), [&store](const StartBody& body) {
+        auto made = ChipStore::open(body);
+        if (!made) {
+            return Result<std::unique_ptr<CallableStore>>(std::move(made).error());
+        }
+        store = made->get();
+        return Result<std::unique_ptr<CallableStore>>(std::move(made).value());
+    });
+    if (!host) {
+        return 1;  // the parent was told why, or is gone
+    }
+    FrameRunner runner(**host, *store);
+    ChildLane& lane = (*host)->lane();
+    do {
+        while (const Frame* frame = lane.try_next()) {
+            runner.run(*frame);
+        }
+    } while (lane.wait());
+    return 0;
+}
+
+}  // namespace
+}  // namespace callring
+
+int main(int argc, char** /*argv*/) {
+    if (argc != 1 || !callring::die_with_parent()) {
+        std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
+        return 2;
+    }
+    // Interrupts from the terminal reach the whole group; what they mean is the parent's decision.
+    ::signal(SIGINT, SIG_IGN);
+    return callring::serve();
+}

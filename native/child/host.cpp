@@ -1,0 +1,152 @@
+#include "child/host.h"
+
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+namespace callring {
+
+namespace {
+
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
+MessageHeader reply_to(const Message& request, Code code) {
+    MessageHeader header;
+    header.op = request.header.op;
+    header.sequence = request.header.sequence;
+    header.argument = request.header.argument;
+    header.code = static_cast<std::uint32_t>(code);
+    return header;
+}
+
+std::string_view fit_body(const std::string& text) { return std::string_view(text).substr(0, kMaxMessageBody); }
+
+}  // namespace
+
+Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const MakeStore& make_store) {
+    Channel channel(std::move(control));
+    auto request = channel.receive(std::nullopt);
+    if (!request) {
+        return std::move(request).error();
+    }
+    const auto refuse = [&](Error error) {
+        static_cast<void>(channel.send(reply_to(*request, error.code), fit_body(error.message), {}, kNever));
+        return error;
+    };
+    if (request->op() != Op::start) {
+        return refuse({Code::malformed, "the first request is not a start request"});
+    }
+    auto body = StartBody::decode(request->body);
+    if (!body) {
+        return refuse(std::move(body).error());
+    }
+    auto lane = ChildLane::attach(request->take_fd(0), request->take_fd(1), request->take_fd(2));
+    if (!lane) {
+        return refuse(std::move(lane).error());
+    }
+    auto store = make_store(*body);
+    if (!store) {
+        return refuse(std::move(store).error());
+    }
+    std::unique_ptr<ChildHost> host(
+        new ChildHost(std::move(channel), std::move(store).value(), std::move(lane).value()));
+    host->answer(*request, {});
+    host->thread_ = std::thread([self = host.get()] {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        self->serve();
+    });
+    return host;
+}
+
+ChildHost::ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane)
+    : channel_(std::move(channel)), store_(std::move(store)), lane_(std::move(lane)) {}
+
+ChildHost::~ChildHost() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void ChildHost::serve() {
+    for (;;) {
+        auto received = channel_.receive(std::nullopt);
+        if (!received) {
+            // The parent is gone, or speaks another language: nobody is left to work for.
+            ::_exit(received.error().code == Code::closed ? 0 : 1);
+        }
+        if (received->op() == Op::shutdown) {
+            lane_->stop();
+            return;
+        }
+        answer(*received, handle(*received));
+    }
+}
+
+Result<void> ChildHost::handle(Message& message) {
+    switch (message.op()) {
+        case Op::map_arena:
+            return arenas_.attach(static_cast<std::uint32_t>(message.header.argument), message.take_fd(0));
+        case Op::register_callable: {
+            // Sealed against writing before it was hashed: what is checked here is what will be executed.
+            auto payload = SealedPayload::adopt(message.take_fd(0));
+            if (!payload) {
+                return std::move(payload).error();
+            }
+            return store_->install(message.header.kind, message.header.digest, payload->bytes());
+        }
+        case Op::unregister_callable:
+            return store_->remove(message.header.digest);
+        default:
+            return Error{Code::malformed, "unknown request " + std::to_string(message.header.op)};
+    }
+}
+
+void ChildHost::answer(const Message& request, const Result<void>& outcome) {
+    const std::lock_guard lock(send_mutex_);
+    const Code code = outcome ? Code::ok : outcome.error().code;
+    static_cast<void>(channel_.send(reply_to(request, code), outcome ? std::string_view() : fit_body(outcome.error().message),
+                                    {}, kNever));
+}
+
+void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
+                         std::span<const std::byte> payload) {
+    if (payload.size() <= ChildLane::max_inline_payload()) {
+        lane_->complete(code, begin_ns, end_ns, payload);
+        return;
+    }
+    MessageHeader header;
+    header.op = static_cast<std::uint32_t>(Op::result);
+    header.argument = sequence;
+    {
+        const std::lock_guard lock(send_mutex_);
+        if (payload.size() <= kMaxMessageBody) {
+            const std::string_view body(reinterpret_cast<const char*>(payload.data()), payload.size());
+            static_cast<void>(channel_.send(header, body, {}, kNever));
+        } else if (auto sealed = SealedPayload::create(payload)) {
+            const std::array<int, 1> fds{sealed->fd()};
+            static_cast<void>(channel_.send(header, {}, fds, kNever));
+        } else {
+            const std::string& reason = sealed.error().message;
+            code = Code::out_of_memory;
+            static_cast<void>(channel_.send(header, reason, {}, kNever));
+        }
+    }
+    lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);
+}
+
+void ChildHost::log(std::uint32_t level, std::string_view line) {
+    MessageHeader header;
+    header.op = static_cast<std::uint32_t>(Op::log);
+    header.argument = level;
+    const std::lock_guard lock(send_mutex_);
+    static_cast<void>(channel_.send(header, line.substr(0, kMaxMessageBody), {}, kNever));
+}
+
+}  // namespace callring

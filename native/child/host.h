@@ -1,0 +1,71 @@
+// ChildHost: what every child does, whatever it executes: the handshake, serving control requests while tasks execute,
+// and ending with its parent.
+// Guarantees: control requests are served by a thread of their own, in order; end of file on the control socket ends
+// the process at once, also in the middle of a task.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "control/channel.h"
+#include "control/start_body.h"
+#include "lane/child_lane.h"
+#include "memory/arena_map.h"
+#include "memory/sealed.h"
+
+namespace callring {
+
+// Where a kind of child keeps its callables. Called on the control thread.
+class CallableStore {
+public:
+    CallableStore() = default;
+    CallableStore(const CallableStore&) = delete;
+    CallableStore& operator=(const CallableStore&) = delete;
+    virtual ~CallableStore() = default;
+
+    // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
+    // callable and installs it; on any error nothing is installed. An identity that is installed counts one more.
+    virtual Result<void> install(std::uint32_t kind, const std::array<std::byte, 32>& digest,
+                                 std::span<const std::byte> payload) = 0;
+    virtual Result<void> remove(const std::array<std::byte, 32>& digest) = 0;
+};
+
+class ChildHost {
+public:
+    // Takes the parent's start request from `control` and answers it: with an error if `make_store` or the lane fails,
+    // which also is the result here.
+    using MakeStore = std::function<Result<std::unique_ptr<CallableStore>>(const StartBody&)>;
+    static Result<std::unique_ptr<ChildHost>> start(UniqueFd control, const MakeStore& make_store);
+    ~ChildHost();
+    ChildHost(const ChildHost&) = delete;
+    ChildHost& operator=(const ChildHost&) = delete;
+
+    [[nodiscard]] ChildLane& lane() noexcept { return *lane_; }
+    [[nodiscard]] const ArenaMap& arenas() const noexcept { return arenas_; }
+
+    // Completes the current frame; a payload that does not fit its completion goes ahead on the control socket.
+    void complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
+                  std::span<const std::byte> payload);
+    // One line for the parent's log.
+    void log(std::uint32_t level, std::string_view line);
+
+private:
+    ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
+    void serve();
+    Result<void> handle(Message& message);
+    void answer(const Message& request, const Result<void>& outcome);
+
+    Channel channel_;
+    std::mutex send_mutex_;
+    std::unique_ptr<CallableStore> store_;
+    std::unique_ptr<ChildLane> lane_;
+    ArenaMap arenas_;
+    std::thread thread_;
+};
+
+}  // namespace callring

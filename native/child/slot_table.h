@@ -1,0 +1,101 @@
+// SlotTable: a child's private table of installed callables: digest to slot to callable, with registration counts.
+// Guarantees: a slot number never leaves the child; a callable that is being executed outlives its removal; resolve()
+// and changes may come from different threads.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "common/result.h"
+
+namespace callring {
+
+using DigestBytes = std::array<std::byte, 32>;
+
+// A digest is uniformly distributed already: its first bytes are its hash.
+struct DigestHash {
+    std::size_t operator()(const DigestBytes& digest) const noexcept {
+        std::size_t hash = 0;
+        std::memcpy(&hash, digest.data(), sizeof hash);
+        return hash;
+    }
+};
+
+template <class T>
+class SlotTable {
+public:
+    explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
+
+    // Counts one more registration of an installed identity. False if it is not installed.
+    bool retain(const DigestBytes& digest) {
+        const std::lock_guard lock(mutex_);
+        const auto entry = slot_of_.find(digest);
+        if (entry == slot_of_.end()) {
+            return false;
+        }
+        ++slots_[entry->second].registrations;
+        return true;
+    }
+
+    // Installs a prepared callable with one registration. Error: slot_exhausted.
+    Result<void> install(const DigestBytes& digest, std::shared_ptr<T> callable) {
+        const std::lock_guard lock(mutex_);
+        if (slot_of_.size() >= capacity_) {
+            return Error{Code::slot_exhausted, "all " + std::to_string(capacity_) + " slots are taken"};
+        }
+        std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
+        if (free_.empty()) {
+            slots_.push_back({});
+        } else {
+            slot = free_.back();
+            free_.pop_back();
+        }
+        slots_[slot] = {std::move(callable), 1};
+        slot_of_.emplace(digest, slot);
+        return {};
+    }
+
+    // Releases one registration; the last one frees the slot. Error: not_installed.
+    Result<void> release(const DigestBytes& digest) {
+        std::shared_ptr<T> last;  // destroyed outside the lock
+        const std::lock_guard lock(mutex_);
+        const auto entry = slot_of_.find(digest);
+        if (entry == slot_of_.end()) {
+            return Error{Code::not_installed, "not installed here"};
+        }
+        Slot& slot = slots_[entry->second];
+        if (--slot.registrations == 0) {
+            last = std::move(slot.callable);
+            free_.push_back(entry->second);
+            slot_of_.erase(entry);
+        }
+        return {};
+    }
+
+    // The callable behind a digest, or null.
+    [[nodiscard]] std::shared_ptr<T> resolve(const DigestBytes& digest) const {
+        const std::lock_guard lock(mutex_);
+        const auto entry = slot_of_.find(digest);
+        return entry == slot_of_.end() ? nullptr : slots_[entry->second].callable;
+    }
+
+private:
+    struct Slot {
+        std::shared_ptr<T> callable;
+        std::uint32_t registrations = 0;
+    };
+
+    mutable std::mutex mutex_;
+    std::uint32_t capacity_;
+    std::unordered_map<DigestBytes, std::uint32_t, DigestHash> slot_of_;
+    std::vector<Slot> slots_;
+    std::vector<std::uint32_t> free_;
+};
+
+}  // namespace callring

@@ -1,0 +1,52 @@
+// StartBody: what a child is told at the handshake beside its descriptors (lane, bell, progress event).
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include "common/result.h"
+
+namespace callring {
+
+// The context from which a child re-derives descriptors, and its resources.
+struct StartBody {
+    std::string platform;
+    std::string runtime;
+    std::uint32_t cores = 0;          // 0: the architecture's default
+    std::uint32_t max_callables = 0;  // slots of the child's table
+
+    // Four lines; names hold no line feed (validated by whoever made the Worker).
+    [[nodiscard]] std::string encode() const {
+        return platform + '\n' + runtime + '\n' + std::to_string(cores) + '\n' + std::to_string(max_callables);
+    }
+
+    static Result<StartBody> decode(std::string_view text) {
+        std::array<std::string_view, 4> lines;
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            const std::size_t end = text.find('\n');
+            if ((end == std::string_view::npos) != (i + 1 == lines.size())) {
+                return Error{Code::malformed, "start request has a malformed body"};
+            }
+            lines.at(i) = text.substr(0, end);
+            text.remove_prefix(std::min(text.size(), lines.at(i).size() + 1));
+        }
+        StartBody body{std::string(lines[0]), std::string(lines[1]), 0, 0};
+        if (!read_number(lines[2], body.cores) || !read_number(lines[3], body.max_callables)) {
+            return Error{Code::malformed, "start request has a malformed body"};
+        }
+        return body;
+    }
+
+private:
+    static bool read_number(std::string_view text, std::uint32_t& value) {
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc() && end == text.data() + text.size();
+    }
+};
+
+}  // namespace callring

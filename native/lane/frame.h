@@ -1,0 +1,41 @@
+// The argument blob of a frame: `i32 tensors, i32 scalars`, tensor records, `u64` scalars (identity.md of the design,
+// task records and frames). One encoder, one decoder; the decoder trusts nothing and validates every count and bound.
+//
+// A tensor record: `u32 arena, u8 dtype, u8 rank, u8 tag, u8 zero, u64 offset, i64 shape[rank], i64 strides[rank]`;
+// offset in bytes from the arena's start to element [0, 0, ...], strides in elements.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "callring/chip.h"
+#include "common/result.h"
+#include "lane/layout.h"
+#include "memory/arena_map.h"
+#include "memory/task_args.h"
+
+namespace callring {
+
+// Bytes that encode_arguments() writes.
+[[nodiscard]] std::uint32_t argument_bytes(const TaskArgs& args) noexcept;
+// `out` holds at least argument_bytes(args).
+void encode_arguments(const TaskArgs& args, std::span<std::byte> out) noexcept;
+
+// Decoded arguments, with addresses of the process that decoded them. Reused from frame to frame: no allocation in
+// the steady state.
+struct DecodedArguments {
+    std::vector<callring_tensor> tensors;
+    std::vector<Tag> tags;
+    std::vector<std::uint64_t> scalars;
+};
+
+// Decodes the arguments of `frame`, which may lie in its spill. Errors: malformed (counts, ranks, dtypes, sizes),
+// whatever ArenaMap::resolve says of bytes outside of shared memory.
+Result<void> decode_arguments(const Frame& frame, const ArenaMap& arenas, DecodedArguments& out);
+// The same for a bare argument blob.
+Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMap& arenas, DecodedArguments& out);
+
+}  // namespace callring

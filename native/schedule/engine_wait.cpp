@@ -1,0 +1,126 @@
+// Engine: waiting. Whoever waits, works: one waiting caller (the driver) drains all lanes; other callers sleep until it
+// hands over; the progress thread drains only while nobody waits and something could be released.
+#include <algorithm>
+#include <chrono>
+
+#include "common/clock.h"
+#include "lane/spin.h"
+#include "schedule/engine.h"
+
+namespace callring {
+
+namespace {
+// A signal that arrives between the caller's check and its sleep cannot interrupt that sleep; the caller then looks
+// again after this long. Ordinary wake-ups never depend on it.
+constexpr std::uint64_t kSignalSliceNs = 250'000'000;
+
+std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
+    const std::uint64_t next = now_ns() + kSignalSliceNs;
+    return deadline_ns ? std::min(*deadline_ns, next) : next;
+}
+}  // namespace
+
+bool Engine::any_completion() const {
+    const auto& children = scheduler_.children();
+    return std::any_of(children.begin(), children.end(),
+                       [](const ChildPtr& child) { return child->lane->has_completions(); });
+}
+
+void Engine::drain() {
+    if (scheduler_.drain() > 0) {
+        changed_.notify_all();
+    }
+}
+
+void Engine::after_progress() {
+    if (driving_) {
+        // The driver may be anywhere between its unlock and its sleep: the flag reaches it before, the ring during.
+        nudged_.store(true, std::memory_order_seq_cst);
+        bell_->ring();
+    } else if (scheduler_.needs_progress() || removals_pending_ > 0) {
+        bell_->arm_progress([this] { return any_completion(); });
+    }
+    changed_.notify_all();
+}
+
+Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
+                    std::optional<std::uint64_t> deadline_ns) {
+    Waited outcome = Waited::done;
+    const std::uint64_t first_slice = slice(std::nullopt);
+    for (;;) {
+        drain();
+        if (done()) {
+            break;
+        }
+        const std::uint64_t now = now_ns();
+        if (deadline_ns && now >= *deadline_ns) {
+            outcome = Waited::timed_out;
+            break;
+        }
+        if (now >= first_slice) {
+            outcome = Waited::interrupted;
+            break;
+        }
+        if (driving_) {
+            const std::uint64_t until = slice(deadline_ns);
+            changed_.wait_for(lock, std::chrono::nanoseconds(until > now ? until - now : 0));
+            continue;
+        }
+        driving_ = true;
+        nudged_.store(false, std::memory_order_relaxed);
+        FutexWait slept = FutexWait::woken;
+        lock.unlock();
+        const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
+        if (!spin_until(spin_ns_, ready)) {
+            slept = bell_->sleep(ready, slice(deadline_ns));
+        } else {
+            bell_->disarm();
+        }
+        lock.lock();
+        driving_ = false;
+        if (slept == FutexWait::interrupted) {
+            outcome = Waited::interrupted;
+            break;
+        }
+    }
+    after_progress();
+    return outcome;
+}
+
+Waited Engine::wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns) {
+    std::unique_lock lock(mutex_);
+    return wait(lock, [&] { return run->finished(); }, deadline_ns);
+}
+
+Waited Engine::wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns) {
+    std::unique_lock lock(mutex_);
+    return wait(lock, [&] { return task->state == TaskState::ended; }, deadline_ns);
+}
+
+Waited Engine::wait_for_room(std::uint64_t deadline_ns) {
+    std::unique_lock lock(mutex_);
+    return wait(lock, [&] { return closing_ || scheduler_.pending() < options_.max_pending_tasks; }, deadline_ns);
+}
+
+bool Engine::poll_run(const RunPtr& run) {
+    const std::lock_guard lock(mutex_);
+    drain();
+    after_progress();
+    return run->finished();
+}
+
+bool Engine::poll_task(const TaskPtr& task) {
+    const std::lock_guard lock(mutex_);
+    drain();
+    after_progress();
+    return task->state == TaskState::ended;
+}
+
+void Engine::on_bell() {
+    bell_->clear_event();
+    const std::lock_guard lock(mutex_);
+    drain();
+    after_progress();
+}
+
+}  // namespace callring

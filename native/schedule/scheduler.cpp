@@ -1,0 +1,430 @@
+#include "schedule/scheduler.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "common/clock.h"
+#include "supervise/pump.h"
+#include "graph/tensor_ranges.h"
+#include "lane/frame.h"
+
+namespace callring {
+
+void Scheduler::add_child(ChildPtr child) { children_.push_back(std::move(child)); }
+
+bool Scheduler::any_live(ChildKind kind) const {
+    return std::any_of(children_.begin(), children_.end(), [kind](const ChildPtr& child) {
+        return child->kind == kind && child->state == ChildState::ready;
+    });
+}
+
+// ---- accepting ------------------------------------------------------------------------------------------------------
+
+Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
+    if (task->placement != kAnyChild) {
+        const Child& child = *children_[static_cast<std::size_t>(task->placement)];
+        if (child.state != ChildState::ready) {
+            return Error{Code::worker_lost, child.name() + " " + child.exit_status.describe() + " before this submit"};
+        }
+    } else if (!any_live(ChildKind::sub)) {
+        return Error{Code::worker_lost, "no sub-worker is alive"};
+    }
+
+    task->id = run->tasks.size();
+    task->run = run;
+    task->run_id = run->id;
+    task->submit_ns = trace_ ? now_ns() : 0;
+    run->tasks.push_back(task);
+    ++pending_;
+    ++task->callable->in_flight;
+
+    std::vector<std::uint64_t> ids;
+    collect_hazards(*run, *task, ids);
+    std::vector<TaskPtr> predecessors;
+    predecessors.reserve(ids.size() + after.size());
+    for (const std::uint64_t id : ids) {
+        if (run->tasks[id]) {
+            predecessors.push_back(run->tasks[id]);
+        }
+    }
+    for (const TaskPtr& earlier : after) {
+        if (std::find(predecessors.begin(), predecessors.end(), earlier) == predecessors.end()) {
+            predecessors.push_back(earlier);
+        }
+    }
+
+    std::vector<TaskPtr> unmet;
+    for (const TaskPtr& earlier : predecessors) {
+        if (earlier->state != TaskState::ended) {
+            unmet.push_back(earlier);
+        } else if (earlier->code != Code::ok && !task->root_cause) {
+            task->root_cause = earlier->root_cause ? earlier->root_cause : earlier;
+        }
+    }
+    if (run->cancelled) {
+        end(task, Code::cancelled, {});
+        return {};
+    }
+    if (task->root_cause) {
+        end(task, Code::skipped, {});
+        return {};
+    }
+    for (const TaskPtr& earlier : unmet) {
+        earlier->successors.push_back(task);
+    }
+    task->unmet = static_cast<std::uint32_t>(unmet.size());
+    if (unmet.empty()) {
+        dispatch(task);
+    } else if (!dispatch_behind_predecessors(task, unmet)) {
+        ++blocked_;
+    }
+    return {};
+}
+
+void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors) {
+    const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
+    std::vector<ByteRange> ranges;
+    for (const TensorArg& argument : task.args.tensors) {
+        if (argument.tag == Tag::no_dep) {
+            continue;
+        }
+        ranges.clear();
+        append_byte_ranges(argument.tensor, ranges);
+        if (argument.tag == Tag::input || argument.tag == Tag::inout) {
+            run.hazards.record(task.id, ranges, Access::read, predecessors, forgettable);
+        }
+        if (argument.tag != Tag::input) {
+            run.hazards.record(task.id, ranges, Access::write, predecessors, forgettable);
+        }
+    }
+    std::sort(predecessors.begin(), predecessors.end());
+    predecessors.erase(std::unique(predecessors.begin(), predecessors.end()), predecessors.end());
+}
+
+// ---- dispatching ----------------------------------------------------------------------------------------------------
+
+void Scheduler::dispatch(const TaskPtr& task) {
+    task->state = TaskState::ready;
+    ++queued_;
+    if (task->placement != kAnyChild) {
+        Child& child = *children_[static_cast<std::size_t>(task->placement)];
+        child.backlog.push_back(task);
+        feed(child);
+    } else {
+        sub_queue_.push_back(task);
+        feed_subs();
+    }
+}
+
+// A lane executes in order: when all unmet predecessors are in flight on one child that may run the task, it follows
+// them at once, without a round trip, and the child skips it if one of them fails.
+bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
+    if (predecessors.size() > kMaxPredecessors) {
+        return false;
+    }
+    const std::int32_t where = predecessors.front()->child;
+    for (const TaskPtr& earlier : predecessors) {
+        if (earlier->state != TaskState::dispatched || earlier->child != where) {
+            return false;
+        }
+    }
+    Child& child = *children_[static_cast<std::size_t>(where)];
+    const bool allowed = task->placement == kAnyChild ? child.kind == ChildKind::sub : task->placement == where;
+    if (!allowed || !child.backlog.empty()) {
+        return false;
+    }
+    const std::uint64_t oldest = std::min_element(predecessors.begin(), predecessors.end(),
+                                                  [](const TaskPtr& a, const TaskPtr& b) {
+                                                      return a->sequence < b->sequence;
+                                                  })->get()->sequence;
+    if (child.lane->next_sequence() - oldest > kMaxPredecessorDistance || child.lane->full()) {
+        return false;
+    }
+    task->pinned = true;
+    push(child, task, predecessors);
+    child.lane->wake();
+    return true;
+}
+
+void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
+    Frame& frame = child.lane->reserve();
+    frame.run = task->run_id;
+    frame.config = FrameConfig{task->block_count, trace_ ? kFrameTraced : 0U, {}};
+    for (std::size_t i = 0; i < predecessors.size(); ++i) {
+        frame.config.predecessors.at(i) = static_cast<std::uint32_t>(frame.sequence - predecessors[i]->sequence);
+    }
+    frame.digest = task->callable->digest;
+    if (task->spill) {
+        frame.config.flags |= kFrameSpilled;
+        const SpillRecord spill{task->spill->arena_id(), task->argument_bytes, task->spill->offset()};
+        std::memcpy(frame.arguments.data(), &spill, sizeof spill);
+    } else {
+        encode_arguments(task->args, frame.arguments);
+    }
+    task->state = TaskState::dispatched;
+    task->child = static_cast<std::int32_t>(child.index);
+    task->sequence = frame.sequence;
+    child.in_flight.push_back(task);
+    child.lane->publish();
+}
+
+void Scheduler::feed(Child& child) {
+    bool pushed = false;
+    while (!child.backlog.empty() && !child.lane->full()) {
+        const TaskPtr task = std::move(child.backlog.front());
+        child.backlog.pop_front();
+        --queued_;
+        push(child, task, {});
+        pushed = true;
+    }
+    if (pushed) {
+        child.lane->wake();
+    }
+}
+
+Child* Scheduler::least_busy_sub() {
+    Child* best = nullptr;
+    for (const ChildPtr& child : children_) {
+        if (child->kind == ChildKind::sub && child->state == ChildState::ready && !child->lane->full() &&
+            (best == nullptr || child->in_flight.size() < best->in_flight.size())) {
+            best = child.get();
+        }
+    }
+    return best;
+}
+
+void Scheduler::feed_subs() {
+    while (!sub_queue_.empty()) {
+        Child* child = least_busy_sub();
+        if (child == nullptr) {
+            return;
+        }
+        const TaskPtr task = std::move(sub_queue_.front());
+        sub_queue_.pop_front();
+        --queued_;
+        push(*child, task, {});
+        child->lane->wake();
+    }
+}
+
+// A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
+// busiest has not begun. Revoking is a compare-and-swap on the frame, so nothing can run twice.
+void Scheduler::balance_subs() {
+    for (const ChildPtr& idle : children_) {
+        if (idle->kind != ChildKind::sub || idle->state != ChildState::ready || !idle->in_flight.empty()) {
+            continue;
+        }
+        Child* busiest = nullptr;
+        for (const ChildPtr& child : children_) {
+            if (child->kind == ChildKind::sub && child->state == ChildState::ready && child->in_flight.size() > 1 &&
+                (busiest == nullptr || child->in_flight.size() > busiest->in_flight.size())) {
+                busiest = child.get();
+            }
+        }
+        if (busiest == nullptr) {
+            return;
+        }
+        std::vector<TaskPtr> moved;
+        const std::size_t share = busiest->in_flight.size() / 2;
+        while (moved.size() < share && !busiest->in_flight.back()->pinned &&
+               busiest->lane->revoke(busiest->in_flight.back()->sequence)) {
+            moved.push_back(std::move(busiest->in_flight.back()));
+            busiest->in_flight.pop_back();
+        }
+        for (auto task = moved.rbegin(); task != moved.rend(); ++task) {
+            push(*idle, *task, {});
+        }
+        if (!moved.empty()) {
+            idle->lane->wake();
+        }
+    }
+}
+
+// ---- completing -----------------------------------------------------------------------------------------------------
+
+std::size_t Scheduler::drain() {
+    std::size_t ended = 0;
+    bool subs_moved = false;
+    for (const ChildPtr& child : children_) {
+        if (child->state != ChildState::ready || !child->lane->has_completions()) {
+            continue;
+        }
+        ended += drain_child(*child);
+        feed(*child);
+        subs_moved = subs_moved || child->kind == ChildKind::sub;
+    }
+    if (subs_moved) {
+        feed_subs();
+        if (sub_queue_.empty()) {
+            balance_subs();
+        }
+    }
+    return ended;
+}
+
+std::size_t Scheduler::drain_child(Child& child) {
+    std::size_t count = 0;
+    while (const Completion* completion = child.lane->front_completion()) {
+        complete(child, *completion);
+        child.lane->pop_completion();
+        ++count;
+    }
+    return count;
+}
+
+void Scheduler::complete(Child& child, const Completion& completion) {
+    // Completions come in frame order, and every frame in flight that was not revoked gets exactly one.
+    if (child.in_flight.empty() || child.in_flight.front()->sequence != completion.sequence) {
+        return;
+    }
+    const TaskPtr task = std::move(child.in_flight.front());
+    child.in_flight.pop_front();
+    ++child.completed;
+    task->begin_ns = completion.begin_ns;
+    task->end_ns = completion.end_ns;
+    std::string payload;
+    if ((completion.flags & kPayloadElsewhere) != 0) {
+        payload = take_payload(child, completion.sequence);
+    } else {
+        const std::size_t bytes = std::min<std::size_t>(completion.payload_bytes, completion.payload.size());
+        payload.assign(reinterpret_cast<const char*>(completion.payload.data()), bytes);
+    }
+    if (trace_) {
+        take_spans(child, *task);
+    }
+    end(task, static_cast<Code>(completion.code), std::move(payload));
+}
+
+void Scheduler::take_spans(Child& child, const Task& task) {
+    while (auto span = child.lane->take_span(task.sequence)) {
+        if (span->sequence == task.sequence) {
+            core_spans.push_back({task.child, task.run_id, task.id, *span});
+        }
+    }
+}
+
+void Scheduler::end(const TaskPtr& task, Code code, std::string payload) {
+    end_one(task, code, std::move(payload));
+    // A work list instead of recursion: a chain of dependents can be as long as the graph.
+    while (!poisoned_.empty()) {
+        const TaskPtr next = std::move(poisoned_.back());
+        poisoned_.pop_back();
+        if (next->state != TaskState::ended) {
+            end_one(next, Code::skipped, {});
+        }
+    }
+}
+
+void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
+    if (task->state == TaskState::blocked && task->unmet > 0) {
+        --blocked_;
+    }
+    task->state = TaskState::ended;
+    task->code = code;
+    task->payload = std::move(payload);
+    task->args = {};
+    task->spill.reset();
+    --pending_;
+    const RunPtr owner = std::move(task->run);
+    Run& run = *owner;
+    ++run.ended;
+    if (code == Code::ok) {
+        run.tasks[task->id].reset();
+    } else if (code == Code::skipped) {
+        run.skipped.push_back(task);
+    } else if (code != Code::cancelled) {
+        run.failures.push_back(task);
+    }
+    if (trace_) {
+        task_spans.push_back({task->run_id, task->id, task->callable->digest, task->callable->runs_on, task->child,
+                              task->submit_ns, task->begin_ns, task->end_ns, code});
+    }
+    if (--task->callable->in_flight == 0 && on_callable_idle) {
+        on_callable_idle(task->callable);
+    }
+    for (const TaskPtr& next : std::exchange(task->successors, {})) {
+        --next->unmet;
+        if (next->state == TaskState::ended) {
+            continue;
+        }
+        if (code != Code::ok && !next->root_cause) {
+            next->root_cause = task->root_cause ? task->root_cause : task;
+        }
+        if (next->state != TaskState::blocked) {
+            continue;  // follows in the same lane: the child runs or skips it
+        }
+        if (next->root_cause) {
+            if (next->unmet == 0) {
+                --blocked_;
+            }
+            poisoned_.push_back(next);
+        } else if (next->unmet == 0) {
+            --blocked_;
+            dispatch(next);
+        }
+    }
+}
+
+// ---- losing and cancelling ------------------------------------------------------------------------------------------
+
+void Scheduler::child_lost(Child& child, const ExitStatus& status) {
+    drain_child(child);
+    child.state = ChildState::lost;
+    child.exit_status = status;
+    const std::string why = status.describe();
+    const std::deque<TaskPtr> in_flight = std::exchange(child.in_flight, {});
+    for (const TaskPtr& task : in_flight) {
+        const bool begun = child.lane->claimed(task->sequence);
+        task->pinned = false;
+        if (begun) {
+            end(task, Code::worker_lost, why);
+        } else if (task->root_cause) {
+            end(task, Code::skipped, {});
+        } else if (task->placement != kAnyChild) {
+            end(task, Code::worker_lost, why + " before this task began");
+        } else if (task->unmet > 0) {
+            task->state = TaskState::blocked;
+            ++blocked_;
+        } else {
+            dispatch(task);
+        }
+    }
+    abandon_queue(child.backlog, why + " before this task began");
+    if (child.kind == ChildKind::sub && !any_live(ChildKind::sub)) {
+        abandon_queue(sub_queue_, "the last sub-worker " + why);
+    }
+}
+
+void Scheduler::abandon_queue(std::deque<TaskPtr>& queue, const std::string& why) {
+    for (const TaskPtr& task : std::exchange(queue, {})) {
+        --queued_;
+        end(task, Code::worker_lost, why);
+    }
+}
+
+void Scheduler::cancel(Run& run) {
+    run.cancelled = true;
+    const std::deque<TaskPtr> tasks = run.tasks;
+    for (const TaskPtr& task : tasks) {
+        if (!task || task->state == TaskState::ended) {
+            continue;
+        }
+        if (task->state == TaskState::dispatched) {
+            Child& child = *children_[static_cast<std::size_t>(task->child)];
+            if (!child.lane->revoke(task->sequence)) {
+                continue;  // it has begun and will end by itself
+            }
+            std::erase(child.in_flight, task);
+        } else if (task->state == TaskState::ready) {
+            auto& queue = task->placement == kAnyChild
+                              ? sub_queue_
+                              : children_[static_cast<std::size_t>(task->placement)]->backlog;
+            std::erase(queue, task);
+            --queued_;
+        }
+        end(task, Code::cancelled, {});
+    }
+}
+
+}  // namespace callring

@@ -1,0 +1,92 @@
+// Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
+// Guarantees: a task runs after everything it depends on; it is executed at most once; a failed task's dependents are
+// never executed; every accepted task ends (done, failed, lost, skipped or cancelled). No system call but wake-ups.
+// Not thread-safe: the engine's lock orders all calls.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "common/result.h"
+#include "schedule/child.h"
+#include "schedule/task.h"
+
+namespace callring {
+
+struct TaskSpan {
+    std::uint64_t run;
+    std::uint64_t task;
+    DigestBytes digest;
+    ChildKind kind;
+    std::int32_t child;
+    std::uint64_t submit_ns;
+    std::uint64_t begin_ns;
+    std::uint64_t end_ns;
+    Code code;
+};
+
+struct CoreSpanOfTask {
+    std::int32_t child;
+    std::uint64_t run;
+    std::uint64_t task;
+    CoreSpanRecord span;
+};
+
+class Scheduler {
+public:
+    explicit Scheduler(bool trace) : trace_(trace) {}
+
+    void add_child(ChildPtr child);
+    [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
+
+    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused (worker_lost) when no live
+    // child could ever run it.
+    Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
+
+    // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
+    std::size_t drain();
+    // Ends what was in flight on a dead child: the running task is lost; what had not begun moves, if it may.
+    void child_lost(Child& child, const ExitStatus& status);
+    // Withdraws what has not begun of `run`.
+    void cancel(Run& run);
+
+    // Tasks that were accepted and have not ended.
+    [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
+    // Whether a completion could release or dispatch something: only then must somebody drain while nobody waits.
+    [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
+
+    // Called when the last accepted task of a callable has ended.
+    std::function<void(const std::shared_ptr<Callable>&)> on_callable_idle;
+
+    std::vector<TaskSpan> task_spans;
+    std::vector<CoreSpanOfTask> core_spans;
+
+private:
+    void collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors);
+    void dispatch(const TaskPtr& task);
+    bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
+    void push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
+    void feed(Child& child);
+    void feed_subs();
+    void balance_subs();
+    [[nodiscard]] Child* least_busy_sub();
+    std::size_t drain_child(Child& child);
+    void complete(Child& child, const Completion& completion);
+    void take_spans(Child& child, const Task& task);
+    void end(const TaskPtr& task, Code code, std::string payload);
+    void end_one(const TaskPtr& task, Code code, std::string payload);
+    void abandon_queue(std::deque<TaskPtr>& queue, const std::string& why);
+    [[nodiscard]] bool any_live(ChildKind kind) const;
+
+    std::vector<ChildPtr> children_;
+    std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker
+    std::vector<TaskPtr> poisoned_;  // work list of end()
+    std::uint64_t pending_ = 0;
+    std::uint64_t blocked_ = 0;  // wait for predecessors
+    std::uint64_t queued_ = 0;   // wait for room in a lane
+    bool trace_;
+};
+
+}  // namespace callring

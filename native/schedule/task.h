@@ -1,0 +1,84 @@
+// What the scheduler knows of callables, tasks and runs. Plain data under the engine's lock; no process knows a slot
+// of another: a task names its callable by digest, kind and namespace only (identity.md, task records and frames).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/result.h"
+#include "graph/hazards.h"
+#include "memory/task_args.h"
+
+namespace callring {
+
+using DigestBytes = std::array<std::byte, 32>;
+
+enum class ChildKind : std::uint8_t { chip, sub, fork_server };
+
+// An identity that tasks refer to. Chip callables run on chips, Python callables on sub-workers.
+struct Callable {
+    DigestBytes digest{};
+    std::uint32_t kind = 0;
+    ChildKind runs_on = ChildKind::chip;
+    std::uint64_t in_flight = 0;  // accepted tasks that have not ended
+    bool removal_due = false;     // to be removed from the children once in_flight is zero
+    bool removed = false;         // the removal was sent
+};
+
+enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
+
+struct Run;
+
+inline constexpr std::int32_t kAnyChild = -1;
+
+struct Task {
+    std::uint64_t id = 0;  // position in its run
+    std::shared_ptr<Run> run;  // null once the task has ended
+    std::uint64_t run_id = 0;
+    std::shared_ptr<Callable> callable;
+    TaskArgs args;  // keeps the tensors' memory alive until the task has ended
+    std::shared_ptr<Buffer> spill;
+    std::uint32_t argument_bytes = 0;
+    std::uint32_t block_count = 0;
+    std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
+
+    TaskState state = TaskState::blocked;
+    std::uint32_t unmet = 0;  // predecessors that have not ended
+    std::vector<std::shared_ptr<Task>> successors;
+    std::shared_ptr<Task> root_cause;  // the failed task that poisoned this one
+
+    std::int32_t child = -1;     // where it was dispatched
+    std::uint64_t sequence = 0;  // its frame there
+    bool pinned = false;         // its frame relies on earlier frames of that lane: it cannot move
+
+    Code code = Code::ok;
+    std::string payload;  // returned value or failure, as the child encoded it
+    std::uint64_t submit_ns = 0;
+    std::uint64_t begin_ns = 0;
+    std::uint64_t end_ns = 0;
+};
+
+using TaskPtr = std::shared_ptr<Task>;
+
+// One execution of an orchestration function. Errors and dependencies never leave it.
+struct Run {
+    std::uint64_t id = 0;
+    HazardMap hazards;
+    std::deque<TaskPtr> tasks;  // by id; null once a task ended well and can no longer matter
+    std::uint64_t ended = 0;
+    bool sealed = false;  // no more submits will come
+    bool cancelled = false;
+    std::vector<TaskPtr> failures;  // in the order in which they happened; skipped tasks are not among them
+    std::vector<TaskPtr> skipped;
+
+    [[nodiscard]] bool finished() const noexcept { return sealed && ended == tasks.size(); }
+};
+
+using RunPtr = std::shared_ptr<Run>;
+
+}  // namespace callring
