@@ -1,1 +1,93 @@
+"""Callring's library: Workers whose callables are named by the hash of the bytes that execute.
+
+    from runtime import Worker, TaskArgs, Tag
+
+Names are imported when they are first used, so that ``runtime.identity`` and ``runtime.errors`` need neither the native
+core nor NumPy. The core comes from this package, or from the folder that ``CALLRING_CORE_DIR`` names (a sanitised or
+debug build made by the pipeline); Python children inherit that choice.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.children import ChildInfo
+    from runtime.chip_callable import ChipCallable, CoreCallable
+    from runtime.chip_worker import ChipWorker
+    from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
+    from runtime.options import CallConfig, WorkerOptions
+    from runtime.orchestrator import Orchestrator
+    from runtime.run_handle import RunHandle, Task
+    from runtime.serialize import by_source
+    from runtime.tags import Tag
+    from runtime.tensor import TaskArgs, Tensor
+    from runtime.trace import CoreSpan, TaskSpan, Trace
+    from runtime.worker import Worker
+
 __version__ = "0.1.0"
+
+_MODULE_OF = {
+    "ArgDirection": "identity",
+    "CallConfig": "options",
+    "CallableHandle": "identity",
+    "CallableKind": "identity",
+    "ChildInfo": "children",
+    "ChipCallable": "chip_callable",
+    "ChipWorker": "chip_worker",
+    "CoreCallable": "chip_callable",
+    "CoreSpan": "trace",
+    "Orchestrator": "orchestrator",
+    "RunHandle": "run_handle",
+    "Tag": "tags",
+    "TargetNamespace": "identity",
+    "Task": "run_handle",
+    "TaskArgs": "tensor",
+    "TaskSpan": "trace",
+    "Tensor": "tensor",
+    "Trace": "trace",
+    "Worker": "worker",
+    "WorkerOptions": "options",
+    "by_source": "serialize",
+}
+
+__all__ = [  # noqa: PLE0604 - spelled out for type checkers and star imports
+    "ArgDirection",
+    "CallConfig",
+    "CallableHandle",
+    "CallableKind",
+    "ChildInfo",
+    "ChipCallable",
+    "ChipWorker",
+    "CoreCallable",
+    "CoreSpan",
+    "Orchestrator",
+    "RunHandle",
+    "Tag",
+    "TargetNamespace",
+    "Task",
+    "TaskArgs",
+    "TaskSpan",
+    "Tensor",
+    "Trace",
+    "Worker",
+    "WorkerOptions",
+    "by_source",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name when it is first used."""
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value  # type: ignore[no-any-return]
+
+
+if "CALLRING_CORE_DIR" in os.environ:
+    # Before anything imports the core: another folder's extension takes the name runtime._core.
+    from runtime import _select_core as _select_core

@@ -54,6 +54,7 @@ const Frame* ChildLane::try_next() noexcept {
                                                   std::memory_order_acq_rel)) {
             failed_.reset(frames_.position() % kWindow);
             frames_.pop();
+            ring_parent();  // a slot is free again, and no completion will say so
             continue;
         }
         if (predecessor_failed(*frame)) {
@@ -109,9 +110,9 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         std::memcpy(completion->payload.data(), payload.data(), payload.size());
     }
     failed_.set(sequence % kWindow, code != Code::ok);
-    // The completion first: a frame that is popped but has no completion would look as if it had never begun.
-    completions_.publish();
+    // The slot is freed before the completion is seen: whoever takes the completion finds room for the next frame.
     frames_.pop();
+    completions_.publish();
     ring_parent();
 }
 

@@ -12,7 +12,7 @@
 #include "common/unique_fd.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
-#include "lane/shared_map.h"
+#include "memory/shared_map.h"
 
 namespace callring {
 

@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::size_t kFixedRecordBytes = 16;
 
+// Wide enough for any product of an extent, a stride and an element size.
+__extension__ using Wide = __int128;
+
 class Writer {
 public:
     explicit Writer(std::span<std::byte> out) noexcept : out_(out) {}
@@ -54,9 +57,9 @@ Error malformed(const char* what) { return {Code::malformed, std::string("argume
 
 // Finds the address of a tensor whose shape and strides are set, checking that every element lies in the arena.
 Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t offset, const ArenaMap& arenas) {
-    const auto element = static_cast<__int128>(element_bytes(tensor.dtype));
-    __int128 low = 0;
-    __int128 high = element;
+    const auto element = static_cast<Wide>(element_bytes(tensor.dtype));
+    Wide low = 0;
+    Wide high = element;
     for (std::uint32_t i = 0; i < tensor.rank; ++i) {
         if (tensor.shape[i] < 0) {
             return malformed("negative extent");
@@ -65,15 +68,15 @@ Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t 
             high = low;  // no element at all
             break;
         }
-        const __int128 reach = static_cast<__int128>(tensor.shape[i] - 1) * tensor.strides[i] * element;
+        const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i] * element;
         (reach < 0 ? low : high) += reach;
     }
     if (high == low) {
         low = high = 0;
     }
-    const __int128 begin = static_cast<__int128>(offset) + low;
-    const __int128 bytes = high - low;
-    constexpr __int128 kLimit = static_cast<__int128>(1) << 62U;
+    const Wide begin = static_cast<Wide>(offset) + low;
+    const Wide bytes = high - low;
+    constexpr Wide kLimit = static_cast<Wide>(1) << 62U;
     if (begin < 0 || begin > kLimit || bytes > kLimit) {
         return malformed("tensor lies outside of its arena");
     }

@@ -39,6 +39,11 @@ Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {
     return *reinterpret_cast<Frame*>(frames_.slot(sequence));
 }
 
+bool ParentLane::full() noexcept {
+    const std::uint32_t capacity = header().capacity;
+    return outstanding_ >= capacity || frames_.position() - settled_ >= capacity || frames_.reserve() == nullptr;
+}
+
 Frame& ParentLane::reserve() noexcept {
     auto& frame = *reinterpret_cast<Frame*>(frames_.reserve());
     frame.layout_version = kLayoutVersion;
@@ -63,7 +68,21 @@ bool ParentLane::revoke(std::uint64_t sequence) noexcept {
     const bool revoked = frame(sequence).claim.compare_exchange_strong(
         expected, static_cast<std::uint32_t>(Claim::revoked), std::memory_order_acq_rel);
     outstanding_ -= revoked ? 1 : 0;
+    if (outstanding_ == 0) {
+        settled_ = frames_.position();
+    }
     return revoked;
+}
+
+void ParentLane::pop_completion() noexcept {
+    const std::uint64_t sequence = reinterpret_cast<const Completion*>(completions_.front())->sequence;
+    completions_.pop();
+    --outstanding_;
+    if (outstanding_ == 0) {
+        settled_ = frames_.position();
+    } else if (sequence >= settled_ && sequence < frames_.position()) {
+        settled_ = sequence + 1;
+    }
 }
 
 bool ParentLane::claimed(std::uint64_t sequence) const noexcept {

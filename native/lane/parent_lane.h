@@ -10,7 +10,7 @@
 #include "common/result.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
-#include "lane/shared_map.h"
+#include "memory/shared_map.h"
 
 namespace callring {
 
@@ -23,7 +23,7 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Whether `capacity` frames are in flight.
-    [[nodiscard]] bool full() noexcept { return outstanding_ >= header().capacity || frames_.reserve() == nullptr; }
+    [[nodiscard]] bool full() noexcept;
     // The frame to fill next; the lane must not be full. Sequence, version and claim are set.
     [[nodiscard]] Frame& reserve() noexcept;
     [[nodiscard]] std::uint64_t next_sequence() const noexcept { return frames_.position(); }
@@ -41,10 +41,7 @@ public:
 
     // The oldest completion, valid until pop_completion; nullptr when there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;
-    void pop_completion() noexcept {
-        completions_.pop();
-        --outstanding_;
-    }
+    void pop_completion() noexcept;
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
@@ -64,6 +61,9 @@ private:
     // Frames that were pushed and neither revoked nor seen complete. Bounded by the capacity, so that the completion
     // ring can never be full when the child posts to it.
     std::uint64_t outstanding_ = 0;
+    // Every frame before this sequence number has ended. A frame's slot is not used again before its end was seen,
+    // so that claimed() can be asked of every frame in flight, also after the child's death.
+    std::uint64_t settled_ = 0;
 };
 
 }  // namespace callring

@@ -90,7 +90,9 @@ void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uin
             continue;
         }
         ranges.clear();
-        append_byte_ranges(argument.tensor, ranges);
+        const TensorView& tensor = argument.tensor;
+        append_ranges(tensor.buffer->id(), tensor.offset, element_bytes(tensor.dtype),
+                      std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank), ranges);
         if (argument.tag == Tag::input || argument.tag == Tag::inout) {
             run.hazards.record(task.id, ranges, Access::read, predecessors, forgettable);
         }
@@ -98,8 +100,6 @@ void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uin
             run.hazards.record(task.id, ranges, Access::write, predecessors, forgettable);
         }
     }
-    std::sort(predecessors.begin(), predecessors.end());
-    predecessors.erase(std::unique(predecessors.begin(), predecessors.end()), predecessors.end());
 }
 
 // ---- dispatching ----------------------------------------------------------------------------------------------------
@@ -247,14 +247,16 @@ std::size_t Scheduler::drain() {
     std::size_t ended = 0;
     bool subs_moved = false;
     for (const ChildPtr& child : children_) {
-        if (child->state != ChildState::ready || !child->lane->has_completions()) {
+        if (child->state != ChildState::ready) {
             continue;
         }
-        ended += drain_child(*child);
+        if (child->lane->has_completions()) {
+            ended += drain_child(*child);
+            subs_moved = subs_moved || child->kind == ChildKind::sub;
+        }
         feed(*child);
-        subs_moved = subs_moved || child->kind == ChildKind::sub;
     }
-    if (subs_moved) {
+    if (subs_moved || !sub_queue_.empty()) {
         feed_subs();
         if (sub_queue_.empty()) {
             balance_subs();

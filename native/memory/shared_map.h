@@ -1,4 +1,4 @@
-// SharedMap: one size-sealed memfd mapped read-write, for lanes and the bell. Move-only; unmaps and closes itself.
+// SharedMap: one size-sealed memfd mapped read-write, for lanes, the bell and arenas. Move-only; unmaps and closes itself.
 // The size seals mean that the other end can never make an access of ours fault by shrinking the file.
 #pragma once
 

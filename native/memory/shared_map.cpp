@@ -1,4 +1,4 @@
-#include "lane/shared_map.h"
+#include "memory/shared_map.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,0 +1,65 @@
+// Conversions that several register_*.cpp files share: errors, bytes, deadlines, interruptible waits.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "common/clock.h"
+#include "common/result.h"
+
+namespace callring::bindings {
+
+namespace py = pybind11;
+
+// Raises _core.NativeError(code, message); the package runtime turns it into an error of runtime.errors.
+[[noreturn]] void raise(const Error& error);
+
+template <class T>
+T unwrap(Result<T> result) {
+    if (!result) {
+        raise(result.error());
+    }
+    return std::move(result).value();
+}
+inline void unwrap(const Result<void>& result) {
+    if (!result) {
+        raise(result.error());
+    }
+}
+
+inline py::bytes to_bytes(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+inline std::span<const std::byte> as_span(const py::bytes& bytes) {
+    const std::string_view view = bytes;
+    return std::as_bytes(std::span(view.data(), view.size()));
+}
+
+// Exactly 32 raw bytes; ValueError otherwise.
+inline std::array<std::byte, 32> to_digest(const py::bytes& bytes) {
+    const auto view = as_span(bytes);
+    std::array<std::byte, 32> digest{};
+    if (view.size() != digest.size()) {
+        throw py::value_error("a digest has 32 bytes");
+    }
+    std::memcpy(digest.data(), view.data(), digest.size());
+    return digest;
+}
+
+// The absolute time `seconds` from now; none for no timeout.
+inline std::optional<std::uint64_t> deadline_after(std::optional<double> seconds) {
+    constexpr double kLongest = 1e9;
+    if (!seconds) {
+        return std::nullopt;
+    }
+    const double bounded = *seconds < 0 ? 0 : (*seconds < kLongest ? *seconds : kLongest);
+    return now_ns() + static_cast<std::uint64_t>(bounded * 1e9);
+}
+
+}  // namespace callring::bindings

@@ -1,0 +1,195 @@
+// Binds the child's side for Python processes: SubWorkerHost (a sub-worker's lane and control thread), FrameArgs (a
+// task's arguments) and Channel (the fork server's control socket).
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include "bindings/bindings.h"
+#include "bindings/convert.h"
+#include "bindings/dtypes.h"
+#include "child/host.h"
+#include "lane/frame.h"
+#include "supervise/process.h"
+
+namespace callring::bindings {
+
+namespace {
+
+// Forwards the control thread's requests to Python: store.install(kind, digest, payload) and store.remove(digest)
+// return (code, message).
+class PythonStore final : public CallableStore {
+public:
+    explicit PythonStore(py::object store) : store_(std::move(store)) {}
+    ~PythonStore() override {
+        const py::gil_scoped_acquire acquire;
+        store_ = py::object();
+    }
+    PythonStore(const PythonStore&) = delete;
+    PythonStore& operator=(const PythonStore&) = delete;
+
+    Result<void> install(std::uint32_t kind, const std::array<std::byte, 32>& digest,
+                         std::span<const std::byte> payload) override {
+        const py::gil_scoped_acquire acquire;
+        return call("install", kind, to_bytes(digest), to_bytes(payload));
+    }
+    Result<void> remove(const std::array<std::byte, 32>& digest) override {
+        const py::gil_scoped_acquire acquire;
+        return call("remove", to_bytes(digest));
+    }
+
+private:
+    template <class... Args>
+    Result<void> call(const char* method, Args&&... args) {
+        try {
+            const auto [code, message] =
+                store_.attr(method)(std::forward<Args>(args)...).template cast<std::pair<std::uint32_t, std::string>>();
+            if (code == 0) {
+                return {};
+            }
+            return Error{static_cast<Code>(code), message};
+        } catch (const py::error_already_set& error) {
+            return Error{Code::prepare_failed, error.what()};
+        }
+    }
+
+    py::object store_;
+};
+
+// The arguments of one task, as a sequence of arrays over shared memory; those tagged INPUT are read-only.
+struct FrameArgs {
+    DecodedArguments decoded;
+};
+
+py::array array_at(const py::object& self, std::int64_t index) {
+    const DecodedArguments& args = self.cast<const FrameArgs&>().decoded;
+    const auto count = static_cast<std::int64_t>(args.tensors.size());
+    if (index < -count || index >= count) {
+        throw py::index_error("tensor " + std::to_string(index) + " of " + std::to_string(count));
+    }
+    const auto position = static_cast<std::size_t>(index < 0 ? index + count : index);
+    const callring_tensor& tensor = args.tensors[position];
+    const py::dtype dtype = numpy_dtype(tensor.dtype);
+    std::vector<py::ssize_t> shape(tensor.shape, tensor.shape + tensor.rank);
+    std::vector<py::ssize_t> strides(tensor.strides, tensor.strides + tensor.rank);
+    for (py::ssize_t& stride : strides) {
+        stride *= dtype.itemsize();
+    }
+    py::array array(dtype, std::move(shape), std::move(strides), tensor.data, self);
+    if (args.tags[position] == Tag::input) {
+        array.attr("setflags")(py::arg("write") = false);
+    }
+    return array;
+}
+
+class SubWorkerHost {
+public:
+    SubWorkerHost(int control, const py::object& make_store) {
+        auto started = [&] {
+            const py::gil_scoped_release release;
+            return ChildHost::start(UniqueFd(control), [&make_store](const StartBody& body) {
+                const py::gil_scoped_acquire acquire;
+                return Result<std::unique_ptr<CallableStore>>(
+                    std::make_unique<PythonStore>(make_store(body.max_callables)));
+            });
+        }();
+        host_ = unwrap(std::move(started));
+    }
+
+    // The next task: (digest, arguments), or None when the parent asked to stop.
+    py::object next() {
+        for (;;) {
+            frame_ = host_->lane().try_next();
+            if (frame_ == nullptr) {
+                const py::gil_scoped_release release;
+                if (!host_->lane().wait()) {
+                    break;
+                }
+                continue;
+            }
+            begin_ns_ = traced() ? now_ns() : 0;
+            auto args = std::make_unique<FrameArgs>();
+            if (auto decoded = decode_arguments(*frame_, host_->arenas(), args->decoded); !decoded) {
+                const std::string& text = decoded.error().message;
+                complete_bytes(decoded.error().code, std::as_bytes(std::span(text)));
+                continue;
+            }
+            return py::make_tuple(to_bytes(frame_->digest), py::cast(std::move(args)));
+        }
+        return py::none();
+    }
+
+    void complete(std::uint32_t code, const py::bytes& payload) {
+        complete_bytes(static_cast<Code>(code), as_span(payload));
+    }
+
+private:
+    [[nodiscard]] bool traced() const { return (frame_->config.flags & kFrameTraced) != 0; }
+    void complete_bytes(Code code, std::span<const std::byte> payload) {
+        host_->complete(frame_->sequence, code, begin_ns_, traced() ? now_ns() : 0, payload);
+    }
+
+    std::unique_ptr<ChildHost> host_;
+    const Frame* frame_ = nullptr;
+    std::uint64_t begin_ns_ = 0;
+};
+
+py::object receive(const Channel& channel, bool wait) {
+    auto received = [&]() -> Result<std::optional<Message>> {
+        const py::gil_scoped_release release;
+        if (!wait) {
+            return channel.try_receive();
+        }
+        auto message = channel.receive(std::nullopt);
+        if (!message) {
+            return std::move(message).error();
+        }
+        return std::optional<Message>(std::move(message).value());
+    }();
+    auto message = unwrap(std::move(received));
+    if (!message) {
+        return py::none();
+    }
+    return py::make_tuple(message->header.op, message->header.sequence, message->header.argument,
+                          py::bytes(message->body), message->take_fd(0).release());
+}
+
+void send(const Channel& channel, std::uint32_t op, std::uint64_t sequence, std::uint64_t argument,
+          const py::bytes& body, const std::vector<int>& fds) {
+    MessageHeader header;
+    header.op = op;
+    header.sequence = sequence;
+    header.argument = argument;
+    const py::gil_scoped_release release;
+    static_cast<void>(channel.send(header, std::string_view(body), fds, UINT64_MAX));
+}
+
+}  // namespace
+
+void register_child(py::module_& module) {
+    using namespace py::literals;
+    py::class_<FrameArgs>(module, "FrameArgs",
+                          "The arguments of a task: args[i] are arrays over shared memory, args.scalars integers.")
+        .def("__len__", [](const FrameArgs& args) { return args.decoded.tensors.size(); })
+        .def(
+            "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
+        .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; });
+    py::class_<SubWorkerHost>(module, "SubWorkerHost", "A sub-worker's lane and control thread.")
+        .def(py::init<int, const py::object&>(), "control_fd"_a, "make_store"_a)
+        .def("next", &SubWorkerHost::next)
+        .def("complete", &SubWorkerHost::complete, "code"_a, "payload"_a);
+    py::class_<Channel>(module, "Channel", "One end of a control socket.")
+        .def(py::init([](int fd) { return Channel(UniqueFd(fd)); }), "fd"_a)
+        .def("fileno", &Channel::fd)
+        .def("close", &Channel::close)
+        .def("receive", &receive, "wait"_a)
+        .def("send", &send, "op"_a, "sequence"_a, "argument"_a, "body"_a, "fds"_a = std::vector<int>{});
+    module.def("die_with_parent", &die_with_parent);
+    module.attr("CONTROL_FD") = kControlFd;
+    py::dict operations;
+    operations["start"] = static_cast<std::uint32_t>(Op::start);
+    operations["shutdown"] = static_cast<std::uint32_t>(Op::shutdown);
+    operations["fork_child"] = static_cast<std::uint32_t>(Op::fork_child);
+    operations["child_exited"] = static_cast<std::uint32_t>(Op::child_exited);
+    module.attr("OPERATIONS") = operations;
+}
+
+}  // namespace callring::bindings

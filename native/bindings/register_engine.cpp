@@ -1,0 +1,301 @@
+// Binds the engine: Engine, Run, Task, Callable, Payload. No logic: conversions, the interpreter's lock, signals.
+#include <pybind11/stl.h>
+
+#include "bindings/bindings.h"
+#include "bindings/convert.h"
+#include "schedule/engine.h"
+
+namespace callring::bindings {
+
+namespace {
+
+// Waits without the interpreter's lock; a signal handler that raises ends the wait. False: timed out.
+template <class Wait>
+bool wait_interruptibly(Wait&& wait) {
+    for (;;) {
+        Waited waited = Waited::done;
+        {
+            const py::gil_scoped_release release;
+            waited = wait();
+        }
+        if (waited != Waited::interrupted) {
+            return waited == Waited::done;
+        }
+        if (PyErr_CheckSignals() != 0) {
+            throw py::error_already_set();
+        }
+    }
+}
+
+const char* kind_name(ChildKind kind) { return kind == ChildKind::chip ? "chip" : "sub"; }
+
+const char* state_name(ChildState state) {
+    switch (state) {
+        case ChildState::starting:
+            return "starting";
+        case ChildState::ready:
+            return "ready";
+        case ChildState::lost:
+            return "lost";
+        case ChildState::closed:
+            return "closed";
+    }
+    return "";
+}
+
+py::list target_results(const std::vector<TargetResult>& results) {
+    py::list list;
+    for (const TargetResult& result : results) {
+        list.append(py::make_tuple(kind_name(result.child->kind), result.child->id,
+                                   static_cast<std::uint32_t>(result.code), result.message));
+    }
+    return list;
+}
+
+ChildKind parse_kind(const std::string& name) {
+    if (name == "chip") {
+        return ChildKind::chip;
+    }
+    if (name == "sub") {
+        return ChildKind::sub;
+    }
+    throw py::value_error("child kind is 'chip' or 'sub', not '" + name + "'");
+}
+
+EngineOptions make_options(const py::dict& given) {
+    EngineOptions options;
+    options.platform = given["platform"].cast<std::string>();
+    options.runtime = given["runtime"].cast<std::string>();
+    options.cores_per_chip = given["cores_per_chip"].cast<std::uint32_t>();
+    options.max_callables = given["max_callables"].cast<std::uint32_t>();
+    options.lane_capacity = given["lane_capacity"].cast<std::uint32_t>();
+    options.max_pending_tasks = given["max_pending_tasks"].cast<std::uint64_t>();
+    options.control_timeout_ns = static_cast<std::uint64_t>(given["control_timeout"].cast<double>() * 1e9);
+    options.trace = given["trace"].cast<bool>();
+    options.chip_program = given["chip_program"].cast<std::vector<std::string>>();
+    options.fork_server_program = given["fork_server_program"].cast<std::vector<std::string>>();
+    options.environment = given["environment"].cast<std::vector<std::string>>();
+    options.python_setup = given["python_setup"].cast<std::string>();
+    return options;
+}
+
+py::dict snapshot(const ChildSnapshot& child) {
+    py::dict installed;
+    for (const auto& [digest, count] : child.installed) {
+        installed[to_bytes(digest)] = count;
+    }
+    py::dict result;
+    result["kind"] = kind_name(child.kind);
+    result["id"] = child.id;
+    result["pid"] = child.pid;
+    result["incarnation"] = child.incarnation;
+    result["state"] = state_name(child.state);
+    result["completed"] = child.completed;
+    result["exit_status"] = child.exit_status;
+    result["installed"] = installed;
+    return result;
+}
+
+py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
+    const auto children = engine.children();
+    const auto where = [&](std::int32_t child) {
+        return child < 0 ? std::int64_t{-1} : std::int64_t{children[static_cast<std::size_t>(child)].id};
+    };
+    py::list tasks;
+    for (const TaskSpan& span : trace.tasks) {
+        tasks.append(py::make_tuple(span.run, span.task, to_bytes(span.digest), kind_name(span.kind), where(span.child),
+                                    span.submit_ns, span.begin_ns, span.end_ns, static_cast<std::uint32_t>(span.code)));
+    }
+    py::list cores;
+    for (const CoreSpanOfTask& core : trace.cores) {
+        cores.append(py::make_tuple(where(core.child), core.run, core.task, core.span.core, core.span.func_id,
+                                    core.span.begin_ns, core.span.end_ns));
+    }
+    return py::make_tuple(tasks, cores, trace.dropped);
+}
+
+void register_payload(py::module_& module) {
+    py::class_<SealedPayload, std::shared_ptr<SealedPayload>>(module, "Payload",
+                                                              "Bytes in shared memory, sealed against every change.")
+        .def(py::init([](const py::bytes& bytes) {
+                 return std::make_shared<SealedPayload>(unwrap(SealedPayload::create(as_span(bytes))));
+             }),
+             py::arg("data"))
+        .def_property_readonly("data", [](const SealedPayload& payload) { return to_bytes(payload.bytes()); })
+        .def("__len__", &SealedPayload::size);
+}
+
+void register_callable_class(py::module_& module) {
+    py::class_<Callable, std::shared_ptr<Callable>>(module, "Callable", "An identity that tasks refer to.")
+        .def(py::init([](const py::bytes& digest, std::uint32_t kind, const std::string& runs_on) {
+                 auto callable = std::make_shared<Callable>();
+                 callable->digest = to_digest(digest);
+                 callable->kind = kind;
+                 callable->runs_on = parse_kind(runs_on);
+                 return callable;
+             }),
+             py::arg("digest"), py::arg("kind"), py::arg("runs_on"))
+        .def_property_readonly("digest", [](const Callable& callable) { return to_bytes(callable.digest); });
+}
+
+void register_run_and_task(py::module_& module) {
+    py::class_<Run, RunPtr>(module, "Run", "One execution of an orchestration function.")
+        .def_property_readonly("id", [](const Run& run) { return run.id; });
+    py::class_<Task, TaskPtr>(module, "Task", "One accepted task.")
+        .def_property_readonly("id", [](const Task& task) { return task.id; })
+        .def_property_readonly("run_id", [](const Task& task) { return task.run_id; })
+        .def_property_readonly("digest", [](const Task& task) { return to_bytes(task.callable->digest); })
+        .def_property_readonly("child", [](const Task& task) { return task.child; })
+        // Meaningful once the task has ended, and constant from then on.
+        .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
+        .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
+        .def_property_readonly("root_cause", [](const Task& task) { return task.root_cause; });
+}
+
+void register_engine_class(py::module_& module) {
+    using namespace py::literals;
+    py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine", "One Worker's native half.")
+        .def(py::init([](const py::dict& options, std::shared_ptr<MemoryPool> pool) {
+                 return std::shared_ptr<Engine>(unwrap(Engine::create(make_options(options), std::move(pool))).release(),
+                                                [](Engine* engine) {
+                                                    const py::gil_scoped_release release;
+                                                    delete engine;
+                                                });
+             }),
+             "options"_a, "pool"_a)
+        .def(
+            "start",
+            [](Engine& engine, const std::vector<std::pair<std::string, std::uint32_t>>& children, double timeout) {
+                std::vector<ChildSpec> specs;
+                for (const auto& [kind, id] : children) {
+                    specs.push_back({parse_kind(kind), id});
+                }
+                Result<void> started;
+                {
+                    const py::gil_scoped_release release;
+                    started = engine.start(specs, *deadline_after(timeout));
+                }
+                unwrap(started);
+            },
+            "children"_a, "timeout"_a)
+        .def(
+            "register_callable",
+            [](Engine& engine, const Callable& callable, const SealedPayload& payload) {
+                std::vector<TargetResult> results;
+                {
+                    const py::gil_scoped_release release;
+                    results = engine.register_callable(callable, payload);
+                }
+                return target_results(results);
+            },
+            "callable"_a, "payload"_a)
+        .def(
+            "unregister_callable",
+            [](Engine& engine, const Callable& callable,
+               const std::vector<std::pair<std::string, std::uint32_t>>& targets) {
+                std::vector<ChildPtr> children;
+                for (const auto& [kind, id] : targets) {
+                    children.push_back(engine.child(parse_kind(kind), id));
+                }
+                std::vector<TargetResult> results;
+                {
+                    const py::gil_scoped_release release;
+                    results = engine.unregister_callable(callable, children);
+                }
+                return target_results(results);
+            },
+            "callable"_a, "targets"_a = std::vector<std::pair<std::string, std::uint32_t>>{})
+        .def("retire", &Engine::retire, "callable"_a, py::call_guard<py::gil_scoped_release>())
+        .def(
+            "is_removed",
+            [](Engine& engine, const std::shared_ptr<Callable>& callable) {
+                return engine.inspect([&] { return callable->removed; });
+            },
+            "callable"_a)
+        .def("begin_run", &Engine::begin_run)
+        .def("seal", &Engine::seal, "run"_a)
+        .def("cancel", &Engine::cancel, "run"_a)
+        .def(
+            "submit",
+            [](Engine& engine, const RunPtr& run, const std::shared_ptr<Callable>& callable, const TaskArgs* args,
+               std::int32_t placement, std::uint32_t block_count, const std::vector<TaskPtr>& after) {
+                auto task = std::make_shared<Task>();
+                task->callable = callable;
+                if (args != nullptr) {
+                    task->args = *args;
+                }
+                task->placement = placement;
+                task->block_count = block_count;
+                unwrap(engine.submit(run, task, after));
+                return task;
+            },
+            "run"_a, "callable"_a, "args"_a, "placement"_a, "block_count"_a, "after"_a)
+        .def(
+            "wait_for_run",
+            [](Engine& engine, const RunPtr& run, std::optional<double> timeout) {
+                const auto deadline = deadline_after(timeout);
+                return wait_interruptibly([&] { return engine.wait_for_run(run, deadline); });
+            },
+            "run"_a, "timeout"_a)
+        .def(
+            "wait_for_task",
+            [](Engine& engine, const TaskPtr& task, std::optional<double> timeout) {
+                const auto deadline = deadline_after(timeout);
+                return wait_interruptibly([&] { return engine.wait_for_task(task, deadline); });
+            },
+            "task"_a, "timeout"_a)
+        .def(
+            "wait_for_room",
+            [](Engine& engine, double timeout) {
+                const auto deadline = *deadline_after(timeout);
+                return wait_interruptibly([&] { return engine.wait_for_room(deadline); });
+            },
+            "timeout"_a)
+        .def("poll_run", &Engine::poll_run, "run"_a)
+        .def("poll_task", &Engine::poll_task, "task"_a)
+        .def(
+            "failures",
+            [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); }, "run"_a)
+        .def(
+            "skipped", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->skipped; }); },
+            "run"_a)
+        .def(
+            "children",
+            [](Engine& engine) {
+                py::list list;
+                for (const ChildSnapshot& child : engine.children()) {
+                    list.append(snapshot(child));
+                }
+                return list;
+            })
+        .def("take_trace", [](Engine& engine) { return trace_tuple(engine, engine.take_trace()); })
+        .def("refuse", &Engine::refuse)
+        .def(
+            "close",
+            [](Engine& engine, double budget) {
+                const py::gil_scoped_release release;
+                return engine.close(static_cast<std::uint64_t>(budget * 1e9));
+            },
+            "budget"_a);
+}
+
+}  // namespace
+
+void raise(const Error& error) {
+    // Looked up each time: an object kept in a static would outlive the interpreter.
+    const py::object type = py::module_::import("runtime._core").attr("NativeError");
+    PyErr_SetObject(type.ptr(), py::make_tuple(static_cast<std::uint32_t>(error.code), error.message).ptr());
+    throw py::error_already_set();
+}
+
+void register_engine(py::module_& module) {
+    module.attr("NativeError") = py::reinterpret_steal<py::object>(
+        PyErr_NewExceptionWithDoc("runtime._core.NativeError", "An error of the native core: (code, message).",
+                                  PyExc_Exception, nullptr));
+    register_payload(module);
+    register_callable_class(module);
+    register_run_and_task(module);
+    register_engine_class(module);
+}
+
+}  // namespace callring::bindings

@@ -1,0 +1,61 @@
+// ArenaMap: the child's side of arenas: which it has mapped, and where.
+// Guarantees: resolve() takes no lock and checks every bound; attach() may run on another thread meanwhile. Arenas
+// stay mapped until the process ends.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+#include "memory/shared_map.h"
+
+namespace callring {
+
+class ArenaMap {
+public:
+    static constexpr std::uint32_t kMaxArenas = 4096;
+
+    ArenaMap() : slots_(std::make_unique<std::array<std::atomic<SharedMap*>, kMaxArenas>>()) {}
+    ArenaMap(const ArenaMap&) = delete;
+    ArenaMap& operator=(const ArenaMap&) = delete;
+    ~ArenaMap() {
+        for (auto& slot : *slots_) {
+            delete slot.load(std::memory_order_relaxed);
+        }
+    }
+
+    // Maps the arena `id`. Errors: malformed (not size-sealed, or the id is taken or over kMaxArenas), io.
+    Result<void> attach(std::uint32_t id, UniqueFd fd) {
+        if (id >= kMaxArenas || (*slots_)[id].load(std::memory_order_relaxed) != nullptr) {
+            return Error{Code::malformed, "arena " + std::to_string(id) + " cannot be mapped here"};
+        }
+        auto map = SharedMap::attach(std::move(fd));
+        if (!map) {
+            return std::move(map).error();
+        }
+        // Release: who finds the pointer finds the mapping behind it.
+        (*slots_)[id].store(std::make_unique<SharedMap>(std::move(map).value()).release(), std::memory_order_release);
+        return {};
+    }
+
+    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if they are not all inside.
+    [[nodiscard]] Result<std::byte*> resolve(std::uint32_t id, std::uint64_t offset, std::uint64_t bytes) const {
+        const SharedMap* map = id < kMaxArenas ? (*slots_)[id].load(std::memory_order_acquire) : nullptr;
+        if (map == nullptr) {
+            return Error{Code::malformed, "arena " + std::to_string(id) + " is not mapped in this child"};
+        }
+        if (offset > map->size() || bytes > map->size() - offset) {
+            return Error{Code::malformed, "bytes outside of arena " + std::to_string(id)};
+        }
+        return map->data() + offset;
+    }
+
+private:
+    std::unique_ptr<std::array<std::atomic<SharedMap*>, kMaxArenas>> slots_;
+};
+
+}  // namespace callring

@@ -1,0 +1,112 @@
+#include "memory/pool.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace callring {
+
+namespace {
+constexpr std::uint64_t kPage = 4096;
+}
+
+Buffer::Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, std::uint64_t id, std::uint64_t offset,
+               std::uint64_t bytes) noexcept
+    : pool_(std::move(pool)), arena_(std::move(arena)), id_(id), offset_(offset), bytes_(bytes) {}
+
+Buffer::~Buffer() { pool_->give_back(*arena_, offset_, bytes_); }
+
+Result<std::shared_ptr<Buffer>> MemoryPool::allocate(std::uint64_t bytes) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (auto buffer = take(bytes)) {
+            return buffer;
+        }
+    }
+    const std::lock_guard growing(growing_);
+    {
+        // Another thread may have grown the pool meanwhile.
+        const std::lock_guard lock(mutex_);
+        if (auto buffer = take(bytes)) {
+            return buffer;
+        }
+    }
+    auto arena = grow(bytes);
+    if (!arena) {
+        return std::move(arena).error();
+    }
+    const std::lock_guard lock(mutex_);
+    arenas_.push_back(*arena);
+    return take(bytes);
+}
+
+std::shared_ptr<Buffer> MemoryPool::take(std::uint64_t bytes) {
+    for (const auto& arena : arenas_) {
+        if (bytes > arena->size()) {
+            continue;
+        }
+        if (const auto offset = arena->free_.allocate(bytes)) {
+            in_use_ += BlockAllocator::rounded(bytes);
+            return std::make_shared<Buffer>(shared_from_this(), arena, next_buffer_++, *offset, bytes);
+        }
+    }
+    return nullptr;
+}
+
+Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
+    NewArenaHook hook;
+    std::uint32_t id = 0;
+    std::uint64_t size = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        const bool fits = bytes <= limit_bytes_;
+        size = fits ? std::max(arena_bytes_, (BlockAllocator::rounded(bytes) + kPage - 1) / kPage * kPage) : 0;
+        if (!fits || size > limit_bytes_ - std::min(limit_bytes_, capacity_)) {
+            return Error{Code::out_of_memory, "shared memory for " + std::to_string(bytes) + " bytes: " +
+                                                  std::to_string(capacity_) + " of " + std::to_string(limit_bytes_) +
+                                                  " bytes are taken; raise WorkerOptions.memory_limit_bytes"};
+        }
+        capacity_ += size;
+        id = next_arena_++;
+        hook = hook_;
+    }
+    const auto give_up = [&](Error error) {
+        const std::lock_guard lock(mutex_);
+        capacity_ -= size;
+        return error;
+    };
+    auto map = SharedMap::create("callring-arena", size);
+    if (!map) {
+        return give_up({Code::out_of_memory, std::move(map).error().message});
+    }
+    auto arena = std::make_shared<Arena>(id, std::move(map).value());
+    if (hook) {
+        if (auto known = hook(*arena); !known) {
+            return give_up(std::move(known).error());
+        }
+    }
+    return arena;
+}
+
+void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    arena.free_.release(offset, bytes);
+    in_use_ -= BlockAllocator::rounded(bytes);
+}
+
+void MemoryPool::set_new_arena_hook(NewArenaHook hook) {
+    const std::lock_guard lock(mutex_);
+    hook_ = std::move(hook);
+}
+
+std::vector<std::shared_ptr<Arena>> MemoryPool::arenas() const {
+    const std::lock_guard lock(mutex_);
+    return arenas_;
+}
+
+std::uint64_t MemoryPool::bytes_in_use() const {
+    const std::lock_guard lock(mutex_);
+    return in_use_;
+}
+
+}  // namespace callring

@@ -1,0 +1,96 @@
+// MemoryPool: shared memory for tensors, in arenas that every child maps.
+// Guarantees: thread-safe; a Buffer returns its bytes when its last owner lets go, from any thread and also after the
+// Worker was closed; an arena is known to every child before its first byte is handed out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "common/result.h"
+#include "memory/block_allocator.h"
+#include "memory/shared_map.h"
+
+namespace callring {
+
+// One piece of shared memory that all processes of a Worker map. Committed page by page when first touched.
+class Arena {
+public:
+    Arena(std::uint32_t id, SharedMap map) : id_(id), map_(std::move(map)), free_(map_.size()) {}
+
+    [[nodiscard]] std::uint32_t id() const noexcept { return id_; }
+    [[nodiscard]] int fd() const noexcept { return map_.fd(); }
+    [[nodiscard]] std::byte* data() const noexcept { return map_.data(); }
+    [[nodiscard]] std::uint64_t size() const noexcept { return map_.size(); }
+
+private:
+    friend class MemoryPool;
+    std::uint32_t id_;
+    SharedMap map_;
+    BlockAllocator free_;  // under the pool's lock
+};
+
+class MemoryPool;
+
+// Some bytes of an arena. Every buffer has an id of its own, never used again: hazards are tracked by it, so that
+// recycled memory does not inherit the history of whoever had it before.
+class Buffer {
+public:
+    Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, std::uint64_t id, std::uint64_t offset,
+           std::uint64_t bytes) noexcept;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer();
+
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    [[nodiscard]] std::uint32_t arena_id() const noexcept { return arena_->id(); }
+    [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }  // bytes from the arena's start
+    [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
+    [[nodiscard]] std::byte* data() const noexcept { return arena_->data() + offset_; }
+
+private:
+    std::shared_ptr<MemoryPool> pool_;
+    std::shared_ptr<Arena> arena_;
+    std::uint64_t id_;
+    std::uint64_t offset_;
+    std::uint64_t bytes_;
+};
+
+class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
+public:
+    // Makes arenas of `arena_bytes` (or of what a larger request needs), `limit_bytes` in all at the most.
+    MemoryPool(std::uint64_t arena_bytes, std::uint64_t limit_bytes)
+        : arena_bytes_(arena_bytes), limit_bytes_(limit_bytes) {}
+
+    // Errors: out_of_memory (the limit, or the machine's), whatever the hook says. Contents are undefined.
+    Result<std::shared_ptr<Buffer>> allocate(std::uint64_t bytes);
+
+    // Called with each new arena before anything lies in it, without the pool's lock.
+    using NewArenaHook = std::function<Result<void>(const Arena&)>;
+    void set_new_arena_hook(NewArenaHook hook);
+
+    [[nodiscard]] std::vector<std::shared_ptr<Arena>> arenas() const;
+    [[nodiscard]] std::uint64_t bytes_in_use() const;
+
+private:
+    friend class Buffer;
+    Result<std::shared_ptr<Arena>> grow(std::uint64_t bytes);
+    std::shared_ptr<Buffer> take(std::uint64_t bytes);  // under the lock; null if no arena has room
+    void give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes);
+
+    const std::uint64_t arena_bytes_;
+    const std::uint64_t limit_bytes_;
+    std::mutex growing_;  // one new arena at a time
+    mutable std::mutex mutex_;
+    std::vector<std::shared_ptr<Arena>> arenas_;
+    NewArenaHook hook_;
+    std::uint64_t capacity_ = 0;
+    std::uint64_t in_use_ = 0;
+    std::uint64_t next_buffer_ = 1;
+    std::uint32_t next_arena_ = 0;
+};
+
+}  // namespace callring

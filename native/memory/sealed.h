@@ -1,0 +1,39 @@
+// SealedPayload: bytes in a memfd that nobody can change any more, for what is hashed in one process and executed in
+// another. Guarantees: sealed against writing before anyone hashes it; what adopt() accepts carries all four seals.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "common/result.h"
+#include "common/unique_fd.h"
+
+namespace callring {
+
+class SealedPayload {
+public:
+    SealedPayload(SealedPayload&& other) noexcept;
+    SealedPayload& operator=(SealedPayload&& other) noexcept;
+    SealedPayload(const SealedPayload&) = delete;
+    SealedPayload& operator=(const SealedPayload&) = delete;
+    ~SealedPayload();
+
+    // Copies `bytes` into new sealed memory. Errors: io, out_of_memory.
+    static Result<SealedPayload> create(std::span<const std::byte> bytes);
+    // Takes what another process sealed. Error: malformed, unless writing, growing, shrinking and sealing are sealed.
+    static Result<SealedPayload> adopt(UniqueFd fd);
+
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+
+private:
+    SealedPayload(UniqueFd fd, const std::byte* data, std::size_t size) noexcept;
+    static Result<SealedPayload> map(UniqueFd fd);
+
+    UniqueFd fd_;
+    const std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace callring

@@ -1,0 +1,24 @@
+// TaskArgs: the arguments of one task: tensors with tags, and 64-bit scalars.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "memory/tensor.h"
+
+namespace callring {
+
+// What a task does with a tensor; dependencies follow from it. The numbers travel in frames.
+enum class Tag : std::uint8_t { input = 0, output = 1, inout = 2, output_existing = 3, no_dep = 4 };
+
+struct TensorArg {
+    TensorView tensor;
+    Tag tag = Tag::input;
+};
+
+struct TaskArgs {
+    std::vector<TensorArg> tensors;
+    std::vector<std::uint64_t> scalars;
+};
+
+}  // namespace callring

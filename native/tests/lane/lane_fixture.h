@@ -1,0 +1,43 @@
+// Both ends of one lane in one process, on one mapping each way, as two threads would use them.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+
+#include <memory>
+
+#include "lane/bell.h"
+#include "lane/child_lane.h"
+#include "lane/parent_lane.h"
+
+namespace callring::test {
+
+inline UniqueFd duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+struct LanePair {
+    explicit LanePair(std::uint32_t capacity = 8, std::uint64_t spin_ns = 1000, std::uint32_t spans = 16) {
+        bell = std::move(ParentBell::create()).value();
+        parent = std::move(ParentLane::create(capacity, spans, spin_ns)).value();
+        auto attached = ChildLane::attach(duplicate(parent->fd()), duplicate(bell->fd()), duplicate(bell->event_fd()));
+        REQUIRE(attached.ok());
+        child = std::move(attached).value();
+    }
+
+    // Pushes one frame whose run is `run` and whose predecessors lie `distances` back.
+    std::uint64_t push(std::uint64_t run = 0, std::array<std::uint32_t, kMaxPredecessors> distances = {}) const {
+        REQUIRE_FALSE(parent->full());
+        Frame& frame = parent->reserve();
+        frame.run = run;
+        frame.config = FrameConfig{0, 0, distances};
+        const std::uint64_t sequence = frame.sequence;
+        parent->publish();
+        parent->wake();
+        return sequence;
+    }
+
+    std::unique_ptr<ParentBell> bell;
+    std::unique_ptr<ParentLane> parent;
+    std::unique_ptr<ChildLane> child;
+};
+
+}  // namespace callring::test

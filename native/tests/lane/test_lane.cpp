@@ -1,0 +1,198 @@
+#include <sys/mman.h>
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/lane/lane_fixture.h"
+
+using namespace callring;
+using callring::test::LanePair;
+
+TEST_CASE("frames arrive in order with their run, version and a zero callable field") {
+    const LanePair lane;
+    lane.push(7);
+    lane.push(8);
+    for (const std::uint64_t run : {7U, 8U}) {
+        const Frame* frame = lane.child->try_next();
+        REQUIRE(frame != nullptr);
+        CHECK(frame->run == run);
+        CHECK(frame->layout_version == kLayoutVersion);
+        CHECK(frame->callable == 0);
+        lane.child->complete(Code::ok, 0, 0, {});
+    }
+    CHECK(lane.child->try_next() == nullptr);
+}
+
+TEST_CASE("a completion carries the code, the times and the payload of its frame") {
+    const LanePair lane;
+    const std::uint64_t sequence = lane.push();
+    REQUIRE(lane.child->try_next() != nullptr);
+    const std::string payload = "seven";
+    lane.child->complete(Code::python_exception, 11, 13, std::as_bytes(std::span(payload)));
+    const Completion* completion = lane.parent->front_completion();
+    REQUIRE(completion != nullptr);
+    CHECK(completion->sequence == sequence);
+    CHECK(completion->code == static_cast<std::uint32_t>(Code::python_exception));
+    CHECK(completion->begin_ns == 11);
+    CHECK(completion->end_ns == 13);
+    CHECK(std::memcmp(completion->payload.data(), payload.data(), payload.size()) == 0);
+    lane.parent->pop_completion();
+    CHECK(lane.parent->front_completion() == nullptr);
+}
+
+TEST_CASE("a lane is full at its capacity until completions are taken, even if the child has finished") {
+    const LanePair lane(2);
+    lane.push();
+    lane.push();
+    CHECK(lane.parent->full());
+    REQUIRE(lane.child->try_next() != nullptr);
+    lane.child->complete(Code::ok, 0, 0, {});
+    CHECK(lane.parent->full());
+    REQUIRE(lane.parent->front_completion() != nullptr);
+    lane.parent->pop_completion();
+    CHECK_FALSE(lane.parent->full());
+}
+
+TEST_CASE("a revoked frame is passed over and a claimed frame cannot be revoked") {
+    const LanePair lane;
+    const std::uint64_t first = lane.push(1);
+    const std::uint64_t second = lane.push(2);
+    lane.push(3);
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.parent->claimed(first));
+    CHECK_FALSE(lane.parent->revoke(first));
+    CHECK(lane.parent->revoke(second));
+    lane.child->complete(Code::ok, 0, 0, {});
+    const Frame* next = lane.child->try_next();
+    REQUIRE(next != nullptr);
+    CHECK(next->run == 3);
+}
+
+TEST_CASE("a frame whose predecessor failed in this lane completes as skipped without being handed out") {
+    const LanePair lane;
+    lane.push(1);
+    lane.push(2, {1});
+    lane.push(3, {1});
+    lane.push(4);
+    REQUIRE(lane.child->try_next()->run == 1);
+    lane.child->complete(Code::kernel_failed, 0, 0, {});
+    CHECK(lane.child->try_next()->run == 4);
+    std::vector<std::uint32_t> codes;
+    while (const Completion* completion = lane.parent->front_completion()) {
+        codes.push_back(completion->code);
+        lane.parent->pop_completion();
+    }
+    const auto skipped = static_cast<std::uint32_t>(Code::skipped);
+    CHECK(codes == std::vector<std::uint32_t>{static_cast<std::uint32_t>(Code::kernel_failed), skipped, skipped});
+}
+
+TEST_CASE("a frame whose predecessor succeeded is executed") {
+    const LanePair lane;
+    lane.push(1);
+    lane.push(2, {1});
+    REQUIRE(lane.child->try_next()->run == 1);
+    lane.child->complete(Code::ok, 0, 0, {});
+    CHECK(lane.child->try_next()->run == 2);
+}
+
+TEST_CASE("core spans are taken up to the frame that is asked for, and dropped ones are counted") {
+    const LanePair lane(8, 0, 2);
+    lane.child->post_span({5, 1, 2, 0, 0});
+    lane.child->post_span({6, 3, 4, 1, 0});
+    lane.child->post_span({6, 5, 6, 1, 0});
+    CHECK(lane.parent->spans_dropped() == 1);
+    CHECK(lane.parent->take_span(5)->begin_ns == 1);
+    CHECK_FALSE(lane.parent->take_span(5).has_value());
+    CHECK(lane.parent->take_span(6)->begin_ns == 3);
+}
+
+TEST_CASE("a child refuses a lane of another layout version") {
+    const LanePair lane;
+    void* mapped = ::mmap(nullptr, sizeof(LaneHeader), PROT_READ | PROT_WRITE, MAP_SHARED, lane.parent->fd(), 0);
+    REQUIRE(mapped != MAP_FAILED);
+    static_cast<LaneHeader*>(mapped)->layout_version = kLayoutVersion + 1;
+    auto attached = ChildLane::attach(test::duplicate(lane.parent->fd()), test::duplicate(lane.bell->fd()),
+                                      test::duplicate(lane.bell->event_fd()));
+    REQUIRE_FALSE(attached.ok());
+    CHECK(attached.error().code == Code::layout_mismatch);
+    ::munmap(mapped, sizeof(LaneHeader));
+}
+
+TEST_CASE("a child refuses a lane whose size is not sealed") {
+    UniqueFd loose(::memfd_create("loose", MFD_CLOEXEC));
+    const LanePair lane;
+    auto attached =
+        ChildLane::attach(std::move(loose), test::duplicate(lane.bell->fd()), test::duplicate(lane.bell->event_fd()));
+    REQUIRE_FALSE(attached.ok());
+    CHECK(attached.error().code == Code::malformed);
+}
+
+TEST_CASE("two threads exchange every frame once and in order, sleeping and waking in between") {
+    constexpr std::uint64_t kFrames = 20'000;
+    const LanePair lane(64, 0);  // no spin: the sleeping path is taken as often as possible
+    std::thread child([&] {
+        std::uint64_t expected = 0;
+        do {
+            while (const Frame* frame = lane.child->try_next()) {
+                if (frame->run != expected++) {
+                    std::abort();
+                }
+                lane.child->complete(Code::ok, frame->run, 0, {});
+            }
+        } while (lane.child->wait());
+    });
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    const auto ready = [&] { return lane.parent->has_completions(); };
+    while (received < kFrames) {
+        while (sent < kFrames && !lane.parent->full()) {
+            lane.push(sent++);
+        }
+        while (const Completion* completion = lane.parent->front_completion()) {
+            REQUIRE(completion->begin_ns == received++);
+            lane.parent->pop_completion();
+        }
+        if (received < sent) {
+            lane.bell->sleep(ready, std::nullopt);
+        }
+    }
+    lane.child->stop();
+    child.join();
+    CHECK(received == kFrames);
+}
+
+TEST_CASE("revoking and claiming race without a frame being both executed and taken back") {
+    constexpr int kFrames = 20'000;
+    const LanePair lane(64, 0);
+    std::vector<std::uint8_t> executed(kFrames, 0);
+    std::vector<std::uint8_t> revoked(kFrames, 0);
+    std::thread child([&] {
+        do {
+            while (const Frame* frame = lane.child->try_next()) {
+                executed[frame->run] = 1;
+                lane.child->complete(Code::ok, 0, 0, {});
+            }
+        } while (lane.child->wait());
+    });
+    for (int sent = 0; sent < kFrames;) {
+        while (const Completion* completion = lane.parent->front_completion()) {
+            static_cast<void>(completion);
+            lane.parent->pop_completion();
+        }
+        if (lane.parent->full()) {
+            continue;
+        }
+        const std::uint64_t sequence = lane.push(static_cast<std::uint64_t>(sent));
+        if (sent % 3 == 0 && lane.parent->revoke(sequence)) {
+            revoked[static_cast<std::size_t>(sent)] = 1;
+        }
+        ++sent;
+    }
+    lane.child->stop();
+    child.join();
+    for (int i = 0; i < kFrames; ++i) {
+        CHECK_FALSE((executed[static_cast<std::size_t>(i)] == 1 && revoked[static_cast<std::size_t>(i)] == 1));
+    }
+}

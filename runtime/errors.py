@@ -1,0 +1,214 @@
+"""Every error that Callring raises: one type per failure that a caller can act on.
+
+All derive from CallringError *and* from the built-in type that a Python user would catch. Each has a ``code`` and
+structured fields, and its message names them (identity.md, checks and errors).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from typing import Any, ClassVar
+
+
+class CallringError(Exception):
+    """Base of all errors of Callring.
+
+    Args:
+        message: what happened and what to do.
+        hashid: of the callable concerned.
+        namespace: its target namespace.
+        worker: the child concerned, for instance ``"chip 3"``.
+        operation: what was being done, for instance ``"register"``.
+    """
+
+    code: ClassVar[str] = "CALLRING_ERROR"
+    fields: ClassVar[tuple[str, ...]] = ("hashid", "namespace", "worker", "operation")
+
+    def __init__(self, message: str = "", **fields: Any) -> None:
+        unknown = fields.keys() - set(self.fields)
+        if unknown:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
+        super().__init__(message)
+        for name in self.fields:
+            value = fields.get(name)
+            setattr(self, name, str(value) if name == "namespace" and value is not None else value)
+
+    def __str__(self) -> str:
+        """The message, the code, and the fields that the message does not name itself."""
+        message = str(self.args[0]) if self.args else ""
+        shown = [f"{name}={value}" for name in CallringError.fields if (value := getattr(self, name)) is not None and str(value) not in message]
+        return f"{message} [{', '.join([self.code, *shown])}]"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles with all fields."""
+        return _rebuild, (type(self), self.args[0] if self.args else "", {n: getattr(self, n) for n in self.fields})
+
+
+def _rebuild(kind: type[CallringError], message: str, fields: dict[str, Any]) -> CallringError:
+    return kind(message, **fields)
+
+
+# ---- identity and registration -------------------------------------------------------------------------------------
+
+
+class HashidFormatError(CallringError, ValueError):
+    """A hashid is not ``sha256:`` and 64 lowercase hexadecimal digits."""
+
+    code = "HASHID_FORMAT_INVALID"
+
+
+class DescriptorMismatchError(CallringError, RuntimeError):
+    """Re-derived and requested digests differ, or one hashid meets two descriptors."""
+
+    code = "HASHID_DESCRIPTOR_MISMATCH"
+
+
+class KindUnsupportedError(CallringError, ValueError):
+    """An unknown kind, a kind that does not belong to its namespace, or a target that cannot take it."""
+
+    code = "CALLABLE_KIND_UNSUPPORTED"
+
+
+class HandleForeignError(CallringError, KeyError):
+    """A handle of another Worker, forged, or unbound."""
+
+    code = "CALLABLE_HANDLE_FOREIGN"
+
+
+class HandleStaleError(CallringError, KeyError):
+    """A handle that was unregistered."""
+
+    code = "CALLABLE_HANDLE_STALE"
+
+
+class NamespaceMismatchError(CallringError, TypeError):
+    """A handle used where its namespace cannot be resolved."""
+
+    code = "CALLABLE_NAMESPACE_MISMATCH"
+
+
+class SlotExhaustedError(CallringError, RuntimeError):
+    """No free slot."""
+
+    code = "LOCAL_SLOT_EXHAUSTED"
+
+
+class PartialFailureError(CallringError, RuntimeError):
+    """At least one target refused a registration; ``results`` maps every target to its answer."""
+
+    code = "REGISTER_PARTIAL_FAILURE"
+    fields = (*CallringError.fields, "results")
+
+
+class CleanupUncertainError(CallringError, RuntimeError):
+    """The identity is uncertain on a live child."""
+
+    code = "REGISTER_CLEANUP_UNCERTAIN"
+
+
+class RegisterTombstoneError(CallringError, RuntimeError):
+    """Registering an identity whose final removal is under way."""
+
+    code = "REGISTER_TOMBSTONE_ACTIVE"
+
+
+class UnregisterTombstoneError(CallringError, KeyError):
+    """A second removal of an identity while the first is under way; it consumes nothing."""
+
+    code = "UNREGISTER_TOMBSTONE_ACTIVE"
+
+
+class ControlTimeout(CallringError, TimeoutError):  # noqa: N818 - named as in the contract
+    """A child did not answer a control request in time."""
+
+    code = "CONTROL_TIMEOUT"
+
+
+# ---- execution -----------------------------------------------------------------------------------------------------
+
+
+class ChipError(CallringError, RuntimeError):
+    """A kernel or an orchestration function returned non-zero.
+
+    Fields: ``kernel_code`` (what it returned), ``kernel`` (None: the orchestration function), ``block``.
+    """
+
+    code = "CHIP_ERROR"
+    fields = (*CallringError.fields, "kernel_code", "kernel", "block")
+
+
+class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N818
+    """A child died while it ran a task. Fields: ``signal``, ``exit_status`` and ``callable`` (its label)."""
+
+    code = "WORKER_LOST"
+    fields = (*CallringError.fields, "signal", "exit_status", "callable")
+
+
+class TaskTimeout(CallringError, TimeoutError):  # noqa: N818
+    """A task exceeded its deadline."""
+
+    code = "TASK_TIMEOUT"
+
+
+class TaskSkipped(CallringError, RuntimeError):  # noqa: N818
+    """A task was never executed because one that it depends on failed; that failure is the cause."""
+
+    code = "TASK_SKIPPED"
+
+
+class BackPressureTimeout(CallringError, TimeoutError):  # noqa: N818
+    """A bound was reached and nothing moved; the message names the option to raise."""
+
+    code = "BACK_PRESSURE"
+
+
+class WorkerClosed(CallringError, RuntimeError):  # noqa: N818
+    """The Worker is closed, or was not started."""
+
+    code = "WORKER_CLOSED"
+
+
+class StartError(CallringError, RuntimeError):
+    """A child did not start; nothing is left behind."""
+
+    code = "START_FAILED"
+
+
+# ---- configuration and building ------------------------------------------------------------------------------------
+
+
+class ConfigurationError(CallringError, ValueError):
+    """A value or a combination of values that cannot work; the message names it and what is allowed."""
+
+    code = "CONFIGURATION"
+
+
+class PlatformUnavailable(CallringError, RuntimeError):  # noqa: N818
+    """A platform that is declared but cannot be used here; the message says what is missing."""
+
+    code = "PLATFORM_UNAVAILABLE"
+
+
+class BlobError(CallringError, ValueError):
+    """Bytes that are not a valid ChipCallable."""
+
+    code = "BLOB_INVALID"
+
+
+class SignatureMismatch(CallringError, ValueError):  # noqa: N818
+    """A declared signature contradicts the binary's."""
+
+    code = "SIGNATURE_MISMATCH"
+
+
+class CompileError(CallringError, RuntimeError):
+    """The compiler refused a source; ``output`` holds its words, ``source`` the file."""
+
+    code = "COMPILE_FAILED"
+    fields = (*CallringError.fields, "output", "source")
+
+
+class ToolchainMissing(CallringError, RuntimeError):  # noqa: N818
+    """No compiler; the message says what to install."""
+
+    code = "TOOLCHAIN_MISSING"

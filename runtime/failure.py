@@ -1,0 +1,137 @@
+"""Turns the outcome of a task into what its caller sees: a value, or the error that execution.md promises."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import TYPE_CHECKING
+
+import cloudpickle
+
+from runtime.errors import CallringError, ChipError, TaskSkipped, WorkerLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime import _core
+
+
+class RemoteTraceback(Exception):
+    """The traceback of an exception in a child, as text; the cause of the exception in the parent."""
+
+    def __str__(self) -> str:
+        """The text, on lines of its own."""
+        return f"\n{self.args[0]}"
+
+
+def pack_value(value: object) -> bytes:
+    """Encodes what a Python callable returned; ``None`` takes no bytes."""
+    return b"" if value is None else cloudpickle.dumps(value)  # type: ignore[no-any-return]
+
+
+def unpack_value(payload: bytes) -> object:
+    """Decodes what pack_value made."""
+    return pickle.loads(payload) if payload else None
+
+
+def pack_exception(error: BaseException) -> bytes:
+    """Encodes an exception with its traceback; one that cannot be pickled keeps its type's name and its text."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        pickled = cloudpickle.dumps(error)
+        pickle.loads(pickled)  # an exception with a custom __init__ often pickles but does not come back
+    except Exception:
+        pickled = b""
+    return pickle.dumps((pickled, f"{type(error).__module__}.{type(error).__qualname__}", str(error), text))
+
+
+def unpack_exception(payload: bytes) -> BaseException:
+    """The exception that pack_exception encoded, with the child's traceback as its cause."""
+    pickled, type_name, message, text = pickle.loads(payload)
+    error: BaseException
+    try:
+        error = pickle.loads(pickled)
+    except Exception:
+        error = RuntimeError(f"{type_name}: {message}")
+    error.__cause__ = RemoteTraceback(text)
+    return error
+
+
+class Failures:
+    """Builds the errors of one Worker's tasks.
+
+    Args:
+        codes: names to numbers of the native core's codes.
+        name_callable: digest to ``(label, hashid)``.
+        name_child: index of a child to its name, for instance ``"chip 3"``.
+    """
+
+    def __init__(
+        self,
+        codes: dict[str, int],
+        name_callable: Callable[[bytes], tuple[str, str]],
+        name_child: Callable[[int], str],
+    ) -> None:
+        self._codes = codes
+        self._name_callable = name_callable
+        self._name_child = name_child
+
+    def error_of(self, task: _core.Task) -> BaseException | None:
+        """The error of an ended task; None if it succeeded."""
+        code = task.code
+        if code == self._codes["ok"]:
+            return None
+        label, hashid = self._name_callable(task.digest)
+        worker = self._name_child(task.child) if task.child >= 0 else None
+        if code == self._codes["skipped"]:
+            return self._skipped(task, label, hashid)
+        if code == self._codes["python_exception"]:
+            error = unpack_exception(task.payload)
+            error.add_note(f"in {worker}, callable {label} ({hashid})")
+            return error
+        text = task.payload.decode(errors="replace")
+        if code == self._codes["kernel_failed"]:
+            return self._chip_error(text, label, hashid, worker)
+        if code == self._codes["worker_lost"]:
+            return WorkerLost(
+                f"{worker or 'the worker'} was lost: {text}; callable {label}",
+                hashid=hashid,
+                worker=worker,
+                operation="run",
+                callable=label,
+                signal=_number_after(text, "signal "),
+                exit_status=_number_after(text, "status "),
+            )
+        name = next((name for name, number in self._codes.items() if number == code), str(code))
+        return CallringError(
+            f"callable {label} failed ({name}): {text}", hashid=hashid, worker=worker, operation="run"
+        )
+
+    def _skipped(self, task: _core.Task, label: str, hashid: str) -> TaskSkipped:
+        error = TaskSkipped(
+            f"callable {label} was not executed: a task that it depends on failed", hashid=hashid, operation="run"
+        )
+        if task.root_cause is not None:
+            error.__cause__ = self.error_of(task.root_cause)
+        return error
+
+    @staticmethod
+    def _chip_error(text: str, label: str, hashid: str, worker: str | None) -> ChipError:
+        kernel_code, block, kernel, message = text.split("\n", 3)
+        where = f"kernel {kernel}, block {block}" if kernel else "orchestration function"
+        reason = f": {message}" if message else ""
+        return ChipError(
+            f"callable {label} failed with code {kernel_code} in its {where}{reason}",
+            hashid=hashid,
+            worker=worker,
+            operation="run",
+            kernel_code=int(kernel_code),
+            kernel=kernel or None,
+            block=int(block) if kernel else None,
+        )
+
+
+def _number_after(text: str, word: str) -> int | None:
+    _, found, rest = text.partition(word)
+    digits = rest.split(" ", 1)[0]
+    return int(digits) if found and digits.isdigit() else None

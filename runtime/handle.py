@@ -1,0 +1,119 @@
+"""CallableHandle: the opaque token that register() returns."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from runtime.errors import HashidFormatError, KindUnsupportedError
+
+
+class CallableKind(StrEnum):
+    """What a callable is; decides what its descriptor covers."""
+
+    CHIP_CALLABLE = "CHIP_CALLABLE"
+    PYTHON_SERIALIZED = "PYTHON_SERIALIZED"
+    PYTHON_SOURCE = "PYTHON_SOURCE"
+
+
+class TargetNamespace(StrEnum):
+    """The registry domain that can resolve a handle."""
+
+    LOCAL_CHIP = "LOCAL_CHIP"
+    LOCAL_PYTHON = "LOCAL_PYTHON"
+
+
+_NAMESPACE_OF = {
+    CallableKind.CHIP_CALLABLE: TargetNamespace.LOCAL_CHIP,
+    CallableKind.PYTHON_SERIALIZED: TargetNamespace.LOCAL_PYTHON,
+    CallableKind.PYTHON_SOURCE: TargetNamespace.LOCAL_PYTHON,
+}
+_HASHID = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+
+def validate_hashid(hashid: str) -> str:
+    """Returns ``hashid`` if it is one. Raises HashidFormatError otherwise."""
+    if not isinstance(hashid, str) or not _HASHID.match(hashid):
+        raise HashidFormatError(f"{hashid!r} is no hashid: 'sha256:' and 64 lowercase hexadecimal digits")
+    return hashid
+
+
+class CallableHandle:
+    """Names a registered callable. Immutable, hashable, picklable.
+
+    Built from its public fields, or unpickled, a handle names an identity but is *unbound*: no Worker made it, and
+    every API rejects it. Two handles of one registration are equal; those of two registrations are not.
+
+    Args:
+        hashid: the callable's name.
+        kind: a CallableKind or its name.
+        target_namespace: a TargetNamespace or its name.
+
+    Raises:
+        HashidFormatError: not a hashid.
+        KindUnsupportedError: unknown kind or namespace, or two that do not belong together.
+    """
+
+    __slots__ = ("_label", "_token", "hashid", "kind", "target_namespace")
+
+    hashid: str
+    kind: CallableKind
+    target_namespace: TargetNamespace
+    _label: str
+    _token: object | None
+
+    def __init__(self, hashid: str, kind: CallableKind | str, target_namespace: TargetNamespace | str) -> None:
+        validate_hashid(hashid)
+        try:
+            kind, namespace = CallableKind(kind), TargetNamespace(target_namespace)
+        except ValueError as error:
+            raise KindUnsupportedError(f"{error}", hashid=hashid) from None
+        if _NAMESPACE_OF[kind] is not namespace:
+            raise KindUnsupportedError(
+                f"kind {kind} belongs to {_NAMESPACE_OF[kind]}, not to {namespace}", hashid=hashid, namespace=namespace
+            )
+        for name, value in (
+            ("hashid", hashid),
+            ("kind", kind),
+            ("target_namespace", namespace),
+            ("_label", ""),
+            ("_token", None),
+        ):
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _bound(
+        cls, hashid: str, kind: CallableKind, namespace: TargetNamespace, token: object | None, label: str
+    ) -> CallableHandle:
+        """A handle tied to a registration; for the registry only."""
+        handle = cls(hashid, kind, namespace)
+        object.__setattr__(handle, "_token", token)
+        object.__setattr__(handle, "_label", label)
+        return handle
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Handles are immutable."""
+        raise AttributeError(f"a CallableHandle is immutable: cannot set {name}")
+
+    def __delattr__(self, name: str) -> None:
+        """Handles are immutable."""
+        raise AttributeError(f"a CallableHandle is immutable: cannot delete {name}")
+
+    def __eq__(self, other: object) -> bool:
+        """Same identity and same registration."""
+        if not isinstance(other, CallableHandle):
+            return NotImplemented
+        return self.hashid == other.hashid and self.kind is other.kind and self._token is other._token
+
+    def __hash__(self) -> int:
+        """By identity: equal handles have equal hashids."""
+        return hash(self.hashid)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Crosses processes as the identity alone: the registration stays where it was made."""
+        return CallableHandle._bound, (self.hashid, self.kind, self.target_namespace, None, self._label)
+
+    def __repr__(self) -> str:
+        """``<CallableHandle chip vector_add 588d5ab9>``."""
+        words = ["chip" if self.target_namespace is TargetNamespace.LOCAL_CHIP else "python", self._label]
+        return f"<CallableHandle {' '.join(word for word in words if word)} {self.hashid[7:15]}>"

@@ -1,0 +1,93 @@
+"""Orchestrator: what an orchestration function submits tasks through."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import BackPressureTimeout
+from runtime.identity import TargetNamespace
+from runtime.native_errors import native_errors, translate
+from runtime.run_handle import Task
+from runtime.tensor import TaskArgs, native_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runtime import _core
+    from runtime.identity import CallableHandle
+    from runtime.options import CallConfig
+    from runtime.worker import Worker
+
+
+class Orchestrator:
+    """Submits the tasks of one run; valid while its orchestration function runs."""
+
+    def __init__(self, worker: Worker, run: _core.Run) -> None:
+        self._worker = worker
+        self._run = run
+
+    def submit_next_level(
+        self,
+        handle: CallableHandle,
+        args: TaskArgs | None = None,
+        config: CallConfig | None = None,
+        *,
+        worker: int,
+        after: Iterable[Task] = (),
+    ) -> Task:
+        """Submits one task for exactly the chip ``worker``.
+
+        Args:
+            handle: a registered chip callable.
+            args: its tensors with tags, and scalars.
+            config: block count.
+            worker: the chip's id.
+            after: tasks of this run that it must follow beside those inferred from tensors.
+
+        Raises:
+            TypeError: not a handle.
+            ValueError: no such chip.
+            HandleForeignError, HandleStaleError, NamespaceMismatchError: see identity.md, checks.
+            WorkerLost: the chip has died.
+            BackPressureTimeout: too many tasks are pending and none ends.
+        """
+        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_CHIP, "submit_next_level")
+        placement = self._worker._placement_of(worker)
+        return self._submit(callable_, args, placement, config.block_count if config else 0, after)
+
+    def submit_sub(
+        self, handle: CallableHandle, args: TaskArgs | None = None, *, after: Iterable[Task] = ()
+    ) -> Task:
+        """Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
+
+        Raises: as submit_next_level; ValueError if the Worker has no sub-workers.
+        """
+        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
+        self._worker._require_sub_workers()
+        return self._submit(callable_, args, -1, 0, after)
+
+    def _submit(
+        self, callable_: _core.Callable, args: TaskArgs | None, placement: int, blocks: int, after: Iterable[Task]
+    ) -> Task:
+        worker = self._worker
+        engine = worker._engine
+        native = native_args(args, worker._pool)
+        earlier = [task._native for task in after]
+        while True:
+            try:
+                task = engine.submit(self._run, callable_, native, placement, blocks, earlier)
+            except native_errors() as error:
+                if error.args[0] != worker._codes["back_pressure"]:
+                    raise translate(error, operation="submit") from None
+                self._wait_for_room(error.args[1])
+            else:
+                return Task(task, engine, worker._failures)
+
+    def _wait_for_room(self, situation: Any) -> None:
+        options = self._worker.options
+        if not self._worker._engine.wait_for_room(options.submit_timeout):
+            raise BackPressureTimeout(
+                f"{situation} and none ended within {options.submit_timeout} s; "
+                "raise WorkerOptions.max_pending_tasks, or submit less at once",
+                operation="submit",
+            )

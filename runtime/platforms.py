@@ -1,0 +1,15 @@
+"""The chip platforms, as the native registry knows them."""
+
+from __future__ import annotations
+
+from runtime import _core
+from runtime.errors import ConfigurationError, PlatformUnavailable
+
+
+def require_platform(name: str) -> None:
+    """Refuses a platform that is unknown (ConfigurationError) or not usable here (PlatformUnavailable)."""
+    known = {platform["name"]: platform for platform in _core.chip_platforms()}
+    if name not in known:
+        raise ConfigurationError(f"platform={name!r}: unknown; known are {', '.join(known)}")
+    if not known[name]["available"]:
+        raise PlatformUnavailable(f"platform={name!r}: {known[name]['missing']}")

@@ -1,0 +1,113 @@
+"""What a submit gives back: Task for one task, RunHandle for one run."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from runtime.failure import unpack_value
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from runtime import _core
+    from runtime.failure import Failures
+
+
+class Task:
+    """One accepted task: a dependency for later submits (``after=``) and the way to its result."""
+
+    __slots__ = ("_engine", "_failures", "_native")
+
+    def __init__(self, native: _core.Task, engine: _core.Engine, failures: Failures) -> None:
+        self._native = native
+        self._engine = engine
+        self._failures = failures
+
+    def done(self) -> bool:
+        """Whether the task has ended, in whatever way."""
+        return self._engine.poll_task(self._native)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until the task has ended, at most ``timeout`` seconds; whether it has."""
+        return self._engine.wait_for_task(self._native, timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The task's error, or None. Raises TimeoutError if it has not ended in time."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"task {self._native.id} has not ended within {timeout} s")
+        return self._failures.error_of(self._native)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the Python callable returned; None for chip callables.
+
+        Raises:
+            TimeoutError: the task has not ended within ``timeout`` seconds.
+            The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return unpack_value(self._native.payload)
+
+    def __repr__(self) -> str:
+        """Names run and task."""
+        return f"<Task {self._native.id} of run {self._native.run_id}>"
+
+
+class RunHandle:
+    """One run of an orchestration function. Its errors and results are its own."""
+
+    def __init__(self, native: _core.Run, engine: _core.Engine, failures: Failures) -> None:
+        self._native = native
+        self._engine = engine
+        self._failures = failures
+        self._value: Any = None
+
+    def _returned(self, value: Any) -> None:
+        self._value = value
+
+    def done(self) -> bool:
+        """Whether every task of the run has ended."""
+        return self._engine.poll_run(self._native)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until every task has ended, at most ``timeout`` seconds; whether they have."""
+        return self._engine.wait_for_run(self._native, timeout)
+
+    def cancel(self) -> None:
+        """Withdraws every task that has not begun. What runs, runs to its end."""
+        self._engine.cancel(self._native)
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """Every failure so far, in the order in which they happened; skipped tasks follow."""
+        tasks = [*self._engine.failures(self._native), *self._engine.skipped(self._native)]
+        return [error for task in tasks if (error := self._failures.error_of(task)) is not None]
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The first error of the run, or None. Raises TimeoutError if it has not ended in time."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
+        failures = self._engine.failures(self._native)
+        return self._failures.error_of(failures[0]) if failures else None
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the orchestration function returned, once every task has ended.
+
+        Raises:
+            TimeoutError: the run has not ended within ``timeout`` seconds.
+            The first error of the run; all of them are in ``errors``.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self._value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Awaits result() without blocking the event loop."""
+        return asyncio.get_running_loop().run_in_executor(None, self.result).__await__()
+
+    def __repr__(self) -> str:
+        """Names the run."""
+        return f"<RunHandle {self._native.id}>"

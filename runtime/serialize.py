@@ -1,0 +1,90 @@
+"""What crosses to a child for each kind of callable, and the descriptor that names it.
+
+Everything is serialised and hashed before anything is consumed: what cannot be pickled changes nothing.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import cloudpickle
+
+from runtime import identity
+from runtime.chip_callable import ChipCallable
+from runtime.identity import CallableKind, TargetNamespace
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_MARK = "__callring_by_source__"
+
+ENVELOPE = struct.Struct("<4sBBHQ")
+"""SPYC envelope: magic, version, serializer, flags, payload size (identity.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serialized:
+    """A callable as bytes: what names it and what a child receives."""
+
+    kind: CallableKind
+    namespace: TargetNamespace
+    descriptor: bytes
+    payload: bytes
+    label: str
+
+    @property
+    def hashid(self) -> str:
+        """The name of the callable."""
+        return identity.compute_callable_hashid(self.descriptor)
+
+
+KIND_NUMBERS = {CallableKind.CHIP_CALLABLE: 1, CallableKind.PYTHON_SERIALIZED: 2, CallableKind.PYTHON_SOURCE: 4}
+
+
+def by_source(function: _Function) -> _Function:
+    """Marks a module-level function to be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
+    setattr(function, _MARK, True)
+    return function
+
+
+def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
+    """Serialises and describes a target of ``Worker.register``.
+
+    Args:
+        target: a ChipCallable, a Python callable, or ``"module:qualname"``.
+        platform: of the Worker; part of a chip callable's identity.
+        runtime: of the Worker; likewise.
+
+    Raises:
+        TypeError: not a callable of any kind.
+        Whatever cloudpickle raises for what cannot be pickled.
+    """
+    if isinstance(target, ChipCallable):
+        descriptor = identity.build_chip_callable_descriptor(
+            blob=target.blob, signature=target.signature, platform=platform, runtime=runtime
+        )
+        return Serialized(
+            CallableKind.CHIP_CALLABLE, TargetNamespace.LOCAL_CHIP, descriptor, target.blob, target.name
+        )
+    if isinstance(target, str) or getattr(target, _MARK, False):
+        path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
+        return Serialized(
+            CallableKind.PYTHON_SOURCE,
+            TargetNamespace.LOCAL_PYTHON,
+            identity.build_python_source_descriptor(path),
+            path.encode(),
+            path.partition(":")[2],
+        )
+    if not callable(target):
+        raise TypeError(
+            f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
+        )
+    pickled = cloudpickle.dumps(target)
+    return Serialized(
+        CallableKind.PYTHON_SERIALIZED,
+        TargetNamespace.LOCAL_PYTHON,
+        identity.build_python_serialized_descriptor(pickled),
+        ENVELOPE.pack(b"SPYC", 1, 1, 0, len(pickled)) + pickled,
+        getattr(target, "__qualname__", type(target).__name__),
+    )

@@ -1,0 +1,49 @@
+"""How children are started: which programs, with which environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core
+
+if TYPE_CHECKING:
+    from runtime.worker import Worker
+
+
+def core_folder() -> Path:
+    """The folder of the native core: ``bin/callring-chip`` and ``include`` lie beside the extension."""
+    return Path(_core.__file__).parent
+
+
+def engine_options(worker: Worker) -> dict[str, Any]:
+    """What the native engine needs to know to start and serve the children of ``worker``."""
+    options = worker.options
+    return {
+        "platform": worker.platform,
+        "runtime": worker.runtime,
+        "cores_per_chip": options.cores_per_chip or 0,
+        "max_callables": options.max_callables,
+        "lane_capacity": options.lane_capacity,
+        "max_pending_tasks": options.max_pending_tasks,
+        "control_timeout": options.control_timeout,
+        "trace": options.trace,
+        "chip_program": [str(core_folder() / "bin" / "callring-chip")],
+        "fork_server_program": [sys.executable, "-c", _fork_server_code()],
+        "environment": _environment(),
+        "python_setup": json.dumps({"sys_path": sys.path}),
+    }
+
+
+def _fork_server_code() -> str:
+    # The parent's own search path, from the first import on: nothing that lies in the current folder can shadow it.
+    return f"import sys; sys.path[:] = {sys.path!r}; from runtime.fork_server import main; main()"
+
+
+def _environment() -> list[str]:
+    """The parent's environment; numeric libraries keep to one thread, so that the fork server can fork safely."""
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return [f"{name}={value}" for name, value in {**os.environ, **single}.items()]

@@ -1,0 +1,47 @@
+"""What a traced Worker recorded: spans of tasks and of cores, on one clock (CLOCK_MONOTONIC, nanoseconds)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpan:
+    """One task, from its submit in the parent to its end in a child."""
+
+    run: int
+    task: int
+    hashid: str
+    kind: str
+    """``"chip"`` or ``"sub"``."""
+    worker: int
+    """Id of the child that ran it; -1 if none did."""
+    submit_ns: int
+    begin_ns: int
+    """0 if it never began."""
+    end_ns: int
+    state: str
+    """``"done"``, ``"failed"``, ``"skipped"``, ``"lost"`` or ``"cancelled"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoreSpan:
+    """What one core of a chip did for one launch of a task."""
+
+    worker: int
+    run: int
+    task: int
+    core: int
+    func_id: int
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything recorded since the last call of Worker.trace()."""
+
+    tasks: list[TaskSpan] = field(default_factory=list)
+    cores: list[CoreSpan] = field(default_factory=list)
+    dropped: int = 0
+    """Core spans lost because they came faster than they were taken."""
