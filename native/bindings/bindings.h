@@ -2,3 +2,13 @@
 #pragma once
 
 #include <pybind11/pybind11.h>
+
+namespace callring::bindings {
+
+void register_identity(pybind11::module_& module);
+void register_memory(pybind11::module_& module);
+void register_chip(pybind11::module_& module);
+void register_engine(pybind11::module_& module);
+void register_child(pybind11::module_& module);
+
+}  // namespace callring::bindings

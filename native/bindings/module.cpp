@@ -2,8 +2,14 @@
 #include "bindings/bindings.h"
 
 PYBIND11_MODULE(_core, module) {
+    using namespace callring::bindings;
     module.doc() = "Native core of Callring. Private: the public interface is the package runtime.";
-    module.attr("build_key") = CALLRING_BUILD_KEY;
+    module.attr("source_digest") = CALLRING_SOURCE_DIGEST;
     module.attr("build_type") = CALLRING_BUILD_TYPE;
     module.attr("sanitizer") = CALLRING_SANITIZE;
+    register_identity(module);
+    register_memory(module);
+    register_chip(module);
+    register_engine(module);
+    register_child(module);
 }

@@ -27,6 +27,29 @@ bool wait_interruptibly(Wait&& wait) {
     }
 }
 
+constexpr std::array<std::pair<Code, const char*>, 20> kCodeNames{{
+    {Code::ok, "ok"},
+    {Code::invalid_argument, "invalid_argument"},
+    {Code::io, "io"},
+    {Code::timeout, "timeout"},
+    {Code::closed, "closed"},
+    {Code::malformed, "malformed"},
+    {Code::layout_mismatch, "layout_mismatch"},
+    {Code::hashid_format_invalid, "hashid_format_invalid"},
+    {Code::hashid_descriptor_mismatch, "hashid_descriptor_mismatch"},
+    {Code::kind_unsupported, "kind_unsupported"},
+    {Code::slot_exhausted, "slot_exhausted"},
+    {Code::not_installed, "not_installed"},
+    {Code::prepare_failed, "prepare_failed"},
+    {Code::out_of_memory, "out_of_memory"},
+    {Code::kernel_failed, "kernel_failed"},
+    {Code::python_exception, "python_exception"},
+    {Code::worker_lost, "worker_lost"},
+    {Code::skipped, "skipped"},
+    {Code::cancelled, "cancelled"},
+    {Code::back_pressure, "back_pressure"},
+}};
+
 const char* kind_name(ChildKind kind) { return kind == ChildKind::chip ? "chip" : "sub"; }
 
 const char* state_name(ChildState state) {
@@ -292,6 +315,11 @@ void register_engine(py::module_& module) {
     module.attr("NativeError") = py::reinterpret_steal<py::object>(
         PyErr_NewExceptionWithDoc("runtime._core.NativeError", "An error of the native core: (code, message).",
                                   PyExc_Exception, nullptr));
+    py::dict codes;
+    for (const auto& [code, name] : kCodeNames) {
+        codes[name] = static_cast<std::uint32_t>(code);
+    }
+    module.attr("CODES") = codes;
     register_payload(module);
     register_callable_class(module);
     register_run_and_task(module);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "common/unique_fd.h"
 #include "control/channel.h"
 #include "control/start_body.h"
+#include "identity/digest.h"
 #include "lane/child_lane.h"
 #include "memory/arena_map.h"
 #include "memory/sealed.h"
@@ -30,9 +32,9 @@ public:
 
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
     // callable and installs it; on any error nothing is installed. An identity that is installed counts one more.
-    virtual Result<void> install(std::uint32_t kind, const std::array<std::byte, 32>& digest,
+    virtual Result<void> install(std::uint32_t kind, const Digest& digest,
                                  std::span<const std::byte> payload) = 0;
-    virtual Result<void> remove(const std::array<std::byte, 32>& digest) = 0;
+    virtual Result<void> remove(const Digest& digest) = 0;
 };
 
 class ChildHost {

@@ -3,7 +3,6 @@
 // and changes may come from different threads.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,14 +12,14 @@
 #include <vector>
 
 #include "common/result.h"
+#include "identity/digest.h"
 
 namespace callring {
 
-using DigestBytes = std::array<std::byte, 32>;
 
 // A digest is uniformly distributed already: its first bytes are its hash.
 struct DigestHash {
-    std::size_t operator()(const DigestBytes& digest) const noexcept {
+    std::size_t operator()(const Digest& digest) const noexcept {
         std::size_t hash = 0;
         std::memcpy(&hash, digest.data(), sizeof hash);
         return hash;
@@ -33,7 +32,7 @@ public:
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
 
     // Counts one more registration of an installed identity. False if it is not installed.
-    bool retain(const DigestBytes& digest) {
+    bool retain(const Digest& digest) {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
         if (entry == slot_of_.end()) {
@@ -44,7 +43,7 @@ public:
     }
 
     // Installs a prepared callable with one registration. Error: slot_exhausted.
-    Result<void> install(const DigestBytes& digest, std::shared_ptr<T> callable) {
+    Result<void> install(const Digest& digest, std::shared_ptr<T> callable) {
         const std::lock_guard lock(mutex_);
         if (slot_of_.size() >= capacity_) {
             return Error{Code::slot_exhausted, "all " + std::to_string(capacity_) + " slots are taken"};
@@ -62,7 +61,7 @@ public:
     }
 
     // Releases one registration; the last one frees the slot. Error: not_installed.
-    Result<void> release(const DigestBytes& digest) {
+    Result<void> release(const Digest& digest) {
         std::shared_ptr<T> last;  // destroyed outside the lock
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
@@ -79,7 +78,7 @@ public:
     }
 
     // The callable behind a digest, or null.
-    [[nodiscard]] std::shared_ptr<T> resolve(const DigestBytes& digest) const {
+    [[nodiscard]] std::shared_ptr<T> resolve(const Digest& digest) const {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
         return entry == slot_of_.end() ? nullptr : slots_[entry->second].callable;
@@ -93,7 +92,7 @@ private:
 
     mutable std::mutex mutex_;
     std::uint32_t capacity_;
-    std::unordered_map<DigestBytes, std::uint32_t, DigestHash> slot_of_;
+    std::unordered_map<Digest, std::uint32_t, DigestHash> slot_of_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
 };

@@ -32,7 +32,7 @@ struct Child {
     ExitStatus exit_status;
     std::deque<TaskPtr> in_flight;  // by frame sequence
     std::deque<TaskPtr> backlog;    // ready for exactly this child, waiting for room in its lane
-    std::map<DigestBytes, std::uint32_t> installed;  // identity to number of registrations
+    std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
     std::uint64_t completed = 0;
 
     // Payloads that came by the control plane before their completion, by frame sequence.

@@ -59,7 +59,7 @@ struct ChildSnapshot {
     ChildState state;
     std::uint64_t completed;
     std::string exit_status;  // empty while it lives
-    std::map<DigestBytes, std::uint32_t> installed;
+    std::map<Digest, std::uint32_t> installed;
 };
 
 enum class Waited : std::uint8_t { done, timed_out, interrupted };

@@ -18,7 +18,7 @@ namespace callring {
 struct TaskSpan {
     std::uint64_t run;
     std::uint64_t task;
-    DigestBytes digest;
+    Digest digest;
     ChildKind kind;
     std::int32_t child;
     std::uint64_t submit_ns;

@@ -12,17 +12,16 @@
 
 #include "common/result.h"
 #include "graph/hazards.h"
+#include "identity/digest.h"
 #include "memory/task_args.h"
 
 namespace callring {
-
-using DigestBytes = std::array<std::byte, 32>;
 
 enum class ChildKind : std::uint8_t { chip, sub, fork_server };
 
 // An identity that tasks refer to. Chip callables run on chips, Python callables on sub-workers.
 struct Callable {
-    DigestBytes digest{};
+    Digest digest{};
     std::uint32_t kind = 0;
     ChildKind runs_on = ChildKind::chip;
     std::uint64_t in_flight = 0;  // accepted tasks that have not ended

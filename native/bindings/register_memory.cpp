@@ -1,0 +1,223 @@
+// Binds shared memory: MemoryPool, Tensor and TaskArgs.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+#include "bindings/bindings.h"
+#include "bindings/convert.h"
+#include "bindings/dtypes.h"
+#include "memory/task_args.h"
+
+namespace callring::bindings {
+
+namespace {
+
+TensorView allocate(const std::shared_ptr<MemoryPool>& pool, const std::vector<std::int64_t>& shape,
+                    const std::string& dtype) {
+    TensorView tensor;
+    tensor.dtype = parse_dtype(dtype);
+    if (shape.size() > CALLRING_MAX_RANK) {
+        throw py::value_error("a tensor has at most 8 dimensions, not " + std::to_string(shape.size()));
+    }
+    tensor.rank = static_cast<std::uint32_t>(shape.size());
+    std::int64_t stride = 1;
+    std::uint64_t bytes = element_bytes(tensor.dtype);
+    for (std::size_t i = shape.size(); i-- > 0;) {
+        if (shape[i] < 0) {
+            throw py::value_error("negative extent " + std::to_string(shape[i]));
+        }
+        tensor.shape.at(i) = shape[i];
+        tensor.strides.at(i) = stride;
+        if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(shape[i]), &bytes) ||
+            __builtin_mul_overflow(stride, std::max<std::int64_t>(1, shape[i]), &stride)) {
+            throw py::value_error("the tensor's size overflows");
+        }
+    }
+    Result<std::shared_ptr<Buffer>> buffer = Error{};
+    {
+        // A new arena may have to be mapped into every child.
+        const py::gil_scoped_release release;
+        buffer = pool->allocate(bytes);
+    }
+    tensor.buffer = unwrap(std::move(buffer));
+    tensor.offset = tensor.buffer->offset();
+    return tensor;
+}
+
+py::tuple shape_of(const TensorView& tensor) {
+    py::tuple shape(tensor.rank);
+    for (std::uint32_t i = 0; i < tensor.rank; ++i) {
+        shape[i] = tensor.shape.at(i);
+    }
+    return shape;
+}
+
+std::vector<py::ssize_t> byte_strides(const TensorView& tensor) {
+    std::vector<py::ssize_t> strides;
+    for (std::uint32_t i = 0; i < tensor.rank; ++i) {
+        strides.push_back(tensor.strides.at(i) * static_cast<py::ssize_t>(element_bytes(tensor.dtype)));
+    }
+    return strides;
+}
+
+// An array over the tensor's own memory; `self` keeps that memory alive.
+py::array to_numpy(const py::object& self) {
+    const auto& tensor = self.cast<const TensorView&>();
+    std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
+    return {numpy_dtype(tensor.dtype), std::move(shape), byte_strides(tensor), tensor.data(), self};
+}
+
+// The tensor behind an array that is a view of `self`'s memory, as NumPy's own indexing made it.
+TensorView from_view(const TensorView& tensor, const py::array& view) {
+    TensorView result = tensor;
+    if (view.ndim() > static_cast<py::ssize_t>(CALLRING_MAX_RANK)) {
+        throw py::value_error("a tensor has at most 8 dimensions");
+    }
+    const auto bytes = static_cast<std::int64_t>(element_bytes(tensor.dtype));
+    const auto* base = static_cast<const std::byte*>(view.data());
+    result.offset = tensor.buffer->offset() + static_cast<std::uint64_t>(base - tensor.buffer->data());
+    result.rank = static_cast<std::uint32_t>(view.ndim());
+    result.shape.fill(0);
+    result.strides.fill(0);
+    for (std::uint32_t i = 0; i < result.rank; ++i) {
+        result.shape.at(i) = view.shape(i);
+        result.strides.at(i) = view.strides(i) / bytes;
+    }
+    return result;
+}
+
+std::uint64_t to_scalar(const py::object& value) {
+    if (py::isinstance<py::float_>(value)) {
+        const double number = value.cast<double>();
+        std::uint64_t bits = 0;
+        std::memcpy(&bits, &number, sizeof bits);
+        return bits;
+    }
+    const py::object number = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+    if (!number) {
+        throw py::error_already_set();
+    }
+    int overflow = 0;
+    const long long small = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+    if (overflow == 0) {
+        return static_cast<std::uint64_t>(small);
+    }
+    const unsigned long long large = overflow > 0 ? PyLong_AsUnsignedLongLong(number.ptr()) : 0;
+    if (overflow < 0 || PyErr_Occurred() != nullptr) {
+        PyErr_Clear();
+        PyErr_SetString(PyExc_OverflowError,
+                        ("scalar " + py::str(number).cast<std::string>() + " does not fit 64 bits").c_str());
+        throw py::error_already_set();
+    }
+    return large;
+}
+
+Tag to_tag(std::uint32_t tag) {
+    if (tag > static_cast<std::uint32_t>(Tag::no_dep)) {
+        throw py::value_error("tag " + std::to_string(tag) + " is none of runtime.Tag");
+    }
+    return static_cast<Tag>(tag);
+}
+
+}  // namespace
+
+void register_memory(py::module_& module) {
+    using namespace py::literals;
+    py::class_<MemoryPool, std::shared_ptr<MemoryPool>>(module, "MemoryPool", "Shared memory of one Worker.")
+        .def(py::init<std::uint64_t, std::uint64_t>(), "arena_bytes"_a, "limit_bytes"_a)
+        .def("empty", &allocate, "shape"_a, "dtype"_a)
+        .def(
+            "zeros",
+            [](const std::shared_ptr<MemoryPool>& pool, const std::vector<std::int64_t>& shape,
+               const std::string& dtype) {
+                TensorView tensor = allocate(pool, shape, dtype);
+                std::memset(tensor.data(), 0, tensor.buffer->size());  // the block may have been used before
+                return tensor;
+            },
+            "shape"_a, "dtype"_a)
+        .def_property_readonly("bytes_in_use", &MemoryPool::bytes_in_use);
+    py::class_<TensorView>(module, "Tensor", py::buffer_protocol(), "An array in shared memory.")
+        .def_buffer([](const TensorView& tensor) {
+            std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
+            const py::dtype dtype = numpy_dtype(tensor.dtype);
+            return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
+                                   std::move(shape), byte_strides(tensor));
+        })
+        .def_property_readonly("shape", &shape_of)
+        .def_property_readonly("strides", [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); })
+        .def_property_readonly("dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); })
+        .def_property_readonly("ndim", [](const TensorView& tensor) { return tensor.rank; })
+        .def_property_readonly("size", &TensorView::elements)
+        .def_property_readonly("nbytes", [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); })
+        .def("numpy", [](const py::object& self) { return to_numpy(self); })
+        .def(
+            "__array__",
+            [](const py::object& self, const py::object& dtype, const py::object& copy) {
+                const py::array array = to_numpy(self);
+                return py::module_::import("numpy").attr("array")(array, "dtype"_a = dtype, "copy"_a = copy);
+            },
+            "dtype"_a = py::none(), "copy"_a = py::none())
+        .def("__dlpack__", [](const py::object& self, const py::kwargs& options) { return to_numpy(self).attr("__dlpack__")(**options); })
+        .def("__dlpack_device__", [](const py::object& self) { return to_numpy(self).attr("__dlpack_device__")(); })
+        .def(
+            "__getitem__",
+            [](const py::object& self, py::object index) {
+                // An ellipsis keeps NumPy from returning a scalar, which would be a copy.
+                if (!py::isinstance<py::tuple>(index)) {
+                    index = py::make_tuple(index);
+                }
+                bool has_ellipsis = false;
+                for (const py::handle part : index) {
+                    const bool ellipsis = part.ptr() == Py_Ellipsis;
+                    if (!ellipsis && !part.is_none() && !py::isinstance<py::slice>(part) && PyIndex_Check(part.ptr()) == 0) {
+                        throw py::type_error("a tensor is indexed with integers and slices only: its views share memory");
+                    }
+                    has_ellipsis = has_ellipsis || ellipsis;
+                }
+                const py::object full = has_ellipsis ? index : index + py::make_tuple(py::ellipsis());
+                return from_view(self.cast<const TensorView&>(), to_numpy(self).attr("__getitem__")(full).cast<py::array>());
+            },
+            "index"_a)
+        .def(
+            "reshape",
+            [](const py::object& self, const py::args& shape) {
+                const py::object view = to_numpy(self).attr("reshape")(*shape);
+                const auto& tensor = self.cast<const TensorView&>();
+                const auto array = view.cast<py::array>();
+                if (array.size() > 0 && !py::module_::import("numpy").attr("shares_memory")(array, to_numpy(self)).cast<bool>()) {
+                    throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
+                }
+                return from_view(tensor, array);
+            })
+        .def(
+            "transpose",
+            [](const py::object& self, const py::args& axes) {
+                return from_view(self.cast<const TensorView&>(), to_numpy(self).attr("transpose")(*axes).cast<py::array>());
+            })
+        .def("__len__",
+             [](const TensorView& tensor) {
+                 if (tensor.rank == 0) {
+                     throw py::type_error("len() of a tensor without dimensions");
+                 }
+                 return tensor.shape[0];
+             })
+        .def("__repr__", [](const TensorView& tensor) {
+            return "<Tensor " + std::string(dtype_name(tensor.dtype)) + " " + py::str(shape_of(tensor)).cast<std::string>() +
+                   " arena " + std::to_string(tensor.buffer->arena_id()) + " + " + std::to_string(tensor.offset) + ">";
+        });
+    py::class_<TaskArgs>(module, "TaskArgs", "Arguments of a task, as the engine takes them.")
+        .def(py::init<>())
+        .def(
+            "add_tensor",
+            [](TaskArgs& args, const TensorView& tensor, std::uint32_t tag) {
+                args.tensors.push_back({tensor, to_tag(tag)});
+            },
+            "tensor"_a, "tag"_a)
+        .def("add_scalar", [](TaskArgs& args, const py::object& value) { args.scalars.push_back(to_scalar(value)); }, "value"_a)
+        .def_static("scalar_bits", &to_scalar, "value"_a)
+        .def_property_readonly("tensor_count", [](const TaskArgs& args) { return args.tensors.size(); })
+        .def_property_readonly("scalar_count", [](const TaskArgs& args) { return args.scalars.size(); });
+}
+
+}  // namespace callring::bindings

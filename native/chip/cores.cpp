@@ -1,0 +1,138 @@
+#include "chip/cores.h"
+
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "common/clock.h"
+
+namespace callring::chip {
+
+Cores::Cores(std::uint32_t count, std::size_t scratch_bytes) : scratch_bytes_(scratch_bytes) {
+    for (std::uint32_t core = 0; core < count; ++core) {
+        auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, scratch_bytes));  // NOLINT(*-no-malloc)
+        if (memory == nullptr) {
+            throw std::bad_alloc();
+        }
+        scratch_.emplace_back(memory);
+    }
+    for (std::uint32_t core = 1; core < count; ++core) {
+        threads_.emplace_back([this, core] { thread_main(core); });
+    }
+}
+
+Cores::~Cores() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+}
+
+void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool traced) {
+    const std::lock_guard lock(mutex_);
+    launch.unfinished = launch.blocks;
+    if (traced) {
+        launch.spans.assign(count(), CoreSpan{0, launch.func_id, 0, 0});
+    }
+    ++open_;
+    for (Launch* earlier : after) {
+        if (!earlier->done) {
+            earlier->successors.push_back(&launch);
+            ++launch.unmet;
+        }
+    }
+    if (launch.unmet > 0) {
+        return;
+    }
+    // A single block is for whoever calls finish(): waking a core would cost more than it saves.
+    const bool alone = ready_.empty() && launch.blocks == 1;
+    ready_.push_back(&launch);
+    if (!alone) {
+        work_.notify_all();
+    }
+}
+
+std::optional<Failure> Cores::finish() {
+    std::unique_lock lock(mutex_);
+    while (open_ > 0) {
+        if (ready_.empty()) {
+            ended_.wait(lock);
+        } else {
+            run_one(lock, 0);
+        }
+    }
+    return std::exchange(failure_, std::nullopt);
+}
+
+void Cores::thread_main(std::uint32_t core) {
+    sigset_t all;
+    ::sigfillset(&all);
+    // A crash of a kernel must still end the process.
+    for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
+        ::sigdelset(&all, signal);
+    }
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+        if (ready_.empty()) {
+            work_.wait(lock);
+        } else {
+            run_one(lock, core);
+        }
+    }
+}
+
+// Takes one block of the first ready launch and executes it without the lock.
+void Cores::run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core) {
+    Launch& launch = *ready_.front();
+    const std::uint32_t index = launch.next_block++;
+    if (launch.next_block == launch.blocks) {
+        ready_.pop_front();
+    }
+    if (!failure_) {
+        lock.unlock();
+        const callring_block block{index, launch.blocks, core, 0, scratch_[core].get(), scratch_bytes_};
+        const callring_args args{launch.tensors.data(), launch.scalars.data(),
+                                 static_cast<std::uint32_t>(launch.tensors.size()),
+                                 static_cast<std::uint32_t>(launch.scalars.size())};
+        const std::uint64_t begin = launch.spans.empty() ? 0 : now_ns();
+        const int code = launch.kernel(&block, &args);
+        const std::uint64_t end = launch.spans.empty() ? 0 : now_ns();
+        lock.lock();
+        if (!launch.spans.empty()) {
+            CoreSpan& span = launch.spans[core];
+            span.core = core;
+            span.begin_ns = span.begin_ns == 0 ? begin : span.begin_ns;
+            span.end_ns = end;
+        }
+        if (code != 0 && !failure_) {
+            failure_ = Failure{code, launch.name, index, {}};
+        }
+    }
+    if (--launch.unfinished == 0) {
+        end_launch(launch);
+    }
+}
+
+void Cores::end_launch(Launch& launch) {
+    launch.done = true;
+    --open_;
+    for (Launch* next : launch.successors) {
+        if (--next->unmet == 0) {
+            ready_.push_back(next);
+        }
+    }
+    if (!ready_.empty()) {
+        work_.notify_all();
+    }
+    ended_.notify_all();
+}
+
+}  // namespace callring::chip

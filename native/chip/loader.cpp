@@ -1,0 +1,105 @@
+#include "chip/loader.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "callring/chip.h"
+
+namespace callring::chip {
+
+namespace {
+
+std::string path_of(const SealedPayload& image) { return "/proc/self/fd/" + std::to_string(image.fd()); }
+
+// The dynamic loader's last words, without the path that only means something to this process.
+std::string loader_error(const std::string& path) {
+    const char* words = ::dlerror();
+    std::string text = words == nullptr ? "unknown error" : words;
+    if (const std::size_t at = text.find(path); at != std::string::npos) {
+        text.replace(at, path.size(), "binary");
+    }
+    return text;
+}
+
+std::string describe(std::span<const Direction> signature) {
+    constexpr std::array<const char*, 4> kNames{"scalar", "in", "out", "inout"};
+    std::string text = "[";
+    for (const Direction direction : signature) {
+        text += (text.size() > 1 ? ", " : "") + std::string(kNames.at(static_cast<std::size_t>(direction)));
+    }
+    return text + "]";
+}
+
+}  // namespace
+
+Library::Library(Library&& other) noexcept
+    : image_(std::move(other.image_)), handle_(std::exchange(other.handle_, nullptr)) {}
+
+Library& Library::operator=(Library&& other) noexcept {
+    std::swap(image_, other.image_);
+    std::swap(handle_, other.handle_);
+    return *this;
+}
+
+Library::~Library() {
+    if (handle_ == nullptr) {
+        return;
+    }
+    const std::string path = path_of(image_);
+    ::dlclose(handle_);
+    // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
+    // be closed, or the next image under that number would be taken for this one.
+    if (::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
+        new SealedPayload(std::move(image_));  // NOLINT(cppcoreguidelines-owning-memory): kept for good, see above
+    }
+}
+
+Result<Library> Library::load(std::span<const std::byte> binary) {
+    auto image = SealedPayload::create(binary);
+    if (!image) {
+        return std::move(image).error();
+    }
+    const std::string path = path_of(*image);
+    void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle == nullptr) {
+        return Error{Code::prepare_failed, "a binary does not load: " + loader_error(path)};
+    }
+    return Library(std::move(image).value(), handle);
+}
+
+Result<void*> Library::find(const std::string& name, std::span<const Direction> signature) const {
+    void* function = ::dlsym(handle_, name.c_str());
+    if (function == nullptr) {
+        return Error{Code::prepare_failed, "the binary does not export '" + name + "' (mark it CALLRING_EXPORT)"};
+    }
+    const auto* declared = static_cast<const std::uint32_t*>(::dlsym(handle_, ("callring_signature_" + name).c_str()));
+    if (declared == nullptr) {
+        return function;
+    }
+    Dl_info info{};
+    void* extra = nullptr;
+    if (::dladdr1(declared, &info, &extra, RTLD_DL_SYMENT) == 0 || extra == nullptr) {
+        return Error{Code::prepare_failed, "the declared signature of '" + name + "' cannot be read"};
+    }
+    const std::size_t words = static_cast<const ElfW(Sym)*>(extra)->st_size / sizeof(std::uint32_t);
+    if (words == 0 || declared[0] != CALLRING_CHIP_ABI_VERSION) {
+        return Error{Code::prepare_failed, "'" + name + "' was built against another version of callring/chip.h"};
+    }
+    std::vector<Direction> found;
+    for (std::size_t i = 1; i < words; ++i) {
+        found.push_back(static_cast<Direction>(declared[i] & 3U));
+    }
+    if (!std::equal(found.begin(), found.end(), signature.begin(), signature.end())) {
+        return Error{Code::prepare_failed, "'" + name + "' declares the signature " + describe(found) +
+                                               " in its source, the callable says " + describe(signature)};
+    }
+    return function;
+}
+
+}  // namespace callring::chip

@@ -1,0 +1,122 @@
+"""Tensors in shared memory and the arguments of tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime import _core
+from runtime.native_errors import native_errors, translate
+from runtime.tags import Tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+Tensor = _core.Tensor
+
+MAX_COPIED_BYTES = 65536
+"""Largest plain NumPy array that may be passed as an INPUT; it is copied at submit."""
+
+
+def dtype_name(dtype: npt.DTypeLike | str) -> str:
+    """The name of a dtype that tensors can have; ``"bfloat16"`` is taken as it is. Raises TypeError."""
+    return "bfloat16" if dtype == "bfloat16" else np.dtype(dtype).name
+
+
+def _shape(shape: int | Sequence[int]) -> list[int]:
+    return [shape] if isinstance(shape, int) else [int(extent) for extent in shape]
+
+
+def empty(pool: _core.MemoryPool, shape: int | Sequence[int], dtype: npt.DTypeLike) -> Tensor:
+    """See Worker.empty."""
+    try:
+        return pool.empty(_shape(shape), dtype_name(dtype))
+    except native_errors() as error:
+        raise translate(error, operation="empty") from None
+
+
+def zeros(pool: _core.MemoryPool, shape: int | Sequence[int], dtype: npt.DTypeLike) -> Tensor:
+    """See Worker.zeros."""
+    try:
+        return pool.zeros(_shape(shape), dtype_name(dtype))
+    except native_errors() as error:
+        raise translate(error, operation="zeros") from None
+
+
+def share(pool: _core.MemoryPool, array: npt.NDArray[Any] | np.generic) -> Tensor:
+    """See Worker.share."""
+    source = np.asarray(array)
+    tensor = empty(pool, source.shape, source.dtype)
+    tensor.numpy()[...] = source
+    return tensor
+
+
+class TaskArgs:
+    """The arguments of one task: tensors with tags, in signature order, and 64-bit scalars.
+
+    Args:
+        tensors: ``(tensor, tag)`` pairs.
+        scalars: integers (64 bits, signed or unsigned) or floats (carried as the bits of a double).
+
+    A plain NumPy array is taken as an INPUT only, copied at submit, up to MAX_COPIED_BYTES.
+
+    Example:
+        >>> TaskArgs((a, Tag.INPUT), (b, Tag.OUTPUT), scalars=[3, 0.5])
+    """
+
+    __slots__ = ("_arrays", "_native")
+
+    def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float] = ()) -> None:
+        self._native = _core.TaskArgs()
+        self._arrays: list[tuple[int, npt.NDArray[Any]]] = []
+        for tensor, tag in tensors:
+            self.add_tensor(tensor, tag)
+        for scalar in scalars:
+            self.add_scalar(scalar)
+
+    def add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
+        """Appends a tensor.
+
+        Raises:
+            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first.
+        """
+        if isinstance(tensor, Tensor):
+            if self._arrays:
+                self._arrays.append((int(tag), tensor))  # keeps the order behind an array
+            else:
+                self._native.add_tensor(tensor, tag)
+            return
+        if not isinstance(tensor, np.ndarray):
+            raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
+        if tag is not Tag.INPUT or tensor.nbytes > MAX_COPIED_BYTES:
+            raise TypeError(
+                f"a NumPy array of {tensor.nbytes} bytes as {Tag(tag).name}: only INPUT arrays up to "
+                f"{MAX_COPIED_BYTES} bytes are copied; use worker.share(array)"
+            )
+        self._arrays.append((int(tag), tensor))
+
+    def add_scalar(self, scalar: float) -> None:
+        """Appends a scalar. Raises OverflowError if an integer does not fit 64 bits."""
+        self._native.add_scalar(scalar)
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return self._native.tensor_count + len(self._arrays)
+
+    @property
+    def scalar_count(self) -> int:
+        """Number of scalars."""
+        return self._native.scalar_count
+
+
+def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs | None:
+    """The engine's form of ``args``; plain arrays are copied into shared memory here."""
+    if args is None or not args._arrays:
+        return None if args is None else args._native
+    for tag, array in args._arrays:
+        args._native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)
+    args._arrays.clear()
+    return args._native
