@@ -1,0 +1,237 @@
+"""Compiles sources into ChipCallables, reproducibly: the same sources and flags give the same bytes in every folder.
+
+No build ids, no debug paths, no absolute path reaches the compiler's output: each source is compiled in its own folder
+under its bare name.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from runtime.chip_callable import ChipCallable, CoreCallable
+from runtime.errors import CompileError, ConfigurationError, SignatureMismatch, ToolchainMissing
+from runtime.identity import ArgDirection
+from runtime.platforms import require_platform
+from runtime.spawning import core_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ABI_VERSION = 1
+"""CALLRING_CHIP_ABI_VERSION of callring/chip.h."""
+
+_BASE_FLAGS = ("-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
+_LINK_FLAGS = ("-Wl,--build-id=none", "-Wl,-s")
+_STANDARDS = {".c": ("gcc", "-std=c11"), ".cpp": ("g++", "-std=c++20"), ".cc": ("g++", "-std=c++20")}
+_SIGNATURE_PREFIX = "callring_signature_"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSource:
+    """One kernel to compile.
+
+    Args:
+        name: the exported function, a C identifier.
+        source: its C or C++ file.
+        signature: directions of its arguments.
+        func_id: the number under which the orchestration function launches it.
+        core_kind: a label such as ``"aiv"``.
+    """
+
+    name: str
+    source: str | os.PathLike[str]
+    signature: Sequence[ArgDirection | int]
+    func_id: int = 0
+    core_kind: str = "aiv"
+
+
+def build_chip_callable(
+    sources: str | os.PathLike[str] | None,
+    *,
+    signature: Iterable[ArgDirection | int],
+    platform: str,
+    entry: str | None = None,
+    kernels: Sequence[KernelSource] = (),
+    flags: Sequence[str] = (),
+) -> ChipCallable:
+    """Compiles a chip callable.
+
+    With ``kernels``, ``sources`` is the file of the orchestration function ``entry``, or None if the callable is the
+    one kernel given. Without ``kernels``, ``sources`` is the file of a single kernel named ``entry`` (default: the
+    file's stem), launched as it is.
+
+    Args:
+        sources: C or C++ file.
+        signature: the public signature.
+        platform: decides how to compile.
+        entry: exported function.
+        kernels: the kernels.
+        flags: further compiler flags.
+
+    Raises:
+        ConfigurationError: missing source, unknown platform, or a combination that cannot work.
+        PlatformUnavailable, ToolchainMissing: what is missing.
+        CompileError: the compiler's words are in the message and in ``output``.
+        SignatureMismatch: a function is not exported, or its source declares another signature.
+        BlobError: the parts do not fit together.
+    """
+    require_platform(platform)
+    public = tuple(ArgDirection(d) for d in signature)
+    if not kernels:
+        if sources is None:
+            raise ConfigurationError("build_chip_callable: give sources or kernels")
+        kernels = (KernelSource(entry or Path(sources).stem, sources, public),)
+        sources = None
+    name = entry or (kernels[0].name if sources is None else Path(sources).stem)
+    orchestration = b"" if sources is None else compile_shared_object(sources, flags=flags)
+    if orchestration:
+        check_export(orchestration, name, public)
+    compiled = []
+    for kernel in kernels:
+        binary = compile_shared_object(kernel.source, flags=flags)
+        check_export(binary, kernel.name, kernel.signature)
+        compiled.append(
+            CoreCallable.build(
+                name=kernel.name,
+                func_id=kernel.func_id,
+                signature=kernel.signature,
+                binary=binary,
+                core_kind=kernel.core_kind,
+            )
+        )
+    return ChipCallable.build(entry=name, signature=public, kernels=compiled, binary=orchestration)
+
+
+def compile_shared_object(source: str | os.PathLike[str], *, flags: Sequence[str] = ()) -> bytes:
+    """Compiles one file into the bytes of an ELF shared object. Raises as build_chip_callable."""
+    path = _source(source)
+    with tempfile.TemporaryDirectory(prefix="callring-") as folder:
+        output = Path(folder) / "binary.so"
+        _run([*_command(path), *_BASE_FLAGS, *flags, path.name, "-o", str(output), *_LINK_FLAGS], path)
+        return output.read_bytes()
+
+
+def included_files(source: str | os.PathLike[str], *, flags: Sequence[str] = ()) -> list[Path]:
+    """The files that ``source`` includes, without system headers, itself first. Raises as build_chip_callable."""
+    path = _source(source)
+    rule = _run([*_command(path), *flags, "-MM", "-MT", "x", path.name], path)
+    names = rule.partition(":")[2].replace("\\\n", " ").split()
+    return [(path.parent / name).resolve() for name in names]
+
+
+@functools.cache
+def compiler_identity() -> str:
+    """What the compiler says of itself: version line and target machine. Raises ToolchainMissing."""
+    compiler = _compiler("g++")
+    words = [
+        subprocess.run([compiler, option], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        for option in ("--version", "-dumpmachine")
+    ]
+    return ", ".join(words)
+
+
+def include_folder() -> Path:
+    """The folder that holds ``callring/chip.h``."""
+    return core_folder() / "include"
+
+
+def check_export(binary: bytes, name: str, signature: Iterable[ArgDirection | int]) -> None:
+    """Refuses a binary that does not export ``name`` or whose source declares another signature for it.
+
+    Raises:
+        SignatureMismatch: names what was declared and what was found.
+    """
+    declared = [ArgDirection(d) for d in signature]
+    symbols = _exported_symbols(binary)
+    if name not in symbols:
+        found = ", ".join(sorted(s for s in symbols if not s.startswith(_SIGNATURE_PREFIX))) or "nothing"
+        raise SignatureMismatch(f"entry {name!r} is not exported (mark it CALLRING_EXPORT); the binary exports {found}")
+    words = symbols.get(_SIGNATURE_PREFIX + name)
+    if words is None:
+        return
+    if not words or words[0] != ABI_VERSION:
+        raise SignatureMismatch(f"{name!r} was compiled against another version of callring/chip.h")
+    in_source = [ArgDirection(word) for word in words[1:]]
+    if in_source != declared:
+        raise SignatureMismatch(
+            f"signature of {name!r}: the declaration says [{_names(declared)}], its source CALLRING_SIGNATURE says "
+            f"[{_names(in_source)}]"
+        )
+
+
+def _names(directions: Iterable[ArgDirection]) -> str:
+    return ", ".join(direction.name.lower() for direction in directions)
+
+
+def _exported_symbols(binary: bytes) -> dict[str, list[int]]:
+    """Exported symbols; those that are declared signatures with their 32-bit words."""
+    try:
+        elf = ELFFile(io.BytesIO(binary))
+        table = elf.get_section_by_name(".dynsym")
+    except ELFError as error:
+        raise SignatureMismatch(f"the binary is no ELF shared object: {error}") from None
+    result: dict[str, list[int]] = {}
+    if not isinstance(table, SymbolTableSection):
+        return result
+    for symbol in table.iter_symbols():
+        if symbol["st_shndx"] == "SHN_UNDEF" or symbol["st_info"]["bind"] != "STB_GLOBAL":
+            continue
+        words: list[int] = []
+        if symbol.name.startswith(_SIGNATURE_PREFIX):
+            section = elf.get_section(symbol["st_shndx"])
+            start = symbol["st_value"] - section["sh_addr"]
+            raw = section.data()[start : start + symbol["st_size"]]
+            words = [int.from_bytes(raw[i : i + 4], "little") for i in range(0, len(raw), 4)]
+        result[symbol.name] = words
+    return result
+
+
+def _source(source: str | os.PathLike[str]) -> Path:
+    path = Path(source)
+    if path.suffix not in _STANDARDS:
+        raise ConfigurationError(f"source {path.name!r}: its ending must be one of {', '.join(_STANDARDS)}")
+    if not path.is_file():
+        raise ConfigurationError(f"source {os.fspath(source)!r} does not exist")
+    return path.resolve()
+
+
+def _compiler(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ToolchainMissing(f"{name} is not installed; on Debian: apt-get install g++")
+    return found
+
+
+def _command(path: Path) -> list[str]:
+    compiler, standard = _STANDARDS[path.suffix]
+    # The seed names internal symbols; the default is random.
+    return [_compiler(compiler), standard, f"-frandom-seed={path.name}", f"-I{include_folder()}"]
+
+
+def _run(command: list[str], source: Path) -> str:
+    """Runs the compiler in the source's folder, so that it sees, and can embed, only relative names."""
+    prefix_maps = [f"-ffile-prefix-map={source.parent}=.", f"-ffile-prefix-map={include_folder()}=include"]
+    done = subprocess.run(
+        [command[0], *prefix_maps, *command[1:]],
+        cwd=source.parent,
+        env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        words = (done.stderr or done.stdout).replace(f"{source.parent}{os.sep}", "").replace(str(include_folder()), "include")
+        raise CompileError(f"{source.name} does not compile:\n{words.rstrip()}", output=words, source=source.name)
+    return done.stdout
