@@ -116,7 +116,7 @@ def train(digits: Digits, *, seed: int = SEED, hidden: int = HIDDEN, epochs: int
 
 
 def save(trained: Trained, seed: int, path: Path) -> None:
-    """Writes the arrays that data/README.md lists; float32 holds the weights without rounding unless they exceed 256."""
+    """Writes the arrays that data/README.md lists; float32 holds weights below 256 without rounding."""
     network = trained.network
     np.savez(
         path,
