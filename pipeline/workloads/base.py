@@ -1,0 +1,107 @@
+"""What a workload's program is: tensors, an orchestration over chips and sub-workers, and a check of the outcome.
+
+A program module holds one subclass of Workload and one frozen dataclass ``Settings``: its fields are exactly the keys
+that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables`` and ``repeat``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
+
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime import CallableHandle, Orchestrator, Worker
+
+SettingsT = TypeVar("SettingsT")
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a run's outcome is right, and what was measured while finding out."""
+
+    passed: bool
+    figures: dict[str, int | float | str] = field(default_factory=dict)
+    message: str = ""
+    """Where the outcome differs, how often and the worst; what was compared, when it does not."""
+
+
+class Workload(ABC, Generic[SettingsT]):
+    """One program on one topology: made, prepared once, orchestrated as often as wanted, then verified.
+
+    Args:
+        settings: values for the fields of ``settings_type``; fields left out take their defaults.
+        chips: ids of the chips to use, at least one.
+        sub_workers: number of Python sub-workers of the Worker.
+
+    Raises:
+        ConfigurationError: an unknown field, a wrong type or a value out of range; the message names the field.
+    """
+
+    settings_type: ClassVar[type[Any]]
+    """The program's ``Settings``."""
+    chip_callables: ClassVar[tuple[str, ...]]
+    """Names under which ``orchestrate`` expects the handles of chip callables."""
+    python_callables: ClassVar[tuple[str, ...]] = ()
+    """Likewise for Python callables, which are used only if there are sub-workers."""
+
+    def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
+        self.settings: SettingsT = parse_settings(self.settings_type, settings)
+        if not chips:
+            raise ConfigurationError(f"chips={chips!r}: {type(self).__name__} needs at least one chip")
+        self.chips = chips
+        self.sub_workers = sub_workers
+
+    @abstractmethod
+    def prepare(self, worker: Worker) -> None:
+        """Makes the tensors in the worker's shared memory and fills the inputs."""
+
+    @abstractmethod
+    def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
+        """Submits the tasks of one run. Calling it again repeats the same work on the same tensors."""
+
+    @abstractmethod
+    def verify(self) -> Verification:
+        """Compares what the last run left with what is expected; called after the run has ended without an error."""
+
+
+def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
+    """Makes a program's Settings from plain values, strictly.
+
+    Args:
+        settings_type: a dataclass with fields of type bool, int, float or str.
+        values: by field name; an int is accepted where a float is wanted, no other conversion is made.
+
+    Raises:
+        ConfigurationError: an unknown field (with the nearest known one), a wrong type, a value that Settings refuses.
+    """
+    names = [f.name for f in dataclasses.fields(settings_type)]
+    types = get_type_hints(settings_type)
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
+            raise ConfigurationError(f"workload.{name}: no such setting; {hint}")
+        wanted = types[name]
+        if wanted is float and type(value) is int:
+            given[name] = float(value)
+        elif type(value) is wanted:
+            given[name] = value
+        else:
+            raise ConfigurationError(
+                f"workload.{name}={value!r}: must be {wanted.__name__}, not {type(value).__name__}"
+            )
+    return settings_type(**given)
+
+
+def require(condition: bool, name: str, value: object, allowed: str) -> None:
+    """Refuses a setting's value. Raises ConfigurationError, which names the key, the value and what is allowed."""
+    if not condition:
+        raise ConfigurationError(f"workload.{name}={value!r}: {allowed}")

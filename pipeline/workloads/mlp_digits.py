@@ -1,0 +1,178 @@
+"""The program mlp_digits: a two-layer network reads handwritten digits, its first layer sharded over all chips.
+
+Every chip holds some columns of the first layer and the matching rows of the second, and so computes a share of the
+logits. The shares are added pairwise, in a tree over the chips; what must wait for what follows from the tensors alone.
+A Python sub-worker, or the parent where there is none, turns logits into classes. The digits are held-out ones: the
+weights were trained without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.compare import compare
+from pipeline.workloads.base import Verification, Workload, require
+from pipeline.workloads.classify import classify
+from pipeline.workloads.digits import CLASSES, PIXEL_SCALE, PIXELS, WEIGHTS, load_digits
+from pipeline.workloads.shares import pieces, shares
+from runtime import Tag, TaskArgs
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+
+    from runtime import CallableHandle, Orchestrator, Task, Worker
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Keys of an mlp_digits workload.
+
+    Raises:
+        ConfigurationError: a value is out of range.
+    """
+
+    batch: int = 32
+    """Digits a round, at least 1; every round is a graph of its own, independent of the others."""
+    min_accuracy: float = 0.95
+    """Share of the held-out digits that must be read right, 0 to 1."""
+    weights: str = ""
+    """A file written by ``python -m pipeline.workloads.train_mlp_digits --output``; empty: the project's own."""
+
+    def __post_init__(self) -> None:
+        """Refuses values out of range."""
+        require(self.batch >= 1, "batch", self.batch, "at least 1 digit")
+        require(0.0 <= self.min_accuracy <= 1.0, "min_accuracy", self.min_accuracy, "0 to 1")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network: float32 w1 (64, hidden), b1 (hidden,), w2 (hidden, 10), b2 (10,).
+
+    ``heldout`` holds the ascending indices of the digits that it was not trained on.
+    """
+
+    w1: npt.NDArray[np.float32]
+    b1: npt.NDArray[np.float32]
+    w2: npt.NDArray[np.float32]
+    b2: npt.NDArray[np.float32]
+    heldout: npt.NDArray[np.int64]
+
+
+class MlpDigits(Workload[Settings]):
+    """Reads all held-out digits in rounds; verified against NumPy in float64, and by the accuracy."""
+
+    settings_type = Settings
+    chip_callables = ("shard", "join")
+    python_callables = ("classify",)
+
+    def prepare(self, worker: Worker) -> None:
+        """Shares digits and weights, and makes room for every chip's partial logits and for the classes."""
+        self._weights = load_weights(Path(self.settings.weights) if self.settings.weights else WEIGHTS)
+        self._digits = load_digits().take(self._weights.heldout)
+        samples = len(self._digits.labels)
+        self._shares = list(shares(self._weights.w1.shape[1], self.chips))
+
+        self._images = worker.share(self._digits.images)
+        self._labels = worker.share(self._digits.labels)
+        self._w1 = worker.share(self._weights.w1)
+        self._b1 = worker.share(self._weights.b1)
+        self._w2 = worker.share(self._weights.w2)
+        self._b2 = worker.share(self._weights.b2)
+        self._no_bias = worker.zeros(CLASSES, "float32")
+        self._partials = worker.zeros((len(self._shares), samples, CLASSES), "float32")
+        self._classes = worker.zeros(samples, "uint8")
+
+    def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
+        """A round: one shard a chip, a tree of joins whose root is the first chip, and the classes."""
+        self._right: list[Task] = []
+        for batch in pieces(len(self._digits.labels), self.settings.batch):
+            for i, (chip, units) in enumerate(self._shares):
+                args = TaskArgs(
+                    (self._images[batch], Tag.INPUT),
+                    (self._w1[:, units], Tag.INPUT),
+                    (self._b1[units], Tag.INPUT),
+                    (self._w2[units], Tag.INPUT),
+                    (self._b2 if i == 0 else self._no_bias, Tag.INPUT),
+                    (self._partials[i, batch], Tag.OUTPUT),
+                    scalars=[PIXEL_SCALE],
+                )
+                o.submit_next_level(handles["shard"], args, worker=chip)
+            self._join(o, handles["join"], batch)
+            if self.sub_workers:
+                args = TaskArgs(
+                    (self._partials[0, batch], Tag.INPUT),
+                    (self._labels[batch], Tag.INPUT),
+                    (self._classes[batch], Tag.OUTPUT),
+                )
+                self._right.append(o.submit_sub(handles["classify"], args))
+
+    def _join(self, o: Orchestrator, join: CallableHandle, batch: slice) -> None:
+        distance = 1
+        while distance < len(self._shares):
+            for i in range(0, len(self._shares) - distance, 2 * distance):
+                args = TaskArgs((self._partials[i, batch], Tag.INOUT), (self._partials[i + distance, batch], Tag.INPUT))
+                o.submit_next_level(join, args, worker=self._shares[i][0])
+            distance *= 2
+
+    def verify(self) -> Verification:
+        """Compares the logits with NumPy's, and the accuracy on the held-out digits with ``min_accuracy``."""
+        logits, labels, classes = self._partials[0].numpy(), self._digits.labels, self._classes.numpy()
+        tasks = self._right
+        right = sum(task.result() for task in tasks) if tasks else classify([logits, labels, classes])
+        outcome = compare(logits, golden_logits(self._weights, self._digits.images))
+        # Counted again here: the sub-workers' classes must be those of the logits, not only as many right ones.
+        consistent = bool(np.array_equal(classes, logits.argmax(axis=1))) and right == int((classes == labels).sum())
+        accuracy = right / len(labels)
+        enough = accuracy >= self.settings.min_accuracy
+        figures: dict[str, int | float | str] = {
+            "accuracy": accuracy,
+            "max_abs_error": outcome.max_abs_error,
+            "samples": len(labels),
+            "shards": len(self._shares),
+            "classified_by": "sub-workers" if self.sub_workers else "parent",
+        }
+        said = [f"logits: {outcome.message}", f"accuracy {accuracy:.4f} on {len(labels)} held-out digits"]
+        if not enough:
+            said[1] += f", less than workload.min_accuracy={self.settings.min_accuracy}"
+        if not consistent:
+            said.append(f"classes: the {figures['classified_by']} gave others than the logits say")
+        return Verification(outcome.passed and enough and consistent, figures, "; ".join(said))
+
+
+def load_weights(path: Path) -> Weights:
+    """Reads and checks a network. Raises ConfigurationError: no such file, or not what the training script writes."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = Weights(*(file[name] for name in ("w1", "b1", "w2", "b2", "heldout")))
+    except FileNotFoundError:
+        raise ConfigurationError(f"workload.weights={str(path)!r}: no such file") from None
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigurationError(f"workload.weights={str(path)!r}: not a network of this workload ({error})") from None
+    hidden = weights.w1.shape[-1]
+    wanted: dict[str, tuple[Any, ...]] = {
+        "w1": (PIXELS, hidden),
+        "b1": (hidden,),
+        "w2": (hidden, CLASSES),
+        "b2": (CLASSES,),
+    }
+    for name, shape in wanted.items():
+        array = getattr(weights, name)
+        if array.shape != shape or array.dtype != np.float32:
+            raise ConfigurationError(
+                f"workload.weights={str(path)!r}: {name} is {array.dtype} {array.shape}, expected float32 {shape}"
+            )
+    return weights
+
+
+def golden_logits(weights: Weights, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The logits float64 (n, 10) for images uint8 (n, 64), computed by NumPy in double precision."""
+    w1, b1, w2, b2 = (w.astype(np.float64) for w in (weights.w1, weights.b1, weights.w2, weights.b2))
+    hidden = np.maximum(images * PIXEL_SCALE @ w1 + b1, 0.0)
+    return np.asarray(hidden @ w2 + b2)

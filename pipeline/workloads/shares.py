@@ -1,0 +1,25 @@
+"""Divides work over chips: contiguous, disjoint shares that differ by at most one; nobody gets an empty one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def shares(total: int, chips: tuple[int, ...]) -> Iterator[tuple[int, slice]]:
+    """Yields (chip, range of items). With fewer items than chips, the last chips get nothing and are not mentioned."""
+    share, extra = divmod(total, len(chips))
+    begin = 0
+    for position, chip in enumerate(chips):
+        end = begin + share + (position < extra)
+        if end > begin:
+            yield chip, slice(begin, end)
+        begin = end
+
+
+def pieces(total: int, size: int) -> Iterator[slice]:
+    """Yields ranges of ``size`` items, the last one shorter where it must be."""
+    for begin in range(0, total, size):
+        yield slice(begin, min(begin + size, total))
