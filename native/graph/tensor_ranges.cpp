@@ -1,6 +1,9 @@
 #include "graph/tensor_ranges.h"
 
 #include <algorithm>
+#include <array>
+
+#include "callring/chip.h"
 
 namespace callring {
 
@@ -16,8 +19,8 @@ struct Axis {
 void append_ranges(std::uint64_t space, std::uint64_t base, std::uint64_t element_bytes,
                    std::span<const std::int64_t> shape, std::span<const std::int64_t> strides,
                    std::vector<ByteRange>& ranges) {
-    std::vector<Axis> axes;
-    axes.reserve(shape.size());
+    std::array<Axis, CALLRING_MAX_RANK> axes;
+    std::size_t axis_count = 0;
     std::uint64_t pieces = 1;
     for (std::size_t i = 0; i < shape.size(); ++i) {
         if (shape[i] == 0) {
@@ -32,22 +35,23 @@ void append_ranges(std::uint64_t space, std::uint64_t base, std::uint64_t elemen
         if (strides[i] < 0) {
             base -= stride * (count - 1);
         }
-        axes.push_back({stride, count});
+        axes[axis_count++] = {stride, count};
         pieces *= count;
     }
-    std::sort(axes.begin(), axes.end(), [](const Axis& a, const Axis& b) { return a.stride < b.stride; });
+    const auto axes_end = axes.begin() + static_cast<std::ptrdiff_t>(axis_count);
+    std::sort(axes.begin(), axes_end, [](const Axis& a, const Axis& b) { return a.stride < b.stride; });
 
     // Inner axes become one contiguous piece while they leave no gap, or while there would be too many pieces.
     std::uint64_t piece_bytes = element_bytes;
     auto outer = axes.begin();
-    for (; outer != axes.end() && (outer->stride <= piece_bytes || pieces > kMaxRangesOfView); ++outer) {
+    for (; outer != axes_end && (outer->stride <= piece_bytes || pieces > kMaxRangesOfView); ++outer) {
         piece_bytes += outer->stride * (outer->count - 1);
         pieces /= outer->count;
     }
 
     const std::size_t before = ranges.size();
     ranges.push_back({space, base, base + piece_bytes});
-    for (; outer != axes.end(); ++outer) {
+    for (; outer != axes_end; ++outer) {
         const std::size_t repeated = ranges.size();
         for (std::uint64_t step = 1; step < outer->count; ++step) {
             for (std::size_t i = before; i < repeated; ++i) {

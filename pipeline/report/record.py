@@ -1,0 +1,77 @@
+"""What is known about one run when it is reported: plain data, filled by the stages as far as they got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.workloads.base import Verification
+from runtime.children import ChildInfo
+from runtime.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class CallableRecord:
+    """One callable of a workload."""
+
+    name: str
+    kind: str
+    """``"CHIP_CALLABLE"`` or another name of CallableKind."""
+    hashid: str
+    target_namespace: str
+    """``"LOCAL_CHIP"`` or ``"LOCAL_PYTHON"``."""
+    kernels: Sequence[str] = ()
+    """Names of a chip callable's kernels, by func_id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a stage did, as its line said it."""
+
+    word: str
+    """``"built"``, ``"cached"``, ``"loaded"``, ``"registered"`` and so on."""
+    name: str
+    hash: str = ""
+    """A build key or digest in hex, or empty."""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """One stage that ran, successfully or not."""
+
+    name: str
+    seconds: float
+    actions: Sequence[Action] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """One run, to its end or to where it failed."""
+
+    workload: str
+    topology: str
+    target: str
+    build: str
+    exit_code: int
+    """As the process will exit; decides the status."""
+    configuration: Mapping[str, Any]
+    """The composed configuration, as plain values."""
+    provenance: Mapping[str, Any]
+    callables: Sequence[CallableRecord] = ()
+    stages: Sequence[StageRecord] = ()
+    children: Sequence[ChildInfo] = ()
+    trace: Trace = field(default_factory=Trace)
+    verification: Verification | None = None
+    """None if the run did not get there."""
+    error: str | None = None
+    """What went wrong, in the words that the user saw; None if nothing did."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of the callables by hashid; callables of equal bytes share a hashid, and their names are joined."""
+        names: dict[str, str] = {}
+        for record in self.callables:
+            names[record.hashid] = f"{names[record.hashid]}/{record.name}" if record.hashid in names else record.name
+        return names

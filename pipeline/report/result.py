@@ -1,0 +1,72 @@
+"""result.json: everything about one run that a program may want to read, written in one step."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from pipeline.report.files import write_atomically
+from pipeline.report.statistics import task_statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.report.record import RunRecord, StageRecord
+
+RESULT_VERSION = 1
+"""Raised when a key changes its meaning or goes away."""
+
+STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost", 130: "interrupted"}
+"""By exit code."""
+
+
+def result_document(record: RunRecord) -> dict[str, Any]:
+    """The content of result.json for a run, in the order in which a person would read it.
+
+    Durations are seconds. ``tasks`` is described in task_statistics, ``provenance`` in provenance.
+    """
+    verification = record.verification
+    return {
+        "version": RESULT_VERSION,
+        "status": STATUS.get(record.exit_code, "error"),
+        "exit_code": record.exit_code,
+        "error": record.error,
+        "workload": record.workload,
+        "topology": record.topology,
+        "target": record.target,
+        "build": record.build,
+        "verification": None
+        if verification is None
+        else {"passed": verification.passed, "figures": dict(verification.figures), "message": verification.message},
+        "callables": [
+            {"name": c.name, "kind": c.kind, "hashid": c.hashid, "target_namespace": c.target_namespace}
+            for c in record.callables
+        ],
+        "stages": [_stage(stage) for stage in record.stages],
+        "tasks": task_statistics(record.trace.tasks, record.names),
+        "provenance": dict(record.provenance),
+        "configuration": dict(record.configuration),
+    }
+
+
+def write_result(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes the document as JSON. What is not a number in JSON (NaN, infinities) becomes a string."""
+    text = json.dumps(_finite(document), indent=2, allow_nan=False, ensure_ascii=False)
+    write_atomically(path, text.encode() + b"\n")
+
+
+def _stage(stage: StageRecord) -> dict[str, Any]:
+    return {"name": stage.name, "seconds": stage.seconds, "actions": [asdict(action) for action in stage.actions]}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,67 @@
+"""Summaries of task durations: how long tasks of each callable waited and executed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runtime.trace import TaskSpan
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Order statistics of durations, in seconds."""
+
+    min: float
+    median: float
+    p99: float
+    """The smallest duration that at least 99 % do not exceed; the longest if there are fewer than 100."""
+    max: float
+
+
+def distribution(durations_ns: Sequence[int]) -> Distribution | None:
+    """Summarises durations in nanoseconds; None if there are none."""
+    if not durations_ns:
+        return None
+    ordered = np.sort(np.asarray(durations_ns, dtype=np.int64))
+    p99 = ordered[-(-99 * len(ordered) // 100) - 1]
+    return Distribution(*(float(ns) * 1e-9 for ns in (ordered[0], np.median(ordered), p99, ordered[-1])))
+
+
+def task_statistics(spans: Iterable[TaskSpan], names: Mapping[str, str]) -> dict[str, Any]:
+    """The ``tasks`` of result.json.
+
+    Args:
+        spans: what the Worker recorded.
+        names: name by hashid; a callable that is not named here appears by its hashid.
+
+    Returns:
+        ``count``; ``states`` (count by state); ``execution_seconds`` and ``queue_seconds`` (from submit to begin) as
+        min, median, p99 and max over all tasks that began, or null; ``callables``: the same for each name.
+    """
+    by_name: dict[str, list[TaskSpan]] = {}
+    everything = []
+    for span in spans:
+        everything.append(span)
+        by_name.setdefault(names.get(span.hashid, span.hashid), []).append(span)
+    return {**_summary(everything), "callables": {name: _summary(by_name[name]) for name in sorted(by_name)}}
+
+
+def _summary(spans: Sequence[TaskSpan]) -> dict[str, Any]:
+    began = [span for span in spans if span.begin_ns]
+    states = [span.state for span in spans]
+    return {
+        "count": len(spans),
+        "states": {state: states.count(state) for state in sorted(set(states))},
+        "execution_seconds": _plain(distribution([span.end_ns - span.begin_ns for span in began])),
+        "queue_seconds": _plain(distribution([span.begin_ns - span.submit_ns for span in began])),
+    }
+
+
+def _plain(summary: Distribution | None) -> dict[str, float] | None:
+    return asdict(summary) if summary else None

@@ -1,0 +1,84 @@
+"""The summary at the end of a run: a table on a terminal, aligned plain lines in a pipe; the same words in both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COLUMNS = ("callable", "hash", "tasks", "median", "p99", "max", "median wait")
+_SHORT_HASH = 8
+
+
+def write_summary(document: Mapping[str, Any], out: TextIO) -> None:
+    """Writes the summary of a result document (result.py): tasks by callable, then what came out, in two lines."""
+    rows = summary_rows(document)
+    if rows and out.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table()
+        for position, column in enumerate(_COLUMNS):
+            table.add_column(column, justify="left" if position < 2 else "right")
+        for row in rows:
+            table.add_row(*row)
+        Console(file=out).print(table)
+    elif rows:
+        out.writelines(_aligned([_COLUMNS, *rows]))
+    out.writelines(f"{line}\n" for line in outcome_lines(document))
+
+
+def summary_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """One row for each callable that had tasks: name, short hash, number of tasks, execution times, median wait."""
+    hashes: dict[str, str] = {}
+    for record in document["callables"]:
+        name = record["name"]
+        hashes[name] = record["hashid"].partition(":")[2][:_SHORT_HASH]
+    rows = []
+    for name, tasks in document["tasks"]["callables"].items():
+        execution, queue = tasks["execution_seconds"] or {}, tasks["queue_seconds"] or {}
+        times = [duration(execution.get(key)) for key in ("median", "p99", "max")]
+        short = hashes.get(name.partition("/")[0], "")
+        rows.append((name, short, str(tasks["count"]), *times, duration(queue.get("median"))))
+    return rows
+
+
+def outcome_lines(document: Mapping[str, Any]) -> list[str]:
+    """What came out: the verification's or the error's words, then status, workload, topology and time."""
+    verification = document["verification"]
+    lines = []
+    if verification is not None:
+        lines.append(f"{'verified' if verification['passed'] else 'differs':<11}{verification['message']}")
+    if document["error"] and (verification is None or verification["passed"]):
+        lines.append(f"{'error':<11}{document['error']}")
+    seconds = sum(stage["seconds"] for stage in document["stages"])
+    tasks = document["tasks"]["count"]
+    lines.append(
+        f"{document['status']:<11}{document['workload']} on {document['topology']} ({document['target']}, "
+        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'} in {duration(seconds)}"
+    )
+    return lines
+
+
+def duration(seconds: float | None) -> str:
+    """A duration for people, three digits and a unit; ``-`` if there is none."""
+    if seconds is None:
+        return "-"
+    for factor, unit in ((1e9, "ns"), (1e6, "us"), (1e3, "ms")):
+        if seconds * factor < 999.5:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:.0f} s"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines whose columns are as wide as their widest entry: names to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + "\n"
+        for row in rows
+    ]
