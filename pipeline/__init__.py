@@ -1,1 +1,1 @@
-"""Callring."""
+"""The pipeline: from a declaration to a verified run."""

@@ -1,0 +1,77 @@
+"""The Hydra application: composes the configuration, runs one job or a sweep, and gives the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from pipeline.messages import explain
+from pipeline.schema import Config, register_schema
+
+_PACKAGED = Path(__file__).resolve().parent / "conf"
+CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
+"""The config tree: inside the package when installed from a wheel, beside it in a checkout."""
+
+_exit_codes: list[int] = []
+
+
+def run_job(config: DictConfig) -> int:
+    """One job, with whatever configuration Hydra composed; never raises for a failed run."""
+    from pipeline.job import Job
+
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict)
+    values: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    job = Job(values, _config_folders(), Path(HydraConfig.get().runtime.output_dir))
+    try:
+        code = job.run()
+    except KeyboardInterrupt:
+        _exit_codes.append(130)
+        raise
+    _exit_codes.append(code)
+    return code
+
+
+def _config_folders() -> list[Path]:
+    """The folders from which configs came, the user's first: sources are named relative to them."""
+    sources = HydraConfig.get().runtime.config_sources
+    folders = [Path(source.path) for source in sources if source.schema == "file"]
+    return [folder for folder in folders if folder != CONF] + [CONF, CONF.parent]
+
+
+def main() -> int:
+    """Runs the command line. Returns the exit code; of a sweep, the highest of its jobs."""
+    OmegaConf.register_new_resolver("callring.pid", os.getpid, replace=True)
+    register_schema()
+    if "stage=plan" in sys.argv[1:]:
+        # A plan leaves nothing behind, not even a run directory.
+        sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]
+    # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
+    try:
+        application()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not type(error).__module__.startswith(("hydra", "omegaconf")):
+            raise
+        keys = _dotted_keys(OmegaConf.structured(Config))
+        print(f"error: {explain(error, CONF, keys)}", file=sys.stderr)
+        return 1
+    return max(_exit_codes, default=0)
+
+
+def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
+    keys = []
+    for key in config:
+        keys.append(f"{prefix}{key}")
+        if isinstance(config[key], DictConfig):
+            keys += _dotted_keys(config[key], f"{prefix}{key}.")
+    return keys

@@ -1,0 +1,122 @@
+"""Builds chip callables, or finds them in the store.
+
+The key covers the sources, the headers that they include, flags, signatures, the compiler and the platform, and no
+path. Which headers a source includes is noted after each build, so that nothing has to run when nothing changed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.store import Store, digest_of
+from runtime.chip_callable import ChipCallable
+from runtime.errors import BlobError, ConfigurationError
+
+if TYPE_CHECKING:
+    from pipeline.model import ChipSpec
+
+_FORMAT = "1"
+"""Part of every key: raised when the toolchain compiles the same sources differently."""
+_BLOB = "callable.blob"
+
+
+class CallableBuilder:
+    """Builds for one platform with one set of flags.
+
+    Args:
+        root: the store.
+        platform: what to build for.
+        flags: of the build (sanitizers), added to each callable's own.
+    """
+
+    def __init__(self, root: Path, platform: str, flags: tuple[str, ...]) -> None:
+        self._store = Store(root, "callables")
+        self._platform = platform
+        self._flags = flags
+        self._compiler = _compiler_identity(self._store)
+
+    def find(self, spec: ChipSpec) -> ChipCallable | None:
+        """The callable as it was built from exactly these bytes, or None."""
+        primary = self._primary_key(spec)
+        note = self._store.read_note(primary)
+        if note is None:
+            return None
+        try:
+            headers = json.loads(note)
+            entry = self._store.find(self._key(primary, spec, headers))
+            return None if entry is None else ChipCallable.from_bytes((entry / _BLOB).read_bytes())
+        except (OSError, ValueError, BlobError):
+            return None
+
+    def build(self, spec: ChipSpec) -> ChipCallable:
+        """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable."""
+        from runtime.toolchain import KernelSource, build_chip_callable, included_files
+
+        flags = (*spec.flags, *self._flags)
+        built = build_chip_callable(
+            spec.source,
+            signature=spec.signature,
+            platform=self._platform,
+            entry=spec.entry,
+            kernels=[KernelSource(k.name, k.source, k.signature, k.func_id, k.core_kind) for k in spec.kernels],
+            flags=flags,
+        )
+        headers: dict[str, list[str]] = {}
+        for source in _sources(spec):
+            included = included_files(source, flags=flags)
+            headers[source.name] = [str(path) for path in included if path != source]
+        primary = self._primary_key(spec)
+        self._store.put(self._key(primary, spec, headers), lambda folder: _write(folder / _BLOB, built.blob))
+        self._store.write_note(primary, json.dumps(headers))
+        return built
+
+    def _primary_key(self, spec: ChipSpec) -> str:
+        parts: list[str | bytes] = [_FORMAT, self._platform, self._compiler, repr((*spec.flags, *self._flags))]
+        parts += [spec.entry, repr(spec.signature), repr([(k.name, k.signature, k.func_id, k.core_kind) for k in spec.kernels])]
+        for source in _sources(spec):
+            parts += [source.name, source.read_bytes()]
+        return digest_of(*parts)
+
+    def _key(self, primary: str, spec: ChipSpec, headers: dict[str, list[str]]) -> str:
+        parts: list[str | bytes] = [primary]
+        for source in _sources(spec):
+            for header in headers[source.name]:
+                parts += [Path(header).name, Path(header).read_bytes()]
+        return digest_of(*parts)
+
+
+def _sources(spec: ChipSpec) -> list[Path]:
+    return [*([spec.source] if spec.source else []), *(kernel.source for kernel in spec.kernels)]
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _compiler_identity(store: Store) -> str:
+    """What the compiler says of itself; asked again only when its file changes."""
+    found = shutil.which("g++")
+    if found is None:
+        from runtime.errors import ToolchainMissing
+
+        raise ToolchainMissing("g++ is not installed; on Debian: apt-get install g++")
+    file = Path(found).resolve()
+    facts = file.stat()
+    name = digest_of(str(file), str(facts.st_size), str(facts.st_mtime_ns))
+    known = store.read_note(name)
+    if known is None:
+        from runtime.toolchain import compiler_identity
+
+        known = compiler_identity()
+        store.write_note(name, known)
+    return known
+
+
+def require_sources(spec: ChipSpec) -> None:
+    """Refuses a callable whose sources are not there. Raises ConfigurationError naming key and file."""
+    for source in _sources(spec):
+        if not source.is_file():
+            raise ConfigurationError(f"workload.callables.{spec.name}: source {source.name!r} does not exist")

@@ -1,0 +1,79 @@
+"""What a person sees while a run goes on: one line an action; on a terminal the stage that is at work, too."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline.report.record import Action, StageRecord
+from pipeline.report.summary import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SHORT_HASH = 8
+
+
+class Console:
+    """Prints actions, and keeps them for result.json.
+
+    Args:
+        out: where lines go; None prints nothing (``output=json``).
+    """
+
+    def __init__(self, out: TextIO | None) -> None:
+        self._out = out
+        self._stages: list[StageRecord] = []
+        self._actions: list[Action] = []
+        self._lines: list[str] = []
+
+    @property
+    def stages(self) -> tuple[StageRecord, ...]:
+        """The stages so far, the one that failed included."""
+        return tuple(self._stages)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Times one stage and collects its actions, also when it fails."""
+        self._actions = []
+        begin = time.perf_counter()
+        try:
+            with self._at_work(name):
+                yield
+        finally:
+            self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions)))
+
+    @contextlib.contextmanager
+    def _at_work(self, name: str) -> Iterator[None]:
+        if self._out is None or not self._out.isatty():
+            yield
+            return
+        from rich.console import Console as RichConsole
+
+        with RichConsole(file=self._out).status(f"{name} ..."):
+            yield
+
+    def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None) -> None:
+        """Says what was done: a fixed-width word, a name, a short hash, the time."""
+        self._actions.append(Action(word, name, hashed, seconds))
+        short = hashed.removeprefix("sha256:")[:_SHORT_HASH]
+        time_taken = "" if seconds is None else duration(seconds)
+        self.line(f"{word:<11}{name:<22} {short:<{_SHORT_HASH}}  {time_taken}".rstrip())
+
+    def line(self, text: str) -> None:
+        """Prints one line."""
+        self._lines.append(text)
+        if self._out is not None:
+            print(text, file=self._out, flush=True)
+
+    def error(self, text: str) -> None:
+        """Prints an error, on standard error in either form of output."""
+        self._lines.append(text)
+        print(text, file=sys.stderr, flush=True)
+
+    def write_log(self, path: Path) -> None:
+        """Writes every line so far."""
+        path.write_text("".join(f"{line}\n" for line in self._lines))

@@ -1,0 +1,121 @@
+"""Understands the callables that a workload composes: checks every key and resolves sources and targets."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.model import ChipSpec, KernelSpec, PythonSpec
+from pipeline.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
+from pipeline.targets import resolve_target
+from runtime.errors import ConfigurationError
+from runtime.identity import ArgDirection
+
+_PROJECT = Path(__file__).resolve().parent
+_DIRECTIONS = {direction.name.lower(): int(direction) for direction in ArgDirection}
+
+
+def describe_callables(
+    callables: Mapping[str, Any], folders: Sequence[Path], packages: Sequence[str]
+) -> tuple[tuple[ChipSpec, ...], tuple[PythonSpec, ...]]:
+    """The chip callables and the Python callables of a workload.
+
+    Args:
+        callables: by name, as composed from conf/callable.
+        folders: where relative sources are looked for, in order.
+        packages: allowed packages of Python targets.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+    """
+    chips: list[ChipSpec] = []
+    pythons: list[PythonSpec] = []
+    for name, config in callables.items():
+        key = f"workload.callables.{name}"
+        if not isinstance(config, Mapping):
+            raise ConfigurationError(f"{key}={config!r}: a callable is a mapping; see conf/callable")
+        kind = config.get("kind")
+        if kind == "chip":
+            chips.append(_chip(name, key, config, folders))
+        elif kind == "python":
+            pythons.append(_python(name, key, config, packages))
+        else:
+            raise ConfigurationError(f"{key}.kind={kind!r}: 'chip' or 'python'")
+    return tuple(chips), tuple(pythons)
+
+
+def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
+    """The values of a structured config, strictly."""
+    known = {field.name: field for field in dataclasses.fields(schema)}
+    for name, value in config.items():
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise ConfigurationError(f"{key}.{name}: no such key; {hint}")
+        field = known[name]
+        default = field.default if field.default is not dataclasses.MISSING else []
+        if not isinstance(value, type(default)) or isinstance(value, bool) is not isinstance(default, bool):
+            raise ConfigurationError(f"{key}.{name}={value!r}: must be {type(default).__name__}")
+    return schema(**config)
+
+
+def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path]) -> ChipSpec:
+    values: ChipCallableConfig = _fields(ChipCallableConfig, config, key)
+    kernels = [
+        _fields(KernelConfig, kernel, f"{key}.kernels[{i}]") if isinstance(kernel, Mapping) else None
+        for i, kernel in enumerate(values.kernels)
+    ]
+    if None in kernels:
+        raise ConfigurationError(f"{key}.kernels: each is a mapping with name, source and signature")
+    signature = _signature(values.signature, f"{key}.signature")
+    if not values.source and not kernels:
+        raise ConfigurationError(f"{key}: give source or kernels")
+    source = _source(values.source, f"{key}.source", folders) if values.source else None
+    specs = tuple(
+        KernelSpec(
+            kernel.name,
+            _source(kernel.source, f"{key}.kernels[{i}].source", folders),
+            _signature(kernel.signature, f"{key}.kernels[{i}].signature"),
+            kernel.func_id,
+            kernel.core_kind,
+        )
+        for i, kernel in enumerate(kernels)
+    )
+    entry = values.entry or (source.stem if source else specs[0].name)
+    if not specs and source is not None:
+        # A single kernel needs no orchestration function: the chip launches it as it is.
+        specs, source = (KernelSpec(entry, source, signature, 0, "aiv"),), None
+    elif source is None and (len(specs) != 1 or specs[0].signature != signature or specs[0].name != entry):
+        raise ConfigurationError(
+            f"{key}: several kernels, or one whose name or signature is not the public one, need an orchestration "
+            "function: give its file as source and its name as entry"
+        )
+    return ChipSpec(name, entry, signature, source, specs, tuple(values.flags))
+
+
+def _signature(words: Sequence[Any], key: str) -> tuple[int, ...]:
+    for word in words:
+        if word not in _DIRECTIONS:
+            raise ConfigurationError(f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}")
+    return tuple(_DIRECTIONS[word] for word in words)
+
+
+def _source(name: str, key: str, folders: Sequence[Path]) -> Path:
+    if not name:
+        raise ConfigurationError(f"{key}: missing")
+    for folder in (*folders, _PROJECT):
+        path = (folder / name).resolve()
+        if path.is_file():
+            return path
+    raise ConfigurationError(f"{key}={name!r}: this file does not exist (looked in the folders of the configs and the project)")
+
+
+def _python(name: str, key: str, config: Mapping[str, Any], packages: Sequence[str]) -> PythonSpec:
+    values: PythonCallableConfig = _fields(PythonCallableConfig, config, key)
+    function = resolve_target(values.target, f"{key}.target", packages)
+    if not callable(function):
+        raise ConfigurationError(f"{key}.target={values.target!r}: not callable")
+    return PythonSpec(name, values.target, values.pickle_by_value)

@@ -1,0 +1,50 @@
+"""Exit codes: what each kind of failure means to a shell or to CI."""
+
+from __future__ import annotations
+
+import traceback
+
+from runtime.errors import (
+    CallringError,
+    ChipError,
+    CompileError,
+    ControlTimeout,
+    SignatureMismatch,
+    StartError,
+    TaskSkipped,
+    TaskTimeout,
+    ToolchainMissing,
+    WorkerLost,
+)
+
+OK = 0
+CONFIGURATION = 1
+BUILD_FAILED = 3
+TASK_FAILED = 4
+WORKER_LOST = 5
+INTERRUPTED = 130
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code for what ended a run."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, (WorkerLost, TaskTimeout, ControlTimeout, StartError)):
+        return WORKER_LOST
+    if isinstance(error, (CompileError, SignatureMismatch, ToolchainMissing)):
+        return BUILD_FAILED
+    if isinstance(error, (ChipError, TaskSkipped)) or getattr(error, "__notes__", None):
+        return TASK_FAILED
+    return CONFIGURATION
+
+
+def message_of(error: BaseException) -> str:
+    """What to tell a person: our errors in their own words; a callable's with its traceback; others whole."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, CallringError):
+        return str(error)
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        return "\n".join([f"{type(error).__name__}: {error}", *notes, str(error.__cause__ or "").strip()])
+    return "".join(traceback.format_exception(error))

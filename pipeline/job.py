@@ -1,0 +1,212 @@
+"""One run, from its composed configuration to its exit code: the stages in order, and a report whatever happens."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from pipeline import core_build
+from pipeline.console import Console
+from pipeline.exit_codes import exit_code_of, message_of
+from pipeline.model import Built, Described, Executed, Registered, Verified
+from pipeline.report.provenance import provenance
+from pipeline.report.record import CallableRecord, RunRecord
+from pipeline.report.result import result_document, write_result
+from pipeline.report.summary import write_summary
+from pipeline.report.trace import Processes, chrome_trace, write_trace
+from pipeline.stages.build import build_callables, chip_hashid
+from pipeline.stages.describe import describe
+from pipeline.stages.plan import plan
+from pipeline.workloads.base import Verification
+from runtime.children import ChildInfo
+from runtime.trace import Trace
+
+_STAGES = ("describe", "build", "load", "start", "register", "execute", "verify", "report")
+_HANDED_OVER = "CALLRING_HANDED_OVER"
+
+
+class Job:
+    """A run and all that is known of it so far.
+
+    Args:
+        config: the composed configuration as plain values.
+        folders: folders of the configs, to find sources.
+        output: the run directory.
+    """
+
+    def __init__(self, config: Mapping[str, Any], folders: Sequence[Path], output: Path) -> None:
+        self._config = config
+        self._folders = folders
+        self._output = output
+        self._json = config["output"] == "json"
+        self._console = Console(None if self._json else sys.stdout)
+        self._described: Described | None = None
+        self._callables: list[CallableRecord] = []
+        self._children: tuple[ChildInfo, ...] = ()
+        self._trace = Trace()
+        self._verification: Verification | None = None
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Runs the stages and reports; the exit code. Re-raises KeyboardInterrupt after the report."""
+        error: BaseException | None = None
+        try:
+            self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
+        except BaseException as caught:  # reported below; an interrupt goes on from there
+            error = caught
+        if self._exit_code is not None:
+            return self._exit_code  # another process did the work and has reported
+        code = 0 if error is None else exit_code_of(error)
+        if error is None and self._verification is not None and not self._verification.passed:
+            code = 4
+        if error is not None:
+            self._console.error(f"error: {message_of(error)}")
+        if self._config["stage"] != "plan":
+            self._report(code, None if error is None else message_of(error))
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        return code
+
+    def _run_stages(self, last: int) -> None:
+        with self._console.stage("describe"):
+            self._described = described = describe(self._config, self._folders)
+        if last < 0:
+            plan(described, self._console)
+            return
+        if last < _STAGES.index("build"):
+            return
+        with self._console.stage("build"):
+            begin = time.perf_counter()
+            core = core_build.find_core(described)
+            word = os.environ.pop(_HANDED_OVER, "") or "cached"
+            if core.folder is None:
+                core, word = core_build.build_core(described, core), "built"
+            if not core.loaded:
+                self._exit_code = self._hand_over(core, word)
+                return
+            self._console.action(word, f"core ({described.build})", hashed=core.key, seconds=time.perf_counter() - begin)
+            built = build_callables(described, self._console)
+            self._note_callables(described, built)
+        if last < _STAGES.index("load"):
+            return
+        with self._console.stage("load"):
+            # find_core compared the sources' digest and the build type of what this process has loaded.
+            self._console.action("loaded", f"core ({described.build})", hashed=core.key)
+        if last >= _STAGES.index("start"):
+            self._serve(built, last)
+
+    def _serve(self, built: Built, last: int) -> None:
+        """The stages that need processes; whatever happens, none is left."""
+        from pipeline.stages.execute import execute
+        from pipeline.stages.register import register
+        from pipeline.stages.start import start
+        from pipeline.stages.verify import verify
+
+        with self._console.stage("start"):
+            started = start(built, self._console)
+        worker = started.worker
+        try:
+            registered: Registered | None = None
+            executed: Executed | None = None
+            if last >= _STAGES.index("register"):
+                with self._console.stage("register"):
+                    registered = register(started, self._console)
+                    self._callables += [
+                        CallableRecord(name, str(handle.kind), handle.hashid, str(handle.target_namespace))
+                        for name, handle in registered.handles.items()
+                        if name not in built.chip_callables
+                    ]
+            if registered is not None and last >= _STAGES.index("execute"):
+                with self._console.stage("execute"):
+                    executed = execute(registered, self._console)
+            if executed is not None and last >= _STAGES.index("verify"):
+                with self._console.stage("verify"):
+                    verified: Verified = verify(executed, self._console)
+                    self._verification = verified.verification
+        finally:
+            self._children = tuple(worker.children)
+            self._trace = worker.trace()
+            worker.close()
+
+    def _note_callables(self, described: Described, built: Built) -> None:
+        self._callables = [
+            CallableRecord(
+                name,
+                "CHIP_CALLABLE",
+                chip_hashid(described, callable_),
+                "LOCAL_CHIP",
+                [kernel.name for kernel in callable_.kernels],
+            )
+            for name, callable_ in built.chip_callables.items()
+        ]
+
+    def _hand_over(self, core: core_build.Core, word: str) -> int:
+        """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
+        described = self._described
+        assert described is not None
+        request = self._output / "job.yaml"
+        OmegaConf.save(OmegaConf.create({**self._config, "_folders": [str(f) for f in self._folders]}), request)
+        environment = {**core_build.environment_for(core, described.sanitizer), _HANDED_OVER: word}
+        child = subprocess.Popen([sys.executable, "-m", "pipeline.job", str(request), str(self._output)], env=environment)
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                # The terminal interrupted both; the child ends in bounded time and says 130 itself.
+                continue
+
+    def _report(self, code: int, error: str | None) -> None:
+        described = self._described
+        compiler = None
+        record = RunRecord(
+            workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
+            topology=self._config["topology"]["name"],
+            target=self._config["target"]["name"],
+            build=self._config["build"]["name"],
+            exit_code=code,
+            configuration=self._config,
+            provenance=provenance(compiler),
+            callables=self._callables,
+            stages=self._console.stages,
+            children=self._children,
+            trace=self._trace,
+            verification=self._verification,
+            error=error,
+        )
+        document = result_document(record)
+        if self._json:
+            import json
+
+            print(json.dumps(document, default=str))
+        elif self._config["stage"] == "report":
+            write_summary(document, sys.stdout)
+        if self._trace.tasks:
+            kernels = {c.hashid: c.kernels for c in self._callables}
+            trace = chrome_trace(self._trace, Processes(os.getpid(), self._children), record.names, kernels)
+            write_trace(self._output / "trace.json.gz", trace)
+        self._console.write_log(self._output / "run.log")
+        write_result(self._output / "result.json", document)
+
+
+def main() -> int:
+    """Runs a job that was handed over: ``python -m pipeline.job job.yaml output``."""
+    request, output = map(Path, sys.argv[1:3])
+    config = OmegaConf.to_container(OmegaConf.load(request), resolve=True)
+    assert isinstance(config, dict)
+    folders = [Path(folder) for folder in config.pop("_folders")]
+    plain: dict[str, Any] = {str(key): value for key, value in config.items()}
+    try:
+        return Job(plain, folders, output).run()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""What each stage hands to the next: frozen results, and what a run knows of itself on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.workloads.base import Verification, Workload
+    from runtime import CallableHandle, ChipCallable, RunHandle, Trace, Worker
+    from runtime.children import ChildInfo
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """One kernel, resolved and validated."""
+
+    name: str
+    source: Path
+    signature: tuple[int, ...]
+    func_id: int
+    core_kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChipSpec:
+    """A declared chip callable, resolved and validated."""
+
+    name: str
+    entry: str
+    signature: tuple[int, ...]
+    source: Path | None
+    """The orchestration function's file; None if the callable is its one kernel."""
+    kernels: tuple[KernelSpec, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PythonSpec:
+    """A declared Python callable, resolved and validated."""
+
+    name: str
+    target: str
+    pickle_by_value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """The whole configuration, understood: everything that follows needs no other input."""
+
+    workload_name: str
+    workload: Workload[Any]
+    repeat: int
+    chip_callables: tuple[ChipSpec, ...]
+    python_callables: tuple[PythonSpec, ...]
+    topology: str
+    chips: int
+    sub_workers: int
+    platform: str
+    runtime: str
+    target: str
+    build: str
+    cmake_build_type: str
+    sanitizer: str
+    kernel_flags: tuple[str, ...]
+    store: Path
+    worker_options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The binaries of a run."""
+
+    described: Described
+    chip_callables: Mapping[str, ChipCallable]
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A Worker that is ready."""
+
+    built: Built
+    worker: Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A Worker that knows every callable of the workload."""
+
+    started: Started
+    handles: Mapping[str, CallableHandle]
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A run that has ended without an error."""
+
+    registered: Registered
+    runs: tuple[RunHandle, ...]
+    trace: Trace
+    children: tuple[ChildInfo, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A run whose outcome was compared with what was expected."""
+
+    executed: Executed
+    verification: Verification

@@ -1,0 +1,136 @@
+"""The configuration's schema: every key that conf/ may set, with its type and default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+
+class Stage(Enum):
+    """How far a run goes. ``plan`` says what would happen and does nothing."""
+
+    plan = "plan"
+    describe = "describe"
+    build = "build"
+    load = "load"
+    start = "start"
+    register = "register"
+    execute = "execute"
+    verify = "verify"
+    report = "report"
+
+
+class Output(Enum):
+    """What goes to standard output: lines for people, or the result as JSON."""
+
+    text = "text"
+    json = "json"
+
+
+@dataclass
+class TopologyConfig:
+    """One level of workers."""
+
+    name: str = "chip1"
+    level: int = 3
+    chips: int = 1
+    sub_workers: int = 0
+    children: list[Any] = field(default_factory=list)
+    """Levels below, each like this one; for level 4 and up."""
+
+
+@dataclass
+class TargetConfig:
+    """What callables are built for."""
+
+    name: str = "a2a3sim"
+    platform: str = "a2a3sim"
+    runtime: str = "host_build_graph"
+
+
+@dataclass
+class BuildConfig:
+    """How the core and the kernels are compiled."""
+
+    name: str = "release"
+    cmake_build_type: str = "Release"
+    sanitizer: str = ""
+    kernel_flags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class StoreConfig:
+    """Where built things are kept."""
+
+    path: str = ""
+    """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
+
+
+@dataclass
+class WorkerConfig:
+    """Options of the Worker; see runtime.WorkerOptions."""
+
+    cores_per_chip: int | None = None
+    start_timeout: float = 30.0
+    control_timeout: float = 10.0
+    close_timeout: float = 5.0
+
+
+@dataclass
+class Config:
+    """The whole configuration."""
+
+    stage: Stage = Stage.report
+    output: Output = Output.text
+    topology: TopologyConfig = field(default_factory=TopologyConfig)
+    target: TargetConfig = field(default_factory=TargetConfig)
+    build: BuildConfig = field(default_factory=BuildConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+    python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
+    """Package prefixes from which Python targets may come."""
+    workload: Any = None
+    """A program, its callables and its settings; validated by the describe stage and the program."""
+
+
+@dataclass
+class ChipCallableConfig:
+    """A chip callable: one file of conf/callable."""
+
+    kind: str = "chip"
+    entry: str = ""
+    signature: list[str] = field(default_factory=list)
+    source: str = ""
+    """File of the orchestration function, or of the single kernel if there are no ``kernels``."""
+    kernels: list[KernelConfig] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class KernelConfig:
+    """One kernel of a chip callable."""
+
+    name: str = ""
+    source: str = ""
+    signature: list[str] = field(default_factory=list)
+    func_id: int = 0
+    core_kind: str = "aiv"
+
+
+@dataclass
+class PythonCallableConfig:
+    """A Python callable: one file of conf/callable."""
+
+    kind: str = "python"
+    target: str = ""
+    """``module:qualname``."""
+    pickle_by_value: bool = False
+    """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
+
+
+def register_schema() -> None:
+    """Makes the schema known to Hydra, under the name that conf/config.yaml begins with."""
+    ConfigStore.instance().store(name="schema", node=Config)

@@ -1,0 +1,93 @@
+"""describe: understands and validates the whole configuration before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.describe_callables import describe_callables
+from pipeline.model import Described
+from pipeline.store import default_store
+from pipeline.targets import resolve_target
+from pipeline.workloads.base import Workload
+from runtime.errors import ConfigurationError
+from runtime.platforms import require_platform
+
+_WORKLOAD_KEYS = ("name", "program", "callables", "repeat")
+_SANITIZERS = ("", "address", "undefined", "thread")
+_NODE_LEVEL = 3
+
+
+def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
+    """Validates a composed configuration.
+
+    Args:
+        config: as plain values; see pipeline.schema.Config.
+        folders: folders of the configs, to find sources.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+        PlatformUnavailable: the target needs what is not here.
+    """
+    topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
+    chips, sub_workers = _topology(topology)
+    require_platform(target["platform"])
+    if build["sanitizer"] not in _SANITIZERS:
+        raise ConfigurationError(f"build.sanitizer={build['sanitizer']!r}: one of {', '.join(map(repr, _SANITIZERS))}")
+    if not isinstance(workload, Mapping):
+        raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
+    packages = config["python_packages"]
+    program = resolve_target(str(workload.get("program", "")), "workload.program", packages)
+    if not (isinstance(program, type) and issubclass(program, Workload)):
+        raise ConfigurationError(f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload")
+    settings = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
+    made: Workload[Any] = program(settings, tuple(range(chips)), sub_workers)
+    chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
+    _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
+    repeat = workload.get("repeat", 1)
+    if not isinstance(repeat, int) or isinstance(repeat, bool) or repeat < 1:
+        raise ConfigurationError(f"workload.repeat={repeat!r}: an integer from 1")
+    flags = tuple(build["kernel_flags"])
+    return Described(
+        workload_name=str(workload.get("name", "")),
+        workload=made,
+        repeat=repeat,
+        chip_callables=chip_callables,
+        python_callables=python_callables if sub_workers else (),
+        topology=topology["name"],
+        chips=chips,
+        sub_workers=sub_workers,
+        platform=target["platform"],
+        runtime=target["runtime"],
+        target=target["name"],
+        build=build["name"],
+        cmake_build_type=build["cmake_build_type"],
+        sanitizer=build["sanitizer"],
+        kernel_flags=flags,
+        store=Path(config["store"]["path"]).expanduser().resolve() if config["store"]["path"] else default_store(),
+        worker_options=dict(config["worker"]),
+    )
+
+
+def _topology(topology: Mapping[str, Any]) -> tuple[int, int]:
+    level, chips, sub_workers = topology["level"], topology["chips"], topology["sub_workers"]
+    if level != _NODE_LEVEL or topology["children"]:
+        raise ConfigurationError(f"topology.level={level}: 3 (a node of chips and sub-workers) without children")
+    if chips < 1:
+        raise ConfigurationError(f"topology.chips={chips}: at least 1; workloads run on chips")
+    if sub_workers < 0:
+        raise ConfigurationError(f"topology.sub_workers={sub_workers}: 0 or more")
+    return chips, sub_workers
+
+
+def _require_callables(workload: Workload[Any], chips: set[str], pythons: set[str]) -> None:
+    wanted = [(name, "chip", chips) for name in workload.chip_callables]
+    if workload.sub_workers:
+        wanted += [(name, "python", pythons) for name in workload.python_callables]
+    for name, kind, given in wanted:
+        if name not in given:
+            raise ConfigurationError(
+                f"workload.callables.{name}: missing; {type(workload).__name__} needs this {kind} callable "
+                f"(add /callable@callables.{name}: ... to the workload's defaults)"
+            )

@@ -1,0 +1,30 @@
+"""execute: the workload's task graph on chips and sub-workers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pipeline.model import Executed, Registered
+
+if TYPE_CHECKING:
+    from pipeline.console import Console
+
+
+def execute(registered: Registered, console: Console) -> Executed:
+    """Prepares the tensors and runs the graph ``repeat`` times. Raises the first error of a run."""
+    worker = registered.started.worker
+    described = registered.started.built.described
+    described.workload.prepare(worker)
+    runs = []
+    for _ in range(described.repeat):
+        begin = time.perf_counter()
+        run = worker.submit(lambda o: described.workload.orchestrate(o, registered.handles))
+        try:
+            run.result()
+        except KeyboardInterrupt:
+            run.cancel()
+            raise
+        runs.append(run)
+        console.action("executed", described.workload_name, seconds=time.perf_counter() - begin)
+    return Executed(registered, tuple(runs))
