@@ -29,7 +29,8 @@ from runtime.children import ChildInfo
 from runtime.trace import Trace
 
 _STAGES = ("describe", "build", "load", "start", "register", "execute", "verify", "report")
-_HANDED_OVER = "CALLRING_HANDED_OVER"
+_BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
+"""Tells a job that was handed over how long its core took to build, so that its report can say so."""
 
 
 class Job:
@@ -85,13 +86,19 @@ class Job:
         with self._console.stage("build"):
             begin = time.perf_counter()
             core = core_build.find_core(described)
-            word = os.environ.pop(_HANDED_OVER, "") or "cached"
+            build_seconds = os.environ.pop(_BUILT_BY_PARENT, None)
             if core.folder is None:
-                core, word = core_build.build_core(described, core), "built"
+                self._console.working(f"building the core ({described.build})")
+                core, build_seconds = core_build.build_core(described, core), str(time.perf_counter() - begin)
             if not core.loaded:
-                self._exit_code = self._hand_over(core, word)
+                self._exit_code = self._hand_over(core, build_seconds)
                 return
-            self._console.action(word, f"core ({described.build})", hashed=core.key, seconds=time.perf_counter() - begin)
+            self._console.action(
+                "built" if build_seconds else "cached",
+                f"core ({described.build})",
+                hashed=core.key,
+                seconds=float(build_seconds) if build_seconds else time.perf_counter() - begin,
+            )
             built = build_callables(described, self._console)
             self._note_callables(described, built)
         if last < _STAGES.index("load"):
@@ -147,13 +154,15 @@ class Job:
             for name, callable_ in built.chip_callables.items()
         ]
 
-    def _hand_over(self, core: core_build.Core, word: str) -> int:
+    def _hand_over(self, core: core_build.Core, build_seconds: str | None) -> int:
         """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
         described = self._described
         assert described is not None
         request = self._output / "job.yaml"
         OmegaConf.save(OmegaConf.create({**self._config, "_folders": [str(f) for f in self._folders]}), request)
-        environment = {**core_build.environment_for(core, described.sanitizer), _HANDED_OVER: word}
+        environment = core_build.environment_for(core, described.sanitizer)
+        if build_seconds:
+            environment[_BUILT_BY_PARENT] = build_seconds
         child = subprocess.Popen([sys.executable, "-m", "pipeline.job", str(request), str(self._output)], env=environment)
         while True:
             try:

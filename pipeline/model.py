@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.workloads.base import Verification, Workload
-    from runtime import CallableHandle, ChipCallable, RunHandle, Trace, Worker
-    from runtime.children import ChildInfo
+    from runtime import CallableHandle, ChipCallable, RunHandle, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,6 @@ class Executed:
 
     registered: Registered
     runs: tuple[RunHandle, ...]
-    trace: Trace
-    children: tuple[ChildInfo, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
