@@ -60,7 +60,7 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
     got = actual.astype(np.float64)
     want = expected.astype(np.float64)
     same = (got == want) | (np.isnan(got) & np.isnan(want))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         error = np.where(same, 0.0, np.abs(got - want))
         error = np.where(np.isnan(error), np.inf, error)
         wrong = ~same & ~(error <= tolerance.absolute + tolerance.relative * np.abs(want))

@@ -138,16 +138,16 @@ def _track_events(trace: Trace, processes: Processes) -> list[Event]:
 
 def _named(pid: int, position: int, name: str, threads: Mapping[int, str]) -> list[Event]:
     events = [
-        _metadata(pid, 0, "process_name", name=name),
-        _metadata(pid, 0, "process_sort_index", sort_index=position),
+        _metadata(pid, 0, "process_name", {"name": name}),
+        _metadata(pid, 0, "process_sort_index", {"sort_index": position}),
     ]
     for tid, thread in threads.items():
-        events.append(_metadata(pid, tid, "thread_name", name=thread))
-        events.append(_metadata(pid, tid, "thread_sort_index", sort_index=tid))
+        events.append(_metadata(pid, tid, "thread_name", {"name": thread}))
+        events.append(_metadata(pid, tid, "thread_sort_index", {"sort_index": tid}))
     return events
 
 
-def _metadata(pid: int, tid: int, name: str, **args: str | int) -> Event:
+def _metadata(pid: int, tid: int, name: str, args: dict[str, str | int]) -> Event:
     return {"ph": "M", "pid": pid, "tid": tid, "ts": 0.0, "name": name, "args": args}
 
 

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.compare import compare
 from pipeline.workloads.base import Verification, Workload, require
 from pipeline.workloads.classify import classify
-from pipeline.workloads.digits import CLASSES, PIXEL_SCALE, PIXELS, WEIGHTS, load_digits
+from pipeline.workloads.digit_network import golden_logits, load_weights
+from pipeline.workloads.digits import CLASSES, PIXEL_SCALE, WEIGHTS, load_digits
 from pipeline.workloads.shares import pieces, shares
 from runtime import Tag, TaskArgs
-from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import numpy.typing as npt
 
     from runtime import CallableHandle, Orchestrator, Task, Worker
 
@@ -49,20 +47,6 @@ class Settings:
         """Refuses values out of range."""
         require(self.batch >= 1, "batch", self.batch, "at least 1 digit")
         require(0.0 <= self.min_accuracy <= 1.0, "min_accuracy", self.min_accuracy, "0 to 1")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A trained network: float32 w1 (64, hidden), b1 (hidden,), w2 (hidden, 10), b2 (10,).
-
-    ``heldout`` holds the ascending indices of the digits that it was not trained on.
-    """
-
-    w1: npt.NDArray[np.float32]
-    b1: npt.NDArray[np.float32]
-    w2: npt.NDArray[np.float32]
-    b2: npt.NDArray[np.float32]
-    heldout: npt.NDArray[np.int64]
 
 
 class MlpDigits(Workload[Settings]):
@@ -144,35 +128,3 @@ class MlpDigits(Workload[Settings]):
         if not consistent:
             said.append(f"classes: the {figures['classified_by']} gave others than the logits say")
         return Verification(outcome.passed and enough and consistent, figures, "; ".join(said))
-
-
-def load_weights(path: Path) -> Weights:
-    """Reads and checks a network. Raises ConfigurationError: no such file, or not what the training script writes."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            weights = Weights(*(file[name] for name in ("w1", "b1", "w2", "b2", "heldout")))
-    except FileNotFoundError:
-        raise ConfigurationError(f"workload.weights={str(path)!r}: no such file") from None
-    except (KeyError, ValueError, OSError) as error:
-        raise ConfigurationError(f"workload.weights={str(path)!r}: not a network of this workload ({error})") from None
-    hidden = weights.w1.shape[-1]
-    wanted: dict[str, tuple[Any, ...]] = {
-        "w1": (PIXELS, hidden),
-        "b1": (hidden,),
-        "w2": (hidden, CLASSES),
-        "b2": (CLASSES,),
-    }
-    for name, shape in wanted.items():
-        array = getattr(weights, name)
-        if array.shape != shape or array.dtype != np.float32:
-            raise ConfigurationError(
-                f"workload.weights={str(path)!r}: {name} is {array.dtype} {array.shape}, expected float32 {shape}"
-            )
-    return weights
-
-
-def golden_logits(weights: Weights, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """The logits float64 (n, 10) for images uint8 (n, 64), computed by NumPy in double precision."""
-    w1, b1, w2, b2 = (w.astype(np.float64) for w in (weights.w1, weights.b1, weights.w2, weights.b2))
-    hidden = np.maximum(images * PIXEL_SCALE @ w1 + b1, 0.0)
-    return np.asarray(hidden @ w2 + b2)

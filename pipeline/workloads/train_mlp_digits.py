@@ -74,7 +74,7 @@ class Trained:
 
 def on_grid(values: Array) -> Array:
     """Rounds to multiples of 2**-FRACTION_BITS."""
-    return np.round(values * 2.0**FRACTION_BITS) * 2.0**-FRACTION_BITS
+    return np.asarray(np.round(values * 2.0**FRACTION_BITS) * 2.0**-FRACTION_BITS, np.float64)
 
 
 def scaled(digits: Digits) -> Array:

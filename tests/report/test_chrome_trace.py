@@ -1,0 +1,126 @@
+"""trace.json.gz says what the spans say, in a form that Perfetto opens."""
+
+import gzip
+import json
+
+import pytest
+
+from pipeline.report.trace import Processes, chrome_trace, write_trace
+from runtime.children import ChildInfo
+from runtime.trace import CoreSpan, TaskSpan, Trace
+
+ADD = "sha256:" + "a" * 64
+READ = "sha256:" + "b" * 64
+T0 = 5_000_000_000_000
+
+CHILDREN = [
+    ChildInfo("sub", 0, 31, 1, "ready", 1, "", {}),
+    ChildInfo("chip", 1, 22, 1, "ready", 1, "", {}),
+    ChildInfo("chip", 0, 21, 1, "ready", 1, "", {}),
+]
+TRACE = Trace(
+    [
+        TaskSpan(1, 1, ADD, "chip", 0, T0, T0 + 2_000, T0 + 9_500, "done"),
+        TaskSpan(1, 2, ADD, "chip", 1, T0 + 100, T0 + 2_500, T0 + 8_000, "failed"),
+        TaskSpan(1, 3, READ, "sub", 0, T0 + 200, T0 + 10_000, T0 + 20_001, "done"),
+        TaskSpan(1, 4, READ, "sub", -1, T0 + 300, 0, T0 + 9_000, "skipped"),
+    ],
+    [
+        CoreSpan(0, 1, 1, 0, 0, T0 + 3_000, T0 + 5_000),
+        CoreSpan(0, 1, 1, 1, 1, T0 + 5_000, T0 + 9_000),
+        CoreSpan(1, 1, 2, 0, 7, T0 + 3_000, T0 + 7_000),
+    ],
+    dropped=3,
+)
+
+
+@pytest.fixture
+def document():
+    return chrome_trace(TRACE, Processes(11, CHILDREN), {ADD: "add", READ: "read"}, {ADD: ("first", "second")})
+
+
+def events(document, phase):
+    return [event for event in document["traceEvents"] if event["ph"] == phase]
+
+
+def test_every_process_and_thread_that_has_events_is_named(document):
+    processes = {e["pid"]: e["args"]["name"] for e in events(document, "M") if e["name"] == "process_name"}
+    threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in events(document, "M") if e["name"] == "thread_name"}
+    assert processes == {11: "parent", 21: "chip 0", 22: "chip 1", 31: "sub-worker 0"}
+    assert threads == {
+        (11, 1): "submits",
+        (21, 1): "lane",
+        (21, 2): "core 0",
+        (21, 3): "core 1",
+        (22, 1): "lane",
+        (22, 2): "core 0",
+        (31, 1): "lane",
+    }
+    assert {(e["pid"], e["tid"]) for e in events(document, "X")} <= set(threads)
+
+
+def test_tracks_are_ordered_parent_first_then_chips_then_sub_workers(document):
+    order = {e["pid"]: e["args"]["sort_index"] for e in events(document, "M") if e["name"] == "process_sort_index"}
+    assert sorted(order, key=order.get) == [11, 21, 22, 31]
+
+
+def test_times_are_microseconds_since_the_first_submit_and_keep_their_nanoseconds(document):
+    (read,) = [e for e in events(document, "X") if e["name"] == "read"]
+    assert (read["ts"], read["dur"], read["args"]["queued_us"]) == (10.0, 10.001, 9.8)
+    assert document["otherData"]["origin_ns"] == T0
+    assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in events(document, "X"))
+
+
+def test_events_are_in_order_of_time(document):
+    times = [event["ts"] for event in document["traceEvents"] if event["ph"] != "M"]
+    assert times == sorted(times)
+
+
+def test_an_arrow_leads_from_each_submit_to_the_execution_of_the_same_task(document):
+    starts = {e["id"]: (e["pid"], e["tid"]) for e in events(document, "s")}
+    ends = {e["id"]: (e["pid"], e["tid"]) for e in events(document, "f")}
+    assert starts == dict.fromkeys(("1.1", "1.2", "1.3"), (11, 1))
+    assert ends == {"1.1": (21, 1), "1.2": (22, 1), "1.3": (31, 1)}
+
+
+def test_an_arrow_comes_after_the_slice_that_it_attaches_to(document):
+    position = {id(event): i for i, event in enumerate(document["traceEvents"])}
+    for arrow in events(document, "s") + events(document, "f"):
+        (slice_,) = [
+            e
+            for e in events(document, "X")
+            if (e["pid"], e["tid"], e["ts"]) == (arrow["pid"], arrow["tid"], arrow["ts"])
+        ]
+        assert position[id(slice_)] < position[id(arrow)]
+
+
+def test_a_task_that_never_began_shows_only_its_submit_with_its_state(document):
+    of_the_fourth = [e for e in document["traceEvents"] if e.get("args", {}).get("task") == 4]
+    assert [(e["name"], e["args"]["state"]) for e in of_the_fourth] == [("submit read", "skipped")]
+
+
+def test_core_spans_carry_their_kernels_name_or_number(document):
+    assert sorted(e["name"] for e in events(document, "X") if e["cat"] == "core") == ["first", "kernel 7", "second"]
+
+
+def test_what_was_dropped_is_said(document):
+    assert document["otherData"]["dropped_core_spans"] == 3
+
+
+def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp_path):
+    write_trace(tmp_path / "a.json.gz", document)
+    again = chrome_trace(TRACE, Processes(11, CHILDREN), {READ: "read", ADD: "add"}, {ADD: ("first", "second")})
+    write_trace(tmp_path / "b.json.gz", again)
+    content = (tmp_path / "a.json.gz").read_bytes()
+    assert json.loads(gzip.decompress(content)) == document
+    assert content == (tmp_path / "b.json.gz").read_bytes()
+
+
+def test_an_empty_trace_still_names_the_processes():
+    document = chrome_trace(Trace(), Processes(11, CHILDREN), {}, {})
+    assert {e["ph"] for e in document["traceEvents"]} == {"M"}
+
+
+def test_a_span_of_an_unknown_child_is_refused():
+    with pytest.raises(KeyError, match="sub-worker 0"):
+        chrome_trace(TRACE, Processes(11, CHILDREN[1:]), {}, {})

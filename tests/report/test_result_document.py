@@ -1,0 +1,194 @@
+"""result.json holds what is known about a run, however far the run got."""
+
+import dataclasses
+import io
+import json
+
+import pytest
+
+from pipeline.report.files import write_atomically
+from pipeline.report.provenance import provenance
+from pipeline.report.record import Action, CallableRecord, RunRecord, StageRecord
+from pipeline.report.result import result_document, write_result
+from pipeline.report.statistics import distribution, task_statistics
+from pipeline.report.summary import duration, outcome_lines, summary_rows, write_summary
+from pipeline.workloads.base import Verification
+from runtime.trace import TaskSpan, Trace
+
+ADD = "sha256:" + "a" * 64
+READ = "sha256:" + "b" * 64
+
+RECORD = RunRecord(
+    workload="vector_add",
+    topology="chip2",
+    target="a2a3sim",
+    build="release",
+    exit_code=0,
+    configuration={"workload": {"size": 8}},
+    provenance={"python": "3.11.4"},
+    callables=[
+        CallableRecord("add", "CHIP_CALLABLE", ADD, "LOCAL_CHIP"),
+        CallableRecord("read", "PYTHON_SOURCE", READ, "LOCAL_PYTHON"),
+    ],
+    stages=[StageRecord("build", 1.5, [Action("built", "add", "aaaa", 1.4)]), StageRecord("execute", 0.5)],
+    trace=Trace(
+        [
+            TaskSpan(1, 1, ADD, "chip", 0, 1_000, 2_000, 5_000, "done"),
+            TaskSpan(1, 2, ADD, "chip", 1, 1_000, 4_000, 5_000, "done"),
+            TaskSpan(1, 3, READ, "sub", -1, 1_000, 0, 6_000, "skipped"),
+        ]
+    ),
+    verification=Verification(True, {"elements": 8}, "out: 8 elements agree"),
+)
+
+
+def test_a_result_has_the_documented_keys():
+    document = result_document(RECORD)
+    assert list(document) == [
+        "version",
+        "status",
+        "exit_code",
+        "error",
+        "workload",
+        "topology",
+        "target",
+        "build",
+        "verification",
+        "callables",
+        "stages",
+        "tasks",
+        "provenance",
+        "configuration",
+    ]
+    assert document["status"] == "ok"
+    assert document["callables"][0] == {
+        "name": "add",
+        "kind": "CHIP_CALLABLE",
+        "hashid": ADD,
+        "target_namespace": "LOCAL_CHIP",
+    }
+    assert document["stages"][0]["actions"] == [{"word": "built", "name": "add", "hash": "aaaa", "seconds": 1.4}]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status"),
+    [(1, "error"), (3, "build_failed"), (4, "failed"), (5, "worker_lost"), (130, "interrupted"), (77, "error")],
+)
+def test_the_status_follows_the_exit_code(exit_code, status):
+    assert result_document(dataclasses.replace(RECORD, exit_code=exit_code))["status"] == status
+
+
+def test_a_run_that_failed_early_has_a_result_too(tmp_path):
+    early = RunRecord(
+        workload="w", topology="t", target="x", build="debug", exit_code=3, configuration={}, provenance={}, error="no"
+    )
+    write_result(tmp_path / "result.json", result_document(early))
+    document = json.loads((tmp_path / "result.json").read_text())
+    assert (document["status"], document["error"], document["verification"]) == ("build_failed", "no", None)
+    assert document["tasks"] == {
+        "count": 0,
+        "states": {},
+        "execution_seconds": None,
+        "queue_seconds": None,
+        "callables": {},
+    }
+
+
+def test_tasks_are_counted_and_timed_by_callable():
+    tasks = task_statistics(RECORD.trace.tasks, RECORD.names)
+    assert (tasks["count"], tasks["states"]) == (3, {"done": 2, "skipped": 1})
+    assert tasks["callables"]["add"]["execution_seconds"] == pytest.approx(
+        {"min": 1e-6, "median": 2e-6, "p99": 3e-6, "max": 3e-6}
+    )
+    assert tasks["callables"]["add"]["queue_seconds"]["max"] == pytest.approx(3e-6)
+    assert tasks["callables"]["read"]["execution_seconds"] is None
+
+
+def test_p99_is_the_smallest_duration_that_99_percent_do_not_exceed():
+    assert distribution(list(range(1, 101))).p99 == pytest.approx(99e-9)
+    assert distribution(list(range(1, 100))).p99 == pytest.approx(99e-9)
+    assert distribution(list(range(1, 202))).p99 == pytest.approx(199e-9)
+
+
+def test_callables_of_equal_bytes_are_reported_together():
+    twins = [CallableRecord(name, "CHIP_CALLABLE", ADD, "LOCAL_CHIP") for name in ("add", "plus")]
+    record = dataclasses.replace(RECORD, callables=twins)
+    assert list(result_document(record)["tasks"]["callables"]) == ["add/plus", READ]
+
+
+def test_figures_that_json_cannot_hold_become_words(tmp_path):
+    spoilt = Verification(False, {"max_abs_error": float("inf"), "mean": float("nan")}, "")
+    write_result(tmp_path / "r.json", result_document(dataclasses.replace(RECORD, verification=spoilt)))
+    figures = json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)["verification"]["figures"]
+    assert figures == {"max_abs_error": "inf", "mean": "nan"}
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    write_atomically(path, b"old")
+
+    def broken_disk(descriptor):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", broken_disk)
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
+    assert path.read_bytes() == b"old"
+
+
+def test_provenance_names_versions_compiler_and_machine():
+    found = provenance("g++ 12.2.0")
+    assert found["compiler"] == "g++ 12.2.0"
+    assert found["versions"]["numpy"]
+    assert found["machine"]["cores"] >= 1
+    assert found["time"].endswith("+00:00")
+    assert found["git"] is None or len(found["git"]["commit"]) == 40
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_pipe_gets_plain_aligned_lines():
+    out = io.StringIO()
+    write_summary(result_document(RECORD), out)
+    lines = out.getvalue().splitlines()
+    assert lines[0].split() == ["callable", "hash", "tasks", "median", "p99", "max", "median", "wait"]
+    assert lines[1].split() == ["add", "aaaaaaaa", "2", "2", "us", "3", "us", "3", "us", "2", "us"]
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert lines[-1] == "ok         vector_add on chip2 (a2a3sim, release): 3 tasks in 2 s"
+    assert out.getvalue().isascii()
+
+
+def test_a_terminal_gets_a_table_with_the_same_cells():
+    out = Terminal()
+    write_summary(result_document(RECORD), out)
+    for row in summary_rows(result_document(RECORD)):
+        for cell in row:
+            assert cell in out.getvalue()
+
+
+def test_a_difference_is_told_once_in_the_words_of_the_verification():
+    differs = dataclasses.replace(
+        RECORD, exit_code=4, verification=Verification(False, {}, "out: 1 differs"), error="verification differed"
+    )
+    assert outcome_lines(result_document(differs))[0] == "differs    out: 1 differs"
+    assert not any("verification differed" in line for line in outcome_lines(result_document(differs)))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "-"),
+        (0.0, "0 ns"),
+        (1.5e-8, "15 ns"),
+        (9.996e-7, "1 us"),
+        (0.01234, "12.3 ms"),
+        (1.0, "1 s"),
+        (12345.0, "12345 s"),
+    ],
+)
+def test_durations_have_three_digits_and_a_unit(seconds, said):
+    assert duration(seconds) == said
