@@ -61,12 +61,12 @@ class Console:
         self._actions.append(Action(word, name, hashed, seconds))
         short = hashed.removeprefix("sha256:")[:_SHORT_HASH]
         time_taken = "" if seconds is None else duration(seconds)
-        self.line(f"{word:<11}{name:<22} {short:<{_SHORT_HASH}}  {time_taken}".rstrip())
+        self.line(f"{word:<12}{name:<22} {short:<{_SHORT_HASH}}  {time_taken}".rstrip())
 
     def working(self, what: str) -> None:
         """Says that something long has begun."""
         if self._out is not None and not self._out.isatty():
-            print(f"{'working':<11}{what}", file=self._out, flush=True)
+            print(f"{'working':<12}{what}", file=self._out, flush=True)
 
     def line(self, text: str) -> None:
         """Prints one line."""

@@ -14,7 +14,8 @@ from pipeline.targets import resolve_target
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
 
-_PROJECT = Path(__file__).resolve().parent
+_PROJECT = Path(__file__).resolve().parent.parent
+_TYPES: dict[str, type] = {"str": str, "bool": bool, "list": list, "int | None": int}
 _DIRECTIONS = {direction.name.lower(): int(direction) for direction in ArgDirection}
 
 
@@ -56,9 +57,9 @@ def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             raise ConfigurationError(f"{key}.{name}: no such key; {hint}")
         field = known[name]
-        default = field.default if field.default is not dataclasses.MISSING else []
-        if not isinstance(value, type(default)) or isinstance(value, bool) is not isinstance(default, bool):
-            raise ConfigurationError(f"{key}.{name}={value!r}: must be {type(default).__name__}")
+        wanted = _TYPES[str(field.type).partition("[")[0]]
+        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+            raise ConfigurationError(f"{key}.{name}={value!r}: must be {wanted.__name__}")
     return schema(**config)
 
 
@@ -79,7 +80,7 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
             kernel.name,
             _source(kernel.source, f"{key}.kernels[{i}].source", folders),
             _signature(kernel.signature, f"{key}.kernels[{i}].signature"),
-            kernel.func_id,
+            i if kernel.func_id is None else kernel.func_id,
             kernel.core_kind,
         )
         for i, kernel in enumerate(kernels)

@@ -100,6 +100,8 @@ class Config:
 class ChipCallableConfig:
     """A chip callable: one file of conf/callable."""
 
+    name: str = ""
+    """For people; a workload names its callables itself."""
     kind: str = "chip"
     entry: str = ""
     signature: list[str] = field(default_factory=list)
@@ -116,7 +118,8 @@ class KernelConfig:
     name: str = ""
     source: str = ""
     signature: list[str] = field(default_factory=list)
-    func_id: int = 0
+    func_id: int | None = None
+    """By which the orchestration function launches it; default: its place in the list."""
     core_kind: str = "aiv"
 
 
@@ -124,6 +127,7 @@ class KernelConfig:
 class PythonCallableConfig:
     """A Python callable: one file of conf/callable."""
 
+    name: str = ""
     kind: str = "python"
     target: str = ""
     """``module:qualname``."""
