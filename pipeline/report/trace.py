@@ -58,8 +58,8 @@ def chrome_trace(
     origin = min((span.submit_ns for span in trace.tasks), default=0)
     tasks = {(span.run, span.task): span for span in trace.tasks}
     events: list[Event] = []
-    for span in trace.tasks:
-        events += _task_events(span, processes, names.get(span.hashid, span.hashid), origin)
+    for number, span in enumerate(trace.tasks):
+        events += _task_events(number, span, processes, names.get(span.hashid, span.hashid), origin)
     for core in trace.cores:
         events.append(_core_event(core, tasks, processes, kernels, origin))
     # Where two events of a track begin together, the longer encloses the other, and arrows attach to what is open.
@@ -77,7 +77,7 @@ def write_trace(path: Path, document: Mapping[str, Any]) -> None:
     write_atomically(path, gzip.compress(text.encode(), mtime=0))
 
 
-def _task_events(span: TaskSpan, processes: Processes, name: str, origin: int) -> list[Event]:
+def _task_events(number: int, span: TaskSpan, processes: Processes, name: str, origin: int) -> list[Event]:
     identity = {"run": span.run, "task": span.task, "hashid": span.hashid}
     submit = {
         **_at(processes.parent, _LANE, span.submit_ns, origin),
@@ -91,7 +91,7 @@ def _task_events(span: TaskSpan, processes: Processes, name: str, origin: int) -
         return [submit]
     pid = processes.pid_of(span.kind, span.worker)
     begin = _at(pid, _LANE, span.begin_ns, origin)
-    arrow = {"cat": "dispatch", "name": "dispatch", "id": f"{span.run}.{span.task}"}
+    arrow = {"cat": "dispatch", "name": "dispatch", "id": number}  # Perfetto wants a number here
     return [
         submit,
         {**_at(processes.parent, _LANE, span.submit_ns, origin), **arrow, "ph": "s"},
