@@ -42,8 +42,7 @@ def source_digest() -> str | None:
         for pattern in ("*.cpp", "*.h", "*/CMakeLists.txt")
         for path in _NATIVE.rglob(pattern)
     }
-    names = sorted(name for name in found if not name.startswith("tests/")) + ["CMakeLists.txt"]
-    names = sorted(set(names))
+    names = sorted({name for name in found if not name.startswith("tests/")} | {"CMakeLists.txt"})
     listing = "".join(f"{hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest()} {name}\n" for name in names)
     return hashlib.sha256(listing.encode()).hexdigest()
 
@@ -118,7 +117,8 @@ def _build_into(folder: Path, described: Described) -> None:
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         f"-DCMAKE_INSTALL_PREFIX={folder}",
     ]
-    for command in (configure, [str(_find("cmake")), "--build", str(build)], [str(_find("cmake")), "--install", str(build)]):
+    steps = (configure, *([str(_find("cmake")), step, str(build)] for step in ("--build", "--install")))
+    for command in steps:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             words = (done.stdout + done.stderr).replace(str(_NATIVE), "native").replace(str(build), "build")

@@ -53,7 +53,7 @@ _MODULE_OF = {
     "by_source": "serialize",
 }
 
-__all__ = [  # noqa: PLE0604 - spelled out for type checkers and star imports
+__all__ = [
     "ArgDirection",
     "CallConfig",
     "CallableHandle",
@@ -83,9 +83,9 @@ def __getattr__(name: str) -> object:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    value: object = getattr(importlib.import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 if "CALLRING_CORE_DIR" in os.environ:

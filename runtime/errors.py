@@ -36,7 +36,8 @@ class CallringError(Exception):
     def __str__(self) -> str:
         """The message, the code, and the fields that the message does not name itself."""
         message = str(self.args[0]) if self.args else ""
-        shown = [f"{name}={value}" for name in CallringError.fields if (value := getattr(self, name)) is not None and str(value) not in message]
+        values = {name: getattr(self, name) for name in CallringError.fields}
+        shown = [f"{name}={value}" for name, value in values.items() if value is not None and str(value) not in message]
         return f"{message} [{', '.join([self.code, *shown])}]"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runtime import _core
 
 
-class RemoteTraceback(Exception):
+class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
     """The traceback of an exception in a child, as text; the cause of the exception in the parent."""
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class RemoteTraceback(Exception):
 
 def pack_value(value: object) -> bytes:
     """Encodes what a Python callable returned; ``None`` takes no bytes."""
-    return b"" if value is None else cloudpickle.dumps(value)  # type: ignore[no-any-return]
+    return b"" if value is None else bytes(cloudpickle.dumps(value))
 
 
 def unpack_value(payload: bytes) -> object:
@@ -103,9 +103,7 @@ class Failures:
                 exit_status=_number_after(text, "status "),
             )
         name = next((name for name, number in self._codes.items() if number == code), str(code))
-        return CallringError(
-            f"callable {label} failed ({name}): {text}", hashid=hashid, worker=worker, operation="run"
-        )
+        return CallringError(f"callable {label} failed ({name}): {text}", hashid=hashid, worker=worker, operation="run")
 
     def _skipped(self, task: _core.Task, label: str, hashid: str) -> TaskSkipped:
         error = TaskSkipped(

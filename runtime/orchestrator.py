@@ -55,9 +55,7 @@ class Orchestrator:
         placement = self._worker._placement_of(worker)
         return self._submit(callable_, args, placement, config.block_count if config else 0, after)
 
-    def submit_sub(
-        self, handle: CallableHandle, args: TaskArgs | None = None, *, after: Iterable[Task] = ()
-    ) -> Task:
+    def submit_sub(self, handle: CallableHandle, args: TaskArgs | None = None, *, after: Iterable[Task] = ()) -> Task:
         """Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
 
         Raises: as submit_next_level; ValueError if the Worker has no sub-workers.
@@ -67,7 +65,7 @@ class Orchestrator:
         return self._submit(callable_, args, -1, 0, after)
 
     def _submit(
-        self, callable_: _core.Callable, args: TaskArgs | None, placement: int, blocks: int, after: Iterable[Task]
+        self, callable_: _core.CallableRef, args: TaskArgs | None, placement: int, blocks: int, after: Iterable[Task]
     ) -> Task:
         worker = self._worker
         engine = worker._engine

@@ -51,7 +51,7 @@ class _Entry:
     """One identity: its bytes, and how many handles refer to it."""
 
     serialized: Serialized
-    native: _core.Callable
+    native: _core.CallableRef
     payload: _core.Payload
     handles: int = 0
     removing: bool = False
@@ -112,7 +112,7 @@ class Registry:
         if entry is None:
             entry = _Entry(
                 serialized,
-                _core.Callable(
+                _core.CallableRef(
                     hashid_to_digest(hashid), KIND_NUMBERS[serialized.kind], _RUNS_ON[serialized.namespace]
                 ),
                 _core.Payload(serialized.payload),
@@ -156,7 +156,10 @@ class Registry:
             hashid=entry.serialized.hashid,
             namespace=entry.serialized.namespace,
             operation="register",
-            results={_child(kind, number): f"{code_name(code)}: {why}" if code != _OK else "ok" for kind, number, code, why in results},
+            results={
+                _child(kind, number): "ok" if code == _OK else f"{code_name(code)}: {why}"
+                for kind, number, code, why in results
+            },
         )
 
     def install_all(self) -> None:
@@ -214,7 +217,7 @@ class Registry:
 
     # ---- resolving -------------------------------------------------------------------------------------------------
 
-    def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.Callable:
+    def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.CallableRef:
         """The native callable behind ``handle``; checked in the order of identity.md."""
         token = getattr(handle, "_token", None)
         if type(token) is _Token and token.owner is self and token.live:

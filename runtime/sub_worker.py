@@ -77,7 +77,7 @@ class CallableTable:
         """Re-derives the descriptor, compares, prepares, installs; returns (code, message)."""
         try:
             described, load = _describe(kind, payload)
-        except _Refused as refused:
+        except _RefusedError as refused:
             return refused.code, str(refused)
         if identity.hashid_to_digest(identity.compute_callable_hashid(described)) != digest:
             return _CODES["hashid_descriptor_mismatch"], "the received bytes do not hash to the requested digest"
@@ -113,7 +113,7 @@ class CallableTable:
         return _CODES["ok"], ""
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = _CODES[code]
@@ -129,19 +129,19 @@ def _describe(kind: int, payload: bytes) -> tuple[bytes, Callable[[], Callable[[
         try:
             return identity.build_python_source_descriptor(target), lambda: _import(target)
         except (CallringError, ImportError, ValueError, OSError) as error:
-            raise _Refused("prepare_failed", f"{type(error).__name__}: {error}") from None
-    raise _Refused("kind_unsupported", f"a Python sub-worker cannot run callables of kind {kind}")
+            raise _RefusedError("prepare_failed", f"{type(error).__name__}: {error}") from None
+    raise _RefusedError("kind_unsupported", f"a Python sub-worker cannot run callables of kind {kind}")
 
 
 def _open_envelope(envelope: bytes) -> bytes:
     """The serializer's bytes. Every field is checked before anything is unpickled (identity.md)."""
     if len(envelope) < ENVELOPE.size:
-        raise _Refused("malformed", "serialized payload is shorter than its envelope")
+        raise _RefusedError("malformed", "serialized payload is shorter than its envelope")
     magic, version, serializer, flags, size = ENVELOPE.unpack_from(envelope)
     if (magic, version, serializer, flags) != (b"SPYC", 1, 1, 0):
-        raise _Refused("malformed", "serialized payload has an unknown envelope")
+        raise _RefusedError("malformed", "serialized payload has an unknown envelope")
     if len(envelope) != ENVELOPE.size + size:
-        raise _Refused("malformed", "serialized payload contradicts the size in its envelope")
+        raise _RefusedError("malformed", "serialized payload contradicts the size in its envelope")
     return envelope[ENVELOPE.size :]
 
 

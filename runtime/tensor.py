@@ -71,7 +71,7 @@ class TaskArgs:
 
     def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float] = ()) -> None:
         self._native = _core.TaskArgs()
-        self._arrays: list[tuple[int, npt.NDArray[Any]]] = []
+        self._arrays: list[tuple[int, npt.NDArray[Any] | Tensor]] = []
         for tensor, tag in tensors:
             self.add_tensor(tensor, tag)
         for scalar in scalars:

@@ -232,6 +232,7 @@ def _run(command: list[str], source: Path) -> str:
         check=False,
     )
     if done.returncode != 0:
-        words = (done.stderr or done.stdout).replace(f"{source.parent}{os.sep}", "").replace(str(include_folder()), "include")
+        words = (done.stderr or done.stdout).replace(f"{source.parent}{os.sep}", "")
+        words = words.replace(str(include_folder()), "include")
         raise CompileError(f"{source.name} does not compile:\n{words.rstrip()}", output=words, source=source.name)
     return done.stdout

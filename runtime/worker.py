@@ -11,7 +11,7 @@ from runtime import _core, spawning
 from runtime.children import ChildInfo
 from runtime.errors import ConfigurationError, StartError, WorkerClosed
 from runtime.failure import Failures
-from runtime.native_errors import code_name, native_errors, translate
+from runtime.native_errors import code_name, native_errors
 from runtime.options import WorkerOptions
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
@@ -105,16 +105,14 @@ class Worker:
             if self._state == "ready":
                 return self
             if self._state == "closed":
-                raise WorkerClosed("this Worker is closed and cannot be started again; make a new one", operation="init")
+                raise WorkerClosed("this Worker is closed for good; make a new one", operation="init")
             children = [("chip", chip) for chip in self.chip_ids] + [("sub", i) for i in range(self.sub_workers)]
             try:
                 self._engine.start(children, self.options.start_timeout)
                 self._registry.install_all()
             except native_errors() as error:
                 self._end(0.0)
-                raise StartError(
-                    f"{error.args[1]} ({code_name(error.args[0])})", operation="init"
-                ) from None
+                raise StartError(f"{error.args[1]} ({code_name(error.args[0])})", operation="init") from None
             except BaseException:
                 self._end(0.0)
                 raise
@@ -284,8 +282,8 @@ class Worker:
         }
         return Trace(
             [
-                TaskSpan(run, task, f"sha256:{digest.hex()}", kind, worker, submit, begin, end, states.get(code, "failed"))
-                for run, task, digest, kind, worker, submit, begin, end, code in tasks
+                TaskSpan(run, task, f"sha256:{digest.hex()}", kind, child, t0, t1, t2, states.get(code, "failed"))
+                for run, task, digest, kind, child, t0, t1, t2, code in tasks
             ],
             [CoreSpan(*span) for span in cores],
             dropped,
@@ -300,7 +298,7 @@ class Worker:
     def _require_ready(self, operation: str) -> None:
         self._require_open(operation)
         if self._state != "ready":
-            raise WorkerClosed("this Worker has not been started: call init(), or use it in a with block", operation=operation)
+            raise WorkerClosed("this Worker was not started: call init(), or use a with block", operation=operation)
 
     def _require_sub_workers(self) -> None:
         if not self.sub_workers:

@@ -11,11 +11,13 @@
 
 namespace callring::bindings {
 
-inline constexpr std::array<const char*, 13> kDtypeNames{"bool",   "int8",   "uint8",   "int16",   "uint16",
-                                                         "int32",  "uint32", "int64",   "uint64",  "float16",
+inline constexpr std::array<const char*, 13> kDtypeNames{"bool",    "int8",    "uint8",   "int16",  "uint16",
+                                                         "int32",   "uint32",  "int64",   "uint64", "float16",
                                                          "float32", "float64", "bfloat16"};
 
-inline const char* dtype_name(std::uint32_t dtype) { return kDtypeNames.at(dtype); }
+inline const char* dtype_name(std::uint32_t dtype) {
+    return kDtypeNames.at(dtype);
+}
 
 // TypeError for a name that no tensor can have.
 inline std::uint32_t parse_dtype(const std::string& name) {
@@ -24,7 +26,8 @@ inline std::uint32_t parse_dtype(const std::string& name) {
             return dtype;
         }
     }
-    throw pybind11::type_error("dtype '" + name + "' is none of bool, (u)int8 to (u)int64, float16 to float64, bfloat16");
+    throw pybind11::type_error("dtype '" + name +
+                               "' is none of bool, (u)int8 to (u)int64, float16 to float64, bfloat16");
 }
 
 // The NumPy dtype. TypeError for bfloat16, which NumPy does not have.

@@ -115,7 +115,9 @@ void register_chip(py::module_& module) {
              }),
              "platform"_a, "cores"_a)
         .def_property_readonly("core_count", &chip::Chip::core_count)
-        .def("prepare", [](chip::Chip& chip, const py::bytes& blob) { return unwrap(chip.prepare(as_span(blob))); }, "blob"_a)
+        .def(
+            "prepare", [](chip::Chip& chip, const py::bytes& blob) { return unwrap(chip.prepare(as_span(blob))); },
+            "blob"_a)
         .def("execute", &execute, "prepared"_a, "arrays"_a, "scalars"_a, "block_count"_a);
 }
 

@@ -50,7 +50,9 @@ constexpr std::array<std::pair<Code, const char*>, 20> kCodeNames{{
     {Code::back_pressure, "back_pressure"},
 }};
 
-const char* kind_name(ChildKind kind) { return kind == ChildKind::chip ? "chip" : "sub"; }
+const char* kind_name(ChildKind kind) {
+    return kind == ChildKind::chip ? "chip" : "sub";
+}
 
 const char* state_name(ChildState state) {
     switch (state) {
@@ -149,7 +151,7 @@ void register_payload(py::module_& module) {
 }
 
 void register_callable_class(py::module_& module) {
-    py::class_<Callable, std::shared_ptr<Callable>>(module, "Callable", "An identity that tasks refer to.")
+    py::class_<Callable, std::shared_ptr<Callable>>(module, "CallableRef", "An identity that tasks refer to.")
         .def(py::init([](const py::bytes& digest, std::uint32_t kind, const std::string& runs_on) {
                  auto callable = std::make_shared<Callable>();
                  callable->digest = to_digest(digest);
@@ -179,11 +181,11 @@ void register_engine_class(py::module_& module) {
     using namespace py::literals;
     py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine", "One Worker's native half.")
         .def(py::init([](const py::dict& options, std::shared_ptr<MemoryPool> pool) {
-                 return std::shared_ptr<Engine>(unwrap(Engine::create(make_options(options), std::move(pool))).release(),
-                                                [](Engine* engine) {
-                                                    const py::gil_scoped_release release;
-                                                    delete engine;
-                                                });
+                 return std::shared_ptr<Engine>(
+                     unwrap(Engine::create(make_options(options), std::move(pool))).release(), [](Engine* engine) {
+                         const py::gil_scoped_release release;
+                         delete engine;
+                     });
              }),
              "options"_a, "pool"_a)
         .def(
@@ -240,12 +242,13 @@ void register_engine_class(py::module_& module) {
         .def("cancel", &Engine::cancel, "run"_a)
         .def(
             "submit",
-            [](Engine& engine, const RunPtr& run, const std::shared_ptr<Callable>& callable, const TaskArgs* args,
-               std::int32_t placement, std::uint32_t block_count, const std::vector<TaskPtr>& after) {
+            [](Engine& engine, const RunPtr& run, const std::shared_ptr<Callable>& callable,
+               std::optional<TaskArgs> args, std::int32_t placement, std::uint32_t block_count,
+               const std::vector<TaskPtr>& after) {
                 auto task = std::make_shared<Task>();
                 task->callable = callable;
-                if (args != nullptr) {
-                    task->args = *args;
+                if (args) {
+                    task->args = std::move(*args);
                 }
                 task->placement = placement;
                 task->block_count = block_count;
@@ -277,20 +280,19 @@ void register_engine_class(py::module_& module) {
         .def("poll_run", &Engine::poll_run, "run"_a)
         .def("poll_task", &Engine::poll_task, "task"_a)
         .def(
-            "failures",
-            [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); }, "run"_a)
+            "failures", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); },
+            "run"_a)
         .def(
             "skipped", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->skipped; }); },
             "run"_a)
-        .def(
-            "children",
-            [](Engine& engine) {
-                py::list list;
-                for (const ChildSnapshot& child : engine.children()) {
-                    list.append(snapshot(child));
-                }
-                return list;
-            })
+        .def("children",
+             [](Engine& engine) {
+                 py::list list;
+                 for (const ChildSnapshot& child : engine.children()) {
+                     list.append(snapshot(child));
+                 }
+                 return list;
+             })
         .def("take_trace", [](Engine& engine) { return trace_tuple(engine, engine.take_trace()); })
         .def("refuse", &Engine::refuse)
         .def(
@@ -312,9 +314,8 @@ void raise(const Error& error) {
 }
 
 void register_engine(py::module_& module) {
-    module.attr("NativeError") = py::reinterpret_steal<py::object>(
-        PyErr_NewExceptionWithDoc("runtime._core.NativeError", "An error of the native core: (code, message).",
-                                  PyExc_Exception, nullptr));
+    module.attr("NativeError") = py::reinterpret_steal<py::object>(PyErr_NewExceptionWithDoc(
+        "runtime._core.NativeError", "An error of the native core: (code, message).", PyExc_Exception, nullptr));
     py::dict codes;
     for (const auto& [code, name] : kCodeNames) {
         codes[name] = static_cast<std::uint32_t>(code);

@@ -52,7 +52,8 @@ void register_identity(py::module_& module) {
         },
         "descriptor"_a);
     module.def(
-        "wrap_envelope", [](const py::bytes& payload) { return to_bytes(wrap_envelope(as_span(payload))); }, "payload"_a);
+        "wrap_envelope", [](const py::bytes& payload) { return to_bytes(wrap_envelope(as_span(payload))); },
+        "payload"_a);
     module.def(
         "open_envelope", [](const py::bytes& envelope) { return to_bytes(unwrap(open_envelope(as_span(envelope)))); },
         "envelope"_a);

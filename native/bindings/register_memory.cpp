@@ -124,6 +124,82 @@ Tag to_tag(std::uint32_t tag) {
 
 void register_memory(py::module_& module) {
     using namespace py::literals;
+    py::class_<TensorView>(module, "Tensor", py::buffer_protocol(), "An array in shared memory.")
+        .def_buffer([](const TensorView& tensor) {
+            std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
+            const py::dtype dtype = numpy_dtype(tensor.dtype);
+            return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
+                                   std::move(shape), byte_strides(tensor));
+        })
+        .def_property_readonly("shape", &shape_of)
+        .def_property_readonly("strides",
+                               [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); })
+        .def_property_readonly("dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); })
+        .def_property_readonly("ndim", [](const TensorView& tensor) { return tensor.rank; })
+        .def_property_readonly("size", &TensorView::elements)
+        .def_property_readonly("nbytes",
+                               [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); })
+        .def("numpy", [](const py::object& self) { return to_numpy(self); })
+        .def(
+            "__array__",
+            [](const py::object& self, const py::object& dtype, const py::object& copy) {
+                const py::array array = to_numpy(self);
+                return py::module_::import("numpy").attr("array")(array, "dtype"_a = dtype, "copy"_a = copy);
+            },
+            "dtype"_a = py::none(), "copy"_a = py::none())
+        .def("__dlpack__", [](const py::object& self,
+                              const py::kwargs& options) { return to_numpy(self).attr("__dlpack__")(**options); })
+        .def("__dlpack_device__", [](const py::object& self) { return to_numpy(self).attr("__dlpack_device__")(); })
+        .def(
+            "__getitem__",
+            [](const py::object& self, py::object index) {
+                // An ellipsis keeps NumPy from returning a scalar, which would be a copy.
+                if (!py::isinstance<py::tuple>(index)) {
+                    index = py::make_tuple(index);
+                }
+                bool has_ellipsis = false;
+                for (const py::handle part : index) {
+                    const bool ellipsis = part.ptr() == Py_Ellipsis;
+                    if (!ellipsis && !part.is_none() && !py::isinstance<py::slice>(part) &&
+                        PyIndex_Check(part.ptr()) == 0) {
+                        throw py::type_error(
+                            "a tensor is indexed with integers and slices only: its views share memory");
+                    }
+                    has_ellipsis = has_ellipsis || ellipsis;
+                }
+                const py::object full = has_ellipsis ? index : index + py::make_tuple(py::ellipsis());
+                return from_view(self.cast<const TensorView&>(),
+                                 to_numpy(self).attr("__getitem__")(full).cast<py::array>());
+            },
+            "index"_a)
+        .def("reshape",
+             [](const py::object& self, const py::args& shape) {
+                 const py::object view = to_numpy(self).attr("reshape")(*shape);
+                 const auto& tensor = self.cast<const TensorView&>();
+                 const auto array = view.cast<py::array>();
+                 if (array.size() > 0 &&
+                     !py::module_::import("numpy").attr("shares_memory")(array, to_numpy(self)).cast<bool>()) {
+                     throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
+                 }
+                 return from_view(tensor, array);
+             })
+        .def("transpose",
+             [](const py::object& self, const py::args& axes) {
+                 return from_view(self.cast<const TensorView&>(),
+                                  to_numpy(self).attr("transpose")(*axes).cast<py::array>());
+             })
+        .def("__len__",
+             [](const TensorView& tensor) {
+                 if (tensor.rank == 0) {
+                     throw py::type_error("len() of a tensor without dimensions");
+                 }
+                 return tensor.shape[0];
+             })
+        .def("__repr__", [](const TensorView& tensor) {
+            return "<Tensor " + std::string(dtype_name(tensor.dtype)) + " " +
+                   py::str(shape_of(tensor)).cast<std::string>() + " arena " +
+                   std::to_string(tensor.buffer->arena_id()) + " + " + std::to_string(tensor.offset) + ">";
+        });
     py::class_<MemoryPool, std::shared_ptr<MemoryPool>>(module, "MemoryPool", "Shared memory of one Worker.")
         .def(py::init<std::uint64_t, std::uint64_t>(), "arena_bytes"_a, "limit_bytes"_a)
         .def("empty", &allocate, "shape"_a, "dtype"_a)
@@ -137,75 +213,6 @@ void register_memory(py::module_& module) {
             },
             "shape"_a, "dtype"_a)
         .def_property_readonly("bytes_in_use", &MemoryPool::bytes_in_use);
-    py::class_<TensorView>(module, "Tensor", py::buffer_protocol(), "An array in shared memory.")
-        .def_buffer([](const TensorView& tensor) {
-            std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
-            const py::dtype dtype = numpy_dtype(tensor.dtype);
-            return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
-                                   std::move(shape), byte_strides(tensor));
-        })
-        .def_property_readonly("shape", &shape_of)
-        .def_property_readonly("strides", [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); })
-        .def_property_readonly("dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); })
-        .def_property_readonly("ndim", [](const TensorView& tensor) { return tensor.rank; })
-        .def_property_readonly("size", &TensorView::elements)
-        .def_property_readonly("nbytes", [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); })
-        .def("numpy", [](const py::object& self) { return to_numpy(self); })
-        .def(
-            "__array__",
-            [](const py::object& self, const py::object& dtype, const py::object& copy) {
-                const py::array array = to_numpy(self);
-                return py::module_::import("numpy").attr("array")(array, "dtype"_a = dtype, "copy"_a = copy);
-            },
-            "dtype"_a = py::none(), "copy"_a = py::none())
-        .def("__dlpack__", [](const py::object& self, const py::kwargs& options) { return to_numpy(self).attr("__dlpack__")(**options); })
-        .def("__dlpack_device__", [](const py::object& self) { return to_numpy(self).attr("__dlpack_device__")(); })
-        .def(
-            "__getitem__",
-            [](const py::object& self, py::object index) {
-                // An ellipsis keeps NumPy from returning a scalar, which would be a copy.
-                if (!py::isinstance<py::tuple>(index)) {
-                    index = py::make_tuple(index);
-                }
-                bool has_ellipsis = false;
-                for (const py::handle part : index) {
-                    const bool ellipsis = part.ptr() == Py_Ellipsis;
-                    if (!ellipsis && !part.is_none() && !py::isinstance<py::slice>(part) && PyIndex_Check(part.ptr()) == 0) {
-                        throw py::type_error("a tensor is indexed with integers and slices only: its views share memory");
-                    }
-                    has_ellipsis = has_ellipsis || ellipsis;
-                }
-                const py::object full = has_ellipsis ? index : index + py::make_tuple(py::ellipsis());
-                return from_view(self.cast<const TensorView&>(), to_numpy(self).attr("__getitem__")(full).cast<py::array>());
-            },
-            "index"_a)
-        .def(
-            "reshape",
-            [](const py::object& self, const py::args& shape) {
-                const py::object view = to_numpy(self).attr("reshape")(*shape);
-                const auto& tensor = self.cast<const TensorView&>();
-                const auto array = view.cast<py::array>();
-                if (array.size() > 0 && !py::module_::import("numpy").attr("shares_memory")(array, to_numpy(self)).cast<bool>()) {
-                    throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
-                }
-                return from_view(tensor, array);
-            })
-        .def(
-            "transpose",
-            [](const py::object& self, const py::args& axes) {
-                return from_view(self.cast<const TensorView&>(), to_numpy(self).attr("transpose")(*axes).cast<py::array>());
-            })
-        .def("__len__",
-             [](const TensorView& tensor) {
-                 if (tensor.rank == 0) {
-                     throw py::type_error("len() of a tensor without dimensions");
-                 }
-                 return tensor.shape[0];
-             })
-        .def("__repr__", [](const TensorView& tensor) {
-            return "<Tensor " + std::string(dtype_name(tensor.dtype)) + " " + py::str(shape_of(tensor)).cast<std::string>() +
-                   " arena " + std::to_string(tensor.buffer->arena_id()) + " + " + std::to_string(tensor.offset) + ">";
-        });
     py::class_<TaskArgs>(module, "TaskArgs", "Arguments of a task, as the engine takes them.")
         .def(py::init<>())
         .def(
@@ -214,7 +221,9 @@ void register_memory(py::module_& module) {
                 args.tensors.push_back({tensor, to_tag(tag)});
             },
             "tensor"_a, "tag"_a)
-        .def("add_scalar", [](TaskArgs& args, const py::object& value) { args.scalars.push_back(to_scalar(value)); }, "value"_a)
+        .def(
+            "add_scalar", [](TaskArgs& args, const py::object& value) { args.scalars.push_back(to_scalar(value)); },
+            "value"_a)
         .def_static("scalar_bits", &to_scalar, "value"_a)
         .def_property_readonly("tensor_count", [](const TaskArgs& args) { return args.tensors.size(); })
         .def_property_readonly("scalar_count", [](const TaskArgs& args) { return args.scalars.size(); });

@@ -29,9 +29,9 @@ Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::s
         return std::move(descriptor).error();
     }
     if (descriptor_digest(*descriptor) != digest) {
-        return Error{Code::hashid_descriptor_mismatch,
-                     "the received bytes, on platform " + platform_ + " and runtime " + runtime_ +
-                         ", do not hash to the requested digest"};
+        return Error{Code::hashid_descriptor_mismatch, "the received bytes, on platform " + platform_ +
+                                                           " and runtime " + runtime_ +
+                                                           ", do not hash to the requested digest"};
     }
     if (table_.retain(digest)) {
         return {};

@@ -20,9 +20,7 @@ public:
     Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) override;
     Result<void> remove(const Digest& digest) override { return table_.release(digest); }
 
-    [[nodiscard]] std::shared_ptr<chip::Prepared> resolve(const Digest& digest) const {
-        return table_.resolve(digest);
-    }
+    [[nodiscard]] std::shared_ptr<chip::Prepared> resolve(const Digest& digest) const { return table_.resolve(digest); }
     [[nodiscard]] chip::Chip& chip() const noexcept { return *chip_; }
 
 private:

@@ -24,7 +24,9 @@ MessageHeader reply_to(const Message& request, Code code) {
     return header;
 }
 
-std::string_view fit_body(const std::string& text) { return std::string_view(text).substr(0, kMaxMessageBody); }
+std::string_view fit_body(const std::string& text) {
+    return std::string_view(text).substr(0, kMaxMessageBody);
+}
 
 }  // namespace
 
@@ -111,8 +113,8 @@ Result<void> ChildHost::handle(Message& message) {
 void ChildHost::answer(const Message& request, const Result<void>& outcome) {
     const std::lock_guard lock(send_mutex_);
     const Code code = outcome ? Code::ok : outcome.error().code;
-    static_cast<void>(channel_.send(reply_to(request, code), outcome ? std::string_view() : fit_body(outcome.error().message),
-                                    {}, kNever));
+    static_cast<void>(channel_.send(reply_to(request, code),
+                                    outcome ? std::string_view() : fit_body(outcome.error().message), {}, kNever));
 }
 
 void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,

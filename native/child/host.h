@@ -32,8 +32,7 @@ public:
 
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
     // callable and installs it; on any error nothing is installed. An identity that is installed counts one more.
-    virtual Result<void> install(std::uint32_t kind, const Digest& digest,
-                                 std::span<const std::byte> payload) = 0;
+    virtual Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) = 0;
     virtual Result<void> remove(const Digest& digest) = 0;
 };
 

@@ -16,7 +16,6 @@
 
 namespace callring {
 
-
 // A digest is uniformly distributed already: its first bytes are its hash.
 struct DigestHash {
     std::size_t operator()(const Digest& digest) const noexcept {

@@ -13,7 +13,9 @@ namespace {
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxSignature = 4096;
 
-Error malformed(const std::string& what) { return {Code::malformed, "chip callable: " + what}; }
+Error malformed(const std::string& what) {
+    return {Code::malformed, "chip callable: " + what};
+}
 
 bool is_identifier(std::string_view name) {
     const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
@@ -128,7 +130,8 @@ Result<void> check(const BlobParts& parts) {
     if (parts.orchestration.empty()) {
         const KernelPart& kernel = parts.kernels.front();
         if (parts.kernels.size() != 1 || kernel.name != parts.entry || kernel.signature != parts.signature) {
-            return malformed("without an orchestration function it must be one kernel with the public name and signature");
+            return malformed(
+                "without an orchestration function it must be one kernel with the public name and signature");
         }
     }
     return {};

@@ -28,8 +28,8 @@ struct CoreSpan {
 
 // Why a call failed.
 struct Failure {
-    std::int32_t code = 0;   // what the kernel or the orchestration function returned
-    std::string kernel;      // empty: the orchestration function
+    std::int32_t code = 0;  // what the kernel or the orchestration function returned
+    std::string kernel;     // empty: the orchestration function
     std::uint32_t block = 0;
     std::string message;
 };

@@ -15,7 +15,9 @@ namespace callring::chip {
 
 namespace {
 
-std::string path_of(const SealedPayload& image) { return "/proc/self/fd/" + std::to_string(image.fd()); }
+std::string path_of(const SealedPayload& image) {
+    return "/proc/self/fd/" + std::to_string(image.fd());
+}
 
 // The dynamic loader's last words, without the path that only means something to this process.
 std::string loader_error(const std::string& path) {

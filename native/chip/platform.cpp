@@ -14,13 +14,17 @@ constexpr std::array<Platform, 4> kPlatforms{{
     {"a2a3sim", "a2a3", 24, ""},
     {"a5sim", "a5", 32, ""},
     {"a2a3", "a2a3", 24,
-     "it needs the vendor's CANN toolkit (ASCEND_HOME_PATH) and a device, which this build does not support; use a2a3sim"},
+     "it needs the vendor's CANN toolkit (ASCEND_HOME_PATH) and a device, which this build does not support; use "
+     "a2a3sim"},
     {"a5", "a5", 32,
-     "it needs the vendor's CANN toolkit (ASCEND_HOME_PATH) and a device, which this build does not support; use a5sim"},
+     "it needs the vendor's CANN toolkit (ASCEND_HOME_PATH) and a device, which this build does not support; use "
+     "a5sim"},
 }};
 }  // namespace
 
-std::span<const Platform> platforms() noexcept { return kPlatforms; }
+std::span<const Platform> platforms() noexcept {
+    return kPlatforms;
+}
 
 Result<std::unique_ptr<Chip>> open_chip(std::string_view platform, const ChipOptions& options) {
     const auto* const entry = std::find_if(kPlatforms.begin(), kPlatforms.end(),

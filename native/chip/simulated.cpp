@@ -49,8 +49,8 @@ class Call {
 public:
     Call(Cores& cores, const Program& program, const CallConfig& config, bool traced)
         : cores_(cores), program_(program), traced_(traced) {
-        static constexpr callring_chip_ops kOps{&Call::op_launch, &Call::op_alloc, &Call::op_barrier,
-                                                &Call::op_core_count, &Call::op_log, &Call::op_fail};
+        static constexpr callring_chip_ops kOps{&Call::op_launch,     &Call::op_alloc, &Call::op_barrier,
+                                                &Call::op_core_count, &Call::op_log,   &Call::op_fail};
         chip_ = {CALLRING_CHIP_ABI_VERSION, config.block_count, &kOps, this};
     }
     Call(const Call&) = delete;

@@ -25,12 +25,12 @@ enum class Code : std::uint32_t {
     not_installed = 11,              // a frame's digest has no slot in this child
     prepare_failed = 12,             // loading a binary or unpickling a callable failed
     out_of_memory = 13,
-    kernel_failed = 14,    // a kernel or an orchestration function returned non-zero
-    python_exception = 15, // a Python callable raised
-    worker_lost = 16,      // the child died while it ran the task
-    skipped = 17,          // a predecessor failed; never executed
-    cancelled = 18,        // withdrawn before it began
-    back_pressure = 19,    // a bound was reached and nothing moved until the timeout
+    kernel_failed = 14,     // a kernel or an orchestration function returned non-zero
+    python_exception = 15,  // a Python callable raised
+    worker_lost = 16,       // the child died while it ran the task
+    skipped = 17,           // a predecessor failed; never executed
+    cancelled = 18,         // withdrawn before it began
+    back_pressure = 19,     // a bound was reached and nothing moved until the timeout
 };
 
 struct Error {
@@ -41,7 +41,7 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}   // NOLINT(google-explicit-constructor)
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT(google-explicit-constructor)
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const noexcept { return state_.index() == 0; }

@@ -17,15 +17,15 @@ inline constexpr std::size_t kMaxMessageFds = 4;
 // Requests go from parent to child and are answered by a message with the same op and sequence number, `code` telling
 // the outcome and the body the reason. `result`, `child_started` and `child_exited` are notices without an answer.
 enum class Op : std::uint32_t {
-    start = 1,          // lane, bell, progress event as descriptors; body: StartBody of the child's kind
-    map_arena = 2,      // argument: arena id; descriptor: the arena
-    register_callable = 3,  // digest, kind; descriptor: sealed payload
+    start = 1,                // lane, bell, progress event as descriptors; body: StartBody of the child's kind
+    map_arena = 2,            // argument: arena id; descriptor: the arena
+    register_callable = 3,    // digest, kind; descriptor: sealed payload
     unregister_callable = 4,  // digest
-    shutdown = 5,       // finish what was begun and exit
-    result = 6,         // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
-    fork_child = 7,     // parent to fork server; argument: child id; descriptor: the new child's control socket
-    child_exited = 8,   // fork server to parent; argument: child id; body: i32 wait status
-    log = 9,            // child to parent; argument: level; body: one line
+    shutdown = 5,             // finish what was begun and exit
+    result = 6,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
+    fork_child = 7,    // parent to fork server; argument: child id; descriptor: the new child's control socket
+    child_exited = 8,  // fork server to parent; argument: child id; body: i32 wait status
+    log = 9,           // child to parent; argument: level; body: one line
 };
 
 struct MessageHeader {

@@ -41,6 +41,8 @@ using Descriptor = std::vector<std::byte>;
 // Checks version, kind, every field and that nothing follows. Errors: malformed, kind_unsupported.
 [[nodiscard]] Result<CallableKind> validate_descriptor(std::span<const std::byte> descriptor);
 
-[[nodiscard]] inline Digest descriptor_digest(std::span<const std::byte> descriptor) { return sha256(descriptor); }
+[[nodiscard]] inline Digest descriptor_digest(std::span<const std::byte> descriptor) {
+    return sha256(descriptor);
+}
 
 }  // namespace callring

@@ -10,7 +10,9 @@ constexpr std::size_t kHeaderBytes = 16;
 constexpr std::array<std::byte, 8> kStart{std::byte{'S'}, std::byte{'P'}, std::byte{'Y'}, std::byte{'C'},
                                           std::byte{1},   std::byte{1},   std::byte{0},   std::byte{0}};
 
-Error malformed(const char* what) { return {Code::malformed, std::string("serialized payload: ") + what}; }
+Error malformed(const char* what) {
+    return {Code::malformed, std::string("serialized payload: ") + what};
+}
 }  // namespace
 
 std::vector<std::byte> wrap_envelope(std::span<const std::byte> payload) {
@@ -27,9 +29,9 @@ Result<std::span<const std::byte>> open_envelope(std::span<const std::byte> enve
     if (envelope.size() < kHeaderBytes) {
         return malformed("shorter than its envelope");
     }
-    constexpr std::array<const char*, 8> kField{"unknown magic", "unknown magic", "unknown magic", "unknown magic",
-                                                "unknown envelope version", "unknown serializer", "unknown flags",
-                                                "unknown flags"};
+    constexpr std::array<const char*, 8> kField{
+        "unknown magic",      "unknown magic", "unknown magic", "unknown magic", "unknown envelope version",
+        "unknown serializer", "unknown flags", "unknown flags"};
     for (std::size_t i = 0; i < kStart.size(); ++i) {
         if (envelope[i] != kStart.at(i)) {
             return malformed(kField.at(i));

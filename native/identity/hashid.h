@@ -9,7 +9,9 @@
 
 namespace callring {
 
-[[nodiscard]] inline std::string to_hashid(const Digest& digest) { return "sha256:" + to_hex(digest); }
+[[nodiscard]] inline std::string to_hashid(const Digest& digest) {
+    return "sha256:" + to_hex(digest);
+}
 
 // Error: hashid_format_invalid.
 [[nodiscard]] Result<Digest> parse_hashid(std::string_view hashid);

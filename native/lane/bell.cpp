@@ -60,7 +60,9 @@ void ParentBell::arm_progress(const std::function<bool()>& ready) {
     }
 }
 
-void ParentBell::disarm() noexcept { state().store(kAwake, std::memory_order_seq_cst); }
+void ParentBell::disarm() noexcept {
+    state().store(kAwake, std::memory_order_seq_cst);
+}
 
 void ParentBell::clear_event() noexcept {
     std::uint64_t count = 0;

@@ -42,8 +42,8 @@ ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event)
     frames_ = RingConsumer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
     completions_ = RingProducer(lane.completions, map_.data() + completions_offset(lane.capacity), kCompletionBytes,
                                 lane.capacity);
-    spans_ = RingProducer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord),
-                          lane.span_capacity);
+    spans_ =
+        RingProducer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord), lane.span_capacity);
 }
 
 const Frame* ChildLane::try_next() noexcept {
@@ -121,7 +121,8 @@ void ChildLane::ring_parent() noexcept {
     if (state.load(std::memory_order_seq_cst) == static_cast<std::uint32_t>(BellState::awake)) {
         return;
     }
-    const std::uint32_t before = state.exchange(static_cast<std::uint32_t>(BellState::awake), std::memory_order_seq_cst);
+    const std::uint32_t before =
+        state.exchange(static_cast<std::uint32_t>(BellState::awake), std::memory_order_seq_cst);
     if (before == static_cast<std::uint32_t>(BellState::waiter)) {
         futex_wake(state, 1);
     } else if (before == static_cast<std::uint32_t>(BellState::progress)) {

@@ -53,7 +53,9 @@ private:
     std::size_t position_ = 0;
 };
 
-Error malformed(const char* what) { return {Code::malformed, std::string("argument blob: ") + what}; }
+Error malformed(const char* what) {
+    return {Code::malformed, std::string("argument blob: ") + what};
+}
 
 // Finds the address of a tensor whose shape and strides are set, checking that every element lies in the arena.
 Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t offset, const ArenaMap& arenas) {

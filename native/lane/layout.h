@@ -104,7 +104,7 @@ struct LaneHeader {
     std::uint32_t capacity;       // frames, and completions: no completion ever finds its ring full
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
-    std::uint64_t spin_ns;  // how long the child spins before it sleeps
+    std::uint64_t spin_ns;                                        // how long the child spins before it sleeps
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // futex word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
     RingIndices frames;
@@ -113,7 +113,9 @@ struct LaneHeader {
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-[[nodiscard]] constexpr std::size_t frames_offset() noexcept { return sizeof(LaneHeader); }
+[[nodiscard]] constexpr std::size_t frames_offset() noexcept {
+    return sizeof(LaneHeader);
+}
 [[nodiscard]] constexpr std::size_t completions_offset(std::uint32_t capacity) noexcept {
     return frames_offset() + (std::size_t{capacity} * kFrameBytes);
 }
@@ -128,9 +130,9 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // How the parent sleeps, if it does: one bell for all lanes of a Worker, so that one thread can wait for all children.
 enum class BellState : std::uint32_t {
-    awake = 0,       // nobody needs a wake-up: somebody drains, or nobody has to
-    waiter = 1,      // a thread sleeps on this word (futex)
-    progress = 2,    // the progress thread sleeps and wants its eventfd written
+    awake = 0,     // nobody needs a wake-up: somebody drains, or nobody has to
+    waiter = 1,    // a thread sleeps on this word (futex)
+    progress = 2,  // the progress thread sleeps and wants its eventfd written
 };
 
 struct Bell {

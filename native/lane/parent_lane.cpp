@@ -31,8 +31,8 @@ ParentLane::ParentLane(SharedMap map) : map_(std::move(map)) {
     frames_ = RingProducer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
     completions_ = RingConsumer(lane.completions, map_.data() + completions_offset(lane.capacity), kCompletionBytes,
                                 lane.capacity);
-    spans_ = RingConsumer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord),
-                          lane.span_capacity);
+    spans_ =
+        RingConsumer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord), lane.span_capacity);
 }
 
 Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {

@@ -15,8 +15,12 @@ class RingProducer {
 public:
     RingProducer() = default;
     RingProducer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
-        : indices_(&indices), slots_(slots), slot_bytes_(slot_bytes), capacity_(capacity),
-          tail_(indices.tail.load(std::memory_order_relaxed)), head_(indices.head.load(std::memory_order_acquire)) {}
+        : indices_(&indices),
+          slots_(slots),
+          slot_bytes_(slot_bytes),
+          capacity_(capacity),
+          tail_(indices.tail.load(std::memory_order_relaxed)),
+          head_(indices.head.load(std::memory_order_acquire)) {}
 
     // The slot to write next, or nullptr while the ring is full.
     [[nodiscard]] std::byte* reserve() noexcept {
@@ -49,7 +53,10 @@ class RingConsumer {
 public:
     RingConsumer() = default;
     RingConsumer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
-        : indices_(&indices), slots_(slots), slot_bytes_(slot_bytes), capacity_(capacity),
+        : indices_(&indices),
+          slots_(slots),
+          slot_bytes_(slot_bytes),
+          capacity_(capacity),
           head_(indices.head.load(std::memory_order_relaxed)) {}
 
     // The oldest slot, or nullptr while the ring is empty.

@@ -14,7 +14,9 @@ Buffer::Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, s
                std::uint64_t bytes) noexcept
     : pool_(std::move(pool)), arena_(std::move(arena)), id_(id), offset_(offset), bytes_(bytes) {}
 
-Buffer::~Buffer() { pool_->give_back(*arena_, offset_, bytes_); }
+Buffer::~Buffer() {
+    pool_->give_back(*arena_, offset_, bytes_);
+}
 
 Result<std::shared_ptr<Buffer>> MemoryPool::allocate(std::uint64_t bytes) {
     {

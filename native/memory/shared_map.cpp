@@ -14,7 +14,9 @@ namespace callring {
 namespace {
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
-Error system_error(const char* call) { return {Code::io, std::string(call) + ": " + std::strerror(errno)}; }
+Error system_error(const char* call) {
+    return {Code::io, std::string(call) + ": " + std::strerror(errno)};
+}
 }  // namespace
 
 SharedMap::SharedMap(UniqueFd fd, std::byte* data, std::size_t size) noexcept

@@ -1,5 +1,5 @@
-// SharedMap: one size-sealed memfd mapped read-write, for lanes, the bell and arenas. Move-only; unmaps and closes itself.
-// The size seals mean that the other end can never make an access of ours fault by shrinking the file.
+// SharedMap: one size-sealed memfd mapped read-write, for lanes, the bell and arenas. Move-only; unmaps and closes
+// itself. The size seals mean that the other end can never make an access of ours fault by shrinking the file.
 #pragma once
 
 #include <cstddef>

@@ -30,8 +30,8 @@ struct Child {
     ChildState state = ChildState::starting;
     Process process;
     ExitStatus exit_status;
-    std::deque<TaskPtr> in_flight;  // by frame sequence
-    std::deque<TaskPtr> backlog;    // ready for exactly this child, waiting for room in its lane
+    std::deque<TaskPtr> in_flight;              // by frame sequence
+    std::deque<TaskPtr> backlog;                // ready for exactly this child, waiting for room in its lane
     std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
     std::uint64_t completed = 0;
 

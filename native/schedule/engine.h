@@ -26,17 +26,17 @@ namespace callring {
 struct EngineOptions {
     std::string platform;
     std::string runtime;
-    std::uint32_t cores_per_chip = 0;  // 0: the architecture's default
+    std::uint32_t cores_per_chip = 0;    // 0: the architecture's default
     std::uint32_t max_callables = 4096;  // slots of each child's table
     std::uint32_t lane_capacity = 1024;
     std::uint64_t max_pending_tasks = 65536;
     std::uint64_t control_timeout_ns = 10'000'000'000;
     bool trace = false;
-    std::uint32_t span_capacity = 16384;              // core spans per chip between two drains, when tracing
-    std::vector<std::string> chip_program;            // argv of a chip child
-    std::vector<std::string> fork_server_program;     // argv of the fork server
-    std::vector<std::string> environment;             // "NAME=value" of every child
-    std::string python_setup;                         // body of the fork server's start request
+    std::uint32_t span_capacity = 16384;           // core spans per chip between two drains, when tracing
+    std::vector<std::string> chip_program;         // argv of a chip child
+    std::vector<std::string> fork_server_program;  // argv of the fork server
+    std::vector<std::string> environment;          // "NAME=value" of every child
+    std::string python_setup;                      // body of the fork server's start request
 };
 
 struct ChildSpec {
@@ -124,7 +124,7 @@ private:
     Result<void> launch(const std::vector<ChildSpec>& specs);
     Result<void> launch_fork_server();
     Result<void> launch_child(ChildSpec spec);
-    Result<void> await_ready(std::uint64_t deadline_ns);  // caller's thread
+    Result<void> await_ready(std::uint64_t deadline_ns);   // caller's thread
     Result<void> adopt_forked(std::uint64_t deadline_ns);  // caller's thread
     Result<void> map_arena(const Arena& arena);            // any thread but the progress thread
     [[nodiscard]] Error explain(const Child& child, Error error);
@@ -138,8 +138,8 @@ private:
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
                 std::optional<std::uint64_t> deadline_ns);
     [[nodiscard]] bool any_completion() const;
-    void drain();            // under the lock
-    void after_progress();   // under the lock: tells waiters, asks for the progress thread if it is needed
+    void drain();           // under the lock
+    void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
     void on_exit(Child& child, const ExitStatus& status);
 

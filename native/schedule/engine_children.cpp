@@ -59,8 +59,8 @@ Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t de
 
 Result<void> Engine::launch(const std::vector<ChildSpec>& specs) {
     // The fork server first: it imports while the chips start.
-    const bool forks = std::any_of(specs.begin(), specs.end(),
-                                   [](const ChildSpec& spec) { return spec.kind == ChildKind::sub; });
+    const bool forks =
+        std::any_of(specs.begin(), specs.end(), [](const ChildSpec& spec) { return spec.kind == ChildKind::sub; });
     if (forks) {
         if (auto launched = launch_fork_server(); !launched) {
             return launched;
@@ -99,8 +99,8 @@ Result<void> Engine::launch_child(ChildSpec spec) {
         return std::move(ends).error();
     }
     const bool is_chip = spec.kind == ChildKind::chip;
-    auto lane = ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0,
-                                   spin_ns_);
+    auto lane =
+        ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0, spin_ns_);
     if (!lane) {
         return std::move(lane).error();
     }

@@ -5,13 +5,15 @@
 #include <utility>
 
 #include "common/clock.h"
-#include "supervise/pump.h"
 #include "graph/tensor_ranges.h"
 #include "lane/frame.h"
+#include "supervise/pump.h"
 
 namespace callring {
 
-void Scheduler::add_child(ChildPtr child) { children_.push_back(std::move(child)); }
+void Scheduler::add_child(ChildPtr child) {
+    children_.push_back(std::move(child));
+}
 
 bool Scheduler::any_live(ChildKind kind) const {
     return std::any_of(children_.begin(), children_.end(), [kind](const ChildPtr& child) {
@@ -134,10 +136,11 @@ bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vec
     if (!allowed || !child.backlog.empty()) {
         return false;
     }
-    const std::uint64_t oldest = std::min_element(predecessors.begin(), predecessors.end(),
-                                                  [](const TaskPtr& a, const TaskPtr& b) {
-                                                      return a->sequence < b->sequence;
-                                                  })->get()->sequence;
+    const std::uint64_t oldest =
+        std::min_element(predecessors.begin(), predecessors.end(),
+                         [](const TaskPtr& a, const TaskPtr& b) { return a->sequence < b->sequence; })
+            ->get()
+            ->sequence;
     if (child.lane->next_sequence() - oldest > kMaxPredecessorDistance || child.lane->full()) {
         return false;
     }
@@ -419,9 +422,8 @@ void Scheduler::cancel(Run& run) {
             }
             std::erase(child.in_flight, task);
         } else if (task->state == TaskState::ready) {
-            auto& queue = task->placement == kAnyChild
-                              ? sub_queue_
-                              : children_[static_cast<std::size_t>(task->placement)]->backlog;
+            auto& queue = task->placement == kAnyChild ? sub_queue_
+                                                       : children_[static_cast<std::size_t>(task->placement)]->backlog;
             std::erase(queue, task);
             --queued_;
         }

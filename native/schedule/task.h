@@ -36,7 +36,7 @@ struct Run;
 inline constexpr std::int32_t kAnyChild = -1;
 
 struct Task {
-    std::uint64_t id = 0;  // position in its run
+    std::uint64_t id = 0;      // position in its run
     std::shared_ptr<Run> run;  // null once the task has ended
     std::uint64_t run_id = 0;
     std::shared_ptr<Callable> callable;

@@ -91,8 +91,8 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     }
     const SpawnPlan plan(source.get());
     pid_t pid = -1;
-    const int failed = ::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
-                                     pointers(argv).data(), pointers(environment).data());
+    const int failed = ::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes, pointers(argv).data(),
+                                     pointers(environment).data());
     if (failed != 0) {
         return Error{Code::io, "cannot execute the child program: " + std::string(std::strerror(failed))};
     }

@@ -24,8 +24,8 @@ namespace callring {
 class Supervisor {
 public:
     struct Hooks {
-        std::function<void()> on_bell;                                // the bell's event was readable
-        std::function<void(Child&, const ExitStatus&)> on_exit;       // a child or the fork server ended
+        std::function<void()> on_bell;                           // the bell's event was readable
+        std::function<void(Child&, const ExitStatus&)> on_exit;  // a child or the fork server ended
     };
 
     // Starts the thread. `bell_event` stays the caller's.
@@ -54,8 +54,8 @@ private:
     enum class Source : std::uint8_t { bell, command, socket, process };
     struct Watched {
         ChildPtr child;
-        bool direct = true;                              // our own child process: we reap it
-        std::optional<std::uint64_t> status_deadline;    // it ended; until then the fork server may tell how
+        bool direct = true;                            // our own child process: we reap it
+        std::optional<std::uint64_t> status_deadline;  // it ended; until then the fork server may tell how
         std::optional<ExitStatus> status;
         bool ended = false;
     };

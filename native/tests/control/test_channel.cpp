@@ -21,7 +21,9 @@ MessageHeader header_of(Op op, std::uint64_t sequence) {
     return header;
 }
 
-std::pair<Channel, Channel> make_pair() { return std::move(Channel::pair()).value(); }
+std::pair<Channel, Channel> make_pair() {
+    return std::move(Channel::pair()).value();
+}
 }  // namespace
 
 TEST_CASE("a message arrives whole, with its body and its descriptors, which are close-on-exec") {

@@ -13,7 +13,8 @@ constexpr std::uint64_t kShortNs = 2'000'000;
 
 struct Fixture {
     Fixture() : Fixture(std::move(Channel::pair()).value()) {}
-    explicit Fixture(std::pair<Channel, Channel> ends) : requests(std::move(ends.first)), child(std::move(ends.second)) {}
+    explicit Fixture(std::pair<Channel, Channel> ends)
+        : requests(std::move(ends.first)), child(std::move(ends.second)) {}
 
     std::uint64_t ask() {
         MessageHeader header;

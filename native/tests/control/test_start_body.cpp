@@ -15,8 +15,8 @@ TEST_CASE("a start body survives encoding") {
 }
 
 TEST_CASE("malformed start bodies are refused") {
-    for (const char* text : {"", "a", "a\nb\n1", "a\nb\n1\n", "a\nb\n1\n2\n3", "a\nb\nx\n2", "a\nb\n-1\n2",
-                             "a\nb\n99999999999\n2"}) {
+    for (const char* text :
+         {"", "a", "a\nb\n1", "a\nb\n1\n", "a\nb\n1\n2\n3", "a\nb\nx\n2", "a\nb\n-1\n2", "a\nb\n99999999999\n2"}) {
         CAPTURE(text);
         CHECK_FALSE(StartBody::decode(text).ok());
     }

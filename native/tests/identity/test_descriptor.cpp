@@ -11,7 +11,9 @@
 using namespace callring;
 
 namespace {
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 Descriptor golden_chip() {
     return std::move(chip_callable_descriptor("a2a3sim", "tensormap_and_ringbuffer", bytes_of("blob"), {})).value();
@@ -46,8 +48,8 @@ TEST_CASE("what is built validates as its kind") {
 }
 
 TEST_CASE("a descriptor that is cut short or has bytes behind it is refused") {
-    for (Descriptor descriptor : {golden_chip(), python_serialized_descriptor({}),
-                                  python_source_descriptor("a", "b", Digest{})}) {
+    for (Descriptor descriptor :
+         {golden_chip(), python_serialized_descriptor({}), python_source_descriptor("a", "b", Digest{})}) {
         for (std::size_t size = 0; size < descriptor.size(); ++size) {
             CHECK_FALSE(validate_descriptor(std::span(descriptor).first(size)).ok());
         }

@@ -12,7 +12,9 @@
 
 namespace callring::test {
 
-inline UniqueFd duplicate(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+inline UniqueFd duplicate(int fd) {
+    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
 
 struct LanePair {
     explicit LanePair(std::uint32_t capacity = 8, std::uint64_t spin_ns = 1000, std::uint32_t spans = 16) {
