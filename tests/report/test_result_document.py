@@ -158,7 +158,7 @@ def test_a_pipe_gets_plain_aligned_lines():
     assert lines[0].split() == ["callable", "hash", "tasks", "median", "p99", "max", "median", "wait"]
     assert lines[1].split() == ["add", "aaaaaaaa", "2", "2", "us", "3", "us", "3", "us", "2", "us"]
     assert len({len(line) for line in lines[:3]}) == 1
-    assert lines[-1] == "ok         vector_add on chip2 (a2a3sim, release): 3 tasks in 2 s"
+    assert lines[-1] == "ok          vector_add on chip2 (a2a3sim, release): 3 tasks in 2 s"
     assert out.getvalue().isascii()
 
 
@@ -174,7 +174,7 @@ def test_a_difference_is_told_once_in_the_words_of_the_verification():
     differs = dataclasses.replace(
         RECORD, exit_code=4, verification=Verification(False, {}, "out: 1 differs"), error="verification differed"
     )
-    assert outcome_lines(result_document(differs))[0] == "differs    out: 1 differs"
+    assert outcome_lines(result_document(differs))[0] == "differs     out: 1 differs"
     assert not any("verification differed" in line for line in outcome_lines(result_document(differs)))
 
 
