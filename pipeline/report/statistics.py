@@ -30,7 +30,7 @@ def distribution(durations_ns: Sequence[int]) -> Distribution | None:
         return None
     ordered = np.sort(np.asarray(durations_ns, dtype=np.int64))
     p99 = ordered[-(-99 * len(ordered) // 100) - 1]
-    return Distribution(*(float(ns) * 1e-9 for ns in (ordered[0], np.median(ordered), p99, ordered[-1])))
+    return Distribution(*(float(ns) / 1e9 for ns in (ordered[0], np.median(ordered), p99, ordered[-1])))
 
 
 def task_statistics(spans: Iterable[TaskSpan], names: Mapping[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -33,11 +34,12 @@ class Weights:
 def load_weights(path: Path) -> Weights:
     """Reads and checks a network. Raises ConfigurationError: no such file, or not what the training script writes."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy does not close a file that turns out to be no archive.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             weights = Weights(*(file[name] for name in ("w1", "b1", "w2", "b2", "heldout")))
     except FileNotFoundError:
         raise ConfigurationError(f"workload.weights={str(path)!r}: no such file") from None
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, EOFError, OSError, BadZipFile) as error:
         raise ConfigurationError(f"workload.weights={str(path)!r}: not a network of this workload ({error})") from None
     _check(weights, path)
     return weights

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,13 +56,16 @@ class MlpDigits(Workload[Settings]):
     chip_callables = ("shard", "join")
     python_callables = ("classify",)
 
-    def prepare(self, worker: Worker) -> None:
-        """Shares digits and weights, and makes room for every chip's partial logits and for the classes."""
+    def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
+        super().__init__(settings, chips, sub_workers)
+        # Read here, so that a file that is missing or wrong is known before anything is built or started.
         self._weights = load_weights(Path(self.settings.weights) if self.settings.weights else WEIGHTS)
         self._digits = load_digits().take(self._weights.heldout)
-        samples = len(self._digits.labels)
         self._shares = list(shares(self._weights.w1.shape[1], self.chips))
 
+    def prepare(self, worker: Worker) -> None:
+        """Shares digits and weights, and makes room for every chip's partial logits and for the classes."""
+        samples = len(self._digits.labels)
         self._images = worker.share(self._digits.images)
         self._labels = worker.share(self._digits.labels)
         self._w1 = worker.share(self._weights.w1)

@@ -1,53 +1,40 @@
-"""The project's chip callables, compiled once a session, and a chip in this process to execute them."""
-
-from pathlib import Path
+"""The callables as conf/callable declares them, compiled once a session, and a chip in this process to execute them."""
 
 import pytest
+from omegaconf import OmegaConf
 
-import pipeline
-from runtime import ArgDirection, ChipWorker
+from pipeline.app import CONF
+from pipeline.describe_callables import describe_callables
+from runtime import CallConfig, ChipWorker
 from runtime.toolchain import KernelSource, build_chip_callable
 
-KERNELS = Path(pipeline.__file__).parent / "kernels"
-IN, OUT, INOUT, SCALAR = ArgDirection.IN, ArgDirection.OUT, ArgDirection.INOUT, ArgDirection.SCALAR
 
-SIGNATURES = {
-    "vector_add": [IN, IN, OUT],
-    "vector_add_unrolled": [IN, IN, OUT],
-    "matmul": [IN, IN, OUT, SCALAR, SCALAR, SCALAR],
-    "dense_relu": [IN, IN, IN, OUT, SCALAR],
-    "dense": [IN, IN, IN, OUT],
-    "join_partials": [INOUT, IN],
-    "mlp_shard": [IN, IN, IN, IN, IN, OUT, SCALAR],
-}
+def compiled(entry, source, signature, kernels):
+    return build_chip_callable(
+        source,
+        signature=signature,
+        platform="a2a3sim",
+        entry=entry,
+        kernels=[KernelSource(k.name, k.source, k.signature, k.func_id, k.core_kind) for k in kernels],
+        flags=("-Wconversion", "-Wshadow", "-Werror"),
+    )
 
 
 @pytest.fixture(scope="session")
 def callables():
-    """Every callable of the project by name."""
-
-    def kernel(name, func_id):
-        return KernelSource(name, KERNELS / f"{name}.cpp", SIGNATURES[name], func_id)
-
-    inner = {"mlp_shard": [kernel("dense_relu", 0), kernel("dense", 1)]}
-    return {
-        name: build_chip_callable(
-            KERNELS / f"{name}.cpp",
-            signature=signature,
-            platform="a2a3sim",
-            entry=name,
-            kernels=inner.get(name, ()),
-            flags=("-Werror",),
-        )
-        for name, signature in SIGNATURES.items()
-    }
+    """Every declared chip callable by name, and every kernel of one with several as a callable of its own."""
+    declared = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in (CONF / "callable").glob("*.yaml")}
+    specs, _ = describe_callables(declared, [], ["pipeline"])
+    result = {spec.name: compiled(spec.entry, spec.source, spec.signature, spec.kernels) for spec in specs}
+    for spec in specs:
+        if spec.source:
+            result |= {k.name: compiled(k.name, k.source, k.signature, ()) for k in spec.kernels}
+    return result
 
 
 @pytest.fixture(scope="session")
 def execute(callables):
     """Executes a callable by name on arrays and scalars, with a number of blocks (0: one per core)."""
-    from runtime import CallConfig
-
     chip = ChipWorker("a2a3sim", cores=4)
     slots = {name: chip.prepare(target) for name, target in callables.items()}
 

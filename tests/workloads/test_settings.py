@@ -83,9 +83,19 @@ def test_a_file_that_is_no_network_is_refused_with_the_reason(tmp_path, content,
         load_weights(tmp_path / "weights.npz")
 
 
-def test_a_network_file_that_is_missing_or_broken_is_named(tmp_path):
+def test_a_network_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"absent\.npz': no such file"):
         load_weights(tmp_path / "absent.npz")
-    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and then nothing")
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 and then nothing", b"", b"text"])
+def test_a_network_file_that_is_broken_is_named(tmp_path, content):
+    (tmp_path / "broken.npz").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"broken\.npz': not a network"):
         load_weights(tmp_path / "broken.npz")
+
+
+def test_a_file_with_a_single_array_is_no_network(tmp_path):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(ConfigurationError, match=r"one\.npy': not a network"):
+        load_weights(tmp_path / "one.npy")

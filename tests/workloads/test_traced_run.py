@@ -1,0 +1,74 @@
+"""The trace of a real run: every task on its child's lane, every kernel inside its task, all on one clock."""
+
+import itertools
+import os
+import time
+
+import pytest
+
+from pipeline.report.statistics import task_statistics
+from pipeline.report.trace import Processes, chrome_trace
+from pipeline.workloads.mlp_digits import MlpDigits
+from runtime import Worker, WorkerOptions
+
+CHIPS, SUB_WORKERS, ROUNDS = 3, 1, 15
+
+
+@pytest.fixture(scope="module")
+def traced(callables):
+    """(the trace of one run of mlp_digits, the processes, names by hashid, the interval in which it ran)."""
+    options = WorkerOptions(cores_per_chip=2, trace=True)
+    with Worker(level=3, chips=CHIPS, sub_workers=SUB_WORKERS, platform="a2a3sim", options=options) as worker:
+        handles = {
+            "shard": worker.register(callables["mlp_shard"]),
+            "join": worker.register(callables["join_partials"]),
+            "classify": worker.register("pipeline.workloads.classify:classify"),
+        }
+        workload = MlpDigits({}, tuple(worker.chip_ids), worker.sub_workers)
+        workload.prepare(worker)
+        begin = time.monotonic_ns()
+        worker.run(lambda o: workload.orchestrate(o, handles))
+        end = time.monotonic_ns()
+        names = {handle.hashid: name for name, handle in handles.items()}
+        yield worker.trace(), Processes(os.getpid(), worker.children), names, (begin, end)
+
+
+def test_every_task_was_submitted_begun_and_ended_in_this_order_within_the_run(traced):
+    trace, _, _, (begin, end) = traced
+    assert len(trace.tasks) == (CHIPS + CHIPS - 1 + 1) * ROUNDS
+    assert all(begin <= t.submit_ns <= t.begin_ns <= t.end_ns <= end for t in trace.tasks)
+    assert {t.state for t in trace.tasks} == {"done"}
+
+
+def test_every_kernel_ran_inside_its_task(traced):
+    trace, _, _, _ = traced
+    tasks = {(t.run, t.task): t for t in trace.tasks}
+    assert trace.dropped == 0
+    assert trace.cores
+    for core in trace.cores:
+        task = tasks[core.run, core.task]
+        assert (task.kind, task.worker) == ("chip", core.worker)
+        assert task.begin_ns <= core.begin_ns <= core.end_ns <= task.end_ns
+
+
+def test_the_document_has_a_lane_for_each_child_that_worked_and_no_two_tasks_of_a_lane_overlap(traced):
+    trace, processes, names, _ = traced
+    document = chrome_trace(trace, processes, names, {})
+    threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in document["traceEvents"] if e["name"] == "thread_name"}
+    lanes = {}
+    for event in document["traceEvents"]:
+        if event["ph"] == "X" and threads[event["pid"], event["tid"]] == "lane":
+            lanes.setdefault(event["pid"], []).append((event["ts"], event["ts"] + event["dur"]))
+    assert lanes.keys() == {child.pid for child in processes.children}
+    for spans in lanes.values():
+        assert all(end <= begin + 1e-6 for (_, end), (begin, _) in itertools.pairwise(spans))
+
+
+def test_statistics_count_every_callable(traced):
+    trace, _, names, _ = traced
+    by_name = task_statistics(trace.tasks, names)["callables"]
+    assert {name: tasks["count"] for name, tasks in by_name.items()} == {
+        "shard": CHIPS * ROUNDS,
+        "join": (CHIPS - 1) * ROUNDS,
+        "classify": ROUNDS,
+    }
