@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
@@ -49,10 +50,11 @@ def run_job(config: DictConfig) -> int:
 
 
 def _config_folders() -> list[Path]:
-    """The folders from which configs came, the user's first: sources are named relative to them."""
+    """The folders from which configs came, the user's first, each with its parent: sources are relative to them."""
     sources = HydraConfig.get().runtime.config_sources
     folders = [Path(source.path) for source in sources if source.schema == "file"]
-    return [folder for folder in folders if folder != CONF] + [CONF, CONF.parent]
+    ordered = [folder for folder in folders if folder != CONF] + [CONF]
+    return [place for folder in ordered for place in (folder, folder.resolve().parent)]
 
 
 def main() -> int:
@@ -102,7 +104,7 @@ def _user_folders(arguments: list[str]) -> list[Path]:
     """The folders that ``--config-dir`` names."""
     short = ("--config-dir", "-cd")
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config-dir=")]
-    apart = [value for option, value in zip(arguments, arguments[1:], strict=False) if option in short]
+    apart = [value for option, value in itertools.pairwise(arguments) if option in short]
     return [Path(folder) for folder in joined + apart]
 
 
