@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,6 +25,8 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
 """The config tree: inside the package when installed from a wheel, beside it in a checkout."""
 
 _exit_codes: list[int] = []
+_failed_points: list[str] = []
+"""What to say of the failed jobs of a sweep when it has ended."""
 
 
 def run_job(config: DictConfig) -> int:
@@ -46,6 +49,10 @@ def run_job(config: DictConfig) -> int:
         _exit_codes.append(130)
         raise
     _exit_codes.append(code)
+    hydra_config = HydraConfig.get()
+    if code and hydra_config.mode is RunMode.MULTIRUN:
+        point = f"job {hydra_config.job.num} ({hydra_config.job.override_dirname.replace(',', ' ')})"
+        _failed_points.append(f"{point}: exit code {code}, see {hydra_config.runtime.output_dir}")
     return code
 
 
@@ -77,6 +84,8 @@ def main() -> int:
             raise
         _say(error)
         return 1
+    for point in _failed_points:
+        print(f"failed: {point}", file=sys.stderr)
     return max(_exit_codes, default=0)
 
 
