@@ -90,7 +90,7 @@ def wait_until(condition, seconds=10.0):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    before, shared = descendants(), set(os.listdir("/dev/shm"))
+    before, shared = descendants(), set(Path("/dev/shm").iterdir())
     yield
     assert wait_until(lambda: not descendants() - before), "a process of ours is left"
-    assert set(os.listdir("/dev/shm")) == shared
+    assert set(Path("/dev/shm").iterdir()) == shared

@@ -2,6 +2,7 @@ import os
 import pickle
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -155,9 +156,8 @@ class FailsOnce:
 
 
 def refuse_in(path):
-    with open(path) as file:
-        if int(file.read()) == os.getpid():
-            raise RuntimeError("not here")
+    if int(Path(path).read_text()) == os.getpid():
+        raise RuntimeError("not here")
     return one
 
 
