@@ -62,8 +62,8 @@ def chrome_trace(
         events += _task_events(number, span, processes, names.get(span.hashid, span.hashid), origin)
     for core in trace.cores:
         events.append(_core_event(core, tasks, processes, kernels, origin))
-    # Where two events of a track begin together, the longer encloses the other, and arrows attach to what is open.
-    events.sort(key=lambda e: (e["ts"], e["pid"], e["tid"], "sf".find(e["ph"]), -e.get("dur", 0.0)))
+    # An arrow attaches to the slice before it on the same track.
+    events.sort(key=lambda e: (e["ts"], e["pid"], e["tid"], "sf".find(e["ph"])))
     return {
         "displayTimeUnit": "ns",
         "otherData": {"clock": "CLOCK_MONOTONIC", "origin_ns": origin, "dropped_core_spans": trace.dropped},

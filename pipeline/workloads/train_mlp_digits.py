@@ -79,7 +79,7 @@ def on_grid(values: Array) -> Array:
 
 def scaled(digits: Digits) -> Array:
     """Inputs float64 (n, 64) between 0 and 1."""
-    return digits.images * PIXEL_SCALE
+    return digits.images.astype(np.float64) * PIXEL_SCALE
 
 
 def train(digits: Digits, *, seed: int = SEED, hidden: int = HIDDEN, epochs: int = EPOCHS) -> Trained:
