@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
@@ -25,7 +29,13 @@ def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
     from pipeline.job import Job
 
-    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException as error:
+        # Said here, so that the other jobs of a sweep still run.
+        _say(error)
+        _exit_codes.append(1)
+        return 1
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
     job = Job(values, _config_folders(), Path(HydraConfig.get().runtime.output_dir))
@@ -49,23 +59,51 @@ def main() -> int:
     """Runs the command line. Returns the exit code; of a sweep, the highest of its jobs."""
     OmegaConf.register_new_resolver("callring.pid", os.getpid, replace=True)
     register_schema()
-    if "stage=plan" in sys.argv[1:]:
-        # A plan leaves nothing behind, not even a run directory.
-        sys.argv += ["hydra.run.dir=.", "hydra.output_subdir=null"]
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        application()
+        with _plan_leaves_nothing():
+            application()
     except KeyboardInterrupt:
         return 130
+    except SystemExit as usage:
+        # argparse has said what is wrong, and exits with 2, which means nothing here.
+        return 1 if usage.code else 0
     except Exception as error:
         if not type(error).__module__.startswith(("hydra", "omegaconf")):
             raise
-        keys = _dotted_keys(OmegaConf.structured(Config))
-        print(f"error: {explain(error, CONF, keys)}", file=sys.stderr)
+        _say(error)
         return 1
     return max(_exit_codes, default=0)
+
+
+@contextlib.contextmanager
+def _plan_leaves_nothing() -> Iterator[None]:
+    """Gives a plan a run directory that goes away with it."""
+    if "stage=plan" not in sys.argv[1:]:
+        yield
+        return
+    given = sys.argv[:]
+    with tempfile.TemporaryDirectory(prefix="callring-plan-") as folder:
+        sys.argv += [f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]
+        try:
+            yield
+        finally:
+            sys.argv[:] = given
+
+
+def _say(error: Exception) -> None:
+    keys = _dotted_keys(OmegaConf.structured(Config))
+    print(f"error: {explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)}", file=sys.stderr)
+
+
+def _user_folders(arguments: list[str]) -> list[Path]:
+    """The folders that ``--config-dir`` names."""
+    short = ("--config-dir", "-cd")
+    joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config-dir=")]
+    apart = [value for option, value in zip(arguments, arguments[1:], strict=False) if option in short]
+    return [Path(folder) for folder in joined + apart]
 
 
 def _dotted_keys(config: Any, prefix: str = "") -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.store import Store, digest_of
 from runtime.chip_callable import ChipCallable
-from runtime.errors import BlobError, ConfigurationError
+from runtime.errors import BlobError, CompileError, SignatureMismatch
 
 if TYPE_CHECKING:
     from pipeline.model import ChipSpec
@@ -52,7 +52,17 @@ class CallableBuilder:
             return None
 
     def build(self, spec: ChipSpec) -> ChipCallable:
-        """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable."""
+        """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable, naming the callable."""
+        try:
+            return self._build(spec)
+        except CompileError as error:
+            said = f"workload.callables.{spec.name}: {error.args[0]}"
+            fields = {name: getattr(error, name) for name in ("output", "source")}
+            raise CompileError(said, **fields) from None
+        except (SignatureMismatch, BlobError) as error:
+            raise type(error)(f"workload.callables.{spec.name}: {error.args[0]}") from None
+
+    def _build(self, spec: ChipSpec) -> ChipCallable:
         from runtime.toolchain import KernelSource, build_chip_callable, included_files
 
         flags = (*spec.flags, *self._flags)
@@ -75,7 +85,8 @@ class CallableBuilder:
 
     def _primary_key(self, spec: ChipSpec) -> str:
         parts: list[str | bytes] = [_FORMAT, self._platform, self._compiler, repr((*spec.flags, *self._flags))]
-        parts += [spec.entry, repr(spec.signature), repr([(k.name, k.signature, k.func_id, k.core_kind) for k in spec.kernels])]
+        kernels = [(k.name, k.signature, k.func_id, k.core_kind) for k in spec.kernels]
+        parts += [spec.entry, repr(spec.signature), repr(kernels)]
         for source in _sources(spec):
             parts += [source.name, source.read_bytes()]
         return digest_of(*parts)
@@ -113,10 +124,3 @@ def _compiler_identity(store: Store) -> str:
         known = compiler_identity()
         store.write_note(name, known)
     return known
-
-
-def require_sources(spec: ChipSpec) -> None:
-    """Refuses a callable whose sources are not there. Raises ConfigurationError naming key and file."""
-    for source in _sources(spec):
-        if not source.is_file():
-            raise ConfigurationError(f"workload.callables.{spec.name}: source {source.name!r} does not exist")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from pipeline.messages import near
 from pipeline.model import ChipSpec, KernelSpec, PythonSpec
 from pipeline.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
 from pipeline.targets import resolve_target
@@ -53,9 +53,8 @@ def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
     known = {field.name: field for field in dataclasses.fields(schema)}
     for name, value in config.items():
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise ConfigurationError(f"{key}.{name}: no such key; {hint}")
+            hint = near(str(name), known) or f"; known are {', '.join(known)}"
+            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{hint}")
         field = known[name]
         wanted = _TYPES[str(field.type).partition("[")[0]]
         if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
@@ -65,12 +64,12 @@ def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
 
 def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path]) -> ChipSpec:
     values: ChipCallableConfig = _fields(ChipCallableConfig, config, key)
-    kernels = [
-        _fields(KernelConfig, kernel, f"{key}.kernels[{i}]") if isinstance(kernel, Mapping) else None
+    if not all(isinstance(kernel, Mapping) for kernel in values.kernels):
+        raise ConfigurationError(f"{key}.kernels: each is a mapping with name, source and signature")
+    kernels: list[KernelConfig] = [
+        _fields(KernelConfig, cast("Mapping[str, Any]", kernel), f"{key}.kernels[{i}]")
         for i, kernel in enumerate(values.kernels)
     ]
-    if None in kernels:
-        raise ConfigurationError(f"{key}.kernels: each is a mapping with name, source and signature")
     signature = _signature(values.signature, f"{key}.signature")
     if not values.source and not kernels:
         raise ConfigurationError(f"{key}: give source or kernels")
@@ -100,7 +99,7 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
 def _signature(words: Sequence[Any], key: str) -> tuple[int, ...]:
     for word in words:
         if word not in _DIRECTIONS:
-            raise ConfigurationError(f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}")
+            raise ConfigurationError(f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}{near(str(word), _DIRECTIONS)}")
     return tuple(_DIRECTIONS[word] for word in words)
 
 
@@ -111,7 +110,9 @@ def _source(name: str, key: str, folders: Sequence[Path]) -> Path:
         path = (folder / name).resolve()
         if path.is_file():
             return path
-    raise ConfigurationError(f"{key}={name!r}: this file does not exist (looked in the folders of the configs and the project)")
+    raise ConfigurationError(
+        f"{key}={name!r}: this file does not exist (looked in the folders of the configs and the project)"
+    )
 
 
 def _python(name: str, key: str, config: Mapping[str, Any], packages: Sequence[str]) -> PythonSpec:

@@ -163,7 +163,8 @@ class Job:
         environment = core_build.environment_for(core, described.sanitizer)
         if build_seconds:
             environment[_BUILT_BY_PARENT] = build_seconds
-        child = subprocess.Popen([sys.executable, "-m", "pipeline.job", str(request), str(self._output)], env=environment)
+        command = [sys.executable, "-m", "pipeline.job", str(request), str(self._output)]
+        child = subprocess.Popen(command, env=environment)
         while True:
             try:
                 return child.wait()
@@ -192,7 +193,8 @@ class Job:
         if self._json:
             print(result_text(document))
         elif self._config["stage"] == "report":
-            write_summary(document, sys.stdout)
+            # The error has been said, on standard error.
+            write_summary({**document, "error": None}, sys.stdout)
         if self._trace.tasks:
             kernels = {c.hashid: c.kernels for c in self._callables}
             trace = chrome_trace(self._trace, Processes(os.getpid(), self._children), record.names, kernels)

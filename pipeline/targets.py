@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.messages import near
 from runtime.errors import ConfigurationError
 
 
@@ -33,8 +34,11 @@ def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:
         value: Any = importlib.import_module(module_name)
     except ImportError as error:
         raise ConfigurationError(f"{key}={target!r}: module {module_name!r} cannot be imported: {error}") from None
+    except Exception as error:
+        said = f"importing module {module_name!r} fails with {type(error).__name__}: {error}"
+        raise ConfigurationError(f"{key}={target!r}: {said}") from error
     for part in qualname.split("."):
         if not hasattr(value, part):
-            raise ConfigurationError(f"{key}={target!r}: {module_name!r} has no {qualname!r}")
+            raise ConfigurationError(f"{key}={target!r}: {module_name!r} has no {qualname!r}{near(part, dir(value))}")
         value = getattr(value, part)
     return value

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.describe_callables import describe_callables
+from pipeline.messages import near
 from pipeline.model import Described
+from pipeline.schema import Config
 from pipeline.store import default_store
 from pipeline.targets import resolve_target
 from pipeline.workloads.base import Workload
-from runtime.errors import ConfigurationError
+from runtime import WorkerOptions
+from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
 
 _WORKLOAD_KEYS = ("name", "program", "callables", "repeat")
@@ -30,9 +34,11 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
         ConfigurationError: names the key, the value and what is allowed.
         PlatformUnavailable: the target needs what is not here.
     """
+    _require_known_keys(config, Config, "")
     topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
     chips, sub_workers = _topology(topology)
-    require_platform(target["platform"])
+    _require("target", lambda: require_platform(target["platform"]))
+    _require("worker", lambda: WorkerOptions(**config["worker"]))
     if build["sanitizer"] not in _SANITIZERS:
         raise ConfigurationError(f"build.sanitizer={build['sanitizer']!r}: one of {', '.join(map(repr, _SANITIZERS))}")
     if not isinstance(workload, Mapping):
@@ -40,7 +46,9 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
     packages = config["python_packages"]
     program = resolve_target(str(workload.get("program", "")), "workload.program", packages)
     if not (isinstance(program, type) and issubclass(program, Workload)):
-        raise ConfigurationError(f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload")
+        raise ConfigurationError(
+            f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
+        )
     settings = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
     made: Workload[Any] = program(settings, tuple(range(chips)), sub_workers)
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
@@ -70,10 +78,33 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
     )
 
 
+def _require_known_keys(config: Mapping[str, Any], schema: type[Any], prefix: str) -> None:
+    """Hydra lets ``+key=value`` add any key: refuses those that the schema does not have."""
+    known = {field.name: field.default_factory for field in dataclasses.fields(schema)}
+    for key, value in config.items():
+        if key not in known:
+            hint = near(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
+            raise ConfigurationError(f"{prefix}{key}={value!r}: no such key{hint}")
+        section = known[key]
+        if isinstance(section, type) and dataclasses.is_dataclass(section):
+            _require_known_keys(value, section, f"{prefix}{key}.")
+
+
+def _require(section: str, check: Callable[[], object]) -> None:
+    """Runs a check of the library, which does not know the keys of the configuration."""
+    try:
+        check()
+    except (ConfigurationError, PlatformUnavailable) as error:
+        raise type(error)(f"{section}.{error.args[0]}") from None
+
+
 def _topology(topology: Mapping[str, Any]) -> tuple[int, int]:
     level, chips, sub_workers = topology["level"], topology["chips"], topology["sub_workers"]
     if level != _NODE_LEVEL or topology["children"]:
-        raise ConfigurationError(f"topology.level={level}: 3 (a node of chips and sub-workers) without children")
+        raise ConfigurationError(
+            f"topology.level={level}: must be {_NODE_LEVEL}, the level of chips and sub-workers, without children "
+            f"(topology.chips={chips}, topology.children={topology['children']!r})"
+        )
     if chips < 1:
         raise ConfigurationError(f"topology.chips={chips}: at least 1; workloads run on chips")
     if sub_workers < 0:

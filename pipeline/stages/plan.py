@@ -29,7 +29,8 @@ def plan(described: Described, console: Console) -> None:
             hashed = chip_hashid(described, found) if found else ""
             console.action("cached" if found else "would build", spec.name, hashed=hashed)
     for python in described.python_callables:
-        hashed = "" if python.pickle_by_value else compute_callable_hashid(build_python_source_descriptor(python.target))
+        by_source = not python.pickle_by_value
+        hashed = compute_callable_hashid(build_python_source_descriptor(python.target)) if by_source else ""
         console.action("hashed", python.name, hashed=hashed)
     console.action("would start", f"parent: {described.chips} chips, {described.sub_workers} sub-workers")
     console.action("would run", f"{described.workload_name} on {described.topology} for {described.target}")
