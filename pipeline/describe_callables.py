@@ -99,7 +99,9 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
 def _signature(words: Sequence[Any], key: str) -> tuple[int, ...]:
     for word in words:
         if word not in _DIRECTIONS:
-            raise ConfigurationError(f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}{near(str(word), _DIRECTIONS)}")
+            raise ConfigurationError(
+                f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}{near(str(word), _DIRECTIONS)}"
+            )
     return tuple(_DIRECTIONS[word] for word in words)
 
 
