@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
@@ -102,7 +103,7 @@ def _user_folders(arguments: list[str]) -> list[Path]:
     """The folders that ``--config-dir`` names."""
     short = ("--config-dir", "-cd")
     joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config-dir=")]
-    apart = [value for option, value in zip(arguments, arguments[1:], strict=False) if option in short]
+    apart = [value for option, value in itertools.pairwise(arguments) if option in short]
     return [Path(folder) for folder in joined + apart]
 
 
