@@ -49,11 +49,11 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
     verification = document["verification"]
     lines = []
     if verification is not None:
-        lines.append(f"{'verified' if verification['passed'] else 'differs':<12}{verification['message']}")
+        lines.append(f"{'verified' if verification['passed'] else 'differs':<11} {verification['message']}")
     seconds = sum(stage["seconds"] for stage in document["stages"])
     tasks = document["tasks"]["count"]
     lines.append(
-        f"{document['status']:<12}{document['workload']} on {document['topology']} ({document['target']}, "
+        f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
         f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'} in {duration(seconds)}"
     )
     return lines
