@@ -50,10 +50,11 @@ def run_job(config: DictConfig) -> int:
 
 
 def _config_folders() -> list[Path]:
-    """The folders from which configs came, the user's first: sources are named relative to them."""
+    """The folders from which configs came, the user's first, each with its parent: sources are relative to them."""
     sources = HydraConfig.get().runtime.config_sources
     folders = [Path(source.path) for source in sources if source.schema == "file"]
-    return [folder for folder in folders if folder != CONF] + [CONF, CONF.parent]
+    ordered = [folder for folder in folders if folder != CONF] + [CONF]
+    return [place for folder in ordered for place in (folder, folder.resolve().parent)]
 
 
 def main() -> int:

@@ -99,9 +99,8 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
 def _signature(words: Sequence[Any], key: str) -> tuple[int, ...]:
     for word in words:
         if word not in _DIRECTIONS:
-            raise ConfigurationError(
-                f"{key}: {word!r} is none of {', '.join(_DIRECTIONS)}{near(str(word), _DIRECTIONS)}"
-            )
+            known = ", ".join(_DIRECTIONS)
+            raise ConfigurationError(f"{key}: {word!r} is none of {known}{near(str(word), _DIRECTIONS)}")
     return tuple(_DIRECTIONS[word] for word in words)
 
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from pipeline import core_build
 from pipeline.console import Console
-from pipeline.exit_codes import exit_code_of, message_of
+from pipeline.exit_codes import TASK_FAILED, exit_code_of, message_of
 from pipeline.model import Built, Described, Executed, Registered, Verified
 from pipeline.report.provenance import provenance
 from pipeline.report.record import CallableRecord, RunRecord
@@ -65,12 +65,14 @@ class Job:
         if self._exit_code is not None:
             return self._exit_code  # another process did the work and has reported
         code = 0 if error is None else exit_code_of(error)
+        message = None if error is None else message_of(error)
         if error is None and self._verification is not None and not self._verification.passed:
-            code = 4
-        if error is not None:
-            self._console.error(f"error: {message_of(error)}")
+            code = TASK_FAILED
+            message = f"verification differs: {self._verification.message}"
+        if message is not None:
+            self._console.error(f"error: {message}")
         if self._config["stage"] != "plan":
-            self._report(code, None if error is None else message_of(error))
+            self._report(code, message)
         if isinstance(error, KeyboardInterrupt):
             raise error
         return code

@@ -59,8 +59,8 @@ Library::~Library() {
     // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
     // be closed, or the next image under that number would be taken for this one.
     if (::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
-        static_cast<void>(std::make_unique<SealedPayload>(std::move(image_))
-                              .release());  // NOLINT(bugprone-unused-return-value): kept for good, see above
+        // NOLINTNEXTLINE(bugprone-unused-return-value): kept for good, as said above
+        static_cast<void>(std::make_unique<SealedPayload>(std::move(image_)).release());
     }
 }
 
