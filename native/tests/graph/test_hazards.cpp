@@ -65,7 +65,7 @@ std::vector<ByteRange> random_ranges(std::mt19937& random) {
 
 }  // namespace
 
-TEST_CASE("A read follows the last writer of its bytes and nobody else") {
+TEST_CASE("a read follows the last writer of its bytes and nobody else") {
     HazardMap map;
     CHECK(record(map, 0, {{7, 0, 10}}, Access::write).empty());
     CHECK(record(map, 1, {{7, 0, 10}}, Access::write) == Ids{0});
@@ -73,7 +73,7 @@ TEST_CASE("A read follows the last writer of its bytes and nobody else") {
     CHECK(record(map, 3, {{7, 5, 6}}, Access::read) == Ids{1});
 }
 
-TEST_CASE("A write follows the last writer and all who read since") {
+TEST_CASE("a write follows the last writer and all who read since") {
     HazardMap map;
     record(map, 0, {{7, 0, 10}}, Access::write);
     record(map, 1, {{7, 0, 4}}, Access::read);
@@ -83,13 +83,13 @@ TEST_CASE("A write follows the last writer and all who read since") {
     CHECK(record(map, 5, {{7, 0, 10}}, Access::write) == Ids{4});
 }
 
-TEST_CASE("A write over bytes that were only read follows their readers") {
+TEST_CASE("a write over bytes that were only read follows their readers") {
     HazardMap map;
     CHECK(record(map, 0, {{7, 0, 10}}, Access::read).empty());
     CHECK(record(map, 1, {{7, 9, 12}}, Access::write) == Ids{0});
 }
 
-TEST_CASE("Adjacent ranges and other spaces are independent") {
+TEST_CASE("adjacent ranges and other spaces are independent") {
     HazardMap map;
     record(map, 0, {{7, 0, 10}}, Access::write);
     CHECK(record(map, 1, {{7, 10, 20}}, Access::write).empty());
@@ -98,7 +98,7 @@ TEST_CASE("Adjacent ranges and other spaces are independent") {
     CHECK(record(map, 4, {{7, 4, 4}}, Access::write).empty());
 }
 
-TEST_CASE("A task that reads and writes the same bytes does not wait for itself") {
+TEST_CASE("a task that reads and writes the same bytes does not wait for itself") {
     HazardMap map;
     Ids dependencies;
     const std::array range{ByteRange{7, 0, 10}};
@@ -109,7 +109,7 @@ TEST_CASE("A task that reads and writes the same bytes does not wait for itself"
     CHECK(record(map, 1, {{7, 0, 10}}, Access::read) == Ids{0});
 }
 
-TEST_CASE("Dependencies that were collected before are kept, in order and once") {
+TEST_CASE("dependencies that were collected before are kept, in order and once") {
     HazardMap map;
     record(map, 3, {{7, 0, 10}}, Access::write);
     Ids dependencies{9, 3};
@@ -117,7 +117,7 @@ TEST_CASE("Dependencies that were collected before are kept, in order and once")
     CHECK(dependencies == Ids{3, 9});
 }
 
-TEST_CASE("Random programs have exactly the dependencies that a byte-by-byte history gives") {
+TEST_CASE("random programs have exactly the dependencies that a byte-by-byte history gives") {
     for (std::uint32_t seed = 0; seed < 60; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
@@ -138,7 +138,7 @@ TEST_CASE("Random programs have exactly the dependencies that a byte-by-byte his
     }
 }
 
-TEST_CASE("Forgetting what ended well loses no dependency on what did not") {
+TEST_CASE("forgetting what ended well loses no dependency on what did not") {
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
@@ -165,7 +165,7 @@ TEST_CASE("Forgetting what ended well loses no dependency on what did not") {
     }
 }
 
-TEST_CASE("Data that is read for ever and never written does not grow the map") {
+TEST_CASE("data that is read for ever and never written does not grow the map") {
     HazardMap map;
     std::uint64_t asked = 0;
     const auto ended = [&](TaskId) {
@@ -187,7 +187,7 @@ TEST_CASE("Data that is read for ever and never written does not grow the map") 
     CHECK(dependencies.empty());
 }
 
-TEST_CASE("Buffers that come and go do not grow the map") {
+TEST_CASE("buffers that come and go do not grow the map") {
     HazardMap map;
     std::size_t most = 0;
     Ids dependencies;
@@ -199,7 +199,7 @@ TEST_CASE("Buffers that come and go do not grow the map") {
     CHECK(most <= 512);
 }
 
-TEST_CASE("Slices that were written one by one become one segment when they are overwritten as a whole") {
+TEST_CASE("slices that were written one by one become one segment when they are overwritten as a whole") {
     HazardMap map;
     for (TaskId task = 0; task < 100; ++task) {
         record(map, task, {{7, task * 10, (task + 1) * 10}}, Access::write);
@@ -209,7 +209,7 @@ TEST_CASE("Slices that were written one by one become one segment when they are 
     CHECK(map.segment_count() == 1);
 }
 
-TEST_CASE("A cleared map knows nothing") {
+TEST_CASE("a cleared map knows nothing") {
     HazardMap map;
     record(map, 0, {{7, 0, 10}}, Access::write);
     map.clear();

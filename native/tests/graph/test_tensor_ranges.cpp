@@ -55,28 +55,28 @@ std::set<std::uint64_t> bytes_of_ranges(const std::vector<ByteRange>& ranges) {
 
 }  // namespace
 
-TEST_CASE("A contiguous view is one range whatever its rank") {
+TEST_CASE("a contiguous view is one range whatever its rank") {
     CHECK(ranges_of(128, 4, {}, {}) == std::vector<ByteRange>{{3, 128, 132}});
     CHECK(ranges_of(128, 4, {5}, {1}) == std::vector<ByteRange>{{3, 128, 148}});
     CHECK(ranges_of(128, 4, {100, 100, 100}, {10000, 100, 1}) == std::vector<ByteRange>{{3, 128, 4'000'128}});
     CHECK(ranges_of(128, 4, {3, 1, 5}, {5, 99, 1}) == std::vector<ByteRange>{{3, 128, 188}});
 }
 
-TEST_CASE("A transposed or reversed view touches the same bytes as the original") {
+TEST_CASE("a transposed or reversed view touches the same bytes as the original") {
     const auto original = ranges_of(0, 8, {4, 6}, {6, 1});
     CHECK(ranges_of(0, 8, {6, 4}, {1, 6}) == original);
     CHECK(ranges_of(std::uint64_t{23} * 8, 8, {4, 6}, {-6, -1}) == original);
 }
 
-TEST_CASE("A view without elements touches nothing") {
+TEST_CASE("a view without elements touches nothing") {
     CHECK(ranges_of(128, 4, {5, 0, 2}, {2, 2, 1}).empty());
 }
 
-TEST_CASE("A broadcast axis adds no bytes") {
+TEST_CASE("a broadcast axis adds no bytes") {
     CHECK(ranges_of(128, 4, {1'000'000, 2}, {0, 1}) == std::vector<ByteRange>{{3, 128, 136}});
 }
 
-TEST_CASE("Interleaved column blocks of one matrix are disjoint while 64 pieces are enough") {
+TEST_CASE("interleaved column blocks of one matrix are disjoint while 64 pieces are enough") {
     const auto left = ranges_of(0, 4, {64, 8}, {16, 1});
     const auto right = ranges_of(32, 4, {64, 8}, {16, 1});
     CHECK(left.size() == 64);
@@ -85,7 +85,7 @@ TEST_CASE("Interleaved column blocks of one matrix are disjoint while 64 pieces 
     }
 }
 
-TEST_CASE("More than 64 pieces are covered by fewer, larger ones") {
+TEST_CASE("more than 64 pieces are covered by fewer, larger ones") {
     CHECK(ranges_of(0, 4, {65, 8}, {16, 1}) == std::vector<ByteRange>{{3, 0, (64 * 64) + 32}});
     // The outer axis stays exact: the gaps between the 4 planes are not claimed.
     const auto planes = ranges_of(0, 4, {4, 65, 8}, {2000, 16, 1});
@@ -93,13 +93,13 @@ TEST_CASE("More than 64 pieces are covered by fewer, larger ones") {
     CHECK(planes[0].end < planes[1].begin);
 }
 
-TEST_CASE("Ranges are appended behind what is there") {
+TEST_CASE("ranges are appended behind what is there") {
     std::vector<ByteRange> ranges{{3, 0, 500}};
     append_ranges(3, 128, 4, Extents{5}, Extents{1}, ranges);
     CHECK(ranges == std::vector<ByteRange>{{3, 0, 500}, {3, 128, 148}});
 }
 
-TEST_CASE("Random views are covered, ascending and disjoint, and exact where 64 pieces are enough") {
+TEST_CASE("random views are covered, ascending and disjoint, and exact where 64 pieces are enough") {
     std::mt19937 random(5);
     int exact = 0;
     for (int round = 0; round < 3000; ++round) {

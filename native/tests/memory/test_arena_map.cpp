@@ -22,7 +22,7 @@ UniqueFd arena_fd(std::uint64_t bytes) {
 
 }  // namespace
 
-TEST_CASE("What the parent writes into a buffer is what the child reads at the same place") {
+TEST_CASE("what the parent writes into a buffer is what the child reads at the same place") {
     const auto pool = std::make_shared<MemoryPool>(65536, 65536);
     REQUIRE(pool->allocate(100).ok());
     auto buffer = pool->allocate(100);
@@ -36,7 +36,7 @@ TEST_CASE("What the parent writes into a buffer is what the child reads at the s
     CHECK((*address)[99] == std::byte{42});
 }
 
-TEST_CASE("Only bytes inside a mapped arena resolve") {
+TEST_CASE("only bytes inside a mapped arena resolve") {
     ArenaMap arenas;
     REQUIRE(arenas.attach(2, arena_fd(4096)).ok());
     CHECK(arenas.resolve(2, 0, 4096).ok());
@@ -58,7 +58,7 @@ TEST_CASE("Only bytes inside a mapped arena resolve") {
     }
 }
 
-TEST_CASE("An id is mapped once, and only within the table") {
+TEST_CASE("an id is mapped once, and only within the table") {
     ArenaMap arenas;
     REQUIRE(arenas.attach(0, arena_fd(4096)).ok());
     const auto first = arenas.resolve(0, 0, 1);
@@ -68,7 +68,7 @@ TEST_CASE("An id is mapped once, and only within the table") {
     CHECK_FALSE(arenas.resolve(0, 0, 8192).ok());
 }
 
-TEST_CASE("Memory that another process could shrink is refused") {
+TEST_CASE("memory that another process could shrink is refused") {
     UniqueFd fd(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     REQUIRE(::ftruncate(fd.get(), 4096) == 0);
     ArenaMap arenas;
@@ -76,7 +76,7 @@ TEST_CASE("Memory that another process could shrink is refused") {
     CHECK_FALSE(arenas.resolve(0, 0, 1).ok());
 }
 
-TEST_CASE("Arenas can be attached while another thread resolves") {
+TEST_CASE("arenas can be attached while another thread resolves") {
     ArenaMap arenas;
     std::atomic<std::uint32_t> attached{0};
     std::thread control([&] {

@@ -14,7 +14,7 @@ namespace {
 using Blocks = std::map<std::uint64_t, std::uint64_t>;  // offset to size
 }  // namespace
 
-TEST_CASE("Blocks are aligned, and a request of nothing gets an address of its own") {
+TEST_CASE("blocks are aligned, and a request of nothing gets an address of its own") {
     BlockAllocator allocator(1024);
     CHECK(allocator.allocate(1) == 0);
     CHECK(allocator.allocate(0) == 64);
@@ -22,7 +22,7 @@ TEST_CASE("Blocks are aligned, and a request of nothing gets an address of its o
     CHECK(allocator.allocate(64) == 256);
 }
 
-TEST_CASE("A request that fits no free block is refused and changes nothing") {
+TEST_CASE("a request that fits no free block is refused and changes nothing") {
     BlockAllocator allocator(256);
     CHECK_FALSE(allocator.allocate(257).has_value());
     CHECK(allocator.allocate(256) == 0);
@@ -31,7 +31,7 @@ TEST_CASE("A request that fits no free block is refused and changes nothing") {
     CHECK(allocator.free_blocks() == Blocks{{0, 256}});
 }
 
-TEST_CASE("A request takes the smallest free block that is large enough") {
+TEST_CASE("a request takes the smallest free block that is large enough") {
     BlockAllocator allocator(1024);
     const std::vector<std::uint64_t> sizes{256, 64, 128, 64, 512};
     std::vector<std::uint64_t> offsets;
@@ -45,7 +45,7 @@ TEST_CASE("A request takes the smallest free block that is large enough") {
     CHECK(allocator.allocate(200) == offsets[0]);
 }
 
-TEST_CASE("A released block joins the free blocks on both sides of it") {
+TEST_CASE("a released block joins the free blocks on both sides of it") {
     BlockAllocator allocator(192);
     allocator.allocate(64);
     allocator.allocate(64);
@@ -57,13 +57,13 @@ TEST_CASE("A released block joins the free blocks on both sides of it") {
     CHECK(allocator.free_blocks() == Blocks{{0, 192}});
 }
 
-TEST_CASE("An arena that is no multiple of the alignment loses its tail") {
+TEST_CASE("an arena that is no multiple of the alignment loses its tail") {
     BlockAllocator allocator(130);
     CHECK(allocator.free_blocks() == Blocks{{0, 128}});
     CHECK(BlockAllocator(63).free_blocks().empty());
 }
 
-TEST_CASE("Random requests never overlap, and freeing everything gives one free block again") {
+TEST_CASE("random requests never overlap, and freeing everything gives one free block again") {
     constexpr std::uint64_t kCapacity = std::uint64_t{1} << 20U;
     for (std::uint32_t seed = 0; seed < 10; ++seed) {
         CAPTURE(seed);

@@ -24,7 +24,7 @@ std::shared_ptr<MemoryPool> make_pool(std::uint64_t limit = 16 * kArena) {
 
 }  // namespace
 
-TEST_CASE("Buffers of a pool are aligned, disjoint and lie where they say") {
+TEST_CASE("buffers of a pool are aligned, disjoint and lie where they say") {
     const auto pool = make_pool();
     auto first = pool->allocate(100);
     auto second = pool->allocate(100);
@@ -39,7 +39,7 @@ TEST_CASE("Buffers of a pool are aligned, disjoint and lie where they say") {
     CHECK((*second)->data() == arenas[0]->data() + (*second)->offset());
 }
 
-TEST_CASE("A buffer of no bytes is legal") {
+TEST_CASE("a buffer of no bytes is legal") {
     const auto pool = make_pool();
     auto buffer = pool->allocate(0);
     REQUIRE(buffer.ok());
@@ -47,14 +47,14 @@ TEST_CASE("A buffer of no bytes is legal") {
     CHECK((*buffer)->data() != nullptr);
 }
 
-TEST_CASE("An arena is sealed against a change of its size") {
+TEST_CASE("an arena is sealed against a change of its size") {
     const auto pool = make_pool();
     REQUIRE(pool->allocate(1).ok());
     const int seals = ::fcntl(pool->arenas()[0]->fd(), F_GET_SEALS);
     CHECK((seals & (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) == (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 }
 
-TEST_CASE("A pool grows by a whole arena, or by what one large buffer needs") {
+TEST_CASE("a pool grows by a whole arena, or by what one large buffer needs") {
     const auto pool = make_pool();
     auto small = pool->allocate(kArena);
     auto large = pool->allocate((3 * kArena) + 1);
@@ -65,7 +65,7 @@ TEST_CASE("A pool grows by a whole arena, or by what one large buffer needs") {
     CHECK(arenas[1]->size() == (3 * kArena) + 4096);
 }
 
-TEST_CASE("What is released is used again before the pool grows") {
+TEST_CASE("what is released is used again before the pool grows") {
     const auto pool = make_pool();
     for (int round = 0; round < 100; ++round) {
         REQUIRE(pool->allocate(kArena).ok());
@@ -74,7 +74,7 @@ TEST_CASE("What is released is used again before the pool grows") {
     CHECK(pool->bytes_in_use() == 0);
 }
 
-TEST_CASE("A recycled block gets a new id") {
+TEST_CASE("a recycled block gets a new id") {
     const auto pool = make_pool();
     std::uint64_t id = 0;
     std::uint64_t offset = 0;
@@ -90,7 +90,7 @@ TEST_CASE("A recycled block gets a new id") {
     CHECK((*again)->id() != id);
 }
 
-TEST_CASE("Bytes in use count what buffers occupy") {
+TEST_CASE("bytes in use count what buffers occupy") {
     const auto pool = make_pool();
     auto first = pool->allocate(65);
     auto second = pool->allocate(1);
@@ -99,7 +99,7 @@ TEST_CASE("Bytes in use count what buffers occupy") {
     CHECK(pool->bytes_in_use() == 64);
 }
 
-TEST_CASE("The limit is refused by name and can be reached again") {
+TEST_CASE("the limit is refused by name and can be reached again") {
     const auto pool = make_pool(2 * kArena);
     auto first = pool->allocate(kArena);
     auto second = pool->allocate(kArena);
@@ -112,7 +112,7 @@ TEST_CASE("The limit is refused by name and can be reached again") {
     CHECK(pool->allocate(1).ok());
 }
 
-TEST_CASE("Requests near the end of the number range are refused") {
+TEST_CASE("requests near the end of the number range are refused") {
     for (const std::uint64_t limit : {2 * kArena, UINT64_MAX}) {
         const auto pool = make_pool(limit);
         for (const std::uint64_t bytes : {UINT64_MAX, UINT64_MAX - 63, UINT64_MAX - 4096, UINT64_MAX / 2}) {
@@ -126,11 +126,12 @@ TEST_CASE("Requests near the end of the number range are refused") {
     }
 }
 
-TEST_CASE("The hook sees an arena before anything lies in it, without the pool's lock") {
+TEST_CASE("the hook sees an arena before anything lies in it, without the pool's lock") {
     const auto pool = make_pool();
     std::vector<std::uint32_t> announced;
     std::uint64_t in_use = 1;
     pool->set_new_arena_hook([&](const Arena& arena) -> Result<void> {
+        CHECK(pool->arenas().size() == announced.size());  // not among the arenas that are in use
         announced.push_back(arena.id());
         in_use = pool->bytes_in_use();  // would deadlock under the lock
         return {};
@@ -144,7 +145,7 @@ TEST_CASE("The hook sees an arena before anything lies in it, without the pool's
     CHECK(announced == std::vector<std::uint32_t>{(*first)->arena_id(), (*third)->arena_id()});
 }
 
-TEST_CASE("An arena whose hook fails is never used, and its size is not lost to the limit") {
+TEST_CASE("an arena whose hook fails is never used, and its size is not lost to the limit") {
     const auto pool = make_pool(kArena);
     pool->set_new_arena_hook([](const Arena&) -> Result<void> { return Error{Code::timeout, "chip 3 is silent"}; });
     auto refused = pool->allocate(10);
@@ -156,7 +157,7 @@ TEST_CASE("An arena whose hook fails is never used, and its size is not lost to 
     CHECK(pool->allocate(10).ok());
 }
 
-TEST_CASE("A buffer keeps its memory when the pool is gone") {
+TEST_CASE("a buffer keeps its memory when the pool is gone") {
     auto pool = make_pool();
     auto buffer = pool->allocate(1000);
     REQUIRE(buffer.ok());
@@ -165,7 +166,7 @@ TEST_CASE("A buffer keeps its memory when the pool is gone") {
     CHECK((*buffer)->data()[999] == std::byte{7});
 }
 
-TEST_CASE("Threads share a pool: nobody gets bytes of another, and all come back") {
+TEST_CASE("threads share a pool: nobody gets bytes of another, and all come back") {
     const auto pool = make_pool(64 * kArena);
     std::vector<std::thread> threads;
     std::vector<int> clashes(4, 0);

@@ -32,7 +32,7 @@ UniqueFd memfd_with(const std::vector<std::byte>& bytes, int seals) {
 
 }  // namespace
 
-TEST_CASE("A payload arrives on the other side as it was") {
+TEST_CASE("a payload arrives on the other side as it was") {
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{1'000'003}}) {
         CAPTURE(size);
         const auto bytes = some_bytes(size);
@@ -46,7 +46,7 @@ TEST_CASE("A payload arrives on the other side as it was") {
     }
 }
 
-TEST_CASE("A payload cannot be written, resized, unsealed or mapped for writing") {
+TEST_CASE("a payload cannot be written, resized, unsealed or mapped for writing") {
     auto payload = SealedPayload::create(some_bytes(100));
     REQUIRE(payload.ok());
     const int fd = payload->fd();
@@ -58,7 +58,7 @@ TEST_CASE("A payload cannot be written, resized, unsealed or mapped for writing"
     CHECK((::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 }
 
-TEST_CASE("A descriptor that lacks any of the four seals is refused") {
+TEST_CASE("a descriptor that lacks any of the four seals is refused") {
     constexpr std::array kSeals{F_SEAL_WRITE, F_SEAL_GROW, F_SEAL_SHRINK, F_SEAL_SEAL};
     constexpr int kAll = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
     for (const int missing : kSeals) {
@@ -70,7 +70,7 @@ TEST_CASE("A descriptor that lacks any of the four seals is refused") {
     CHECK(SealedPayload::adopt(memfd_with(some_bytes(10), kAll)).ok());
 }
 
-TEST_CASE("A descriptor that is no memfd, or none at all, is refused") {
+TEST_CASE("a descriptor that is no memfd, or none at all, is refused") {
     std::array<int, 2> ends{};
     REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
     const UniqueFd writer(ends[1]);
@@ -80,7 +80,7 @@ TEST_CASE("A descriptor that is no memfd, or none at all, is refused") {
     CHECK_FALSE(SealedPayload::adopt(UniqueFd()).ok());
 }
 
-TEST_CASE("Moving a payload does not move its bytes") {
+TEST_CASE("moving a payload does not move its bytes") {
     auto created = SealedPayload::create(some_bytes(100));
     REQUIRE(created.ok());
     SealedPayload first = std::move(created).value();
