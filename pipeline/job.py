@@ -18,7 +18,7 @@ from pipeline.exit_codes import TASK_FAILED, exit_code_of, message_of
 from pipeline.model import Built, Described, Executed, Registered, Verified
 from pipeline.report.provenance import provenance
 from pipeline.report.record import CallableRecord, RunRecord
-from pipeline.report.result import result_document, write_result
+from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
 from pipeline.report.trace import Processes, chrome_trace, write_trace
 from pipeline.stages.build import build_callables, chip_hashid
@@ -176,7 +176,6 @@ class Job:
 
     def _report(self, code: int, error: str | None) -> None:
         described = self._described
-        compiler = None
         record = RunRecord(
             workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
             topology=self._config["topology"]["name"],
@@ -184,7 +183,7 @@ class Job:
             build=self._config["build"]["name"],
             exit_code=code,
             configuration=self._config,
-            provenance=provenance(compiler),
+            provenance=provenance(),
             callables=self._callables,
             stages=self._console.stages,
             children=self._children,
@@ -194,9 +193,7 @@ class Job:
         )
         document = result_document(record)
         if self._json:
-            import json
-
-            print(json.dumps(document, default=str))
+            print(result_text(document))
         elif self._config["stage"] == "report":
             # The error has been said, on standard error.
             write_summary({**document, "error": None}, sys.stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,9 @@ def dtype_name(dtype: npt.DTypeLike | str) -> str:
 
 
 def _shape(shape: int | Sequence[int]) -> list[int]:
-    return [shape] if isinstance(shape, int) else [int(extent) for extent in shape]
+    if isinstance(shape, int | np.integer):
+        return [operator.index(shape)]
+    return [operator.index(extent) for extent in shape]
 
 
 def empty(pool: _core.MemoryPool, shape: int | Sequence[int], dtype: npt.DTypeLike) -> Tensor:
@@ -116,7 +119,7 @@ def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs
     """The engine's form of ``args``; plain arrays are copied into shared memory here."""
     if args is None or not args._arrays:
         return None if args is None else args._native
+    native = args._native.copy()  # `args` may be submitted again, with other content in its arrays
     for tag, array in args._arrays:
-        args._native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)
-    args._arrays.clear()
-    return args._native
+        native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)
+    return native

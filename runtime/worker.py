@@ -358,4 +358,11 @@ def _positional_parameters(function: Callable[..., Any]) -> int:
         return 3
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return 3
-    return min(3, sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters))
+    count = 0
+    for parameter in parameters:
+        positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        # `lambda o, i=i: ...` binds a variable of a loop and takes nothing from us.
+        if not positional or (parameter.default is not parameter.empty and parameter.name not in ("args", "config")):
+            break
+        count += 1
+    return min(3, count)

@@ -61,11 +61,21 @@ std::vector<py::ssize_t> byte_strides(const TensorView& tensor) {
     return strides;
 }
 
-// An array over the tensor's own memory; `self` keeps that memory alive.
-py::array to_numpy(const py::object& self) {
+py::array array_over(const py::object& self, const py::dtype& dtype) {
     const auto& tensor = self.cast<const TensorView&>();
     std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
-    return {numpy_dtype(tensor.dtype), std::move(shape), byte_strides(tensor), tensor.data(), self};
+    return {dtype, std::move(shape), byte_strides(tensor), tensor.data(), self};
+}
+
+// An array over the tensor's own memory; `self` keeps that memory alive.
+py::array to_numpy(const py::object& self) {
+    return array_over(self, numpy_dtype(self.cast<const TensorView&>().dtype));
+}
+
+// The same for NumPy's indexing alone: views need the size of an element, not its type, so bfloat16 has them too.
+py::array to_indexable(const py::object& self) {
+    const std::uint32_t dtype = self.cast<const TensorView&>().dtype;
+    return array_over(self, numpy_dtype(dtype == CALLRING_BFLOAT16 ? std::uint32_t{CALLRING_UINT16} : dtype));
 }
 
 // The tensor behind an array that is a view of `self`'s memory, as NumPy's own indexing made it.
@@ -75,8 +85,10 @@ TensorView from_view(const TensorView& tensor, const py::array& view) {
         throw py::value_error("a tensor has at most 8 dimensions");
     }
     const auto bytes = static_cast<std::int64_t>(element_bytes(tensor.dtype));
-    const auto* base = static_cast<const std::byte*>(view.data());
-    result.offset = tensor.buffer->offset() + static_cast<std::uint64_t>(base - tensor.buffer->data());
+    if (view.size() > 0) {  // the address of no elements says nothing
+        const auto* base = static_cast<const std::byte*>(view.data());
+        result.offset = tensor.buffer->offset() + static_cast<std::uint64_t>(base - tensor.buffer->data());
+    }
     result.rank = static_cast<std::uint32_t>(view.ndim());
     result.shape.fill(0);
     result.strides.fill(0);
@@ -87,9 +99,42 @@ TensorView from_view(const TensorView& tensor, const py::array& view) {
     return result;
 }
 
+// `index` with nothing in it for which NumPy would copy: booleans and arrays, also those that can pass for an integer.
+py::tuple basic_index(const py::object& index) {
+    py::list parts;
+    bool has_ellipsis = false;
+    for (const py::handle part : py::isinstance<py::tuple>(index) ? py::tuple(index) : py::make_tuple(index)) {
+        has_ellipsis = has_ellipsis || part.ptr() == Py_Ellipsis;
+        if (part.ptr() == Py_Ellipsis || part.is_none() || py::isinstance<py::slice>(part)) {
+            parts.append(part);
+            continue;
+        }
+        const auto number = py::reinterpret_steal<py::object>(
+            py::isinstance<py::bool_>(part) || PyIndex_Check(part.ptr()) == 0 ? nullptr : PyNumber_Index(part.ptr()));
+        if (!number) {
+            PyErr_Clear();
+            throw py::type_error("a tensor is indexed with integers and slices only: its views share memory");
+        }
+        parts.append(number);
+    }
+    // An ellipsis keeps NumPy from returning a scalar, which would be a copy.
+    if (!has_ellipsis) {
+        parts.append(py::ellipsis());
+    }
+    return py::tuple(parts);
+}
+
+// numpy.float32(0.5) is no Python float, unlike numpy.float64(0.5).
+bool is_numpy_float(const py::object& value) {
+    return py::hasattr(value, "dtype") && py::str(value.attr("dtype").attr("kind")).equal(py::str("f"));
+}
+
 std::uint64_t to_scalar(const py::object& value) {
-    if (py::isinstance<py::float_>(value)) {
-        const double number = value.cast<double>();
+    if (py::isinstance<py::float_>(value) || is_numpy_float(value)) {
+        const double number = PyFloat_AsDouble(value.ptr());
+        if (PyErr_Occurred() != nullptr) {
+            throw py::error_already_set();
+        }
         std::uint64_t bits = 0;
         std::memcpy(&bits, &number, sizeof bits);
         return bits;
@@ -152,33 +197,18 @@ void register_memory(py::module_& module) {
         .def("__dlpack_device__", [](const py::object& self) { return to_numpy(self).attr("__dlpack_device__")(); })
         .def(
             "__getitem__",
-            [](const py::object& self, py::object index) {
-                // An ellipsis keeps NumPy from returning a scalar, which would be a copy.
-                if (!py::isinstance<py::tuple>(index)) {
-                    index = py::make_tuple(index);
-                }
-                bool has_ellipsis = false;
-                for (const py::handle part : index) {
-                    const bool ellipsis = part.ptr() == Py_Ellipsis;
-                    if (!ellipsis && !part.is_none() && !py::isinstance<py::slice>(part) &&
-                        PyIndex_Check(part.ptr()) == 0) {
-                        throw py::type_error(
-                            "a tensor is indexed with integers and slices only: its views share memory");
-                    }
-                    has_ellipsis = has_ellipsis || ellipsis;
-                }
-                const py::object full = has_ellipsis ? index : index + py::make_tuple(py::ellipsis());
+            [](const py::object& self, const py::object& index) {
                 return from_view(self.cast<const TensorView&>(),
-                                 to_numpy(self).attr("__getitem__")(full).cast<py::array>());
+                                 to_indexable(self).attr("__getitem__")(basic_index(index)).cast<py::array>());
             },
             "index"_a)
         .def("reshape",
              [](const py::object& self, const py::args& shape) {
-                 const py::object view = to_numpy(self).attr("reshape")(*shape);
+                 const py::array whole = to_indexable(self);
                  const auto& tensor = self.cast<const TensorView&>();
-                 const auto array = view.cast<py::array>();
+                 const auto array = whole.attr("reshape")(*shape).cast<py::array>();
                  if (array.size() > 0 &&
-                     !py::module_::import("numpy").attr("shares_memory")(array, to_numpy(self)).cast<bool>()) {
+                     !py::module_::import("numpy").attr("shares_memory")(array, whole).cast<bool>()) {
                      throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
                  }
                  return from_view(tensor, array);
@@ -186,8 +216,13 @@ void register_memory(py::module_& module) {
         .def("transpose",
              [](const py::object& self, const py::args& axes) {
                  return from_view(self.cast<const TensorView&>(),
-                                  to_numpy(self).attr("transpose")(*axes).cast<py::array>());
+                                  to_indexable(self).attr("transpose")(*axes).cast<py::array>());
              })
+        .def_property_readonly("T",
+                               [](const py::object& self) {
+                                   return from_view(self.cast<const TensorView&>(),
+                                                    to_indexable(self).attr("T").cast<py::array>());
+                               })
         .def("__len__",
              [](const TensorView& tensor) {
                  if (tensor.rank == 0) {
@@ -224,6 +259,7 @@ void register_memory(py::module_& module) {
         .def(
             "add_scalar", [](TaskArgs& args, const py::object& value) { args.scalars.push_back(to_scalar(value)); },
             "value"_a)
+        .def("copy", [](const TaskArgs& args) { return args; })
         .def_static("scalar_bits", &to_scalar, "value"_a)
         .def_property_readonly("tensor_count", [](const TaskArgs& args) { return args.tensors.size(); })
         .def_property_readonly("scalar_count", [](const TaskArgs& args) { return args.scalars.size(); });

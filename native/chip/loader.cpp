@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -58,7 +59,8 @@ Library::~Library() {
     // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
     // be closed, or the next image under that number would be taken for this one.
     if (::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
-        new SealedPayload(std::move(image_));  // NOLINT(cppcoreguidelines-owning-memory): kept for good, see above
+        // NOLINTNEXTLINE(bugprone-unused-return-value): kept for good, as said above
+        static_cast<void>(std::make_unique<SealedPayload>(std::move(image_)).release());
     }
 }
 

@@ -25,26 +25,35 @@ Encoder begin(CallableKind kind) {
     return encoder;
 }
 
-bool read_text(Decoder& decoder) {
-    const auto text = decoder.bytes();
-    return text && is_utf8(*text);
+bool read_texts(Decoder& decoder, int count) {
+    for (int i = 0; i < count; ++i) {
+        const auto text = decoder.bytes();
+        if (!text || !is_utf8(*text)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-bool read_digest(Decoder& decoder) {
-    const auto digest = decoder.bytes();
-    return digest && digest->size() == sizeof(Digest);
+bool read_digests(Decoder& decoder, int count) {
+    for (int i = 0; i < count; ++i) {
+        const auto digest = decoder.bytes();
+        if (!digest || digest->size() != sizeof(Digest)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool read_fields(Decoder& decoder, CallableKind kind) {
     switch (kind) {
         case CallableKind::chip_callable:
-            return read_text(decoder) && read_text(decoder) && read_text(decoder) && read_digest(decoder) &&
-                   read_digest(decoder);
+            return read_texts(decoder, 3) && read_digests(decoder, 2);
         case CallableKind::python_serialized:
             return decoder.u32() == kPayloadFormatVersion && decoder.u32() == kSerializerCloudpickle &&
-                   read_digest(decoder);
+                   read_digests(decoder, 1);
         case CallableKind::python_source:
-            return read_text(decoder) && read_text(decoder) && read_digest(decoder);
+            return read_texts(decoder, 2) && read_digests(decoder, 1);
     }
     return false;
 }

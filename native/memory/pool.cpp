@@ -1,6 +1,9 @@
 #include "memory/pool.h"
 
+#include <sys/types.h>
+
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -61,7 +64,8 @@ Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
     std::uint64_t size = 0;
     {
         const std::lock_guard lock(mutex_);
-        const bool fits = bytes <= limit_bytes_;
+        // Beyond off_t no file can be; the bound also keeps the rounding below from overflowing.
+        const bool fits = bytes <= std::min<std::uint64_t>(limit_bytes_, std::numeric_limits<off_t>::max());
         size = fits ? std::max(arena_bytes_, (BlockAllocator::rounded(bytes) + kPage - 1) / kPage * kPage) : 0;
         if (!fits || size > limit_bytes_ - std::min(limit_bytes_, capacity_)) {
             return Error{Code::out_of_memory, "shared memory for " + std::to_string(bytes) + " bytes: " +

@@ -46,7 +46,7 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
 Engine::~Engine() {
     if (::getpid() != owner_) {
         // A fork of the owner: the thread does not exist here and the children are not ours to end.
-        static_cast<void>(supervisor_.release());
+        [[maybe_unused]] const auto* not_ours = supervisor_.release();
         return;
     }
     static_cast<void>(close(0));

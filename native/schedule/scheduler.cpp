@@ -235,8 +235,9 @@ void Scheduler::balance_subs() {
             moved.push_back(std::move(busiest->in_flight.back()));
             busiest->in_flight.pop_back();
         }
-        for (auto task = moved.rbegin(); task != moved.rend(); ++task) {
-            push(*idle, *task, {});
+        std::reverse(moved.begin(), moved.end());
+        for (const TaskPtr& task : moved) {
+            push(*idle, task, {});
         }
         if (!moved.empty()) {
             idle->lane->wake();

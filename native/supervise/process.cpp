@@ -131,8 +131,7 @@ std::optional<ExitStatus> Process::try_reap() const noexcept {
 }
 
 bool die_with_parent() noexcept {
-    // The parent may have died before this call; then it is no longer our parent and no signal will come. The control
-    // socket's end of file ends us in that case, so a parent pid of 1 alone decides nothing.
+    // If the parent died before this call, no signal will come: then the control socket's end of file ends us.
     return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
 }
 

@@ -50,8 +50,7 @@ private:
     UniqueFd pidfd_;
 };
 
-// Called first in a child's main: dies with the parent (SIGKILL) even if the parent is killed and cannot tell us.
-// `parent` is the pid that the parent had when it started us; false if it has already gone.
+// Called first in a child's main: from now on it dies (SIGKILL) with whoever started it. False if that cannot be had.
 [[nodiscard]] bool die_with_parent() noexcept;
 
 }  // namespace callring

@@ -14,17 +14,13 @@ _PROJECT = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = ("callring", "numpy", "hydra-core", "omegaconf", "cloudpickle", "pybind11")
 
 
-def provenance(compiler: str | None = None) -> dict[str, Any]:
-    """The ``provenance`` of result.json. What cannot be found out is null, never guessed.
-
-    Args:
-        compiler: what the build used, in one line; None: nothing was compiled, nor looked up.
-    """
+def provenance() -> dict[str, Any]:
+    """The ``provenance`` of result.json. What cannot be found out is null, never guessed."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in _PACKAGES},
-        "compiler": compiler,
+        "compiler": _compiler(),
         "git": _git(),
         "machine": {
             "cpu": _cpu_model(),
@@ -40,6 +36,12 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def _compiler() -> str | None:
+    """The first line of what g++, which builds the core and the kernels, says of itself."""
+    words = _output("g++", "--version")
+    return words.splitlines()[0] if words else None
 
 
 def _git() -> dict[str, Any] | None:

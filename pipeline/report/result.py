@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pipeline.report.files import write_atomically
 from pipeline.report.statistics import task_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from pipeline.report.record import RunRecord, StageRecord
@@ -52,21 +54,25 @@ def result_document(record: RunRecord) -> dict[str, Any]:
     }
 
 
+def result_text(document: Mapping[str, Any]) -> str:
+    """The document as JSON. NumPy's scalars become plain; what JSON has no number for (NaN, infinities) a word."""
+    return json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
+
+
 def write_result(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes the document as JSON. What is not a number in JSON (NaN, infinities) becomes a string."""
-    text = json.dumps(_finite(document), indent=2, allow_nan=False, ensure_ascii=False)
-    write_atomically(path, text.encode() + b"\n")
+    """Writes ``result_text`` to ``path``."""
+    write_atomically(path, result_text(document).encode() + b"\n")
 
 
 def _stage(stage: StageRecord) -> dict[str, Any]:
     return {"name": stage.name, "seconds": stage.seconds, "actions": [asdict(action) for action in stage.actions]}
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

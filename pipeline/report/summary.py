@@ -45,17 +45,15 @@ def summary_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
-    """What came out: the verification's or the error's words, then status, workload, topology and time."""
+    """What came out: the verification's words, then status, workload, topology and time. Errors were said before."""
     verification = document["verification"]
     lines = []
     if verification is not None:
-        lines.append(f"{'verified' if verification['passed'] else 'differs':<12}{verification['message']}")
-    if document["error"] and (verification is None or verification["passed"]):
-        lines.append(f"{'error':<12}{document['error']}")
+        lines.append(f"{'verified' if verification['passed'] else 'differs':<11} {verification['message']}")
     seconds = sum(stage["seconds"] for stage in document["stages"])
     tasks = document["tasks"]["count"]
     lines.append(
-        f"{document['status']:<12}{document['workload']} on {document['topology']} ({document['target']}, "
+        f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
         f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'} in {duration(seconds)}"
     )
     return lines

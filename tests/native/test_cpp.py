@@ -21,6 +21,11 @@ def test_cpp_tests_pass_under(preset, tmp_path):
     configure = ["cmake", "--preset", preset, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]
     for command in (configure, ["cmake", "--build", "--preset", preset], ["ctest", "--preset", preset]):
         done = subprocess.run(
-            [program(command[0]), *command[1:]], cwd=NATIVE, env=environment, capture_output=True, text=True, check=False
+            [program(command[0]), *command[1:]],
+            cwd=NATIVE,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, (done.stdout + done.stderr)[-8000:]

@@ -4,12 +4,13 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 
 from pipeline.report.files import write_atomically
 from pipeline.report.provenance import provenance
 from pipeline.report.record import Action, CallableRecord, RunRecord, StageRecord
-from pipeline.report.result import result_document, write_result
+from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.statistics import distribution, task_statistics
 from pipeline.report.summary import duration, outcome_lines, summary_rows, write_summary
 from pipeline.workloads.base import Verification
@@ -123,6 +124,12 @@ def test_figures_that_json_cannot_hold_become_words(tmp_path):
     assert figures == {"max_abs_error": "inf", "mean": "nan"}
 
 
+def test_figures_of_numpy_are_plain_numbers():
+    measured = Verification(True, {"right": np.int64(3), "mean": np.float32(0.5), "same": np.True_}, "")
+    text = result_text(result_document(dataclasses.replace(RECORD, verification=measured)))
+    assert json.loads(text)["verification"]["figures"] == {"right": 3, "mean": 0.5, "same": True}
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "result.json"
     write_atomically(path, b"old")
@@ -138,8 +145,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 
 def test_provenance_names_versions_compiler_and_machine():
-    found = provenance("g++ 12.2.0")
-    assert found["compiler"] == "g++ 12.2.0"
+    found = provenance()
+    assert found["compiler"].startswith("g++")
     assert found["versions"]["numpy"]
     assert found["machine"]["cores"] >= 1
     assert found["time"].endswith("+00:00")

@@ -1,0 +1,218 @@
+// HazardMap against an oracle that keeps the whole history of every single byte.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "graph/hazards.h"
+
+using namespace callring;
+
+namespace {
+
+using Ids = std::vector<TaskId>;
+
+Ids record(HazardMap& map, TaskId task, std::vector<ByteRange> ranges, Access access) {
+    Ids dependencies;
+    map.record(task, ranges, access, dependencies);
+    return dependencies;
+}
+
+// Byte by byte: the last writer and everybody who read since.
+class Oracle {
+public:
+    void record(TaskId task, const std::vector<ByteRange>& ranges, Access access, std::set<TaskId>& dependencies) {
+        for (const ByteRange& range : ranges) {
+            for (std::uint64_t byte = range.begin; byte < range.end; ++byte) {
+                History& history = bytes_[{range.space, byte}];
+                if (history.written && history.writer != task) {
+                    dependencies.insert(history.writer);
+                }
+                if (access == Access::read) {
+                    history.readers.insert(task);
+                    continue;
+                }
+                dependencies.insert(history.readers.begin(), history.readers.end());
+                dependencies.erase(task);
+                history = {true, task, {}};
+            }
+        }
+    }
+
+private:
+    struct History {
+        bool written = false;
+        TaskId writer = 0;
+        std::set<TaskId> readers;
+    };
+    std::map<std::pair<std::uint64_t, std::uint64_t>, History> bytes_;
+};
+
+std::vector<ByteRange> random_ranges(std::mt19937& random) {
+    std::vector<ByteRange> ranges;
+    const auto count = 1 + (random() % 4);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const std::uint64_t begin = random() % 64;
+        ranges.push_back({random() % 2, begin, begin + (random() % 16)});
+    }
+    return ranges;
+}
+
+}  // namespace
+
+TEST_CASE("a read follows the last writer of its bytes and nobody else") {
+    HazardMap map;
+    CHECK(record(map, 0, {{7, 0, 10}}, Access::write).empty());
+    CHECK(record(map, 1, {{7, 0, 10}}, Access::write) == Ids{0});
+    CHECK(record(map, 2, {{7, 5, 6}}, Access::read) == Ids{1});
+    CHECK(record(map, 3, {{7, 5, 6}}, Access::read) == Ids{1});
+}
+
+TEST_CASE("a write follows the last writer and all who read since") {
+    HazardMap map;
+    record(map, 0, {{7, 0, 10}}, Access::write);
+    record(map, 1, {{7, 0, 4}}, Access::read);
+    record(map, 2, {{7, 2, 8}}, Access::read);
+    CHECK(record(map, 3, {{7, 3, 5}}, Access::write) == Ids{0, 1, 2});
+    CHECK(record(map, 4, {{7, 0, 10}}, Access::write) == Ids{0, 1, 2, 3});
+    CHECK(record(map, 5, {{7, 0, 10}}, Access::write) == Ids{4});
+}
+
+TEST_CASE("a write over bytes that were only read follows their readers") {
+    HazardMap map;
+    CHECK(record(map, 0, {{7, 0, 10}}, Access::read).empty());
+    CHECK(record(map, 1, {{7, 9, 12}}, Access::write) == Ids{0});
+}
+
+TEST_CASE("adjacent ranges and other spaces are independent") {
+    HazardMap map;
+    record(map, 0, {{7, 0, 10}}, Access::write);
+    CHECK(record(map, 1, {{7, 10, 20}}, Access::write).empty());
+    CHECK(record(map, 2, {{8, 0, 20}}, Access::write).empty());
+    CHECK(record(map, 3, {{6, 0, 20}}, Access::read).empty());
+    CHECK(record(map, 4, {{7, 4, 4}}, Access::write).empty());
+}
+
+TEST_CASE("a task that reads and writes the same bytes does not wait for itself") {
+    HazardMap map;
+    Ids dependencies;
+    const std::array range{ByteRange{7, 0, 10}};
+    map.record(0, range, Access::read, dependencies);
+    map.record(0, range, Access::write, dependencies);
+    map.record(0, range, Access::read, dependencies);
+    CHECK(dependencies.empty());
+    CHECK(record(map, 1, {{7, 0, 10}}, Access::read) == Ids{0});
+}
+
+TEST_CASE("dependencies that were collected before are kept, in order and once") {
+    HazardMap map;
+    record(map, 3, {{7, 0, 10}}, Access::write);
+    Ids dependencies{9, 3};
+    map.record(11, std::array{ByteRange{7, 0, 4}, ByteRange{7, 6, 8}}, Access::read, dependencies);
+    CHECK(dependencies == Ids{3, 9});
+}
+
+TEST_CASE("random programs have exactly the dependencies that a byte-by-byte history gives") {
+    for (std::uint32_t seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random(seed);
+        HazardMap map;
+        Oracle oracle;
+        for (TaskId task = 0; task < 120; ++task) {
+            Ids dependencies;
+            std::set<TaskId> expected;
+            const auto accesses = 1 + (random() % 3);
+            for (std::uint32_t i = 0; i < accesses; ++i) {
+                const auto ranges = random_ranges(random);
+                const Access access = random() % 3 == 0 ? Access::write : Access::read;
+                map.record(task, ranges, access, dependencies);
+                oracle.record(task, ranges, access, expected);
+            }
+            REQUIRE(dependencies == Ids(expected.begin(), expected.end()));
+        }
+    }
+}
+
+TEST_CASE("forgetting what ended well loses no dependency on what did not") {
+    for (std::uint32_t seed = 0; seed < 20; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random(seed);
+        HazardMap map;
+        Oracle oracle;
+        // Wide enough for many sweeps: bytes are spread over more segments than the smallest sweep looks at.
+        std::vector<bool> forgettable;
+        const auto may_forget = [&](TaskId task) { return forgettable[task]; };
+        for (TaskId task = 0; task < 3000; ++task) {
+            forgettable.push_back(false);
+            const std::uint64_t begin = (random() % 2000) * 4;
+            const std::vector<ByteRange> ranges{{0, begin, begin + 1 + (random() % 12)}};
+            const Access access = random() % 2 == 0 ? Access::write : Access::read;
+            Ids dependencies;
+            std::set<TaskId> expected;
+            map.record(task, ranges, access, dependencies, may_forget);
+            oracle.record(task, ranges, access, expected);
+            std::erase_if(expected, may_forget);
+            REQUIRE(dependencies == Ids(expected.begin(), expected.end()));
+            // Tasks end out of order, and every tenth fails: that one is remembered.
+            const TaskId ended = random() % (task + 1);
+            forgettable[ended] = ended % 10 != 0;
+        }
+    }
+}
+
+TEST_CASE("data that is read for ever and never written does not grow the map") {
+    HazardMap map;
+    std::uint64_t asked = 0;
+    const auto ended = [&](TaskId) {
+        ++asked;
+        return true;
+    };
+    const std::array range{ByteRange{7, 0, 10}};
+    Ids dependencies;
+    constexpr TaskId kReads = 100'000;
+    for (TaskId task = 0; task < kReads; ++task) {
+        map.record(task, range, Access::read, dependencies, ended);
+    }
+    CHECK(map.segment_count() == 1);
+    CHECK(asked <= 2 * kReads);  // amortised: every reader is looked at a constant number of times
+    // Had the readers been kept, each would be asked for now.
+    asked = 0;
+    map.record(kReads, range, Access::write, dependencies, ended);
+    CHECK(asked <= 32);
+    CHECK(dependencies.empty());
+}
+
+TEST_CASE("buffers that come and go do not grow the map") {
+    HazardMap map;
+    std::size_t most = 0;
+    Ids dependencies;
+    for (TaskId task = 0; task < 100'000; ++task) {
+        const std::array range{ByteRange{task, 0, 64}};
+        map.record(task, range, Access::write, dependencies, [](TaskId) { return true; });
+        most = std::max(most, map.segment_count());
+    }
+    CHECK(most <= 512);
+}
+
+TEST_CASE("slices that were written one by one become one segment when they are overwritten as a whole") {
+    HazardMap map;
+    for (TaskId task = 0; task < 100; ++task) {
+        record(map, task, {{7, task * 10, (task + 1) * 10}}, Access::write);
+    }
+    CHECK(map.segment_count() == 100);
+    CHECK(record(map, 100, {{7, 0, 1000}}, Access::write).size() == 100);
+    CHECK(map.segment_count() == 1);
+}
+
+TEST_CASE("a cleared map knows nothing") {
+    HazardMap map;
+    record(map, 0, {{7, 0, 10}}, Access::write);
+    map.clear();
+    CHECK(map.segment_count() == 0);
+    CHECK(record(map, 1, {{7, 0, 10}}, Access::read).empty());
+}

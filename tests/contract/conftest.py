@@ -1,0 +1,96 @@
+"""Real kernels for real children, and a check after every test that none of ours is left."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime import ArgDirection
+from runtime.toolchain import build_chip_callable
+
+IN, OUT, INOUT, SCALAR = ArgDirection.IN, ArgDirection.OUT, ArgDirection.INOUT, ArgDirection.SCALAR
+
+KERNELS = {
+    "add": (
+        [IN, IN, OUT],
+        """
+    const auto *a = static_cast<const double *>(args->tensors[0].data);
+    const auto *b = static_cast<const double *>(args->tensors[1].data);
+    auto *out = static_cast<double *>(args->tensors[2].data);
+    int64_t begin = 0, end = 0;
+    callring_block_range(block, args->tensors[2].shape[0], &begin, &end);
+    for (int64_t i = begin; i < end; ++i) { out[i] = a[i] + b[i]; }
+    return 0;""",
+    ),
+    "fail_with": ([SCALAR], "(void)block; return static_cast<int>(args->scalars[0]);"),
+    "segfault": ([SCALAR], "(void)block; *reinterpret_cast<volatile int *>(args->scalars[0]) = 1; return 0;"),
+    "sleep_ms": ([SCALAR], "(void)block; usleep(static_cast<unsigned>(args->scalars[0]) * 1000); return 0;"),
+    "affine": (
+        [INOUT, SCALAR, SCALAR],
+        """
+    (void)block;
+    auto *x = static_cast<double *>(args->tensors[0].data);
+    for (int64_t i = 0; i < args->tensors[0].shape[0]; ++i) {
+        double &v = x[i * args->tensors[0].strides[0]];
+        v = v * static_cast<double>(args->scalars[0]) + static_cast<double>(args->scalars[1]);
+    }
+    return 0;""",
+    ),
+}
+
+
+def source_of(name, body, signature):
+    directions = ", ".join(f"CALLRING_{direction.name}" for direction in signature)
+    return (
+        f"#include <callring/chip.h>\n#include <unistd.h>\nCALLRING_SIGNATURE({name}, {directions});\n"
+        f"CALLRING_EXPORT int {name}(const callring_block *block, const callring_args *args) {{\n{body}\n}}\n"
+    )
+
+
+@pytest.fixture(scope="session")
+def chip(tmp_path_factory):
+    """Compiled chip callables by name."""
+    folder = tmp_path_factory.mktemp("kernels")
+    built = {}
+    for name, (signature, body) in KERNELS.items():
+        source = folder / f"{name}.cpp"
+        source.write_text(source_of(name, body, signature))
+        built[name] = build_chip_callable(source, signature=signature, platform="a2a3sim")
+    return built
+
+
+def descendants():
+    """Pids of living processes below this one."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if fields[0] != "Z":
+                parents[int(entry.name)] = int(fields[1])
+    found, frontier = set(), {os.getpid()}
+    while frontier:
+        frontier = {pid for pid, parent in parents.items() if parent in frontier}
+        found |= frontier
+    return found
+
+
+def wait_until(condition, seconds=10.0):
+    """Whether ``condition()`` came true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    before, shared = descendants(), set(Path("/dev/shm").iterdir())
+    yield
+    assert wait_until(lambda: not descendants() - before), "a process of ours is left"
+    assert set(Path("/dev/shm").iterdir()) == shared

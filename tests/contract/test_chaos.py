@@ -1,0 +1,140 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime import CallConfig, Tag, TaskArgs, Worker
+from runtime.errors import StartError, TaskSkipped, WorkerLost
+from tests.contract.conftest import wait_until
+
+
+def test_a_killed_sub_worker_fails_the_task_that_it_ran_and_nothing_else():
+    with Worker(sub_workers=2) as worker:
+        flag = worker.zeros(1, "float64")
+
+        def victim(args):
+            args[0][0] = os.getpid()
+            time.sleep(60)
+
+        def kill():
+            assert wait_until(lambda: flag.numpy()[0] != 0.0)
+            os.kill(int(flag.numpy()[0]), signal.SIGKILL)
+
+        bad, good = worker.register(victim), worker.register(lambda args: args.scalars[0])
+        thread = threading.Thread(target=kill)
+        thread.start()
+
+        def orchestrate(o):
+            lost = o.submit_sub(bad, TaskArgs((flag, Tag.NO_DEP)))
+            return lost, [o.submit_sub(good, TaskArgs(scalars=[i])) for i in range(100)]
+
+        run = worker.submit(orchestrate)
+        with pytest.raises(WorkerLost, match="SIGKILL") as caught:
+            run.result()
+        thread.join()
+        error = caught.value
+        assert (error.signal, error.exit_status, error.hashid) == (signal.SIGKILL, None, bad.hashid)
+        assert "victim" in error.callable
+        assert error.worker in ("sub-worker 0", "sub-worker 1")
+        assert len(run.errors) == 1
+        assert sorted(child.state for child in worker.children) == ["lost", "ready"]
+        run = worker.submit(lambda o: [o.submit_sub(good, TaskArgs(scalars=[i])) for i in range(50)])
+        assert [task.result() for task in run.result()] == list(range(50))
+
+
+def test_a_killed_chip_fails_its_tasks_and_poisons_their_dependents(chip):
+    with Worker(chips=2) as worker:
+        sleep, add = worker.register(chip["sleep_ms"]), worker.register(chip["add"])
+        flag, other = worker.zeros(1, "float64"), worker.zeros(1, "float64")
+
+        def orchestrate(o):
+            first = o.submit_next_level(sleep, TaskArgs(scalars=[60_000]), CallConfig(block_count=1), worker=0)
+            second = o.submit_next_level(
+                add, TaskArgs((other, Tag.INPUT), (other, Tag.INPUT), (flag, Tag.OUTPUT)), worker=1, after=[first]
+            )
+            third = o.submit_next_level(
+                add, TaskArgs((flag, Tag.NO_DEP), (flag, Tag.NO_DEP), (other, Tag.NO_DEP)), worker=1
+            )
+            holder.extend((first, second, third))
+
+        holder = []
+        run = worker.submit(orchestrate)
+        time.sleep(0.1)
+        os.kill(worker.children[0].pid, signal.SIGKILL)
+        assert run.wait(10)
+        lost, skipped, fine = (task.exception() for task in holder)
+        assert isinstance(lost, WorkerLost)
+        assert lost.worker == "chip 0"
+        assert isinstance(skipped, TaskSkipped)
+        assert skipped.__cause__.worker == "chip 0"
+        assert fine is None
+        with pytest.raises(WorkerLost, match="chip 0"):
+            worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0))
+
+
+def test_a_kernel_that_crashes_names_chip_callable_hashid_and_signal(chip):
+    with Worker(chips=2) as worker:
+        handle = worker.register(chip["segfault"])
+        with pytest.raises(WorkerLost, match=r"chip 1.*SIGSEGV.*segfault") as caught:
+            worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[8]), worker=1))
+        assert caught.value.signal == signal.SIGSEGV
+        assert caught.value.hashid == handle.hashid
+        assert [child.state for child in worker.children] == ["ready", "lost"]
+
+
+def test_a_callable_that_leaves_the_process_is_told_by_its_exit_status():
+    with Worker(sub_workers=2) as worker:
+        handle = worker.register(lambda args: os._exit(9))
+        with pytest.raises(WorkerLost, match="status 9") as caught:
+            worker.run(lambda o: o.submit_sub(handle))
+        assert caught.value.exit_status == 9
+
+
+def test_the_last_sub_workers_death_fails_what_is_queued_and_refuses_more():
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(lambda args: os.kill(os.getpid(), signal.SIGKILL))
+        run = worker.submit(lambda o: [o.submit_sub(handle) for _ in range(20)])
+        assert run.wait(10)
+        assert len(run.errors) == 20
+        with pytest.raises(WorkerLost, match="no sub-worker"):
+            worker.run(lambda o: o.submit_sub(handle))
+
+
+def test_a_killed_fork_server_takes_its_sub_workers_along_and_leaves_the_chips(chip):
+    with Worker(chips=1, sub_workers=2) as worker:
+        sleep, nap = worker.register(chip["sleep_ms"]), worker.register(lambda args: time.sleep(60))
+        parent = int(Path(f"/proc/{worker.children[1].pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        run = worker.submit(lambda o: o.submit_sub(nap) and None)
+        os.kill(parent, signal.SIGKILL)
+        with pytest.raises(WorkerLost):
+            run.result(timeout=10)
+        worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0) and None)
+
+
+def test_a_stopped_child_does_not_hold_up_close(chip):
+    worker = Worker(chips=2).init()
+    os.kill(worker.children[0].pid, signal.SIGSTOP)
+    assert worker.close() == ["chip 0"]
+
+
+def test_a_core_without_its_chip_child_fails_to_start_and_leaves_nothing(monkeypatch, tmp_path):
+    from runtime import spawning
+
+    monkeypatch.setattr(spawning, "core_folder", lambda: tmp_path)
+    with pytest.raises(StartError, match="cannot execute"):
+        Worker(chips=2).init()
+
+
+def test_a_child_program_that_ends_at_once_is_a_start_error(monkeypatch, tmp_path):
+    from runtime import spawning
+
+    program = tmp_path / "bin" / "callring-chip"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(spawning, "core_folder", lambda: tmp_path)
+    with pytest.raises(StartError, match="status 7"):
+        Worker(chips=1).init()

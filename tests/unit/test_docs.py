@@ -1,0 +1,58 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+
+
+def blocks(language):
+    return [
+        pytest.param(text, id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, text in enumerate(re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    ]
+
+
+@pytest.mark.parametrize("example", blocks("python"))
+def test_python_examples_of_the_docs_run(example, tmp_path):
+    script = tmp_path / "example.py"
+    script.write_text(example)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_kernel_of_the_how_to_compiles_runs_and_is_told_to_differ(tmp_path):
+    page = (ROOT / "docs" / "howto" / "write-a-kernel.md").read_text()
+    (kernel,) = re.findall(r"```cpp\n(.*?)```", page, flags=re.DOTALL)
+    (declaration,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    (command,) = re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)
+    folder = tmp_path / "my-folder"
+    (folder / "callable").mkdir(parents=True)
+    (folder / "halve_sum.cpp").write_text(kernel)
+    (folder / "callable" / "halve_sum.yaml").write_text(declaration)
+    words = command.split()[1:]
+    done = subprocess.run(
+        [sys.executable, *words, f"hydra.run.dir={tmp_path / 'run'}", f"store.path={tmp_path / 'store'}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "elements differ" in done.stdout + done.stderr
+
+
+def test_every_error_is_in_the_reference():
+    from runtime import errors
+
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text()
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.CallringError)
+    ]
+    missing = [kind.__name__ for kind in kinds if kind is not errors.CallringError and kind.__name__ not in page]
+    assert not missing

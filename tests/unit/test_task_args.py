@@ -1,0 +1,125 @@
+"""TaskArgs: what may be passed, what is copied when, and what is refused with which words."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime import Tag, TaskArgs, _core
+from runtime.tensor import MAX_COPIED_BYTES, empty, native_args
+
+
+def bits_of(value: Any) -> int:
+    return int(_core.TaskArgs.scalar_bits(value))
+
+
+@pytest.fixture
+def pool() -> _core.MemoryPool:
+    return _core.MemoryPool(1 << 20, 1 << 24)
+
+
+# ---- scalars ------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(-(2**63), 2**64 - 1))
+def test_an_integer_is_carried_as_its_64_bits(value: int) -> None:
+    assert bits_of(value) == value % 2**64
+
+
+@given(st.floats(allow_nan=False))
+def test_a_float_is_carried_as_the_bits_of_a_double(value: float) -> None:
+    assert bits_of(value) == struct.unpack("=Q", struct.pack("=d", value))[0]
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, 10**40])
+def test_an_integer_beyond_64_bits_is_refused_by_its_value(value: int) -> None:
+    with pytest.raises(OverflowError, match=f"scalar {value} does not fit 64 bits"):
+        TaskArgs(scalars=[value])
+
+
+@pytest.mark.parametrize(
+    ("value", "same_as"),
+    [(True, 1), (False, 0), (np.int32(-2), -2), (np.uint64(2**64 - 1), 2**64 - 1)]
+    + [(float_type(0.5), 0.5) for float_type in (np.float16, np.float32, np.float64)],
+)
+def test_booleans_and_numpys_numbers_are_scalars_too(value: Any, same_as: float) -> None:
+    assert bits_of(value) == bits_of(same_as)
+
+
+@pytest.mark.parametrize("value", ["3", None, 1j, b"1", [1]])
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="integer"):
+        TaskArgs(scalars=[value])
+
+
+# ---- tensors ------------------------------------------------------------------------------------------------------
+
+
+def test_the_one_line_form_is_the_same_as_adding_one_by_one(pool: _core.MemoryPool) -> None:
+    tensor = empty(pool, (4,), "float32")
+    one_line = TaskArgs((tensor, Tag.INPUT), (tensor, Tag.OUTPUT), scalars=[3, 0.5])
+    step_by_step = TaskArgs()
+    step_by_step.add_tensor(tensor, Tag.INPUT)
+    step_by_step.add_tensor(tensor, Tag.OUTPUT)
+    step_by_step.add_scalar(3)
+    step_by_step.add_scalar(0.5)
+    for args in (one_line, step_by_step):
+        native = native_args(args, pool)
+        assert native is not None
+        assert (len(args), args.scalar_count) == (2, 2)
+        assert (native.tensor_count, native.scalar_count) == (2, 2)
+
+
+def test_no_arguments_are_no_arguments(pool: _core.MemoryPool) -> None:
+    assert native_args(None, pool) is None
+    assert len(TaskArgs()) == 0
+
+
+def test_arguments_keep_their_tensors_memory_alive(pool: _core.MemoryPool) -> None:
+    args = TaskArgs((empty(pool, (4,), "float32"), Tag.INPUT))
+    assert pool.bytes_in_use == 64
+    del args
+    assert pool.bytes_in_use == 0
+
+
+def test_a_small_array_is_an_input_and_copied_at_every_submit(pool: _core.MemoryPool) -> None:
+    array = np.ones(MAX_COPIED_BYTES // 8)
+    args = TaskArgs((array, Tag.INPUT), (empty(pool, (4,), "float32"), Tag.OUTPUT), scalars=[1])
+    assert len(args) == 2
+    before = pool.bytes_in_use
+    first = native_args(args, pool)
+    second = native_args(args, pool)
+    assert first is not None
+    assert second is not None
+    assert (first.tensor_count, first.scalar_count, len(args)) == (2, 1, 2)
+    # Each submit has a copy of its own: what the array holds then is what the task sees.
+    assert pool.bytes_in_use == before + 2 * array.nbytes
+    del first, second
+    assert pool.bytes_in_use == before
+
+
+@pytest.mark.parametrize("tag", [tag for tag in Tag if tag is not Tag.INPUT])
+def test_an_array_that_a_task_could_write_must_be_shared_first(tag: Tag) -> None:
+    with pytest.raises(TypeError, match=rf"{tag.name}: only INPUT arrays .*worker\.share\(array\)"):
+        TaskArgs((np.ones(4), tag))
+
+
+def test_an_array_that_is_too_large_to_copy_must_be_shared_first() -> None:
+    with pytest.raises(TypeError, match=r"array of 65537 bytes as INPUT.*65536 bytes.*worker\.share\(array\)"):
+        TaskArgs((np.ones(MAX_COPIED_BYTES + 1, np.uint8), Tag.INPUT))
+
+
+@pytest.mark.parametrize("value", [[1, 2], 3, "tensor", None])
+def test_what_is_no_tensor_is_refused_by_its_type(value: Any) -> None:
+    with pytest.raises(TypeError, match=f"not a {type(value).__name__}; make one with worker.share"):
+        TaskArgs((value, Tag.INPUT))
+
+
+def test_a_tag_that_does_not_exist_is_refused(pool: _core.MemoryPool) -> None:
+    with pytest.raises(ValueError, match="7"):
+        TaskArgs((empty(pool, (4,), "float32"), 7))  # type: ignore[arg-type]
