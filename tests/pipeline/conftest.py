@@ -1,0 +1,71 @@
+"""Runs the real command in processes of its own, with a store of the test session and in a folder of each test."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+FIXTURES = Path(__file__).resolve().parent / "fixtures"
+USER_CONFIGS = ("--config-dir", str(FIXTURES / "conf"))
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+    """Where it ran."""
+
+
+class Command:
+    """``python -m pipeline`` in one folder with one store."""
+
+    def __init__(self, folder, store):
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(PROJECT), str(FIXTURES), os.environ.get("PYTHONPATH", "")]),
+            "CALLRING_STORE": str(store),
+        }
+
+    def start(self, *arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def __call__(self, *arguments):
+        with self.start(*arguments) as process:
+            out, err = process.communicate()
+        return Done(process.returncode, out, err, self.folder)
+
+
+@pytest.fixture(scope="session")
+def session_store(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def command(tmp_path, session_store):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Command(folder, session_store)
+
+
+@pytest.fixture
+def command_with_own_store(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Command(folder, tmp_path / "store")
