@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from omegaconf import OmegaConf
 
 from pipeline import core_build
 from pipeline.console import Console
-from pipeline.exit_codes import TASK_FAILED, exit_code_of, message_of
+from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.model import Built, Described, Executed, Registered, Verified
 from pipeline.report.provenance import provenance
 from pipeline.report.record import CallableRecord, RunRecord
@@ -29,6 +31,7 @@ from runtime.children import ChildInfo
 from runtime.trace import Trace
 
 _STAGES = ("describe", "build", "load", "start", "register", "execute", "verify", "report")
+_PR_SET_PDEATHSIG = 1
 _BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
 """Tells a job that was handed over how long its core took to build, so that its report can say so."""
 
@@ -62,7 +65,9 @@ class Job:
             self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
         except BaseException as caught:  # reported below; an interrupt goes on from there
             error = caught
-        if self._exit_code is not None:
+        if self._exit_code is not None and (error is None or isinstance(error, KeyboardInterrupt)):
+            if error is not None:
+                raise error
             return self._exit_code  # another process did the work and has reported
         code = 0 if error is None else exit_code_of(error)
         message = None if error is None else message_of(error)
@@ -93,6 +98,8 @@ class Job:
                 self._console.working(f"building the core ({described.build})")
                 core, build_seconds = core_build.build_core(described, core), str(time.perf_counter() - begin)
             if not core.loaded:
+                # Set before as well: the other process reports, also when it is interrupted.
+                self._exit_code = INTERRUPTED
                 self._exit_code = self._hand_over(core, build_seconds)
                 return
             self._console.action(
@@ -166,13 +173,18 @@ class Job:
         if build_seconds:
             environment[_BUILT_BY_PARENT] = build_seconds
         command = [sys.executable, "-m", "pipeline.job", str(request), str(self._output)]
-        child = subprocess.Popen(command, env=environment)
+        # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
+        child = subprocess.Popen(command, env=environment, process_group=0)
         while True:
             try:
-                return child.wait()
+                code = child.wait()
             except KeyboardInterrupt:
-                # The terminal interrupted both; the child ends in bounded time and says 130 itself.
-                continue
+                child.send_signal(signal.SIGINT)
+            else:
+                break
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code if code >= 0 else WORKER_LOST
 
     def _report(self, code: int, error: str | None) -> None:
         described = self._described
@@ -207,6 +219,8 @@ class Job:
 
 def main() -> int:
     """Runs a job that was handed over: ``python -m pipeline.job job.yaml output``."""
+    # Whoever handed the job over is gone: nobody waits for it any more.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])
     config = OmegaConf.to_container(OmegaConf.load(request), resolve=True)
     assert isinstance(config, dict)

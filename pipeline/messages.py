@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
+from pipeline.schema import ChipCallableConfig, PythonCallableConfig
+
+_CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = ("topology",)
 _KINDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
 
@@ -107,6 +111,9 @@ def _unknown_key(text: str, first: str, known: list[str]) -> str | None:
     wanted = re.search(r"Could not override '([^']+)'", first)
     name = wanted[1] if wanted else full[1] if full else unknown[1]
     where = re.match(r"(In '[^']+'): ", first)
+    if re.fullmatch(r"workload\.callables\.\w+\.\w+", name) and name.rpartition(".")[2] in _CALLABLE_KEYS:
+        return f"{name}: it has no value to replace, so it is added: write +{name}=..."
+    known = [key for key in known if key.count(".") == name.count(".")]
     if name in known:
         return f"{name}: not a key of what was chosen, though another option of {name.partition('.')[0]} has it"
     return f"{f'{where[1]}: ' if where else ''}{name}: no such key{near(name, known)}"

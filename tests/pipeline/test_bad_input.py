@@ -46,9 +46,7 @@ CONFIGURATION = [
     ),
     pytest.param(["topology.chps=1"], ["topology.chps", "did you mean topology.chips?"], id="a key is misspelt"),
     pytest.param(["++topology.chps=1"], ["topology.chps=1", "topology.chips"], id="a forced key is misspelt"),
-    pytest.param(
-        ["workload=vector_add", "workload.size=abc"], ["workload.size='abc'", "int"], id="a size is a word"
-    ),
+    pytest.param(["workload=vector_add", "workload.size=abc"], ["workload.size='abc'", "int"], id="a size is a word"),
     pytest.param(
         ["+topology=chip8", "topology.chips=x"],
         ["topology.chips=x", "must be an integer"],
@@ -74,6 +72,11 @@ CONFIGURATION = [
         [*SMALL, "workload.callables.add.signature=[in,inn,out]"],
         ["workload.callables.add.signature", "'inn'", "inout"],
         id="a direction is misspelt",
+    ),
+    pytest.param(
+        [*SMALL, "workload.callables.add.entry=vector_sub"],
+        ["write +workload.callables.add.entry="],
+        id="a plus is missing before a key",
     ),
     pytest.param([*USER_CONFIGS, "workload=no_callable"], ["workload.callables.add", "missing"], id="no callable"),
     pytest.param(
@@ -106,7 +109,7 @@ BUILD = [
         id="a signature contradicts the source",
     ),
     pytest.param(
-        [*SMALL, "workload.callables.add.entry=vector_sub"],
+        [*SMALL, "+workload.callables.add.entry=vector_sub"],
         ["workload.callables.add", "'vector_sub'", "vector_add"],
         id="an entry is not in the source",
     ),
