@@ -20,6 +20,8 @@ namespace callring {
 namespace {
 // How long the fork server may take to tell the exit status of a child that has ended.
 constexpr std::uint64_t kStatusGraceNs = 200'000'000;
+// How long a child that has closed its control socket may take to end.
+constexpr std::uint64_t kEndGraceNs = 500'000'000;
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Hooks hooks) {
@@ -118,8 +120,10 @@ void Supervisor::loop() {
 int Supervisor::timeout_ms() const {
     std::optional<std::uint64_t> next;
     for (const auto& [index, watched] : watched_) {
-        if (watched.status_deadline && (!next || *watched.status_deadline < *next)) {
-            next = watched.status_deadline;
+        for (const auto& deadline : {watched.status_deadline, watched.end_deadline}) {
+            if (deadline && (!next || *deadline < *next)) {
+                next = deadline;
+            }
         }
     }
     return poll_timeout_ms(next);
@@ -164,10 +168,15 @@ void Supervisor::receive(Watched& watched) {
         }
     });
     if (!received) {
-        // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd.
+        // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd. A
+        // child that ends as it should closes its socket a moment before: it gets the time to do so.
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.child->requests->channel().fd(), nullptr);
         watched.child->requests->fail_all(received.error());
-        watched.child->process.kill(SIGKILL);
+        if (received.error().code == Code::closed) {
+            watched.end_deadline = now_ns() + kEndGraceNs;
+        } else {
+            watched.child->process.kill(SIGKILL);
+        }
     }
 }
 
@@ -198,6 +207,10 @@ void Supervisor::note_exit(std::uint64_t child_index, const ExitStatus& status) 
 
 void Supervisor::expire_deadlines() {
     for (auto& [index, watched] : watched_) {
+        if (watched.end_deadline && now_ns() >= *watched.end_deadline) {
+            watched.end_deadline.reset();
+            watched.child->process.kill(SIGKILL);
+        }
         if (watched.status_deadline && now_ns() >= *watched.status_deadline) {
             finish(watched, ExitStatus{});
         }
@@ -206,6 +219,7 @@ void Supervisor::expire_deadlines() {
 
 void Supervisor::finish(Watched& watched, const ExitStatus& status) {
     watched.status_deadline.reset();
+    watched.end_deadline.reset();
     if (std::exchange(watched.ended, true)) {
         return;
     }

@@ -56,6 +56,7 @@ private:
         ChildPtr child;
         bool direct = true;                            // our own child process: we reap it
         std::optional<std::uint64_t> status_deadline;  // it ended; until then the fork server may tell how
+        std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
         std::optional<ExitStatus> status;
         bool ended = false;
     };
