@@ -1,0 +1,149 @@
+"""A run leaves a result, a trace and a log; a second one builds nothing; a plan changes nothing."""
+
+import gzip
+import json
+import shutil
+
+from .conftest import FIXTURES, PROJECT, Command
+
+SMALL = ("workload=vector_add", "workload.size=4096")
+
+
+def result_of(done, folder="run"):
+    assert done.code == 0, done.err
+    return json.loads((done.folder / folder / "result.json").read_text())
+
+
+def words_of(result):
+    return {action["name"]: action["word"] for stage in result["stages"] for action in stage["actions"]}
+
+
+def hashids_of(result):
+    return {entry["name"]: entry["hashid"] for entry in result["callables"]}
+
+
+def contents_of(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def test_a_run_leaves_its_result_its_trace_and_its_log(command):
+    done = command("+topology=chip2", *SMALL, "hydra.run.dir=run")
+    result = result_of(done)
+    assert {"status", "workload", "topology", "target", "callables", "stages", "tasks", "verification"} <= result.keys()
+    assert result["provenance"]
+    assert (result["status"], result["workload"], result["topology"], result["target"]) == (
+        "ok",
+        "vector_add",
+        "chip2",
+        "a2a3sim",
+    )
+    assert result["verification"]["passed"]
+    assert result["tasks"]["count"] == 2
+    (entry,) = result["callables"]
+    assert (entry["name"], entry["kind"], entry["target_namespace"]) == ("add", "CHIP_CALLABLE", "LOCAL_CHIP")
+    assert entry["hashid"].startswith("sha256:")
+    names = [stage["name"] for stage in result["stages"]]
+    assert names == ["describe", "build", "load", "start", "register", "execute", "verify"]
+    events = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))["traceEvents"]
+    assert [event for event in events if event["ph"] == "X"]
+    log = (done.folder / "run" / "run.log").read_text()
+    assert "registered  add" in log
+    assert done.out.startswith(log)
+    assert done.err == ""
+
+
+def test_a_node_registers_the_python_callables_too(command):
+    result = result_of(command("+topology=node", "hydra.run.dir=run"))
+    kinds = {entry["name"]: entry["target_namespace"] for entry in result["callables"]}
+    assert kinds == {"shard": "LOCAL_CHIP", "join": "LOCAL_CHIP", "classify": "LOCAL_PYTHON"}
+
+
+def test_a_second_run_builds_nothing(command_with_own_store):
+    command = command_with_own_store
+    first = result_of(command(*SMALL, "hydra.run.dir=first"), "first")
+    second = result_of(command(*SMALL, "hydra.run.dir=second"), "second")
+    assert words_of(first)["add"] == "built"
+    assert "built" not in words_of(second).values()
+    assert words_of(second)["core (release)"] == "cached"
+    assert hashids_of(first) == hashids_of(second)
+
+
+def test_a_damaged_callable_in_the_store_is_built_again(command_with_own_store, tmp_path):
+    command = command_with_own_store
+    first = result_of(command(*SMALL, "hydra.run.dir=first"), "first")
+    (blob,) = (tmp_path / "store" / "callables").glob("*/callable.blob")
+    blob.write_bytes(b"damaged")
+    second = result_of(command(*SMALL, "hydra.run.dir=second"), "second")
+    assert words_of(second)["add"] == "built"
+    assert hashids_of(first) == hashids_of(second)
+
+
+def test_a_plan_says_what_would_happen_and_changes_nothing(command_with_own_store, tmp_path):
+    before = contents_of(tmp_path)
+    done = command_with_own_store("stage=plan", "+topology=chip8", *SMALL)
+    assert done.code == 0
+    assert "would build add" in done.out
+    assert "8 chips" in done.out
+    assert contents_of(tmp_path) == before
+
+
+def test_a_sweep_of_plans_changes_nothing_either(command_with_own_store, tmp_path):
+    before = contents_of(tmp_path)
+    assert command_with_own_store("-m", "stage=plan", "+topology=chip1,chip2", *SMALL).code == 0
+    assert contents_of(tmp_path) == before
+
+
+def test_json_output_is_nothing_but_the_result(command):
+    done = command(*SMALL, "output=json", "hydra.run.dir=run")
+    assert json.loads(done.out) == result_of(done)
+    assert done.err == ""
+
+
+def test_a_sweep_over_four_topologies_runs_four_jobs(command):
+    done = command("-m", "+topology=chip1,chip2,chip4,chip8", *SMALL, "hydra.sweep.dir=sweep")
+    assert done.code == 0, done.err
+    results = [result_of(done, f"sweep/{job}") for job in range(4)]
+    assert [result["topology"] for result in results] == ["chip1", "chip2", "chip4", "chip8"]
+    assert [result["tasks"]["count"] for result in results] == [1, 2, 4, 8]
+    assert len({str(hashids_of(result)) for result in results}) == 1
+
+
+def test_runs_of_one_instant_have_directories_of_their_own(command):
+    processes = [command.start(*SMALL, "stage=describe") for _ in range(3)]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert len(list((command.folder / "outputs").glob("*/*/result.json"))) == 3
+
+
+def test_a_changed_line_of_a_kernel_changes_exactly_its_own_hashid(tmp_path, session_store):
+    hashids = []
+    for place in ("original", "copy", "changed"):
+        (tmp_path / place).mkdir()
+        shutil.copytree(PROJECT / "conf" / "callable", tmp_path / place / "conf" / "callable")
+        shutil.copytree(PROJECT / "pipeline" / "kernels", tmp_path / place / "pipeline" / "kernels")
+        kernel = tmp_path / place / "pipeline" / "kernels" / "join_partials.cpp"
+        if place == "changed":
+            kernel.write_text(kernel.read_text().replace("return 1;", "return 101;"))
+        command = Command(tmp_path / place, session_store)
+        sources = [
+            f"workload.callables.join.source={kernel}",
+            f"workload.callables.shard.source={kernel.with_name('mlp_shard.cpp')}",
+        ]
+        hashids.append(hashids_of(result_of(command(*sources, "stage=build", "hydra.run.dir=run"))))
+    original, copy, changed = hashids
+    assert original == copy
+    assert original["shard"] == changed["shard"]
+    assert original["join"] != changed["join"]
+
+
+def test_a_users_own_configs_and_kernels_join_with_config_dir(command):
+    done = command(
+        "--config-dir",
+        str(FIXTURES / "conf"),
+        *SMALL,
+        "callable@workload.callables.add=refuses",
+        "stage=register",
+        "hydra.run.dir=run",
+    )
+    assert words_of(result_of(done))["add"] == "registered"
