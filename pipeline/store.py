@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 _MANIFEST = "manifest.json"
+_ATTEMPTS = 100
+"""How often runs that meet at one damaged entry may get in each other's way; each time one of them gets on."""
 
 
 def default_store() -> Path:
@@ -74,20 +76,28 @@ class Store:
             shutil.rmtree(beside, ignore_errors=True)
 
     def _replace(self, beside: Path, entry: Path) -> None:
-        try:
-            beside.rename(entry)
-        except OSError:
-            # A damaged entry is in the way (a whole one would have been found). Move it aside: never half removed.
-            aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=self._folder))
+        """Puts ``beside`` into the entry's place, unless a whole entry of another run is there."""
+        for attempt in range(_ATTEMPTS):
             try:
-                if self.find(entry.name) is None:
-                    entry.rename(aside / "entry")
-                    beside.rename(entry)
+                beside.rename(entry)
             except OSError:
-                if self.find(entry.name) is None:  # not another run's doing
+                if self.find(entry.name) is not None:
+                    return
+                if attempt == _ATTEMPTS - 1:
                     raise
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+                self._move_aside(entry)
+            else:
+                return
+
+    def _move_aside(self, entry: Path) -> None:
+        """Takes a damaged entry out of the way in one step: it is never there in half."""
+        aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=self._folder))
+        try:
+            entry.rename(aside / "entry")
+        except FileNotFoundError:
+            pass  # another run was faster
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
     # ---- notes: small facts that only save work; losing one costs nothing but time ---------------------------------
 
