@@ -2,12 +2,17 @@
 
 import sys
 
-from pipeline import app
-
 
 def main() -> None:
     """Runs the application and exits with its code."""
-    sys.exit(app.main())
+    try:
+        # Here, because an interrupt may come while the libraries are still being loaded.
+        from pipeline import app
+
+        code = app.main()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,12 @@ from pipeline.stages.describe import describe
 from pipeline.stages.plan import plan
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
+from runtime.errors import StartError
 from runtime.trace import Trace
 
 _STAGES = ("describe", "build", "load", "start", "register", "execute", "verify", "report")
+_HANDED_OVER = "CALLRING_HANDED_OVER"
+"""The key of the core for which a job was handed over: it is handed over once."""
 _PR_SET_PDEATHSIG = 1
 _BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
 """Tells a job that was handed over how long its core took to build, so that its report can say so."""
@@ -98,6 +101,8 @@ class Job:
                 self._console.working(f"building the core ({described.build})")
                 core, build_seconds = core_build.build_core(described, core), str(time.perf_counter() - begin)
             if not core.loaded:
+                if os.environ.get(_HANDED_OVER) == core.key:
+                    raise StartError(f"build={described.build}: {core.folder} holds another core than its key says")
                 # Set before as well: the other process reports, also when it is interrupted.
                 self._exit_code = INTERRUPTED
                 self._exit_code = self._hand_over(core, build_seconds)
@@ -170,6 +175,7 @@ class Job:
         request = self._output / "job.yaml"
         OmegaConf.save(OmegaConf.create({**self._config, "_folders": [str(f) for f in self._folders]}), request)
         environment = core_build.environment_for(core, described.sanitizer)
+        environment[_HANDED_OVER] = core.key
         if build_seconds:
             environment[_BUILT_BY_PARENT] = build_seconds
         command = [sys.executable, "-m", "pipeline.job", str(request), str(self._output)]

@@ -35,9 +35,9 @@ class Command:
             "CALLRING_STORE": str(store),
         }
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, program=("-m", "pipeline"), **options):
         return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *arguments],
+            [sys.executable, *program, *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
