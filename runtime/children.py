@@ -13,12 +13,16 @@ class ChildInfo:
     """``"chip"`` or ``"sub"``."""
     id: int
     pid: int
+    """-1 between two incarnations."""
     incarnation: int
+    """1 for the first process of this place; each replacement counts one more."""
     state: str
-    """``"starting"``, ``"ready"``, ``"lost"`` (it died) or ``"closed"``."""
+    """``"starting"`` (also while it is being replaced), ``"ready"``, ``"lost"`` (given up) or ``"closed"``."""
     completed: int
-    """Tasks that it ended."""
-    exit_status: str
-    """How it ended, in words; empty while it lives."""
+    """Tasks that it ended, over all incarnations."""
+    last_exit: str
+    """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
     """Hashids it has installed, with their number of registrations."""
+    uncertain: list[str]
+    """Hashids of which it has not confirmed in time what it has installed."""

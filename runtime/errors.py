@@ -145,6 +145,12 @@ class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N81
     fields = (*CallringError.fields, "signal", "exit_status", "callable")
 
 
+class WorkerGivenUp(WorkerLost):
+    """A child died more often than ``WorkerOptions.max_restarts`` allows and is not replaced any more."""
+
+    code = "WORKER_GIVEN_UP"
+
+
 class TaskTimeout(CallringError, TimeoutError):  # noqa: N818
     """A task exceeded its deadline."""
 

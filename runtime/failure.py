@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import cloudpickle
 
-from runtime.errors import CallringError, ChipError, TaskSkipped, WorkerLost
+from runtime.errors import CallringError, ChipError, TaskSkipped, WorkerGivenUp, WorkerLost
+from runtime.native_errors import code_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,18 +63,15 @@ class Failures:
 
     Args:
         codes: names to numbers of the native core's codes.
-        name_callable: digest to ``(label, hashid)``.
         name_child: index of a child to its name, for instance ``"chip 3"``.
     """
 
     def __init__(
         self,
         codes: dict[str, int],
-        name_callable: Callable[[bytes], tuple[str, str]],
         name_child: Callable[[int], str],
     ) -> None:
         self._codes = codes
-        self._name_callable = name_callable
         self._name_child = name_child
 
     def error_of(self, task: _core.Task) -> BaseException | None:
@@ -81,7 +79,7 @@ class Failures:
         code = task.code
         if code == self._codes["ok"]:
             return None
-        label, hashid = self._name_callable(task.digest)
+        label, hashid = task.callable.label, f"sha256:{task.callable.digest.hex()}"
         worker = self._name_child(task.child) if task.child >= 0 else None
         if code == self._codes["skipped"]:
             return self._skipped(task, label, hashid)
@@ -102,7 +100,15 @@ class Failures:
                 signal=_number_after(text, "signal "),
                 exit_status=_number_after(text, "status "),
             )
-        name = next((name for name, number in self._codes.items() if number == code), str(code))
+        name = code_name(code)
+        if name == "given_up":
+            return WorkerGivenUp(
+                f"callable {label} was not executed: {text}",
+                hashid=hashid,
+                worker=worker,
+                operation="run",
+                callable=label,
+            )
         return CallringError(f"callable {label} failed ({name}): {text}", hashid=hashid, worker=worker, operation="run")
 
     def _skipped(self, task: _core.Task, label: str, hashid: str) -> TaskSkipped:

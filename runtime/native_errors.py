@@ -14,6 +14,9 @@ _BY_CODE: dict[str, type[errors.CallringError]] = {
     "kind_unsupported": errors.KindUnsupportedError,
     "slot_exhausted": errors.SlotExhaustedError,
     "worker_lost": errors.WorkerLost,
+    "given_up": errors.WorkerGivenUp,
+    "handle_stale": errors.HandleStaleError,
+    "cleanup_uncertain": errors.CleanupUncertainError,
 }
 
 

@@ -33,7 +33,12 @@ class WorkerOptions:
     max_callables: int = 4096
     """Distinct callables installed per child."""
     start_timeout: float = 30.0
+    """For all children together at init(); later for each replacement."""
     control_timeout: float = 10.0
+    """How long a child may take to answer a control request; after twice that it is replaced."""
+    max_restarts: int = 10
+    """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up."""
+    restart_window: float = 60.0
     submit_timeout: float = 60.0
     """How long a submit waits at the bound of pending tasks without any task ending."""
     close_timeout: float = 5.0
@@ -55,7 +60,8 @@ class WorkerOptions:
         _require(power_of_two and capacity <= 32768, "lane_capacity", capacity, "a power of two up to 32768")
         _require(self.max_pending_tasks >= 1, "max_pending_tasks", self.max_pending_tasks, "at least 1")
         _require(1 <= self.max_callables <= 1 << 24, "max_callables", self.max_callables, "1 to 16777216")
-        for name in ("start_timeout", "control_timeout", "submit_timeout"):
+        _require(0 <= self.max_restarts < 1 << 32, "max_restarts", self.max_restarts, "0 to 4294967295")
+        for name in ("start_timeout", "control_timeout", "submit_timeout", "restart_window"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
         _require(self.close_timeout >= 0, "close_timeout", self.close_timeout, "0 seconds or more")
 
@@ -70,6 +76,9 @@ class CallConfig:
 
     block_count: int = 0
     """Blocks of the launch that a callable without orchestration makes; 0: one per core."""
+    retries: int = 0
+    """How often the task may be begun again when the process that runs it dies: declares the callable idempotent."""
 
     def __post_init__(self) -> None:
         _require(0 <= self.block_count < 1 << 32, "block_count", self.block_count, "0 to 4294967295")
+        _require(0 <= self.retries < 1 << 32, "retries", self.retries, "0 to 4294967295")

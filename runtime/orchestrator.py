@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import BackPressureTimeout
+from runtime.errors import BackPressureTimeout, HandleStaleError
 from runtime.identity import TargetNamespace
-from runtime.native_errors import native_errors, translate
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.registry import uncertain
 from runtime.run_handle import Task
 from runtime.tensor import TaskArgs, native_args
 
@@ -40,43 +41,57 @@ class Orchestrator:
         Args:
             handle: a registered chip callable.
             args: its tensors with tags, and scalars.
-            config: block count.
+            config: block count, retries.
             worker: the chip's id.
             after: tasks of this run that it must follow beside those inferred from tensors.
 
         Raises:
             TypeError: not a handle.
             ValueError: no such chip.
-            HandleForeignError, HandleStaleError, NamespaceMismatchError: see identity.md, checks.
-            WorkerLost: the chip has died.
+            HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the documentation,
+                callable identity.
+            WorkerGivenUp: the chip died too often and is not replaced any more.
             BackPressureTimeout: too many tasks are pending and none ends.
         """
         callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_CHIP, "submit_next_level")
         placement = self._worker._placement_of(worker)
-        return self._submit(callable_, args, placement, config.block_count if config else 0, after)
+        return self._submit(callable_, args, placement, config, after)
 
-    def submit_sub(self, handle: CallableHandle, args: TaskArgs | None = None, *, after: Iterable[Task] = ()) -> Task:
+    def submit_sub(
+        self,
+        handle: CallableHandle,
+        args: TaskArgs | None = None,
+        config: CallConfig | None = None,
+        *,
+        after: Iterable[Task] = (),
+    ) -> Task:
         """Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
 
         Raises: as submit_next_level; ValueError if the Worker has no sub-workers.
         """
         callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
         self._worker._require_sub_workers()
-        return self._submit(callable_, args, -1, 0, after)
+        return self._submit(callable_, args, -1, config, after)
 
     def _submit(
-        self, callable_: _core.CallableRef, args: TaskArgs | None, placement: int, blocks: int, after: Iterable[Task]
+        self,
+        callable_: _core.CallableRef,
+        args: TaskArgs | None,
+        placement: int,
+        config: CallConfig | None,
+        after: Iterable[Task],
     ) -> Task:
         worker = self._worker
         engine = worker._engine
         native = native_args(args, worker._pool)
         earlier = [task._native for task in after]
+        blocks, retries = (config.block_count, config.retries) if config else (0, 0)
         while True:
             try:
-                task = engine.submit(self._run, callable_, native, placement, blocks, earlier)
+                task = engine.submit(self._run, callable_, native, placement, blocks, retries, earlier)
             except native_errors() as error:
                 if error.args[0] != worker._codes["back_pressure"]:
-                    raise translate(error, operation="submit") from None
+                    raise _refusal(error, callable_) from None
                 self._wait_for_room(error.args[1])
             else:
                 return Task(task, engine, worker._failures)
@@ -89,3 +104,14 @@ class Orchestrator:
                 "raise WorkerOptions.max_pending_tasks, or submit less at once",
                 operation="submit",
             )
+
+
+def _refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
+    """Why a task was not accepted."""
+    fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
+    name = code_name(error.args[0])
+    if name == "cleanup_uncertain":
+        return uncertain(callable_.label, error.args[1], **fields)
+    if name == "handle_stale":
+        return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
+    return translate(error, **fields)

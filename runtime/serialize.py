@@ -5,22 +5,18 @@ Everything is serialised and hashed before anything is consumed: what cannot be 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import cloudpickle
 
-from runtime import identity
+from runtime import _core, identity
 from runtime.chip_callable import ChipCallable
 from runtime.identity import CallableKind, TargetNamespace
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__callring_by_source__"
-
-ENVELOPE = struct.Struct("<4sBBHQ")
-"""SPYC envelope: magic, version, serializer, flags, payload size (identity.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +79,6 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         CallableKind.PYTHON_SERIALIZED,
         TargetNamespace.LOCAL_PYTHON,
         identity.build_python_serialized_descriptor(pickled),
-        ENVELOPE.pack(b"SPYC", 1, 1, 0, len(pickled)) + pickled,
+        _core.wrap_envelope(pickled),
         getattr(target, "__qualname__", type(target).__name__),
     )

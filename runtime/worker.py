@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runtime import _core, spawning
 from runtime.children import ChildInfo
-from runtime.errors import ConfigurationError, StartError, WorkerClosed
+from runtime.errors import ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
 from runtime.native_errors import code_name, native_errors
 from runtime.options import WorkerOptions
@@ -85,7 +85,7 @@ class Worker:
         self._pool = _core.MemoryPool(self.options.arena_bytes, self.options.memory_limit_bytes)
         self._engine = _core.Engine(spawning.engine_options(self), self._pool)
         self._registry = Registry(self._engine, platform=platform, runtime=runtime)
-        self._failures = Failures(self._codes, self._registry.name_of, self._child_name)
+        self._failures = Failures(self._codes, self._child_name)
         self._placements = {chip: index for index, chip in enumerate(self.chip_ids)}
         self._lifecycle = threading.Lock()
         self._state = "new"
@@ -109,15 +109,27 @@ class Worker:
             children = [("chip", chip) for chip in self.chip_ids] + [("sub", i) for i in range(self.sub_workers)]
             try:
                 self._engine.start(children, self.options.start_timeout)
-                self._registry.install_all()
             except native_errors() as error:
                 self._end(0.0)
-                raise StartError(f"{error.args[1]} ({code_name(error.args[0])})", operation="init") from None
+                raise self._start_error(*error.args) from None
             except BaseException:
                 self._end(0.0)
                 raise
             self._state = "ready"
         return self
+
+    def _start_error(self, code: int, message: str) -> Exception:
+        refusal = self._engine.refusal()
+        if refusal is None:
+            return StartError(f"{message} ({code_name(code)})", operation="init")
+        digest, label, child, why, text = refusal
+        return PartialFailureError(
+            f"callable {label} was not registered: {child}: {code_name(why)}: {text}",
+            hashid=f"sha256:{digest.hex()}",
+            worker=child,
+            operation="init",
+            results={child: f"{code_name(why)}: {text}"},
+        )
 
     def close(self) -> list[str]:
         """Ends the Worker: drains for ``options.close_timeout`` seconds, then ends what is left. Safe to repeat.
@@ -164,7 +176,7 @@ class Worker:
             TypeError: not a callable. Whatever pickling raises; then nothing has changed.
             PartialFailureError: a child refused; nothing stays installed.
             ConfigurationError: no child of this Worker could ever run it.
-            RegisterTombstoneError, SlotExhaustedError, ControlTimeout, WorkerClosed.
+            CleanupUncertainError, RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
         self._require_open("register")
         return self._registry.register(target, self._can_run)
@@ -173,7 +185,8 @@ class Worker:
         """Releases a handle. The last handle of a callable removes it, once accepted tasks that use it have ended.
 
         Raises:
-            HandleForeignError, HandleStaleError, UnregisterTombstoneError, ControlTimeout.
+            HandleForeignError, HandleStaleError, UnregisterTombstoneError.
+            ControlTimeout: a child did not confirm it in time; the handle is released all the same.
         """
         self._require_open("unregister")
         self._registry.unregister(handle)
@@ -265,7 +278,13 @@ class Worker:
     def children(self) -> list[ChildInfo]:
         """A snapshot of the processes below."""
         return [
-            ChildInfo(**{**child, "installed": {f"sha256:{d.hex()}": n for d, n in child["installed"].items()}})
+            ChildInfo(
+                **{
+                    **child,
+                    "installed": {f"sha256:{digest.hex()}": count for digest, count in child["installed"].items()},
+                    "uncertain": [f"sha256:{digest.hex()}" for digest in child["uncertain"]],
+                }
+            )
             for child in self._engine.children()
         ]
 
@@ -278,6 +297,7 @@ class Worker:
             self._codes["ok"]: "done",
             self._codes["skipped"]: "skipped",
             self._codes["worker_lost"]: "lost",
+            self._codes["given_up"]: "lost",
             self._codes["cancelled"]: "cancelled",
         }
         return Trace(

@@ -6,7 +6,7 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/dtypes.h"
-#include "child/host.h"
+#include "child/python_store.h"
 #include "lane/frame.h"
 #include "supervise/process.h"
 
@@ -14,44 +14,47 @@ namespace callring::bindings {
 
 namespace {
 
-// Forwards the control thread's requests to Python: store.install(kind, digest, payload) and store.remove(digest)
-// return (code, message).
-class PythonStore final : public CallableStore {
-public:
-    explicit PythonStore(py::object store) : store_(std::move(store)) {}
-    ~PythonStore() override {
-        const py::gil_scoped_acquire acquire;
-        store_ = py::object();
-    }
-    PythonStore(const PythonStore&) = delete;
-    PythonStore& operator=(const PythonStore&) = delete;
+// A reference to a Python object that may be dropped on any thread, without the interpreter's lock.
+std::shared_ptr<void> keep(py::object object) {
+    return {object.release().ptr(), [](void* held) {
+                const py::gil_scoped_acquire acquire;
+                Py_DECREF(static_cast<PyObject*>(held));
+            }};
+}
 
-    Result<void> install(std::uint32_t kind, const std::array<std::byte, 32>& digest,
-                         std::span<const std::byte> payload) override {
+// Forwards to Python: loader.describe_source(target) returns a descriptor, loader.load(kind, payload) a callable.
+class Loader final : public PythonLoader {
+public:
+    explicit Loader(const py::object& loader) : loader_(keep(loader)) {}
+
+    Result<Descriptor> describe_source(std::string_view target) override {
         const py::gil_scoped_acquire acquire;
-        return call("install", kind, to_bytes(digest), to_bytes(payload));
+        return call<Descriptor>([&] {
+            const py::bytes described = self().attr("describe_source")(py::bytes(target.data(), target.size()));
+            const auto bytes = as_span(described);
+            return Descriptor(bytes.begin(), bytes.end());
+        });
     }
-    Result<void> remove(const std::array<std::byte, 32>& digest) override {
+    Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) override {
         const py::gil_scoped_acquire acquire;
-        return call("remove", to_bytes(digest));
+        return call<std::shared_ptr<void>>(
+            [&] { return keep(self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes))); });
     }
 
 private:
-    template <class... Args>
-    Result<void> call(const char* method, Args&&... args) {
+    [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
+
+    template <class T, class Work>
+    static Result<T> call(const Work& work) {
         try {
-            const auto [code, message] =
-                store_.attr(method)(std::forward<Args>(args)...).template cast<std::pair<std::uint32_t, std::string>>();
-            if (code == 0) {
-                return {};
-            }
-            return Error{static_cast<Code>(code), message};
+            return work();
         } catch (const py::error_already_set& error) {
-            return Error{Code::prepare_failed, error.what()};
+            const std::string type = py::str(error.type().attr("__name__"));
+            return Error{Code::prepare_failed, type + ": " + std::string(py::str(error.value()))};
         }
     }
 
-    py::object store_;
+    std::shared_ptr<void> loader_;
 };
 
 // The arguments of one task, as a sequence of arrays over shared memory; those tagged INPUT are read-only.
@@ -82,20 +85,23 @@ py::array array_at(const py::object& self, std::int64_t index) {
 
 class SubWorkerHost {
 public:
-    SubWorkerHost(int control, const py::object& make_store) {
+    SubWorkerHost(int control, const py::object& loader) {
+        auto own = std::make_unique<Loader>(loader);
         auto started = [&] {
             const py::gil_scoped_release release;
-            return ChildHost::start(UniqueFd(control), [&make_store](const StartBody& body) {
-                const py::gil_scoped_acquire acquire;
-                return Result<std::unique_ptr<CallableStore>>(
-                    std::make_unique<PythonStore>(make_store(body.max_callables)));
+            return ChildHost::start(UniqueFd(control), [&](const StartBody& body) {
+                auto store = std::make_unique<PythonStore>(std::move(own), body.max_callables);
+                store_ = store.get();
+                return Result<std::unique_ptr<CallableStore>>(std::move(store));
             });
         }();
         host_ = unwrap(std::move(started));
     }
 
-    // The next task: (digest, arguments), or None when the parent asked to stop.
+    // The next task: (callable, arguments), or None when the parent asked to stop. What cannot be begun is completed
+    // here.
     py::object next() {
+        function_.reset();
         for (;;) {
             frame_ = host_->lane().try_next();
             if (frame_ == nullptr) {
@@ -106,29 +112,40 @@ public:
                 continue;
             }
             begin_ns_ = traced() ? now_ns() : 0;
-            auto args = std::make_unique<FrameArgs>();
-            if (auto decoded = decode_arguments(*frame_, host_->arenas(), args->decoded); !decoded) {
-                const std::string& text = decoded.error().message;
-                complete_bytes(decoded.error().code, std::as_bytes(std::span(text)));
+            // Immediately before it executes: the digest is all that the frame says.
+            function_ = store_->resolve(frame_->digest);
+            if (!function_) {
+                refuse({Code::not_installed, "its digest is not installed in this child"});
                 continue;
             }
-            return py::make_tuple(to_bytes(frame_->digest), py::cast(std::move(args)));
+            auto args = std::make_unique<FrameArgs>();
+            if (auto decoded = decode_arguments(*frame_, host_->arenas(), args->decoded); !decoded) {
+                refuse(decoded.error());
+                continue;
+            }
+            const py::handle function(static_cast<PyObject*>(function_.get()));
+            return py::make_tuple(function, py::cast(std::move(args)));
         }
         return py::none();
     }
+
+    std::optional<std::uint32_t> slot_of(const py::bytes& digest) { return store_->slot_of(to_digest(digest)); }
 
     void complete(std::uint32_t code, const py::bytes& payload) {
         complete_bytes(static_cast<Code>(code), as_span(payload));
     }
 
 private:
+    void refuse(const Error& error) { complete_bytes(error.code, std::as_bytes(std::span(error.message))); }
     [[nodiscard]] bool traced() const { return (frame_->config.flags & kFrameTraced) != 0; }
     void complete_bytes(Code code, std::span<const std::byte> payload) {
         host_->complete(frame_->sequence, code, begin_ns_, traced() ? now_ns() : 0, payload);
     }
 
     std::unique_ptr<ChildHost> host_;
+    const PythonStore* store_ = nullptr;  // the host's
     const Frame* frame_ = nullptr;
+    std::shared_ptr<void> function_;  // outlives its removal while it executes
     std::uint64_t begin_ns_ = 0;
 };
 
@@ -173,8 +190,9 @@ void register_child(py::module_& module) {
             "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
         .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; });
     py::class_<SubWorkerHost>(module, "SubWorkerHost", "A sub-worker's lane and control thread.")
-        .def(py::init<int, const py::object&>(), "control_fd"_a, "make_store"_a)
+        .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
         .def("next", &SubWorkerHost::next)
+        .def("slot_of", &SubWorkerHost::slot_of, "digest"_a)
         .def("complete", &SubWorkerHost::complete, "code"_a, "payload"_a);
     py::class_<Channel>(module, "Channel", "One end of a control socket.")
         .def(py::init([](int fd) { return Channel(UniqueFd(fd)); }), "fd"_a)

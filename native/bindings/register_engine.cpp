@@ -27,7 +27,7 @@ bool wait_interruptibly(Wait&& wait) {
     }
 }
 
-constexpr std::array<std::pair<Code, const char*>, 20> kCodeNames{{
+constexpr std::array<std::pair<Code, const char*>, 24> kCodeNames{{
     {Code::ok, "ok"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::io, "io"},
@@ -48,6 +48,10 @@ constexpr std::array<std::pair<Code, const char*>, 20> kCodeNames{{
     {Code::skipped, "skipped"},
     {Code::cancelled, "cancelled"},
     {Code::back_pressure, "back_pressure"},
+    {Code::given_up, "given_up"},
+    {Code::handle_stale, "handle_stale"},
+    {Code::cleanup_uncertain, "cleanup_uncertain"},
+    {Code::removal_active, "removal_active"},
 }};
 
 const char* kind_name(ChildKind kind) {
@@ -68,11 +72,13 @@ const char* state_name(ChildState state) {
     return "";
 }
 
-py::list target_results(const std::vector<TargetResult>& results) {
-    py::list list;
+// (child, code, message) of every child that was asked.
+using Results = std::vector<std::tuple<std::string, std::uint32_t, std::string>>;
+
+Results target_results(const std::vector<TargetResult>& results) {
+    Results list;
     for (const TargetResult& result : results) {
-        list.append(py::make_tuple(kind_name(result.child->kind), result.child->id,
-                                   static_cast<std::uint32_t>(result.code), result.message));
+        list.emplace_back(result.child, static_cast<std::uint32_t>(result.code), result.message);
     }
     return list;
 }
@@ -96,6 +102,9 @@ EngineOptions make_options(const py::dict& given) {
     options.lane_capacity = given["lane_capacity"].cast<std::uint32_t>();
     options.max_pending_tasks = given["max_pending_tasks"].cast<std::uint64_t>();
     options.control_timeout_ns = static_cast<std::uint64_t>(given["control_timeout"].cast<double>() * 1e9);
+    options.start_timeout_ns = static_cast<std::uint64_t>(given["start_timeout"].cast<double>() * 1e9);
+    options.max_restarts = given["max_restarts"].cast<std::uint32_t>();
+    options.restart_window_ns = static_cast<std::uint64_t>(given["restart_window"].cast<double>() * 1e9);
     options.trace = given["trace"].cast<bool>();
     options.chip_program = given["chip_program"].cast<std::vector<std::string>>();
     options.fork_server_program = given["fork_server_program"].cast<std::vector<std::string>>();
@@ -116,8 +125,13 @@ py::dict snapshot(const ChildSnapshot& child) {
     result["incarnation"] = child.incarnation;
     result["state"] = state_name(child.state);
     result["completed"] = child.completed;
-    result["exit_status"] = child.exit_status;
+    result["last_exit"] = child.last_exit;
     result["installed"] = installed;
+    py::list uncertain;
+    for (const Digest& digest : child.uncertain) {
+        uncertain.append(to_bytes(digest));
+    }
+    result["uncertain"] = uncertain;
     return result;
 }
 
@@ -150,17 +164,23 @@ void register_payload(py::module_& module) {
         .def("__len__", &SealedPayload::size);
 }
 
+// Waits for `operation` without the interpreter's lock; a signal handler that raises abandons it.
+std::pair<CallablePtr, Results> finish(Engine& engine, const OperationPtr& operation) {
+    try {
+        wait_interruptibly([&] { return engine.wait_for_operation(operation); });
+    } catch (const py::error_already_set&) {
+        engine.abandon(operation);
+        throw;
+    }
+    return {operation->callable, target_results(engine.inspect([&] { return operation->results; }))};
+}
+
 void register_callable_class(py::module_& module) {
-    py::class_<Callable, std::shared_ptr<Callable>>(module, "CallableRef", "An identity that tasks refer to.")
-        .def(py::init([](const py::bytes& digest, std::uint32_t kind, const std::string& runs_on) {
-                 auto callable = std::make_shared<Callable>();
-                 callable->digest = to_digest(digest);
-                 callable->kind = kind;
-                 callable->runs_on = parse_kind(runs_on);
-                 return callable;
-             }),
-             py::arg("digest"), py::arg("kind"), py::arg("runs_on"))
-        .def_property_readonly("digest", [](const Callable& callable) { return to_bytes(callable.digest); });
+    py::class_<Callable, CallablePtr>(module, "CallableRef", "An identity that is registered, or was.")
+        .def_property_readonly("digest", [](const Callable& callable) { return to_bytes(callable.spec.digest); })
+        .def_property_readonly("descriptor",
+                               [](const Callable& callable) { return to_bytes(callable.spec.descriptor); })
+        .def_property_readonly("label", [](const Callable& callable) { return callable.spec.label; });
 }
 
 void register_run_and_task(py::module_& module) {
@@ -169,7 +189,7 @@ void register_run_and_task(py::module_& module) {
     py::class_<Task, TaskPtr>(module, "Task", "One accepted task.")
         .def_property_readonly("id", [](const Task& task) { return task.id; })
         .def_property_readonly("run_id", [](const Task& task) { return task.run_id; })
-        .def_property_readonly("digest", [](const Task& task) { return to_bytes(task.callable->digest); })
+        .def_property_readonly("callable", [](const Task& task) { return task.callable; })
         .def_property_readonly("child", [](const Task& task) { return task.child; })
         // Meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
@@ -205,36 +225,35 @@ void register_engine_class(py::module_& module) {
             "children"_a, "timeout"_a)
         .def(
             "register_callable",
-            [](Engine& engine, const Callable& callable, const SealedPayload& payload) {
-                std::vector<TargetResult> results;
-                {
-                    const py::gil_scoped_release release;
-                    results = engine.register_callable(callable, payload);
-                }
-                return target_results(results);
+            [](Engine& engine, const py::bytes& digest, std::uint32_t kind, const std::string& runs_on,
+               const std::string& label, const py::bytes& descriptor, std::shared_ptr<SealedPayload> payload) {
+                const auto bytes = as_span(descriptor);
+                CallableSpec spec{to_digest(digest), kind, parse_kind(runs_on), label, {bytes.begin(), bytes.end()},
+                                  std::move(payload)};
+                return finish(engine, unwrap(engine.begin_register(std::move(spec))));
             },
-            "callable"_a, "payload"_a)
+            "digest"_a, "kind"_a, "runs_on"_a, "label"_a, "descriptor"_a, "payload"_a)
         .def(
             "unregister_callable",
-            [](Engine& engine, const Callable& callable,
-               const std::vector<std::pair<std::string, std::uint32_t>>& targets) {
-                std::vector<ChildPtr> children;
-                for (const auto& [kind, id] : targets) {
-                    children.push_back(engine.child(parse_kind(kind), id));
-                }
-                std::vector<TargetResult> results;
-                {
-                    const py::gil_scoped_release release;
-                    results = engine.unregister_callable(callable, children);
-                }
-                return target_results(results);
+            [](Engine& engine, const CallablePtr& callable) {
+                return finish(engine, unwrap(engine.begin_unregister(callable))).second;
             },
-            "callable"_a, "targets"_a = std::vector<std::pair<std::string, std::uint32_t>>{})
-        .def("retire", &Engine::retire, "callable"_a, py::call_guard<py::gil_scoped_release>())
+            "callable"_a)
+        .def("refusal",
+             [](Engine& engine) -> py::object {
+                 const auto refusal = engine.refusal();
+                 if (!refusal) {
+                     return py::none();
+                 }
+                 return py::make_tuple(to_bytes(refusal->callable.digest), refusal->callable.label, refusal->child,
+                                       static_cast<std::uint32_t>(refusal->error.code), refusal->error.message);
+             })
+        .def("uncertain_on", &Engine::uncertain_on, "callable"_a)
+        .def_property_readonly("closing", &Engine::closing)
         .def(
-            "is_removed",
-            [](Engine& engine, const std::shared_ptr<Callable>& callable) {
-                return engine.inspect([&] { return callable->removed; });
+            "is_removing",
+            [](Engine& engine, const CallablePtr& callable) {
+                return engine.inspect([&] { return callable->removing() && !callable->gone; });
             },
             "callable"_a)
         .def("begin_run", &Engine::begin_run)
@@ -242,8 +261,8 @@ void register_engine_class(py::module_& module) {
         .def("cancel", &Engine::cancel, "run"_a)
         .def(
             "submit",
-            [](Engine& engine, const RunPtr& run, const std::shared_ptr<Callable>& callable,
-               std::optional<TaskArgs> args, std::int32_t placement, std::uint32_t block_count,
+            [](Engine& engine, const RunPtr& run, const CallablePtr& callable, std::optional<TaskArgs> args,
+               std::int32_t placement, std::uint32_t block_count, std::uint32_t retries,
                const std::vector<TaskPtr>& after) {
                 auto task = std::make_shared<Task>();
                 task->callable = callable;
@@ -252,10 +271,11 @@ void register_engine_class(py::module_& module) {
                 }
                 task->placement = placement;
                 task->block_count = block_count;
+                task->retries = retries;
                 unwrap(engine.submit(run, task, after));
                 return task;
             },
-            "run"_a, "callable"_a, "args"_a, "placement"_a, "block_count"_a, "after"_a)
+            "run"_a, "callable"_a, "args"_a, "placement"_a, "block_count"_a, "retries"_a, "after"_a)
         .def(
             "wait_for_run",
             [](Engine& engine, const RunPtr& run, std::optional<double> timeout) {

@@ -16,7 +16,8 @@ Result<std::unique_ptr<ChipStore>> ChipStore::open(const StartBody& start) {
     return std::unique_ptr<ChipStore>(new ChipStore(start, std::move(chip).value()));
 }
 
-Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) {
+Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                                std::uint32_t count) {
     if (kind != static_cast<std::uint32_t>(CallableKind::chip_callable)) {
         return Error{Code::kind_unsupported, "a chip cannot run callables of kind " + std::to_string(kind)};
     }
@@ -33,14 +34,14 @@ Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::s
                                                            " and runtime " + runtime_ +
                                                            ", do not hash to the requested digest"};
     }
-    if (table_.retain(digest)) {
+    if (table_.retain(digest, count)) {
         return {};
     }
     auto prepared = chip_->prepare(payload);
     if (!prepared) {
         return std::move(prepared).error();
     }
-    return table_.install(digest, std::move(prepared).value());
+    return table_.install(digest, std::move(prepared).value(), count);
 }
 
 }  // namespace callring

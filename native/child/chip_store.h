@@ -17,8 +17,9 @@ public:
     // Opens the chip that `start` names. Errors: invalid_argument (unknown or unavailable platform), io.
     static Result<std::unique_ptr<ChipStore>> open(const StartBody& start);
 
-    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) override;
-    Result<void> remove(const Digest& digest) override { return table_.release(digest); }
+    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                         std::uint32_t count) override;
+    Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
 
     [[nodiscard]] std::shared_ptr<chip::Prepared> resolve(const Digest& digest) const { return table_.resolve(digest); }
     [[nodiscard]] chip::Chip& chip() const noexcept { return *chip_; }

@@ -101,10 +101,11 @@ Result<void> ChildHost::handle(Message& message) {
             if (!payload) {
                 return std::move(payload).error();
             }
-            return store_->install(message.header.kind, message.header.digest, payload->bytes());
+            return store_->install(message.header.kind, message.header.digest, payload->bytes(),
+                                   static_cast<std::uint32_t>(message.header.argument));
         }
         case Op::unregister_callable:
-            return store_->remove(message.header.digest);
+            return store_->remove(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
         default:
             return Error{Code::malformed, "unknown request " + std::to_string(message.header.op)};
     }
@@ -141,14 +142,6 @@ void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_
         }
     }
     lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);
-}
-
-void ChildHost::log(std::uint32_t level, std::string_view line) {
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(Op::log);
-    header.argument = level;
-    const std::lock_guard lock(send_mutex_);
-    static_cast<void>(channel_.send(header, line.substr(0, kMaxMessageBody), {}, kNever));
 }
 
 }  // namespace callring

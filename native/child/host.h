@@ -22,7 +22,7 @@
 
 namespace callring {
 
-// Where a kind of child keeps its callables. Called on the control thread.
+// Where a kind of child keeps its callables. Called on the control thread; `count` is a number of registrations.
 class CallableStore {
 public:
     CallableStore() = default;
@@ -31,9 +31,11 @@ public:
     virtual ~CallableStore() = default;
 
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
-    // callable and installs it; on any error nothing is installed. An identity that is installed counts one more.
-    virtual Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) = 0;
-    virtual Result<void> remove(const Digest& digest) = 0;
+    // callable and installs it; on any error nothing is installed. An identity that is installed counts `count` more.
+    virtual Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                                 std::uint32_t count) = 0;
+    // Error: not_installed, also if it has fewer registrations.
+    virtual Result<void> remove(const Digest& digest, std::uint32_t count) = 0;
 };
 
 class ChildHost {
@@ -52,8 +54,6 @@ public:
     // Completes the current frame; a payload that does not fit its completion goes ahead on the control socket.
     void complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
                   std::span<const std::byte> payload);
-    // One line for the parent's log.
-    void log(std::uint32_t level, std::string_view line);
 
 private:
     ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);

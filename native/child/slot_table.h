@@ -8,6 +8,8 @@
 #include <cstring>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -30,19 +32,19 @@ class SlotTable {
 public:
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
 
-    // Counts one more registration of an installed identity. False if it is not installed.
-    bool retain(const Digest& digest) {
+    // Counts `count` more registrations of an installed identity. False if it is not installed.
+    bool retain(const Digest& digest, std::uint32_t count) {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
         if (entry == slot_of_.end()) {
             return false;
         }
-        ++slots_[entry->second].registrations;
+        slots_[entry->second].registrations += count;
         return true;
     }
 
-    // Installs a prepared callable with one registration. Error: slot_exhausted.
-    Result<void> install(const Digest& digest, std::shared_ptr<T> callable) {
+    // Installs a prepared callable with `count` registrations. Error: slot_exhausted.
+    Result<void> install(const Digest& digest, std::shared_ptr<T> callable, std::uint32_t count) {
         const std::lock_guard lock(mutex_);
         if (slot_of_.size() >= capacity_) {
             return Error{Code::slot_exhausted, "all " + std::to_string(capacity_) + " slots are taken"};
@@ -54,21 +56,22 @@ public:
             slot = free_.back();
             free_.pop_back();
         }
-        slots_[slot] = {std::move(callable), 1};
+        slots_[slot] = {std::move(callable), count};
         slot_of_.emplace(digest, slot);
         return {};
     }
 
-    // Releases one registration; the last one frees the slot. Error: not_installed.
-    Result<void> release(const Digest& digest) {
+    // Releases `count` registrations; the last one frees the slot. Error: not_installed, also if there are fewer.
+    Result<void> release(const Digest& digest, std::uint32_t count) {
         std::shared_ptr<T> last;  // destroyed outside the lock
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
-        if (entry == slot_of_.end()) {
-            return Error{Code::not_installed, "not installed here"};
+        if (entry == slot_of_.end() || slots_[entry->second].registrations < count) {
+            return Error{Code::not_installed, "not installed here, or not as often"};
         }
         Slot& slot = slots_[entry->second];
-        if (--slot.registrations == 0) {
+        slot.registrations -= count;
+        if (slot.registrations == 0) {
             last = std::move(slot.callable);
             free_.push_back(entry->second);
             slot_of_.erase(entry);
@@ -81,6 +84,13 @@ public:
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
         return entry == slot_of_.end() ? nullptr : slots_[entry->second].callable;
+    }
+
+    // Which slot an identity has in this child; for tests, which show that children need not agree.
+    [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const {
+        const std::lock_guard lock(mutex_);
+        const auto entry = slot_of_.find(digest);
+        return entry == slot_of_.end() ? std::nullopt : std::optional(entry->second);
     }
 
 private:

@@ -25,12 +25,16 @@ enum class Code : std::uint32_t {
     not_installed = 11,              // a frame's digest has no slot in this child
     prepare_failed = 12,             // loading a binary or unpickling a callable failed
     out_of_memory = 13,
-    kernel_failed = 14,     // a kernel or an orchestration function returned non-zero
-    python_exception = 15,  // a Python callable raised
-    worker_lost = 16,       // the child died while it ran the task
-    skipped = 17,           // a predecessor failed; never executed
-    cancelled = 18,         // withdrawn before it began
-    back_pressure = 19,     // a bound was reached and nothing moved until the timeout
+    kernel_failed = 14,      // a kernel or an orchestration function returned non-zero
+    python_exception = 15,   // a Python callable raised
+    worker_lost = 16,        // the child died while it ran the task
+    skipped = 17,            // a predecessor failed; never executed
+    cancelled = 18,          // withdrawn before it began
+    back_pressure = 19,      // a bound was reached and nothing moved until the timeout
+    given_up = 20,           // the child kept dying and is not replaced any more
+    handle_stale = 21,       // the last registration of a callable was released
+    cleanup_uncertain = 22,  // a child has not confirmed that it let go of the callable
+    removal_active = 23,     // the final removal of a callable is under way
 };
 
 struct Error {

@@ -19,13 +19,12 @@ inline constexpr std::size_t kMaxMessageFds = 4;
 enum class Op : std::uint32_t {
     start = 1,                // lane, bell, progress event as descriptors; body: StartBody of the child's kind
     map_arena = 2,            // argument: arena id; descriptor: the arena
-    register_callable = 3,    // digest, kind; descriptor: sealed payload
-    unregister_callable = 4,  // digest
+    register_callable = 3,    // digest, kind; argument: registrations to add; descriptor: sealed payload
+    unregister_callable = 4,  // digest; argument: registrations to release
     shutdown = 5,             // finish what was begun and exit
     result = 6,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
     fork_child = 7,    // parent to fork server; argument: child id; descriptor: the new child's control socket
     child_exited = 8,  // fork server to parent; argument: child id; body: i32 wait status
-    log = 9,           // child to parent; argument: level; body: one line
 };
 
 struct MessageHeader {

@@ -1,47 +1,74 @@
 // Requests: what was asked of one child over its channel and not answered yet.
-// Guarantees: every wait ends by the answer, the deadline, or the child's death; a late answer is recognised by its
-// sequence number and dropped, and the channel stays usable. No lock is held while somebody waits for a child.
+// Guarantees: posting never blocks and keeps the order of its calls, whatever the child does; every request is told
+// its answer, its timeout, or the child's end; an answer that comes after the timeout is still matched by its sequence
+// number. Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
-#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
-#include <mutex>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
-#include "common/result.h"
 #include "control/channel.h"
 
 namespace callring {
 
 class Requests {
 public:
-    explicit Requests(Channel channel) : channel_(std::move(channel)) {}
+    // Called with the answer. Before that at most once with the error `timeout`; instead of it with what fail_all() is
+    // given. It may post again.
+    using OnAnswer = std::function<void(Result<Message>& answer)>;
+
+    // `on_blocked` is called when the child does not take a message at once: flush() when its socket is writable.
+    Requests(Channel channel, std::function<void()> on_blocked)
+        : channel_(std::move(channel)), on_blocked_(std::move(on_blocked)) {}
 
     [[nodiscard]] const Channel& channel() const noexcept { return channel_; }
 
-    // Sends `header` (op and fields set by the caller) under a new sequence number, which it returns.
-    Result<std::uint64_t> ask(MessageHeader header, std::string_view body, std::span<const int> fds,
-                              std::uint64_t deadline_ns);
-    // Sends `header` without waiting for an answer; an answer is dropped as if it were late.
-    Result<void> tell(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns);
-    // Waits for the answer to `sequence`. Errors: timeout; whatever fail_all() said.
-    Result<Message> wait(std::uint64_t sequence, std::uint64_t deadline_ns);
+    // Sends `header` (op and fields set by the caller) under a new sequence number.
+    void post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
+              OnAnswer on_answer);
+    // Sends `header`; an answer to it is dropped.
+    void tell(MessageHeader header, std::string_view body);
+    // Sends what waits. True: nothing waits any more.
+    bool flush();
 
-    // Hands in an answer that was received. False: nobody waits for it any more.
-    bool deliver(Message message);
+    // Hands in a message that was received; one that answers no request is dropped.
+    void deliver(Message message);
+    // Tells the requests whose time is up.
+    void expire(std::uint64_t now_ns);
+    // No request times out before this; none if nothing can.
+    [[nodiscard]] std::optional<std::uint64_t> next_deadline() const noexcept { return next_deadline_; }
     // The child is gone: every pending and future request ends with `error`.
     void fail_all(const Error& error);
+    // Requests without an answer, late ones included.
+    [[nodiscard]] std::size_t unanswered() const noexcept { return pending_.size(); }
 
 private:
+    struct Pending {
+        std::uint64_t deadline_ns;
+        bool late;
+        OnAnswer on_answer;
+    };
+    struct Unsent {
+        MessageHeader header;
+        std::string body;
+        std::vector<UniqueFd> fds;
+    };
+    void send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
+
     Channel channel_;
-    std::mutex send_mutex_;  // keeps messages of several threads apart; never held while waiting for an answer
-    std::mutex mutex_;
-    std::condition_variable answered_;
+    std::function<void()> on_blocked_;
+    std::deque<Unsent> unsent_;
     std::uint64_t next_sequence_ = 1;
-    std::unordered_map<std::uint64_t, std::optional<Message>> pending_;
+    std::unordered_map<std::uint64_t, Pending> pending_;
+    std::optional<std::uint64_t> next_deadline_;  // a lower bound; exact after expire()
     std::optional<Error> failed_;
 };
 

@@ -12,7 +12,10 @@
 
 namespace callring {
 
-inline constexpr std::uint32_t kLayoutVersion = 1;
+#ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
+#define CALLRING_LAYOUT_VERSION 2
+#endif
+inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
 inline constexpr std::size_t kCacheLine = 64;
 

@@ -87,7 +87,7 @@ Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
     }
     auto arena = std::make_shared<Arena>(id, std::move(map).value());
     if (hook) {
-        if (auto known = hook(*arena); !known) {
+        if (auto known = hook(arena); !known) {
             return give_up(std::move(known).error());
         }
     }

@@ -69,7 +69,7 @@ public:
     Result<std::shared_ptr<Buffer>> allocate(std::uint64_t bytes);
 
     // Called with each new arena before anything lies in it, without the pool's lock.
-    using NewArenaHook = std::function<Result<void>(const Arena&)>;
+    using NewArenaHook = std::function<Result<void>(const std::shared_ptr<Arena>&)>;
     void set_new_arena_hook(NewArenaHook hook);
 
     [[nodiscard]] std::vector<std::shared_ptr<Arena>> arenas() const;

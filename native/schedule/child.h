@@ -1,4 +1,5 @@
-// Child: everything that the parent holds of one process below it.
+// Child: everything that the parent holds of one place below it, and of the process that fills it at the moment. A
+// process that dies is replaced: the place keeps its index, name and queue, and starts its next incarnation.
 #pragma once
 
 #include <atomic>
@@ -6,39 +7,53 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "control/requests.h"
 #include "lane/parent_lane.h"
+#include "registry/ledger.h"
 #include "schedule/task.h"
 #include "supervise/process.h"
+#include "supervise/restart_policy.h"
 
 namespace callring {
 
+// starting: its process is being started, for the first time or as a replacement. lost: it will not be replaced.
 enum class ChildState : std::uint8_t { starting, ready, lost, closed };
 
+// Under the engine's lock, but for what says otherwise.
 struct Child {
-    std::uint32_t index = 0;  // position among all children, stable
+    // The place.
+    std::uint32_t index = 0;  // position among all children, stable; constant
     ChildKind kind = ChildKind::chip;
     std::uint32_t id = 0;  // chip id or sub-worker number, as the user knows it
-    std::uint32_t incarnation = 1;
-    std::unique_ptr<ParentLane> lane;
-    std::unique_ptr<Requests> requests;
-
-    // Under the engine's lock.
     ChildState state = ChildState::starting;
-    Process process;
-    ExitStatus exit_status;
-    std::deque<TaskPtr> in_flight;              // by frame sequence
-    std::deque<TaskPtr> backlog;                // ready for exactly this child, waiting for room in its lane
-    std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
+    std::deque<TaskPtr> backlog;  // ready for exactly this child, waiting for it or for room in its lane
     std::uint64_t completed = 0;
+    RestartPolicy restarts;
+    std::uint64_t start_again_ns = 0;  // when its next incarnation is to be started; 0: not waiting for that
+    std::string last_exit;             // how the previous incarnation ended; empty for the first
 
-    // Payloads that came by the control plane before their completion, by frame sequence.
-    std::mutex payload_mutex;
-    std::map<std::uint64_t, std::string> payloads;
-    std::mutex receive_mutex;  // one receiver at a time
+    // The incarnation.
+    std::uint32_t incarnation = 0;
+    std::uint32_t key = 0;                // the supervisor's name of this incarnation, never used again; 0 between two
+    std::uint64_t start_deadline_ns = 0;  // while it starts
+    std::unique_ptr<ParentLane> lane;     // of the previous incarnation between two
+    std::atomic<const ParentLane*> lane_view{nullptr};  // the same, for who looks at it without the lock
+    std::unique_ptr<Requests> requests;                 // null between two incarnations
+    std::shared_ptr<const Process> process;
+    std::string condemned;          // why its parent ended it
+    std::deque<TaskPtr> in_flight;  // by frame sequence
+    Ledger ledger;
+    std::map<std::uint64_t, std::string> payloads;  // came by the control plane before their completion, by sequence
+    std::deque<Message> answers;                    // received while a completion was taken; not handled yet
+
+    [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
+    void kill(int signal) const noexcept {
+        if (process) {
+            process->kill(signal);
+        }
+    }
 
     // "chip 3", "sub-worker 0": how messages name it.
     [[nodiscard]] std::string name() const {

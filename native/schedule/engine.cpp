@@ -1,4 +1,4 @@
-// Engine: runs, submits and observation. Starting and closing: engine_children.cpp; waiting: engine_wait.cpp.
+// Engine: runs, submits and observation.
 #include "schedule/engine.h"
 
 #include <unistd.h>
@@ -18,14 +18,22 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
         return std::move(bell).error();
     }
     std::unique_ptr<Engine> engine(new Engine(std::move(options), std::move(pool), std::move(bell).value()));
+    Engine* self = engine.get();
     auto supervisor = Supervisor::create(
         engine->bell_->event_fd(),
-        {[self = engine.get()] { self->on_bell(); },
-         [self = engine.get()](Child& child, const ExitStatus& status) { self->on_exit(child, status); }});
+        {
+            .on_bell = [self] { self->on_bell(); },
+            .on_readable = [self](Supervisor::Key key) { return self->on_readable(key); },
+            .on_writable = [self](Supervisor::Key key) { return self->on_writable(key); },
+            .on_exit = [self](Supervisor::Key key, const ExitStatus& status) { self->on_exit(key, status); },
+            .next_deadline = [self] { return self->next_deadline(); },
+            .on_deadline = [self] { self->on_deadline(); },
+        });
     if (!supervisor) {
         return std::move(supervisor).error();
     }
     engine->supervisor_ = std::move(supervisor).value();
+    engine->pool_->set_new_arena_hook([self](const std::shared_ptr<Arena>& arena) { return self->map_arena(arena); });
     return engine;
 }
 
@@ -34,11 +42,16 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
       pool_(std::move(pool)),
       bell_(std::move(bell)),
       owner_(::getpid()),
-      scheduler_(options_.trace) {
-    scheduler_.on_callable_idle = [this](const std::shared_ptr<Callable>& callable) {
-        if (callable->removal_due) {
-            due_removals_.push_back(callable);
-            supervisor_->post([this] { send_due_removals(); });
+      scheduler_(options_.trace),
+      registrar_(scheduler_.children(), options_.max_callables, options_.control_timeout_ns,
+                 {
+                     .changed = [this] { changed_.notify_all(); },
+                     .distrust = [this](Child& child, const std::string& why) { condemn(child, why); },
+                 }) {
+    scheduler_.on_callable_idle = [this](const CallablePtr& callable) {
+        if (callable->removing()) {
+            expect_deadline(now_ns() + options_.control_timeout_ns);
+            registrar_.on_idle(callable);
         }
     };
 }
@@ -88,6 +101,15 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
+    if (task->callable->removing()) {
+        return Error{Code::handle_stale, "the callable was unregistered"};
+    }
+    if (registrar_.any_uncertain()) {
+        if (std::string where = registrar_.uncertain_on(task->callable->spec.digest, task->callable->spec.runs_on);
+            !where.empty()) {
+            return Error{Code::cleanup_uncertain, std::move(where)};
+        }
+    }
     if (scheduler_.pending() >= options_.max_pending_tasks) {
         drain();
         if (scheduler_.pending() >= options_.max_pending_tasks) {
@@ -99,38 +121,24 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     return accepted;
 }
 
-bool Engine::retire(const std::shared_ptr<Callable>& callable) {
-    const std::lock_guard lock(mutex_);
-    drain();
-    if (callable->in_flight == 0) {
-        after_progress();
-        return true;
-    }
-    callable->removal_due = true;
-    ++removals_pending_;
-    after_progress();
-    return false;
-}
-
 std::vector<ChildSnapshot> Engine::children() {
     const std::lock_guard lock(mutex_);
     std::vector<ChildSnapshot> result;
     for (const ChildPtr& child : scheduler_.children()) {
-        const bool alive = child->state == ChildState::starting || child->state == ChildState::ready;
-        result.push_back({child->kind, child->id, child->process.pid(), child->incarnation, child->state,
-                          child->completed, alive ? std::string() : child->exit_status.describe(), child->installed});
+        ChildSnapshot snapshot{child->kind,        child->id,    child->pid(),
+                               child->incarnation, child->state, child->completed,
+                               child->last_exit,   {},           {}};
+        for (const auto& [digest, installation] : child->ledger.installations) {
+            if (installation.confirmed > 0) {
+                snapshot.installed.emplace(digest, installation.confirmed);
+            }
+            if (installation.uncertain()) {
+                snapshot.uncertain.push_back(digest);
+            }
+        }
+        result.push_back(std::move(snapshot));
     }
     return result;
-}
-
-ChildPtr Engine::child(ChildKind kind, std::uint32_t id) {
-    const std::lock_guard lock(mutex_);
-    for (const ChildPtr& child : scheduler_.children()) {
-        if (child->kind == kind && child->id == id) {
-            return child;
-        }
-    }
-    return nullptr;
 }
 
 Engine::Trace Engine::take_trace() {
@@ -140,7 +148,7 @@ Engine::Trace Engine::take_trace() {
     trace.tasks = std::exchange(scheduler_.task_spans, {});
     trace.cores = std::exchange(scheduler_.core_spans, {});
     for (const ChildPtr& child : scheduler_.children()) {
-        trace.dropped += child->lane->spans_dropped();
+        trace.dropped += child->lane ? child->lane->spans_dropped() : 0;
     }
     after_progress();
     return trace;

@@ -1,13 +1,17 @@
-// Engine: one Worker's native half. It starts children, registers callables with them, accepts tasks, and lets whoever
-// waits do the work: a thread in wait() drains completions and dispatches successors itself.
-// Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; close() is
-// bounded, idempotent, and leaves no process behind. Holds no Python object: no call needs the interpreter's lock.
+// Engine: one Worker's native half. It starts children and replaces those that die, registers callables with them,
+// accepts tasks, and lets whoever waits do the work: a thread in wait() drains completions and dispatches successors
+// itself. Its parts: engine_start.cpp (children becoming ready), engine_recovery.cpp (messages, deadlines, deaths,
+// replacement), engine_registry.cpp (callables and arenas), engine_wait.cpp (waiting), engine_close.cpp, engine.cpp.
+// Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; no lock is
+// held while a child is awaited; close() is bounded, idempotent, and leaves no process behind. Holds no Python object:
+// no call needs the interpreter's lock.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,7 +21,7 @@
 #include "common/result.h"
 #include "lane/bell.h"
 #include "memory/pool.h"
-#include "memory/sealed.h"
+#include "registry/registrar.h"
 #include "schedule/scheduler.h"
 #include "supervise/supervisor.h"
 
@@ -31,6 +35,9 @@ struct EngineOptions {
     std::uint32_t lane_capacity = 1024;
     std::uint64_t max_pending_tasks = 65536;
     std::uint64_t control_timeout_ns = 10'000'000'000;
+    std::uint64_t start_timeout_ns = 30'000'000'000;  // of a replacement
+    std::uint32_t max_restarts = 10;                  // deaths of one child within the window that are mended
+    std::uint64_t restart_window_ns = 60'000'000'000;
     bool trace = false;
     std::uint32_t span_capacity = 16384;           // core spans per chip between two drains, when tracing
     std::vector<std::string> chip_program;         // argv of a chip child
@@ -44,22 +51,23 @@ struct ChildSpec {
     std::uint32_t id = 0;
 };
 
-// What one child answered to a control request.
-struct TargetResult {
-    ChildPtr child;
-    Code code = Code::ok;
-    std::string message;
-};
-
 struct ChildSnapshot {
     ChildKind kind;
     std::uint32_t id;
-    pid_t pid;
+    pid_t pid;  // -1 between two incarnations
     std::uint32_t incarnation;
     ChildState state;
     std::uint64_t completed;
-    std::string exit_status;  // empty while it lives
-    std::map<Digest, std::uint32_t> installed;
+    std::string last_exit;                      // how the previous incarnation ended; empty for the first
+    std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
+    std::vector<Digest> uncertain;
+};
+
+// Why start() failed on a callable that was registered before.
+struct Refusal {
+    CallableSpec callable;
+    std::string child;
+    Error error;
 };
 
 enum class Waited : std::uint8_t { done, timed_out, interrupted };
@@ -71,22 +79,30 @@ public:
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    // Starts every child and returns when all are ready, or the first cause of failure with none left behind.
+    // Starts every child and returns when all are ready, with every registered callable installed, or the first cause
+    // of failure with none left behind.
     Result<void> start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns);
+    // Set if start() failed because a child refused a callable.
+    [[nodiscard]] std::optional<Refusal> refusal();
 
-    // Asks every live child that runs `callable`'s kind to install it, all at once, and waits for their answers.
-    std::vector<TargetResult> register_callable(const Callable& callable, const SealedPayload& payload);
-    // Asks `targets` (all live children of the kind if empty) to release one registration.
-    std::vector<TargetResult> unregister_callable(const Callable& callable, const std::vector<ChildPtr>& targets);
-    // Final removal: true if nothing refers to it and the caller should unregister it now; false if tasks are in
-    // flight: the removal follows by itself when the last of them has ended.
-    bool retire(const std::shared_ptr<Callable>& callable);
+    // Registers with every child of the kind, all at once; before start(), with those to come. See Registrar.
+    // Errors: closed, cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
+    Result<OperationPtr> begin_register(CallableSpec spec);
+    // Releases one registration. Errors: closed, removal_active.
+    Result<OperationPtr> begin_unregister(const CallablePtr& callable);
+    // Waits until every child has answered, or had its time to.
+    Waited wait_for_operation(const OperationPtr& operation);
+    // Its caller does not wait any longer: a registration fails.
+    void abandon(const OperationPtr& operation);
+    // "chip 3, chip 5": where the callable is uncertain.
+    [[nodiscard]] std::string uncertain_on(const CallablePtr& callable);
 
     RunPtr begin_run();
     // No more submits for `run`.
     void seal(const RunPtr& run);
     void cancel(const RunPtr& run);
-    // Accepts a task. Errors: back_pressure (use wait_for_room, then again), worker_lost, closed, out_of_memory.
+    // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
+    // handle_stale, cleanup_uncertain.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
@@ -103,7 +119,6 @@ public:
     }
 
     [[nodiscard]] std::vector<ChildSnapshot> children();
-    [[nodiscard]] ChildPtr child(ChildKind kind, std::uint32_t id);
     struct Trace {
         std::vector<TaskSpan> tasks;
         std::vector<CoreSpanOfTask> cores;
@@ -114,25 +129,42 @@ public:
 
     // Refuses new work from now on; what was accepted goes on.
     void refuse();
+    [[nodiscard]] bool closing();
     // Refuses new work, drains for at most `budget_ns`, then ends what is left. Returns what it had to end by force.
     std::vector<std::string> close(std::uint64_t budget_ns);
 
 private:
     Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell);
 
-    // Starting; on the progress thread unless said otherwise.
-    Result<void> launch(const std::vector<ChildSpec>& specs);
+    // engine_start.cpp; on the progress thread.
+    void launch(const ChildPtr& child);
+    Result<void> launch_incarnation(const ChildPtr& child);
     Result<void> launch_fork_server();
-    Result<void> launch_child(ChildSpec spec);
-    Result<void> await_ready(std::uint64_t deadline_ns);   // caller's thread
-    Result<void> adopt_forked(std::uint64_t deadline_ns);  // caller's thread
-    Result<void> map_arena(const Arena& arena);            // any thread but the progress thread
-    [[nodiscard]] Error explain(const Child& child, Error error);
+    void fork(const ChildPtr& child, const Channel& control);
+    void adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& forked);
+    void introduce(const ChildPtr& child);
+    void start_failed(Child& child, const Error& error);
+    void note_if_ready(Child& child);
 
-    std::vector<TargetResult> ask_all(const std::vector<ChildPtr>& targets, const MessageHeader& header,
-                                      std::span<const int> fds);
-    [[nodiscard]] std::vector<ChildPtr> live_children(ChildKind kind);
-    void send_due_removals();  // progress thread
+    // engine_recovery.cpp; on the progress thread unless said otherwise.
+    void handle(Child& child, Message message);  // any thread
+    Result<void> on_readable(Supervisor::Key key);
+    bool on_writable(Supervisor::Key key);
+    void on_exit(Supervisor::Key key, const ExitStatus& status);
+    void child_died(const ChildPtr& child, const std::string& why, bool as_asked);
+    std::optional<std::uint64_t> next_deadline();
+    void on_deadline();
+    void condemn(Child& child, const std::string& why);  // any thread
+    void expect_deadline(std::uint64_t deadline_ns);     // any thread
+
+    // engine_registry.cpp; any thread.
+    struct Mapping {
+        std::size_t open = 0;  // children that have not answered
+        std::optional<Error> failure;
+    };
+    Result<void> map_arena(const std::shared_ptr<Arena>& arena);
+    void post_arena(const ChildPtr& child, const Arena& arena, std::uint64_t deadline_ns,
+                    const std::shared_ptr<Mapping>& mapping);
 
     // Waiting.
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
@@ -141,7 +173,6 @@ private:
     void drain();           // under the lock
     void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
-    void on_exit(Child& child, const ExitStatus& status);
 
     EngineOptions options_;
     std::shared_ptr<MemoryPool> pool_;
@@ -150,20 +181,28 @@ private:
     pid_t owner_;
 
     std::mutex mutex_;
-    std::condition_variable changed_;  // a driver handed over, a child ended, or somebody else drained
+    std::condition_variable changed_;  // a driver handed over, a child ended, answered, or somebody else drained
     bool driving_ = false;             // a caller drains; others sleep on changed_
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     std::uint64_t spin_ns_ = 0;
     Scheduler scheduler_;
-    ChildPtr fork_server_;
-    std::vector<std::uint64_t> start_requests_;  // by child index
-    std::vector<std::uint64_t> fork_requests_;   // by child index; 0 for a child that is not forked
+    Registrar registrar_;
+    ChildPtr fork_server_;                              // null while none runs
+    std::map<Supervisor::Key, ChildPtr> incarnations_;  // what runs, by key
+    std::vector<std::shared_ptr<Arena>> arenas_;
+    std::vector<std::unique_ptr<ParentLane>> old_lanes_;  // of dead incarnations, while the driver may look at them
     std::vector<std::weak_ptr<Run>> runs_;
-    std::vector<std::shared_ptr<Callable>> due_removals_;
     std::uint64_t next_run_ = 1;
-    std::uint64_t removals_pending_ = 0;
-    bool closing_ = false;
-    bool closed_ = false;
+    Supervisor::Key next_key_ = 1;
+    std::uint64_t armed_deadline_ns_ = 0;  // the progress thread wakes up then, if not before; 0: never
+    std::vector<std::pair<Supervisor::Key, ExitStatus>> noted_exits_;  // told by the fork server
+    bool started_ = false;
+    std::uint64_t start_deadline_ns_ = 0;
+    std::optional<Error> start_error_;
+    std::optional<Refusal> refusal_;
+    bool closing_ = false;      // nothing new is accepted, and nobody is replaced
+    bool close_begun_ = false;  // one call of close() is enough
+    bool closed_ = false;       // and that one is over
 };
 
 }  // namespace callring

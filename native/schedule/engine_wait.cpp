@@ -22,14 +22,25 @@ std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
 
 bool Engine::any_completion() const {
     const auto& children = scheduler_.children();
-    return std::any_of(children.begin(), children.end(),
-                       [](const ChildPtr& child) { return child->lane->has_completions(); });
+    return std::any_of(children.begin(), children.end(), [](const ChildPtr& child) {
+        const ParentLane* lane = child->lane_view.load(std::memory_order_acquire);
+        return lane != nullptr && lane->has_completions();
+    });
 }
 
 void Engine::drain() {
-    if (scheduler_.drain() > 0) {
-        changed_.notify_all();
+    if (scheduler_.drain() == 0) {
+        return;
     }
+    // Answers that were found while a large result was taken.
+    for (const ChildPtr& child : scheduler_.children()) {
+        while (!child->answers.empty()) {
+            Message message = std::move(child->answers.front());
+            child->answers.pop_front();
+            handle(*child, std::move(message));
+        }
+    }
+    changed_.notify_all();
 }
 
 void Engine::after_progress() {
@@ -37,7 +48,7 @@ void Engine::after_progress() {
         // The driver may be anywhere between its unlock and its sleep: the flag reaches it before, the ring during.
         nudged_.store(true, std::memory_order_seq_cst);
         bell_->ring();
-    } else if (scheduler_.needs_progress() || removals_pending_ > 0) {
+    } else if (scheduler_.needs_progress() || registrar_.any_removal()) {
         bell_->arm_progress([this] { return any_completion(); });
     }
     changed_.notify_all();
@@ -78,6 +89,7 @@ Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool
         }
         lock.lock();
         driving_ = false;
+        old_lanes_.clear();  // nobody looks at them without the lock any more
         if (slept == FutexWait::interrupted) {
             outcome = Waited::interrupted;
             break;

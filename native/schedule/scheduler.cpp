@@ -15,9 +15,9 @@ void Scheduler::add_child(ChildPtr child) {
     children_.push_back(std::move(child));
 }
 
-bool Scheduler::any_live(ChildKind kind) const {
-    return std::any_of(children_.begin(), children_.end(), [kind](const ChildPtr& child) {
-        return child->kind == kind && child->state == ChildState::ready;
+bool Scheduler::all_given_up(ChildKind kind) const {
+    return std::none_of(children_.begin(), children_.end(), [kind](const ChildPtr& child) {
+        return child->kind == kind && (child->state == ChildState::ready || child->state == ChildState::starting);
     });
 }
 
@@ -26,11 +26,11 @@ bool Scheduler::any_live(ChildKind kind) const {
 Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
     if (task->placement != kAnyChild) {
         const Child& child = *children_[static_cast<std::size_t>(task->placement)];
-        if (child.state != ChildState::ready) {
-            return Error{Code::worker_lost, child.name() + " " + child.exit_status.describe() + " before this submit"};
+        if (child.state == ChildState::lost || child.state == ChildState::closed) {
+            return Error{Code::given_up, child.name() + " " + child.last_exit};
         }
-    } else if (!any_live(ChildKind::sub)) {
-        return Error{Code::worker_lost, "no sub-worker is alive"};
+    } else if (all_given_up(ChildKind::sub)) {
+        return Error{Code::given_up, "every sub-worker was given up"};
     }
 
     task->id = run->tasks.size();
@@ -133,7 +133,7 @@ bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vec
     }
     Child& child = *children_[static_cast<std::size_t>(where)];
     const bool allowed = task->placement == kAnyChild ? child.kind == ChildKind::sub : task->placement == where;
-    if (!allowed || !child.backlog.empty()) {
+    if (!allowed || !child.backlog.empty() || !child.ledger.usable(task->callable->spec.digest)) {
         return false;
     }
     const std::uint64_t oldest =
@@ -157,7 +157,7 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
     for (std::size_t i = 0; i < predecessors.size(); ++i) {
         frame.config.predecessors.at(i) = static_cast<std::uint32_t>(frame.sequence - predecessors[i]->sequence);
     }
-    frame.digest = task->callable->digest;
+    frame.digest = task->callable->spec.digest;
     if (task->spill) {
         frame.config.flags |= kFrameSpilled;
         const SpillRecord spill{task->spill->arena_id(), task->argument_bytes, task->spill->offset()};
@@ -174,7 +174,8 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
 
 void Scheduler::feed(Child& child) {
     bool pushed = false;
-    while (!child.backlog.empty() && !child.lane->full()) {
+    while (child.state == ChildState::ready && !child.backlog.empty() && !child.lane->full() &&
+           child.ledger.usable(child.backlog.front()->callable->spec.digest)) {
         const TaskPtr task = std::move(child.backlog.front());
         child.backlog.pop_front();
         --queued_;
@@ -186,11 +187,11 @@ void Scheduler::feed(Child& child) {
     }
 }
 
-Child* Scheduler::least_busy_sub() {
+Child* Scheduler::least_busy_sub(const Digest& digest) {
     Child* best = nullptr;
     for (const ChildPtr& child : children_) {
         if (child->kind == ChildKind::sub && child->state == ChildState::ready && !child->lane->full() &&
-            (best == nullptr || child->in_flight.size() < best->in_flight.size())) {
+            child->ledger.usable(digest) && (best == nullptr || child->in_flight.size() < best->in_flight.size())) {
             best = child.get();
         }
     }
@@ -199,7 +200,7 @@ Child* Scheduler::least_busy_sub() {
 
 void Scheduler::feed_subs() {
     while (!sub_queue_.empty()) {
-        Child* child = least_busy_sub();
+        Child* child = least_busy_sub(sub_queue_.front()->callable->spec.digest);
         if (child == nullptr) {
             return;
         }
@@ -231,6 +232,7 @@ void Scheduler::balance_subs() {
         std::vector<TaskPtr> moved;
         const std::size_t share = busiest->in_flight.size() / 2;
         while (moved.size() < share && !busiest->in_flight.back()->pinned &&
+               idle->ledger.usable(busiest->in_flight.back()->callable->spec.digest) &&
                busiest->lane->revoke(busiest->in_flight.back()->sequence)) {
             moved.push_back(std::move(busiest->in_flight.back()));
             busiest->in_flight.pop_back();
@@ -343,8 +345,8 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
         run.failures.push_back(task);
     }
     if (trace_) {
-        task_spans.push_back({task->run_id, task->id, task->callable->digest, task->callable->runs_on, task->child,
-                              task->submit_ns, task->begin_ns, task->end_ns, code});
+        task_spans.push_back({task->run_id, task->id, task->callable->spec.digest, task->callable->spec.runs_on,
+                              task->child, task->submit_ns, task->begin_ns, task->end_ns, code});
     }
     if (--task->callable->in_flight == 0 && on_callable_idle) {
         on_callable_idle(task->callable);
@@ -374,38 +376,64 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
 
 // ---- losing and cancelling ------------------------------------------------------------------------------------------
 
-void Scheduler::child_lost(Child& child, const ExitStatus& status) {
+void Scheduler::child_lost(Child& child, const std::string& why) {
     drain_child(child);
-    child.state = ChildState::lost;
-    child.exit_status = status;
-    const std::string why = status.describe();
     const std::deque<TaskPtr> in_flight = std::exchange(child.in_flight, {});
+    std::vector<TaskPtr> back;
     for (const TaskPtr& task : in_flight) {
-        const bool begun = child.lane->claimed(task->sequence);
         task->pinned = false;
-        if (begun) {
-            end(task, Code::worker_lost, why);
-        } else if (task->root_cause) {
+        if (child.lane->claimed(task->sequence)) {
+            if (task->retries == 0) {
+                end(task, Code::worker_lost, why);
+                continue;
+            }
+            --task->retries;
+        }
+        if (task->root_cause) {
             end(task, Code::skipped, {});
-        } else if (task->placement != kAnyChild) {
-            end(task, Code::worker_lost, why + " before this task began");
         } else if (task->unmet > 0) {
             task->state = TaskState::blocked;
             ++blocked_;
         } else {
-            dispatch(task);
+            back.push_back(task);
         }
     }
-    abandon_queue(child.backlog, why + " before this task began");
-    if (child.kind == ChildKind::sub && !any_live(ChildKind::sub)) {
-        abandon_queue(sub_queue_, "the last sub-worker " + why);
+    // In front of what waits already, in their order.
+    for (auto task = back.rbegin(); task != back.rend(); ++task) {
+        put_back(child, *task);
+    }
+    if (!sub_queue_.empty()) {
+        feed_subs();
+    }
+}
+
+void Scheduler::put_back(Child& child, const TaskPtr& task) {
+    task->state = TaskState::ready;
+    ++queued_;
+    (task->placement == kAnyChild ? sub_queue_ : child.backlog).push_front(task);
+}
+
+void Scheduler::child_ready(Child& child) {
+    feed(child);
+    if (child.kind == ChildKind::sub) {
+        feed_subs();
+        if (sub_queue_.empty()) {
+            balance_subs();
+        }
+    }
+}
+
+void Scheduler::give_up(Child& child, const std::string& why) {
+    abandon_queue(child.backlog, why);
+    if (child.kind == ChildKind::sub && all_given_up(ChildKind::sub)) {
+        abandon_queue(sub_queue_, why);
     }
 }
 
 void Scheduler::abandon_queue(std::deque<TaskPtr>& queue, const std::string& why) {
     for (const TaskPtr& task : std::exchange(queue, {})) {
         --queued_;
-        end(task, Code::worker_lost, why);
+        end(task, Code::given_up, why);
     }
 }
 

@@ -1,6 +1,7 @@
 // Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
-// Guarantees: a task runs after everything it depends on; it is executed at most once; a failed task's dependents are
-// never executed; every accepted task ends (done, failed, lost, skipped or cancelled). No system call but wake-ups.
+// Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
+// retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
+// cancelled). No system call but wake-ups.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
@@ -41,14 +42,19 @@ public:
     void add_child(ChildPtr child);
     [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
 
-    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused (worker_lost) when no live
-    // child could ever run it.
+    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused (given_up) when no child
+    // will ever run it.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
     std::size_t drain();
-    // Ends what was in flight on a dead child: the running task is lost; what had not begun moves, if it may.
-    void child_lost(Child& child, const ExitStatus& status);
+    // A child's process has ended: the task that it ran is lost, or begins again if it has retries left; what had not
+    // begun waits for the replacement, or moves.
+    void child_lost(Child& child, const std::string& why);
+    // A child takes work from now on, or again.
+    void child_ready(Child& child);
+    // A child will not be replaced (its state says so): what only it could run is lost.
+    void give_up(Child& child, const std::string& why);
     // Withdraws what has not begun of `run`.
     void cancel(Run& run);
 
@@ -58,7 +64,7 @@ public:
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
 
     // Called when the last accepted task of a callable has ended.
-    std::function<void(const std::shared_ptr<Callable>&)> on_callable_idle;
+    std::function<void(const CallablePtr&)> on_callable_idle;
 
     std::vector<TaskSpan> task_spans;
     std::vector<CoreSpanOfTask> core_spans;
@@ -71,14 +77,15 @@ private:
     void feed(Child& child);
     void feed_subs();
     void balance_subs();
-    [[nodiscard]] Child* least_busy_sub();
+    [[nodiscard]] Child* least_busy_sub(const Digest& digest);
     std::size_t drain_child(Child& child);
     void complete(Child& child, const Completion& completion);
     void take_spans(Child& child, const Task& task);
     void end(const TaskPtr& task, Code code, std::string payload);
     void end_one(const TaskPtr& task, Code code, std::string payload);
+    void put_back(Child& child, const TaskPtr& task);
     void abandon_queue(std::deque<TaskPtr>& queue, const std::string& why);
-    [[nodiscard]] bool any_live(ChildKind kind) const;
+    [[nodiscard]] bool all_given_up(ChildKind kind) const;
 
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker

@@ -1,5 +1,5 @@
-// What the scheduler knows of callables, tasks and runs. Plain data under the engine's lock; no process knows a slot
-// of another: a task names its callable by digest, kind and namespace only (identity.md, task records and frames).
+// What the scheduler knows of tasks and runs. Plain data under the engine's lock; a task names its callable by digest,
+// kind and namespace only (identity.md, task records and frames).
 #pragma once
 
 #include <array>
@@ -12,22 +12,10 @@
 
 #include "common/result.h"
 #include "graph/hazards.h"
-#include "identity/digest.h"
 #include "memory/task_args.h"
+#include "registry/callable.h"
 
 namespace callring {
-
-enum class ChildKind : std::uint8_t { chip, sub, fork_server };
-
-// An identity that tasks refer to. Chip callables run on chips, Python callables on sub-workers.
-struct Callable {
-    Digest digest{};
-    std::uint32_t kind = 0;
-    ChildKind runs_on = ChildKind::chip;
-    std::uint64_t in_flight = 0;  // accepted tasks that have not ended
-    bool removal_due = false;     // to be removed from the children once in_flight is zero
-    bool removed = false;         // the removal was sent
-};
 
 enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
 
@@ -39,11 +27,12 @@ struct Task {
     std::uint64_t id = 0;      // position in its run
     std::shared_ptr<Run> run;  // null once the task has ended
     std::uint64_t run_id = 0;
-    std::shared_ptr<Callable> callable;
+    CallablePtr callable;
     TaskArgs args;  // keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
     std::uint32_t argument_bytes = 0;
     std::uint32_t block_count = 0;
+    std::uint32_t retries = 0;           // how often it may still be begun again after its child died
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
     TaskState state = TaskState::blocked;

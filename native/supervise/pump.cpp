@@ -1,6 +1,5 @@
 #include "supervise/pump.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "memory/sealed.h"
@@ -18,14 +17,12 @@ void keep_payload(Child& child, Message& message) {
             payload.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         }
     }
-    const std::lock_guard lock(child.payload_mutex);
     child.payloads[message.header.argument] = std::move(payload);
 }
 
 }  // namespace
 
-Result<void> pump(Child& child, const std::function<void(Message&)>& on_notice) {
-    const std::lock_guard receiving(child.receive_mutex);
+Result<void> pump(Child& child, const std::function<void(Message)>& hand_on) {
     for (;;) {
         auto received = child.requests->channel().try_receive();
         if (!received) {
@@ -37,33 +34,25 @@ Result<void> pump(Child& child, const std::function<void(Message&)>& on_notice) 
         Message& message = **received;
         if (message.op() == Op::result) {
             keep_payload(child, message);
-        } else if (message.op() == Op::log) {
-            std::fprintf(stderr, "[%s] %s\n", child.name().c_str(), message.body.c_str());
-        } else if (message.op() == Op::child_exited) {
-            if (on_notice) {
-                on_notice(message);
-            }
         } else {
-            child.requests->deliver(std::move(message));
+            hand_on(std::move(message));
         }
     }
 }
 
 std::string take_payload(Child& child, std::uint64_t sequence) {
-    for (int attempt = 0; attempt < 2; ++attempt) {
-        {
-            const std::lock_guard lock(child.payload_mutex);
-            const auto entry = child.payloads.find(sequence);
-            if (entry != child.payloads.end()) {
-                std::string payload = std::move(entry->second);
-                child.payloads.erase(entry);
-                return payload;
-            }
-        }
+    auto entry = child.payloads.find(sequence);
+    if (entry == child.payloads.end() && child.requests) {
         // It was sent before the completion, so it is in the socket if the progress thread has not taken it yet.
-        static_cast<void>(pump(child));
+        static_cast<void>(pump(child, [&](Message message) { child.answers.push_back(std::move(message)); }));
+        entry = child.payloads.find(sequence);
     }
-    return {};
+    if (entry == child.payloads.end()) {
+        return {};
+    }
+    std::string payload = std::move(entry->second);
+    child.payloads.erase(entry);
+    return payload;
 }
 
 }  // namespace callring

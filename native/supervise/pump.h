@@ -1,19 +1,19 @@
-// Receiving from a child: answers go to who asked, payloads wait for their completion, log lines are printed.
+// Receiving from one child: payloads are kept for the completions that they belong to, everything else is handed on.
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include "common/result.h"
 #include "schedule/child.h"
 
 namespace callring {
 
-// Receives everything that `child` has sent so far, without waiting. `on_notice` gets what is neither an answer nor a
-// payload (a fork server's child_exited). Safe from any thread. Error: closed, malformed, layout_mismatch, io.
-Result<void> pump(Child& child, const std::function<void(Message&)>& on_notice = {});
+// Takes every message that has arrived from `child`; `hand_on` gets those that are no payloads. Never waits. Under the
+// engine's lock. Errors: as Channel::try_receive; then nothing more will come.
+Result<void> pump(Child& child, const std::function<void(Message)>& hand_on);
 
-// The payload that the child sent ahead of the completion of frame `sequence`; empty if it never came.
+// The payload of the completion `sequence`, which was sent before it; empty if the child never sent it. Other messages
+// that are found on the way are left in `child.answers`.
 [[nodiscard]] std::string take_payload(Child& child, std::uint64_t sequence);
 
 }  // namespace callring

@@ -10,10 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <utility>
 
 #include "common/clock.h"
-#include "supervise/pump.h"
+#include "control/channel.h"
 
 namespace callring {
 
@@ -36,8 +37,8 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Hooks hoo
 
 Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd command, Hooks hooks)
     : bell_event_(bell_event), epoll_(std::move(epoll)), command_(std::move(command)), hooks_(std::move(hooks)) {
-    control(EPOLL_CTL_ADD, bell_event_, Source::bell, 0);
-    control(EPOLL_CTL_ADD, command_.get(), Source::command, 0);
+    control(EPOLL_CTL_ADD, bell_event_, Source::bell, 0, EPOLLIN);
+    control(EPOLL_CTL_ADD, command_.get(), Source::command, 0, EPOLLIN);
     // Signals are the main thread's business: this thread must never be the one that a handler runs on.
     sigset_t all;
     sigset_t before;
@@ -53,10 +54,10 @@ Supervisor::~Supervisor() {
     thread_.join();
 }
 
-void Supervisor::control(int operation, int fd, Source source, std::uint32_t index) const {
+void Supervisor::control(int operation, int fd, Source source, Key key, std::uint32_t events) const {
     epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = (std::uint64_t{index} << 8U) | static_cast<std::uint64_t>(source);
+    event.events = events;
+    event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
     ::epoll_ctl(epoll_.get(), operation, fd, &event);
 }
 
@@ -96,9 +97,10 @@ void Supervisor::loop() {
     while (!stopping_) {
         const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
         for (int i = 0; i < count; ++i) {
-            const std::uint64_t data = events.at(static_cast<std::size_t>(i)).data.u64;
-            const auto index = static_cast<std::uint32_t>(data >> 8U);
-            switch (static_cast<Source>(data & 0xFFU)) {
+            const epoll_event& event = events.at(static_cast<std::size_t>(i));
+            const auto key = static_cast<Key>(event.data.u64 >> 8U);
+            // An event of a process that has been finished meanwhile finds no entry under its key.
+            switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
                 case Source::bell:
                     hooks_.on_bell();
                     break;
@@ -106,10 +108,15 @@ void Supervisor::loop() {
                     run_commands();
                     break;
                 case Source::socket:
-                    receive(watched_.at(index));
+                    if ((event.events & EPOLLOUT) != 0 && watched_.contains(key) && hooks_.on_writable(key)) {
+                        control(EPOLL_CTL_MOD, watched_.at(key).socket, Source::socket, key, EPOLLIN);
+                    }
+                    if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+                        receive(key);
+                    }
                     break;
                 case Source::process:
-                    process_ended(watched_.at(index));
+                    process_ended(key);
                     break;
             }
         }
@@ -118,8 +125,8 @@ void Supervisor::loop() {
 }
 
 int Supervisor::timeout_ms() const {
-    std::optional<std::uint64_t> next;
-    for (const auto& [index, watched] : watched_) {
+    std::optional<std::uint64_t> next = hooks_.next_deadline();
+    for (const auto& [key, watched] : watched_) {
         for (const auto& deadline : {watched.status_deadline, watched.end_deadline}) {
             if (deadline && (!next || *deadline < *next)) {
                 next = deadline;
@@ -129,107 +136,114 @@ int Supervisor::timeout_ms() const {
     return poll_timeout_ms(next);
 }
 
-Result<void> Supervisor::spawn(const ChildPtr& child, const std::vector<std::string>& argv,
-                               const std::vector<std::string>& environment, int control_fd) {
-    auto process = Process::spawn(argv, environment, control_fd);
-    if (!process) {
-        return std::move(process).error();
-    }
-    Watched& watched = watched_[child->index];
-    watched.child = child;
-    child->process = std::move(process).value();
-    control(EPOLL_CTL_ADD, child->process.pidfd(), Source::process, child->index);
-    return {};
+void Supervisor::watch_socket(Key key, int socket) {
+    watched_[key].socket = socket;
+    control(EPOLL_CTL_ADD, socket, Source::socket, key, EPOLLIN);
 }
 
-void Supervisor::watch(const ChildPtr& child) {
-    watched_[child->index].child = child;
-    control(EPOLL_CTL_ADD, child->requests->channel().fd(), Source::socket, child->index);
+void Supervisor::watch_process(Key key, std::shared_ptr<const Process> process, bool direct) {
+    Watched& watched = watched_[key];
+    watched.process = std::move(process);
+    watched.direct = direct;
+    control(EPOLL_CTL_ADD, watched.process->pidfd(), Source::process, key, EPOLLIN);
 }
 
-void Supervisor::adopt(const ChildPtr& child, Process process) {
-    Watched& watched = watched_[child->index];
-    watched.child = child;
-    watched.direct = false;
-    child->process = std::move(process);
-    if (watched.status) {
-        finish(watched, *watched.status);  // it has died and been reaped already
-    } else {
-        control(EPOLL_CTL_ADD, child->process.pidfd(), Source::process, child->index);
+void Supervisor::await_writable(Key key) {
+    if (const auto entry = watched_.find(key); entry != watched_.end() && entry->second.receiving) {
+        control(EPOLL_CTL_MOD, entry->second.socket, Source::socket, key, EPOLLIN | EPOLLOUT);
     }
 }
 
-void Supervisor::receive(Watched& watched) {
-    auto received = pump(*watched.child, [this](Message& notice) {
-        std::int32_t status = 0;
-        if (notice.body.size() == sizeof status) {
-            std::memcpy(&status, notice.body.data(), sizeof status);
-            note_exit(notice.header.argument, ExitStatus::from_wait_status(status));
-        }
-    });
-    if (!received) {
-        // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd. A
-        // child that ends as it should closes its socket a moment before: it gets the time to do so.
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.child->requests->channel().fd(), nullptr);
-        watched.child->requests->fail_all(received.error());
-        if (received.error().code == Code::closed) {
-            watched.end_deadline = now_ns() + kEndGraceNs;
-        } else {
-            watched.child->process.kill(SIGKILL);
-        }
+void Supervisor::receive(Key key) {
+    const auto entry = watched_.find(key);
+    if (entry == watched_.end() || !entry->second.receiving) {
+        return;
+    }
+    const auto received = hooks_.on_readable(key);
+    if (received) {
+        return;
+    }
+    // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd. A
+    // child that ends as it should closes its socket a moment before: it gets the time to do so.
+    Watched& watched = entry->second;
+    watched.receiving = false;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.socket, nullptr);
+    if (received.error().code == Code::closed) {
+        watched.end_deadline = now_ns() + kEndGraceNs;
+    } else if (watched.process) {
+        watched.process->kill(SIGKILL);
     }
 }
 
-void Supervisor::process_ended(Watched& watched) {
+void Supervisor::process_ended(Key key) {
+    const auto entry = watched_.find(key);
+    if (entry == watched_.end()) {
+        return;
+    }
+    Watched& watched = entry->second;
     if (watched.direct) {
-        if (const auto status = watched.child->process.try_reap()) {
-            finish(watched, *status);
+        if (const auto status = watched.process->try_reap()) {
+            finish(key, *status);
         }
-    } else if (watched.status) {
-        finish(watched, *watched.status);
+    } else if (!watched.noted) {
+        finish(key, ExitStatus{});
     } else {
         // The fork server reaps it and tells us how it ended; without that within the grace, we go on unknowing.
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.child->process.pidfd(), nullptr);
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
         watched.status_deadline = now_ns() + kStatusGraceNs;
     }
 }
 
-void Supervisor::note_exit(std::uint64_t child_index, const ExitStatus& status) {
-    const auto entry = watched_.find(static_cast<std::uint32_t>(child_index));
-    if (entry == watched_.end()) {
-        return;
+void Supervisor::note_exit(Key key, const ExitStatus& status) {
+    if (watched_.contains(key)) {
+        finish(key, status);
     }
-    entry->second.status = status;
-    if (entry->second.child->process.pidfd() >= 0) {
-        finish(entry->second, status);
+}
+
+void Supervisor::lose_notes() {
+    for (auto& [key, watched] : watched_) {
+        watched.noted = false;
+        if (watched.status_deadline) {
+            watched.status_deadline = now_ns();
+        }
     }
 }
 
 void Supervisor::expire_deadlines() {
-    for (auto& [index, watched] : watched_) {
-        if (watched.end_deadline && now_ns() >= *watched.end_deadline) {
+    const std::uint64_t now = now_ns();
+    std::vector<Key> unknown;
+    for (auto& [key, watched] : watched_) {
+        if (watched.end_deadline && now >= *watched.end_deadline) {
             watched.end_deadline.reset();
-            watched.child->process.kill(SIGKILL);
+            if (watched.process) {
+                watched.process->kill(SIGKILL);
+            }
         }
-        if (watched.status_deadline && now_ns() >= *watched.status_deadline) {
-            finish(watched, ExitStatus{});
+        if (watched.status_deadline && now >= *watched.status_deadline) {
+            unknown.push_back(key);
         }
+    }
+    for (const Key key : unknown) {
+        finish(key, ExitStatus{});
+    }
+    if (const auto next = hooks_.next_deadline(); next && now >= *next) {
+        hooks_.on_deadline();
     }
 }
 
-void Supervisor::finish(Watched& watched, const ExitStatus& status) {
-    watched.status_deadline.reset();
-    watched.end_deadline.reset();
-    if (std::exchange(watched.ended, true)) {
-        return;
+void Supervisor::finish(Key key, const ExitStatus& status) {
+    const auto entry = watched_.find(key);
+    const Watched watched = std::move(entry->second);
+    watched_.erase(entry);
+    if (watched.process) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
     }
-    Child& child = *watched.child;
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, child.process.pidfd(), nullptr);
-    // What it still said before it died counts.
-    static_cast<void>(pump(child));
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, child.requests->channel().fd(), nullptr);
-    child.requests->fail_all(Error{Code::closed, child.name() + " " + status.describe()});
-    hooks_.on_exit(child, status);
+    if (watched.receiving) {
+        // What it still said before it died counts.
+        static_cast<void>(hooks_.on_readable(key));
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.socket, nullptr);
+    }
+    hooks_.on_exit(key, status);
 }
 
 }  // namespace callring

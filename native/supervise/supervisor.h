@@ -1,31 +1,38 @@
-// Supervisor: the progress thread. It starts children, receives what they send, learns of their deaths at once
-// (pidfd), and drains lanes while no caller does.
+// Supervisor: the progress thread. It starts processes, hears their sockets, learns of their deaths at once (pidfd),
+// keeps deadlines, and drains lanes while no caller does.
 // Guarantees: it sleeps in epoll and polls nothing; children are started from this thread because they die with the
-// thread that started them; every child that was started is reaped.
+// thread that started them; every process that was started is reaped; what is said of one process never reaches the
+// one that took its place (keys are not used twice).
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "common/result.h"
 #include "common/unique_fd.h"
-#include "schedule/child.h"
+#include "supervise/process.h"
 
 namespace callring {
 
 class Supervisor {
 public:
+    using Key = std::uint32_t;
+
+    // All are called on the progress thread.
     struct Hooks {
-        std::function<void()> on_bell;                           // the bell's event was readable
-        std::function<void(Child&, const ExitStatus&)> on_exit;  // a child or the fork server ended
+        std::function<void()> on_bell;                 // the bell's event was readable
+        std::function<Result<void>(Key)> on_readable;  // its socket has messages; an error ends its receiving
+        std::function<bool(Key)> on_writable;          // its socket takes messages again; true: nothing waits
+        std::function<void(Key, const ExitStatus&)> on_exit;
+        // When on_deadline is to be called; asked before each sleep. Whoever sets an earlier one posts some work.
+        std::function<std::optional<std::uint64_t>()> next_deadline;
+        std::function<void()> on_deadline;
     };
 
     // Starts the thread. `bell_event` stays the caller's.
@@ -42,44 +49,47 @@ public:
 
     // The following run on the progress thread only.
 
-    // Executes `argv` as `child`'s process; `control` is the child's end of its socket.
-    Result<void> spawn(const ChildPtr& child, const std::vector<std::string>& argv,
-                       const std::vector<std::string>& environment, int control);
-    // Receives from `child`'s socket from now on.
-    void watch(const ChildPtr& child);
-    // Takes over a process that the fork server started for `child`; its exit status comes from the fork server.
-    void adopt(const ChildPtr& child, Process process);
+    // Hears `socket`, a descriptor that stays open until on_exit, under `key`.
+    void watch_socket(Key key, int socket);
+    // Awaits the end of `process`. `direct`: our own child, which we reap; otherwise note_exit() tells how it ended.
+    void watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
+    // How a process ended that is not our own child. Unknown when whoever could tell is gone.
+    void note_exit(Key key, const ExitStatus& status);
+    // Whoever could call note_exit() for the processes that are watched now is gone.
+    void lose_notes();
+    // Calls on_writable when `key`'s socket takes messages again.
+    void await_writable(Key key);
 
 private:
     enum class Source : std::uint8_t { bell, command, socket, process };
     struct Watched {
-        ChildPtr child;
-        bool direct = true;                            // our own child process: we reap it
-        std::optional<std::uint64_t> status_deadline;  // it ended; until then the fork server may tell how
+        int socket = -1;
+        std::shared_ptr<const Process> process;
+        bool direct = true;
+        bool noted = true;  // note_exit() will tell how it ended, unless it is direct
+        bool receiving = true;
+        std::optional<std::uint64_t> status_deadline;  // it ended; until then somebody may tell how
         std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
-        std::optional<ExitStatus> status;
-        bool ended = false;
     };
 
     Supervisor(int bell_event, UniqueFd epoll, UniqueFd command, Hooks hooks);
     void loop();
     void run_commands();
-    void receive(Watched& watched);
-    void process_ended(Watched& watched);
-    void note_exit(std::uint64_t child_index, const ExitStatus& status);
-    void finish(Watched& watched, const ExitStatus& status);
+    void receive(Key key);
+    void process_ended(Key key);
+    void finish(Key key, const ExitStatus& status);
     void expire_deadlines();
-    void control(int operation, int fd, Source source, std::uint32_t index) const;
+    void control(int operation, int fd, Source source, Key key, std::uint32_t events) const;
     [[nodiscard]] int timeout_ms() const;
 
     int bell_event_;
     UniqueFd epoll_;
     UniqueFd command_;
     Hooks hooks_;
-    std::unordered_map<std::uint32_t, Watched> watched_;  // by child index; progress thread only
+    std::unordered_map<Key, Watched> watched_;  // progress thread only
     std::mutex commands_mutex_;
     std::vector<std::function<void()>> commands_;
-    bool stopping_ = false;
+    bool stopping_ = false;  // progress thread only
     std::thread thread_;
 };
 

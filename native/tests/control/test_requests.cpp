@@ -1,40 +1,46 @@
 #include <doctest/doctest.h>
 
-#include <thread>
+#include <array>
+#include <string>
+#include <vector>
 
 #include "common/clock.h"
 #include "control/requests.h"
+#include "memory/sealed.h"
 
 using namespace callring;
 
 namespace {
 constexpr std::uint64_t kLongNs = 5'000'000'000;
-constexpr std::uint64_t kShortNs = 2'000'000;
+constexpr std::uint64_t kNever = UINT64_MAX;
 
 struct Fixture {
     Fixture() : Fixture(std::move(Channel::pair()).value()) {}
     explicit Fixture(std::pair<Channel, Channel> ends)
-        : requests(std::move(ends.first)), child(std::move(ends.second)) {}
+        : requests(std::move(ends.first), [this] { ++blocked; }), child(std::move(ends.second)) {}
 
-    std::uint64_t ask() {
+    // Posts a request whose outcomes go to `heard` as `name:outcome`.
+    void post(const std::string& name, std::uint64_t deadline_ns = kNever, std::span<const int> fds = {}) {
         MessageHeader header;
         header.op = static_cast<std::uint32_t>(Op::register_callable);
-        auto asked = requests.ask(header, {}, {}, now_ns() + kLongNs);
-        REQUIRE(asked.ok());
-        return *asked;
+        requests.post(header, name, fds, deadline_ns, [this, name](Result<Message>& answer) {
+            heard.push_back(name + ":" + (answer ? answer->body : answer.error().message));
+        });
     }
-    // The child answers the request that it received last.
-    void answer() {
+    Message take() {
         auto request = child.receive(now_ns() + kLongNs);
         REQUIRE(request.ok());
-        REQUIRE(child.send(request->header, "done", {}, now_ns() + kLongNs).ok());
+        return std::move(request).value();
     }
-    bool deliver() {
+    void answer(const Message& request) { REQUIRE(child.send(request.header, "done", {}, now_ns() + kLongNs).ok()); }
+    void deliver() {
         auto message = requests.channel().receive(now_ns() + kLongNs);
         REQUIRE(message.ok());
-        return requests.deliver(std::move(message).value());
+        requests.deliver(std::move(message).value());
     }
 
+    int blocked = 0;
+    std::vector<std::string> heard;
     Requests requests;
     Channel child;
 };
@@ -42,34 +48,68 @@ struct Fixture {
 
 TEST_CASE("an answer reaches who asked, by its sequence number") {
     Fixture fixture;
-    const std::uint64_t first = fixture.ask();
-    const std::uint64_t second = fixture.ask();
-    CHECK(first != second);
-    fixture.answer();
-    fixture.answer();
-    CHECK(fixture.deliver());
-    CHECK(fixture.deliver());
-    CHECK(fixture.requests.wait(second, now_ns() + kLongNs)->header.sequence == second);
-    CHECK(fixture.requests.wait(first, now_ns() + kLongNs)->header.sequence == first);
+    fixture.post("first");
+    fixture.post("second");
+    const Message first = fixture.take();
+    const Message second = fixture.take();
+    fixture.answer(second);
+    fixture.answer(first);
+    fixture.deliver();
+    fixture.deliver();
+    CHECK(fixture.heard == std::vector<std::string>{"second:done", "first:done"});
+    CHECK(fixture.requests.unanswered() == 0);
 }
 
-TEST_CASE("a late answer to a request that timed out is recognised and dropped, and the channel stays usable") {
+TEST_CASE("a request that times out is told once, and its late answer still reaches it") {
     Fixture fixture;
-    const std::uint64_t late = fixture.ask();
-    CHECK(fixture.requests.wait(late, now_ns() + kShortNs).error().code == Code::timeout);
-    fixture.answer();
-    CHECK_FALSE(fixture.deliver());
-    const std::uint64_t next = fixture.ask();
-    fixture.answer();
-    CHECK(fixture.deliver());
-    CHECK(fixture.requests.wait(next, now_ns() + kLongNs).ok());
+    fixture.post("late", 1000);
+    fixture.post("patient", 2000);
+    CHECK(fixture.requests.next_deadline() == 1000);
+    fixture.requests.expire(1500);
+    fixture.requests.expire(1600);
+    CHECK(fixture.requests.next_deadline() == 2000);
+    CHECK(fixture.requests.unanswered() == 2);
+    fixture.answer(fixture.take());
+    fixture.deliver();
+    CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout", "late:done"});
+}
+
+TEST_CASE("an answer that nobody asked for is dropped") {
+    Fixture fixture;
+    fixture.post("only");
+    const Message request = fixture.take();
+    fixture.answer(request);
+    fixture.answer(request);
+    fixture.deliver();
+    fixture.deliver();
+    CHECK(fixture.heard == std::vector<std::string>{"only:done"});
 }
 
 TEST_CASE("a child's death ends every pending and every later request") {
     Fixture fixture;
-    const std::uint64_t pending = fixture.ask();
-    std::thread reaper([&] { fixture.requests.fail_all({Code::closed, "it died"}); });
-    CHECK(fixture.requests.wait(pending, now_ns() + kLongNs).error().message == "it died");
-    reaper.join();
-    CHECK(fixture.requests.ask({}, {}, {}, now_ns() + kLongNs).error().code == Code::closed);
+    fixture.post("pending");
+    fixture.requests.fail_all({Code::closed, "it died"});
+    fixture.post("after");
+    CHECK(fixture.heard == std::vector<std::string>{"pending:it died", "after:it died"});
+    CHECK_FALSE(fixture.requests.next_deadline().has_value());
+}
+
+TEST_CASE("posting never blocks: what a child does not take waits, in order, with its descriptors") {
+    Fixture fixture;
+    auto payload = SealedPayload::create(std::as_bytes(std::span("payload", 7)));
+    REQUIRE(payload.ok());
+    const std::array<int, 1> fds{payload->fd()};
+    constexpr int kMany = 2000;  // more than any socket buffer holds
+    for (int i = 0; i < kMany; ++i) {
+        fixture.post(std::to_string(i), kNever, fds);
+    }
+    CHECK(fixture.blocked == 1);
+    CHECK_FALSE(fixture.requests.flush());
+    for (int i = 0; i < kMany; ++i) {
+        Message message = fixture.take();
+        REQUIRE(message.body == std::to_string(i));
+        REQUIRE(SealedPayload::adopt(message.take_fd(0)).ok());
+        static_cast<void>(fixture.requests.flush());
+    }
+    CHECK(fixture.requests.flush());
 }

@@ -1,0 +1,47 @@
+// PythonStore: the Python callables that one sub-worker has installed. What needs no interpreter is done without its
+// lock (checking, counting, resolving): a registration of what is installed already never waits for a running task.
+// Guarantees: as ChipStore; every field of an envelope is checked before anything is unpickled (identity.md).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "child/host.h"
+#include "child/slot_table.h"
+#include "identity/descriptor.h"
+
+namespace callring {
+
+// What only the interpreter can do. Called on the control thread.
+class PythonLoader {
+public:
+    PythonLoader() = default;
+    PythonLoader(const PythonLoader&) = delete;
+    PythonLoader& operator=(const PythonLoader&) = delete;
+    virtual ~PythonLoader() = default;
+
+    // The descriptor of "module:qualname" from the source that this process finds. Error: prepare_failed.
+    virtual Result<Descriptor> describe_source(std::string_view target) = 0;
+    // A reference to the callable: unpickled, or imported by "module:qualname". Error: prepare_failed.
+    virtual Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) = 0;
+};
+
+class PythonStore final : public CallableStore {
+public:
+    PythonStore(std::unique_ptr<PythonLoader> loader, std::uint32_t capacity)
+        : loader_(std::move(loader)), table_(capacity) {}
+
+    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                         std::uint32_t count) override;
+    Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
+
+    [[nodiscard]] std::shared_ptr<void> resolve(const Digest& digest) const { return table_.resolve(digest); }
+    [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const { return table_.slot_of(digest); }
+
+private:
+    std::unique_ptr<PythonLoader> loader_;
+    SlotTable<void> table_;
+};
+
+}  // namespace callring

@@ -1,0 +1,42 @@
+// Callable: one identity that a Worker knows, and where its life stands. Plain data under the engine's lock; tasks and
+// frames name it by its digest, and no process knows a slot of another (identity.md, task records and frames).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "identity/digest.h"
+#include "memory/sealed.h"
+
+namespace callring {
+
+enum class ChildKind : std::uint8_t { chip, sub, fork_server };
+
+// What register() is given: everything that names a callable and what a child receives of it.
+struct CallableSpec {
+    Digest digest{};
+    std::uint32_t kind = 0;
+    ChildKind runs_on = ChildKind::chip;  // chip callables run on chips, Python callables on sub-workers
+    std::string label;                    // for messages
+    std::vector<std::byte> descriptor;    // the canonical bytes behind the digest
+    std::shared_ptr<SealedPayload> payload;
+};
+
+// From its first registration to the end of its final removal. Its removal is final, and under way, while
+// `registrations` is zero: then no new task and no new registration is accepted, and children let go of it when the
+// last accepted task has ended.
+struct Callable {
+    CallableSpec spec;
+    std::uint32_t registrations = 0;  // handles, and registrations that have not failed so far
+    std::uint64_t in_flight = 0;      // accepted tasks that have not ended
+    bool gone = false;                // no child has it any more, or those that might are marked uncertain
+
+    [[nodiscard]] bool removing() const noexcept { return registrations == 0; }
+};
+
+using CallablePtr = std::shared_ptr<Callable>;
+
+}  // namespace callring

@@ -1,0 +1,39 @@
+// Ledger: what one incarnation of a child has installed, as far as its parent knows. Control messages travel and are
+// served in order, so that what was posted is what the child will have once it has answered everything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "identity/digest.h"
+
+namespace callring {
+
+// One identity in one child.
+struct Installation {
+    std::uint32_t posted = 0;     // registrations once everything is answered, if nothing is refused
+    std::uint32_t confirmed = 0;  // registrations that the child has answered for, removals under way included
+    std::uint32_t removing = 0;   // of those, how many it was asked to release
+    std::uint32_t late = 0;       // requests without an answer within the control timeout
+
+    [[nodiscard]] bool uncertain() const noexcept { return late > 0; }
+    [[nodiscard]] bool empty() const noexcept { return posted == 0 && confirmed == 0 && removing == 0; }
+};
+
+struct Ledger {
+    std::map<Digest, Installation> installations;
+    std::size_t uncertain = 0;          // installations that are uncertain
+    std::uint64_t uncertain_since = 0;  // when the first of them became so; 0 while there is none
+
+    // Whether the child may be given frames of this identity.
+    [[nodiscard]] bool usable(const Digest& digest) const {
+        if (uncertain == 0) {
+            return true;
+        }
+        const auto entry = installations.find(digest);
+        return entry == installations.end() || !entry->second.uncertain();
+    }
+};
+
+}  // namespace callring

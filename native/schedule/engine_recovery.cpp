@@ -1,0 +1,209 @@
+// Engine: what children say, when they are late, and what happens when they die: whatever waited for an answer is told,
+// tasks that had not begun wait for the replacement, and the place starts its next incarnation (execution.md,
+// recovery).
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "common/clock.h"
+#include "schedule/engine.h"
+#include "supervise/pump.h"
+
+namespace callring {
+
+namespace {
+// A child that died before it was ever ready is started again after this pause: what stopped it may pass.
+constexpr std::uint64_t kPauseAfterFailedStartNs = 100'000'000;
+}  // namespace
+
+// ---- messages -------------------------------------------------------------------------------------------------------
+
+void Engine::handle(Child& child, Message message) {
+    if (message.op() != Op::child_exited) {
+        child.requests->deliver(std::move(message));
+        note_if_ready(child);
+        return;
+    }
+    std::int32_t status = 0;
+    if (child.kind == ChildKind::fork_server && message.body.size() == sizeof status) {
+        std::memcpy(&status, message.body.data(), sizeof status);
+        noted_exits_.emplace_back(static_cast<Supervisor::Key>(message.header.argument),
+                                  ExitStatus::from_wait_status(status));
+    }
+}
+
+Result<void> Engine::on_readable(Supervisor::Key key) {
+    Result<void> received;
+    std::vector<std::pair<Supervisor::Key, ExitStatus>> exits;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto entry = incarnations_.find(key);
+        if (entry == incarnations_.end()) {
+            return {};
+        }
+        const ChildPtr child = entry->second;
+        const bool uncertain = registrar_.any_uncertain();
+        while (!child->answers.empty()) {
+            Message message = std::move(child->answers.front());
+            child->answers.pop_front();
+            handle(*child, std::move(message));
+        }
+        received = pump(*child, [&](Message message) { handle(*child, std::move(message)); });
+        if (!received && received.error().code != Code::closed) {
+            // It does not speak our language: its death follows, but only this tells why.
+            start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
+        }
+        if (uncertain) {
+            drain();  // tasks may have waited for a pair to become certain
+            after_progress();
+        }
+        exits.swap(noted_exits_);
+    }
+    for (const auto& [exited, status] : exits) {
+        supervisor_->note_exit(exited, status);
+    }
+    return received;
+}
+
+bool Engine::on_writable(Supervisor::Key key) {
+    const std::lock_guard lock(mutex_);
+    const auto entry = incarnations_.find(key);
+    return entry == incarnations_.end() || entry->second->requests->flush();
+}
+
+// ---- deadlines ------------------------------------------------------------------------------------------------------
+
+std::optional<std::uint64_t> Engine::next_deadline() {
+    const std::lock_guard lock(mutex_);
+    std::optional<std::uint64_t> next;
+    const auto consider = [&next](std::optional<std::uint64_t> deadline) {
+        if (deadline && (!next || *deadline < *next)) {
+            next = deadline;
+        }
+    };
+    for (const auto& [key, child] : incarnations_) {
+        consider(child->requests->next_deadline());
+        if (child->ledger.uncertain_since != 0 && child->condemned.empty()) {
+            consider(child->ledger.uncertain_since + options_.control_timeout_ns);
+        }
+    }
+    for (const ChildPtr& child : scheduler_.children()) {
+        if (!closing_ && child->start_again_ns != 0) {
+            consider(child->start_again_ns);
+        }
+    }
+    // What was answered in time leaves its deadline armed: the next request then needs no wake-up to arm its own.
+    if (!next && armed_deadline_ns_ > now_ns()) {
+        next = armed_deadline_ns_;
+    }
+    armed_deadline_ns_ = next.value_or(0);
+    return next;
+}
+
+void Engine::expect_deadline(std::uint64_t deadline_ns) {
+    if (armed_deadline_ns_ == 0 || deadline_ns < armed_deadline_ns_) {
+        armed_deadline_ns_ = deadline_ns;
+        supervisor_->post([] {});
+    }
+}
+
+void Engine::on_deadline() {
+    std::vector<ChildPtr> again;
+    {
+        const std::lock_guard lock(mutex_);
+        const std::uint64_t now = now_ns();
+        const auto running = incarnations_;
+        for (const auto& [key, child] : running) {
+            child->requests->expire(now);
+            const std::uint64_t since = child->ledger.uncertain_since;
+            if (since != 0 && now >= since + options_.control_timeout_ns) {
+                condemn(*child, "it did not answer control requests");
+            }
+        }
+        for (const ChildPtr& child : scheduler_.children()) {
+            if (!closing_ && child->start_again_ns != 0 && now >= child->start_again_ns) {
+                child->start_again_ns = 0;
+                again.push_back(child);
+            }
+        }
+        after_progress();
+    }
+    for (const ChildPtr& child : again) {
+        launch(child);
+    }
+}
+
+// ---- deaths ---------------------------------------------------------------------------------------------------------
+
+void Engine::condemn(Child& child, const std::string& why) {
+    if (child.condemned.empty()) {
+        child.condemned = why;
+    }
+    child.kill(SIGKILL);
+}
+
+void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
+    const std::lock_guard lock(mutex_);
+    const auto entry = incarnations_.find(key);
+    if (entry == incarnations_.end()) {
+        return;
+    }
+    const ChildPtr child = entry->second;
+    incarnations_.erase(entry);
+    const std::string why = status.describe() + (child->condemned.empty() ? "" : " by its Worker: " + child->condemned);
+    if (child->kind == ChildKind::fork_server) {
+        // Its sub-workers die with it; their places start another one.
+        fork_server_ = nullptr;
+        child->state = ChildState::lost;
+        supervisor_->lose_notes();
+        child->requests->fail_all({Code::closed, child->name() + " " + why});
+    } else {
+        child_died(child, why, status.known && status.signal == 0 && status.exit_code == 0);
+    }
+    changed_.notify_all();
+    after_progress();
+}
+
+void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_asked) {
+    const std::uint64_t now = now_ns();
+    const bool was_ready = child->state == ChildState::ready;
+    const auto requests = std::move(child->requests);
+    child->requests = nullptr;
+    child->process = nullptr;
+    child->key = 0;
+    child->start_deadline_ns = 0;
+    child->condemned.clear();
+    child->answers.clear();
+    child->last_exit = why;
+    registrar_.forget(*child);
+
+    if (closing_) {
+        child->state = as_asked ? ChildState::closed : ChildState::lost;
+    } else if (!started_) {
+        child->state = ChildState::lost;
+        if (!start_error_) {
+            start_error_ = Error{Code::worker_lost, child->name() + " " + why + " while starting"};
+        }
+    } else if (child->restarts.restart_after_death(now)) {
+        child->state = ChildState::starting;
+        child->start_again_ns = was_ready ? now : now + kPauseAfterFailedStartNs;
+    } else {
+        child->state = ChildState::lost;
+        child->last_exit = "was given up after " + std::to_string(child->restarts.deaths()) + " deaths within " +
+                           std::to_string(options_.restart_window_ns / 1'000'000'000) + " s (the last: " + why +
+                           "); mend what ends it, or raise WorkerOptions.max_restarts";
+    }
+    if (child->lane) {
+        scheduler_.child_lost(*child, why);
+    }
+    if (child->state != ChildState::starting) {
+        scheduler_.give_up(*child, child->last_exit);
+    }
+    if (requests) {
+        requests->fail_all({Code::closed, child->name() + " " + why});
+    }
+    changed_.notify_all();
+}
+
+}  // namespace callring

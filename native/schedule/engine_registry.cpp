@@ -1,0 +1,114 @@
+// Engine: callables and arenas on their way into the children. What is decided: registry/registrar.h; here it meets
+// the lock, the clock and whoever waits.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "common/clock.h"
+#include "schedule/engine.h"
+
+namespace callring {
+
+namespace {
+// How often a caller that waits for children is given the chance to notice a signal.
+constexpr std::uint64_t kSignalSliceNs = 250'000'000;
+}  // namespace
+
+Result<OperationPtr> Engine::begin_register(CallableSpec spec) {
+    const std::lock_guard lock(mutex_);
+    if (closing_) {
+        return Error{Code::closed, "the Worker is closed"};
+    }
+    expect_deadline(now_ns() + options_.control_timeout_ns);
+    return registrar_.begin_register(std::move(spec));
+}
+
+Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
+    const std::lock_guard lock(mutex_);
+    if (closing_) {
+        return Error{Code::closed, "the Worker is closed"};
+    }
+    drain();  // what has ended does not hold up the removal
+    expect_deadline(now_ns() + options_.control_timeout_ns);
+    auto begun = registrar_.begin_unregister(callable);
+    after_progress();
+    return begun;
+}
+
+Waited Engine::wait_for_operation(const OperationPtr& operation) {
+    std::unique_lock lock(mutex_);
+    const auto over = [&] { return operation->settled() || closed_; };
+    if (changed_.wait_for(lock, std::chrono::nanoseconds(kSignalSliceNs), over)) {
+        return Waited::done;
+    }
+    return Waited::interrupted;
+}
+
+void Engine::abandon(const OperationPtr& operation) {
+    const std::lock_guard lock(mutex_);
+    if (operation->registers) {
+        registrar_.abandon(*operation);
+    }
+}
+
+std::string Engine::uncertain_on(const CallablePtr& callable) {
+    const std::lock_guard lock(mutex_);
+    return registrar_.uncertain_on(callable->spec.digest, callable->spec.runs_on);
+}
+
+// ---- arenas ---------------------------------------------------------------------------------------------------------
+
+// Called with a new arena before anything lies in it. Those that take work must have mapped it before it is used;
+// those that start will have before they take any.
+Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
+    std::unique_lock lock(mutex_);
+    arenas_.push_back(arena);
+    const auto mapping = std::make_shared<Mapping>();
+    const std::uint64_t deadline = now_ns() + options_.control_timeout_ns;
+    expect_deadline(deadline);
+    for (const ChildPtr& child : scheduler_.children()) {
+        if (child->requests && (child->state == ChildState::starting || child->state == ChildState::ready)) {
+            post_arena(child, *arena, std::max(deadline, child->start_deadline_ns),
+                       child->state == ChildState::ready ? mapping : nullptr);
+        }
+    }
+    changed_.wait(lock, [&] { return mapping->open == 0 || closed_; });
+    if (mapping->failure) {
+        std::erase(arenas_, arena);
+        return *mapping->failure;
+    }
+    return {};
+}
+
+void Engine::post_arena(const ChildPtr& child, const Arena& arena, std::uint64_t deadline_ns,
+                        const std::shared_ptr<Mapping>& mapping) {
+    MessageHeader header;
+    header.op = static_cast<std::uint32_t>(Op::map_arena);
+    header.argument = arena.id();
+    const std::array<int, 1> fds{arena.fd()};
+    if (mapping) {
+        ++mapping->open;
+    }
+    child->requests->post(header, {}, fds, deadline_ns,
+                          [this, child, key = child->key, mapping, told = false](Result<Message>& answer) mutable {
+                              const bool gone = child->key != key;
+                              if (!gone && !answer) {
+                                  condemn(*child, "it did not map new shared memory in time");
+                              } else if (!gone && answer->code() != Code::ok) {
+                                  const Error error{answer->code(),
+                                                    child->name() + " cannot map new shared memory: " + answer->body};
+                                  if (mapping) {
+                                      mapping->failure = error;
+                                  } else {
+                                      start_failed(*child, error);
+                                  }
+                              }
+                              if (mapping && !std::exchange(told, true)) {
+                                  --mapping->open;
+                              }
+                              changed_.notify_all();
+                          });
+}
+
+}  // namespace callring
