@@ -185,7 +185,7 @@ def _registration_error(serialized: Serialized, code: int, message: str) -> Call
             return uncertain(label, message, **fields)
         case "removal_active":
             return RegisterTombstoneError(
-                f"callable {label} is being removed: {message}; register it again after they have", **fields
+                f"callable {label} is being removed: {message}; register it again when they have", **fields
             )
         case "slot_exhausted":
             return SlotExhaustedError(

@@ -37,7 +37,8 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     if (known != callables_.end()) {
         callable = known->second;
         if (callable->removing()) {
-            return Error{Code::removal_active, "tasks that use it have not ended yet"};
+            return Error{Code::removal_active, callable->in_flight > 0 ? "tasks that use it have not ended yet"
+                                                                       : "its children have not all answered yet"};
         }
         if (callable->spec.descriptor != spec.descriptor) {
             return Error{Code::hashid_descriptor_mismatch, "another descriptor is registered under this hashid"};

@@ -25,6 +25,22 @@ KERNELS = {
     ),
     "fail_with": ([SCALAR], "(void)block; return static_cast<int>(args->scalars[0]);"),
     "segfault": ([SCALAR], "(void)block; *reinterpret_cast<volatile int *>(args->scalars[0]) = 1; return 0;"),
+    "crash_once": (
+        [INOUT],
+        """
+    auto *begun = static_cast<volatile double *>(args->tensors[0].data);
+    if (block->index == 0 && (begun[0] += 1) == 1) { *reinterpret_cast<volatile int *>(8) = 1; }
+    return 0;""",
+    ),
+    "count": (
+        [INOUT, SCALAR],
+        """
+    if (block->index == 0) {
+        usleep(static_cast<unsigned>(args->scalars[0]));
+        *static_cast<volatile double *>(args->tensors[0].data) += 1;
+    }
+    return 0;""",
+    ),
     "sleep_ms": ([SCALAR], "(void)block; usleep(static_cast<unsigned>(args->scalars[0]) * 1000); return 0;"),
     "affine": (
         [INOUT, SCALAR, SCALAR],

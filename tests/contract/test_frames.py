@@ -1,0 +1,112 @@
+"""What lies in a live Worker's lanes, read from the shared memory itself: digests, and no other name of a callable."""
+
+import mmap
+import os
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime import CallConfig, Tag, TaskArgs, Worker
+from tests.contract.conftest import all_ready, wait_until
+
+FRAME_BYTES = 512
+FRAME = struct.Struct("<IIQQQ24s32s")  # version, claim, sequence, run, callable, config, digest; then the arguments
+
+
+def lanes():
+    """The lanes that this process has mapped, as bytes."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            if "callring-lane" in os.readlink(entry):
+                found.append(int(entry.name))
+        except FileNotFoundError:
+            continue
+    for fd in found:
+        with mmap.mmap(fd, 0, prot=mmap.PROT_READ) as memory:
+            yield bytes(memory)
+
+
+def frames_of(digest):
+    """Every frame, whole, that carries ``digest``."""
+    for memory in lanes():
+        at = memory.find(digest)
+        while at >= 0:
+            start = at - (FRAME.size - 32)
+            yield FRAME.unpack_from(memory, start), memory[start + FRAME.size : start + FRAME_BYTES]
+            at = memory.find(digest, at + 32)
+
+
+@pytest.mark.parametrize("child", ["chip", "sub"])
+def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_blob(child, chip):
+    with Worker(chips=1, sub_workers=1) as worker:
+        kernel, function = worker.register(chip["sleep_ms"]), worker.register(lambda args: None)
+        handle = kernel if child == "chip" else function
+        args = TaskArgs(scalars=[0])
+
+        def orchestrate(o):
+            for _ in range(3):
+                if child == "chip":
+                    o.submit_next_level(handle, args, CallConfig(block_count=1), worker=0)
+                else:
+                    o.submit_sub(handle, args)
+
+        worker.run(orchestrate)
+        digest = bytes.fromhex(handle.hashid.removeprefix("sha256:"))
+        found = list(frames_of(digest))
+        assert len(found) == 3
+        for sequence, (frame, arguments) in enumerate(sorted(found)):
+            version, _, number, run, callable_field, _, carried = frame
+            assert (version, number, run, callable_field, carried) == (2, sequence, 1, 0, digest)
+            assert struct.unpack_from("<iiQ", arguments) == (0, 1, 0)
+
+
+def test_no_public_name_of_a_callable_but_its_hashid(chip):
+    with Worker(chips=1, sub_workers=1) as worker:
+        handle = worker.register(chip["add"])
+        task = worker.run(lambda o: o.submit_sub(worker.register(lambda args: 1)))
+        shown = [repr(handle), *map(repr, worker.children), repr(task)]
+        assert {name for name in dir(handle) if not name.startswith("_")} == {"hashid", "kind", "target_namespace"}
+        assert not any("slot" in text.lower() for text in shown)
+        native = worker._registry.resolve(handle, handle.target_namespace, "test")
+        assert {name for name in dir(native) if not name.startswith("_")} == {"descriptor", "digest", "label"}
+
+
+def slot_in_this_child(digest):
+    """Runs in a sub-worker: looks into the frames below for the host, whose table is private to this process."""
+    frame = sys._getframe()
+    while "host" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["host"].slot_of(digest)
+
+
+def test_children_need_not_agree_on_slots_and_both_resolve_the_same_hashid():
+    with Worker(sub_workers=2) as worker:
+        meet = worker.zeros(2, "float64")
+        first = worker.register(len)
+        probe = worker.register(lambda args: "resolved")
+        digest = bytes.fromhex(probe.hashid.removeprefix("sha256:"))
+
+        def on_each(args):
+            args[0][args.scalars[0]] = 1
+            while not args[0].all():  # both sub-workers have to take part: each waits for the other
+                time.sleep(0.001)
+            return os.getpid(), slot_in_this_child(digest)
+
+        # The replacement never knew the first callable, so that it counts differently.
+        look = worker.register(on_each)
+        worker.unregister(first)
+        os.kill(worker.children[1].pid, signal.SIGKILL)
+        assert wait_until(lambda: worker.children[1].incarnation == 2)
+        assert all_ready(worker)
+        args = [TaskArgs((meet, Tag.NO_DEP), scalars=[i]) for i in range(2)]
+        slots = dict(task.result() for task in worker.run(lambda o: [o.submit_sub(look, a) for a in args]))
+        assert set(slots) == {child.pid for child in worker.children}
+        assert sorted(slots.values())[0] != sorted(slots.values())[1]
+        tasks = worker.run(lambda o: [o.submit_sub(probe) for _ in range(100)])
+        assert {task.result() for task in tasks} == {"resolved"}
+        assert all(child.completed > 1 for child in worker.children)

@@ -1,0 +1,304 @@
+"""A child that dies is replaced, with every live identity installed, and only what it ran is lost."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
+from runtime.errors import PartialFailureError, StartError, WorkerGivenUp, WorkerLost
+from tests.contract.conftest import all_ready, wait_until
+
+
+def kill(worker, index, number=signal.SIGKILL):
+    os.kill(worker.children[index].pid, number)
+
+
+def killed(worker, index):
+    """Kills a child and waits for its replacement."""
+    incarnation = worker.children[index].incarnation
+    kill(worker, index)
+    assert wait_until(lambda: worker.children[index].incarnation > incarnation)
+    assert all_ready(worker)
+
+
+def test_a_replacement_has_every_live_identity_as_often_as_its_predecessor(chip):
+    with Worker(chips=2, sub_workers=2) as worker:
+        handles = [worker.register(chip["affine"]), worker.register(chip["affine"]), worker.register(chip["count"])]
+        functions = [worker.register(lambda args, i=i: i) for i in range(20)]
+        released = worker.register(os.getpid)
+        worker.unregister(released)
+        before = worker.children
+        for index in (0, 3):
+            killed(worker, index)
+            after = worker.children[index]
+            assert after.installed == before[index].installed
+            assert (after.incarnation, after.kind, after.id) == (2, before[index].kind, before[index].id)
+            assert after.pid != before[index].pid
+            assert "SIGKILL" in after.last_exit
+        assert worker.children[0].installed[handles[0].hashid] == 2
+        run = worker.submit(lambda o: [o.submit_sub(function) for function in functions])
+        assert [task.result() for task in run.result()] == list(range(20))
+
+
+def test_only_the_running_task_of_a_killed_chip_is_lost_and_those_behind_it_run_on_the_replacement(chip):
+    with Worker(chips=2) as worker:
+        count = worker.register(chip["count"])
+        cells = worker.zeros((2, 40), "float64")
+
+        def orchestrate(o):
+            return [
+                o.submit_next_level(count, TaskArgs((cells[c, i : i + 1], Tag.INOUT), scalars=[20_000]), worker=c)
+                for i in range(40)
+                for c in range(2)
+            ]
+
+        run = worker.submit(orchestrate)
+        assert wait_until(lambda: cells.numpy()[0, 3] == 1)
+        kill(worker, 0)
+        with pytest.raises(WorkerLost, match="SIGKILL"):
+            run.result(30)
+        assert [type(error) for error in run.errors] == [WorkerLost]
+        done = cells.numpy()
+        assert (done[1] == 1).all()
+        assert done[0].sum() in (39, 40)
+        assert (done[0] <= 1).all()
+
+
+def test_tasks_that_had_not_begun_on_a_killed_sub_worker_run_elsewhere_or_on_its_replacement():
+    with Worker(sub_workers=1) as worker:
+        cells = worker.zeros(30, "float64")
+
+        def bump(args):
+            time.sleep(0.02)
+            args[0][0] += 1
+
+        handle = worker.register(bump)
+        run = worker.submit(
+            lambda o: [o.submit_sub(handle, TaskArgs((cells[i : i + 1], Tag.INOUT))) for i in range(30)]
+        )
+        assert wait_until(lambda: cells.numpy()[2] == 1)
+        kill(worker, 0)
+        assert run.wait(30)
+        assert [type(error) for error in run.errors] == [WorkerLost]
+        assert cells.numpy().sum() in (29, 30)
+
+
+def test_a_task_that_is_declared_idempotent_begins_again_on_the_replacement(chip):
+    with Worker(chips=1, sub_workers=1) as worker:
+        begun = worker.zeros(2, "float64")
+
+        def crash_once(args):
+            args[0][0] += 1
+            if args[0][0] == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return "done"
+
+        python, kernel = worker.register(crash_once), worker.register(chip["crash_once"])
+        again = CallConfig(retries=1)
+        task = worker.run(lambda o: o.submit_sub(python, TaskArgs((begun[:1], Tag.INOUT)), again))
+        assert task.result() == "done"
+        worker.run(lambda o: o.submit_next_level(kernel, TaskArgs((begun[1:], Tag.INOUT)), again, worker=0) and None)
+        assert begun.numpy().tolist() == [2, 2]
+
+
+def test_a_task_is_begun_again_no_more_often_than_it_allows():
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(lambda args: os._exit(3))
+        with pytest.raises(WorkerLost, match="status 3"):
+            worker.run(lambda o: o.submit_sub(handle, None, CallConfig(retries=2)))
+        assert all_ready(worker)
+        assert worker.children[0].incarnation == 4
+
+
+def test_a_lost_task_poisons_its_dependents_on_its_own_and_on_other_children(chip):
+    with Worker(chips=2) as worker:
+        sleep, affine = worker.register(chip["sleep_ms"]), worker.register(chip["affine"])
+        x = worker.zeros(4, "float64")
+
+        def orchestrate(o):
+            lost = o.submit_next_level(sleep, TaskArgs(scalars=[60_000]), worker=0)
+            args = TaskArgs((x, Tag.INOUT), scalars=[1, 1])
+            same = o.submit_next_level(affine, args, worker=0, after=[lost])
+            other = o.submit_next_level(affine, args, worker=1, after=[lost])
+            free = o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0)
+            return lost, same, other, free
+
+        holder = []
+        run = worker.submit(lambda o: holder.extend(orchestrate(o)))
+        time.sleep(0.1)
+        kill(worker, 0)
+        assert run.wait(20)
+        kinds = [type(task.exception()).__name__ for task in holder]
+        assert kinds == ["WorkerLost", "TaskSkipped", "TaskSkipped", "NoneType"]
+        assert x.numpy().sum() == 0
+
+
+def test_a_replacement_has_all_shared_memory_old_and_new(chip):
+    with Worker(chips=1, sub_workers=1, options=WorkerOptions(arena_bytes=1 << 20)) as worker:
+        add = worker.register(chip["add"])
+        total = worker.register(lambda args: float(args[0].sum()))
+        old = worker.zeros(100_000, "float64")
+        old.numpy()[:] = 1
+        for index in (0, 1):
+            killed(worker, index)
+        new = worker.zeros(100_000, "float64")
+        args = TaskArgs((old, Tag.INPUT), (old, Tag.INPUT), (new, Tag.OUTPUT))
+        worker.run(lambda o: o.submit_next_level(add, args, worker=0) and None)
+        assert worker.run(lambda o: o.submit_sub(total, TaskArgs((new, Tag.INPUT)))).result() == 200_000
+
+
+def test_a_child_that_keeps_dying_is_given_up_and_the_rest_goes_on(chip):
+    with Worker(chips=2, sub_workers=1, options=WorkerOptions(max_restarts=1)) as worker:
+        crash, sleep = worker.register(chip["segfault"]), worker.register(chip["sleep_ms"])
+
+        def orchestrate(o):
+            for _ in range(2):
+                o.submit_next_level(crash, TaskArgs(scalars=[8]), worker=0)
+            holder.append(o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0))
+            holder.append(o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=1))
+
+        holder = []
+        assert worker.submit(orchestrate).wait(20)
+        never, fine = (task.exception() for task in holder)
+        assert isinstance(never, WorkerGivenUp)
+        assert fine is None
+        with pytest.raises(WorkerGivenUp, match=r"chip 0 was given up after 2 deaths.*SIGSEGV.*max_restarts"):
+            worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0))
+        assert [child.state for child in worker.children] == ["lost", "ready", "ready"]
+        handle = worker.register(chip["add"])  # registration needs the living only
+        assert [child.installed.get(handle.hashid, 0) for child in worker.children] == [0, 1, 0]
+
+
+def test_when_every_sub_worker_is_given_up_what_is_queued_fails_and_more_is_refused():
+    with Worker(sub_workers=1, options=WorkerOptions(max_restarts=2)) as worker:
+        handle = worker.register(lambda args: os.kill(os.getpid(), signal.SIGKILL))
+        run = worker.submit(lambda o: [o.submit_sub(handle) for _ in range(10)])
+        assert run.wait(20)
+        assert [type(error) for error in run.errors] == [WorkerLost] * 3 + [WorkerGivenUp] * 7
+        with pytest.raises(WorkerGivenUp, match="every sub-worker"):
+            worker.run(lambda o: o.submit_sub(handle))
+
+
+class Loads:
+    """Unpickles as long as a file exists."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return load, (self.path,)
+
+    def __call__(self, args):
+        return None
+
+
+def load(path):
+    if not Path(path).exists():
+        raise RuntimeError("the file is gone")
+    return len
+
+
+def test_a_replacement_that_cannot_install_a_live_identity_takes_no_work_and_says_why(tmp_path):
+    path = tmp_path / "there"
+    path.touch()
+    with Worker(sub_workers=2, options=WorkerOptions(max_restarts=1)) as worker:
+        handle = worker.register(Loads(str(path)))
+        path.unlink()
+        kill(worker, 0)
+        assert wait_until(lambda: worker.children[0].state == "lost")
+        assert "cannot install callable Loads" in worker.children[0].last_exit
+        assert "the file is gone" in worker.children[0].last_exit
+        assert worker.children[1].state == "ready"
+        assert worker.children[1].installed == {handle.hashid: 1}
+
+
+def test_a_callable_that_no_child_can_install_fails_the_start_like_a_registration(tmp_path):
+    path = tmp_path / "there"
+    path.touch()
+    worker = Worker(sub_workers=2)
+    handle = worker.register(Loads(str(path)))
+    path.unlink()
+    with pytest.raises(PartialFailureError, match="the file is gone") as caught:
+        worker.init()
+    assert caught.value.hashid == handle.hashid
+
+
+def test_a_child_that_dies_while_it_starts_fails_the_start_and_is_not_replaced(tmp_path):
+    path = tmp_path / "there"
+    path.touch()
+    worker = Worker(sub_workers=1)
+    worker.register(Dies())
+    with pytest.raises(StartError, match="status 5"):
+        worker.init()
+
+
+class Dies:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (5,)
+
+    def __call__(self, args):
+        return None
+
+
+def test_a_registration_that_kills_its_child_fails_and_its_replacement_is_spared(chip):
+    with Worker(sub_workers=2) as worker:
+        kept = worker.register(len)
+        with pytest.raises(PartialFailureError, match="status 5"):
+            worker.register(Dies())
+        assert all_ready(worker)
+        assert [child.installed for child in worker.children] == [{kept.hashid: 1}] * 2
+        assert [child.incarnation for child in worker.children] == [2, 2]
+
+
+def test_a_tombstoned_identity_is_there_for_its_accepted_tasks_on_the_replacement():
+    with Worker(sub_workers=1) as worker:
+        cells = worker.zeros(10, "float64")
+
+        def bump(args):
+            time.sleep(0.02)
+            args[0][0] += 1
+
+        handle = worker.register(bump)
+        run = worker.submit(
+            lambda o: [o.submit_sub(handle, TaskArgs((cells[i : i + 1], Tag.INOUT))) for i in range(10)]
+        )
+        worker.unregister(handle)
+        assert wait_until(lambda: cells.numpy()[1] == 1)
+        kill(worker, 0)
+        assert run.wait(20)
+        assert len(run.errors) == 1
+        assert cells.numpy().sum() >= 9
+        assert wait_until(lambda: not worker.children[0].installed)
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_children_killed_at_random_moments_of_a_run_lose_only_what_they_ran(step, chip):
+    with Worker(chips=2, sub_workers=2, options=WorkerOptions(max_restarts=100)) as worker:
+        count, bump = worker.register(chip["count"]), worker.register(lambda args: args[0].__iadd__(1) is None)
+        cells = worker.zeros((4, 100), "float64")
+
+        def orchestrate(o):
+            for i in range(100):
+                for c in range(2):
+                    o.submit_next_level(count, TaskArgs((cells[c, i : i + 1], Tag.INOUT), scalars=[500]), worker=c)
+                    o.submit_sub(bump, TaskArgs((cells[2 + c, i : i + 1], Tag.INOUT)))
+
+        run = worker.submit(orchestrate)
+        kills = 0
+        for i in range(4):
+            time.sleep(0.003 * step)
+            pid = worker.children[i].pid
+            if pid > 0:
+                os.kill(pid, signal.SIGKILL)
+                kills += 1
+        assert run.wait(30)
+        assert all(isinstance(error, WorkerLost) for error in run.errors)
+        assert len(run.errors) <= kills
+        done = cells.numpy()
+        assert (done <= 1).all()
+        assert done.sum() >= 400 - kills

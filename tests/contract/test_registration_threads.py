@@ -1,0 +1,165 @@
+"""Registrations and removals from several threads at once: during runs, during the start and during the end."""
+
+import random
+import threading
+import time
+
+import pytest
+
+from runtime import TaskArgs, Worker
+from runtime.errors import HandleStaleError, RegisterTombstoneError, UnregisterTombstoneError, WorkerClosed
+
+FUNCTIONS = [abs, len, max, min, sum]
+
+
+def together(count, work):
+    """Runs ``work(i)`` in threads; raises the first error of any of them."""
+    errors = []
+
+    def guarded(i):
+        try:
+            work(i)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive(), "a thread hangs"
+    if errors:
+        raise errors[0]
+
+
+def insist(register):
+    """Registers, as often as it takes while an earlier removal is under way."""
+    while True:
+        try:
+            return register()
+        except RegisterTombstoneError:
+            time.sleep(0.0005)
+
+
+def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(chip):
+    with Worker(chips=2, sub_workers=2) as worker:
+        held = [[] for _ in range(8)]
+
+        def work(i):
+            choose = random.Random(i)
+            for _ in range(60):
+                if held[i] and choose.random() < 0.5:
+                    worker.unregister(held[i].pop(choose.randrange(len(held[i]))))
+                else:
+                    target = choose.choice([*FUNCTIONS, chip["add"], chip["affine"]])
+                    held[i].append(insist(lambda target=target: worker.register(target)))
+
+        together(8, work)
+        counts = {}
+        for handle in sum(held, []):
+            counts[handle.hashid] = counts.get(handle.hashid, 0) + 1
+        for child in worker.children:
+            namespace = "LOCAL_CHIP" if child.kind == "chip" else "LOCAL_PYTHON"
+            expected = {h.hashid: counts[h.hashid] for h in sum(held, []) if h.target_namespace == namespace}
+            assert child.installed == expected
+
+
+def test_removals_race_with_submits_and_no_accepted_task_is_broken():
+    with Worker(sub_workers=2) as worker:
+
+        def work(i):
+            for n in range(40):
+                handle = insist(lambda: worker.register(abs))
+                submitted = []
+
+                def submit(o, handle=handle, n=n, submitted=submitted):
+                    for k in range(5):
+                        submitted.append(o.submit_sub(handle, TaskArgs(scalars=[n + k])))
+
+                remover = threading.Thread(target=worker.unregister, args=(handle,))
+                remover.start()
+                try:
+                    run = worker.submit(submit)
+                except HandleStaleError:
+                    run = None
+                remover.join()
+                if run is not None:
+                    run.wait()
+                for task in submitted:
+                    # abs() of its arguments: the callable's own error, never one of a callable that is gone.
+                    assert isinstance(task.exception(), TypeError | None), task.exception()
+
+        together(4, work)
+        assert all(not child.installed for child in worker.children)
+
+
+def test_only_one_of_two_removals_of_one_handle_succeeds():
+    with Worker(sub_workers=1) as worker:
+        for _ in range(50):
+            handle = insist(lambda: worker.register(len))
+            outcomes = []
+
+            def release(i, handle=handle, outcomes=outcomes):
+                try:
+                    worker.unregister(handle)
+                    outcomes.append("released")
+                except (HandleStaleError, UnregisterTombstoneError):
+                    outcomes.append("refused")
+
+            together(3, release)
+            assert sorted(outcomes) == ["refused", "refused", "released"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1, 0.2])
+def test_what_is_registered_while_children_start_is_installed_when_they_are_ready(delay, chip):
+    worker = Worker(chips=2, sub_workers=2)
+    early = worker.register(len)
+    handles = []
+
+    def work(i):
+        if i == 0:
+            worker.init()
+            return
+        time.sleep(delay)
+        for target in (chip["add"], abs, max):
+            handles.append(worker.register(target))
+        gone = insist(lambda: worker.register(sum))
+        while True:
+            try:
+                worker.unregister(gone)
+                return
+            except UnregisterTombstoneError:
+                time.sleep(0.001)
+
+    try:
+        together(3, work)
+        for child in worker.children:
+            assert child.state == "ready"
+            namespace = "LOCAL_CHIP" if child.kind == "chip" else "LOCAL_PYTHON"
+            expected = {}
+            for handle in [early, *handles]:
+                if handle.target_namespace == namespace:
+                    expected[handle.hashid] = expected.get(handle.hashid, 0) + 1
+            assert child.installed == expected
+    finally:
+        worker.close()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.005, 0.02])
+def test_a_registration_during_close_ends_with_an_error_that_says_so(delay):
+    worker = Worker(sub_workers=2).init()
+    closed = []
+
+    def work(i):
+        if i == 0:
+            time.sleep(delay)
+            worker.close()
+            return
+        try:
+            while True:
+                worker.unregister(insist(lambda: worker.register(FUNCTIONS[i])))
+        except WorkerClosed:
+            closed.append(i)
+
+    together(4, work)
+    assert sorted(closed) == [1, 2, 3]

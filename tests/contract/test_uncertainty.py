@@ -1,0 +1,223 @@
+"""A child that does not answer: what it may have installed is uncertain, and blocks nobody else."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime import Tag, TaskArgs, Worker, WorkerOptions
+from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
+from tests.contract.conftest import all_ready, wait_until
+
+# Long enough to do something between the timeout and the replacement that follows after the same time again.
+OPTIONS = WorkerOptions(control_timeout=1.0)
+
+
+def one(args):
+    return 1
+
+
+def two(args):
+    return 2
+
+
+@pytest.fixture
+def worker():
+    with Worker(chips=2, sub_workers=2, options=OPTIONS) as made:
+        yield made
+
+
+class Stopped:
+    """A child that is stopped within the block."""
+
+    def __init__(self, worker, index):
+        self.pid = worker.children[index].pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        assert wait_until(self.is_stopped)
+        return self
+
+    def is_stopped(self):
+        states = [
+            (thread / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            for thread in Path(f"/proc/{self.pid}/task").iterdir()
+        ]
+        return set(states) == {"T"}
+
+    def __exit__(self, *_):
+        try:
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+
+
+def certain(worker):
+    return wait_until(lambda: not any(child.uncertain for child in worker.children))
+
+
+def test_a_registration_without_an_answer_is_uncertain_until_the_late_answer_comes(worker):
+    kept = worker.register(two)
+    pids = [child.pid for child in worker.children]
+    with Stopped(worker, 3):
+        with pytest.raises(PartialFailureError, match=r"sub-worker 1: timeout") as caught:
+            worker.register(one)
+        hashid = caught.value.hashid
+        assert caught.value.results == {
+            "sub-worker 0": "ok",
+            "sub-worker 1": "timeout: no answer within the control timeout",
+        }
+        assert [child.uncertain for child in worker.children] == [[], [], [], [hashid]]
+        with pytest.raises(CleanupUncertainError, match=r"one may be half installed in sub-worker 1"):
+            worker.register(one)
+    assert certain(worker)
+    # Taken back everywhere, and nobody was replaced.
+    assert wait_until(lambda: [c.installed for c in worker.children[2:]] == [{kept.hashid: 1}] * 2)
+    assert [child.pid for child in worker.children] == pids
+    handle = worker.register(one)
+    assert worker.run(lambda o: o.submit_sub(handle)).result() == 1
+
+
+def test_a_child_that_never_answers_is_replaced_and_the_mark_goes_with_it(worker):
+    kept = worker.register(two)
+    with Stopped(worker, 3):
+        with pytest.raises(PartialFailureError):
+            worker.register(one)
+        assert wait_until(lambda: worker.children[3].incarnation == 2)
+        assert all_ready(worker)
+        assert "did not answer control requests" in worker.children[3].last_exit
+        assert [child.installed for child in worker.children[2:]] == [{kept.hashid: 1}] * 2
+        handle = worker.register(one)
+        assert [child.installed[handle.hashid] for child in worker.children[2:]] == [1, 1]
+
+
+def test_a_release_without_an_answer_makes_the_identity_uncertain_for_all_its_handles(worker):
+    first, second = worker.register(one), worker.register(one)
+    other = worker.register(two)
+    with Stopped(worker, 2):
+        with pytest.raises(ControlTimeout, match="sub-worker 0"):
+            worker.unregister(first)
+        for use in (
+            lambda: worker.run(lambda o: o.submit_sub(second)),
+            lambda: worker.unregister(second),
+            lambda: worker.register(one),
+        ):
+            with pytest.raises(CleanupUncertainError, match="sub-worker 0"):
+                use()
+        # Other identities are not concerned; the living sub-worker takes their tasks.
+        tasks = worker.submit(lambda o: [o.submit_sub(other) for _ in range(3)])
+    assert certain(worker)
+    assert [task.result(10) for task in tasks.result(10)] == [2, 2, 2]
+    assert worker.run(lambda o: o.submit_sub(second)).result() == 1
+    worker.unregister(second)
+
+
+def test_a_stopped_child_holds_up_nobody_elses_registrations(worker, chip):
+    with Stopped(worker, 3):
+        begun = time.monotonic()
+        for _ in range(20):
+            worker.unregister(worker.register(chip["add"]))
+        assert time.monotonic() - begun < OPTIONS.control_timeout
+        # Several at once wait together, not one after the other.
+        errors = []
+
+        def attempt(i):
+            try:
+                worker.register(lambda args: i)
+            except PartialFailureError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=attempt, args=(i,)) for i in range(8)]
+        begun = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(errors) == 8
+        assert time.monotonic() - begun < 3 * OPTIONS.control_timeout
+    assert certain(worker)
+
+
+class Slow:
+    """Takes longer to unpickle in a child than it may."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __reduce__(self):
+        return wake_up, (self.seconds,)
+
+    def __call__(self, args):
+        return None
+
+
+def wake_up(seconds):
+    time.sleep(seconds)
+    return one
+
+
+def test_what_installs_too_late_is_taken_back_by_its_late_answer(worker):
+    with pytest.raises(PartialFailureError, match="timeout"):
+        worker.register(Slow(1.4))
+    assert [len(child.uncertain) for child in worker.children] == [0, 0, 1, 1]
+    assert certain(worker)
+    assert all(not child.installed for child in worker.children)
+    assert all(child.incarnation == 1 for child in worker.children)
+
+
+def test_a_child_killed_while_it_is_uncertain_takes_the_mark_along(worker):
+    with Stopped(worker, 3) as stopped:
+        with pytest.raises(PartialFailureError):
+            worker.register(one)
+        os.kill(stopped.pid, signal.SIGKILL)
+        assert certain(worker)
+        assert all_ready(worker)
+        worker.register(one)
+
+
+def attempt(keep, worker):
+    try:
+        keep(worker.register(one))
+    except RegisterTombstoneError:
+        return False
+    return True
+
+
+def test_an_interrupted_registration_is_taken_back(worker):
+    handles = []
+    with Stopped(worker, 3):
+        timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            worker.register(one)
+        timer.join()
+    assert wait_until(lambda: attempt(handles.append, worker))
+    [handle] = handles
+    assert worker.run(lambda o: o.submit_sub(handle)).result() == 1
+
+
+def test_shared_memory_that_a_child_does_not_map_in_time_costs_only_that_child(worker, chip):
+    add = worker.register(chip["add"])
+    with Stopped(worker, 0):
+        x = worker.zeros(1 << 26, "float64")  # a new arena
+        assert all_ready(worker)
+        assert "did not map" in worker.children[0].last_exit
+    handle = worker.register(lambda args: args[0].shape[0])
+    assert worker.run(lambda o: o.submit_sub(handle, TaskArgs((x, Tag.INPUT)))).result() == 1 << 26
+    small = worker.zeros(8, "float64")
+    args = TaskArgs((small, Tag.INPUT), (small, Tag.INPUT), (x[:8], Tag.OUTPUT))
+    worker.run(lambda o: o.submit_next_level(add, args, worker=0) and None)
+
+
+def test_close_does_not_wait_for_an_uncertain_child():
+    worker = Worker(sub_workers=2, options=WorkerOptions(control_timeout=0.3, close_timeout=0.5)).init()
+    pid = worker.children[1].pid
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(PartialFailureError):
+        worker.register(one)
+    begun = time.monotonic()
+    worker.close()
+    assert time.monotonic() - begun < 5
