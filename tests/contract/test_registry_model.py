@@ -1,4 +1,4 @@
-"""Random interleavings of registrations, removals, runs and deaths on a real Worker, against a model of the registry."""
+"""Random interleavings of registrations, removals, runs and deaths on a real Worker, against a model of them."""
 
 import os
 import pickle

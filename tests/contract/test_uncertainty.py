@@ -1,5 +1,6 @@
 """A child that does not answer: what it may have installed is uncertain, and blocks nobody else."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -49,10 +50,8 @@ class Stopped:
         return set(states) == {"T"}
 
     def __exit__(self, *_):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
 
 
 def certain(worker):

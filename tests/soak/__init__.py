@@ -1,0 +1,1 @@
+"""A long run of random registry operations under fire: ``python -m tests.soak``."""
