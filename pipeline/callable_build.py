@@ -36,7 +36,8 @@ class CallableBuilder:
         self._store = Store(root, "callables")
         self._platform = platform
         self._flags = flags
-        self._compiler = _compiler_identity(self._store)
+        self.compiler = _compiler_identity(self._store)
+        """What the compiler says of itself."""
 
     def find(self, spec: ChipSpec) -> ChipCallable | None:
         """The callable as it was built from exactly these bytes, or None."""
@@ -62,29 +63,37 @@ class CallableBuilder:
         except (SignatureMismatch, BlobError) as error:
             raise type(error)(f"workload.callables.{spec.name}: {error.args[0]}") from None
 
-    def _build(self, spec: ChipSpec) -> ChipCallable:
-        from runtime.toolchain import KernelSource, build_chip_callable, included_files
+    def headers(self, spec: ChipSpec, source: Path) -> list[Path]:
+        """The headers that a source of a callable includes. Raises CompileError if they have to be found out again."""
+        note = self._store.read_note(self._primary_key(spec))
+        if note is not None:
+            return [Path(header) for header in json.loads(note)[source.name]]
+        return self._included(spec, source)
 
-        flags = (*spec.flags, *self._flags)
+    def _included(self, spec: ChipSpec, source: Path) -> list[Path]:
+        from runtime.toolchain import included_files
+
+        return [path for path in included_files(source, flags=(*spec.flags, *self._flags)) if path != source]
+
+    def _build(self, spec: ChipSpec) -> ChipCallable:
+        from runtime.toolchain import KernelSource, build_chip_callable
+
         built = build_chip_callable(
             spec.source,
             signature=spec.signature,
             platform=self._platform,
             entry=spec.entry,
             kernels=[KernelSource(k.name, k.source, k.signature, k.func_id, k.core_kind) for k in spec.kernels],
-            flags=flags,
+            flags=(*spec.flags, *self._flags),
         )
-        headers: dict[str, list[str]] = {}
-        for source in _sources(spec):
-            included = included_files(source, flags=flags)
-            headers[source.name] = [str(path) for path in included if path != source]
+        headers = {source.name: [str(path) for path in self._included(spec, source)] for source in _sources(spec)}
         primary = self._primary_key(spec)
         self._store.put(self._key(primary, spec, headers), lambda folder: _write(folder / _BLOB, built.blob))
         self._store.write_note(primary, json.dumps(headers))
         return built
 
     def _primary_key(self, spec: ChipSpec) -> str:
-        parts: list[str | bytes] = [_FORMAT, self._platform, self._compiler, repr((*spec.flags, *self._flags))]
+        parts: list[str | bytes] = [_FORMAT, self._platform, self.compiler, repr((*spec.flags, *self._flags))]
         kernels = [(k.name, k.signature, k.func_id, k.core_kind) for k in spec.kernels]
         parts += [spec.entry, repr(spec.signature), repr(kernels)]
         for source in _sources(spec):
