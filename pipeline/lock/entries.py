@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import posixpath
 import sys
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.callable_build import header_path, sources
 from pipeline.lock.document import Fact, LockedCallable
 from pipeline.targets import resolve_target
 from runtime.identity import (
@@ -71,23 +73,21 @@ def _chip(described: Described, spec: ChipSpec, built: ChipCallable, builder: Ca
 
 def _chip_sources(spec: ChipSpec, builder: CallableBuilder) -> dict[str, str]:
     """The digests of sources and headers, by the names that the configs and the sources give them."""
-    from runtime.toolchain import include_folder
-
     digests: dict[str, str] = {}
-    sources = [(kernel.source, kernel.source_name) for kernel in spec.kernels]
-    if spec.source is not None:
-        sources.insert(0, (spec.source, spec.source_name))
-    for source, name in sources:
+    names = [*([spec.source_name] if spec.source else []), *(kernel.source_name for kernel in spec.kernels)]
+    for source, name, headers in zip(sources(spec), names, builder.headers(spec), strict=True):
         _note(digests, name, source)
-        for header in builder.headers(spec, source):
-            if header.is_relative_to(include_folder()):
-                _note(digests, header.relative_to(include_folder()).as_posix(), header)
-            elif header.is_relative_to(source.parent):
-                beside = header.relative_to(source.parent).as_posix()
-                _note(digests, str(PurePosixPath(name).parent / beside), header)
-            else:
-                _note(digests, header.name, header)
+        for header in headers:
+            _note(digests, _header_name(name, header), header_path(source, header))
     return digests
+
+
+def _header_name(source_name: str, header: str) -> str:
+    """As the source's name goes on; of a header somewhere above of what the configs name, only the last part."""
+    if header.startswith("<"):
+        return header[1:-1]
+    name = posixpath.normpath(f"{posixpath.dirname(source_name) or '.'}/{header}")
+    return posixpath.basename(name) if name.startswith("..") else name
 
 
 def _note(digests: dict[str, str], name: str, path: Path) -> None:

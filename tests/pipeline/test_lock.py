@@ -188,7 +188,9 @@ def test_a_lock_holds_for_every_topology(clone):
 def test_clones_in_different_folders_have_the_same_lock(tmp_path):
     texts = []
     for place in ("here", "there/and/deeper"):
-        clone = Clone(tmp_path / place, tmp_path / place / "store")
+        clone = Clone(tmp_path / place, tmp_path / "store")
+        (clone.folder / "kernels" / "chip.h").write_text("#include <callring/chip.h>\n")
+        clone.change("kernels/wrong_sum.cpp", "<callring/chip.h>", '"chip.h"')
         # As an absolute path, too: it must not get into the lock.
         source = f"workload.callables.add.source={clone.folder / 'kernels' / 'wrong_sum.cpp'}"
         assert clone(*CHECKED_SUM, source, "stage=build", "lock=write").code == 0
