@@ -32,6 +32,7 @@ _failed_points: list[str] = []
 def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
     from pipeline.job import Job
+    from pipeline.lock.file import choose_lock_file
 
     try:
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
@@ -42,7 +43,9 @@ def run_job(config: DictConfig) -> int:
         return 1
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
-    job = Job(values, _config_folders(), Path(HydraConfig.get().runtime.output_dir))
+    runtime = HydraConfig.get().runtime
+    lock_file = choose_lock_file(values["lock_file"], _users_config_folders(), Path(runtime.cwd))
+    job = Job(values, _config_folders(), Path(runtime.output_dir), lock_file)
     try:
         code = job.run()
     except KeyboardInterrupt:
@@ -58,10 +61,13 @@ def run_job(config: DictConfig) -> int:
 
 def _config_folders() -> list[Path]:
     """The folders from which configs came, the user's first, each with its parent: sources are relative to them."""
+    return [place for folder in (*_users_config_folders(), CONF) for place in (folder, folder.resolve().parent)]
+
+
+def _users_config_folders() -> list[Path]:
+    """The folders of configs that the user gave: ``--config-dir`` first, then ``hydra.searchpath``."""
     sources = HydraConfig.get().runtime.config_sources
-    folders = [Path(source.path) for source in sources if source.schema == "file"]
-    ordered = [folder for folder in folders if folder != CONF] + [CONF]
-    return [place for folder in ordered for place in (folder, folder.resolve().parent)]
+    return [Path(source.path) for source in sources if source.schema == "file" and Path(source.path) != CONF]
 
 
 def main() -> int:

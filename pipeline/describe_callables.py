@@ -78,6 +78,7 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
         KernelSpec(
             kernel.name,
             _source(kernel.source, f"{key}.kernels[{i}].source", folders),
+            _source_name(kernel.source),
             _signature(kernel.signature, f"{key}.kernels[{i}].signature"),
             i if kernel.func_id is None else kernel.func_id,
             kernel.core_kind,
@@ -87,13 +88,15 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
     entry = values.entry or (source.stem if source else specs[0].name)
     if not specs and source is not None:
         # A single kernel needs no orchestration function: the chip launches it as it is.
-        specs, source = (KernelSpec(entry, source, signature, 0, "aiv"),), None
+        specs, source = (KernelSpec(entry, source, _source_name(values.source), signature, 0, "aiv"),), None
     elif source is None and (len(specs) != 1 or specs[0].signature != signature or specs[0].name != entry):
         raise ConfigurationError(
             f"{key}: several kernels, or one whose name or signature is not the public one, need an orchestration "
             "function: give its file as source and its name as entry"
         )
-    return ChipSpec(name, entry, signature, source, specs, tuple(values.flags))
+    return ChipSpec(
+        name, entry, signature, source, _source_name(values.source) if source else "", specs, tuple(values.flags)
+    )
 
 
 def _signature(words: Sequence[Any], key: str) -> tuple[int, ...]:
@@ -114,6 +117,10 @@ def _source(name: str, key: str, folders: Sequence[Path]) -> Path:
     raise ConfigurationError(
         f"{key}={name!r}: this file does not exist (looked in the folders of the configs and the project)"
     )
+
+
+def _source_name(declared: str) -> str:
+    return Path(declared).name if Path(declared).is_absolute() else Path(declared).as_posix()
 
 
 def _python(name: str, key: str, config: Mapping[str, Any], packages: Sequence[str]) -> PythonSpec:

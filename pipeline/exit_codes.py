@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from pipeline.lock.differences import LockMismatch
 from runtime.errors import (
     CallringError,
     ChipError,
@@ -31,7 +32,7 @@ def exit_code_of(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, (WorkerLost, TaskTimeout, ControlTimeout, StartError)):
         return WORKER_LOST
-    if isinstance(error, (CompileError, SignatureMismatch, ToolchainMissing)):
+    if isinstance(error, (CompileError, SignatureMismatch, ToolchainMissing, LockMismatch)):
         return BUILD_FAILED
     if isinstance(error, (ChipError, TaskSkipped)) or getattr(error, "__notes__", None):
         return TASK_FAILED

@@ -17,14 +17,16 @@ from omegaconf import OmegaConf
 from pipeline import core_build
 from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
-from pipeline.model import Built, Described, Executed, Registered, Verified
+from pipeline.lock.file import LockFile
+from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.provenance import provenance
-from pipeline.report.record import CallableRecord, RunRecord
+from pipeline.report.record import CallableRecord, LockRecord, RunRecord
 from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
 from pipeline.report.trace import Processes, chrome_trace, write_trace
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
+from pipeline.stages.lock import lock, require_match, require_registered
 from pipeline.stages.plan import plan
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
@@ -46,16 +48,19 @@ class Job:
         config: the composed configuration as plain values.
         folders: folders of the configs, to find sources.
         output: the run directory.
+        lock_file: what ``lock`` is about.
     """
 
-    def __init__(self, config: Mapping[str, Any], folders: Sequence[Path], output: Path) -> None:
+    def __init__(self, config: Mapping[str, Any], folders: Sequence[Path], output: Path, lock_file: LockFile) -> None:
         self._config = config
         self._folders = folders
+        self._lock_file = lock_file
         self._output = output
         self._json = config["output"] == "json"
         self._console = Console(None if self._json else sys.stdout)
         self._described: Described | None = None
         self._callables: list[CallableRecord] = []
+        self._locked: Locked | None = None
         self._children: tuple[ChildInfo, ...] = ()
         self._trace = Trace()
         self._verification: Verification | None = None
@@ -87,7 +92,7 @@ class Job:
 
     def _run_stages(self, last: int) -> None:
         with self._console.stage("describe"):
-            self._described = described = describe(self._config, self._folders)
+            self._described = described = describe(self._config, self._folders, self._lock_file)
         if last < 0:
             plan(described, self._console)
             return
@@ -115,6 +120,10 @@ class Job:
             )
             built = build_callables(described, self._console)
             self._note_callables(described, built)
+        if described.lock != "off":
+            with self._console.stage("lock"):
+                self._locked = lock(built, self._console)
+                require_match(self._locked)
         if last < _STAGES.index("load"):
             return
         with self._console.stage("load"):
@@ -144,6 +153,8 @@ class Job:
                         for name, handle in registered.handles.items()
                         if name not in built.chip_callables
                     ]
+                    if self._locked is not None:
+                        require_registered(self._locked, registered)
             if registered is not None and last >= _STAGES.index("execute"):
                 with self._console.stage("execute"):
                     executed = execute(registered, self._console)
@@ -168,12 +179,21 @@ class Job:
             for name, callable_ in built.chip_callables.items()
         ]
 
+    def _lock_record(self) -> LockRecord | None:
+        locked = self._locked
+        if locked is None:
+            return None
+        differing = [difference.name for difference in locked.differences]
+        return LockRecord(self._lock_file.name, locked.sha256, locked.outcome, differing)
+
     def _hand_over(self, core: core_build.Core, build_seconds: str | None) -> int:
         """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
         described = self._described
         assert described is not None
         request = self._output / "job.yaml"
-        OmegaConf.save(OmegaConf.create({**self._config, "_folders": [str(f) for f in self._folders]}), request)
+        place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
+        also = {"_folders": [str(folder) for folder in self._folders], "_lock_file": place}
+        OmegaConf.save(OmegaConf.create({**self._config, **also}), request)
         environment = core_build.environment_for(core, described.sanitizer)
         environment[_HANDED_OVER] = core.key
         if build_seconds:
@@ -203,6 +223,7 @@ class Job:
             configuration=self._config,
             provenance=provenance(),
             callables=self._callables,
+            lock=self._lock_record(),
             stages=self._console.stages,
             children=self._children,
             trace=self._trace,
@@ -231,9 +252,11 @@ def main() -> int:
     config = OmegaConf.to_container(OmegaConf.load(request), resolve=True)
     assert isinstance(config, dict)
     folders = [Path(folder) for folder in config.pop("_folders")]
+    place = config.pop("_lock_file")
+    lock_file = LockFile(Path(place["path"]), place["name"])
     plain: dict[str, Any] = {str(key): value for key, value in config.items()}
     try:
-        return Job(plain, folders, output).run()
+        return Job(plain, folders, output, lock_file).run()
     except KeyboardInterrupt:
         return 130
 

@@ -134,7 +134,10 @@ def _wrong_value(text: str, first: str) -> str | None:
     if converted:
         return f"{named}: must be {_KINDS.get(converted[2], converted[2])}"
     if allowed:
-        return f"{named}: must be one of {allowed[2]}{near(allowed[1], allowed[2].split(', '))}"
+        choices = allowed[2].split(", ")
+        if "off" in choices and allowed[1] == "False":
+            return f"{named}: must be one of {allowed[2]}; YAML reads off as false: write 'off', in quotes"
+        return f"{named}: must be one of {allowed[2]}{near(allowed[1], choices)}"
     if "ListConfig" in said:
         return f"{named}: must be a list, for instance [a,b]"
     return f"{named}: {said}"

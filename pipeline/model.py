@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipeline.lock.differences import Difference
+    from pipeline.lock.document import LockedCallable
+    from pipeline.lock.file import LockFile
     from pipeline.workloads.base import Verification, Workload
     from runtime import CallableHandle, ChipCallable, RunHandle, Worker
 
@@ -18,6 +21,8 @@ class KernelSpec:
 
     name: str
     source: Path
+    source_name: str
+    """The source as the configs name it, without the machine's folders."""
     signature: tuple[int, ...]
     func_id: int
     core_kind: str
@@ -32,6 +37,8 @@ class ChipSpec:
     signature: tuple[int, ...]
     source: Path | None
     """The orchestration function's file; None if the callable is its one kernel."""
+    source_name: str
+    """As of a kernel; empty if there is no orchestration function."""
     kernels: tuple[KernelSpec, ...]
     flags: tuple[str, ...]
 
@@ -54,6 +61,9 @@ class Described:
     repeat: int
     chip_callables: tuple[ChipSpec, ...]
     python_callables: tuple[PythonSpec, ...]
+    """Those that run: none without sub-workers."""
+    declared_python_callables: tuple[PythonSpec, ...]
+    """All; a lock holds for every topology."""
     topology: str
     chips: int
     sub_workers: int
@@ -66,6 +76,9 @@ class Described:
     kernel_flags: tuple[str, ...]
     store: Path
     worker_options: Mapping[str, Any]
+    lock: str
+    """``"off"``, ``"write"`` or ``"check"``."""
+    lock_file: LockFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,20 @@ class Built:
 
     described: Described
     chip_callables: Mapping[str, ChipCallable]
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A build whose callables were written to the lock file or compared with it."""
+
+    built: Built
+    callables: Mapping[str, LockedCallable]
+    """What was built, as the lock records it."""
+    sha256: str
+    """Of the lock file's bytes."""
+    outcome: str
+    """``"written"``, ``"unchanged"``, ``"matches"`` or ``"differs"``."""
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,14 @@ class Output(Enum):
     json = "json"
 
 
+class Lock(Enum):
+    """What a run does with the lock file after the build; see pipeline.stages.lock."""
+
+    off = "off"
+    write = "write"
+    check = "check"
+
+
 @dataclass
 class TopologyConfig:
     """One level of workers."""
@@ -85,6 +93,9 @@ class Config:
 
     stage: Stage = Stage.report
     output: Output = Output.text
+    lock: Lock = Lock.off
+    lock_file: str = ""
+    """Empty: ``callables.lock.yaml`` beside the user's configs, else where the command was started."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     target: TargetConfig = field(default_factory=TargetConfig)
     build: BuildConfig = field(default_factory=BuildConfig)

@@ -46,6 +46,20 @@ class StageRecord:
     actions: Sequence[Action] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LockRecord:
+    """What a run did with its lock file."""
+
+    file: str
+    """Relative to where the command was started."""
+    sha256: str
+    """Of the file's bytes when it was compared, or after it was written."""
+    outcome: str
+    """``"written"``, ``"unchanged"``, ``"matches"`` or ``"differs"``."""
+    differing: Sequence[str] = ()
+    """Names of the callables that differ."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
     """One run, to its end or to where it failed."""
@@ -60,6 +74,8 @@ class RunRecord:
     """The composed configuration, as plain values."""
     provenance: Mapping[str, Any]
     callables: Sequence[CallableRecord] = ()
+    lock: LockRecord | None = None
+    """None with ``lock=off``, or if the run did not get there."""
     stages: Sequence[StageRecord] = ()
     children: Sequence[ChildInfo] = ()
     trace: Trace = field(default_factory=Trace)

@@ -47,6 +47,7 @@ def result_document(record: RunRecord) -> dict[str, Any]:
             {"name": c.name, "kind": c.kind, "hashid": c.hashid, "target_namespace": c.target_namespace}
             for c in record.callables
         ],
+        "lock": None if record.lock is None else asdict(record.lock),
         "stages": [_stage(stage) for stage in record.stages],
         "tasks": task_statistics(record.trace.tasks, record.names),
         "provenance": dict(record.provenance),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.describe_callables import describe_callables
+from pipeline.lock.file import LockFile
 from pipeline.messages import near
 from pipeline.model import Described
 from pipeline.schema import Config
@@ -23,12 +24,13 @@ _SANITIZERS = ("", "address", "undefined", "thread")
 _NODE_LEVEL = 3
 
 
-def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
+def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: LockFile) -> Described:
     """Validates a composed configuration.
 
     Args:
         config: as plain values; see pipeline.schema.Config.
         folders: folders of the configs, to find sources.
+        lock_file: what ``lock`` is about.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -56,6 +58,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
     repeat = workload.get("repeat", 1)
     if not isinstance(repeat, int) or isinstance(repeat, bool) or repeat < 1:
         raise ConfigurationError(f"workload.repeat={repeat!r}: an integer from 1")
+    _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
     flags = tuple(build["kernel_flags"])
     return Described(
         workload_name=str(workload.get("name", "")),
@@ -63,6 +66,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
         repeat=repeat,
         chip_callables=chip_callables,
         python_callables=python_callables if sub_workers else (),
+        declared_python_callables=python_callables,
         topology=topology["name"],
         chips=chips,
         sub_workers=sub_workers,
@@ -75,6 +79,8 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path]) -> Described:
         kernel_flags=flags,
         store=Path(config["store"]["path"]).expanduser().resolve() if config["store"]["path"] else default_store(),
         worker_options=dict(config["worker"]),
+        lock=config["lock"],
+        lock_file=lock_file,
     )
 
 
@@ -96,6 +102,17 @@ def _require(section: str, check: Callable[[], object]) -> None:
         check()
     except (ConfigurationError, PlatformUnavailable) as error:
         raise type(error)(f"{section}.{error.args[0]}") from None
+
+
+def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
+    if lock == "off":
+        return
+    if stage == "describe":
+        raise ConfigurationError(
+            f"lock={lock}: stage=describe builds nothing to lock; stage=build is the first that does"
+        )
+    if not workload_name:
+        raise ConfigurationError(f"workload.name: missing; lock={lock} keeps callables under it")
 
 
 def _topology(topology: Mapping[str, Any]) -> tuple[int, int]:

@@ -56,6 +56,7 @@ def test_a_result_has_the_documented_keys():
         "build",
         "verification",
         "callables",
+        "lock",
         "stages",
         "tasks",
         "provenance",

@@ -47,6 +47,32 @@ def test_the_kernel_of_the_how_to_compiles_runs_and_is_told_to_differ(tmp_path):
     assert "elements differ" in done.stdout + done.stderr
 
 
+def test_the_commands_about_the_lock_do_what_the_page_says(tmp_path):
+    page = (ROOT / "docs" / "howto" / "use-the-lock-in-ci.md").read_text()
+    commands = [block.split() for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)]
+    (tmp_path / "my-folder").mkdir()
+    lock = tmp_path / "my-folder" / "callables.lock.yaml"
+
+    def run(words, *more):
+        given = [*words[1:], *more, f"hydra.run.dir={tmp_path / 'run'}", f"store.path={tmp_path / 'store'}"]
+        return subprocess.run(
+            [sys.executable, *given], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    write, check, plan = commands
+    assert run(write).returncode == 0
+    (excerpt,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    for line in excerpt.splitlines():
+        # Digests and the compiler are those of the machine on which the page was written.
+        key, colon, _ = line.partition(": ")
+        assert f"\n{key}{colon}" in lock.read_text()
+    assert run(check).returncode == 0
+    assert "would match" in run(plan).stdout
+    done = run(check, "callable@workload.callables.add=vector_add_unrolled")
+    assert done.returncode == 3
+    assert "add: locked" in done.stderr
+
+
 def test_every_error_is_in_the_reference():
     from runtime import errors
 

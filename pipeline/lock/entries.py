@@ -1,0 +1,130 @@
+"""What a build is, as a lock records it: the hashid of each callable, and beside it where its bytes come from."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import posixpath
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.callable_build import header_path, sources
+from pipeline.lock.document import Fact, LockedCallable
+from pipeline.targets import resolve_target
+from runtime.identity import (
+    ArgDirection,
+    CallableKind,
+    build_chip_callable_descriptor,
+    build_python_source_descriptor,
+    compute_callable_hashid,
+)
+
+if TYPE_CHECKING:
+    from pipeline.callable_build import CallableBuilder
+    from pipeline.model import ChipSpec, Described, PythonSpec
+    from runtime import ChipCallable
+
+
+def target_name(described: Described) -> str:
+    """Under which a lock keeps the callables of a target: what their hashids cover, so not the build of the core."""
+    return f"{described.platform}/{described.runtime}"
+
+
+def chip_entries(
+    described: Described, built: Mapping[str, ChipCallable], builder: CallableBuilder
+) -> dict[str, LockedCallable]:
+    """Those chip callables of a workload that are built. ``builder`` knows the headers and the compiler."""
+    return {
+        spec.name: _chip(described, spec, built[spec.name], builder)
+        for spec in described.chip_callables
+        if spec.name in built
+    }
+
+
+def python_entries(described: Described) -> dict[str, LockedCallable]:
+    """All Python callables that a workload declares, also when this topology has no sub-worker to run them."""
+    return {spec.name: _python(described, spec) for spec in described.declared_python_callables}
+
+
+def _chip(described: Described, spec: ChipSpec, built: ChipCallable, builder: CallableBuilder) -> LockedCallable:
+    descriptor = build_chip_callable_descriptor(
+        blob=built.blob, signature=built.signature, platform=described.platform, runtime=described.runtime
+    )
+    facts: dict[str, Fact] = {
+        "blob": _sha256(built.blob),
+        "compiler": builder.compiler,
+        "entry": spec.entry,
+        "signature": _directions(spec.signature),
+        "sources": _chip_sources(spec, builder),
+    }
+    flags = (*spec.flags, *described.kernel_flags)
+    if flags:
+        facts["flags"] = " ".join(flags)
+    if spec.source is not None:
+        facts["kernels"] = {
+            kernel.name: f"func_id {kernel.func_id}, {kernel.core_kind}, ({_directions(kernel.signature)})"
+            for kernel in spec.kernels
+        }
+    return LockedCallable(compute_callable_hashid(descriptor), CallableKind.CHIP_CALLABLE, facts)
+
+
+def _chip_sources(spec: ChipSpec, builder: CallableBuilder) -> dict[str, str]:
+    """The digests of sources and headers, by the names that the configs and the sources give them."""
+    digests: dict[str, str] = {}
+    names = [*([spec.source_name] if spec.source else []), *(kernel.source_name for kernel in spec.kernels)]
+    for source, name, headers in zip(sources(spec), names, builder.headers(spec), strict=True):
+        _note(digests, name, source)
+        for header in headers:
+            _note(digests, _header_name(name, header), header_path(source, header))
+    return digests
+
+
+def _header_name(source_name: str, header: str) -> str:
+    """As the source's name goes on; of a header somewhere above of what the configs name, only the last part."""
+    if header.startswith("<"):
+        return header[1:-1]
+    name = posixpath.normpath(f"{posixpath.dirname(source_name) or '.'}/{header}")
+    return posixpath.basename(name) if name.startswith("..") else name
+
+
+def _note(digests: dict[str, str], name: str, path: Path) -> None:
+    """Two files that nothing but a machine's folders tells apart are numbered."""
+    digest = _sha256(path.read_bytes())
+    candidate, number = name, 1
+    while digests.get(candidate, digest) != digest:
+        number += 1
+        candidate = f"{name} ({number})"
+    digests[candidate] = digest
+
+
+def _python(described: Described, spec: PythonSpec) -> LockedCallable:
+    module = spec.target.partition(":")[0]
+    facts: dict[str, Fact] = {"target": spec.target, "sources": _module_source(module)}
+    if not spec.pickle_by_value:
+        hashid = compute_callable_hashid(build_python_source_descriptor(spec.target))
+        return LockedCallable(hashid, CallableKind.PYTHON_SOURCE, facts)
+    from runtime.serialize import serialize
+
+    function = resolve_target(spec.target, f"workload.callables.{spec.name}.target", [module])
+    pickled = serialize(function, platform=described.platform, runtime=described.runtime)
+    facts |= {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "cloudpickle": version("cloudpickle")}
+    return LockedCallable(pickled.hashid, pickled.kind, facts)
+
+
+def _module_source(module: str) -> dict[str, str]:
+    """The digest of a module's file, if it has one of Python."""
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
+        return {}
+    return {module: _sha256(Path(found.origin).read_bytes())}
+
+
+def _directions(signature: Iterable[int]) -> str:
+    return ", ".join(ArgDirection(direction).name.lower() for direction in signature)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,100 @@
+"""The lock file on disk: where it is, and reading and changing it while other runs do the same."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.lock.document import Callables, LockDocument, lock_text, parse_lock
+from pipeline.report.files import write_atomically
+from runtime.errors import ConfigurationError
+
+DEFAULT_NAME = "callables.lock.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A lock file as it was at one instant."""
+
+    document: LockDocument
+    sha256: str
+    """Of the file's bytes, in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockFile:
+    """A lock file, there or not."""
+
+    path: Path
+    name: str
+    """What messages and results call it: without the machine's folders."""
+
+    def read(self) -> Content | None:
+        """What it says, or None if it is not there. Raises ConfigurationError, which names it."""
+        try:
+            content = self.path.read_bytes()
+            return Content(parse_lock(content.decode()), _sha256(content))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigurationError(f"{self.name}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{self.name}: not UTF-8 at byte {error.start}") from None
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.name}: {error.args[0]}") from None
+
+    def update(self, workload: str, target: str, callables: Callables) -> tuple[Content, bool]:
+        """Exchanges the callables of one workload on one target; what it says then, and whether that is news.
+
+        Other entries stay, also those that another run writes at the same time. A file that cannot be understood is
+        left alone.
+
+        Raises:
+            ConfigurationError: it cannot be understood or written.
+        """
+        with self._alone():
+            before = self.read()
+            document = (before.document if before else LockDocument()).with_callables(workload, target, callables)
+            if before is not None and before.document == document:
+                return before, False
+            content = lock_text(document).encode()
+            write_atomically(self.path, content)
+            return Content(document, _sha256(content)), True
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other writers out: by its folder, because the file itself is replaced and nothing should lie beside."""
+        try:
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(folder)
+        except FileNotFoundError:
+            raise ConfigurationError(f"{self.name}: the folder that it is to be in does not exist") from None
+        except OSError as error:
+            raise ConfigurationError(f"{self.name}: cannot be written: {error.strerror}") from None
+
+
+def choose_lock_file(configured: str, user_folders: Sequence[Path], start: Path) -> LockFile:
+    """The lock file of a run.
+
+    Args:
+        configured: ``lock_file``; empty: ``callables.lock.yaml`` in the first of the user's folders, else in ``start``.
+        user_folders: config folders that the user gave, ``--config-dir`` first.
+        start: where the user started the command; relative paths are relative to it.
+    """
+    relative = Path(configured).expanduser() if configured else (user_folders or [start])[0] / DEFAULT_NAME
+    place = Path(os.path.abspath(start / relative))  # noqa: PTH100 - the name must not follow symbolic links
+    name = str(place.relative_to(start)) if place.is_relative_to(start) else place.name
+    return LockFile(place.resolve(), name)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,68 @@
+"""What a callable is built from decides whether it is built again: sources and every header, wherever they are."""
+
+import shutil
+
+import pytest
+
+from pipeline.callable_build import CallableBuilder
+from pipeline.describe_callables import describe_callables
+
+KERNEL = """#include <callring/chip.h>
+#include "amount.h"
+CALLRING_EXPORT int {name}(const callring_block *, const callring_args *args) {{
+    static_cast<float *>(args->tensors[0].data)[0] = AMOUNT;
+    return 0;
+}}
+"""
+ENTRY = """#include <callring/chip.h>
+CALLRING_EXPORT int both(const callring_chip *, const callring_args *) { return 0; }
+"""
+
+
+@pytest.fixture
+def make_spec():
+    """Makes two kernels whose sources have one name, in folders of their own, each with a header beside it."""
+
+    def make(folder):
+        folder.mkdir(parents=True)
+        (folder / "both.cpp").write_text(ENTRY)
+        kernels = []
+        for name in ("first", "second"):
+            (folder / name).mkdir()
+            (folder / name / "kernel.cpp").write_text(KERNEL.format(name=name))
+            (folder / name / "amount.h").write_text("#define AMOUNT 1\n")
+            kernels.append({"name": name, "source": f"{name}/kernel.cpp", "signature": ["out"]})
+        config = {"kind": "chip", "source": "both.cpp", "signature": ["out"], "kernels": kernels}
+        ((spec,), _) = describe_callables({"both": config}, [folder], [])
+        return spec
+
+    return make
+
+
+@pytest.mark.parametrize("changed", ["first", "second"])
+def test_a_changed_header_is_noticed_though_two_sources_have_one_name(make_spec, tmp_path, changed):
+    spec = make_spec(tmp_path / "here")
+    builder = CallableBuilder(tmp_path / "store", "a2a3sim", ())
+    built = builder.build(spec)
+    assert builder.find(spec) == built
+    (tmp_path / "here" / changed / "amount.h").write_text("#define AMOUNT 2\n")
+    assert builder.find(spec) is None
+    assert builder.build(spec).blob != built.blob
+
+
+def test_another_clone_with_the_same_store_is_not_given_bytes_of_other_headers(make_spec, tmp_path):
+    here, there = make_spec(tmp_path / "here"), make_spec(tmp_path / "there" / "deeper")
+    (tmp_path / "there" / "deeper" / "first" / "amount.h").write_text("#define AMOUNT 2\n")
+    builder = CallableBuilder(tmp_path / "store", "a2a3sim", ())
+    built = builder.build(here)
+    assert builder.find(there) is None
+    assert builder.build(there).blob != built.blob
+    assert builder.find(here) == built
+
+
+def test_another_clone_with_the_same_store_builds_nothing_again(make_spec, tmp_path):
+    builder = CallableBuilder(tmp_path / "store", "a2a3sim", ())
+    built = builder.build(make_spec(tmp_path / "here"))
+    there = make_spec(tmp_path / "there")
+    shutil.rmtree(tmp_path / "here")
+    assert builder.find(there) == built
