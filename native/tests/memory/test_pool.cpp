@@ -130,9 +130,9 @@ TEST_CASE("the hook sees an arena before anything lies in it, without the pool's
     const auto pool = make_pool();
     std::vector<std::uint32_t> announced;
     std::uint64_t in_use = 1;
-    pool->set_new_arena_hook([&](const Arena& arena) -> Result<void> {
+    pool->set_new_arena_hook([&](const std::shared_ptr<Arena>& arena) -> Result<void> {
         CHECK(pool->arenas().size() == announced.size());  // not among the arenas that are in use
-        announced.push_back(arena.id());
+        announced.push_back(arena->id());
         in_use = pool->bytes_in_use();  // would deadlock under the lock
         return {};
     });
@@ -147,7 +147,8 @@ TEST_CASE("the hook sees an arena before anything lies in it, without the pool's
 
 TEST_CASE("an arena whose hook fails is never used, and its size is not lost to the limit") {
     const auto pool = make_pool(kArena);
-    pool->set_new_arena_hook([](const Arena&) -> Result<void> { return Error{Code::timeout, "chip 3 is silent"}; });
+    pool->set_new_arena_hook(
+        [](const std::shared_ptr<Arena>&) -> Result<void> { return Error{Code::timeout, "chip 3 is silent"}; });
     auto refused = pool->allocate(10);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == Code::timeout);
