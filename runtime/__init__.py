@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.children import ChildInfo
     from runtime.chip_callable import ChipCallable, CoreCallable
     from runtime.chip_worker import ChipWorker
+    from runtime.executor import Executor
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
     from runtime.options import CallConfig, WorkerOptions
     from runtime.orchestrator import Orchestrator
@@ -39,6 +40,7 @@ _MODULE_OF = {
     "ChipWorker": "chip_worker",
     "CoreCallable": "chip_callable",
     "CoreSpan": "trace",
+    "Executor": "executor",
     "Orchestrator": "orchestrator",
     "RunHandle": "run_handle",
     "Tag": "tags",
@@ -63,6 +65,7 @@ __all__ = [
     "ChipWorker",
     "CoreCallable",
     "CoreSpan",
+    "Executor",
     "Orchestrator",
     "RunHandle",
     "Tag",

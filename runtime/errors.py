@@ -145,6 +145,12 @@ class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N81
     fields = (*CallringError.fields, "signal", "exit_status", "callable")
 
 
+class InitializerError(CallringError, concurrent.futures.BrokenExecutor):
+    """An Executor's initializer raised in a worker; the call was not executed. The next one there tries it again."""
+
+    code = "INITIALIZER_FAILED"
+
+
 class WorkerGivenUp(WorkerLost):
     """A child died more often than ``WorkerOptions.max_restarts`` allows and is not replaced any more."""
 

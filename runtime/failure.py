@@ -74,12 +74,18 @@ class Failures:
         self._codes = codes
         self._name_child = name_child
 
-    def error_of(self, task: _core.Task) -> BaseException | None:
-        """The error of an ended task; None if it succeeded."""
+    def error_of(self, task: _core.Task, label: str | None = None, hashid: str | None = None) -> BaseException | None:
+        """The error of an ended task; None if it succeeded.
+
+        Args:
+            task: has ended.
+            label, hashid: what messages name in place of the task's callable.
+        """
         code = task.code
         if code == self._codes["ok"]:
             return None
-        label, hashid = task.callable.label, f"sha256:{task.callable.digest.hex()}"
+        label = label or task.callable.label
+        hashid = hashid or f"sha256:{task.callable.digest.hex()}"
         worker = self._name_child(task.child) if task.child >= 0 else None
         if code == self._codes["skipped"]:
             return self._skipped(task, label, hashid)

@@ -188,7 +188,12 @@ void register_child(py::module_& module) {
         .def("__len__", [](const FrameArgs& args) { return args.decoded.tensors.size(); })
         .def(
             "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
-        .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; });
+        .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; })
+        // Shared memory of this task: valid while it runs.
+        .def_property_readonly("opaque", [](const FrameArgs& args) {
+            const auto bytes = args.decoded.opaque;
+            return py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));
+        });
     py::class_<SubWorkerHost>(module, "SubWorkerHost", "A sub-worker's lane and control thread.")
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
         .def("next", &SubWorkerHost::next)

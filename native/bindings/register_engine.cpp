@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
+#include "lane/layout.h"
 #include "schedule/engine.h"
 
 namespace callring::bindings {
@@ -258,7 +259,33 @@ void register_engine_class(py::module_& module) {
             "callable"_a)
         .def("begin_run", &Engine::begin_run)
         .def("seal", &Engine::seal, "run"_a)
-        .def("cancel", &Engine::cancel, "run"_a)
+        .def("cancel", py::overload_cast<const RunPtr&>(&Engine::cancel), "run"_a)
+        .def("begin_stream", &Engine::begin_stream)
+        .def(
+            "submit_opaque",
+            [](Engine& engine, const RunPtr& stream, const CallablePtr& callable, const py::bytes& given,
+               std::uint32_t retries) {
+                const std::string_view opaque = given;
+                auto task = std::make_shared<Task>();
+                task->callable = callable;
+                task->args.opaque = opaque;
+                task->retries = retries;
+                if (opaque.size() <= sizeof(Frame::arguments)) {
+                    unwrap(engine.submit(stream, task, {}));
+                } else {
+                    // What does not fit its frame may need a new arena, which every child has to map.
+                    unwrap([&] {
+                        const py::gil_scoped_release release;
+                        return engine.submit(stream, task, {});
+                    }());
+                }
+                return task;
+            },
+            "stream"_a, "callable"_a, "opaque"_a, "retries"_a)
+        .def("cancel_task", py::overload_cast<const TaskPtr&>(&Engine::cancel), "task"_a)
+        .def("running", &Engine::running, "task"_a)
+        .def("take_ended", &Engine::take_ended, "stream"_a, py::call_guard<py::gil_scoped_release>())
+        .def("hand_over", &Engine::hand_over, "task"_a)
         .def(
             "submit",
             [](Engine& engine, const RunPtr& run, const CallablePtr& callable, std::optional<TaskArgs> args,

@@ -47,6 +47,7 @@ public:
         return true;
     }
     [[nodiscard]] std::size_t left() const noexcept { return bytes_.size() - position_; }
+    [[nodiscard]] std::span<const std::byte> rest() const noexcept { return bytes_.subspan(position_); }
 
 private:
     std::span<const std::byte> bytes_;
@@ -123,12 +124,16 @@ Result<void> read_tensor(Reader& reader, const ArenaMap& arenas, DecodedArgument
 
 }  // namespace
 
-std::uint32_t argument_bytes(const TaskArgs& args) noexcept {
-    std::size_t bytes = 2 * sizeof(std::int32_t);
+std::uint64_t argument_bytes(const TaskArgs& args) noexcept {
+    std::uint64_t bytes = 2 * sizeof(std::int32_t);
     for (const TensorArg& argument : args.tensors) {
         bytes += kFixedRecordBytes + (2 * sizeof(std::int64_t) * argument.tensor.rank);
     }
-    return static_cast<std::uint32_t>(bytes + (args.scalars.size() * sizeof(std::uint64_t)));
+    bytes += args.scalars.size() * sizeof(std::uint64_t);
+    if (!args.opaque.empty()) {
+        bytes += sizeof(std::uint32_t) + args.opaque.size();
+    }
+    return bytes;
 }
 
 void encode_arguments(const TaskArgs& args, std::span<std::byte> out) noexcept {
@@ -148,11 +153,16 @@ void encode_arguments(const TaskArgs& args, std::span<std::byte> out) noexcept {
     if (!args.scalars.empty()) {
         writer.put_bytes(args.scalars.data(), args.scalars.size() * sizeof(std::uint64_t));
     }
+    if (!args.opaque.empty()) {
+        writer.put(static_cast<std::uint32_t>(args.opaque.size()));
+        writer.put_bytes(args.opaque.data(), args.opaque.size());
+    }
 }
 
 Result<void> decode_arguments(const Frame& frame, const ArenaMap& arenas, DecodedArguments& out) {
+    const bool opaque = (frame.config.flags & kFrameOpaque) != 0;
     if ((frame.config.flags & kFrameSpilled) == 0) {
-        return decode_argument_blob(frame.arguments, arenas, out);
+        return decode_argument_blob(frame.arguments, arenas, out, opaque);
     }
     SpillRecord spill{};
     std::memcpy(&spill, frame.arguments.data(), sizeof spill);
@@ -160,13 +170,15 @@ Result<void> decode_arguments(const Frame& frame, const ArenaMap& arenas, Decode
     if (!blob) {
         return std::move(blob).error();
     }
-    return decode_argument_blob({*blob, spill.bytes}, arenas, out);
+    return decode_argument_blob({*blob, spill.bytes}, arenas, out, opaque);
 }
 
-Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMap& arenas, DecodedArguments& out) {
+Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMap& arenas, DecodedArguments& out,
+                                  bool opaque) {
     out.tensors.clear();
     out.tags.clear();
     out.scalars.clear();
+    out.opaque = {};
     Reader reader(blob);
     std::int32_t tensors = 0;
     std::int32_t scalars = 0;
@@ -187,6 +199,13 @@ Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMa
     out.scalars.resize(static_cast<std::size_t>(scalars));
     if (scalars > 0) {
         static_cast<void>(reader.get_bytes(out.scalars.data(), out.scalars.size() * sizeof(std::uint64_t)));
+    }
+    if (opaque) {
+        std::uint32_t count = 0;
+        if (!reader.get(count) || count > reader.left()) {
+            return malformed("ends inside the opaque bytes");
+        }
+        out.opaque = reader.rest().first(count);
     }
     return {};
 }

@@ -13,7 +13,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 2
+#define CALLRING_LAYOUT_VERSION 3
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -28,6 +28,7 @@ enum class Claim : std::uint32_t { published = 0, claimed = 1, revoked = 2 };
 enum FrameFlags : std::uint32_t {
     kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
     kFrameTraced = 1U << 1U,   // the child records times (and a chip its core spans)
+    kFrameOpaque = 1U << 2U,   // opaque bytes follow the argument blob: `u32 count`, then the bytes
 };
 
 inline constexpr std::size_t kMaxPredecessors = 4;

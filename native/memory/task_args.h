@@ -1,7 +1,8 @@
-// TaskArgs: the arguments of one task: tensors with tags, and 64-bit scalars.
+// TaskArgs: the arguments of one task: tensors with tags, 64-bit scalars, and bytes that only its callable understands.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "memory/tensor.h"
@@ -19,6 +20,7 @@ struct TensorArg {
 struct TaskArgs {
     std::vector<TensorArg> tensors;
     std::vector<std::uint64_t> scalars;
+    std::string opaque;
 };
 
 }  // namespace callring

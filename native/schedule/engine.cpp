@@ -74,10 +74,17 @@ RunPtr Engine::begin_run() {
     return run;
 }
 
+RunPtr Engine::begin_stream() {
+    RunPtr run = begin_run();
+    run->stream = true;
+    return run;
+}
+
 void Engine::seal(const RunPtr& run) {
     const std::lock_guard lock(mutex_);
     run->sealed = true;
     after_progress();
+    stream_changed_.notify_all();
 }
 
 void Engine::cancel(const RunPtr& run) {
@@ -86,16 +93,29 @@ void Engine::cancel(const RunPtr& run) {
     after_progress();
 }
 
+bool Engine::cancel(const TaskPtr& task) {
+    const std::lock_guard lock(mutex_);
+    const bool cancelled = scheduler_.cancel(task);
+    after_progress();
+    return cancelled;
+}
+
 Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
     // Spilling allocates, which may have to map a new arena into every child: never under the lock.
-    task->argument_bytes = argument_bytes(task->args);
-    if (task->argument_bytes > sizeof(Frame::arguments)) {
-        auto buffer = pool_->allocate(task->argument_bytes);
+    const std::uint64_t bytes = argument_bytes(task->args);
+    if (bytes > UINT32_MAX) {
+        return Error{Code::invalid_argument, "the arguments take " + std::to_string(bytes) + " bytes; 4 GiB at most"};
+    }
+    task->argument_bytes = static_cast<std::uint32_t>(bytes);
+    task->opaque = !task->args.opaque.empty();
+    if (bytes > sizeof(Frame::arguments)) {
+        auto buffer = pool_->allocate(bytes);
         if (!buffer) {
             return std::move(buffer).error();
         }
         task->spill = std::move(buffer).value();
         encode_arguments(task->args, {task->spill->data(), task->argument_bytes});
+        task->args.opaque = {};
     }
     const std::lock_guard lock(mutex_);
     if (closing_) {
@@ -112,12 +132,18 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     }
     if (scheduler_.pending() >= options_.max_pending_tasks) {
         drain();
+        after_progress();
         if (scheduler_.pending() >= options_.max_pending_tasks) {
             return Error{Code::back_pressure, std::to_string(scheduler_.pending()) + " tasks are pending"};
         }
     }
     auto accepted = scheduler_.submit(run, task, after);
-    after_progress();
+    // A driver needs to know of what has ended, not of what has begun.
+    if (task->state == TaskState::ended) {
+        after_progress();
+    } else {
+        expect_progress();
+    }
     return accepted;
 }
 

@@ -98,15 +98,28 @@ public:
     [[nodiscard]] std::string uncertain_on(const CallablePtr& callable);
 
     RunPtr begin_run();
+    // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to whoever
+    // takes the ended ones.
+    RunPtr begin_stream();
     // No more submits for `run`.
     void seal(const RunPtr& run);
     void cancel(const RunPtr& run);
+    // Withdraws one task. False: it has begun, or has ended.
+    bool cancel(const TaskPtr& task);
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
     // handle_stale, cleanup_uncertain.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
+    // Takes the tasks of a stream that have ended; waits, without a bound, until there are some. None: the stream is
+    // sealed and all were taken, or the engine is closed. A thread that waits here makes way for one that waits for
+    // something particular, and need not be told of what such a thread waits for.
+    [[nodiscard]] std::vector<TaskPtr> take_ended(const RunPtr& stream);
+    // Whoever waited for this task of a stream will not take care of it: it goes to take_ended() like the others.
+    void hand_over(const TaskPtr& task);
+    // Whether `task` has been begun and has not ended.
+    [[nodiscard]] bool running(const TaskPtr& task);
     // Waits until a submit may succeed. Timed out: nothing ended before `deadline_ns`.
     Waited wait_for_room(std::uint64_t deadline_ns);
     [[nodiscard]] bool poll_run(const RunPtr& run);
@@ -170,8 +183,11 @@ private:
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
                 std::optional<std::uint64_t> deadline_ns);
     [[nodiscard]] bool any_completion() const;
-    void drain();           // under the lock
-    void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
+    void drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept);
+    bool drain();               // under the lock; whether a task ended
+    void expect_progress();     // under the lock: asks for the progress thread if it is needed
+    void tell_stream_takers();  // under the lock
+    void after_progress();      // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
 
     EngineOptions options_;
@@ -181,8 +197,11 @@ private:
     pid_t owner_;
 
     std::mutex mutex_;
-    std::condition_variable changed_;  // a driver handed over, a child ended, answered, or somebody else drained
-    bool driving_ = false;             // a caller drains; others sleep on changed_
+    std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained
+    std::condition_variable stream_changed_;  // tasks of a stream ended
+    bool driving_ = false;                    // a caller drains; others sleep on changed_
+    bool in_background_ = false;              // the driver is in take_ended(), and makes way
+    std::uint32_t waiters_ = 0;               // callers in wait()
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     std::uint64_t spin_ns_ = 0;
     Scheduler scheduler_;

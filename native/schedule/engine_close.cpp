@@ -101,7 +101,8 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
         }
     }
     closed_ = true;
-    changed_.notify_all();
+    after_progress();
+    stream_changed_.notify_all();
     return forced;
 }
 

@@ -1,7 +1,9 @@
 // Engine: waiting. Whoever waits, works: one waiting caller (the driver) drains all lanes; other callers sleep until it
-// hands over; the progress thread drains only while nobody waits and something could be released.
+// hands over; the progress thread drains only while nobody waits and something could be released or taken. A thread
+// that takes the ended tasks of a stream drives in the background: while nobody else waits.
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "common/clock.h"
 #include "lane/spin.h"
@@ -28,9 +30,9 @@ bool Engine::any_completion() const {
     });
 }
 
-void Engine::drain() {
+bool Engine::drain() {
     if (scheduler_.drain() == 0) {
-        return;
+        return false;
     }
     // Answers that were found while a large result was taken.
     for (const ChildPtr& child : scheduler_.children()) {
@@ -41,6 +43,8 @@ void Engine::drain() {
         }
     }
     changed_.notify_all();
+    tell_stream_takers();
+    return true;
 }
 
 void Engine::after_progress() {
@@ -48,16 +52,45 @@ void Engine::after_progress() {
         // The driver may be anywhere between its unlock and its sleep: the flag reaches it before, the ring during.
         nudged_.store(true, std::memory_order_seq_cst);
         bell_->ring();
-    } else if (scheduler_.needs_progress() || registrar_.any_removal()) {
+    }
+    expect_progress();
+    changed_.notify_all();
+    tell_stream_takers();
+}
+
+void Engine::expect_progress() {
+    if (!driving_ && (scheduler_.needs_progress() || registrar_.any_removal())) {
         bell_->arm_progress([this] { return any_completion(); });
     }
-    changed_.notify_all();
+}
+
+void Engine::tell_stream_takers() {
+    if (scheduler_.take_stream_moved()) {
+        stream_changed_.notify_all();
+    }
+}
+
+// Sleeps without the lock until something completes, the driver is nudged, or the deadline.
+void Engine::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept) {
+    driving_ = true;
+    nudged_.store(false, std::memory_order_relaxed);
+    lock.unlock();
+    const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
+    if (!spin_until(spin_ns_, ready)) {
+        slept = bell_->sleep(ready, deadline_ns);
+    } else {
+        bell_->disarm();
+    }
+    lock.lock();
+    driving_ = false;
+    old_lanes_.clear();  // nobody looks at them without the lock any more
 }
 
 Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
                     std::optional<std::uint64_t> deadline_ns) {
     Waited outcome = Waited::done;
     const std::uint64_t first_slice = slice(std::nullopt);
+    ++waiters_;
     for (;;) {
         drain();
         if (done()) {
@@ -73,30 +106,65 @@ Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool
             break;
         }
         if (driving_) {
+            if (in_background_) {
+                nudged_.store(true, std::memory_order_seq_cst);
+                bell_->ring();
+            }
             const std::uint64_t until = slice(deadline_ns);
             changed_.wait_for(lock, std::chrono::nanoseconds(until > now ? until - now : 0));
             continue;
         }
-        driving_ = true;
-        nudged_.store(false, std::memory_order_relaxed);
         FutexWait slept = FutexWait::woken;
-        lock.unlock();
-        const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
-        if (!spin_until(spin_ns_, ready)) {
-            slept = bell_->sleep(ready, slice(deadline_ns));
-        } else {
-            bell_->disarm();
-        }
-        lock.lock();
-        driving_ = false;
-        old_lanes_.clear();  // nobody looks at them without the lock any more
+        drive(lock, slice(deadline_ns), slept);
         if (slept == FutexWait::interrupted) {
             outcome = Waited::interrupted;
             break;
         }
     }
+    --waiters_;
     after_progress();
     return outcome;
+}
+
+std::vector<TaskPtr> Engine::take_ended(const RunPtr& stream) {
+    std::unique_lock lock(mutex_);
+    const auto done = [&] { return !stream->outbox.empty() || stream->finished() || closed_; };
+    bool moved = false;
+    for (;;) {
+        moved = drain() || moved;
+        if (done()) {
+            break;
+        }
+        if (driving_ || waiters_ > 0) {
+            // The driver, or the progress thread after it, tells when there is something to take.
+            stream_changed_.wait(lock, done);
+            continue;
+        }
+        in_background_ = true;
+        FutexWait slept = FutexWait::woken;
+        drive(lock, std::nullopt, slept);
+        in_background_ = false;
+        changed_.notify_all();  // who waits may drive now
+    }
+    std::vector<TaskPtr> ended = std::exchange(stream->outbox, {});
+    if (moved) {
+        after_progress();
+    } else {
+        expect_progress();
+    }
+    return ended;
+}
+
+void Engine::hand_over(const TaskPtr& task) {
+    const std::lock_guard lock(mutex_);
+    task->awaited = false;
+    stream_changed_.notify_all();
+}
+
+bool Engine::running(const TaskPtr& task) {
+    const std::lock_guard lock(mutex_);
+    return task->state == TaskState::dispatched &&
+           scheduler_.children()[static_cast<std::size_t>(task->child)]->lane->claimed(task->sequence);
 }
 
 Waited Engine::wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns) {
@@ -106,7 +174,10 @@ Waited Engine::wait_for_run(const RunPtr& run, std::optional<std::uint64_t> dead
 
 Waited Engine::wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns) {
     std::unique_lock lock(mutex_);
-    return wait(lock, [&] { return task->state == TaskState::ended; }, deadline_ns);
+    task->awaited = true;
+    const Waited waited = wait(lock, [&] { return task->state == TaskState::ended; }, deadline_ns);
+    task->awaited = waited == Waited::interrupted;
+    return waited;
 }
 
 Waited Engine::wait_for_room(std::uint64_t deadline_ns) {

@@ -11,6 +11,11 @@
 
 namespace callring {
 
+namespace {
+// So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is told.
+constexpr std::size_t kQuietOutbox = 256;
+}  // namespace
+
 void Scheduler::add_child(ChildPtr child) {
     children_.push_back(std::move(child));
 }
@@ -33,13 +38,22 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
         return Error{Code::given_up, "every sub-worker was given up"};
     }
 
-    task->id = run->tasks.size();
+    task->id = run->accepted++;
     task->run = run;
     task->run_id = run->id;
     task->submit_ns = trace_ ? now_ns() : 0;
-    run->tasks.push_back(task);
     ++pending_;
     ++task->callable->in_flight;
+    if (run->stream) {
+        ++stream_pending_;
+        if (run->cancelled) {
+            end(task, Code::cancelled, {});
+        } else {
+            dispatch(task);
+        }
+        return {};
+    }
+    run->tasks.push_back(task);
 
     std::vector<std::uint64_t> ids;
     collect_hazards(*run, *task, ids);
@@ -158,6 +172,9 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
         frame.config.predecessors.at(i) = static_cast<std::uint32_t>(frame.sequence - predecessors[i]->sequence);
     }
     frame.digest = task->callable->spec.digest;
+    if (task->opaque) {
+        frame.config.flags |= kFrameOpaque;
+    }
     if (task->spill) {
         frame.config.flags |= kFrameSpilled;
         const SpillRecord spill{task->spill->arena_id(), task->argument_bytes, task->spill->offset()};
@@ -337,7 +354,11 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     const RunPtr owner = std::move(task->run);
     Run& run = *owner;
     ++run.ended;
-    if (code == Code::ok) {
+    if (run.stream) {
+        run.outbox.push_back(task);
+        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox;
+        --stream_pending_;
+    } else if (code == Code::ok) {
         run.tasks[task->id].reset();
     } else if (code == Code::skipped) {
         run.skipped.push_back(task);
@@ -439,25 +460,58 @@ void Scheduler::abandon_queue(std::deque<TaskPtr>& queue, const std::string& why
 
 void Scheduler::cancel(Run& run) {
     run.cancelled = true;
-    const std::deque<TaskPtr> tasks = run.tasks;
+    std::vector<TaskPtr> tasks;
+    if (run.stream) {
+        collect_accepted(run, tasks);
+    } else {
+        tasks.assign(run.tasks.begin(), run.tasks.end());
+    }
     for (const TaskPtr& task : tasks) {
-        if (!task || task->state == TaskState::ended) {
-            continue;
+        if (task) {
+            static_cast<void>(cancel(task));
         }
-        if (task->state == TaskState::dispatched) {
+    }
+}
+
+// Newest first: what waits is withdrawn from the end of its queue.
+void Scheduler::collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const {
+    const auto collect = [&](const std::deque<TaskPtr>& queue) {
+        std::copy_if(queue.rbegin(), queue.rend(), std::back_inserter(tasks),
+                     [&run](const TaskPtr& task) { return task->run.get() == &run; });
+    };
+    collect(sub_queue_);
+    for (const ChildPtr& child : children_) {
+        collect(child->backlog);
+        collect(child->in_flight);
+    }
+}
+
+bool Scheduler::cancel(const TaskPtr& task) {
+    const auto take_out = [&task](std::deque<TaskPtr>& queue) {
+        const auto found = std::find(queue.rbegin(), queue.rend(), task);
+        queue.erase(std::next(found).base());
+    };
+    switch (task->state) {
+        case TaskState::ended:
+            return false;
+        case TaskState::blocked:
+            break;
+        case TaskState::dispatched: {
             Child& child = *children_[static_cast<std::size_t>(task->child)];
             if (!child.lane->revoke(task->sequence)) {
-                continue;  // it has begun and will end by itself
+                return false;  // it has begun and will end by itself
             }
-            std::erase(child.in_flight, task);
-        } else if (task->state == TaskState::ready) {
-            auto& queue = task->placement == kAnyChild ? sub_queue_
-                                                       : children_[static_cast<std::size_t>(task->placement)]->backlog;
-            std::erase(queue, task);
-            --queued_;
+            take_out(child.in_flight);
+            break;
         }
-        end(task, Code::cancelled, {});
+        case TaskState::ready:
+            take_out(task->placement == kAnyChild ? sub_queue_
+                                                  : children_[static_cast<std::size_t>(task->placement)]->backlog);
+            --queued_;
+            break;
     }
+    end(task, Code::cancelled, {});
+    return true;
 }
 
 }  // namespace callring

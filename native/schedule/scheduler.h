@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common/result.h"
@@ -57,11 +58,16 @@ public:
     void give_up(Child& child, const std::string& why);
     // Withdraws what has not begun of `run`.
     void cancel(Run& run);
+    // Withdraws one task. False: it has begun, or has ended.
+    bool cancel(const TaskPtr& task);
 
     // Tasks that were accepted and have not ended.
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
-    // Whether a completion could release or dispatch something: only then must somebody drain while nobody waits.
-    [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
+    // Whether a completion could release or dispatch something, or is to be taken from a stream: only then must
+    // somebody drain while nobody waits.
+    [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ + stream_pending_ > 0; }
+    // Whether tasks of streams have ended since the last call.
+    [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
 
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;
@@ -84,6 +90,7 @@ private:
     void end(const TaskPtr& task, Code code, std::string payload);
     void end_one(const TaskPtr& task, Code code, std::string payload);
     void put_back(Child& child, const TaskPtr& task);
+    void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
     void abandon_queue(std::deque<TaskPtr>& queue, const std::string& why);
     [[nodiscard]] bool all_given_up(ChildKind kind) const;
 
@@ -91,8 +98,10 @@ private:
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker
     std::vector<TaskPtr> poisoned_;  // work list of end()
     std::uint64_t pending_ = 0;
-    std::uint64_t blocked_ = 0;  // wait for predecessors
-    std::uint64_t queued_ = 0;   // wait for room in a lane
+    std::uint64_t blocked_ = 0;         // wait for predecessors
+    std::uint64_t queued_ = 0;          // wait for room in a lane
+    std::uint64_t stream_pending_ = 0;  // accepted in streams
+    bool stream_moved_ = false;
     bool trace_;
 };
 

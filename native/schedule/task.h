@@ -31,6 +31,7 @@ struct Task {
     TaskArgs args;  // keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
     std::uint32_t argument_bytes = 0;
+    bool opaque = false;  // its arguments end with opaque bytes
     std::uint32_t block_count = 0;
     std::uint32_t retries = 0;           // how often it may still be begun again after its child died
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
@@ -42,6 +43,7 @@ struct Task {
 
     std::int32_t child = -1;     // where it was dispatched
     std::uint64_t sequence = 0;  // its frame there
+    bool awaited = false;        // somebody waits for just this one, and takes care of it
     bool pinned = false;         // its frame relies on earlier frames of that lane: it cannot move
 
     Code code = Code::ok;
@@ -53,18 +55,22 @@ struct Task {
 
 using TaskPtr = std::shared_ptr<Task>;
 
-// One execution of an orchestration function. Errors and dependencies never leave it.
+// One execution of an orchestration function. Errors and dependencies never leave it. Or a stream: tasks without
+// dependencies, each of which goes to whoever takes the ended ones, and is forgotten.
 struct Run {
     std::uint64_t id = 0;
+    bool stream = false;
     HazardMap hazards;
-    std::deque<TaskPtr> tasks;  // by id; null once a task ended well and can no longer matter
+    std::deque<TaskPtr> tasks;    // by id; null once a task ended well and can no longer matter; empty in a stream
+    std::vector<TaskPtr> outbox;  // a stream's ended tasks that nobody has taken yet
+    std::uint64_t accepted = 0;
     std::uint64_t ended = 0;
     bool sealed = false;  // no more submits will come
     bool cancelled = false;
     std::vector<TaskPtr> failures;  // in the order in which they happened; skipped tasks are not among them
     std::vector<TaskPtr> skipped;
 
-    [[nodiscard]] bool finished() const noexcept { return sealed && ended == tasks.size(); }
+    [[nodiscard]] bool finished() const noexcept { return sealed && ended == accepted; }
 };
 
 using RunPtr = std::shared_ptr<Run>;

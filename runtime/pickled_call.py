@@ -1,0 +1,154 @@
+"""A call of any Python function as bytes: made by an Executor, executed by the one callable that it registers.
+
+The bytes: ``u32 head``, the pickled function (as many bytes as the low 30 bits of the head say), the pickled arguments.
+A *named* function, one that its module knows by its qualified name, is pickled once, as it is at its first call, and
+unpickled once in each child; anything else (a lambda, a bound method, a partial) with every call, as it is then.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import weakref
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from runtime.errors import InitializerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime._core import FrameArgs
+
+_PROTOCOL = 5
+_NAMED = 1 << 31  # the function's bytes stand for it: keep what they unpickle to
+_CHUNK = 1 << 30  # the arguments are many calls' positional arguments; the value is the list of their values
+_LENGTH = _CHUNK - 1
+_HEAD = 4
+_MOST_FUNCTIONS = 4096
+
+
+class CallPickler:
+    """The parent's side: one per Executor, used by any thread."""
+
+    def __init__(self) -> None:
+        self._named: weakref.WeakKeyDictionary[object, bytes] = weakref.WeakKeyDictionary()
+
+    def pack(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes]:
+        """The call's bytes, and those of its function alone.
+
+        Raises: whatever cloudpickle raises for what cannot be pickled.
+        """
+        return self._pack(function, (args, kwargs), 0)
+
+    def pack_chunk(self, function: Callable[..., Any], calls: tuple[tuple[Any, ...], ...]) -> tuple[bytes, bytes]:
+        """The same for several calls without keyword arguments, whose value is the list of their values."""
+        return self._pack(function, calls, _CHUNK)
+
+    def _pack(self, function: Callable[..., Any], arguments: object, flags: int) -> tuple[bytes, bytes]:
+        named = self._pickle_named(function)
+        if named is None:
+            # One pickler for both: what function and arguments share stays shared.
+            buffer = io.BytesIO()
+            pickler = cloudpickle.Pickler(buffer, _PROTOCOL)
+            pickler.dump(function)
+            length = buffer.tell()
+            pickler.dump(arguments)
+            pickled = buffer.getvalue()
+            return _head(length, flags) + pickled, pickled[:length]
+        return b"".join((_head(len(named), flags | _NAMED), named, _pickle(arguments))), named
+
+    def _pickle_named(self, function: Callable[..., Any]) -> bytes | None:
+        if type(function) not in (FunctionType, BuiltinFunctionType, type):
+            return None
+        pickled = self._named.get(function)
+        if pickled is None and _is_named(function):
+            pickled = self._named[function] = cloudpickle.dumps(function, _PROTOCOL)
+        return pickled
+
+
+def _head(length: int, flags: int) -> bytes:
+    if length > _LENGTH:
+        raise ValueError(f"a pickled function of {length} bytes: 1 GiB at most; give what is large as an argument")
+    return (length | flags).to_bytes(_HEAD, "little")
+
+
+def _is_named(function: Any) -> bool:
+    value: Any = sys.modules.get(function.__module__ or "")
+    for part in function.__qualname__.split("."):
+        value = getattr(value, part, None)
+    return value is function
+
+
+def _pickle(value: object) -> bytes:
+    """Pickles by the standard library when that is enough: what a child cannot import goes by value."""
+    if not cloudpickle.list_registry_pickle_by_value():
+        try:
+            pickled = pickle.dumps(value, _PROTOCOL)
+        except Exception:  # cloudpickle may know better, or raises the same
+            pass
+        else:
+            if b"__main__" not in pickled:  # a child's main module is another
+                return pickled
+    return bytes(cloudpickle.dumps(value, _PROTOCOL))
+
+
+class Calls:
+    """The child's side: the callable that executes pickled calls, after an initializer that it runs once a process.
+
+    Args:
+        initializer: called before the first call in each process, or None.
+        initargs: its arguments.
+        token: tells one Executor's from another's that has an equal initializer.
+    """
+
+    def __init__(self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...], token: str) -> None:
+        self._initializer = initializer
+        self._initargs = initargs
+        self._token = token
+        self._ready = initializer is None
+        self._named: dict[bytes, Callable[..., Any]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles what it was made of, not what it has met."""
+        return Calls, (self._initializer, self._initargs, self._token)
+
+    def __call__(self, args: FrameArgs) -> Any:
+        """Executes the call in the opaque bytes of ``args``."""
+        if not self._ready:
+            self._initialize()
+        call = args.opaque
+        head = int.from_bytes(call[:_HEAD], "little")
+        end = _HEAD + (head & _LENGTH)
+        if head & _NAMED:
+            function = self._function(bytes(call[_HEAD:end]))
+            arguments = pickle.loads(call[end:])
+        else:
+            unpickler = pickle.Unpickler(io.BytesIO(call[_HEAD:]))
+            function = unpickler.load()
+            arguments = unpickler.load()
+        if head & _CHUNK:
+            return [function(*positional) for positional in arguments]
+        positional, named = arguments
+        return function(*positional, **named)
+
+    def _function(self, pickled: bytes) -> Callable[..., Any]:
+        function = self._named.get(pickled)
+        if function is None:
+            if len(self._named) >= _MOST_FUNCTIONS:
+                self._named.clear()
+            function = self._named[pickled] = pickle.loads(pickled)
+        return function
+
+    def _initialize(self) -> None:
+        assert self._initializer is not None
+        try:
+            self._initializer(*self._initargs)
+        except Exception as error:
+            raise InitializerError(
+                f"the initializer failed: {type(error).__name__}: {error}; the call was not executed", operation="run"
+            ) from error
+        self._ready = True

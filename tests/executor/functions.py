@@ -1,0 +1,60 @@
+"""What the tests call in sub-workers; a module of its own, so that it is found by name there."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+STATUS = {}
+
+
+def nothing():
+    """The smallest call."""
+
+
+def keep(value):
+    return value
+
+
+def kill_me():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(folder):
+    """Kills its process the first time, and says the second time that it is the second."""
+    mark = Path(folder) / "died"
+    if not mark.exists():
+        mark.touch()
+        kill_me()
+    return "second"
+
+
+def wait_for(path):
+    while not Path(path).exists():
+        time.sleep(0.002)
+    return os.getpid()
+
+
+def touch_and_wait(mark, path):
+    Path(mark).touch()
+    return wait_for(path)
+
+
+def initialize(text, log=None):
+    STATUS["is"] = text
+    if log:
+        with Path(log).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def current_status():
+    return os.getpid(), STATUS.get("is")
+
+
+def initialize_if_there(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(path)
+
+
+def raise_it(error):
+    raise error
