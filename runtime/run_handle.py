@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from runtime.failure import unpack_value
+from runtime import _core
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from runtime import _core
     from runtime.failure import Failures
 
 
@@ -48,7 +47,7 @@ class Task:
         error = self.exception(timeout)
         if error is not None:
             raise error
-        return unpack_value(self._native.payload)
+        return _core.unpack_value(self._native.payload)
 
     def __repr__(self) -> str:
         """Names run and task."""

@@ -8,12 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core, identity
-from runtime.failure import pack_exception, pack_value
+from runtime.failure import pack_exception, pickle_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CODES: dict[str, int] = _core.CODES
 _KIND_SERIALIZED = 2
 
 _SWITCH_INTERVAL = 0.0005
@@ -27,21 +26,8 @@ def main(control: int) -> int:
         host = _core.SubWorkerHost(control, Loader())
     except _core.NativeError:
         return 1  # the parent was told why, or is gone
-    ok, failed = _CODES["ok"], _CODES["python_exception"]
-    while (task := host.next()) is not None:
-        function, args = task
-        try:
-            code, payload = ok, pack_value(function(args))
-        except BaseException as error:  # SystemExit and KeyboardInterrupt are failures of the task, too
-            code, payload = failed, pack_exception(_without_own_frame(error))
-        host.complete(code, payload)
-        del task, args, function
+    host.serve(pickle_value, pack_exception)
     return 0
-
-
-def _without_own_frame(error: BaseException) -> BaseException:
-    traceback = error.__traceback__
-    return error.with_traceback(traceback.tb_next) if traceback and traceback.tb_next else error
 
 
 class Loader:

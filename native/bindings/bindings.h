@@ -9,6 +9,7 @@ void register_identity(pybind11::module_& module);
 void register_memory(pybind11::module_& module);
 void register_chip(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
-void register_child(pybind11::module_& module);
+void register_fork_server(pybind11::module_& module);
+void register_sub_worker(pybind11::module_& module);
 
 }  // namespace callring::bindings

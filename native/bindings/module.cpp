@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, module) {
     register_memory(module);
     register_chip(module);
     register_engine(module);
-    register_child(module);
+    register_fork_server(module);
+    register_sub_worker(module);
 }

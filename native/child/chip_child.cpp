@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "child/callable_cache.h"
 #include "child/chip_store.h"
 #include "child/host.h"
 #include "common/clock.h"
@@ -19,7 +20,8 @@ namespace {
 // Executes one frame and completes it.
 class FrameRunner {
 public:
-    FrameRunner(ChildHost& host, const ChipStore& store) : host_(host), store_(store) {}
+    FrameRunner(ChildHost& host, const ChipStore& store)
+        : host_(host), chip_(store.chip()), callables_(store.table()) {}
 
     void run(const Frame& frame) {
         const bool traced = (frame.config.flags & kFrameTraced) != 0;
@@ -39,9 +41,13 @@ public:
         }
     }
 
+    // Before the chip sleeps.
+    void rest() { callables_.forget_stale(); }
+
 private:
     Result<void> execute(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
-        const auto callable = store_.resolve(frame.digest);
+        // Immediately before it executes; the copy keeps it alive while it runs, also when it is removed meanwhile.
+        const std::shared_ptr<chip::Prepared> callable = callables_.find(frame.digest);
         if (!callable) {
             return Error{Code::not_installed, "its digest is not installed in this child"};
         }
@@ -51,7 +57,7 @@ private:
         const callring_args args{arguments_.tensors.data(), arguments_.scalars.data(),
                                  static_cast<std::uint32_t>(arguments_.tensors.size()),
                                  static_cast<std::uint32_t>(arguments_.scalars.size())};
-        const auto failure = store_.chip().execute(*callable, args, {frame.config.block_count}, spans);
+        const auto failure = chip_.execute(*callable, args, {frame.config.block_count}, spans);
         if (failure) {
             // Four lines: code, block, kernel, message; the parent builds a ChipError from them.
             return Error{Code::kernel_failed, std::to_string(failure->code) + '\n' + std::to_string(failure->block) +
@@ -61,7 +67,8 @@ private:
     }
 
     ChildHost& host_;
-    const ChipStore& store_;
+    chip::Chip& chip_;
+    CallableCache<chip::Prepared> callables_;
     DecodedArguments arguments_;
     std::vector<chip::CoreSpan> spans_;
 };
@@ -85,6 +92,7 @@ int serve() {
         while (const Frame* frame = lane.try_next()) {
             runner.run(*frame);
         }
+        runner.rest();
     } while (lane.wait());
     return 0;
 }

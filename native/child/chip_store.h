@@ -21,7 +21,7 @@ public:
                          std::uint32_t count) override;
     Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
 
-    [[nodiscard]] std::shared_ptr<chip::Prepared> resolve(const Digest& digest) const { return table_.resolve(digest); }
+    [[nodiscard]] const SlotTable<chip::Prepared>& table() const noexcept { return table_; }
     [[nodiscard]] chip::Chip& chip() const noexcept { return *chip_; }
 
 private:

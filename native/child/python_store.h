@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string_view>
 
 #include "child/host.h"
@@ -36,8 +35,7 @@ public:
                          std::uint32_t count) override;
     Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
 
-    [[nodiscard]] std::shared_ptr<void> resolve(const Digest& digest) const { return table_.resolve(digest); }
-    [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const { return table_.slot_of(digest); }
+    [[nodiscard]] const SlotTable<void>& table() const noexcept { return table_; }
 
 private:
     std::unique_ptr<PythonLoader> loader_;

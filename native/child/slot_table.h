@@ -3,6 +3,7 @@
 // and changes may come from different threads.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -75,6 +76,8 @@ public:
             last = std::move(slot.callable);
             free_.push_back(entry->second);
             slot_of_.erase(entry);
+            // Before `last` is let go of: whoever still sees the old version may use what it remembers.
+            version_.fetch_add(1, std::memory_order_release);
         }
         return {};
     }
@@ -85,6 +88,9 @@ public:
         const auto entry = slot_of_.find(digest);
         return entry == slot_of_.end() ? nullptr : slots_[entry->second].callable;
     }
+
+    // Changes whenever an identity was removed; what was resolved under one version stays installed while it lasts.
+    [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
     // Which slot an identity has in this child; for tests, which show that children need not agree.
     [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const {
@@ -100,6 +106,7 @@ private:
     };
 
     mutable std::mutex mutex_;
+    std::atomic<std::uint64_t> version_{0};
     std::uint32_t capacity_;
     std::unordered_map<Digest, std::uint32_t, DigestHash> slot_of_;
     std::vector<Slot> slots_;

@@ -1,14 +1,15 @@
-// Binds the child's side for Python processes: SubWorkerHost (a sub-worker's lane and control thread), FrameArgs (a
-// task's arguments) and Channel (the fork server's control socket).
+// Binds a sub-worker: its lane and control thread, the loop that calls what tasks name, and a task's arguments.
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/dtypes.h"
+#include "bindings/values.h"
+#include "child/callable_cache.h"
 #include "child/python_store.h"
+#include "common/clock.h"
 #include "lane/frame.h"
-#include "supervise/process.h"
 
 namespace callring::bindings {
 
@@ -96,92 +97,79 @@ public:
             });
         }();
         host_ = unwrap(std::move(started));
+        callables_.emplace(store_->table());
     }
 
-    // The next task: (callable, arguments), or None when the parent asked to stop. What cannot be begun is completed
-    // here.
-    py::object next() {
-        function_.reset();
+    // Executes tasks until the parent asks to stop: calls `function(args)` for each.
+    void serve(const py::object& dumps, const py::object& pack_exception) {
+        ChildLane& lane = host_->lane();
         for (;;) {
-            frame_ = host_->lane().try_next();
-            if (frame_ == nullptr) {
-                const py::gil_scoped_release release;
-                if (!host_->lane().wait()) {
-                    break;
-                }
+            if (const Frame* frame = lane.try_next()) {
+                run(*frame, dumps, pack_exception);
                 continue;
             }
-            begin_ns_ = traced() ? now_ns() : 0;
-            // Immediately before it executes: the digest is all that the frame says.
-            function_ = store_->resolve(frame_->digest);
-            if (!function_) {
-                refuse({Code::not_installed, "its digest is not installed in this child"});
-                continue;
+            callables_->forget_stale();
+            const py::gil_scoped_release release;
+            if (!lane.wait()) {
+                return;
             }
-            auto args = std::make_unique<FrameArgs>();
-            if (auto decoded = decode_arguments(*frame_, host_->arenas(), args->decoded); !decoded) {
-                refuse(decoded.error());
-                continue;
-            }
-            const py::handle function(static_cast<PyObject*>(function_.get()));
-            return py::make_tuple(function, py::cast(std::move(args)));
         }
-        return py::none();
     }
 
-    std::optional<std::uint32_t> slot_of(const py::bytes& digest) { return store_->slot_of(to_digest(digest)); }
-
-    void complete(std::uint32_t code, const py::bytes& payload) {
-        complete_bytes(static_cast<Code>(code), as_span(payload));
-    }
+    std::optional<std::uint32_t> slot_of(const py::bytes& digest) { return store_->table().slot_of(to_digest(digest)); }
 
 private:
-    void refuse(const Error& error) { complete_bytes(error.code, std::as_bytes(std::span(error.message))); }
-    [[nodiscard]] bool traced() const { return (frame_->config.flags & kFrameTraced) != 0; }
-    void complete_bytes(Code code, std::span<const std::byte> payload) {
-        host_->complete(frame_->sequence, code, begin_ns_, traced() ? now_ns() : 0, payload);
+    void run(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
+        const std::uint64_t begin_ns = (frame.config.flags & kFrameTraced) != 0 ? now_ns() : 0;
+        // Immediately before it executes: the digest is all that the frame says. The reference keeps it alive while it
+        // runs, also when it is removed meanwhile.
+        const std::shared_ptr<void> function = callables_->find(frame.digest);
+        if (!function) {
+            complete(frame, Code::not_installed, begin_ns, "its digest is not installed in this child");
+            return;
+        }
+        // The previous task's arguments serve again, unless that task, or an array over them, still refers to them.
+        if (!args_ || Py_REFCNT(args_.ptr()) > 1) {
+            args_ = py::cast(FrameArgs{});
+        }
+        if (auto decoded = decode_arguments(frame, host_->arenas(), args_.cast<FrameArgs&>().decoded); !decoded) {
+            complete(frame, decoded.error().code, begin_ns, decoded.error().message);
+            return;
+        }
+        try {
+            const auto value = py::reinterpret_steal<py::object>(
+                PyObject_CallOneArg(static_cast<PyObject*>(function.get()), args_.ptr()));
+            if (!value) {
+                throw py::error_already_set();
+            }
+            pack_value(value, dumps, payload_);
+        } catch (const py::error_already_set& raised) {
+            // SystemExit and KeyboardInterrupt are failures of the task, too.
+            const py::object error = raised.value();
+            if (raised.trace()) {
+                PyException_SetTraceback(error.ptr(), raised.trace().ptr());
+            }
+            complete(frame, Code::python_exception, begin_ns, py::bytes(pack_exception(error)));
+            return;
+        }
+        complete(frame, Code::ok, begin_ns, payload_);
+    }
+
+    void complete(const Frame& frame, Code code, std::uint64_t begin_ns, std::string_view payload) {
+        host_->complete(frame.sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
+                        std::as_bytes(std::span(payload)));
     }
 
     std::unique_ptr<ChildHost> host_;
     const PythonStore* store_ = nullptr;  // the host's
-    const Frame* frame_ = nullptr;
-    std::shared_ptr<void> function_;  // outlives its removal while it executes
-    std::uint64_t begin_ns_ = 0;
+    std::optional<CallableCache<void>> callables_;
+    py::object args_;  // FrameArgs
+    std::string payload_;
 };
-
-py::object receive(const Channel& channel, bool wait) {
-    auto received = [&]() -> Result<std::optional<Message>> {
-        const py::gil_scoped_release release;
-        if (!wait) {
-            return channel.try_receive();
-        }
-        auto message = channel.receive(std::nullopt);
-        if (!message) {
-            return std::move(message).error();
-        }
-        return std::optional<Message>(std::move(message).value());
-    }();
-    auto message = unwrap(std::move(received));
-    if (!message) {
-        return py::none();
-    }
-    return py::make_tuple(message->header.op, message->header.sequence, message->header.argument,
-                          py::bytes(message->body), message->take_fd(0).release());
-}
-
-void send(const Channel& channel, std::uint32_t op, std::uint64_t sequence, std::uint64_t argument,
-          const py::bytes& body, const std::vector<int>& fds) {
-    MessageHeader header;
-    header.op = op;
-    header.sequence = sequence;
-    header.argument = argument;
-    const py::gil_scoped_release release;
-    static_cast<void>(channel.send(header, std::string_view(body), fds, UINT64_MAX));
-}
 
 }  // namespace
 
-void register_child(py::module_& module) {
+void register_sub_worker(py::module_& module) {
     using namespace py::literals;
     py::class_<FrameArgs>(module, "FrameArgs",
                           "The arguments of a task: args[i] are arrays over shared memory, args.scalars integers.")
@@ -196,23 +184,9 @@ void register_child(py::module_& module) {
         });
     py::class_<SubWorkerHost>(module, "SubWorkerHost", "A sub-worker's lane and control thread.")
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
-        .def("next", &SubWorkerHost::next)
-        .def("slot_of", &SubWorkerHost::slot_of, "digest"_a)
-        .def("complete", &SubWorkerHost::complete, "code"_a, "payload"_a);
-    py::class_<Channel>(module, "Channel", "One end of a control socket.")
-        .def(py::init([](int fd) { return Channel(UniqueFd(fd)); }), "fd"_a)
-        .def("fileno", &Channel::fd)
-        .def("close", &Channel::close)
-        .def("receive", &receive, "wait"_a)
-        .def("send", &send, "op"_a, "sequence"_a, "argument"_a, "body"_a, "fds"_a = std::vector<int>{});
-    module.def("die_with_parent", &die_with_parent);
-    module.attr("CONTROL_FD") = kControlFd;
-    py::dict operations;
-    operations["start"] = static_cast<std::uint32_t>(Op::start);
-    operations["shutdown"] = static_cast<std::uint32_t>(Op::shutdown);
-    operations["fork_child"] = static_cast<std::uint32_t>(Op::fork_child);
-    operations["child_exited"] = static_cast<std::uint32_t>(Op::child_exited);
-    module.attr("OPERATIONS") = operations;
+        .def("serve", &SubWorkerHost::serve, "dumps"_a, "pack_exception"_a)
+        .def("slot_of", &SubWorkerHost::slot_of, "digest"_a);
+    module.def("unpack_value", [](const py::bytes& payload) { return unpack_value(payload); }, "payload"_a);
 }
 
 }  // namespace callring::bindings
