@@ -17,9 +17,16 @@ class TaskSpan:
     worker: int
     """Id of the child that ran it; -1 if none did."""
     submit_ns: int
+    dispatch_ns: int
+    """When its frame was put into the child's lane, the last time if it was begun again; 0 if it never was."""
     begin_ns: int
     """0 if it never began."""
     end_ns: int
+    """When the child was done with it; 0 if it never began."""
+    complete_ns: int
+    """When the parent knew that it had ended."""
+    waited_for: list[int]
+    """Tasks of the same run that it depends on and that had not ended when it was submitted."""
     state: str
     """``"done"``, ``"failed"``, ``"skipped"``, ``"lost"`` or ``"cancelled"``."""
 

@@ -300,11 +300,16 @@ class Worker:
             self._codes["given_up"]: "lost",
             self._codes["cancelled"]: "cancelled",
         }
+        spans = []
+        for run, task, digest, kind, child, times, code in tasks:
+            state = states.get(code, "failed")
+            submit, dispatch, begin, end, complete, waited_for = times
+            hashid = f"sha256:{digest.hex()}"
+            spans.append(
+                TaskSpan(run, task, hashid, kind, child, submit, dispatch, begin, end, complete, waited_for, state)
+            )
         return Trace(
-            [
-                TaskSpan(run, task, f"sha256:{digest.hex()}", kind, child, t0, t1, t2, states.get(code, "failed"))
-                for run, task, digest, kind, child, t0, t1, t2, code in tasks
-            ],
+            spans,
             [CoreSpan(*span) for span in cores],
             dropped,
         )

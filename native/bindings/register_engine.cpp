@@ -143,8 +143,11 @@ py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
     };
     py::list tasks;
     for (const TaskSpan& span : trace.tasks) {
+        const TaskTimes& at = span.times;
+        const py::tuple times =
+            py::make_tuple(at.submit_ns, at.dispatch_ns, at.begin_ns, at.end_ns, at.complete_ns, at.waited_for);
         tasks.append(py::make_tuple(span.run, span.task, to_bytes(span.digest), kind_name(span.kind), where(span.child),
-                                    span.submit_ns, span.begin_ns, span.end_ns, static_cast<std::uint32_t>(span.code)));
+                                    times, static_cast<std::uint32_t>(span.code)));
     }
     py::list cores;
     for (const CoreSpanOfTask& core : trace.cores) {

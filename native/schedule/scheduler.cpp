@@ -41,7 +41,10 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     task->id = run->accepted++;
     task->run = run;
     task->run_id = run->id;
-    task->submit_ns = trace_ ? now_ns() : 0;
+    if (trace_) {
+        task->times = std::make_unique<TaskTimes>();
+        task->times->submit_ns = now_ns();
+    }
     ++pending_;
     ++task->callable->in_flight;
     if (run->stream) {
@@ -87,6 +90,9 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
         return {};
     }
     for (const TaskPtr& earlier : unmet) {
+        if (trace_) {
+            task->times->waited_for.push_back(earlier->id);
+        }
         earlier->successors.push_back(task);
     }
     task->unmet = static_cast<std::uint32_t>(unmet.size());
@@ -181,6 +187,9 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
         std::memcpy(frame.arguments.data(), &spill, sizeof spill);
     } else {
         encode_arguments(task->args, frame.arguments);
+    }
+    if (trace_) {
+        task->times->dispatch_ns = now_ns();
     }
     task->state = TaskState::dispatched;
     task->child = static_cast<std::int32_t>(child.index);
@@ -306,8 +315,6 @@ void Scheduler::complete(Child& child, const Completion& completion) {
     const TaskPtr task = std::move(child.in_flight.front());
     child.in_flight.pop_front();
     ++child.completed;
-    task->begin_ns = completion.begin_ns;
-    task->end_ns = completion.end_ns;
     std::string payload;
     if ((completion.flags & kPayloadElsewhere) != 0) {
         payload = take_payload(child, completion.sequence);
@@ -316,6 +323,8 @@ void Scheduler::complete(Child& child, const Completion& completion) {
         payload.assign(reinterpret_cast<const char*>(completion.payload.data()), bytes);
     }
     if (trace_) {
+        task->times->begin_ns = completion.begin_ns;
+        task->times->end_ns = completion.end_ns;
         take_spans(child, *task);
     }
     end(task, static_cast<Code>(completion.code), std::move(payload));
@@ -366,8 +375,10 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
         run.failures.push_back(task);
     }
     if (trace_) {
+        task->times->complete_ns = now_ns();
         task_spans.push_back({task->run_id, task->id, task->callable->spec.digest, task->callable->spec.runs_on,
-                              task->child, task->submit_ns, task->begin_ns, task->end_ns, code});
+                              task->child, std::move(*task->times), code});
+        task->times.reset();
     }
     if (--task->callable->in_flight == 0 && on_callable_idle) {
         on_callable_idle(task->callable);

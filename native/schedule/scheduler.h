@@ -23,9 +23,7 @@ struct TaskSpan {
     Digest digest;
     ChildKind kind;
     std::int32_t child;
-    std::uint64_t submit_ns;
-    std::uint64_t begin_ns;
-    std::uint64_t end_ns;
+    TaskTimes times;
     Code code;
 };
 

@@ -21,6 +21,16 @@ enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
 
 struct Run;
 
+// What a traced task went through, in nanoseconds of CLOCK_MONOTONIC; zero where it did not get.
+struct TaskTimes {
+    std::uint64_t submit_ns = 0;
+    std::uint64_t dispatch_ns = 0;          // its frame was put into a lane, the last time if it was begun again
+    std::uint64_t begin_ns = 0;             // the child claimed it
+    std::uint64_t end_ns = 0;               // the child was done with it
+    std::uint64_t complete_ns = 0;          // the parent knew
+    std::vector<std::uint64_t> waited_for;  // tasks of its run that had not ended when it was submitted
+};
+
 inline constexpr std::int32_t kAnyChild = -1;
 
 struct Task {
@@ -47,10 +57,8 @@ struct Task {
     bool pinned = false;         // its frame relies on earlier frames of that lane: it cannot move
 
     Code code = Code::ok;
-    std::string payload;  // returned value or failure, as the child encoded it
-    std::uint64_t submit_ns = 0;
-    std::uint64_t begin_ns = 0;
-    std::uint64_t end_ns = 0;
+    std::string payload;               // returned value or failure, as the child encoded it
+    std::unique_ptr<TaskTimes> times;  // null unless traced
 };
 
 using TaskPtr = std::shared_ptr<Task>;

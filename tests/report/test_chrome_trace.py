@@ -4,10 +4,13 @@ import gzip
 import json
 
 import pytest
+from hypothesis import given
 
 from pipeline.report.trace import Processes, chrome_trace, write_trace
 from runtime.children import ChildInfo
 from runtime.trace import CoreSpan, TaskSpan, Trace
+from tests.report.trace_format import flow_slices, violations
+from tests.report.traces import traces
 
 ADD = "sha256:" + "a" * 64
 READ = "sha256:" + "b" * 64
@@ -20,10 +23,10 @@ CHILDREN = [
 ]
 TRACE = Trace(
     [
-        TaskSpan(1, 1, ADD, "chip", 0, T0, T0 + 2_000, T0 + 9_500, "done"),
-        TaskSpan(1, 2, ADD, "chip", 1, T0 + 100, T0 + 2_500, T0 + 8_000, "failed"),
-        TaskSpan(1, 3, READ, "sub", 0, T0 + 200, T0 + 10_000, T0 + 20_001, "done"),
-        TaskSpan(1, 4, READ, "sub", -1, T0 + 300, 0, T0 + 9_000, "skipped"),
+        TaskSpan(1, 1, ADD, "chip", 0, T0, T0 + 50, T0 + 2_000, T0 + 9_500, T0 + 9_900, [], "done"),
+        TaskSpan(1, 2, ADD, "chip", 1, T0 + 100, T0 + 150, T0 + 2_500, T0 + 8_000, T0 + 9_900, [], "failed"),
+        TaskSpan(1, 3, READ, "sub", 0, T0 + 200, T0 + 9_900, T0 + 10_000, T0 + 20_001, T0 + 20_500, [1], "done"),
+        TaskSpan(1, 4, READ, "sub", -1, T0 + 300, 0, 0, 0, T0 + 9_900, [2], "skipped"),
     ],
     [
         CoreSpan(0, 1, 1, 0, 0, T0 + 3_000, T0 + 5_000),
@@ -49,6 +52,8 @@ def test_every_process_and_thread_that_has_events_is_named(document):
     assert processes == {11: "parent", 21: "chip 0", 22: "chip 1", 31: "sub-worker 0"}
     assert threads == {
         (11, 1): "submits",
+        (11, 2): "dispatches",
+        (11, 3): "completions",
         (21, 1): "lane",
         (21, 2): "core 0",
         (21, 3): "core 1",
@@ -76,27 +81,31 @@ def test_events_are_in_order_of_time(document):
     assert times == sorted(times)
 
 
-def test_an_arrow_leads_from_each_submit_to_the_execution_of_the_same_task(document):
-    starts = {e["id"]: (e["pid"], e["tid"]) for e in events(document, "s")}
-    ends = {e["id"]: (e["pid"], e["tid"]) for e in events(document, "f")}
-    assert starts == dict.fromkeys((0, 1, 2), (11, 1))
-    assert ends == {0: (21, 1), 1: (22, 1), 2: (31, 1)}
+def test_the_document_keeps_the_rules_of_the_format(document):
+    assert violations(document) == []
 
 
-def test_an_arrow_comes_after_the_slice_that_it_attaches_to(document):
-    position = {id(event): i for i, event in enumerate(document["traceEvents"])}
-    for arrow in events(document, "s") + events(document, "f"):
-        (slice_,) = [
-            e
-            for e in events(document, "X")
-            if (e["pid"], e["tid"], e["ts"]) == (arrow["pid"], arrow["tid"], arrow["ts"])
-        ]
-        assert position[id(slice_)] < position[id(arrow)]
+def test_a_flow_leads_from_each_submit_over_dispatch_and_execution_to_the_completion(document):
+    ways = {number: [(p, s["cat"], s["pid"]) for p, s in bound] for number, bound in flow_slices(document).items()}
+    executed = {0: ("chip", 21), 1: ("chip", 22), 2: ("sub", 31)}
+    for number, execution in executed.items():
+        assert ways[number] == [("s", "submit", 11), ("t", "dispatch", 11), ("t", *execution), ("f", "complete", 11)]
+    assert ways[3] == [("s", "submit", 11), ("f", "complete", 11)]
 
 
-def test_a_task_that_never_began_shows_only_its_submit_with_its_state(document):
+def test_a_task_that_never_began_shows_its_submit_and_its_end_with_its_state(document):
     of_the_fourth = [e for e in document["traceEvents"] if e.get("args", {}).get("task") == 4]
-    assert [(e["name"], e["args"]["state"]) for e in of_the_fourth] == [("submit read", "skipped")]
+    assert [(e["name"], e["args"]["state"]) for e in of_the_fourth] == [
+        ("submit read", "skipped"),
+        ("complete read", "skipped"),
+    ]
+
+
+@given(traces())
+def test_every_trace_keeps_the_rules_of_the_format(trace):
+    document = chrome_trace(trace, Processes(11, CHILDREN), {}, {})
+    assert violations(document) == []
+    assert len(flow_slices(document)) == len(trace.tasks)
 
 
 def test_core_spans_carry_their_kernels_name_or_number(document):

@@ -34,9 +34,9 @@ RECORD = RunRecord(
     stages=[StageRecord("build", 1.5, [Action("built", "add", "aaaa", 1.4)]), StageRecord("execute", 0.5)],
     trace=Trace(
         [
-            TaskSpan(1, 1, ADD, "chip", 0, 1_000, 2_000, 5_000, "done"),
-            TaskSpan(1, 2, ADD, "chip", 1, 1_000, 4_000, 5_000, "done"),
-            TaskSpan(1, 3, READ, "sub", -1, 1_000, 0, 6_000, "skipped"),
+            TaskSpan(1, 1, ADD, "chip", 0, 1_000, 1_500, 2_000, 5_000, 5_500, [], "done"),
+            TaskSpan(1, 2, ADD, "chip", 1, 1_000, 3_000, 4_000, 5_000, 5_500, [], "done"),
+            TaskSpan(1, 3, READ, "sub", -1, 1_000, 0, 0, 0, 6_000, [1], "skipped"),
         ]
     ),
     verification=Verification(True, {"elements": 8}, "out: 8 elements agree"),
