@@ -19,10 +19,12 @@ from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
+from pipeline.report.page import report_page, write_page
 from pipeline.report.provenance import provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord
 from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
+from pipeline.report.timeline import timeline
 from pipeline.report.trace import Processes, chrome_trace, write_trace
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
@@ -236,8 +238,10 @@ class Job:
         elif self._config["stage"] == "report":
             # The error has been said, on standard error.
             write_summary({**document, "error": None}, sys.stdout)
+        kernels = {c.hashid: c.kernels for c in self._callables}
+        drawn = timeline(self._trace, self._children, record.names, kernels)
+        write_page(self._output / "report.html", report_page(document, drawn))
         if self._trace.tasks:
-            kernels = {c.hashid: c.kernels for c in self._callables}
             trace = chrome_trace(self._trace, Processes(os.getpid(), self._children), record.names, kernels)
             write_trace(self._output / "trace.json.gz", trace)
         self._console.write_log(self._output / "run.log")

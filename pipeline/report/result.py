@@ -57,7 +57,7 @@ def result_document(record: RunRecord) -> dict[str, Any]:
 
 def result_text(document: Mapping[str, Any]) -> str:
     """The document as JSON. NumPy's scalars become plain; what JSON has no number for (NaN, infinities) a word."""
-    return json.dumps(_plain(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(plain_values(document), indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def write_result(path: Path, document: Mapping[str, Any]) -> None:
@@ -69,11 +69,12 @@ def _stage(stage: StageRecord) -> dict[str, Any]:
     return {"name": stage.name, "seconds": stage.seconds, "actions": [asdict(action) for action in stage.actions]}
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """The value with NumPy's scalars made plain, and a word for every number that JSON does not have."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,150 @@
+// The sections of the page, except for the timeline, each from the data to an element or null.
+
+const RESULT = DATA.result;
+const TIMELINE = DATA.timeline;
+
+function section(title, ...content) {
+  return el("section", {}, el("h2", {}, title), content);
+}
+
+function header() {
+  const machine = RESULT.provenance.machine || {};
+  const stages = RESULT.stages.reduce((sum, stage) => sum + stage.seconds, 0);
+  const states = Object.entries(RESULT.tasks.states).map(([state, number]) => `${number.toLocaleString("en")} ${state}`).join(", ");
+  const cards = [["All stages", duration(stages), `${RESULT.stages.length} of them`]];
+  if (TIMELINE) {
+    const busy = TIMELINE.workers.reduce((sum, worker) => sum + worker.busy_ns, 0);
+    cards.push(["Task graph", duration(TIMELINE.span_ns / 1e9), "first submit to last completion"]);
+    cards.push(["Tasks", RESULT.tasks.count.toLocaleString("en"), states]);
+    cards.push(["Workers busy", percent(busy / (TIMELINE.span_ns * TIMELINE.workers.length || 1)), `of ${count(TIMELINE.workers.length, "worker")}, on average`]);
+  }
+  return [
+    el("div", { class: "top" },
+      el("h1", {}, `${RESULT.workload || "run"} on ${RESULT.topology}`),
+      el("span", { class: `pill${RESULT.exit_code ? "" : " good"}`, id: "status" }, RESULT.status.replace("_", " "))),
+    el("p", { class: "quiet" }, [`target ${RESULT.target}`, `build ${RESULT.build}`, RESULT.provenance.time, machine.cpu, machine.cores ? count(machine.cores, "core") : null].filter(Boolean).join(" \u00b7 ")),
+    RESULT.error ? el("div", { class: "box", id: "error" }, RESULT.error) : null,
+    el("div", { class: "cards" }, cards.map(([title, value, more]) =>
+      el("div", { class: "card" }, el("span", { class: "quiet" }, title), el("b", {}, value), el("span", { class: "quiet" }, more)))),
+  ];
+}
+
+function verification() {
+  const found = RESULT.verification;
+  if (!found) return section("Verification", el("p", { class: "quiet", id: "verification" }, "The run did not get there: nothing was compared."));
+  const figures = Object.entries(found.figures).map(([name, value]) => el("span", {}, el("span", { class: "quiet" }, name.replaceAll("_", " ")), el("b", {}, figure(value))));
+  return section("Verification",
+    el("div", { class: `box${found.passed ? " good" : ""}`, id: "verification" }, `${found.passed ? "verified" : "differs"}: ${found.message}`),
+    figures.length ? el("div", { class: "legend", id: "figures" }, figures) : null);
+}
+
+function stages() {
+  const parts = RESULT.stages.map((stage, i) => [stage.name, stage.seconds, colourOf(i)]);
+  return section("Where the time went",
+    el("p", { class: "note" }, "The stages of the run:"), stackedBar(parts),
+    TIMELINE ? [
+      el("p", { class: "note" }, "The critical path, from the first submit to the last completion:"), pathBar(),
+      el("p", { class: "note" }, "Execution: a task ran. Hand-over: nothing held a task up any more and it was on its way to its worker. Submission: the orchestration function had not submitted it yet. Completion: it had ended, and the parent did not know yet."),
+    ] : null);
+}
+
+function pathBar() {
+  return stackedBar(TIMELINE.path_kinds.map((kind) => [kind, TIMELINE.path_ns[kind] / 1e9, PATH_COLOURS[kind]]));
+}
+
+function callables() {
+  const hashes = Object.fromEntries(RESULT.callables.map((callable) => [callable.name, callable.hashid]));
+  const named = Object.entries(RESULT.tasks.callables);
+  if (!named.length || !TIMELINE) return null;
+  const work = Object.fromEntries(named.map(([name]) => [name, (TIMELINE.work_ns[name] || 0) / 1e9]));
+  const whole = Object.values(work).reduce((a, b) => a + b, 0) || 1;
+  const seconds = (value) => ({ show: duration(value), sort: value });
+  const rows = named.map(([name, tasks]) => {
+    const executed = tasks.execution_seconds || {}, queued = tasks.queue_seconds || {};
+    const other = Object.entries(tasks.states).filter(([state]) => state !== "done").map(([state, number]) => `${number} ${state}`);
+    const hashid = hashes[name.split("/")[0]] || name;
+    return [
+      name, { show: el("code", { title: hashid }, hashid.replace("sha256:", "").slice(0, 8)), sort: hashid },
+      { show: [tasks.count.toLocaleString("en"), ...other].join(", "), sort: tasks.count },
+      seconds(executed.min), seconds(executed.median), seconds(executed.p99), seconds(executed.max),
+      { show: `${duration(work[name])} \u00b7 ${percent(work[name] / whole)}`, sort: work[name] },
+      seconds(queued.median), seconds(queued.p99),
+    ];
+  });
+  const number = true;
+  return section("Callables",
+    table("callables", [
+      { title: "callable" }, { title: "hash" }, { title: "tasks", number }, { title: "min", number }, { title: "median", number },
+      { title: "p99", number, help: "the smallest duration that 99 % of the tasks do not exceed" }, { title: "max", number },
+      { title: "total", number, help: "and its share of all execution" },
+      { title: "median wait", number, help: "from submit to begin" }, { title: "p99 wait", number }], rows));
+}
+
+function workers() {
+  if (!TIMELINE) return null;
+  const whole = TIMELINE.span_ns || 1;
+  const meter = (share) => el("span", { class: "meter" }, el("i", { style: `width: ${100 * Math.min(1, share)}%` }));
+  const rows = TIMELINE.workers.map((worker, i) => {
+    const cores = worker.cores.map((core) => core.busy_ns / whole);
+    const mean = cores.length ? cores.reduce((a, b) => a + b, 0) / cores.length : null;
+    return [
+      { show: worker.name, sort: i }, { show: worker.pid ?? "\u2013", sort: worker.pid }, { show: worker.tasks.toLocaleString("en"), sort: worker.tasks },
+      { show: duration(worker.busy_ns / 1e9), sort: worker.busy_ns },
+      { show: [meter(worker.busy_ns / whole), ` ${percent(worker.busy_ns / whole)}`], sort: worker.busy_ns },
+      { show: cores.length ? [el("span", { class: "cores" }, cores.map((share, core) => el("i", { title: `core ${worker.cores[core].core}: ${percent(share)}` }, el("i", { style: `height: ${100 * Math.min(1, share)}%` })))), ` ${percent(mean)}`] : "\u2013", sort: mean },
+    ];
+  });
+  const number = true;
+  return section("Workers",
+    el("p", { class: "note" }, `Busy means that the worker executed a task; all of it relative to the ${duration(whole / 1e9)} of the task graph.`),
+    table("workers", [{ title: "worker" }, { title: "process", number }, { title: "tasks", number }, { title: "busy", number }, { title: "utilisation" }, { title: "cores" }], rows));
+}
+
+function pathSteps() {
+  if (!TIMELINE || !TIMELINE.path.length) return null;
+  const T = TIMELINE.tasks, most = 14;
+  const why = { submit: "its submit", dependency: "a task that it depends on", worker: "its worker, which executed another task", "": "" };
+  const rows = TIMELINE.path.map(([kind, begin, length, task, cause]) => {
+    const about = task < 0 ? "" : `${TIMELINE.names[T[3][task]]}, task ${T[6][task]} of run ${T[5][task]}`;
+    const where = task < 0 || T[0][task] < 0 ? "" : TIMELINE.workers[T[0][task]].name;
+    return [
+      { show: duration(begin / 1e9), sort: begin },
+      { show: el("span", { class: "legend", style: "margin: 0" }, el("span", {}, el("i", { style: `background: ${PATH_COLOURS[TIMELINE.path_kinds[kind]]}` }), TIMELINE.path_kinds[kind])), sort: kind },
+      { show: duration(length / 1e9), sort: length }, about, where, why[cause]];
+  });
+  const columns = [{ title: "at", number: true }, { title: "what" }, { title: "took", number: true }, { title: "task" }, { title: "on" }, { title: "began after" }];
+  const place = el("div", {}, table("path", columns, rows.slice(0, most)));
+  const more = rows.length > most ? el("button", { class: "more", onclick: () => { place.replaceChildren(table("path", columns, rows)); more.remove(); } }, `show all ${rows.length}`) : null;
+  const thinned = TIMELINE.path_segments > rows.length ? el("p", { class: "note" }, `The ${rows.length.toLocaleString("en")} longest of ${TIMELINE.path_segments.toLocaleString("en")} pieces.`) : null;
+  return section("Critical path, step by step", thinned, place, more);
+}
+
+function identity() {
+  if (!RESULT.callables.length) return null;
+  const words = {};
+  for (const stage of RESULT.stages) if (stage.name === "build") for (const action of stage.actions) words[action.name] = action.word;
+  const rows = RESULT.callables.map((callable) => [callable.name, callable.kind, callable.target_namespace, words[callable.name] || "\u2013", { show: el("code", { class: "hash" }, callable.hashid), sort: callable.hashid }]);
+  const lock = RESULT.lock ? `${RESULT.lock.file} ${RESULT.lock.outcome}${RESULT.lock.differing.length ? `: ${RESULT.lock.differing.join(", ")}` : ""} (sha256 ${RESULT.lock.sha256.slice(0, 12)}\u2026)` : "not used in this run";
+  return section("What ran",
+    table("identity", [{ title: "callable" }, { title: "kind" }, { title: "runs on" }, { title: "binary" }, { title: "hashid: SHA-256 over what executed" }], rows),
+    el("p", { class: "note" }, `Lock: ${lock}.`));
+}
+
+function provenance() {
+  const p = RESULT.provenance, git = p.git;
+  const entries = [
+    ["time", p.time], ["Python", p.python], ["compiler", p.compiler ?? "\u2013"],
+    ["commit", git ? `${git.commit}${git.modified ? " with changes" : ""}` : "not in a checkout"],
+    ["machine", p.machine ? `${p.machine.cpu ?? "unknown processor"}, ${count(p.machine.cores, "core")}, ${p.machine.architecture}, Linux ${p.machine.kernel}` : "\u2013"],
+    ["packages", Object.entries(p.versions || {}).map(([name, version]) => `${name} ${version ?? "?"}`).join(", ")],
+  ].filter(([, value]) => value);
+  const actions = RESULT.stages.flatMap((stage) => stage.actions.map((action) => [stage.name, action.word, action.name, { show: el("code", {}, action.hash.replace("sha256:", "").slice(0, 12)), sort: action.hash }, { show: duration(action.seconds), sort: action.seconds }]));
+  return section("Provenance", pairs(entries),
+    el("details", {}, el("summary", {}, "What every stage did"), table("actions", [{ title: "stage" }, { title: "did" }, { title: "what" }, { title: "hash" }, { title: "took", number: true }], actions)),
+    el("details", {}, el("summary", {}, "Configuration"), el("pre", {}, JSON.stringify(RESULT.configuration, null, 2))));
+}
+
+document.getElementById("page").append(...[
+  header(), verification(), stages(), TIMELINE ? timelineSection() : null, callables(), workers(), pathSteps(), identity(), provenance(),
+].flat().filter(Boolean));
+if (TIMELINE) startTimeline();

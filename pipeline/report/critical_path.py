@@ -1,0 +1,113 @@
+"""The critical path of a trace: what the time from the first submit to the last completion was spent on.
+
+Walked backwards from the task that was complete last: a task began when it did because of whichever came last of its
+submit, the end of a task that it waited for, and the end of the task that its worker executed before it. The segments
+follow each other without a gap, so their lengths add up to the whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.trace import TaskSpan
+
+EXECUTION = "execution"
+HAND_OVER = "hand-over"
+SUBMISSION = "submission"
+COMPLETION = "completion"
+BETWEEN_RUNS = "between runs"
+KINDS = (EXECUTION, HAND_OVER, SUBMISSION, COMPLETION, BETWEEN_RUNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece of the path."""
+
+    kind: str
+    """``execution``: a task ran. ``hand-over``: nothing held a task up any more and it was on its way to its worker.
+    ``submission``: the orchestration function had not submitted it yet. ``completion``: it had ended, and the parent
+    did not know. ``between runs``: no run was under way."""
+    begin_ns: int
+    end_ns: int
+    span: int
+    """Index of the task that it is about; -1 between runs."""
+    cause: str = ""
+    """Of an execution, why it did not begin earlier: ``submit``, ``dependency`` or ``worker``."""
+
+
+def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
+    """The segments in order of time, from the first submit to the last completion of a task that began."""
+    began = [i for i, span in enumerate(spans) if span.begin_ns]
+    if not began:
+        return []
+    walk = _Walk(spans, began)
+    path: list[Segment] = []
+
+    def put(kind: str, begin: int, end: int, span: int, cause: str = "") -> None:
+        if end > begin or kind == EXECUTION:
+            path.append(Segment(kind, begin, end, span, cause))
+
+    at: int | None = max(began, key=lambda i: spans[i].complete_ns)
+    while at is not None:
+        put(COMPLETION, spans[at].end_ns, spans[at].complete_ns, at)
+        while True:
+            since, cause, earlier = walk.cause_of(at)
+            put(EXECUTION, spans[at].begin_ns, spans[at].end_ns, at, cause)
+            put(HAND_OVER, since, spans[at].begin_ns, at)
+            if earlier is None:
+                break
+            at = earlier
+        first_submit = walk.first_submit[spans[at].run]
+        put(SUBMISSION, first_submit, spans[at].submit_ns, at)
+        at = walk.complete_before(first_submit)
+        since = spans[at].complete_ns if at is not None else walk.origin
+        put(BETWEEN_RUNS, since, first_submit, -1)
+    return path[::-1]
+
+
+class _Walk:
+    """Answers what came before."""
+
+    def __init__(self, spans: Sequence[TaskSpan], began: Sequence[int]) -> None:
+        self._spans = spans
+        self._index = {(spans[i].run, spans[i].task): i for i in began}
+        self._before: dict[int, int] = {}
+        # Ties by their order of submission, so that walking back always comes to an end.
+        last: dict[tuple[str, int], int] = {}
+        for i in sorted(began, key=lambda i: (spans[i].begin_ns, spans[i].end_ns, spans[i].run, i)):
+            worker = spans[i].kind, spans[i].worker
+            if worker in last:
+                self._before[i] = last[worker]
+            last[worker] = i
+        self.first_submit: dict[int, int] = {}
+        for span in spans:
+            self.first_submit[span.run] = min(span.submit_ns, self.first_submit.get(span.run, span.submit_ns))
+        self.origin = min(self.first_submit.values())
+        self._by_complete = sorted(began, key=lambda i: spans[i].complete_ns)
+        self._completes = [spans[i].complete_ns for i in self._by_complete]
+
+    def cause_of(self, at: int) -> tuple[int, str, int | None]:
+        """(when, what, which task) let a task begin; no task for its submit."""
+        span = self._spans[at]
+        found: tuple[int, str, int | None] = (span.submit_ns, "submit", None)
+        for task in span.waited_for:
+            earlier = self._index.get((span.run, task))
+            if earlier is not None and found[0] < self._spans[earlier].end_ns <= span.begin_ns:
+                found = self._spans[earlier].end_ns, "dependency", earlier
+        before = self._before.get(at)
+        # Only if it was in the lane already: otherwise the worker had been waiting for it.
+        if before is not None and max(found[0], span.dispatch_ns) < self._spans[before].end_ns <= span.begin_ns:
+            found = self._spans[before].end_ns, "worker", before
+        return found
+
+    def complete_before(self, time_ns: int) -> int | None:
+        """The task that was complete last by then."""
+        position = bisect_right(self._completes, time_ns)
+        while position and self._spans[self._by_complete[position - 1]].submit_ns >= time_ns:
+            position -= 1
+        return self._by_complete[position - 1] if position else None

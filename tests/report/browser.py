@@ -1,0 +1,35 @@
+"""A headless browser for tests of pages: fixtures that skip, with the reason, where no Chromium or driver is."""
+
+import shutil
+
+import pytest
+
+selenium = pytest.importorskip("selenium", reason="needs selenium: pip install '.[browser]'")
+
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+
+_FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1280,1600 --hide-scrollbars"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A WebDriver without a network that it could use."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("needs a headless browser: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in [
+        *_FLAGS.split(),
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+        "--proxy-server=127.0.0.1:9",
+    ]:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    yield opened
+    opened.quit()
