@@ -4,14 +4,16 @@ One thread per Executor takes the calls that ended from the engine, in batches, 
 the engine and wakes up only when there is something to settle. A thread that waits for one future does that work itself
 (whoever waits, works), unless callbacks are attached, which belong on the Executor's own thread.
 
-Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends;
-whoever takes a future out of ``_futures`` settles it, so that it happens once.
+Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends.
+Whoever sees that a call has ended settles its future; that both threads may see it, and either may be interrupted, does
+no harm: only the first settles it.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import logging
 import os
 import threading
 import time
@@ -21,7 +23,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, identity
 from runtime.errors import BackPressureTimeout, ControlTimeout, WorkerClosed
-from runtime.failure import unpack_value
 from runtime.identity import TargetNamespace
 from runtime.native_errors import native_errors, translate
 from runtime.pickled_call import CallPickler, Calls
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from runtime.worker import Worker
 
+_LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
 _T = TypeVar("_T")
 _OK = _core.CODES["ok"]
 _CANCELLED = _core.CODES["cancelled"]
@@ -98,24 +100,30 @@ class Future(concurrent.futures.Future[_T]):
         return None if end is None else max(0.0, end - time.monotonic())
 
     def _settle(self, task: _core.Task) -> None:
-        self._task = None
-        code = task.code
-        if code == _CANCELLED:
-            super().cancel()
-            self.set_running_or_notify_cancel()
+        if task.code == _CANCELLED:
+            self._settle_cancelled()
             return
+        value: Any = None
         try:
-            if code == _OK:
-                value: Any = unpack_value(task.payload)
-                error = None
+            if task.code == _OK:
+                value, error = _core.unpack_value(task.payload), None
             else:
                 error = self._stream.error_of(task, self._label, self.hashid)
-        except Exception as failure:  # an outcome that cannot be unpickled here
+        except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason
             error = failure
-        if error is None:
-            self.set_result(value)
-        else:
-            self.set_exception(error)
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # the other thread was first
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        self._task = None
+
+    def _settle_cancelled(self) -> None:
+        super().cancel()
+        with self._condition:
+            if self._state == "CANCELLED":
+                self.set_running_or_notify_cancel()
+        self._task = None
 
 
 class CallStream:
@@ -135,6 +143,7 @@ class CallStream:
         initargs: tuple[Any, ...],
         retries: int,
     ) -> None:
+        worker._require_ready("make an Executor")
         self.worker = worker
         self._owned = owned
         self._retries = retries
@@ -199,20 +208,19 @@ class CallStream:
     # ---- one future ------------------------------------------------------------------------------------------------
 
     def wait(self, future: Future[Any], task: _core.Task, timeout: float | None) -> None:
-        """Waits for one call, and settles its future unless somebody else does."""
+        """Waits for one call, and settles its future."""
         try:
-            if self._engine.wait_for_task(task, timeout) and self._claim(task):
-                future._settle(task)
+            if self._engine.wait_for_task(task, timeout):
+                self._settle(future, task)
         except BaseException:
             self._engine.hand_over(task)
             raise
 
     def cancel(self, future: Future[Any], task: _core.Task) -> bool:
         """Withdraws one call; whether this did it."""
-        with self._lock:
-            withdrawn = self._engine.cancel_task(task) and self._claim(task)
+        withdrawn = self._engine.cancel_task(task)
         if withdrawn:
-            future._settle(task)
+            self._settle(future, task)
         return withdrawn
 
     def running(self, task: _core.Task) -> bool:
@@ -223,9 +231,10 @@ class CallStream:
         """The error of an ended call, naming the function in place of the callable that executes calls."""
         return self.worker._failures.error_of(task, label, hashid)
 
-    def _claim(self, task: _core.Task) -> bool:
+    def _settle(self, future: Future[Any], task: _core.Task) -> None:
+        future._settle(task)
         with self._lock:
-            return self._futures.pop(task, None) is not None
+            self._futures.pop(task, None)
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
@@ -253,7 +262,7 @@ class CallStream:
     def _serve(self) -> None:
         """The Executor's own thread."""
         while ended := self._engine.take_ended(self._native):
-            self._settle(ended)
+            self._settle_all(ended)
             del ended
         self._settle_rest()
         if self._owned:
@@ -261,12 +270,15 @@ class CallStream:
         else:
             self._unregister()
 
-    def _settle(self, ended: list[_core.Task]) -> None:
+    def _settle_all(self, ended: list[_core.Task]) -> None:
         with self._lock:
-            settled = [(task, self._futures.pop(task, None)) for task in ended]
-        for task, future in settled:
-            if future is not None:
-                future._settle(task)
+            settled = [(self._futures.pop(task, None), task) for task in ended]
+        for future, task in settled:
+            if future is not None and future._task is not None:
+                try:
+                    future._settle(task)
+                except BaseException:  # a callback that exits must not end the thread that all other futures need
+                    _LOGGER.exception("exception calling callback for %r", future)
 
     def _settle_rest(self) -> None:
         """The engine is closed: what it has not told, it never will."""

@@ -44,7 +44,7 @@ class Executor(concurrent.futures.Executor):
         ConfigurationError: no sub-worker, an impossible number, or two ways of saying where to run.
         StartError: a sub-worker did not start.
         TypeError: the initializer is not callable. Whatever pickling it raises.
-        WorkerClosed: the Worker was closed.
+        WorkerClosed: the Worker was closed, or not started.
 
     Example:
         >>> with Executor(max_workers=2) as executor:

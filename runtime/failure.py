@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
     """The traceback of an exception in a child, as text; the cause of the exception in the parent."""
 
+    @property
+    def tb(self) -> str:
+        """The text, by the name that concurrent.futures gives it."""
+        return str(self.args[0])
+
     def __str__(self) -> str:
         """The text, on lines of its own."""
-        return f"\n{self.args[0]}"
+        return f"\n{self.tb}"
 
 
 def pickle_value(value: object) -> bytes:

@@ -365,7 +365,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     ++run.ended;
     if (run.stream) {
         run.outbox.push_back(task);
-        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox;
+        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox || run.finished();
         --stream_pending_;
     } else if (code == Code::ok) {
         run.tasks[task->id].reset();

@@ -1,0 +1,120 @@
+"""CPython's own executor tests, taken from the interpreter that runs and pointed at runtime.Executor.
+
+They are imported, never copied: 3.12 and newer have a package of them, 3.11 one module. Interpreters are often packaged
+without their tests; then ``MISSING`` says so.
+"""
+
+import importlib
+import multiprocessing
+import unittest
+from concurrent import futures
+from pathlib import Path
+
+from runtime import Executor
+from runtime.failure import RemoteTraceback
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGE = "test.test_concurrent_futures"
+
+_UNPICKLING = "the future has the very error; the pool does not break"
+
+# Tests that do not hold, and why. docs/reference/executor.md has the same list in words.
+EXCLUDED = {
+    # They look into ProcessPoolExecutor's private parts; tests/executor/test_executor.py has the same scenarios.
+    "test_killed_child": "expects the pool to break; here it goes on",
+    "test_saturation": "counts private _processes",
+    "test_idle_process_reuse_one": "counts private _processes, which here are started at once",
+    "test_idle_process_reuse_multiple": "counts private _processes, which here are started at once",
+    "test_processes_terminate": "counts private _processes",
+    "test_context_manager_shutdown": "joins private _processes",
+    "test_del_shutdown": "joins private threads and _processes",
+    "test_shutdown_no_wait": "joins private threads and _processes",
+    "test_shutdown_deadlock_pickle": "joins a private thread",
+    "test_python_finalization_error": "replaces the start of private threads",
+    # What is not offered.
+    "test_max_tasks_per_child": "max_tasks_per_child is not offered",
+    "test_max_tasks_per_child_defaults_to_spawn_context": "max_tasks_per_child is not offered",
+    "test_max_tasks_early_shutdown": "max_tasks_per_child is not offered",
+    "test_ressources_gced_in_workers": "proxies of multiprocessing managers need its authentication key in the workers",
+    # A call whose arguments or result cannot be unpickled fails with the error itself: nothing breaks.
+    "test_error_at_task_unpickle": _UNPICKLING,
+    "test_exit_at_task_unpickle": _UNPICKLING,
+    "test_error_during_result_unpickle_in_result_handler": _UNPICKLING,
+    "test_exit_during_result_unpickle_in_result_handler": _UNPICKLING,
+}
+
+
+def _import(name):
+    try:
+        return importlib.import_module(f"{PACKAGE}.{name}")
+    except ModuleNotFoundError:
+        return importlib.import_module(PACKAGE)  # one module holds them all
+
+
+try:
+    _SHUTDOWN, _WAIT, _COMPLETED = _import("test_shutdown"), _import("test_wait"), _import("test_as_completed")
+    _POOL, _DEADLOCK, _INIT, _UTIL = map(_import, ("test_process_pool", "test_deadlock", "test_init", "util"))
+    MISSING = None
+except (ImportError, unittest.SkipTest) as error:
+    MISSING = f"this interpreter is packaged without its tests: {error}"
+
+
+class DropIn(Executor):
+    """Takes, and has no use for, the ``mp_context`` that the tests pass to ProcessPoolExecutor."""
+
+    def __init__(self, max_workers=None, *, mp_context=None, **more):
+        super().__init__(max_workers, **more)
+
+
+DropIn.__name__ = "ProcessPoolExecutor"  # what the scripts of test_shutdown import
+
+
+def _run_with_ours(run):
+    """Scripts import the executor by name from concurrent.futures: ours comes from here."""
+
+    def run_script(*arguments, **environment):
+        *options, script = arguments
+        imports = "from concurrent.futures import ProcessPoolExecutor"
+        ours = "from tests.executor.cpython import DropIn as ProcessPoolExecutor"
+        assert imports in script
+        return run(*options, script.replace(imports, ours), __isolated=False, __cwd=ROOT, **environment)
+
+    return run_script
+
+
+def test_cases():
+    """Their test classes over our Executor, by name."""
+
+    class OurMixin(_UTIL.ExecutorMixin):
+        executor_type = DropIn
+
+        def get_context(self):
+            return multiprocessing.get_context("forkserver")
+
+    bases = {
+        "Executor": _POOL.ProcessPoolExecutorTest,
+        "Shutdown": _SHUTDOWN.ProcessPoolShutdownTest,
+        "Wait": _WAIT.WaitTests,
+        "AsCompleted": _COMPLETED.AsCompletedTests,
+        "Deadlock": _DEADLOCK.ExecutorDeadlockTest,
+        "Initializer": _INIT.InitializerMixin,
+    }
+    cases = {name: type(name, (base, OurMixin, _UTIL.BaseTestCase), {}) for name, base in bases.items()}
+    for case in cases.values():
+        for name in [name for name in dir(case) if name.startswith("test_") and name in EXCLUDED]:
+            setattr(case, name, unittest.skip(EXCLUDED[name])(getattr(case, name)))
+    return cases
+
+
+def known_tests():
+    """The names of all tests in those classes."""
+    return {name for case in test_cases().values() for name in dir(case) if name.startswith("test_")}
+
+
+def point_at_ours(monkeypatch):
+    """What their tests expect by name of ProcessPoolExecutor's own: the same of ours."""
+    monkeypatch.setattr(_SHUTDOWN, "assert_python_ok", _run_with_ours(_SHUTDOWN.assert_python_ok))
+    for module in (_DEADLOCK, _POOL):
+        # The pool is never broken, but errors are of the kind that its users handle.
+        monkeypatch.setattr(module, "BrokenProcessPool", futures.BrokenExecutor)
+    monkeypatch.setattr(futures.process, "_RemoteTraceback", RemoteTraceback)
