@@ -59,6 +59,17 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
     }
 }
 
+int Cores::run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const callring_args& args, CoreSpan* span) {
+    const callring_block block{0, 1, 0, 0, scratch_[0].get(), scratch_bytes_};
+    if (span == nullptr) {
+        return kernel(&block, &args);
+    }
+    const std::uint64_t begin = now_ns();
+    const int code = kernel(&block, &args);
+    *span = {0, func_id, begin, now_ns()};
+    return code;
+}
+
 std::optional<Failure> Cores::finish() {
     std::unique_lock lock(mutex_);
     while (open_ > 0) {

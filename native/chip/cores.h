@@ -45,6 +45,9 @@ public:
 
     [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(scratch_.size()); }
 
+    // One block, on the calling thread as core 0, while nothing else is submitted: neither lock nor wake-up.
+    // Returns the kernel's code; writes the span unless it is null.
+    int run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const callring_args& args, CoreSpan* span);
     // Queues `launch` behind the unfinished ones among `after`. It stays the caller's and must live until finish().
     void submit(Launch& launch, const std::vector<Launch*>& after, bool traced);
     // Works as core 0 until every submitted launch has ended. The first failure since the last call, if any: launches

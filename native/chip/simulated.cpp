@@ -19,30 +19,41 @@ namespace {
 
 constexpr std::size_t kScratchBytes = 65536;
 
+// What a call of a kernel or an orchestration function takes.
+struct Arity {
+    explicit Arity(std::span<const Direction> signature)
+        : scalars(static_cast<std::uint32_t>(std::count(signature.begin(), signature.end(), Direction::scalar))),
+          tensors(static_cast<std::uint32_t>(signature.size()) - scalars) {}
+
+    // What is wrong with `args`; empty if nothing is.
+    [[nodiscard]] std::string mismatch(const callring_args& args) const {
+        if (args.tensor_count == tensors && args.scalar_count == scalars) {
+            return {};
+        }
+        return "takes " + std::to_string(tensors) + " tensors and " + std::to_string(scalars) + " scalars, was given " +
+               std::to_string(args.tensor_count) + " and " + std::to_string(args.scalar_count);
+    }
+
+    std::uint32_t scalars;
+    std::uint32_t tensors;
+};
+
 struct Kernel {
     std::string name;
     std::vector<Direction> signature;
     callring_kernel_fn function = nullptr;
+    Arity arity{signature};
 };
 
 class Program final : public Prepared {
 public:
-    std::vector<Direction> signature;
+    explicit Program(std::span<const Direction> signature) : arity(signature) {}
+
+    Arity arity;
     callring_entry_fn entry = nullptr;  // null: launch the only kernel
     std::map<std::uint32_t, Kernel> kernels;
     std::vector<Library> libraries;  // unloaded after everything above is gone
 };
-
-// What is wrong with `args` for `signature`; empty if nothing is.
-std::string mismatch(std::span<const Direction> signature, const callring_args& args) {
-    const auto scalars = static_cast<std::uint32_t>(std::count(signature.begin(), signature.end(), Direction::scalar));
-    const auto tensors = static_cast<std::uint32_t>(signature.size()) - scalars;
-    if (args.tensor_count == tensors && args.scalar_count == scalars) {
-        return {};
-    }
-    return "takes " + std::to_string(tensors) + " tensors and " + std::to_string(scalars) + " scalars, was given " +
-           std::to_string(args.tensor_count) + " and " + std::to_string(args.scalar_count);
-}
 
 // One execution: what an orchestration function reaches through callring_chip.
 class Call {
@@ -62,7 +73,7 @@ public:
     }
 
     std::optional<Failure> run(const callring_args& args) {
-        if (std::string wrong = mismatch(program_.signature, args); !wrong.empty()) {
+        if (std::string wrong = program_.arity.mismatch(args); !wrong.empty()) {
             return Failure{kRefusedByChip, {}, 0, "it " + wrong};
         }
         int code = 0;
@@ -95,7 +106,7 @@ private:
             return fail(kRefusedByChip, "launch of func_id " + std::to_string(func_id) + ", which it does not have");
         }
         const Kernel& kernel = entry->second;
-        if (const std::string wrong = mismatch(kernel.signature, args); !wrong.empty()) {
+        if (const std::string wrong = kernel.arity.mismatch(args); !wrong.empty()) {
             return fail(kRefusedByChip, "launch of kernel " + kernel.name + ", which " + wrong);
         }
         Launch& launch = launches_.emplace_back();
@@ -193,6 +204,21 @@ private:
     std::string message_;
 };
 
+// A callable that is one kernel, in one block: nothing to order and nobody to wake.
+std::optional<Failure> run_alone(Cores& cores, const Program& program, const callring_args& args,
+                                 std::vector<CoreSpan>* spans) {
+    const auto& [func_id, kernel] = *program.kernels.begin();
+    if (std::string wrong = kernel.arity.mismatch(args); !wrong.empty()) {
+        return Failure{kRefusedByChip, {}, 0, "it " + wrong};
+    }
+    CoreSpan span{};
+    const int code = cores.run_alone(kernel.function, func_id, args, spans != nullptr ? &span : nullptr);
+    if (spans != nullptr) {
+        spans->push_back(span);
+    }
+    return code == 0 ? std::nullopt : std::optional(Failure{code, kernel.name, 0, {}});
+}
+
 }  // namespace
 
 SimulatedChip::SimulatedChip(std::uint32_t cores) : cores_(cores, kScratchBytes) {}
@@ -203,8 +229,7 @@ Result<std::unique_ptr<Prepared>> SimulatedChip::prepare(std::span<const std::by
     if (!parts) {
         return std::move(parts).error();
     }
-    auto program = std::make_unique<Program>();
-    program->signature = parts->signature;
+    auto program = std::make_unique<Program>(parts->signature);
     const auto load = [&](std::span<const std::byte> binary, const std::string& name,
                           std::span<const Direction> signature) -> Result<void*> {
         auto library = Library::load(binary);
@@ -235,7 +260,11 @@ Result<std::unique_ptr<Prepared>> SimulatedChip::prepare(std::span<const std::by
 
 std::optional<Failure> SimulatedChip::execute(Prepared& prepared, const callring_args& args, const CallConfig& config,
                                               std::vector<CoreSpan>* spans) {
-    Call call(cores_, static_cast<const Program&>(prepared), config, spans != nullptr);
+    const auto& program = static_cast<const Program&>(prepared);
+    if (program.entry == nullptr && (config.block_count == 1 || (config.block_count == 0 && cores_.count() == 1))) {
+        return run_alone(cores_, program, args, spans);
+    }
+    Call call(cores_, program, config, spans != nullptr);
     auto failure = call.run(args);
     if (spans != nullptr) {
         call.take_spans(*spans);

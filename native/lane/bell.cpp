@@ -17,12 +17,13 @@ constexpr auto kWaiter = static_cast<std::uint32_t>(BellState::waiter);
 constexpr auto kProgress = static_cast<std::uint32_t>(BellState::progress);
 }  // namespace
 
-Result<std::unique_ptr<ParentBell>> ParentBell::create() {
+Result<std::unique_ptr<ParentBell>> ParentBell::create(std::uint32_t spinners) {
     auto map = SharedMap::create("callring-bell", sizeof(Bell));
     if (!map) {
         return std::move(map).error();
     }
-    new (map->data()) Bell{};
+    auto* bell = new (map->data()) Bell{};
+    bell->spinners.most = spinners;
     UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
         return Error{Code::io, std::string("eventfd: ") + std::strerror(errno)};

@@ -18,7 +18,8 @@ namespace callring {
 
 class ParentBell {
 public:
-    static Result<std::unique_ptr<ParentBell>> create();
+    // At most `spinners` children spin at a time.
+    static Result<std::unique_ptr<ParentBell>> create(std::uint32_t spinners);
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Readable when the progress thread was asked for.
@@ -34,14 +35,15 @@ public:
     void arm_progress(const std::function<bool()>& ready);
     // Takes the request back, before a caller drains itself.
     void disarm() noexcept;
+    // The child at `place` has died and spins no more.
+    void forget_spinner(std::uint32_t place) noexcept { bell().spinners.leave(place); }
     // The progress thread consumes what made event_fd() readable.
     void clear_event() noexcept;
 
 private:
     ParentBell(SharedMap map, UniqueFd event) noexcept;
-    [[nodiscard]] std::atomic<std::uint32_t>& state() const noexcept {
-        return reinterpret_cast<Bell*>(map_.data())->state;
-    }
+    [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(map_.data()); }
+    [[nodiscard]] std::atomic<std::uint32_t>& state() const noexcept { return bell().state; }
 
     SharedMap map_;
     UniqueFd event_;

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "lane/futex.h"
-#include "lane/spin.h"
 
 namespace callring {
 
@@ -78,7 +77,7 @@ bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
 bool ChildLane::wait() noexcept {
     auto& asleep = header().child_asleep;
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
-    while (!spin_until(header().spin_ns, ready)) {
+    while (!spin_if_allowed(ready)) {
         asleep.store(1, std::memory_order_seq_cst);
         // Recheck after the announcement: a frame published before it was seen would otherwise never wake us.
         if (!ready()) {
@@ -87,6 +86,20 @@ bool ChildLane::wait() noexcept {
         asleep.store(0, std::memory_order_relaxed);
     }
     return !stopped_.load(std::memory_order_acquire);
+}
+
+template <class Ready>
+bool ChildLane::spin_if_allowed(const Ready& ready) noexcept {
+    if (ready()) {
+        return true;
+    }
+    Spinners& spinners = bell().spinners;
+    if (!spinners.enter(header().place)) {
+        return false;
+    }
+    const bool found = spin_(ready);
+    spinners.leave(header().place);
+    return found;
 }
 
 void ChildLane::stop() noexcept {
@@ -117,7 +130,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
 }
 
 void ChildLane::ring_parent() noexcept {
-    auto& state = reinterpret_cast<Bell*>(bell_.data())->state;
+    auto& state = bell().state;
     if (state.load(std::memory_order_seq_cst) == static_cast<std::uint32_t>(BellState::awake)) {
         return;
     }

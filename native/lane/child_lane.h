@@ -12,6 +12,7 @@
 #include "common/unique_fd.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
+#include "lane/spin.h"
 #include "memory/shared_map.h"
 
 namespace callring {
@@ -39,6 +40,9 @@ public:
 private:
     ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event);
     [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
+    [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(bell_.data()); }
+    template <class Ready>
+    bool spin_if_allowed(const Ready& ready) noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void ring_parent() noexcept;
 
@@ -51,6 +55,7 @@ private:
     // Outcome of the last frames by sequence number.
     static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
     std::bitset<kWindow> failed_;
+    AdaptiveSpin spin_;
     std::atomic<bool> stopped_{false};
 };
 

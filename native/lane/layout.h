@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "lane/spinners.h"
+
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 3
+#define CALLRING_LAYOUT_VERSION 4
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -108,7 +110,7 @@ struct LaneHeader {
     std::uint32_t capacity;       // frames, and completions: no completion ever finds its ring full
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
-    std::uint64_t spin_ns;                                        // how long the child spins before it sleeps
+    std::uint32_t place;                                          // the child's bit among the spinners
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // futex word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
     RingIndices frames;
@@ -141,6 +143,7 @@ enum class BellState : std::uint32_t {
 
 struct Bell {
     alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; futex word
+    alignas(kCacheLine) Spinners spinners;                 // of the children; whoever waits in the parent spins anyway
 };
 
 }  // namespace callring

@@ -16,10 +16,10 @@ namespace callring {
 
 class ParentLane {
 public:
-    // A new lane of `capacity` frames (a power of two) whose child spins `spin_ns` before it sleeps.
+    // A new lane of `capacity` frames (a power of two) whose child is at `place` of the bell's spinners.
     // `span_capacity` is zero for a child that is never traced.
     static Result<std::unique_ptr<ParentLane>> create(std::uint32_t capacity, std::uint32_t span_capacity,
-                                                      std::uint64_t spin_ns);
+                                                      std::uint32_t place);
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Whether `capacity` frames are in flight.

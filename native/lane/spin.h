@@ -1,6 +1,7 @@
 // A bounded spin: the first part of every wait. It never replaces the sleep that follows.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "common/clock.h"
@@ -35,5 +36,40 @@ bool spin_until(std::uint64_t budget_ns, Ready&& ready) {
     } while (now_ns() < end);
     return false;
 }
+
+// AdaptiveSpin: how long one waiter spins, learnt from whether its spins were worth it. Where they are not, because the
+// other end shares its core or takes long, it all but stops spinning, and looks every now and then whether that
+// changed. Used by one thread at a time.
+class AdaptiveSpin {
+public:
+    // About what a sleep and a wake across cores cost: a spin of that length at most doubles what would have been best.
+    static constexpr std::uint64_t kMostNs = 50'000;
+
+    // Spins until `ready` returns true or it is not worth it any longer. Returns whether it returned true.
+    template <class Ready>
+    bool operator()(Ready&& ready) {
+        if (ready()) {
+            return true;
+        }
+        const bool probe = ++waits_ % kProbeEvery == 0;
+        const bool found = spin_until(probe ? kMostNs : budget_ns_, ready);
+        budget_ns_ = found ? std::min(2 * budget_ns_, kMostNs) : std::max(budget_ns_ / 2, kLeastNs);
+        if (probe && found) {
+            budget_ns_ = kMostNs;
+        }
+        return found;
+    }
+
+    // How long the next spin is, unless it is one of the long ones.
+    [[nodiscard]] std::uint64_t budget_ns() const noexcept { return budget_ns_; }
+
+    static constexpr std::uint64_t kLeastNs = 1'000;
+
+private:
+    static constexpr std::uint32_t kProbeEvery = 32;
+
+    std::uint64_t budget_ns_ = kMostNs;
+    std::uint32_t waits_ = 0;
+};
 
 }  // namespace callring

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "common/clock.h"
@@ -13,7 +14,8 @@
 namespace callring {
 
 Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::shared_ptr<MemoryPool> pool) {
-    auto bell = ParentBell::create();
+    // One core is left to whoever submits or waits.
+    auto bell = ParentBell::create(std::max(1U, std::thread::hardware_concurrency()) - 1);
     if (!bell) {
         return std::move(bell).error();
     }

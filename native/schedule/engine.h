@@ -20,6 +20,7 @@
 
 #include "common/result.h"
 #include "lane/bell.h"
+#include "lane/spin.h"
 #include "memory/pool.h"
 #include "registry/registrar.h"
 #include "schedule/scheduler.h"
@@ -199,11 +200,11 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained
     std::condition_variable stream_changed_;  // tasks of a stream ended
+    AdaptiveSpin spin_;                       // of the driver
     bool driving_ = false;                    // a caller drains; others sleep on changed_
     bool in_background_ = false;              // the driver is in take_ended(), and makes way
     std::uint32_t waiters_ = 0;               // callers in wait()
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
-    std::uint64_t spin_ns_ = 0;
     Scheduler scheduler_;
     Registrar registrar_;
     ChildPtr fork_server_;                              // null while none runs

@@ -15,11 +15,6 @@
 namespace callring {
 
 namespace {
-// With a core for everybody a waiter spins long enough to catch a short task; otherwise spinning only takes the core
-// away from whom it waits for.
-constexpr std::uint64_t kSpinAloneNs = 20'000;
-constexpr std::uint64_t kSpinCrowdedNs = 2'000;
-
 MessageHeader header_of(Op op, std::uint64_t argument = 0) {
     MessageHeader header;
     header.op = static_cast<std::uint32_t>(op);
@@ -29,7 +24,6 @@ MessageHeader header_of(Op op, std::uint64_t argument = 0) {
 }  // namespace
 
 Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns) {
-    spin_ns_ = specs.size() < std::thread::hardware_concurrency() ? kSpinAloneNs : kSpinCrowdedNs;
     start_deadline_ns_ = deadline_ns;
     supervisor_->run([&] {
         {
@@ -101,8 +95,8 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
     if (!ends) {
         return std::move(ends).error();
     }
-    auto lane =
-        ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0, spin_ns_);
+    auto lane = ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0,
+                                   child->index);
     if (!lane) {
         return std::move(lane).error();
     }

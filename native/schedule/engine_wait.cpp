@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "common/clock.h"
-#include "lane/spin.h"
 #include "schedule/engine.h"
 
 namespace callring {
@@ -76,7 +75,7 @@ void Engine::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64
     nudged_.store(false, std::memory_order_relaxed);
     lock.unlock();
     const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
-    if (!spin_until(spin_ns_, ready)) {
+    if (!spin_(ready)) {
         slept = bell_->sleep(ready, deadline_ns);
     } else {
         bell_->disarm();

@@ -17,9 +17,9 @@ inline UniqueFd duplicate(int fd) {
 }
 
 struct LanePair {
-    explicit LanePair(std::uint32_t capacity = 8, std::uint64_t spin_ns = 1000, std::uint32_t spans = 16) {
-        bell = std::move(ParentBell::create()).value();
-        parent = std::move(ParentLane::create(capacity, spans, spin_ns)).value();
+    explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spinners = 1, std::uint32_t spans = 16) {
+        bell = std::move(ParentBell::create(spinners)).value();
+        parent = std::move(ParentLane::create(capacity, spans, 0)).value();
         auto attached = ChildLane::attach(duplicate(parent->fd()), duplicate(bell->fd()), duplicate(bell->event_fd()));
         REQUIRE(attached.ok());
         child = std::move(attached).value();
