@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline import outcome
 from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
 
@@ -24,9 +25,9 @@ _PACKAGED = Path(__file__).resolve().parent / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
 """The config tree: inside the package when installed from a wheel, beside it in a checkout."""
 
-_exit_codes: list[int] = []
-_failed_points: list[str] = []
-"""What to say of the failed jobs of a sweep when it has ended."""
+# Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
+# so that they share the sweep's directory.
+OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, replace=True)
 
 
 def run_job(config: DictConfig) -> int:
@@ -39,23 +40,36 @@ def run_job(config: DictConfig) -> int:
     except OmegaConfBaseException as error:
         # Said here, so that the other jobs of a sweep still run.
         _say(error)
-        _exit_codes.append(1)
+        outcome.codes.append(1)
         return 1
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
-    runtime = HydraConfig.get().runtime
+    hydra_config = HydraConfig.get()
+    in_sweep = hydra_config.mode is RunMode.MULTIRUN
+    warm = None
+    if in_sweep:
+        from pipeline.warm_workers import WARM
+
+        warm = WARM
+        if values["output"] == "text":
+            print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
+    runtime = hydra_config.runtime
     lock_file = choose_lock_file(values["lock_file"], _users_config_folders(), Path(runtime.cwd))
-    job = Job(values, _config_folders(), Path(runtime.output_dir), lock_file)
+    job = Job(
+        values,
+        _config_folders(),
+        Path(runtime.output_dir),
+        lock_file,
+        overrides=list(hydra_config.overrides.task),
+        warm=warm,
+        in_sweep=in_sweep,
+    )
     try:
         code = job.run()
     except KeyboardInterrupt:
-        _exit_codes.append(130)
+        outcome.codes.append(130)
         raise
-    _exit_codes.append(code)
-    hydra_config = HydraConfig.get()
-    if code and hydra_config.mode is RunMode.MULTIRUN:
-        point = f"job {hydra_config.job.num} ({hydra_config.job.override_dirname.replace(',', ' ')})"
-        _failed_points.append(f"{point}: exit code {code}, see {hydra_config.runtime.output_dir}")
+    outcome.codes.append(code)
     return code
 
 
@@ -72,7 +86,6 @@ def _users_config_folders() -> list[Path]:
 
 def main() -> int:
     """Runs the command line. Returns the exit code; of a sweep, the highest of its jobs."""
-    OmegaConf.register_new_resolver("callring.pid", os.getpid, replace=True)
     register_schema()
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -90,9 +103,7 @@ def main() -> int:
             raise
         _say(error)
         return 1
-    for point in _failed_points:
-        print(f"failed: {point}", file=sys.stderr)
-    return max(_exit_codes, default=0)
+    return max(outcome.codes, default=0)
 
 
 @contextlib.contextmanager
@@ -110,9 +121,14 @@ def _plan_leaves_nothing() -> Iterator[None]:
             sys.argv[:] = given
 
 
-def _say(error: Exception) -> None:
+def explain_error(error: Exception) -> str:
+    """What is wrong with the command line or the configs, and what to write instead, for what Hydra raised."""
     keys = _dotted_keys(OmegaConf.structured(Config))
-    print(f"error: {explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)}", file=sys.stderr)
+    return explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)
+
+
+def _say(error: Exception) -> None:
+    print(f"error: {explain_error(error)}", file=sys.stderr)
 
 
 def _user_folders(arguments: list[str]) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -33,8 +34,12 @@ class Core:
     """Whether this very process has loaded it."""
 
 
+@functools.cache
 def source_digest() -> str | None:
-    """The digest of the native sources, as native/bindings/CMakeLists.txt computes it; None outside of a checkout."""
+    """The digest of the native sources, as native/bindings/CMakeLists.txt computes it; None outside of a checkout.
+
+    Read once in a process: all points of a sweep are measured with one core.
+    """
     if not (_NATIVE / "CMakeLists.txt").is_file():
         return None
     found = {

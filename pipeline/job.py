@@ -30,6 +30,7 @@ from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
 from pipeline.stages.lock import lock, require_match, require_registered
 from pipeline.stages.plan import plan
+from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
 from runtime.errors import StartError
@@ -51,10 +52,26 @@ class Job:
         folders: folders of the configs, to find sources.
         output: the run directory.
         lock_file: what ``lock`` is about.
+        overrides: what the command line overrode in the configuration.
+        warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
+        in_sweep: whether this is one of several jobs; with ``output=json`` it is the sweep that prints.
     """
 
-    def __init__(self, config: Mapping[str, Any], folders: Sequence[Path], output: Path, lock_file: LockFile) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        folders: Sequence[Path],
+        output: Path,
+        lock_file: LockFile,
+        *,
+        overrides: Sequence[str] = (),
+        warm: WarmWorkers | None = None,
+        in_sweep: bool = False,
+    ) -> None:
         self._config = config
+        self._overrides = overrides
+        self._warm = warm
+        self._in_sweep = in_sweep
         self._folders = folders
         self._lock_file = lock_file
         self._output = output
@@ -65,6 +82,7 @@ class Job:
         self._locked: Locked | None = None
         self._children: tuple[ChildInfo, ...] = ()
         self._trace = Trace()
+        self._run_seconds: tuple[float, ...] = ()
         self._verification: Verification | None = None
         self._exit_code: int | None = None
 
@@ -142,11 +160,12 @@ class Job:
         from pipeline.stages.verify import verify
 
         with self._console.stage("start"):
-            started = start(built, self._console)
+            started = start(built, self._console, self._warm)
         worker = started.worker
+        registered: Registered | None = None
+        executed: Executed | None = None
+        ended_well = False
         try:
-            registered: Registered | None = None
-            executed: Executed | None = None
             if last >= _STAGES.index("register"):
                 with self._console.stage("register"):
                     registered = register(started, self._console)
@@ -160,14 +179,19 @@ class Job:
             if registered is not None and last >= _STAGES.index("execute"):
                 with self._console.stage("execute"):
                     executed = execute(registered, self._console)
+                    self._run_seconds = executed.run_seconds
             if executed is not None and last >= _STAGES.index("verify"):
                 with self._console.stage("verify"):
                     verified: Verified = verify(executed, self._console)
                     self._verification = verified.verification
+            ended_well = True
         finally:
             self._children = tuple(worker.children)
             self._trace = worker.trace()
-            worker.close()
+            if self._warm is not None and ended_well:
+                self._warm.give_back(built.described, worker, registered.handles.values() if registered else ())
+            else:
+                worker.close()
 
     def _note_callables(self, described: Described, built: Built) -> None:
         self._callables = [
@@ -194,7 +218,12 @@ class Job:
         assert described is not None
         request = self._output / "job.yaml"
         place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
-        also = {"_folders": [str(folder) for folder in self._folders], "_lock_file": place}
+        also = {
+            "_folders": [str(folder) for folder in self._folders],
+            "_lock_file": place,
+            "_overrides": list(self._overrides),
+            "_in_sweep": self._in_sweep,
+        }
         OmegaConf.save(OmegaConf.create({**self._config, **also}), request)
         environment = core_build.environment_for(core, described.sanitizer)
         environment[_HANDED_OVER] = core.key
@@ -223,18 +252,22 @@ class Job:
             build=self._config["build"]["name"],
             exit_code=code,
             configuration=self._config,
+            overrides=self._overrides,
             provenance=provenance(),
             callables=self._callables,
             lock=self._lock_record(),
             stages=self._console.stages,
             children=self._children,
             trace=self._trace,
+            warm_up=described.warm_up if described else 0,
+            run_seconds=self._run_seconds,
             verification=self._verification,
             error=error,
         )
         document = result_document(record)
         if self._json:
-            print(result_text(document))
+            if not self._in_sweep:
+                print(result_text(document))
         elif self._config["stage"] == "report":
             # The error has been said, on standard error.
             write_summary({**document, "error": None}, sys.stdout)
@@ -258,9 +291,10 @@ def main() -> int:
     folders = [Path(folder) for folder in config.pop("_folders")]
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
+    overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
     plain: dict[str, Any] = {str(key): value for key, value in config.items()}
     try:
-        return Job(plain, folders, output, lock_file).run()
+        return Job(plain, folders, output, lock_file, overrides=overrides, in_sweep=in_sweep).run()
     except KeyboardInterrupt:
         return 130
 

@@ -58,7 +58,10 @@ class Described:
 
     workload_name: str
     workload: Workload[Any]
+    warm_up: int
+    """Runs before those that are measured."""
     repeat: int
+    """Runs that are measured."""
     chip_callables: tuple[ChipSpec, ...]
     python_callables: tuple[PythonSpec, ...]
     """Those that run: none without sub-workers."""
@@ -125,6 +128,8 @@ class Executed:
 
     registered: Registered
     runs: tuple[RunHandle, ...]
+    run_seconds: tuple[float, ...]
+    """How long each measured run took, from its first submit to its end."""
 
 
 @dataclass(frozen=True, slots=True)

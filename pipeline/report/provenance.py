@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import subprocess
@@ -18,6 +19,14 @@ def provenance() -> dict[str, Any]:
     """The ``provenance`` of result.json. What cannot be found out is null, never guessed."""
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_of_this_process(),
+    }
+
+
+@functools.cache
+def _of_this_process() -> dict[str, Any]:
+    """What does not change while a process lasts: a sweep asks once, not at every point."""
+    return {
         "python": platform.python_version(),
         "versions": {package: _version(package) for package in _PACKAGES},
         "compiler": _compiler(),

@@ -72,6 +72,8 @@ class RunRecord:
     """As the process will exit; decides the status."""
     configuration: Mapping[str, Any]
     """The composed configuration, as plain values."""
+    overrides: Sequence[str] = ()
+    """What the command line overrode in it."""
     provenance: Mapping[str, Any]
     callables: Sequence[CallableRecord] = ()
     lock: LockRecord | None = None
@@ -79,6 +81,9 @@ class RunRecord:
     stages: Sequence[StageRecord] = ()
     children: Sequence[ChildInfo] = ()
     trace: Trace = field(default_factory=Trace)
+    warm_up: int = 0
+    run_seconds: Sequence[float] = ()
+    """Durations of the measured runs, which follow the ``warm_up`` ones."""
     verification: Verification | None = None
     """None if the run did not get there."""
     error: str | None = None

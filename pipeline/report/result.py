@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.report.files import write_atomically
-from pipeline.report.statistics import task_statistics
+from pipeline.report.statistics import measurements, task_statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost",
 def result_document(record: RunRecord) -> dict[str, Any]:
     """The content of result.json for a run, in the order in which a person would read it.
 
-    Durations are seconds. ``tasks`` is described in task_statistics, ``provenance`` in provenance.
+    Durations are seconds. ``measurements`` and ``tasks`` are described in statistics.py, ``provenance`` in provenance.
     """
     verification = record.verification
     return {
@@ -49,8 +49,10 @@ def result_document(record: RunRecord) -> dict[str, Any]:
         ],
         "lock": None if record.lock is None else asdict(record.lock),
         "stages": [_stage(stage) for stage in record.stages],
+        "measurements": measurements(record.run_seconds, record.warm_up, record.trace.tasks, record.names),
         "tasks": task_statistics(record.trace.tasks, record.names),
         "provenance": dict(record.provenance),
+        "overrides": list(record.overrides),
         "configuration": dict(record.configuration),
     }
 

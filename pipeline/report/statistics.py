@@ -52,6 +52,38 @@ def task_statistics(spans: Iterable[TaskSpan], names: Mapping[str, str]) -> dict
     return {**_summary(everything), "callables": {name: _summary(by_name[name]) for name in sorted(by_name)}}
 
 
+def measurements(
+    run_seconds: Sequence[float], warm_up: int, spans: Iterable[TaskSpan], names: Mapping[str, str]
+) -> dict[str, Any]:
+    """The ``measurements`` of result.json: one number for each measured run, in the order of the runs.
+
+    Args:
+        run_seconds: from the first submit to the end of each measured run.
+        warm_up: number of runs before them.
+        spans: what the Worker recorded of all runs.
+        names: name by hashid.
+
+    Returns:
+        ``warm_up``; ``run_seconds``; ``execution_seconds``: for each callable the median over a run's tasks.
+    """
+    durations: dict[str, dict[int, list[int]]] = {}
+    runs = set()
+    for span in spans:
+        runs.add(span.run)
+        if span.begin_ns:
+            of_callable = durations.setdefault(names.get(span.hashid, span.hashid), {})
+            of_callable.setdefault(span.run, []).append(span.end_ns - span.begin_ns)
+    measured = sorted(runs)[warm_up : warm_up + len(run_seconds)]
+    return {
+        "warm_up": warm_up,
+        "run_seconds": list(run_seconds),
+        "execution_seconds": {
+            name: [float(np.median(of_run[run])) / 1e9 for run in measured if run in of_run]
+            for name, of_run in sorted(durations.items())
+        },
+    }
+
+
 def _summary(spans: Sequence[TaskSpan]) -> dict[str, Any]:
     began = [span for span in spans if span.begin_ns]
     states = [span.state for span in spans]

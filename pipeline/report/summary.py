@@ -25,7 +25,7 @@ def write_summary(document: Mapping[str, Any], out: TextIO) -> None:
             table.add_row(*row)
         Console(file=out).print(table)
     elif rows:
-        out.writelines(_aligned([_COLUMNS, *rows]))
+        write_aligned(out, [_COLUMNS, *rows], 2)
     out.writelines(f"{line}\n" for line in outcome_lines(document))
 
 
@@ -69,14 +69,12 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:.0f} s"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines whose columns are as wide as their widest entry: names to the left, numbers to the right."""
+def write_aligned(out: TextIO, rows: Sequence[Sequence[str]], left: int) -> None:
+    """Writes lines whose columns are as wide as their widest entry: the first ``left`` to the left, numbers right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+    for row in rows:
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + "\n"
-        for row in rows
-    ]
+        ]
+        out.write("  ".join(cells).rstrip() + "\n")

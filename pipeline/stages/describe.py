@@ -19,7 +19,7 @@ from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
 
-_WORKLOAD_KEYS = ("name", "program", "callables", "repeat")
+_WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up")
 _SANITIZERS = ("", "address", "undefined", "thread")
 _NODE_LEVEL = 3
 
@@ -55,14 +55,13 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     made: Workload[Any] = program(settings, tuple(range(chips)), sub_workers)
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
-    repeat = workload.get("repeat", 1)
-    if not isinstance(repeat, int) or isinstance(repeat, bool) or repeat < 1:
-        raise ConfigurationError(f"workload.repeat={repeat!r}: an integer from 1")
+    repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
     _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
     flags = tuple(build["kernel_flags"])
     return Described(
         workload_name=str(workload.get("name", "")),
         workload=made,
+        warm_up=warm_up,
         repeat=repeat,
         chip_callables=chip_callables,
         python_callables=python_callables if sub_workers else (),
@@ -102,6 +101,13 @@ def _require(section: str, check: Callable[[], object]) -> None:
         check()
     except (ConfigurationError, PlatformUnavailable) as error:
         raise type(error)(f"{section}.{error.args[0]}") from None
+
+
+def _count(workload: Mapping[str, Any], key: str, default: int, least: int) -> int:
+    value = workload.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"workload.{key}={value!r}: an integer from {least}")
+    return value
 
 
 def _require_lockable(lock: str, stage: str, workload_name: str) -> None:

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 def execute(registered: Registered, console: Console) -> Executed:
-    """Prepares the tensors and runs the graph ``repeat`` times. Raises the first error of a run."""
+    """Prepares the tensors and runs the graph ``warm_up + repeat`` times. Raises the first error of a run."""
     worker = registered.started.worker
     described = registered.started.built.described
     described.workload.prepare(worker)
     runs = []
-    for _ in range(described.repeat):
+    durations = []
+    for number in range(described.warm_up + described.repeat):
         begin = time.perf_counter()
         run = worker.submit(lambda o: described.workload.orchestrate(o, registered.handles))
         try:
@@ -25,6 +26,11 @@ def execute(registered: Registered, console: Console) -> Executed:
         except KeyboardInterrupt:
             run.cancel()
             raise
+        duration = time.perf_counter() - begin
         runs.append(run)
-        console.action("executed", described.workload_name, seconds=time.perf_counter() - begin)
-    return Executed(registered, tuple(runs))
+        if number < described.warm_up:
+            console.action("warmed up", described.workload_name, seconds=duration)
+        else:
+            durations.append(duration)
+            console.action("executed", described.workload_name, seconds=duration)
+    return Executed(registered, tuple(runs), tuple(durations))

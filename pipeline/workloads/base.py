@@ -1,7 +1,7 @@
 """What a workload's program is: tensors, an orchestration over chips and sub-workers, and a check of the outcome.
 
 A program module holds one subclass of Workload and one frozen dataclass ``Settings``: its fields are exactly the keys
-that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables`` and ``repeat``.
+that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables``, ``warm_up`` and ``repeat``.
 """
 
 from __future__ import annotations

@@ -94,7 +94,6 @@ CONFIGURATION = [
         looks_with("fails_on_import"), ["callables.look.target", "the weights are not here"], id="a module that raises"
     ),
     pytest.param(looks_with("no_attribute"), ["callables.look.target", "did you mean raises?"], id="no such function"),
-    pytest.param(["-m", *SMALL, "topology.chips=1,x"], ["topology.chips=x", "integer"], id="a sweep over a word"),
 ]
 
 BUILD = [

@@ -11,7 +11,7 @@ from pipeline.report.files import write_atomically
 from pipeline.report.provenance import provenance
 from pipeline.report.record import Action, CallableRecord, RunRecord, StageRecord
 from pipeline.report.result import result_document, result_text, write_result
-from pipeline.report.statistics import distribution, task_statistics
+from pipeline.report.statistics import distribution, measurements, task_statistics
 from pipeline.report.summary import duration, outcome_lines, summary_rows, write_summary
 from pipeline.workloads.base import Verification
 from runtime.trace import TaskSpan, Trace
@@ -58,8 +58,10 @@ def test_a_result_has_the_documented_keys():
         "callables",
         "lock",
         "stages",
+        "measurements",
         "tasks",
         "provenance",
+        "overrides",
         "configuration",
     ]
     assert document["status"] == "ok"
@@ -200,3 +202,17 @@ def test_a_difference_is_told_once_in_the_words_of_the_verification():
 )
 def test_durations_have_three_digits_and_a_unit(seconds, said):
     assert duration(seconds) == said
+
+
+def span(run, begin, end, hashid=ADD):
+    return TaskSpan(run, 1, hashid, "chip", 0, 0, 0, begin, end, end, [], "done" if begin else "skipped")
+
+
+def test_measurements_are_one_number_a_run_without_those_that_warm_up():
+    spans = [span(7, 10, 11), span(8, 10, 13), span(8, 10, 15), span(8, 10, 99), span(9, 10, 16), span(9, 0, 0, READ)]
+    found = measurements([0.5, 0.25], 1, reversed(spans), {ADD: "add"})
+    assert found == {"warm_up": 1, "run_seconds": [0.5, 0.25], "execution_seconds": {"add": [5e-9, 6e-9]}}
+
+
+def test_a_run_that_got_nowhere_has_no_measurements():
+    assert measurements([], 2, [], {}) == {"warm_up": 2, "run_seconds": [], "execution_seconds": {}}

@@ -1,0 +1,77 @@
+"""Axes of charts: from a value to a place between two ends, with the ticks that a reader expects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+_MOST_TICKS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One axis of a chart."""
+
+    title: str
+    ticks: Sequence[tuple[float, str]]
+    """Values, in ascending order, with their labels."""
+    low: float
+    high: float
+    """The ends, in values."""
+    logarithmic: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value lies: 0 at the low end, 1 at the high one."""
+        if self.logarithmic:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+
+def parameter_axis(title: str, values: Sequence[float], labels: Sequence[str]) -> Axis:
+    """An axis of a swept parameter, with ticks at its values: logarithmic if they span a factor of 4 or more.
+
+    Args:
+        title: the parameter.
+        values: ascending, distinct, at least one.
+        labels: of each value.
+    """
+    low, high = values[0], values[-1]
+    logarithmic = low > 0 and high / low >= 4
+    if low == high:
+        low, high = low - 1, high + 1
+    margin = 0.04
+    step = -(-len(values) // _MOST_TICKS)
+    shown = {*range(0, len(values) - step + 1, step), len(values) - 1} if step > 1 else set(range(len(values)))
+    ticks = [(value, label) for i, (value, label) in enumerate(zip(values, labels, strict=True)) if i in shown]
+    if logarithmic:
+        factor = (high / low) ** margin
+        return Axis(title, ticks, low / factor, high * factor, True)
+    width = (high - low) * margin
+    return Axis(title, ticks, low - width, high + width)
+
+
+def figure_axis(title: str, values: Sequence[float], label: Callable[[float], str]) -> Axis:
+    """An axis of a measured figure: from 0, or logarithmic if the values span a factor of 20 or more.
+
+    Args:
+        title: the figure.
+        values: at least one, none negative.
+        label: writes a value.
+    """
+    low, high = min(values), max(values)
+    if low > 0 and high / low >= 20:
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        places = [
+            base * 10.0**power for power in range(first, last + 1) for base in ((1, 2, 5) if last - first < 4 else (1,))
+        ]
+        low, high = low / 1.15, high * 1.15
+        return Axis(title, [(at, label(at)) for at in places if low <= at <= high], low, high, True)
+    high = high * 1.08 or 1.0
+    step = _round_step(high / 5)
+    return Axis(title, [(i * step, label(i * step)) for i in range(int(high / step) + 1)], 0.0, high)
+
+
+def _round_step(raw: float) -> float:
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(base * power for base in (1, 2, 2.5, 5, 10) if base * power >= raw * (1 - 1e-9))

@@ -1,0 +1,114 @@
+"""Composes the points of a sweep, each once, and fast: points that differ in plain values share one composition.
+
+Hydra composes every point from the files, twice: to validate it and to run it. Here a point is composed when it is
+validated and kept until its launcher asks for it. Where it differs from an earlier point in nothing but the values of
+plain keys, it is that one's copy with these values set; the outcome is what Hydra's own composition gives.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra._internal.config_loader_impl import get_overrides_dirname
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.core.config_loader import ConfigLoader
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class PointLoader:
+    """Stands in for Hydra's config loader in a sweep; whatever it does not know, it asks that one.
+
+    A copy in another process, as some launchers make it, knows none of the compositions and makes its own.
+
+    Args:
+        loader: Hydra's.
+    """
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._models: dict[tuple[str, ...], DictConfig] = {}
+
+    def compose(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
+        """Composes a point and keeps it for its launcher; what the caller changes, the launcher gets.
+
+        Raises what Hydra raises for a configuration that cannot be composed.
+        """
+        config = self._compose(master, list(overrides))
+        self._composed[tuple(overrides)] = config
+        return config
+
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The configuration of a point; the caller may change it."""
+        kept = self._composed.pop(tuple(sweep_overrides), None)
+        return self._compose(master_config, sweep_overrides) if kept is None else kept
+
+    def _compose(self, master: DictConfig, overrides: list[str]) -> DictConfig:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        shape = tuple(override.key_or_group if _is_plain(override) else str(override.input_line) for override in parsed)
+        model = self._models.get(shape)
+        if model is not None:
+            try:
+                return _with_values(model, master, parsed)
+            except OmegaConfBaseException:
+                pass  # what is wrong, Hydra says better
+        composed: DictConfig = self._loader.load_sweep_config(master, overrides)
+        # The launcher changes what it gets.
+        self._models[shape] = copy.deepcopy(composed)
+        return composed
+
+    def forget(self) -> None:
+        """Lets go of compositions that no launcher asked for: one with processes of its own makes them there."""
+        self._composed.clear()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the loader's."""
+        if name.startswith("__") or name == "_loader":
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Only the loader travels to other processes."""
+        return {"_loader": self._loader, "_composed": {}, "_models": {}}
+
+
+def with_point_loader(context: HydraContext) -> HydraContext:
+    """The context with our loader in the place of Hydra's."""
+    loader = cast("ConfigLoader", PointLoader(context.config_loader))
+    return HydraContext(config_loader=loader, callbacks=context.callbacks)
+
+
+def _is_plain(override: Override) -> bool:
+    """Whether an override does nothing but set a dotted key, which no config group can have as name, to a value."""
+    special = override.is_add() or override.is_force_add() or override.is_delete() or override.is_sweep_override()
+    key = override.key_or_group
+    in_section = "." in key and "/" not in key and not key.startswith("hydra.") and override.package is None
+    return not special and in_section and isinstance(override.value(), _PLAIN)
+
+
+def _with_values(model: DictConfig, master: DictConfig, parsed: Sequence[Override]) -> DictConfig:
+    config = copy.deepcopy(model)
+    for override in parsed:
+        if _is_plain(override):
+            OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    config.hydra.overrides.task = [override.input_line for override in parsed if not override.is_hydra_override()]
+    form = config.hydra.job.config.override_dirname
+    config.hydra.job.override_dirname = get_overrides_dirname(
+        overrides=[override for override in parsed if not override.is_hydra_override()],
+        kv_sep=form.kv_sep,
+        item_sep=form.item_sep,
+        exclude_keys=form.exclude_keys,
+    )
+    OmegaConf.copy_cache(from_config=master, to_config=config)
+    return config

@@ -1,0 +1,70 @@
+"""What a sweep leaves when its points have ended: tables, a page with curves, and words about what failed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from pipeline.report.result import result_text
+from pipeline.sweep.page import write_page
+from pipeline.sweep.points import row_of, swept_keys
+from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from omegaconf import DictConfig
+
+    from pipeline.sweep.points import Point
+
+
+def finish(folder: Path, points: Sequence[Point], config: DictConfig) -> int:
+    """Writes results.csv, results.parquet and sweep.html, and says how every point ended.
+
+    Args:
+        folder: the sweep's directory.
+        points: at least one, each with its result read.
+        config: the sweep's configuration.
+
+    Returns:
+        The exit code of the sweep: the highest of its points.
+    """
+    as_json = config.output.name == "json"
+    keys = swept_keys(points)
+    rows = same_columns([row_of(point, keys) for point in points])
+    write_csv(folder / "results.csv", rows)
+    missing = write_parquet(folder / "results.parquet", rows)
+    write_page(folder / "sweep.html", points, keys)
+    if as_json:
+        print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
+    else:
+        print()
+        write_table(rows, keys, sys.stdout)
+        print(f"{'sweep':<12}{len(points)} points: {folder / 'sweep.html'}, results.csv and results.parquet")
+    if missing:
+        print(f"warning: {missing}", file=sys.stderr)
+    for words in failures(points, keys):
+        print(f"failed: {words}", file=sys.stderr)
+    return max(point.exit_code for point in points)
+
+
+def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
+    """A line for each point that failed, with its values, its exit code and why; points of one cause share a line."""
+    by_cause: dict[tuple[int, str], list[Point]] = {}
+    for point in points:
+        if point.exit_code:
+            lines = point.error.strip().splitlines() or [point.status]
+            by_cause.setdefault((point.exit_code, lines[0] + (" ..." if len(lines) > 1 else "")), []).append(point)
+    return [f"{_named(those, keys)}: exit code {code}: {why}" for (code, why), those in by_cause.items()]
+
+
+def _named(points: Sequence[Point], keys: Sequence[str]) -> str:
+    first = points[0]
+    values = " ".join(f"{key}={first.values[key]}" for key in keys if key in first.values) or " ".join(first.overrides)
+    where = f", see {first.folder}" if first.result else ""
+    if len(points) > 1:
+        numbers = ", ".join(str(point.number) for point in points if point.number is not None)
+        jobs = f" (jobs {numbers})" if numbers else ""
+        return f"{len(points)} points{jobs}, the first {values}{where}"
+    return f"{'point' if first.number is None else f'job {first.number}'} ({values}{where})"

@@ -1,0 +1,113 @@
+"""Launches the points of a sweep, whatever the launcher, and sees to it that a point that fails costs only itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf, open_dict
+
+from pipeline import outcome
+from pipeline.exit_codes import message_of
+from pipeline.sweep.finish import finish
+from pipeline.sweep.points import Point
+from pipeline.warm_workers import WARM
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from hydra.plugins.launcher import Launcher
+    from omegaconf import DictConfig
+
+    from pipeline.sweep.composition import PointLoader
+
+
+class Sweep:
+    """One sweep, as a context: when it ends, however it ends, what its points left is put together.
+
+    Args:
+        config: the sweep's own configuration, as Hydra composed it.
+        loader: composes points.
+        launcher: runs them.
+    """
+
+    def __init__(self, config: DictConfig, loader: PointLoader, launcher: Launcher) -> None:
+        self._config = config
+        self._loader = loader
+        self._launcher = launcher
+        self._next_number = 0
+        self.folder = Path(str(config.hydra.sweep.dir)).absolute()
+        self.points: list[Point] = []
+
+    def __enter__(self) -> Self:
+        """Makes the sweep's directory."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._config.hydra.output_subdir is not None:
+            OmegaConf.save(self._config, self.folder / "multirun.yaml")
+        return self
+
+    def launch(self, batch: Sequence[Sequence[str]]) -> list[Point]:
+        """Runs points together; returns when all have ended. Their results have been read."""
+        points = [Point(tuple(overrides)) for overrides in batch]
+        self.points += points
+        jobs = [point for point in points if self._compose(point)]
+        if not jobs:
+            return points
+        try:
+            # Also a KeyboardInterrupt is no reason not to say what came out so far: __exit__ does.
+            returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
+        except Exception as error:
+            # Of another launcher: a process of its own was killed, for instance. What it left is there all the same.
+            for job in jobs:
+                job.error = f"the launcher failed: {type(error).__name__}: {error}"
+        else:
+            for job, ended in zip(jobs, returned, strict=True):
+                _note_end(job, ended)
+        self._loader.forget()
+        for job in jobs:
+            job.read_result()
+        return points
+
+    def _compose(self, point: Point) -> bool:
+        """Composes a point; whether it can be."""
+        from pipeline.app import explain_error
+
+        try:
+            config = self._loader.compose(self._config, point.overrides)
+            with open_dict(config):
+                config.hydra.job.num = config.hydra.job.id = self._next_number
+            point.folder = self.folder / str(OmegaConf.select(config, "hydra.sweep.subdir"))
+        except Exception as error:
+            if not type(error).__module__.startswith(("hydra", "omegaconf")):
+                raise
+            point.error = explain_error(error)
+            if all(other.error != point.error for other in self.points if other is not point):
+                print(f"error: {point.error}", file=sys.stderr)
+            return False
+        point.number = self._next_number
+        self._next_number += 1
+        return True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Puts the results together."""
+        WARM.close()
+        begun = [point for point in self.points if point.number is None or (point.folder and point.folder.is_dir())]
+        if self._config.stage.name == "plan" or all(point.number is None for point in begun):
+            outcome.codes += [point.exit_code for point in begun if point.number is None]
+            return
+        for point in begun:
+            if not point.result:
+                point.read_result()
+        outcome.codes.append(finish(self.folder, begun, self._config))
+
+
+def _note_end(job: Point, ended: JobReturn) -> None:
+    if ended.hydra_cfg is not None:
+        job.folder = Path(ended.hydra_cfg.hydra.runtime.output_dir)
+    if ended.status is JobStatus.FAILED:
+        job.error = message_of(ended._return_value)

@@ -1,0 +1,130 @@
+"""The points of a sweep: what was asked of each, where it ran and what came out of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.exit_codes import CONFIGURATION, WORKER_LOST
+
+_RESULT = "result.json"
+
+
+@dataclass(slots=True)
+class Point:
+    """One point, launched or not."""
+
+    overrides: tuple[str, ...]
+    """What the command line says of this point and no other, and of all."""
+    number: int | None = None
+    """The job's number; None if it could not be composed and so never became a job."""
+    folder: Path | None = None
+    """The job's run directory, absolute."""
+    error: str = ""
+    """Why there is no result, if there is none."""
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """The job's result.json; empty if it left none."""
+    run_seconds: tuple[float, float, float] | None = None
+    """Quartiles of the measured runs; None if none was measured."""
+
+    def read_result(self) -> None:
+        """Reads what the job left."""
+        try:
+            self.result = json.loads((self.folder / _RESULT).read_text()) if self.folder else {}
+        except (OSError, ValueError):
+            self.result = {}
+        runs = self.result.get("measurements", {}).get("run_seconds", [])
+        if runs:
+            low, middle, high = (float(x) for x in np.percentile(runs, (25, 50, 75)))
+            self.run_seconds = low, middle, high
+        if self.result:
+            self.error = str(self.result["error"] or "")
+        elif not self.error:
+            self.error = "its process ended without a result"
+
+    @property
+    def status(self) -> str:
+        """The result's status; ``"error"`` if the point could not be composed, ``"lost"`` if its process vanished."""
+        return str(self.result["status"]) if self.result else "error" if self.number is None else "lost"
+
+    @property
+    def exit_code(self) -> int:
+        """The job's exit code."""
+        return int(self.result["exit_code"]) if self.result else CONFIGURATION if self.number is None else WORKER_LOST
+
+    @property
+    def measured(self) -> bool:
+        """Whether it ended well and has measured runs."""
+        return self.exit_code == 0 and self.run_seconds is not None
+
+    @property
+    def quartiles(self) -> tuple[float, float, float]:
+        """Of the measured runs, in seconds; only with measured runs."""
+        assert self.run_seconds is not None
+        return self.run_seconds
+
+    @property
+    def chips(self) -> int:
+        """Chips of the topology; only with a result."""
+        return int(self.result["configuration"]["topology"]["chips"])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Values by key, as the overrides say them: ``+topology=chip8`` is ``chip8`` of ``topology``."""
+        pairs = (override.lstrip("+").partition("=") for override in self.overrides)
+        return {key: value.strip("'\"") for key, _, value in pairs}
+
+
+def swept_keys(points: Sequence[Point]) -> list[str]:
+    """The keys whose values differ between points, in the order of the command line."""
+    values = [point.values for point in points]
+    keys = dict.fromkeys(key for of_point in values for key in of_point if not key.startswith("hydra."))
+    return [key for key in keys if len({of_point.get(key) for of_point in values}) > 1]
+
+
+def row_of(point: Point, keys: Sequence[str]) -> dict[str, Any]:
+    """What results.csv and results.parquet say of a point; durations are seconds. A figure that is not there is None.
+
+    Args:
+        point: with its result, if there is one.
+        keys: the swept keys.
+    """
+    result = point.result
+    runs = result.get("measurements", {}).get("run_seconds", [])
+    low, middle, high = point.run_seconds or (None, None, None)
+    tasks = result.get("tasks", {})
+    execution, queue = tasks.get("execution_seconds") or {}, tasks.get("queue_seconds") or {}
+    row: dict[str, Any] = {"job": point.number, **{key: _number_or_text(point.values.get(key, "")) for key in keys}}
+    row |= {
+        "status": point.status,
+        "exit_code": point.exit_code,
+        "runs": len(runs),
+        "run_seconds_min": min(runs, default=None),
+        "run_seconds_p25": low,
+        "run_seconds_median": middle,
+        "run_seconds_p75": high,
+        "run_seconds_max": max(runs, default=None),
+        "tasks": tasks.get("count"),
+        "task_execution_seconds_median": execution.get("median"),
+        "task_queue_seconds_median": queue.get("median"),
+        "total_seconds": sum(stage["seconds"] for stage in result["stages"]) if result else None,
+        "chips": point.chips if result else None,
+    }
+    figures = (result.get("verification") or {}).get("figures", {})
+    row |= {f"figure_{name}": value for name, value in figures.items()}
+    row |= {f"hashid_{callable_['name']}": callable_["hashid"] for callable_ in result.get("callables", ())}
+    return row | {"error": point.error, "folder": str(point.folder or "")}
+
+
+def _number_or_text(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

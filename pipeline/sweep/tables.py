@@ -1,0 +1,114 @@
+"""The rows of a sweep as results.csv, as results.parquet and as a table for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pipeline.report.files import write_atomically
+from pipeline.report.summary import duration, write_aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+_MISSING_DUCKDB = (
+    "results.parquet was not written: it needs duckdb, which is not installed: pip install 'callring[sweep]'"
+)
+
+
+def same_columns(rows: Sequence[Row]) -> list[Row]:
+    """The rows with equal columns, in the order in which they first appear; what a row does not have is None.
+
+    A column of numbers and words becomes one of words: a column has one type, whoever reads it.
+    """
+    # Of all rows, the longest decides the order: a failed point has fewer figures.
+    names = dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row)
+    columns = {name: _one_type([row.get(name) for row in rows]) for name in names}
+    return [{name: columns[name][i] for name in names} for i in range(len(rows))]
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} or kinds <= {bool} or kinds <= {str}:
+        return values
+    if kinds <= {int, float}:
+        return [value if value is None else float(value) for value in values]
+    return [value if value is None else str(value) for value in values]
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Writes rows of equal columns with a header; nothing where a value is None."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
+
+
+def write_parquet(path: Path, rows: Sequence[Row]) -> str | None:
+    """Writes rows of equal columns, each BIGINT, DOUBLE, BOOLEAN or VARCHAR.
+
+    Returns:
+        What to tell a person if it could not be done because duckdb is not installed, else None.
+    """
+    try:
+        import duckdb
+    except ImportError:
+        return _MISSING_DUCKDB
+    types = {bool: "BOOLEAN", int: "BIGINT", float: "DOUBLE", str: "VARCHAR"}
+    columns = []
+    for name in rows[0]:
+        kind = next((type(row[name]) for row in rows if row[name] is not None), str)
+        columns.append(f"{_quoted(name)} {types[kind]}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE TABLE results ({', '.join(columns)})")
+            places = ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT INTO results VALUES ({places})", [list(row.values()) for row in rows])
+            target = str(temporary).replace("'", "''")
+            connection.execute(f"COPY results TO '{target}' (FORMAT parquet)")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return None
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def write_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
+    """A line for each point: what was swept, how it ended, the measured runs. A table on a terminal.
+
+    Args:
+        rows: as ``row_of`` makes them.
+        keys: the swept keys.
+        out: where to.
+    """
+    columns = ("job", *keys, "status", "runs", "median", "fastest", "slowest", "tasks")
+    lines = [_cells(row, keys) for row in rows]
+    left = len(keys) + 2
+    if not out.isatty():
+        write_aligned(out, [columns, *lines], left)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position < left else "right")
+    for line, row in zip(lines, rows, strict=True):
+        table.add_row(*line, style=None if row["exit_code"] == 0 else "red")
+    Console(file=out).print(table)
+
+
+def _cells(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    times = (duration(row[f"run_seconds_{name}"]) for name in ("median", "min", "max"))
+    job, tasks = ("-" if row[name] is None else str(row[name]) for name in ("job", "tasks"))
+    return (job, *(str(row[key]) for key in keys), row["status"], str(row["runs"]), *times, tasks)
