@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from runtime.run_handle import RunHandle, Task
     from runtime.serialize import by_source
     from runtime.tags import Tag
-    from runtime.tensor import TaskArgs, Tensor
+    from runtime.tensor import TaskArgs, Tensor, TensorArgs
+    from runtime.topology import Topology
     from runtime.trace import CoreSpan, TaskSpan, Trace
     from runtime.worker import Worker
 
@@ -49,6 +50,8 @@ _MODULE_OF = {
     "TaskArgs": "tensor",
     "TaskSpan": "trace",
     "Tensor": "tensor",
+    "TensorArgs": "tensor",
+    "Topology": "topology",
     "Trace": "trace",
     "Worker": "worker",
     "WorkerOptions": "options",
@@ -74,6 +77,8 @@ __all__ = [
     "TaskArgs",
     "TaskSpan",
     "Tensor",
+    "TensorArgs",
+    "Topology",
     "Trace",
     "Worker",
     "WorkerOptions",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy.typing
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallableRef', 'Channel', 'Chip', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallableRef', 'Channel', 'Chip', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -109,6 +109,9 @@ class Payload:
     """
     Bytes in shared memory, sealed against every change.
     """
+    @staticmethod
+    def adopt(fd: int) -> Payload:
+        ...
     def __init__(self, data: bytes) -> None:
         ...
     def __len__(self) -> int:
@@ -201,7 +204,7 @@ class Engine:
         ...
     def skipped(self, run: Run) -> list[Task]:
         ...
-    def start(self, children: collections.abc.Sequence[tuple[str, int]], timeout: typing.SupportsFloat | typing.SupportsIndex) -> None:
+    def start(self, children: collections.abc.Sequence[tuple[str, int, Payload | None, typing.SupportsFloat | typing.SupportsIndex]], timeout: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     def submit(self, run: Run, callable: CallableRef, args: TaskArgs | None, placement: int, block_count: int, retries: int, after: collections.abc.Sequence[Task]) -> Task:
         ...
@@ -237,6 +240,14 @@ class Channel:
     def receive(self, wait: bool) -> typing.Any:
         ...
     def send(self, op: int, sequence: int, argument: int, body: bytes, fds: collections.abc.Sequence[int] = []) -> None:
+        ...
+class NodeHost:
+    """
+    A node child's lane and control thread.
+    """
+    def __init__(self, control_fd: int, loader: typing.Any) -> None:
+        ...
+    def serve(self, pool: MemoryPool, run: typing.Any, dumps: typing.Any, pack_exception: typing.Any) -> None:
         ...
 class FrameArgs:
     """
@@ -286,7 +297,7 @@ def validate_descriptor(descriptor: bytes) -> int:
     ...
 def wrap_envelope(payload: bytes) -> bytes:
     ...
-CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'cleanup_uncertain': 22, 'removal_active': 23}
+CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'cleanup_uncertain': 22, 'removal_active': 23, 'partial_failure': 24}
 CONTROL_FD: int = 3
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 5, 'fork_child': 7, 'child_exited': 8}
 build_type: str

@@ -10,7 +10,7 @@ class ChildInfo:
     """A snapshot of one child process, for people and tests."""
 
     kind: str
-    """``"chip"`` or ``"sub"``."""
+    """``"chip"``, ``"node"`` or ``"sub"``."""
     id: int
     pid: int
     """-1 between two incarnations."""

@@ -1,7 +1,7 @@
-"""The fork server: a single-threaded Python process that has imported what sub-workers need, and forks them.
+"""The fork server: a single-threaded Python process that has imported what sub-workers need, and forks Python children.
 
-Started by exec with its control socket as descriptor 3. It forks a sub-worker for each request, reaps it when it ends
-and tells the parent how; it ends with its parent, and its sub-workers with it.
+Started by exec with its control socket as descriptor 3. It forks a sub-worker, or a node child, for each request, reaps
+it when it ends and tells the parent how; it ends with its parent, and its children with it.
 """
 
 from __future__ import annotations
@@ -56,30 +56,37 @@ class _ForkServer:
             return False  # the parent is gone
         if message is None:
             return True
-        operation, sequence, argument, _, fd = message
+        operation, sequence, argument, body, fds = message
         if operation == _OPERATIONS["fork_child"]:
-            self._fork(sequence, argument, fd)
+            self._fork(sequence, argument, int(body), *fds)
         return bool(operation != _OPERATIONS["shutdown"])
 
-    def _fork(self, sequence: int, child_id: int, control: int) -> None:
+    def _fork(self, sequence: int, child_id: int, deadline_ns: int, control: int, setup: int | None = None) -> None:
         pid = os.fork()
         if pid == 0:
-            self._become_sub_worker(control)
+            self._become_child(control, setup, deadline_ns)
         os.close(control)
+        if setup is not None:
+            os.close(setup)
         pidfd = os.pidfd_open(pid)
         self._children[pidfd] = (pid, child_id)
         self._poll.register(pidfd, select.POLLIN)
         self._channel.send(_OPERATIONS["fork_child"], sequence, child_id, str(pid).encode(), [pidfd])
 
-    def _become_sub_worker(self, control: int) -> None:
-        """In the forked child: keeps only its own control socket, and never returns."""
+    def _become_child(self, control: int, setup: int | None, deadline_ns: int) -> None:
+        """In the forked child: keeps only its own descriptors, and never returns."""
         status = 1
         try:
             self._channel.close()
             for pidfd in self._children:
                 os.close(pidfd)
             if _core.die_with_parent():
-                status = sub_worker.main(control)
+                if setup is None:
+                    status = sub_worker.main(control)
+                else:
+                    from runtime import node_worker  # a level 3 Worker's fork server has no use for it
+
+                    status = node_worker.main(control, setup, deadline_ns)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -41,8 +41,10 @@ def validate_hashid(hashid: str) -> str:
 class CallableHandle:
     """Names a registered callable. Immutable, hashable, picklable.
 
-    Built from its public fields, or unpickled, a handle names an identity but is *unbound*: no Worker made it, and
-    every API rejects it. Two handles of one registration are equal; those of two registrations are not.
+    Built from its public fields a handle names an identity but is *unbound*: no Worker made it, and every API rejects
+    it. One that was pickled names its identity wherever it arrives, and is accepted by the Workers nested below the one
+    that made it (docs: callable identity); elsewhere it is as good as unbound. Two handles of one registration are
+    equal; those of two registrations are not.
 
     Args:
         hashid: the callable's name.
@@ -54,13 +56,14 @@ class CallableHandle:
         KindUnsupportedError: unknown kind or namespace, or two that do not belong together.
     """
 
-    __slots__ = ("_label", "_token", "hashid", "kind", "target_namespace")
+    __slots__ = ("_label", "_origin", "_token", "hashid", "kind", "target_namespace")
 
     hashid: str
     kind: CallableKind
     target_namespace: TargetNamespace
     _label: str
     _token: object | None
+    _origin: bytes | None
 
     def __init__(self, hashid: str, kind: CallableKind | str, target_namespace: TargetNamespace | str) -> None:
         validate_hashid(hashid)
@@ -78,17 +81,26 @@ class CallableHandle:
             ("target_namespace", namespace),
             ("_label", ""),
             ("_token", None),
+            ("_origin", None),
         ):
             object.__setattr__(self, name, value)
 
     @classmethod
     def _bound(
-        cls, hashid: str, kind: CallableKind, namespace: TargetNamespace, token: object | None, label: str
+        cls,
+        hashid: str,
+        kind: CallableKind,
+        namespace: TargetNamespace,
+        *,
+        token: object | None,
+        label: str,
+        origin: bytes | None,
     ) -> CallableHandle:
-        """A handle tied to a registration; for the registry only."""
+        """A handle tied to a registration (``token``) of the registry that ``origin`` names; for that registry only."""
         handle = cls(hashid, kind, namespace)
         object.__setattr__(handle, "_token", token)
         object.__setattr__(handle, "_label", label)
+        object.__setattr__(handle, "_origin", origin)
         return handle
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -110,10 +122,16 @@ class CallableHandle:
         return hash(self.hashid)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Crosses processes as the identity alone: the registration stays where it was made."""
-        return CallableHandle._bound, (self.hashid, self.kind, self.target_namespace, None, self._label)
+        """Crosses processes as the identity and whose it is: the registration stays where it was made."""
+        return _arrived, (self.hashid, self.kind, self.target_namespace, self._label, self._origin)
 
     def __repr__(self) -> str:
         """``<CallableHandle chip vector_add 588d5ab9>``."""
         words = ["chip" if self.target_namespace is TargetNamespace.LOCAL_CHIP else "python", self._label]
         return f"<CallableHandle {' '.join(word for word in words if word)} {self.hashid[7:15]}>"
+
+
+def _arrived(
+    hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str, origin: bytes | None
+) -> CallableHandle:
+    return CallableHandle._bound(hashid, kind, namespace, token=None, label=label, origin=origin)

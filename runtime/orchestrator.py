@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runtime import _core
+    from runtime.children import ChildInfo
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig
+    from runtime.topology import Topology
     from runtime.worker import Worker
 
 
@@ -27,6 +29,16 @@ class Orchestrator:
         self._worker = worker
         self._run = run
 
+    @property
+    def topology(self) -> Topology:
+        """What the Worker consists of: the chips, nodes and sub-workers that there are to submit to."""
+        return self._worker.topology
+
+    @property
+    def children(self) -> list[ChildInfo]:
+        """A snapshot of the processes below; see Worker.children."""
+        return self._worker.children
+
     def submit_next_level(
         self,
         handle: CallableHandle,
@@ -36,24 +48,26 @@ class Orchestrator:
         worker: int,
         after: Iterable[Task] = (),
     ) -> Task:
-        """Submits one task for exactly the chip ``worker``.
+        """Submits one task for exactly the chip, or from level 4 on the node, ``worker``.
 
         Args:
-            handle: a registered chip callable.
+            handle: a registered chip callable. For a node, a registered Python callable: an orchestration function,
+                which the node runs as its own Worker's ``run(function, args, config)``; ``args`` are then TensorArgs.
             args: its tensors with tags, and scalars.
             config: block count, retries.
-            worker: the chip's id.
+            worker: the id of the chip, or of the node.
             after: tasks of this run that it must follow beside those inferred from tensors.
 
         Raises:
             TypeError: not a handle.
-            ValueError: no such chip.
+            ValueError: no such chip or node.
             HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the documentation,
                 callable identity.
-            WorkerGivenUp: the chip died too often and is not replaced any more.
+            WorkerGivenUp: it died too often and is not replaced any more.
             BackPressureTimeout: too many tasks are pending and none ends.
         """
-        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_CHIP, "submit_next_level")
+        namespace = TargetNamespace.LOCAL_PYTHON if self.topology.nodes else TargetNamespace.LOCAL_CHIP
+        callable_ = self._worker._registry.resolve(handle, namespace, "submit_next_level")
         placement = self._worker._placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
 

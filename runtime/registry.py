@@ -7,6 +7,8 @@ what installed, and what may be removed when, is decided by the native registrar
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,7 @@ _RUNS_ON = {TargetNamespace.LOCAL_CHIP: "chip", TargetNamespace.LOCAL_PYTHON: "s
 _OK = _core.CODES["ok"]
 _TIMEOUT = _core.CODES["timeout"]
 _CLOSED = _core.CODES["closed"]
+_PARTIAL = _core.CODES["partial_failure"]
 
 
 class _Token:
@@ -59,12 +62,18 @@ class Registry:
     Args:
         engine: installs them in children.
         platform, runtime: context of chip callables' descriptors.
+        lineage: names of the registries of the Workers above. What they registered and this Worker inherited may be
+            used here through their handles.
     """
 
-    def __init__(self, engine: _core.Engine, *, platform: str, runtime: str) -> None:
+    def __init__(self, engine: _core.Engine, *, platform: str, runtime: str, lineage: tuple[bytes, ...] = ()) -> None:
         self._engine = engine
         self._platform = platform
         self._runtime = runtime
+        self._name = os.urandom(16)
+        self._lineage = lineage
+        self._inherited: dict[str, _Token] = {}  # by hashid
+        self._used = False
         self._lock = threading.Lock()  # over `live` of the tokens; never held while a child is asked
 
     # ---- registering -----------------------------------------------------------------------------------------------
@@ -73,29 +82,67 @@ class Registry:
         """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
         serialized = serialize(target, platform=self._platform, runtime=self._runtime)
         can_run(_RUNS_ON[serialized.namespace])
+        self._used = True
         try:
-            native, results = self._engine.register_callable(
-                hashid_to_digest(serialized.hashid),
-                KIND_NUMBERS[serialized.kind],
-                _RUNS_ON[serialized.namespace],
-                serialized.label,
-                serialized.descriptor,
-                _core.Payload(serialized.payload),
-            )
+            native, results = self._install(serialized)
         except native_errors() as error:
             raise _registration_error(serialized, *error.args) from None
         if any(code != _OK for _, code, _ in results):
             raise self._partial_failure(serialized, results)
         return CallableHandle._bound(
-            serialized.hashid, serialized.kind, serialized.namespace, _Token(self, native, serialized), serialized.label
+            serialized.hashid,
+            serialized.kind,
+            serialized.namespace,
+            token=_Token(self, native, serialized),
+            label=serialized.label,
+            origin=self._name,
         )
+
+    def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
+        return self._engine.register_callable(
+            hashid_to_digest(serialized.hashid),
+            KIND_NUMBERS[serialized.kind],
+            _RUNS_ON[serialized.namespace],
+            serialized.label,
+            serialized.descriptor,
+            _core.Payload(serialized.payload),
+        )
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever registered here."""
+        return self._used
+
+    @property
+    def lineage(self) -> tuple[bytes, ...]:
+        """The names of this registry and of those above: what a Worker below is given."""
+        return (*self._lineage, self._name)
+
+    def inherit(self, serialized: Serialized) -> None:
+        """Installs below what a Worker above registered, once for all of its registrations there.
+
+        Raises:
+            NativeError: why not, for the Worker above; nothing stays installed.
+        """
+        native, results = self._install(serialized)
+        if any(code != _OK for _, code, _ in results):
+            raise native_errors()(_PARTIAL, _packed(results))
+        self._inherited[serialized.hashid] = _Token(self, native, serialized)
+
+    def disinherit(self, hashid: str) -> None:
+        """Lets go of what was inherited; accepted tasks that use it end first. Children that do not answer in time are
+        replaced. Raises NativeError when this Worker is closed.
+        """
+        token = self._inherited.pop(hashid)
+        token.live = False
+        self._engine.unregister_callable(token.native)
 
     def _partial_failure(self, serialized: Serialized, results: list[tuple[str, int, str]]) -> CallringError:
         fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
         if all(code in (_OK, _CLOSED) for _, code, _ in results) and self._engine.closing:
             return WorkerClosed("the Worker was closed while it registered a callable", **fields)
-        told = {child: "ok" if code == _OK else f"{code_name(code)}: {why}" for child, code, why in results}
-        failed = "; ".join(f"{child}: {told[child]}" for child, code, _ in results if code != _OK)
+        told = told_by(results)
+        failed = "; ".join(f"{child}: {text}" for child, text in told.items() if text != "ok")
         return PartialFailureError(f"callable {serialized.label} was not registered: {failed}", **fields, results=told)
 
     # ---- unregistering ---------------------------------------------------------------------------------------------
@@ -150,6 +197,10 @@ class Registry:
             )
         fields = {"hashid": handle.hashid, "namespace": handle.target_namespace, "operation": operation}
         token = handle._token
+        if token is None and handle._origin in self._lineage and operation != "unregister":
+            token = self._inherited.get(handle.hashid)
+            if token is None:
+                raise HandleStaleError(f"{operation}: {handle!r} was unregistered above", **fields)
         if not isinstance(token, _Token) or token.owner is not self:
             raise HandleForeignError(
                 f"{operation}: {handle!r} was not made by this Worker; register the callable with this one", **fields
@@ -165,6 +216,29 @@ class Registry:
         if (token.hashid, token.kind, token.namespace) != (handle.hashid, handle.kind, handle.target_namespace):
             raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
         return token
+
+
+def told_by(results: list[tuple[str, int, str]]) -> dict[str, str]:
+    """What every target answered, ``"ok"`` or why not; those below a node child as ``"node 0 / chip 1"``."""
+    told: dict[str, str] = {}
+    for child, code, why in results:
+        if code != _PARTIAL:
+            told[child] = "ok" if code == _OK else f"{code_name(code)}: {why}"
+            continue
+        below = _unpacked(why)
+        refused = ", ".join(target for target, text in below if text != "ok")
+        told[child] = f"{code_name(code)}: {refused or 'a process below it refused'}"
+        told |= {f"{child} / {target}": text for target, text in below}
+    return told
+
+
+def _packed(results: list[tuple[str, int, str]]) -> str:
+    """A line for each target, so that a message that is cut short loses the last targets only."""
+    return "".join(f"{json.dumps(pair)}\n" for pair in told_by(results).items())
+
+
+def _unpacked(message: str) -> list[tuple[str, str]]:
+    return [tuple(json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def uncertain(label: str, where: str, **fields: object) -> CleanupUncertainError:

@@ -74,7 +74,11 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         raise TypeError(
             f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
         )
-    pickled = cloudpickle.dumps(target)
+    return serialized_pickle(cloudpickle.dumps(target), target)
+
+
+def serialized_pickle(pickled: bytes, target: object) -> Serialized:
+    """Describes a callable by the bytes of its pickle, as they are."""
     return Serialized(
         CallableKind.PYTHON_SERIALIZED,
         TargetNamespace.LOCAL_PYTHON,

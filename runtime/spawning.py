@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import _core
 
 if TYPE_CHECKING:
-    from runtime.worker import Worker
+    from runtime.topology import Topology
 
 
 def core_folder() -> Path:
@@ -19,12 +20,12 @@ def core_folder() -> Path:
     return Path(_core.__file__).parent
 
 
-def engine_options(worker: Worker) -> dict[str, Any]:
-    """What the native engine needs to know to start and serve the children of ``worker``."""
-    options = worker.options
+def engine_options(topology: Topology) -> dict[str, Any]:
+    """What the native engine needs to know to start and serve the children of a Worker."""
+    options = topology.options
     return {
-        "platform": worker.platform,
-        "runtime": worker.runtime,
+        "platform": topology.platform,
+        "runtime": topology.runtime,
         "cores_per_chip": options.cores_per_chip or 0,
         "max_callables": options.max_callables,
         "lane_capacity": options.lane_capacity,
@@ -39,6 +40,19 @@ def engine_options(worker: Worker) -> dict[str, Any]:
         "environment": _environment(),
         "python_setup": json.dumps({"sys_path": sys.path}),
     }
+
+
+def child_specs(topology: Topology, lineage: tuple[bytes, ...]) -> list[tuple[str, int, _core.Payload | None, float]]:
+    """What the native engine is to start: kind, id, what a node is made of, and its patience in seconds.
+
+    Args:
+        lineage: names of the registries whose handles the nodes' Workers accept.
+    """
+    return [
+        *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
+        *(("node", i, _core.Payload(pickle.dumps((n, lineage))), n.patience) for i, n in enumerate(topology.nodes)),
+        *(("sub", i, None, 0.0) for i in range(topology.sub_workers)),
+    ]
 
 
 def _fork_server_code() -> str:

@@ -13,15 +13,15 @@ from runtime.failure import pack_exception, pickle_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KIND_SERIALIZED = 2
+_KIND_SERIALIZED, _KIND_SOURCE = 2, 4
 
-_SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0005
 """How long a task that never lets go of the interpreter's lock may hold up a registration, in seconds."""
 
 
 def main(control: int) -> int:
     """Serves the parent behind ``control`` until it says shutdown; returns the exit status."""
-    sys.setswitchinterval(_SWITCH_INTERVAL)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         host = _core.SubWorkerHost(control, Loader())
     except _core.NativeError:
@@ -33,10 +33,12 @@ def main(control: int) -> int:
 class Loader:
     """What only the interpreter can do for a registration; called on the control thread."""
 
+    kinds = (_KIND_SERIALIZED, _KIND_SOURCE)
+
     @staticmethod
-    def describe_source(target: bytes) -> bytes:
+    def describe(_kind: int, payload: bytes) -> bytes:
         """The descriptor of ``"module:qualname"`` from the source that this process finds."""
-        return identity.build_python_source_descriptor(target.decode())
+        return identity.build_python_source_descriptor(payload.decode())
 
     @staticmethod
     def load(kind: int, payload: bytes) -> Callable[[Any], Any]:

@@ -57,6 +57,30 @@ def share(pool: _core.MemoryPool, array: npt.NDArray[Any] | np.generic) -> Tenso
     return tensor
 
 
+class TensorArgs:
+    """What an orchestration function in a node gets: ``args[i]`` are Tensors, ``args.scalars`` integers.
+
+    The tensors lie in the memory of the Worker above and can be passed on to tasks below; those that came as INPUT
+    are read-only here, too.
+    """
+
+    __slots__ = ("_tensors", "scalars")
+
+    scalars: list[int]
+
+    def __init__(self, tensors: list[Tensor], scalars: list[int]) -> None:
+        self._tensors = tensors
+        self.scalars = scalars
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Raises IndexError."""
+        return self._tensors[index]
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return len(self._tensors)
+
+
 class TaskArgs:
     """The arguments of one task: tensors with tags, in signature order, and 64-bit scalars.
 

@@ -1,10 +1,11 @@
-"""Worker: chips and Python sub-workers under one parent, and the callables and tensors that they share."""
+"""Worker: chips, nodes and Python sub-workers under one parent, and the callables and tensors that they share."""
 
 from __future__ import annotations
 
 import inspect
 import threading
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from runtime import _core, spawning
@@ -15,9 +16,10 @@ from runtime.native_errors import code_name, native_errors
 from runtime.options import WorkerOptions
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
-from runtime.registry import Registry
+from runtime.registry import Registry, told_by
 from runtime.run_handle import RunHandle
 from runtime.tensor import Tensor, empty, share, zeros
+from runtime.topology import CHIP_LEVEL, NODE_LEVEL, Topology, chip_ids
 from runtime.trace import CoreSpan, TaskSpan, Trace
 
 if TYPE_CHECKING:
@@ -30,15 +32,12 @@ if TYPE_CHECKING:
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig
 
-_CHIP_LEVEL = 2
-_NODE_LEVEL = 3
-
 
 class Worker:
-    """A node: chip children and Python sub-workers, started together and closed together.
+    """Chips, nodes and Python sub-workers, started together and closed together.
 
     Args:
-        level: 3, a node of chips and sub-workers; 2, one chip.
+        level: 3, chips and sub-workers; 2, one chip; 4 and more, nodes (see add_worker) and sub-workers.
         chips: number of chips, with ids 0 to chips - 1.
         device_ids: ids of the chips, instead of ``chips``.
         sub_workers: number of Python sub-workers.
@@ -60,7 +59,7 @@ class Worker:
 
     def __init__(
         self,
-        level: int = _NODE_LEVEL,
+        level: int = NODE_LEVEL,
         *,
         chips: int | None = None,
         device_ids: Sequence[int] | None = None,
@@ -69,27 +68,106 @@ class Worker:
         runtime: str = "host_build_graph",
         options: WorkerOptions | None = None,
     ) -> None:
-        self.level = level
-        self.platform = platform
-        self.runtime = runtime
-        self.options = options or WorkerOptions()
-        self.chip_ids = _chip_ids(level, chips, device_ids)
-        self.sub_workers = _sub_workers(level, sub_workers)
-        if not self.chip_ids and not self.sub_workers:
-            raise ConfigurationError("chips=0 and sub_workers=0: a Worker needs at least one child")
-        if not runtime or "\n" in runtime:
-            raise ConfigurationError(f"runtime={runtime!r}: a name on one line")
+        topology = Topology(
+            level, chip_ids(level, chips, device_ids), sub_workers, platform, runtime, options or WorkerOptions()
+        )
+        if level <= NODE_LEVEL:
+            topology.require_children()
         require_platform(platform)
+        self._assemble(topology)
 
+    @classmethod
+    def _nested(cls, topology: Topology, lineage: tuple[bytes, ...]) -> Self:
+        """The Worker within a node child, which accepts the handles of the Workers above it."""
+        worker = cls.__new__(cls)
+        worker._assemble(topology, lineage)
+        return worker
+
+    def _assemble(self, topology: Topology, lineage: tuple[bytes, ...] = ()) -> None:
+        self.level = topology.level
+        self.chip_ids = topology.chip_ids
+        self.sub_workers = topology.sub_workers
+        self.platform = topology.platform
+        self.runtime = topology.runtime
+        self.options = options = topology.options
+        self._topology = topology
         self._codes: dict[str, int] = _core.CODES
-        self._pool = _core.MemoryPool(self.options.arena_bytes, self.options.memory_limit_bytes)
-        self._engine = _core.Engine(spawning.engine_options(self), self._pool)
-        self._registry = Registry(self._engine, platform=platform, runtime=runtime)
+        self._pool = _core.MemoryPool(options.arena_bytes, options.memory_limit_bytes)
+        self._engine = _core.Engine(spawning.engine_options(topology), self._pool)
+        self._registry = Registry(self._engine, platform=self.platform, runtime=self.runtime, lineage=lineage)
         self._failures = Failures(self._codes, self._child_name)
-        self._placements = {chip: index for index, chip in enumerate(self.chip_ids)}
+        self._placements = {chip: index for index, chip in enumerate(self.next_level)}
         self._lifecycle = threading.Lock()
         self._state = "new"
         self._finalizer = weakref.finalize(self, self._engine.close, 0.0)
+
+    # ---- what it consists of ---------------------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> Topology:
+        """What this Worker consists of."""
+        return self._topology
+
+    @property
+    def next_level(self) -> tuple[int, ...]:
+        """What ``submit_next_level`` takes as ``worker``: ids of the chips, or from level 4 on of the nodes."""
+        return tuple(range(len(self._topology.nodes))) if self.level > NODE_LEVEL else self.chip_ids
+
+    def add_worker(self, child: Worker) -> int:
+        """Moves ``child`` below this Worker, as a node child: a process that hosts it. Level 4 and up, before init().
+
+        The child is no Worker of its own from then on: what it was asked to be is started, used and closed through
+        this one.
+
+        Args:
+            child: not started, of the level below, of the same platform and runtime, without callables or tensors.
+
+        Returns:
+            The node's id: 0 for the first, then 1, and so on.
+
+        Raises:
+            TypeError: not a Worker.
+            ConfigurationError: a child that cannot be moved here, and why; or this Worker has been started.
+        """
+        if not isinstance(child, Worker):
+            raise TypeError(f"add_worker takes a Worker, not a {type(child).__name__}")
+        if self.level <= NODE_LEVEL:
+            raise ConfigurationError(f"add_worker: a level {self.level} Worker has no nodes; make it level=4")
+        if child.level != self.level - 1:
+            raise ConfigurationError(
+                f"child: {child!r} is of level {child.level}; a level {self.level} Worker has nodes of level "
+                f"{self.level - 1}"
+            )
+        with self._lifecycle:
+            if self._state != "new":
+                raise ConfigurationError(f"add_worker: {self!r} takes no more nodes; add them before init()")
+            below = child._moved_below(self._topology)
+            self._topology = replace(self._topology, nodes=(*self._topology.nodes, below))
+            node = len(self._topology.nodes) - 1
+            self._placements[node] = node
+        return node
+
+    def _moved_below(self, above: Topology) -> Topology:
+        """Gives up being a Worker of its own. Levels fall from parent to child: no two wait for each other."""
+        with self._lifecycle:
+            if self._state != "new":
+                known = {"ready": "it is started", "moved": "it was added to a Worker already"}
+                raise ConfigurationError(f"child: {self!r}: {known.get(self._state, 'it is closed')}")
+            for name in ("platform", "runtime"):
+                mine, theirs = getattr(self._topology, name), getattr(above, name)
+                if mine != theirs:
+                    raise ConfigurationError(f"child: its {name} is {mine!r}, that of the Worker above is {theirs!r}")
+            if self._registry.used or self._pool.bytes_in_use:
+                raise ConfigurationError(
+                    "child: has callables or tensors; make them with the Worker that it is added to, which gives them "
+                    "to all below"
+                )
+            if self.options.trace:
+                raise ConfigurationError("child: WorkerOptions.trace is for the Worker at the top")
+            self._topology.require_children()
+            self._end(0.0)
+            self._state = "moved"
+        return self._topology
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -101,14 +179,18 @@ class Worker:
             PartialFailureError: a child refused a callable that was registered before; likewise.
             WorkerClosed: the Worker was closed; it is never revived.
         """
+        return self._start(self.options.start_timeout)
+
+    def _start(self, timeout: float) -> Self:
         with self._lifecycle:
             if self._state == "ready":
                 return self
             if self._state == "closed":
                 raise WorkerClosed("this Worker is closed for good; make a new one", operation="init")
-            children = [("chip", chip) for chip in self.chip_ids] + [("sub", i) for i in range(self.sub_workers)]
+            self._require_open("init")
+            self._topology.require_children()
             try:
-                self._engine.start(children, self.options.start_timeout)
+                self._engine.start(spawning.child_specs(self._topology, self._registry.lineage), timeout)
             except native_errors() as error:
                 self._end(0.0)
                 raise self._start_error(*error.args) from None
@@ -123,12 +205,14 @@ class Worker:
         if refusal is None:
             return StartError(f"{message} ({code_name(code)})", operation="init")
         digest, label, child, why, text = refusal
+        told = told_by([(child, why, text)])
+        failed = "; ".join(f"{target}: {answer}" for target, answer in told.items() if answer != "ok")
         return PartialFailureError(
-            f"callable {label} was not registered: {child}: {code_name(why)}: {text}",
+            f"callable {label} was not registered: {failed}",
             hashid=f"sha256:{digest.hex()}",
             worker=child,
             operation="init",
-            results={child: f"{code_name(why)}: {text}"},
+            results=told,
         )
 
     def close(self) -> list[str]:
@@ -138,7 +222,7 @@ class Worker:
             Names of the children that had to be ended by force.
         """
         with self._lifecycle:
-            return [] if self._state == "closed" else self._end(self.options.close_timeout)
+            return [] if self._state in ("closed", "moved") else self._end(self.options.close_timeout)
 
     def _end(self, budget: float) -> list[str]:
         self._state = "closed"
@@ -157,7 +241,7 @@ class Worker:
             self.close()
         else:
             with self._lifecycle:
-                if self._state != "closed":
+                if self._state not in ("closed", "moved"):
                     self._end(0.0)
 
     # ---- callables -------------------------------------------------------------------------------------------------
@@ -192,35 +276,40 @@ class Worker:
         self._registry.unregister(handle)
 
     def _can_run(self, runs_on: str) -> None:
-        if runs_on == "chip" and not self.chip_ids:
+        topology = self._topology
+        if runs_on == "chip" and not topology.has_chips:
             raise ConfigurationError("register: a chip callable, but this Worker has no chips")
-        if runs_on == "sub" and not self.sub_workers:
+        if runs_on == "sub" and not topology.sub_workers and not topology.nodes:
             raise ConfigurationError("register: a Python callable, but this Worker has no sub-workers (sub_workers=0)")
 
     # ---- tensors ---------------------------------------------------------------------------------------------------
 
     def empty(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
         """A tensor in shared memory whose contents are undefined. Raises MemoryError, TypeError (dtype)."""
-        return empty(self._pool, shape, dtype)
+        return empty(self._memory("empty"), shape, dtype)
 
     def zeros(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
         """A tensor of zeros in shared memory. Raises MemoryError, TypeError (dtype)."""
-        return zeros(self._pool, shape, dtype)
+        return zeros(self._memory("zeros"), shape, dtype)
 
     def share(self, array: npt.NDArray[Any] | np.generic) -> Tensor:
         """A tensor in shared memory with a copy of ``array``. Raises MemoryError, TypeError (dtype)."""
-        return share(self._pool, array)
+        return share(self._memory("share"), array)
+
+    def _memory(self, operation: str) -> _core.MemoryPool:
+        self._require_own(operation)
+        return self._pool
 
     # ---- running ---------------------------------------------------------------------------------------------------
 
     def run(
         self, target: Callable[..., Any] | CallableHandle, args: Any = None, config: CallConfig | None = None
     ) -> Any:
-        """Runs an orchestration function (level 3) or a chip callable (level 2) to its end.
+        """Runs an orchestration function (from level 3 on) or a chip callable (level 2) to its end.
 
         Args:
-            target: at level 3 a function, called as ``target(orchestrator, args, config)`` with as many of the three
-                as it takes; at level 2 a handle.
+            target: from level 3 on a function, called as ``target(orchestrator, args, config)`` with as many of the
+                three as it takes; at level 2 a handle.
             args: passed on; at level 2 the TaskArgs.
             config: likewise.
 
@@ -244,7 +333,7 @@ class Worker:
 
         Raises:
             What the orchestration function raises; the run is then cancelled and has ended.
-            TypeError: not an orchestration function (level 3), not a handle (level 2).
+            TypeError: not an orchestration function (from level 3 on), not a handle (level 2).
             WorkerClosed: not started, or closed.
         """
         self._require_ready("submit")
@@ -262,8 +351,8 @@ class Worker:
         return run
 
     def _orchestration(self, target: Any) -> Callable[..., Any]:
-        if self.level == _CHIP_LEVEL:
-            chip = self.chip_ids[0]
+        if self.level == CHIP_LEVEL:
+            (chip,) = self.chip_ids
             return lambda o, args, config: o.submit_next_level(target, args, config, worker=chip) and None
         if not callable(target):
             raise TypeError(
@@ -316,7 +405,12 @@ class Worker:
 
     # ---- private ---------------------------------------------------------------------------------------------------
 
+    def _require_own(self, operation: str) -> None:
+        if self._state == "moved":
+            raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
+
     def _require_open(self, operation: str) -> None:
+        self._require_own(operation)
         if self._state == "closed":
             raise WorkerClosed("this Worker is closed", operation=operation)
 
@@ -333,46 +427,19 @@ class Worker:
         try:
             return self._placements[worker]
         except (KeyError, TypeError):
-            known = ", ".join(map(str, self.chip_ids)) or "none"
-            raise ConfigurationError(f"worker={worker!r}: no such chip; this Worker has {known}") from None
+            kind = "node" if self.level > NODE_LEVEL else "chip"
+            known = ", ".join(map(str, self.next_level)) or "none"
+            raise ConfigurationError(f"worker={worker!r}: no such {kind}; this Worker has {known}") from None
 
     def _child_name(self, index: int) -> str:
-        chips = len(self.chip_ids)
-        return f"chip {self.chip_ids[index]}" if index < chips else f"sub-worker {index - chips}"
+        ids = self.next_level
+        if index >= len(ids):
+            return f"sub-worker {index - len(ids)}"
+        return f"{'node' if self.level > NODE_LEVEL else 'chip'} {ids[index]}"
 
     def __repr__(self) -> str:
         """Names level, children, platform and state."""
-        return (
-            f"<Worker level {self.level}: {len(self.chip_ids)} chips, {self.sub_workers} sub-workers, "
-            f"{self.platform}, {self._state}>"
-        )
-
-
-def _chip_ids(level: int, chips: int | None, device_ids: Sequence[int] | None) -> tuple[int, ...]:
-    if level not in (_CHIP_LEVEL, _NODE_LEVEL):
-        raise ConfigurationError(f"level={level!r}: 2 (one chip) or 3 (a node of chips and sub-workers)")
-    if chips is not None and device_ids is not None:
-        raise ConfigurationError("give chips or device_ids, not both")
-    if device_ids is not None:
-        ids = tuple(device_ids)
-        if len(set(ids)) != len(ids) or any(not isinstance(i, int) or i < 0 for i in ids):
-            raise ConfigurationError(f"device_ids={list(ids)}: distinct integers from 0")
-    else:
-        count = chips if chips is not None else (1 if level == _CHIP_LEVEL else 0)
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise ConfigurationError(f"chips={chips!r}: an integer from 0")
-        ids = tuple(range(count))
-    if level == _CHIP_LEVEL and len(ids) != 1:
-        raise ConfigurationError(f"chips={len(ids)}: a level 2 Worker is exactly one chip")
-    return ids
-
-
-def _sub_workers(level: int, count: int) -> int:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-        raise ConfigurationError(f"sub_workers={count!r}: an integer from 0")
-    if level == _CHIP_LEVEL and count:
-        raise ConfigurationError(f"sub_workers={count}: a level 2 Worker is one chip and has none")
-    return count
+        return f"<Worker level {self.level}: {self._topology}, {self.platform}, {self._state}>"
 
 
 def _positional_parameters(function: Callable[..., Any]) -> int:

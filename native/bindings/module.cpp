@@ -12,5 +12,6 @@ PYBIND11_MODULE(_core, module) {
     register_chip(module);
     register_engine(module);
     register_fork_server(module);
+    register_node(module);
     register_sub_worker(module);
 }

@@ -28,7 +28,7 @@ bool wait_interruptibly(Wait&& wait) {
     }
 }
 
-constexpr std::array<std::pair<Code, const char*>, 24> kCodeNames{{
+constexpr std::array<std::pair<Code, const char*>, 25> kCodeNames{{
     {Code::ok, "ok"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::io, "io"},
@@ -53,10 +53,11 @@ constexpr std::array<std::pair<Code, const char*>, 24> kCodeNames{{
     {Code::handle_stale, "handle_stale"},
     {Code::cleanup_uncertain, "cleanup_uncertain"},
     {Code::removal_active, "removal_active"},
+    {Code::partial_failure, "partial_failure"},
 }};
 
 const char* kind_name(ChildKind kind) {
-    return kind == ChildKind::chip ? "chip" : "sub";
+    return kind == ChildKind::chip ? "chip" : kind == ChildKind::sub ? "sub" : "node";
 }
 
 const char* state_name(ChildState state) {
@@ -91,7 +92,10 @@ ChildKind parse_kind(const std::string& name) {
     if (name == "sub") {
         return ChildKind::sub;
     }
-    throw py::value_error("child kind is 'chip' or 'sub', not '" + name + "'");
+    if (name == "node") {
+        return ChildKind::node;
+    }
+    throw py::value_error("child kind is 'chip', 'sub' or 'node', not '" + name + "'");
 }
 
 EngineOptions make_options(const py::dict& given) {
@@ -164,6 +168,9 @@ void register_payload(py::module_& module) {
                  return std::make_shared<SealedPayload>(unwrap(SealedPayload::create(as_span(bytes))));
              }),
              py::arg("data"))
+        .def_static(
+            "adopt", [](int fd) { return std::make_shared<SealedPayload>(unwrap(SealedPayload::adopt(UniqueFd(fd)))); },
+            py::arg("fd"))
         .def_property_readonly("data", [](const SealedPayload& payload) { return to_bytes(payload.bytes()); })
         .def("__len__", &SealedPayload::size);
 }
@@ -214,10 +221,14 @@ void register_engine_class(py::module_& module) {
              "options"_a, "pool"_a)
         .def(
             "start",
-            [](Engine& engine, const std::vector<std::pair<std::string, std::uint32_t>>& children, double timeout) {
+            [](Engine& engine,
+               const std::vector<std::tuple<std::string, std::uint32_t, std::optional<std::shared_ptr<SealedPayload>>,
+                                            double>>& children,
+               double timeout) {
                 std::vector<ChildSpec> specs;
-                for (const auto& [kind, id] : children) {
-                    specs.push_back({parse_kind(kind), id});
+                for (const auto& [kind, id, setup, patience] : children) {
+                    specs.push_back(
+                        {parse_kind(kind), id, setup.value_or(nullptr), static_cast<std::uint64_t>(patience * 1e9)});
                 }
                 Result<void> started;
                 {

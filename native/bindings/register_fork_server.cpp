@@ -26,8 +26,12 @@ py::object receive(const Channel& channel, bool wait) {
     if (!message) {
         return py::none();
     }
+    py::list fds;
+    for (UniqueFd& fd : message->fds) {
+        fds.append(fd.release());
+    }
     return py::make_tuple(message->header.op, message->header.sequence, message->header.argument,
-                          py::bytes(message->body), message->take_fd(0).release());
+                          py::bytes(message->body), fds);
 }
 
 void send(const Channel& channel, std::uint32_t op, std::uint64_t sequence, std::uint64_t argument,

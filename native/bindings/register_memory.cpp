@@ -64,7 +64,11 @@ std::vector<py::ssize_t> byte_strides(const TensorView& tensor) {
 py::array array_over(const py::object& self, const py::dtype& dtype) {
     const auto& tensor = self.cast<const TensorView&>();
     std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
-    return {dtype, std::move(shape), byte_strides(tensor), tensor.data(), self};
+    py::array array(dtype, std::move(shape), byte_strides(tensor), tensor.data(), self);
+    if (tensor.read_only) {
+        array.attr("setflags")(py::arg("write") = false);
+    }
+    return array;
 }
 
 // An array over the tensor's own memory; `self` keeps that memory alive.
@@ -174,7 +178,7 @@ void register_memory(py::module_& module) {
             std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
             const py::dtype dtype = numpy_dtype(tensor.dtype);
             return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
-                                   std::move(shape), byte_strides(tensor));
+                                   std::move(shape), byte_strides(tensor), tensor.read_only);
         })
         .def_property_readonly("shape", &shape_of)
         .def_property_readonly("strides",
@@ -253,7 +257,11 @@ void register_memory(py::module_& module) {
         .def(
             "add_tensor",
             [](TaskArgs& args, const TensorView& tensor, std::uint32_t tag) {
-                args.tensors.push_back({tensor, to_tag(tag)});
+                const Tag meant = to_tag(tag);
+                if (tensor.read_only && meant != Tag::input && meant != Tag::no_dep) {
+                    throw py::type_error("this tensor came from above as an INPUT: tasks below may only read it");
+                }
+                args.tensors.push_back({tensor, meant});
             },
             "tensor"_a, "tag"_a)
         .def(

@@ -5,58 +5,15 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/dtypes.h"
+#include "bindings/python_loader.h"
 #include "bindings/values.h"
 #include "child/callable_cache.h"
-#include "child/python_store.h"
 #include "common/clock.h"
 #include "lane/frame.h"
 
 namespace callring::bindings {
 
 namespace {
-
-// A reference to a Python object that may be dropped on any thread, without the interpreter's lock.
-std::shared_ptr<void> keep(py::object object) {
-    return {object.release().ptr(), [](void* held) {
-                const py::gil_scoped_acquire acquire;
-                Py_DECREF(static_cast<PyObject*>(held));
-            }};
-}
-
-// Forwards to Python: loader.describe_source(target) returns a descriptor, loader.load(kind, payload) a callable.
-class Loader final : public PythonLoader {
-public:
-    explicit Loader(const py::object& loader) : loader_(keep(loader)) {}
-
-    Result<Descriptor> describe_source(std::string_view target) override {
-        const py::gil_scoped_acquire acquire;
-        return call<Descriptor>([&] {
-            const py::bytes described = self().attr("describe_source")(py::bytes(target.data(), target.size()));
-            const auto bytes = as_span(described);
-            return Descriptor(bytes.begin(), bytes.end());
-        });
-    }
-    Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) override {
-        const py::gil_scoped_acquire acquire;
-        return call<std::shared_ptr<void>>(
-            [&] { return keep(self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes))); });
-    }
-
-private:
-    [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
-
-    template <class T, class Work>
-    static Result<T> call(const Work& work) {
-        try {
-            return work();
-        } catch (const py::error_already_set& error) {
-            const std::string type = py::str(error.type().attr("__name__"));
-            return Error{Code::prepare_failed, type + ": " + std::string(py::str(error.value()))};
-        }
-    }
-
-    std::shared_ptr<void> loader_;
-};
 
 // The arguments of one task, as a sequence of arrays over shared memory; those tagged INPUT are read-only.
 struct FrameArgs {
@@ -136,23 +93,9 @@ private:
             complete(frame, decoded.error().code, begin_ns, decoded.error().message);
             return;
         }
-        try {
-            const auto value = py::reinterpret_steal<py::object>(
-                PyObject_CallOneArg(static_cast<PyObject*>(function.get()), args_.ptr()));
-            if (!value) {
-                throw py::error_already_set();
-            }
-            pack_value(value, dumps, payload_);
-        } catch (const py::error_already_set& raised) {
-            // SystemExit and KeyboardInterrupt are failures of the task, too.
-            const py::object error = raised.value();
-            if (raised.trace()) {
-                PyException_SetTraceback(error.ptr(), raised.trace().ptr());
-            }
-            complete(frame, Code::python_exception, begin_ns, py::bytes(pack_exception(error)));
-            return;
-        }
-        complete(frame, Code::ok, begin_ns, payload_);
+        const auto call = [&] { return PyObject_CallOneArg(static_cast<PyObject*>(function.get()), args_.ptr()); };
+        const Code code = pack_outcome(call, dumps, pack_exception, payload_);
+        complete(frame, code, begin_ns, payload_);
     }
 
     void complete(const Frame& frame, Code code, std::uint64_t begin_ns, std::string_view payload) {

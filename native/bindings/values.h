@@ -9,12 +9,35 @@
 #include <string>
 #include <string_view>
 
+#include "common/result.h"
+
 namespace callring::bindings {
 
 namespace py = pybind11;
 
 // Replaces `out`. Throws whatever pickling raises; `dumps` is used for what is not of an exact built-in type.
 void pack_value(py::handle value, const py::object& dumps, std::string& out);
+
+// Packs what `call` returns, or the exception that it raises; SystemExit and KeyboardInterrupt are failures of the
+// task, too. What became of the task: ok or python_exception.
+template <class Call>
+Code pack_outcome(const Call& call, const py::object& dumps, const py::object& pack_exception, std::string& out) {
+    try {
+        const auto value = py::reinterpret_steal<py::object>(call());
+        if (!value) {
+            throw py::error_already_set();
+        }
+        pack_value(value, dumps, out);
+        return Code::ok;
+    } catch (const py::error_already_set& raised) {
+        const py::object error = raised.value();
+        if (raised.trace()) {
+            PyException_SetTraceback(error.ptr(), raised.trace().ptr());
+        }
+        out = py::bytes(pack_exception(error));
+        return Code::python_exception;
+    }
+}
 
 // Throws whatever unpickling raises, and ValueError for bytes that pack_value does not make.
 py::object unpack_value(std::string_view payload);

@@ -10,6 +10,9 @@ namespace callring {
 Result<void> PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
                                   std::uint32_t count) {
     const auto known = static_cast<CallableKind>(kind);
+    if (!loader_->takes(known)) {
+        return Error{Code::kind_unsupported, "this child cannot run callables of kind " + std::to_string(kind)};
+    }
     std::span<const std::byte> bytes = payload;
     Result<Descriptor> descriptor = Descriptor{};
     if (known == CallableKind::python_serialized) {
@@ -19,10 +22,8 @@ Result<void> PythonStore::install(std::uint32_t kind, const Digest& digest, std:
         }
         bytes = *opened;
         descriptor = python_serialized_descriptor(bytes);
-    } else if (known == CallableKind::python_source) {
-        descriptor = loader_->describe_source({reinterpret_cast<const char*>(payload.data()), payload.size()});
     } else {
-        return Error{Code::kind_unsupported, "a sub-worker cannot run callables of kind " + std::to_string(kind)};
+        descriptor = loader_->describe(known, payload);
     }
     if (!descriptor) {
         return std::move(descriptor).error();

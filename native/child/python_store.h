@@ -1,10 +1,11 @@
-// PythonStore: the Python callables that one sub-worker has installed. What needs no interpreter is done without its
-// lock (checking, counting, resolving): a registration of what is installed already never waits for a running task.
-// Guarantees: as ChipStore; every field of an envelope is checked before anything is unpickled (identity.md).
+// PythonStore: the callables that one Python child, a sub-worker or a node, has installed. What needs no interpreter is
+// done without its lock (checking, counting, resolving): a registration of what is installed already never waits for a
+// running task. Guarantees: as ChipStore; every field of an envelope is checked before anything is unpickled
+// (identity.md).
 #pragma once
 
 #include <memory>
-#include <string_view>
+#include <span>
 
 #include "child/host.h"
 #include "child/slot_table.h"
@@ -20,9 +21,13 @@ public:
     PythonLoader& operator=(const PythonLoader&) = delete;
     virtual ~PythonLoader() = default;
 
-    // The descriptor of "module:qualname" from the source that this process finds. Error: prepare_failed.
-    virtual Result<Descriptor> describe_source(std::string_view target) = 0;
-    // A reference to the callable: unpickled, or imported by "module:qualname". Error: prepare_failed.
+    // Whether this child has a use for callables of that kind.
+    [[nodiscard]] virtual bool takes(CallableKind kind) const = 0;
+    // The descriptor of what is not named by its pickle, from the payload and what this process knows itself: the
+    // source behind "module:qualname", the platform of a blob. Error: prepare_failed.
+    virtual Result<Descriptor> describe(CallableKind kind, std::span<const std::byte> payload) = 0;
+    // A reference to what is installed; the last one to be dropped ends it. Errors: prepare_failed, or why a process
+    // below refused.
     virtual Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) = 0;
 };
 

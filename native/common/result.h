@@ -35,6 +35,7 @@ enum class Code : std::uint32_t {
     handle_stale = 21,       // the last registration of a callable was released
     cleanup_uncertain = 22,  // a child has not confirmed that it let go of the callable
     removal_active = 23,     // the final removal of a callable is under way
+    partial_failure = 24,    // a process below a node child refused; the message tells every target's result
 };
 
 struct Error {

@@ -23,7 +23,8 @@ enum class Op : std::uint32_t {
     unregister_callable = 4,  // digest; argument: registrations to release
     shutdown = 5,             // finish what was begun and exit
     result = 6,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
-    fork_child = 7,    // parent to fork server; argument: child id; descriptor: the new child's control socket
+    fork_child = 7,    // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
+                       // descriptors: the new child's control socket and, for a node child, what it is made of
     child_exited = 8,  // fork server to parent; argument: child id; body: i32 wait status
 };
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "common/result.h"
 #include "common/unique_fd.h"
@@ -40,6 +41,23 @@ public:
         // Release: who finds the pointer finds the mapping behind it.
         (*slots_)[id].store(std::make_unique<SharedMap>(std::move(map).value()).release(), std::memory_order_release);
         return {};
+    }
+
+    // Which arena holds an address that resolve() gave, and where; its descriptor stays the map's.
+    struct Place {
+        std::uint32_t arena;
+        std::uint64_t offset;
+        int fd;
+    };
+    [[nodiscard]] std::optional<Place> find(const void* address) const {
+        for (std::uint32_t id = 0; id < kMaxArenas; ++id) {
+            const SharedMap* map = (*slots_)[id].load(std::memory_order_acquire);
+            const auto* byte = static_cast<const std::byte*>(address);
+            if (map != nullptr && byte >= map->data() && byte <= map->data() + map->size()) {
+                return Place{id, static_cast<std::uint64_t>(byte - map->data()), map->fd()};
+            }
+        }
+        return std::nullopt;
     }
 
     // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if they are not all inside.

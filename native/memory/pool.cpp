@@ -1,5 +1,6 @@
 #include "memory/pool.h"
 
+#include <fcntl.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -18,7 +19,9 @@ Buffer::Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, s
     : pool_(std::move(pool)), arena_(std::move(arena)), id_(id), offset_(offset), bytes_(bytes) {}
 
 Buffer::~Buffer() {
-    pool_->give_back(*arena_, offset_, bytes_);
+    if (pool_) {
+        pool_->give_back(*arena_, offset_, bytes_);
+    }
 }
 
 Result<std::shared_ptr<Buffer>> MemoryPool::allocate(std::uint64_t bytes) {
@@ -92,6 +95,35 @@ Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
         }
     }
     return arena;
+}
+
+Result<std::shared_ptr<Buffer>> MemoryPool::adopt(std::uint32_t foreign, int fd) {
+    const std::lock_guard growing(growing_);
+    NewArenaHook hook;
+    std::uint32_t id = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (const auto known = adopted_.find(foreign); known != adopted_.end()) {
+            return known->second;
+        }
+        id = next_arena_++;
+        hook = hook_;
+    }
+    auto map = SharedMap::attach(UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)));
+    if (!map) {
+        return std::move(map).error();
+    }
+    auto arena = std::make_shared<Arena>(id, std::move(map).value());
+    if (hook) {
+        if (auto told = hook(arena); !told) {
+            return std::move(told).error();
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t bytes = arena->size();
+    auto buffer = std::make_shared<Buffer>(nullptr, std::move(arena), next_buffer_++, 0, bytes);
+    adopted_.emplace(foreign, buffer);
+    return buffer;
 }
 
 void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes) {

@@ -1,4 +1,5 @@
-// MemoryPool: shared memory for tensors, in arenas that every child maps.
+// MemoryPool: shared memory for tensors, in arenas that every child maps; also those of a pool above, which a nested
+// Worker's children map as well, so that nothing is copied on its way down.
 // Guarantees: thread-safe; a Buffer returns its bytes when its last owner lets go, from any thread and also after the
 // Worker was closed; an arena is known to every child before its first byte is handed out.
 #pragma once
@@ -6,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -39,6 +41,7 @@ class MemoryPool;
 // recycled memory does not inherit the history of whoever had it before.
 class Buffer {
 public:
+    // Without a pool: bytes of an adopted arena, which are not ours to give back.
     Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, std::uint64_t id, std::uint64_t offset,
            std::uint64_t bytes) noexcept;
     Buffer(const Buffer&) = delete;
@@ -68,6 +71,11 @@ public:
     // Errors: out_of_memory (the limit, or the machine's), whatever the hook says. Contents are undefined.
     Result<std::shared_ptr<Buffer>> allocate(std::uint64_t bytes);
 
+    // The whole of an arena that another process made, known there as `foreign`; `fd` stays the caller's. It is mapped
+    // into every child the first time. One buffer for each arena: whatever is tracked by its id is tracked exactly.
+    // Errors: malformed (not size-sealed), io, whatever the hook says.
+    Result<std::shared_ptr<Buffer>> adopt(std::uint32_t foreign, int fd);
+
     // Called with each new arena before anything lies in it, without the pool's lock.
     using NewArenaHook = std::function<Result<void>(const std::shared_ptr<Arena>&)>;
     void set_new_arena_hook(NewArenaHook hook);
@@ -86,6 +94,7 @@ private:
     std::mutex growing_;  // one new arena at a time
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Arena>> arenas_;
+    std::map<std::uint32_t, std::shared_ptr<Buffer>> adopted_;  // by the id that they have above
     NewArenaHook hook_;
     std::uint64_t capacity_ = 0;
     std::uint64_t in_use_ = 0;

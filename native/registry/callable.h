@@ -13,13 +13,18 @@
 
 namespace callring {
 
-enum class ChildKind : std::uint8_t { chip, sub, fork_server };
+enum class ChildKind : std::uint8_t { chip, sub, node, fork_server };
+
+// Whether a child has callables installed that run on `runs_on`: a node child has all of them, for what lies below it.
+[[nodiscard]] constexpr bool takes_callables_of(ChildKind child, ChildKind runs_on) noexcept {
+    return child == runs_on || child == ChildKind::node;
+}
 
 // What register() is given: everything that names a callable and what a child receives of it.
 struct CallableSpec {
     Digest digest{};
     std::uint32_t kind = 0;
-    ChildKind runs_on = ChildKind::chip;  // chip callables run on chips, Python callables on sub-workers
+    ChildKind runs_on = ChildKind::chip;  // chip callables: chip; Python callables: sub, though nodes run them, too
     std::string label;                    // for messages
     std::vector<std::byte> descriptor;    // the canonical bytes behind the digest
     std::shared_ptr<SealedPayload> payload;

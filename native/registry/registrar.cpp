@@ -11,7 +11,7 @@ namespace callring {
 namespace {
 
 bool takes_part(const Child& child, ChildKind kind) {
-    return child.kind == kind && child.requests != nullptr &&
+    return takes_callables_of(child.kind, kind) && child.requests != nullptr &&
            (child.state == ChildState::starting || child.state == ChildState::ready);
 }
 
@@ -61,7 +61,8 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     ++operation->open;  // until all are asked: an answer that comes at once must not settle it
     for (const ChildPtr& child : children_) {
         if (takes_part(*child, callable->spec.runs_on)) {
-            post_install(child, callable, 1, std::max(deadline, child->start_deadline_ns), operation, nullptr);
+            post_install(child, callable, 1, std::max(deadline + child->patience_ns, child->start_deadline_ns),
+                         operation, nullptr);
         }
     }
     --operation->open;
@@ -71,7 +72,8 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
 void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, const Refused& refused) {
     for (const auto& [digest, callable] : callables_) {
         // What is being removed, too, as long as tasks that were accepted may still come to this child.
-        if (callable->spec.runs_on == child->kind && (callable->registrations > 0 || callable->in_flight > 0)) {
+        if (takes_callables_of(child->kind, callable->spec.runs_on) &&
+            (callable->registrations > 0 || callable->in_flight > 0)) {
             post_install(child, callable, std::max(callable->registrations, 1U), deadline_ns, nullptr, refused);
         }
     }
@@ -233,8 +235,8 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
         settle_removal(callable);
         hooks_.changed();
     };
-    child->requests->post(header_of(Op::unregister_callable, *callable, count), {}, {}, now_ns() + timeout_ns_,
-                          on_answer);
+    child->requests->post(header_of(Op::unregister_callable, *callable, count), {}, {},
+                          now_ns() + timeout_ns_ + child->patience_ns, on_answer);
 }
 
 // A final removal is over when every child has let go of the callable, or is marked uncertain.
@@ -287,7 +289,7 @@ std::string Registrar::uncertain_on(const Digest& digest, ChildKind runs_on) con
         return names;
     }
     for (const ChildPtr& child : children_) {
-        if (child->kind == runs_on && !child->ledger.usable(digest)) {
+        if (takes_callables_of(child->kind, runs_on) && !child->ledger.usable(digest)) {
             names += (names.empty() ? "" : ", ") + child->name();
         }
     }

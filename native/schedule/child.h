@@ -11,6 +11,7 @@
 
 #include "control/requests.h"
 #include "lane/parent_lane.h"
+#include "memory/sealed.h"
 #include "registry/ledger.h"
 #include "schedule/task.h"
 #include "supervise/process.h"
@@ -26,7 +27,10 @@ struct Child {
     // The place.
     std::uint32_t index = 0;  // position among all children, stable; constant
     ChildKind kind = ChildKind::chip;
-    std::uint32_t id = 0;  // chip id or sub-worker number, as the user knows it
+    std::uint32_t id = 0;                  // chip id, sub-worker or node number, as the user knows it
+    std::shared_ptr<SealedPayload> setup;  // what a node child is made of; null for others; constant
+    std::uint64_t patience_ns =
+        0;  // how much longer than others it may take to answer: it asks its own children; constant
     ChildState state = ChildState::starting;
     std::deque<TaskPtr> backlog;  // ready for exactly this child, waiting for it or for room in its lane
     std::uint64_t completed = 0;
@@ -62,6 +66,8 @@ struct Child {
                 return "chip " + std::to_string(id);
             case ChildKind::sub:
                 return "sub-worker " + std::to_string(id);
+            case ChildKind::node:
+                return "node " + std::to_string(id);
             case ChildKind::fork_server:
                 break;
         }

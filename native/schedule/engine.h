@@ -50,6 +50,8 @@ struct EngineOptions {
 struct ChildSpec {
     ChildKind kind = ChildKind::chip;
     std::uint32_t id = 0;
+    std::shared_ptr<SealedPayload> setup;  // of a node child: what it is made of, for the Python that becomes it
+    std::uint64_t patience_ns = 0;         // how much longer than the control timeout it may take to answer
 };
 
 struct ChildSnapshot {

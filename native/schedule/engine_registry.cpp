@@ -69,7 +69,7 @@ Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
     expect_deadline(deadline);
     for (const ChildPtr& child : scheduler_.children()) {
         if (child->requests && (child->state == ChildState::starting || child->state == ChildState::ready)) {
-            post_arena(child, *arena, std::max(deadline, child->start_deadline_ns),
+            post_arena(child, *arena, std::max(deadline + child->patience_ns, child->start_deadline_ns),
                        child->state == ChildState::ready ? mapping : nullptr);
         }
     }

@@ -33,13 +33,15 @@ Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t de
                 child->index = static_cast<std::uint32_t>(scheduler_.children().size());
                 child->kind = spec.kind;
                 child->id = spec.id;
+                child->setup = spec.setup;
+                child->patience_ns = spec.patience_ns;
                 child->restarts = RestartPolicy(options_.max_restarts, options_.restart_window_ns);
                 scheduler_.add_child(std::move(child));
             }
         }
         // The fork server first: it imports while the chips start.
         if (std::any_of(specs.begin(), specs.end(),
-                        [](const ChildSpec& spec) { return spec.kind == ChildKind::sub; })) {
+                        [](const ChildSpec& spec) { return spec.kind != ChildKind::chip; })) {
             if (auto launched = launch_fork_server(); !launched) {
                 const std::lock_guard lock(mutex_);
                 start_error_ = std::move(launched).error();
@@ -169,9 +171,12 @@ Result<void> Engine::launch_fork_server() {
 }
 
 void Engine::fork(const ChildPtr& child, const Channel& control) {
-    const std::array<int, 1> fds{control.fd()};
+    std::vector<int> fds{control.fd()};
+    if (child->setup) {
+        fds.push_back(child->setup->fd());
+    }
     fork_server_->requests->post(
-        header_of(Op::fork_child, child->key), {}, fds, child->start_deadline_ns,
+        header_of(Op::fork_child, child->key), std::to_string(child->start_deadline_ns), fds, child->start_deadline_ns,
         [this, child, key = child->key](Result<Message>& forked) { adopt(child, key, forked); });
 }
 

@@ -376,8 +376,10 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     }
     if (trace_) {
         task->times->complete_ns = now_ns();
-        task_spans.push_back({task->run_id, task->id, task->callable->spec.digest, task->callable->spec.runs_on,
-                              task->child, std::move(*task->times), code});
+        const ChildKind kind =
+            task->child < 0 ? task->callable->spec.runs_on : children_[static_cast<std::size_t>(task->child)]->kind;
+        task_spans.push_back(
+            {task->run_id, task->id, task->callable->spec.digest, kind, task->child, std::move(*task->times), code});
         task->times.reset();
     }
     if (--task->callable->in_flight == 0 && on_callable_idle) {

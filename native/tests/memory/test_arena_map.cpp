@@ -68,6 +68,20 @@ TEST_CASE("an id is mapped once, and only within the table") {
     CHECK_FALSE(arenas.resolve(0, 0, 8192).ok());
 }
 
+TEST_CASE("an address that was resolved leads back to its arena") {
+    ArenaMap arenas;
+    REQUIRE(arenas.attach(3, arena_fd(4096)).ok());
+    REQUIRE(arenas.attach(7, arena_fd(8192)).ok());
+    const auto place = arenas.find(*arenas.resolve(7, 5000, 8));
+    REQUIRE(place.has_value());
+    CHECK(place->arena == 7);
+    CHECK(place->offset == 5000);
+    ArenaMap again;
+    CHECK(again.attach(0, UniqueFd(::dup(place->fd))).ok());
+    const int elsewhere = 0;
+    CHECK_FALSE(arenas.find(&elsewhere).has_value());
+}
+
 TEST_CASE("memory that another process could shrink is refused") {
     UniqueFd fd(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     REQUIRE(::ftruncate(fd.get(), 4096) == 0);

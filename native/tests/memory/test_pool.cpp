@@ -167,6 +167,44 @@ TEST_CASE("a buffer keeps its memory when the pool is gone") {
     CHECK((*buffer)->data()[999] == std::byte{7});
 }
 
+TEST_CASE("an arena of a pool above is mapped once, told to the children below, and never allocated from") {
+    const auto above = make_pool();
+    auto given = above->allocate(100);
+    REQUIRE(given.ok());
+    const int fd = above->arenas()[0]->fd();
+    const auto below = make_pool();
+    REQUIRE(below->allocate(100).ok());  // ids differ from those above
+    std::vector<std::uint32_t> told;
+    below->set_new_arena_hook([&told](const std::shared_ptr<Arena>& arena) -> Result<void> {
+        told.push_back(arena->id());
+        return {};
+    });
+    auto adopted = below->adopt(0, fd);
+    REQUIRE(adopted.ok());
+    CHECK(*below->adopt(0, fd) == *adopted);
+    CHECK(told == std::vector<std::uint32_t>{(*adopted)->arena_id()});
+    CHECK((*adopted)->offset() == 0);
+    CHECK((*adopted)->size() == kArena);
+    (*given)->data()[99] = std::byte{42};
+    CHECK((*adopted)->data()[(*given)->offset() + 99] == std::byte{42});
+    CHECK(below->arenas().size() == 1);
+    CHECK(below->bytes_in_use() == 0);
+    CHECK((*below->allocate(kArena))->arena_id() != (*adopted)->arena_id());
+}
+
+TEST_CASE("an arena that a child below cannot map is not adopted, and may be tried again") {
+    const auto above = make_pool();
+    REQUIRE(above->allocate(100).ok());
+    const int fd = above->arenas()[0]->fd();
+    const auto below = make_pool();
+    below->set_new_arena_hook(
+        [](const std::shared_ptr<Arena>&) -> Result<void> { return Error{Code::timeout, "chip 3 is silent"}; });
+    CHECK(below->adopt(0, fd).error().message == "chip 3 is silent");
+    below->set_new_arena_hook({});
+    CHECK(below->adopt(0, fd).ok());
+    CHECK_FALSE(below->adopt(1, -1).ok());
+}
+
 TEST_CASE("threads share a pool: nobody gets bytes of another, and all come back") {
     const auto pool = make_pool(64 * kArena);
     std::vector<std::thread> threads;

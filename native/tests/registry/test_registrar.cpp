@@ -152,6 +152,30 @@ TEST_CASE("a registration is settled when every child has answered, and counts i
     CHECK(world.peers[1].table.at(name(1)) == 2);
 }
 
+TEST_CASE("a node is told of every callable, whatever runs it, and counts among the targets of each") {
+    World world(3);
+    world.children[1]->kind = ChildKind::chip;
+    world.children[2]->kind = ChildKind::node;
+    world.add(1);
+    CallableSpec for_chips = spec(2);
+    for_chips.runs_on = ChildKind::chip;
+    const auto begun = world.registrar.begin_register(for_chips);
+    REQUIRE(begun.ok());
+    world.settle();
+    CHECK((*begun)->results.size() == 2);
+    CHECK((*begun)->results[1].child == "node 2");
+    CHECK(world.peers[0].table.size() == 1);
+    CHECK(world.peers[1].table.contains(name(2)));
+    CHECK(world.peers[2].table.size() == 2);
+    world.kill(2);
+    world.settle();
+    CHECK(world.peers[2].table.size() == 2);
+    REQUIRE(world.registrar.begin_unregister((*begun)->callable).ok());
+    world.settle();
+    CHECK(world.peers[1].table.empty());
+    CHECK(world.peers[2].table.size() == 1);
+}
+
 TEST_CASE("what one child refuses is taken back from all, and may be tried again") {
     World world(2);
     world.peers[1].refuses[name(1)] = true;

@@ -1,0 +1,91 @@
+// The Python side of a PythonStore: an object with `kinds`, `describe(kind, payload)`, `load(kind, payload)` and, where
+// something has to end with the last reference to what was loaded, `unload(loaded)`.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bindings/convert.h"
+#include "child/python_store.h"
+
+namespace callring::bindings {
+
+// A reference to a Python object that may be dropped on any thread, without the interpreter's lock.
+inline std::shared_ptr<void> keep(py::object object) {
+    return {object.release().ptr(), [](void* held) {
+                const py::gil_scoped_acquire acquire;
+                Py_DECREF(static_cast<PyObject*>(held));
+            }};
+}
+
+class Loader final : public PythonLoader {
+public:
+    explicit Loader(const py::object& loader)
+        : loader_(keep(loader)),
+          kinds_(loader.attr("kinds").cast<std::vector<std::uint32_t>>()),
+          unloads_(py::hasattr(loader, "unload")) {}
+
+    [[nodiscard]] bool takes(CallableKind kind) const override {
+        return std::find(kinds_.begin(), kinds_.end(), static_cast<std::uint32_t>(kind)) != kinds_.end();
+    }
+    Result<Descriptor> describe(CallableKind kind, std::span<const std::byte> payload) override {
+        return call<Descriptor>([&] {
+            const py::bytes described = self().attr("describe")(static_cast<std::uint32_t>(kind), to_bytes(payload));
+            const auto bytes = as_span(described);
+            return Descriptor(bytes.begin(), bytes.end());
+        });
+    }
+    Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) override {
+        return call<std::shared_ptr<void>>([&] {
+            py::object loaded = self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes));
+            return unloads_ ? unloaded_at_last(std::move(loaded)) : keep(std::move(loaded));
+        });
+    }
+    // Calls `loader.open()`, which only a node child's has.
+    Result<void> open() {
+        auto opened = call<bool>([&] { return !self().attr("open")().is_none(); });
+        return opened ? Result<void>() : Result<void>(std::move(opened).error());
+    }
+
+private:
+    [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
+
+    std::shared_ptr<void> unloaded_at_last(py::object loaded) const {
+        return {loaded.release().ptr(), [loader = loader_](void* held) {
+                    const py::gil_scoped_acquire acquire;
+                    const auto last = py::reinterpret_steal<py::object>(static_cast<PyObject*>(held));
+                    try {
+                        py::handle(static_cast<PyObject*>(loader.get())).attr("unload")(last);
+                    } catch (py::error_already_set& error) {
+                        error.discard_as_unraisable("unload");
+                    }
+                }};
+    }
+
+    // An error that the loader raises as one of ours keeps its code.
+    template <class T, class Work>
+    static Result<T> call(const Work& work) {
+        const py::gil_scoped_acquire acquire;
+        try {
+            return work();
+        } catch (const py::error_already_set& error) {
+            if (error.matches(py::module_::import("runtime._core").attr("NativeError"))) {
+                const py::tuple args = error.value().attr("args");
+                return Error{static_cast<Code>(args[0].cast<std::uint32_t>()), py::str(args[1])};
+            }
+            const std::string type = py::str(error.type().attr("__name__"));
+            return Error{Code::prepare_failed, type + ": " + std::string(py::str(error.value()))};
+        }
+    }
+
+    std::shared_ptr<void> loader_;
+    std::vector<std::uint32_t> kinds_;
+    bool unloads_;
+};
+
+}  // namespace callring::bindings
