@@ -23,6 +23,8 @@ CONFIGURATION = 1
 BUILD_FAILED = 3
 TASK_FAILED = 4
 WORKER_LOST = 5
+SLOWER = 6
+"""Than ``compare_threshold`` allows."""
 INTERRUPTED = 130
 
 

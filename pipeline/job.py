@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pipeline import core_build
+from pipeline.baseline.verdict import compare_result
 from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.lock.file import LockFile
@@ -105,7 +106,7 @@ class Job:
         if message is not None:
             self._console.error(f"error: {message}")
         if self._config["stage"] != "plan":
-            self._report(code, message)
+            code = self._report(code, message)
         if isinstance(error, KeyboardInterrupt):
             raise error
         return code
@@ -243,7 +244,8 @@ class Job:
             raise KeyboardInterrupt
         return code if code >= 0 else WORKER_LOST
 
-    def _report(self, code: int, error: str | None) -> None:
+    def _report(self, code: int, error: str | None) -> int:
+        """Leaves the run's files and says what came out; the exit code, which a comparison may have changed."""
         described = self._described
         record = RunRecord(
             workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
@@ -265,12 +267,16 @@ class Job:
             error=error,
         )
         document = result_document(record)
-        if self._json:
-            if not self._in_sweep:
-                print(result_text(document))
-        elif self._config["stage"] == "report":
+        if not self._json and self._config["stage"] == "report":
             # The error has been said, on standard error.
             write_summary({**document, "error": None}, sys.stdout)
+        if self._config["compare"] and not code and not self._in_sweep:
+            words = None if self._json else sys.stdout
+            document = compare_result(document, self._config["compare"], self._config["compare_threshold"], words)
+            if document["exit_code"]:
+                self._console.error(f"error: {document['error']}")
+        if self._json and not self._in_sweep:
+            print(result_text(document))
         kernels = {c.hashid: c.kernels for c in self._callables}
         drawn = timeline(self._trace, self._children, record.names, kernels)
         write_page(self._output / "report.html", report_page(document, drawn))
@@ -279,6 +285,7 @@ class Job:
             write_trace(self._output / "trace.json.gz", trace)
         self._console.write_log(self._output / "run.log")
         write_result(self._output / "result.json", document)
+        return int(document["exit_code"])
 
 
 def main() -> int:

@@ -96,6 +96,10 @@ class Config:
     lock: Lock = Lock.off
     lock_file: str = ""
     """Empty: ``callables.lock.yaml`` beside the user's configs, else where the command was started."""
+    compare: str = ""
+    """An earlier result.json, run directory or sweep directory to compare with; empty: none."""
+    compare_threshold: float = 1.1
+    """How many times as long as before a run may surely take; beyond it the exit code is 6."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     target: TargetConfig = field(default_factory=TargetConfig)
     build: BuildConfig = field(default_factory=BuildConfig)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RESULT_VERSION = 1
 """Raised when a key changes its meaning or goes away."""
 
-STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost", 130: "interrupted"}
+STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost", 6: "slower", 130: "interrupted"}
 """By exit code."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.baseline.earlier import load_earlier
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
 from pipeline.messages import near
@@ -57,6 +58,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
     repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
     _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
+    _require_comparable(config)
     flags = tuple(build["kernel_flags"])
     return Described(
         workload_name=str(workload.get("name", "")),
@@ -101,6 +103,19 @@ def _require(section: str, check: Callable[[], object]) -> None:
         check()
     except (ConfigurationError, PlatformUnavailable) as error:
         raise type(error)(f"{section}.{error.args[0]}") from None
+
+
+def _require_comparable(config: Mapping[str, Any]) -> None:
+    """Says before anything runs what cannot be compared after it."""
+    path, threshold = config["compare"], config["compare_threshold"]
+    if threshold <= 0:
+        raise ConfigurationError(f"compare_threshold={threshold}: more than 0; 1.1 allows a run to take 10 % longer")
+    if path:
+        if config["stage"] not in ("plan", "execute", "verify", "report"):
+            raise ConfigurationError(
+                f"compare={path}: stage={config['stage']} measures nothing; stage=execute is the first"
+            )
+        load_earlier(path)
 
 
 def _count(workload: Mapping[str, Any], key: str, default: int, least: int) -> int:

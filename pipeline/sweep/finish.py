@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
+from pipeline.baseline.verdict import compare_sweep
 from pipeline.report.result import result_text
 from pipeline.sweep.page import write_page
-from pipeline.sweep.points import row_of, swept_keys
+from pipeline.sweep.points import row_of, swept_keys, values_of
 from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from pipeline.baseline.comparison import Comparison
     from pipeline.sweep.points import Point
 
 
@@ -28,25 +31,37 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig) -> int:
         config: the sweep's configuration.
 
     Returns:
-        The exit code of the sweep: the highest of its points.
+        The exit code of the sweep: the highest of its points; if all ended well, what the comparison says.
     """
     as_json = config.output.name == "json"
     keys = swept_keys(points)
-    rows = same_columns([row_of(point, keys) for point in points])
+    code = max(point.exit_code for point in points)
+    comparisons: Sequence[Comparison | None] = [None] * len(points)
+    errors: list[str] = []
+    compared = io.StringIO()
+    if config.compare:
+        documents = [(values_of(point, keys), point.result) for point in points]
+        slower, comparisons, errors = compare_sweep(documents, config.compare, config.compare_threshold, compared)
+        code = code or slower
+    pairs = list(zip(points, comparisons, strict=True))
+    rows = same_columns([row_of(point, keys, comparison) for point, comparison in pairs])
     write_csv(folder / "results.csv", rows)
     missing = write_parquet(folder / "results.parquet", rows)
-    write_page(folder / "sweep.html", points, keys)
+    write_page(folder / "sweep.html", pairs, keys)
     if as_json:
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
     else:
         print()
         write_table(rows, keys, sys.stdout)
+        sys.stdout.write(compared.getvalue())
         print(f"{'sweep':<12}{len(points)} points: {folder / 'sweep.html'}, results.csv and results.parquet")
     if missing:
         print(f"warning: {missing}", file=sys.stderr)
     for words in failures(points, keys):
         print(f"failed: {words}", file=sys.stderr)
-    return max(point.exit_code for point in points)
+    for words in errors:
+        print(f"error: {words}", file=sys.stderr)
+    return code
 
 
 def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
@@ -61,7 +76,7 @@ def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
 
 def _named(points: Sequence[Point], keys: Sequence[str]) -> str:
     first = points[0]
-    values = " ".join(f"{key}={first.values[key]}" for key in keys if key in first.values) or " ".join(first.overrides)
+    values = values_of(first, keys)
     where = f", see {first.folder}" if first.result else ""
     if len(points) > 1:
         numbers = ", ".join(str(point.number) for point in points if point.number is not None)

@@ -7,14 +7,17 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from pipeline.baseline.comparison import ratio_words
 from pipeline.report.files import write_atomically
 from pipeline.report.summary import duration
 from pipeline.sweep.chart import legend, svg
 from pipeline.sweep.curves import charts_of
+from pipeline.sweep.points import values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.baseline.comparison import Comparison
     from pipeline.sweep.chart import Chart
     from pipeline.sweep.points import Point
 
@@ -27,14 +30,15 @@ _TEMPLATE = """<!doctype html>
 """
 
 
-def write_page(path: Path, points: Sequence[Point], keys: Sequence[str]) -> None:
+def write_page(path: Path, pairs: Sequence[tuple[Point, Comparison | None]], keys: Sequence[str]) -> None:
     """Writes the page in one step; links lead to the points' own directories, relative to it.
 
     Args:
         path: of sweep.html.
-        points: at least one, each with its result read.
+        pairs: at least one point, each with its result read, and its comparison if there is one.
         keys: the swept keys.
     """
+    points = [point for point, _ in pairs]
     done = [point for point in points if point.result]
     first: Mapping[str, Any] = done[0].result if done else {}
     title = f"Sweep of {first.get('workload') or 'nothing that ran'}"
@@ -45,7 +49,7 @@ def write_page(path: Path, points: Sequence[Point], keys: Sequence[str]) -> None
         tiles=_tiles(points, keys),
         failures=_failures(points, keys),
         charts=_charts(charts_of(points, keys)),
-        table=_table(path.parent, points, keys),
+        table=_table(path.parent, pairs, keys),
         footer=_footer(first),
     )
     write_atomically(path, text.encode())
@@ -115,7 +119,7 @@ def _failures(points: Sequence[Point], keys: Sequence[str]) -> str:
     by_cause: dict[tuple[int, str], list[str]] = {}
     for point in points:
         if point.exit_code:
-            by_cause.setdefault((point.exit_code, point.error), []).append(_values(point, keys))
+            by_cause.setdefault((point.exit_code, point.error), []).append(values_of(point, keys))
     if not by_cause:
         return ""
     items = ""
@@ -125,21 +129,22 @@ def _failures(points: Sequence[Point], keys: Sequence[str]) -> str:
     return f'<section class="failures"><h2>What failed</h2><ul>{items}</ul></section>'
 
 
-def _values(point: Point, keys: Sequence[str]) -> str:
-    return " ".join(f"{key}={point.values[key]}" for key in keys if key in point.values) or " ".join(point.overrides)
-
-
-def _table(folder: Path, points: Sequence[Point], keys: Sequence[str]) -> str:
+def _table(folder: Path, pairs: Sequence[tuple[Point, Comparison | None]], keys: Sequence[str]) -> str:
+    points = [point for point, _ in pairs]
     best = _best(points)
-    heads = ["job", *keys, "status", "runs", "median", "middle half", "fastest", "slowest", "tasks"]
-    numeric = {"runs", "median", "middle half", "fastest", "slowest", "tasks"}
+    numeric = ["runs", "median", "middle half", "fastest", "slowest", "tasks"]
+    if any(comparison for _, comparison in pairs):
+        numeric += ["times as long as before"]
+    heads = ["job", *keys, "status", *numeric]
     head = "".join(f'<th class="{"n" if name in numeric else ""}">{escape(name)}</th>' for name in heads)
     slowest = max((_median(point) or 0.0 for point in points), default=0.0)
     rows = []
-    for point in points:
+    for point, comparison in pairs:
         kind = "bad" if point.exit_code else "best" if point is best else ""
         cells = [_job_link(folder, point), *(escape(point.values.get(key, "")) for key in keys), escape(point.status)]
         numbers = _numbers(point, slowest)
+        if len(numeric) > len(numbers):
+            numbers.append(_compared(comparison))
         row = "".join(f"<td>{cell}</td>" for cell in cells) + "".join(f'<td class="n">{cell}</td>' for cell in numbers)
         rows.append(f'<tr class="{kind}">{row}</tr>')
     body = "".join(rows)
@@ -155,6 +160,13 @@ def _numbers(point: Point, slowest: float) -> list[str]:
     bar = f'<i class="bar" style="width:{share:.1f}%"></i>{duration(middle)}'
     spread = f"{duration(low)} to {duration(high)}" if len(runs) > 1 else "-"
     return [str(len(runs)), bar, spread, duration(min(runs)), duration(max(runs)), str(point.result["tasks"]["count"])]
+
+
+def _compared(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return "-"
+    ratio, interval, word = ratio_words(comparison.ratio)
+    return f'<span class="{comparison.ratio.verdict}">{ratio} ({interval}) {word}</span>'
 
 
 def _job_link(folder: Path, point: Point) -> str:

@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.exit_codes import CONFIGURATION, WORKER_LOST
+
+if TYPE_CHECKING:
+    from pipeline.baseline.comparison import Comparison
 
 _RESULT = "result.json"
 
@@ -87,12 +90,18 @@ def swept_keys(points: Sequence[Point]) -> list[str]:
     return [key for key in keys if len({of_point.get(key) for of_point in values}) > 1]
 
 
-def row_of(point: Point, keys: Sequence[str]) -> dict[str, Any]:
+def values_of(point: Point, keys: Sequence[str]) -> str:
+    """A point's values of the swept keys, to name it; all that it overrides if nothing was swept."""
+    return " ".join(f"{key}={point.values[key]}" for key in keys if key in point.values) or " ".join(point.overrides)
+
+
+def row_of(point: Point, keys: Sequence[str], comparison: Comparison | None = None) -> dict[str, Any]:
     """What results.csv and results.parquet say of a point; durations are seconds. A figure that is not there is None.
 
     Args:
         point: with its result, if there is one.
         keys: the swept keys.
+        comparison: with an earlier run, if there is one.
     """
     result = point.result
     runs = result.get("measurements", {}).get("run_seconds", [])
@@ -115,6 +124,10 @@ def row_of(point: Point, keys: Sequence[str]) -> dict[str, Any]:
         "total_seconds": sum(stage["seconds"] for stage in result["stages"]) if result else None,
         "chips": point.chips if result else None,
     }
+    if comparison is not None:
+        ratio = comparison.ratio
+        row |= {"compared_ratio": ratio.ratio, "compared_low": ratio.low, "compared_high": ratio.high}
+        row |= {"compared_verdict": ratio.verdict, "compared_with": comparison.earlier.name}
     figures = (result.get("verification") or {}).get("figures", {})
     row |= {f"figure_{name}": value for name, value in figures.items()}
     row |= {f"hashid_{callable_['name']}": callable_["hashid"] for callable_ in result.get("callables", ())}

@@ -73,6 +73,23 @@ def test_the_commands_about_the_lock_do_what_the_page_says(tmp_path):
     assert "add: locked" in done.stderr
 
 
+def test_the_sweeps_and_the_comparison_do_what_the_page_says(tmp_path):
+    page = (ROOT / "docs" / "howto" / "sweep-and-compare.md").read_text()
+    commands = [block.split()[1:] for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL)]
+
+    def run(words):
+        given = [sys.executable, *words, f"store.path={tmp_path / 'store'}"]
+        return subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    monday, mistake, tuesday = map(run, commands)
+    assert monday.returncode == 0, monday.stderr
+    assert {"sweep.html", "results.csv", "0", "3"} <= {path.name for path in (tmp_path / "monday").iterdir()}
+    assert mistake.returncode == 1
+    assert "workload.size=-1: at least 1 element" in mistake.stderr
+    assert tuesday.returncode in (0, 6), tuesday.stderr  # whether ten times slower, only the machine knows
+    assert "ratio" in tuesday.stdout
+
+
 def test_every_error_is_in_the_reference():
     from runtime import errors
 

@@ -1,0 +1,153 @@
+"""Compares new runs with earlier ones: ratios with intervals, and what else is different between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pipeline.baseline.earlier import Measured, counterpart, differing_keys
+from pipeline.baseline.interval import LEAST_RUNS, Ratio, ratio_of_medians
+from pipeline.report.summary import duration, write_aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ERROR_RATE = 0.01
+"""How often something that did not change may be called slower or faster, over all comparisons of one command."""
+_WHOLE = "run"
+_NOT_THE_WORK = ("workload.repeat", "workload.warm_up")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure, then and now; durations are seconds."""
+
+    what: str
+    """``"run"`` for the whole run, else a callable, whose tasks' execution is compared."""
+    old: float
+    new: float
+    ratio: Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One new run against an earlier one."""
+
+    run: Measured
+    earlier: Measured
+    lines: Sequence[Line]
+    """The whole run first."""
+    different: Mapping[str, tuple[Any, Any]]
+    """What is not the same in both, then and now: keys of the configuration, callables, the machine."""
+
+    @property
+    def ratio(self) -> Ratio:
+        """Of the whole run."""
+        return self.lines[0].ratio
+
+    def document(self) -> dict[str, Any]:
+        """As ``comparison`` of result.json."""
+        return {
+            "with": self.earlier.name,
+            "lines": [
+                {
+                    "what": line.what,
+                    "old_seconds": line.old,
+                    "new_seconds": line.new,
+                    "ratio": line.ratio.ratio,
+                    "low": line.ratio.low,
+                    "high": line.ratio.high,
+                    "verdict": line.ratio.verdict,
+                }
+                for line in self.lines
+            ],
+            "different": {key: {"old": old, "new": new} for key, (old, new) in self.different.items()},
+        }
+
+
+def compare_runs(runs: Sequence[Measured], earlier: Sequence[Measured]) -> list[Comparison | None]:
+    """Compares each new run with its counterpart; None where there is none.
+
+    The intervals of all lines hold together with a confidence of 99 %: the more there are, the wider each is.
+    """
+    swept = [key for key in differing_keys(runs) if key not in _NOT_THE_WORK]
+    pairs = [(run, counterpart(run, swept, earlier)) for run in runs]
+    count = sum(1 + len(_common(run, old)) for run, old in pairs if old is not None)
+    confidence = 1 - _ERROR_RATE / max(1, count)
+    return [None if old is None else _compare(run, old, confidence) for run, old in pairs]
+
+
+def _common(run: Measured, old: Measured) -> list[str]:
+    """Callables that both measured; none if there is but one, whose tasks are the run."""
+    both = [name for name, series in run.execution_seconds.items() if series and old.execution_seconds.get(name)]
+    return both if len(run.execution_seconds) > 1 else []
+
+
+def _compare(run: Measured, old: Measured, confidence: float) -> Comparison:
+    series = [(_WHOLE, old.run_seconds, run.run_seconds)]
+    series += [(name, old.execution_seconds[name], run.execution_seconds[name]) for name in _common(run, old)]
+    lines = [
+        Line(what, _median(before), _median(now), ratio_of_medians(before, now, confidence))
+        for what, before, now in series
+    ]
+    different = {
+        key: (old.configuration.get(key), run.configuration.get(key))
+        for key in differing_keys([old, run])
+        if key not in _NOT_THE_WORK
+    }
+    for name in sorted({*old.hashids, *run.hashids}):
+        pair = old.hashids.get(name), run.hashids.get(name)
+        if pair[0] != pair[1]:
+            different[f"callable {name}"] = (_short(pair[0]), _short(pair[1]))
+    if old.machine != run.machine:
+        different["machine"] = (old.machine, run.machine)
+    return Comparison(run, old, lines, different)
+
+
+def _median(series: Sequence[float]) -> float:
+    ordered = sorted(series)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _short(hashid: str | None) -> str | None:
+    return hashid and hashid.removeprefix("sha256:")[:8]
+
+
+def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> None:
+    """Writes a line for each figure of each comparison, then what else is different, then what is missing.
+
+    Args:
+        named: comparisons with what to call their runs; empty for a run of its own.
+        out: where to.
+    """
+    compared = list(named)
+    rows: list[Sequence[str]] = [("compared", "what", "before", "now", "ratio", "interval", "")]
+    for name, comparison in compared:
+        for line in comparison.lines:
+            rows.append((name, line.what, duration(line.old), duration(line.new), *ratio_words(line.ratio)))
+    write_aligned(out, rows, 2)
+    common = set.intersection(*({(k, *map(str, v)) for k, v in c.different.items()} for _, c in compared))
+    for key, old, new in sorted(common):
+        out.write(f"{'different':<12}{key}: {old} before, {new} now\n")
+    if any(comparison.ratio.verdict == "unknown" for _, comparison in compared):
+        out.write(
+            f"{'unknown':<12}fewer than {LEAST_RUNS} measured runs on a side say nothing about noise: "
+            "workload.repeat=20, then and now\n"
+        )
+
+
+def ratio_words(ratio: Ratio) -> tuple[str, str, str]:
+    """A ratio, its interval and the verdict, for people; the verdict is empty where nothing can be told apart."""
+    interval = "-" if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
+    return (
+        f"{ratio.ratio:.3f}",
+        interval,
+        {"slower": "SLOWER", "faster": "faster", "unknown": "?"}.get(ratio.verdict, ""),
+    )
+
+
+def slower_than(comparisons: Iterable[Comparison | None], threshold: float) -> list[Comparison]:
+    """Those whose whole run surely takes more than ``threshold`` times as long as before."""
+    return [c for c in comparisons if c is not None and c.ratio.surely_above(threshold)]
