@@ -190,7 +190,9 @@ private:
     bool drain();               // under the lock; whether a task ended
     void expect_progress();     // under the lock: asks for the progress thread if it is needed
     void tell_stream_takers();  // under the lock
-    void after_progress();      // under the lock: tells waiters, asks for the progress thread if it is needed
+    void tell_parked_takers();  // under the lock
+    void make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
+    void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
 
     EngineOptions options_;
@@ -206,6 +208,7 @@ private:
     bool driving_ = false;                    // a caller drains; others sleep on changed_
     bool in_background_ = false;              // the driver is in take_ended(), and makes way
     std::uint32_t waiters_ = 0;               // callers in wait()
+    std::uint32_t parked_takers_ = 0;         // callers in take_ended() that have to be told when nobody drives
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     Scheduler scheduler_;
     Registrar registrar_;

@@ -1,5 +1,5 @@
 // Engine: waiting. Whoever waits, works: one waiting caller (the driver) drains all lanes; other callers sleep until it
-// hands over; the progress thread drains only while nobody waits and something could be released or taken. A thread
+// hands over; the progress thread drains only while nobody waits and something could be released. A thread
 // that takes the ended tasks of a stream drives in the background: while nobody else waits.
 #include <algorithm>
 #include <chrono>
@@ -14,6 +14,7 @@ namespace {
 // A signal that arrives between the caller's check and its sleep cannot interrupt that sleep; the caller then looks
 // again after this long. Ordinary wake-ups never depend on it.
 constexpr std::uint64_t kSignalSliceNs = 250'000'000;
+constexpr std::chrono::milliseconds kMoment(2);
 
 std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
     const std::uint64_t next = now_ns() + kSignalSliceNs;
@@ -122,6 +123,7 @@ Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool
     }
     --waiters_;
     after_progress();
+    tell_parked_takers();
     return outcome;
 }
 
@@ -135,8 +137,7 @@ std::vector<TaskPtr> Engine::take_ended(const RunPtr& stream) {
             break;
         }
         if (driving_ || waiters_ > 0) {
-            // The driver, or the progress thread after it, tells when there is something to take.
-            stream_changed_.wait(lock, done);
+            make_way(lock, done);
             continue;
         }
         in_background_ = true;
@@ -151,7 +152,25 @@ std::vector<TaskPtr> Engine::take_ended(const RunPtr& stream) {
     } else {
         expect_progress();
     }
+    tell_parked_takers();
     return ended;
+}
+
+// A caller that waits for something particular drives, and tells when there is something to take. Such waits often
+// follow each other closely: a taker that drove between two would have to be woken for the second. So it looks again
+// after a moment, and lies down until it is told that nobody drives if somebody still does.
+void Engine::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
+    if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
+        ++parked_takers_;
+        stream_changed_.wait(lock);
+        --parked_takers_;
+    }
+}
+
+void Engine::tell_parked_takers() {
+    if (parked_takers_ > 0 && waiters_ == 0) {
+        stream_changed_.notify_all();
+    }
 }
 
 void Engine::hand_over(const TaskPtr& task) {

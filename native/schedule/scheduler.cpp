@@ -48,7 +48,6 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     ++pending_;
     ++task->callable->in_flight;
     if (run->stream) {
-        ++stream_pending_;
         if (run->cancelled) {
             end(task, Code::cancelled, {});
         } else {
@@ -366,7 +365,6 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     if (run.stream) {
         run.outbox.push_back(task);
         stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox || run.finished();
-        --stream_pending_;
     } else if (code == Code::ok) {
         run.tasks[task->id].reset();
     } else if (code == Code::skipped) {

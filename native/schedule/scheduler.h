@@ -61,9 +61,8 @@ public:
 
     // Tasks that were accepted and have not ended.
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
-    // Whether a completion could release or dispatch something, or is to be taken from a stream: only then must
-    // somebody drain while nobody waits.
-    [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ + stream_pending_ > 0; }
+    // Whether a completion could release or dispatch something: only then must somebody drain while nobody waits.
+    [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
 
@@ -96,9 +95,8 @@ private:
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker
     std::vector<TaskPtr> poisoned_;  // work list of end()
     std::uint64_t pending_ = 0;
-    std::uint64_t blocked_ = 0;         // wait for predecessors
-    std::uint64_t queued_ = 0;          // wait for room in a lane
-    std::uint64_t stream_pending_ = 0;  // accepted in streams
+    std::uint64_t blocked_ = 0;  // wait for predecessors
+    std::uint64_t queued_ = 0;   // wait for room in a lane
     bool stream_moved_ = false;
     bool trace_;
 };

@@ -450,6 +450,28 @@ def test_a_finished_executor_leaves_no_thread_no_descriptor_and_no_process():
     assert wait_until(lambda: all(now <= then for now, then in zip(resources(), before, strict=True)))
 
 
+def switches(thread):
+    """How often a thread of this process went to sleep so far."""
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    return int(status.split("nonvoluntary_ctxt_switches")[0].split("voluntary_ctxt_switches:")[1])
+
+
+def test_the_thread_of_an_executor_sleeps_while_nothing_ends_and_mostly_while_others_wait():
+    with Executor(max_workers=1) as executor:
+        (own,) = [thread for thread in threading.enumerate() if thread.name == "callring-executor"]
+        executor.submit(functions.nothing).result()
+        slow = executor.submit(time.sleep, 1.0)
+        time.sleep(0.3)  # until it has settled down
+        before = switches(own)
+        time.sleep(0.5)
+        assert switches(own) == before
+        slow.result()
+        before = switches(own)
+        for _ in range(2000):
+            executor.submit(functions.nothing).result()
+        assert switches(own) - before < 1000  # now and then, not for every call
+
+
 # ---- beside others ---------------------------------------------------------------------------------------------------
 
 
