@@ -93,6 +93,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     }
     lock.unlock();
     pool_->set_new_arena_hook({});
+    supervisor_->stop();  // while it is still there for what was posted to it
     supervisor_.reset();
     lock.lock();
     for (const ChildPtr& child : scheduler_.children()) {

@@ -49,9 +49,11 @@ Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd command, Hooks h
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-Supervisor::~Supervisor() {
-    post([this] { stopping_ = true; });
-    thread_.join();
+void Supervisor::stop() {
+    if (thread_.joinable()) {
+        post([this] { stopping_ = true; });
+        thread_.join();
+    }
 }
 
 void Supervisor::control(int operation, int fd, Source source, Key key, std::uint32_t events) const {

@@ -37,10 +37,12 @@ public:
 
     // Starts the thread. `bell_event` stays the caller's.
     static Result<std::unique_ptr<Supervisor>> create(int bell_event, Hooks hooks);
-    // Stops the thread. Children must have ended.
-    ~Supervisor();
+    ~Supervisor() { stop(); }
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
+
+    // Stops the thread once it has done what was posted; then nothing is called any more. Children must have ended.
+    void stop();
 
     // Runs `work` on the progress thread and waits for it. Never call it from that thread.
     void run(std::function<void()> work);

@@ -1,3 +1,4 @@
+import contextlib
 import gc
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime import TaskArgs, Worker, WorkerOptions
-from runtime.errors import ConfigurationError, PlatformUnavailable, WorkerClosed
+from runtime.errors import ConfigurationError, PlatformUnavailable, StartError, WorkerClosed
 from tests.contract.conftest import descendants, wait_until
 
 
@@ -77,7 +78,7 @@ def test_a_forgotten_worker_leaves_nothing():
         ({"chips": 1, "sub_workers": -2}, "sub_workers=-2"),
         ({"chips": 1, "device_ids": [0]}, "not both"),
         ({"device_ids": [1, 1]}, "distinct"),
-        ({"level": 4, "chips": 1}, "level=4"),
+        ({"level": 4, "chips": 1}, "chips=1: a level 4"),
         ({"level": 2, "chips": 2}, "exactly one chip"),
         ({"chips": 1, "platform": "a9"}, "a2a3sim"),
         ({"chips": True}, "chips=True"),
@@ -98,6 +99,14 @@ def test_an_unknown_keyword_is_refused():
 def test_a_real_platform_says_what_is_missing():
     with pytest.raises(PlatformUnavailable, match=r"CANN.*a2a3sim"):
         Worker(chips=1, platform="a2a3")
+
+
+def test_a_start_may_run_out_of_time_at_any_moment_and_leaves_nothing():
+    before = descendants()
+    for milliseconds in range(5, 105, 5):
+        with contextlib.suppress(StartError):
+            Worker(chips=1, sub_workers=2, options=WorkerOptions(start_timeout=milliseconds / 1000)).init().close()
+    assert wait_until(lambda: not descendants() - before)
 
 
 @pytest.mark.parametrize("options", [{"lane_capacity": 3}, {"arena_bytes": 1}, {"start_timeout": 0}])

@@ -4,6 +4,7 @@ The payloads are altered in the parent, before they are sealed: below the public
 """
 
 import os
+import re
 import socket
 import struct
 from pathlib import Path
@@ -17,6 +18,8 @@ from runtime.errors import CallringError
 from runtime.serialize import serialize
 
 OK = _core.CODES["ok"]
+LAYOUT = (Path(__file__).parent.parent.parent / "native" / "lane" / "layout.h").read_text()
+LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", LAYOUT)[1])
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +189,7 @@ def test_a_digest_that_is_not_installed_fails_its_task_with_hashid_and_child(chi
     with Worker(chips=1) as worker:
         handle = worker.register(chip["sleep_ms"])
         # The child is told to forget it behind its parent's back; its answer is one that nobody asked for.
-        header = struct.pack("<IIIIQQII", 0x43524C43, 2, 4, 0, 2**63, 1, 1, 0)
+        header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, 4, 0, 2**63, 1, 1, 0)
         digest = identity.hashid_to_digest(handle.hashid)
         for end in control_sockets():  # those of other Workers have nothing to forget
             end.send(header + digest)
