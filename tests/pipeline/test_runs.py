@@ -4,6 +4,8 @@ import gzip
 import json
 import shutil
 
+from tests.report.test_page import data_of
+
 from .conftest import FIXTURES, PROJECT, Command
 
 SMALL = ("workload=vector_add", "workload.size=4096")
@@ -47,6 +49,9 @@ def test_a_run_leaves_its_result_its_trace_and_its_log(command):
     assert names == ["describe", "build", "load", "start", "register", "execute", "verify"]
     events = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))["traceEvents"]
     assert [event for event in events if event["ph"] == "X"]
+    page = data_of((done.folder / "run" / "report.html").read_text())
+    assert page["result"] == result
+    assert page["timeline"]["total_tasks"] == 2
     log = (done.folder / "run" / "run.log").read_text()
     assert "registered  add" in log
     assert done.out.startswith(log)

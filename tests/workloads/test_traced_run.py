@@ -6,10 +6,12 @@ import time
 
 import pytest
 
+from pipeline.report.critical_path import critical_path
 from pipeline.report.statistics import task_statistics
 from pipeline.report.trace import Processes, chrome_trace
 from pipeline.workloads.mlp_digits import MlpDigits
 from runtime import Worker, WorkerOptions
+from tests.report.trace_format import flow_slices, violations
 
 CHIPS, SUB_WORKERS, ROUNDS = 3, 1, 15
 
@@ -62,6 +64,38 @@ def test_the_document_has_a_lane_for_each_child_that_worked_and_no_two_tasks_of_
     assert lanes.keys() == {child.pid for child in processes.children}
     for spans in lanes.values():
         assert all(end <= begin + 1e-6 for (_, end), (begin, _) in itertools.pairwise(spans))
+
+
+def test_every_task_was_dispatched_and_complete_around_its_execution(traced):
+    trace, _, _, (begin, end) = traced
+    for task in trace.tasks:
+        assert begin <= task.submit_ns <= task.dispatch_ns <= task.begin_ns
+        assert task.end_ns <= task.complete_ns <= end
+
+
+def test_what_a_task_waited_for_ended_before_it_began(traced):
+    trace, _, _, _ = traced
+    tasks = {(t.run, t.task): t for t in trace.tasks}
+    assert any(task.waited_for for task in trace.tasks)
+    for task in trace.tasks:
+        for earlier in task.waited_for:
+            assert tasks[task.run, earlier].end_ns <= task.begin_ns
+
+
+def test_the_document_keeps_the_rules_of_the_format_and_every_flow_leads_through_its_task(traced):
+    trace, processes, names, _ = traced
+    document = chrome_trace(trace, processes, names, {})
+    assert violations(document) == []
+    ways = [[slice_["cat"] for _, slice_ in bound] for bound in flow_slices(document).values()]
+    assert len(ways) == len(trace.tasks)
+    assert all(way[:2] + way[3:] == ["submit", "dispatch", "complete"] for way in ways)
+
+
+def test_the_critical_path_explains_the_whole_run(traced):
+    trace, _, _, _ = traced
+    path = critical_path(trace.tasks)
+    whole = max(t.complete_ns for t in trace.tasks) - min(t.submit_ns for t in trace.tasks)
+    assert sum(segment.end_ns - segment.begin_ns for segment in path) == whole
 
 
 def test_statistics_count_every_callable(traced):
