@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
+from pipeline.interrupts import remembered
 from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
 
@@ -55,6 +56,7 @@ def run_job(config: DictConfig) -> int:
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
     lock_file = choose_lock_file(values["lock_file"], _users_config_folders(), Path(runtime.cwd))
+    _search_users_modules()
     job = Job(
         values,
         _config_folders(),
@@ -73,6 +75,15 @@ def run_job(config: DictConfig) -> int:
     return code
 
 
+def _search_users_modules() -> None:
+    """Lets Python targets be found where the user's sources are: beside the configs, and where the command started.
+
+    ``python -m`` searches the current folder first anyway; the console script would not.
+    """
+    users = [place for folder in _users_config_folders() for place in (folder.resolve(), folder.resolve().parent)]
+    sys.path += [str(place) for place in (Path.cwd(), *users) if str(place) not in sys.path]
+
+
 def _config_folders() -> list[Path]:
     """The folders from which configs came, the user's first, each with its parent: sources are relative to them."""
     return [place for folder in (*_users_config_folders(), CONF) for place in (folder, folder.resolve().parent)]
@@ -84,14 +95,22 @@ def _users_config_folders() -> list[Path]:
     return [Path(source.path) for source in sources if source.schema == "file" and Path(source.path) != CONF]
 
 
-def main() -> int:
-    """Runs the command line. Returns the exit code; of a sweep, the highest of its jobs."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line. Returns the exit code; of a sweep, the highest of its jobs.
+
+    Args:
+        arguments: what follows the program's name; None: those of this process.
+    """
+    if arguments is not None:
+        with _command_line(arguments):
+            return main()
+    outcome.codes.clear()
     register_schema()
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        with _plan_leaves_nothing():
+        with _plan_leaves_nothing(), remembered():
             application()
     except KeyboardInterrupt:
         return 130
@@ -99,7 +118,7 @@ def main() -> int:
         # argparse has said what is wrong, and exits with 2, which means nothing here.
         return 1 if usage.code else 0
     except Exception as error:
-        if not type(error).__module__.startswith(("hydra", "omegaconf")):
+        if not _said_by_hydra(error):
             raise
         _say(error)
         return 1
@@ -112,13 +131,30 @@ def _plan_leaves_nothing() -> Iterator[None]:
     if "stage=plan" not in sys.argv[1:]:
         yield
         return
-    given = sys.argv[:]
     with tempfile.TemporaryDirectory(prefix="callring-plan-") as folder:
-        sys.argv += [f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]
-        try:
+        places = [f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]
+        with _command_line([*sys.argv[1:], *places]):
             yield
-        finally:
-            sys.argv[:] = given
+
+
+@contextlib.contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    """Gives Hydra, which reads the command line of its process, another one."""
+    given = sys.argv[:]
+    sys.argv[1:] = arguments
+    try:
+        yield
+    finally:
+        sys.argv[:] = given
+
+
+def _said_by_hydra(error: BaseException) -> bool:
+    """Whether the configuration was refused by Hydra, or by what it reads configurations with."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    places = (type(error).__module__, trace.tb_frame.f_globals.get("__name__", "") if trace else "")
+    return any(place.partition(".")[0] in ("hydra", "omegaconf", "yaml") for place in places)
 
 
 def explain_error(error: Exception) -> str:

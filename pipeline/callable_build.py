@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.store import Store, digest_of
 from runtime.chip_callable import ChipCallable
-from runtime.errors import BlobError, CompileError, SignatureMismatch
+from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
 from runtime.spawning import core_folder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class CallableBuilder:
             said = f"workload.callables.{spec.name}: {error.args[0]}"
             fields = {name: getattr(error, name) for name in ("output", "source")}
             raise CompileError(said, **fields) from None
-        except (SignatureMismatch, BlobError) as error:
+        except (SignatureMismatch, BlobError, ConfigurationError) as error:
             raise type(error)(f"workload.callables.{spec.name}: {error.args[0]}") from None
 
     def headers(self, spec: ChipSpec) -> list[list[str]]:

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.interrupts import check
 from pipeline.report.record import Action, StageRecord
 from pipeline.report.summary import duration
 
@@ -37,7 +38,8 @@ class Console:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times one stage and collects its actions, also when it fails."""
+        """Times one stage and collects its actions, also when it fails. Raises KeyboardInterrupt if one came before."""
+        check()
         self._actions = []
         begin = time.perf_counter()
         try:

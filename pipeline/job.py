@@ -18,6 +18,7 @@ from pipeline import core_build
 from pipeline.baseline.verdict import compare_result
 from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
+from pipeline.interrupts import remembered
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.page import report_page, write_page
@@ -301,7 +302,8 @@ def main() -> int:
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
     plain: dict[str, Any] = {str(key): value for key, value in config.items()}
     try:
-        return Job(plain, folders, output, lock_file, overrides=overrides, in_sweep=in_sweep).run()
+        with remembered():
+            return Job(plain, folders, output, lock_file, overrides=overrides, in_sweep=in_sweep).run()
     except KeyboardInterrupt:
         return 130
 

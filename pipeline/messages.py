@@ -7,11 +7,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from pipeline.schema import ChipCallableConfig, PythonCallableConfig
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = ("topology",)
+_ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.sizes", "workload.verify")
+"""What any workload may have, also one that leaves it out."""
+_MANY = 8
+"""Of more options than these, the nearest is enough."""
 _KINDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
 
 
@@ -24,13 +29,23 @@ def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) 
         keys: dotted keys of the schema, for suggestions.
     """
     texts = _texts(error)
+    unread = getattr(error, "override", None)
+    if isinstance(unread, str):
+        return _unread(unread)
+    ambiguous = re.match(r"Ambiguous value for argument '([^=]+)=(.*)'", texts[0])
+    if ambiguous:
+        key, values = ambiguous.groups()
+        return f"{key}={values}: several values: -m sweeps over them, and {key}=[{values}] is a list"
+    if texts[0].startswith("Config group override must be"):
+        return "a group of configs cannot be null: choose one of its options"
     first = texts[0].splitlines()[0] if texts[0] else type(error).__name__
     for text in texts:
-        message = _no_option(text, folders) or _not_in_defaults(text, folders)
+        message = _no_option(text, folders) or _not_in_defaults(text, folders) or _said_of_a_file(text)
         if message:
             return message
+    known = [*keys, *workload_keys(folders), *groups(folders)]
     for text in texts:
-        message = _unknown_key(text, first, [*keys, *workload_keys(folders), *groups(folders)])
+        message = _unknown_key(text, first, known)
         if message:
             return message
     for text in texts:
@@ -51,10 +66,23 @@ def options(folders: Iterable[Path], group: str) -> list[str]:
 
 
 def workload_keys(folders: Iterable[Path]) -> list[str]:
-    """The keys that the workloads set."""
-    files = [file for folder in folders for file in (folder / "workload").glob("*.yaml")]
-    names = {match[1] for file in files for match in re.finditer(r"^(\w+):", file.read_text(), re.MULTILINE)}
-    return sorted(f"workload.{name}" for name in names - {"defaults"})
+    """The keys that the workloads set, dotted; files that cannot be read have none."""
+    import yaml
+
+    keys: set[str] = set()
+    for file in (file for folder in folders for file in (folder / "workload").glob("*.yaml")):
+        try:
+            keys |= set(_dotted(yaml.safe_load(file.read_text()), "workload."))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+    return sorted(key for key in keys if not key.startswith("workload.defaults"))
+
+
+def _dotted(value: Any, prefix: str) -> Iterable[str]:
+    """The keys of nested mappings, each with those before it."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield f"{prefix}{key}"
+        yield from _dotted(inner, f"{prefix}{key}.")
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -81,7 +109,28 @@ def _no_option(text: str, folders: Sequence[Path]) -> str | None:
     known = options(folders, group)
     if not known and group not in groups(folders):
         return f"{group}={option}: no such config group{near(group, groups(folders))}"
-    return f"{group}={option}: no such option{near(option, known)} (known are {', '.join(known) or 'none'})"
+    hint = near(option, known)
+    all_known = f" (known are {', '.join(known) or 'none'})"
+    return f"{group}={option}: no such option{hint}{all_known if len(known) <= _MANY or not hint else ''}"
+
+
+def _unread(override: str) -> str:
+    """What Hydra's grammar cannot read."""
+    key, equals, _ = override.partition("=")
+    if not equals and not override.startswith("~"):
+        return f"{override}: give key=value"
+    return f"{override}: cannot be read; quote values with special characters: {key}='\"...\"' in a shell"
+
+
+def _said_of_a_file(text: str) -> str | None:
+    """What the parser of YAML says of a file, in one line."""
+    place = re.search(r'in "([^"]+)", line (\d+)', text)
+    if not place:
+        return None
+    places = re.findall(r'in "[^"]+", line (\d+), column (\d+)', text)
+    said = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith('in "')]
+    line, column = places[-1]
+    return f"{Path(place[1]).name}: line {line}, column {column}: {', '.join(said)}"
 
 
 def _not_in_defaults(text: str, folders: Sequence[Path]) -> str | None:
@@ -104,15 +153,19 @@ def _not_in_defaults(text: str, folders: Sequence[Path]) -> str | None:
 
 
 def _unknown_key(text: str, first: str, known: list[str]) -> str | None:
-    unknown = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')", text)
+    unknown = re.search(r"Key '([^']+)' (?:is not in struct|not in '\w+')", text) or re.search(
+        r"delete from config. '([^']+)' does not exist", text
+    )
     if not unknown:
         return None
     full = re.search(r"full_key: (\S+)", text)
-    wanted = re.search(r"Could not override '([^']+)'", first)
+    wanted = re.search(r"Could not override '([^']+)'", first) or re.search(r"delete from config. '([^']+)'", first)
     name = wanted[1] if wanted else full[1] if full else unknown[1]
     where = re.match(r"(In '[^']+'): ", first)
     if re.fullmatch(r"workload\.callables\.\w+\.\w+", name) and name.rpartition(".")[2] in _CALLABLE_KEYS:
         return f"{name}: it has no value to replace, so it is added: write +{name}=..."
+    if name in _ADDED_TO_WORKLOADS:
+        return f"{name}: this workload leaves it out, so it is added: write +{name}=..."
     known = [key for key in known if key.count(".") == name.count(".")]
     if name in known:
         return f"{name}: not a key of what was chosen, though another option of {name.partition('.')[0]} has it"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipeline.lock.differences import Difference
     from pipeline.lock.document import LockedCallable
     from pipeline.lock.file import LockFile
+    from pipeline.topology import Level
     from pipeline.workloads.base import Verification, Workload
     from runtime import CallableHandle, ChipCallable, RunHandle, Worker
 
@@ -68,8 +69,8 @@ class Described:
     declared_python_callables: tuple[PythonSpec, ...]
     """All; a lock holds for every topology."""
     topology: str
-    chips: int
-    sub_workers: int
+    tree: Level
+    """The Workers; the root is what runs the workload."""
     platform: str
     runtime: str
     target: str
@@ -82,6 +83,16 @@ class Described:
     lock: str
     """``"off"``, ``"write"`` or ``"check"``."""
     lock_file: LockFile
+
+    @property
+    def chips(self) -> int:
+        """Of the Worker that runs the workload."""
+        return self.tree.chips
+
+    @property
+    def sub_workers(self) -> int:
+        """Likewise."""
+        return self.tree.sub_workers
 
 
 @dataclass(frozen=True, slots=True)

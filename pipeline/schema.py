@@ -47,7 +47,7 @@ class TopologyConfig:
     chips: int = 1
     sub_workers: int = 0
     children: list[Any] = field(default_factory=list)
-    """Levels below, each like this one; for level 4 and up."""
+    """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Config:
     python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
     """Package prefixes from which Python targets may come."""
     workload: Any = None
-    """A program, its callables and its settings; validated by the describe stage and the program."""
+    """What runs: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
 
 
 @dataclass

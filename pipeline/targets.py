@@ -5,10 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.messages import near
 from runtime.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Where what a config names is looked for."""
+
+    folders: Sequence[Path]
+    """For files, in order."""
+    packages: Sequence[str]
+    """Package prefixes that Python targets may come from."""
 
 
 def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:

@@ -11,18 +11,21 @@ from pipeline.baseline.earlier import load_earlier
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
 from pipeline.messages import near
-from pipeline.model import Described
+from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
 from pipeline.store import default_store
-from pipeline.targets import resolve_target
+from pipeline.targets import Lookup, resolve_target
+from pipeline.topology import CHIP_LEVEL, Level, parse_topology
 from pipeline.workloads.base import Workload
+from pipeline.workloads.declared.mapping import mapping
+from pipeline.workloads.declared.program import KEYS as DECLARED_KEYS
+from pipeline.workloads.declared.program import Declared
 from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
 
 _WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up")
 _SANITIZERS = ("", "address", "undefined", "thread")
-_NODE_LEVEL = 3
 
 
 def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: LockFile) -> Described:
@@ -39,7 +42,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     """
     _require_known_keys(config, Config, "")
     topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
-    chips, sub_workers = _topology(topology)
+    tree = _runnable(parse_topology(topology))
     _require("target", lambda: require_platform(target["platform"]))
     _require("worker", lambda: WorkerOptions(**config["worker"]))
     if build["sanitizer"] not in _SANITIZERS:
@@ -47,14 +50,8 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     if not isinstance(workload, Mapping):
         raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
     packages = config["python_packages"]
-    program = resolve_target(str(workload.get("program", "")), "workload.program", packages)
-    if not (isinstance(program, type) and issubclass(program, Workload)):
-        raise ConfigurationError(
-            f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
-        )
-    settings = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
-    made: Workload[Any] = program(settings, tuple(range(chips)), sub_workers)
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
+    made = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
     repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
     _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
@@ -66,11 +63,10 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
         warm_up=warm_up,
         repeat=repeat,
         chip_callables=chip_callables,
-        python_callables=python_callables if sub_workers else (),
+        python_callables=python_callables if tree.sub_workers else (),
         declared_python_callables=python_callables,
         topology=topology["name"],
-        chips=chips,
-        sub_workers=sub_workers,
+        tree=tree,
         platform=target["platform"],
         runtime=target["runtime"],
         target=target["name"],
@@ -78,7 +74,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
         cmake_build_type=build["cmake_build_type"],
         sanitizer=build["sanitizer"],
         kernel_flags=flags,
-        store=Path(config["store"]["path"]).expanduser().resolve() if config["store"]["path"] else default_store(),
+        store=_store(config["store"]["path"]),
         worker_options=dict(config["worker"]),
         lock=config["lock"],
         lock_file=lock_file,
@@ -136,18 +132,43 @@ def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
         raise ConfigurationError(f"workload.name: missing; lock={lock} keeps callables under it")
 
 
-def _topology(topology: Mapping[str, Any]) -> tuple[int, int]:
-    level, chips, sub_workers = topology["level"], topology["chips"], topology["sub_workers"]
-    if level != _NODE_LEVEL or topology["children"]:
+def _runnable(tree: Level) -> Level:
+    if tree.level != CHIP_LEVEL:
         raise ConfigurationError(
-            f"topology.level={level}: must be {_NODE_LEVEL}, the level of chips and sub-workers, without children "
-            f"(topology.chips={chips}, topology.children={topology['children']!r})"
+            f"topology.level={tree.level}: workloads run on one node, level {CHIP_LEVEL}; "
+            "choose a topology of that level, for instance +topology=node"
         )
-    if chips < 1:
-        raise ConfigurationError(f"topology.chips={chips}: at least 1; workloads run on chips")
-    if sub_workers < 0:
-        raise ConfigurationError(f"topology.sub_workers={sub_workers}: 0 or more")
-    return chips, sub_workers
+    return tree
+
+
+def _program(
+    workload: Mapping[str, Any],
+    tree: Level,
+    chip_callables: Sequence[ChipSpec],
+    python_callables: Sequence[PythonSpec],
+    lookup: Lookup,
+) -> Workload[Any]:
+    """The program that the workload names, or the one that it declares."""
+    rest = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
+    if not workload.get("program"):
+        mapping(rest, "workload", DECLARED_KEYS)
+        if not rest:
+            raise ConfigurationError("workload.program: missing; name one, or declare tensors and tasks")
+        return Declared(rest, tree, chip_callables, python_callables, lookup)
+    program = resolve_target(str(workload["program"]), "workload.program", lookup.packages)
+    if not (isinstance(program, type) and issubclass(program, Workload)):
+        raise ConfigurationError(
+            f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
+        )
+    made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
+    return made
+
+
+def _store(path: str) -> Path:
+    folder = Path(path).expanduser().resolve() if path else default_store()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"store.path={path!r}: {folder.name} is a file; the store is a folder")
+    return folder
 
 
 def _require_callables(workload: Workload[Any], chips: set[str], pythons: set[str]) -> None:

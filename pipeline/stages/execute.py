@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from pipeline.interrupts import check
 from pipeline.model import Executed, Registered
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ def execute(registered: Registered, console: Console) -> Executed:
     worker = registered.started.worker
     described = registered.started.built.described
     described.workload.prepare(worker)
+    check()
     runs = []
     durations = []
     for number in range(described.warm_up + described.repeat):

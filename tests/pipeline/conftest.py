@@ -1,5 +1,10 @@
-"""Runs the real command in processes of its own, with a store of the test session and in a folder of each test."""
+"""Runs the real command with a store of the test session and in a folder of each test.
 
+In a process of its own (``command``), or where only what it says and leaves matters, in this one (``inside``).
+"""
+
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from pipeline import app
 
 PROJECT = Path(__file__).resolve().parents[2]
 FIXTURES = Path(__file__).resolve().parent / "fixtures"
@@ -62,6 +69,24 @@ def command(tmp_path, session_store):
     folder = tmp_path / "here"
     folder.mkdir()
     return Command(folder, session_store)
+
+
+@pytest.fixture
+def inside(tmp_path, session_store, monkeypatch):
+    """The application in this process: as ``command``, without the time that a process takes to start."""
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("CALLRING_STORE", str(session_store))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(FIXTURES)])
+
+    def run(*arguments):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = app.main(arguments)
+        return Done(code, out.getvalue(), err.getvalue(), folder)
+
+    return run
 
 
 @pytest.fixture

@@ -58,9 +58,21 @@ def test_a_run_leaves_its_result_its_trace_and_its_log(command):
     assert done.err == ""
 
 
+def test_the_main_job_is_verified_on_eight_chips(command):
+    done = command("+topology=chip8", "hydra.run.dir=run")
+    result = result_of(done)
+    assert (result["workload"], result["topology"], result["target"]) == ("mlp_digits", "chip8", "a2a3sim")
+    assert result["verification"]["figures"]["accuracy"] >= 0.95
+    assert result["tasks"]["count"] == 225
+    trace = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))
+    names = {e["args"]["name"] for e in trace["traceEvents"] if e["name"] == "process_name"}
+    assert names == {"parent", *(f"chip {i}" for i in range(8))}
+
+
 def test_a_node_registers_the_python_callables_too(command):
     result = result_of(command("+topology=node", "hydra.run.dir=run"))
     kinds = {entry["name"]: entry["target_namespace"] for entry in result["callables"]}
+    assert result["verification"]["figures"]["classified_by"] == "sub-workers"
     assert kinds == {"shard": "LOCAL_CHIP", "join": "LOCAL_CHIP", "classify": "LOCAL_PYTHON"}
 
 

@@ -1,0 +1,136 @@
+"""What a declared workload expects of its tensors: files, or a golden function of the inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.compare import DEFAULT_TOLERANCES, EXACT, Tolerance, compare
+from pipeline.targets import Lookup, resolve_target
+from pipeline.workloads.base import Verification
+from pipeline.workloads.declared.mapping import mapping, named, number
+from pipeline.workloads.declared.tensors import DeclaredTensor, declare_tensors
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_KEYS = ("golden", "expected", "tolerance")
+_TOLERANCES = ("relative", "absolute")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How the outcome is verified."""
+
+    key: str
+    golden: Callable[..., Mapping[str, npt.NDArray[Any]]] | None
+    """Called with the tensors' first contents by name and the sizes; gives what is expected, by name."""
+    files: Mapping[str, DeclaredTensor]
+    relative: float | None
+    absolute: float | None
+
+    def verify(
+        self,
+        tensors: Mapping[str, DeclaredTensor],
+        sizes: Mapping[str, float],
+        actual: Mapping[str, npt.NDArray[Any]],
+    ) -> Verification:
+        """Compares every tensor of which something is expected.
+
+        Raises:
+            ConfigurationError: the golden function gave something that cannot be compared.
+        """
+        expected = {name: file.content() for name, file in self.files.items()}
+        if self.golden is not None:
+            expected |= self._golden(self.golden, tensors, sizes)
+        figures: dict[str, int | float | str] = {}
+        said = []
+        passed = True
+        for name, want in expected.items():
+            if np.shape(want) != actual[name].shape:
+                raise ConfigurationError(
+                    f"{self.key}.golden: gave shape {list(np.shape(want))} for {name}, whose shape is "
+                    f"{list(actual[name].shape)}"
+                )
+            outcome = compare(actual[name], np.asarray(want), self._tolerance(actual[name].dtype))
+            passed = passed and outcome.passed
+            figures[f"{name}.max_abs_error"] = outcome.max_abs_error
+            said.append(f"{name}: {outcome.message}")
+        return Verification(passed, figures, "; ".join(said))
+
+    def _golden(
+        self,
+        golden: Callable[..., Mapping[str, npt.NDArray[Any]]],
+        tensors: Mapping[str, DeclaredTensor],
+        sizes: Mapping[str, float],
+    ) -> dict[str, npt.NDArray[Any]]:
+        given = golden({name: tensor.content() for name, tensor in tensors.items()}, dict(sizes))
+        if not isinstance(given, Mapping) or not given or not set(given) <= set(tensors):
+            known = ", ".join(tensors)
+            raise ConfigurationError(f"{self.key}.golden: must return a dict of arrays by tensor ({known})")
+        return dict(given)
+
+    def _tolerance(self, dtype: np.dtype[Any]) -> Tolerance:
+        default = DEFAULT_TOLERANCES.get(dtype, EXACT)
+        return Tolerance(
+            default.relative if self.relative is None else self.relative,
+            default.absolute if self.absolute is None else self.absolute,
+        )
+
+
+def declare_expected(
+    config: object,
+    key: str,
+    tensors: Mapping[str, DeclaredTensor],
+    lookup: Lookup,
+) -> Expected:
+    """What ``verify`` declares.
+
+    Args:
+        config: ``golden``, a target ``module:function``; ``expected``, files by tensor; ``tolerance``, relative and
+            absolute (default: by dtype, see pipeline.compare).
+        key: of the config, for messages.
+        tensors: by name.
+        lookup: where files and targets are looked for.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+    """
+    given = mapping(config, key, _KEYS)
+    tolerance = mapping(given.get("tolerance", {}), f"{key}.tolerance", _TOLERANCES)
+    numbers = [
+        number(tolerance[name], f"{key}.tolerance.{name}") if name in tolerance else None for name in _TOLERANCES
+    ]
+    files = _files(given.get("expected", {}), f"{key}.expected", tensors, lookup.folders)
+    golden = None
+    if "golden" in given:
+        golden = resolve_target(str(given["golden"]), f"{key}.golden", lookup.packages)
+        if not callable(golden):
+            raise ConfigurationError(f"{key}.golden={given['golden']!r}: not callable")
+    if golden is None and not files:
+        raise ConfigurationError(f"{key}: give golden (module:function) or expected (files by tensor)")
+    return Expected(key, golden, files, *numbers)
+
+
+def _files(
+    config: object, key: str, tensors: Mapping[str, DeclaredTensor], folders: Sequence[Path]
+) -> dict[str, DeclaredTensor]:
+    given = named(config, key, "files .npy or .npz")
+    for name in given:
+        if name not in tensors:
+            known = ", ".join(tensors) or "none"
+            raise ConfigurationError(f"{key}.{name}: no such tensor; declared are {known}")
+    as_tensors = {
+        name: {"fill": file, "shape": list(tensors[name].shape)} if isinstance(file, str) else file
+        for name, file in given.items()
+    }
+    files = declare_tensors(as_tensors, key, {}, folders)
+    for name, file in files.items():
+        if file.file is None:
+            raise ConfigurationError(f"{key}.{name}={given[name]!r}: a file .npy or .npz")
+    return files

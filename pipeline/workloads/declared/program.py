@@ -1,0 +1,171 @@
+"""The program behind a workload that a config declares: makes its tensors, submits its tasks, compares the outcome."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.targets import Lookup, resolve_target
+from pipeline.topology import Level
+from pipeline.workloads.base import Verification, Workload
+from pipeline.workloads.declared.expected import Expected, declare_expected
+from pipeline.workloads.declared.expressions import parse_expression
+from pipeline.workloads.declared.mapping import named
+from pipeline.workloads.declared.tasks import DeclaredTask, Surroundings, declare_tasks
+from pipeline.workloads.declared.tensors import declare_tensors
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pipeline.model import ChipSpec, PythonSpec
+    from runtime import CallableHandle, Orchestrator, TaskArgs, Tensor, Worker
+
+KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")
+"""What a declared workload has instead of ``program`` and its settings."""
+_OWN = ("chips", "sub_workers")
+_TAG_NAMES = {"in": "INPUT", "out": "OUTPUT", "inout": "INOUT", "out_existing": "OUTPUT_EXISTING", "no_dep": "NO_DEP"}
+_KEEPS_CONTENT = ("inout", "out_existing", "no_dep")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an orchestration function is given beside tensors and handles."""
+
+    chips: tuple[int, ...]
+    """Ids of the chips."""
+    sub_workers: int
+    sizes: Mapping[str, float]
+    """The workload's sizes by name."""
+
+
+class Declared(Workload[None]):
+    """A workload that a config declares.
+
+    Args:
+        config: the keys of KEYS, as composed.
+        tree: the node that it runs on.
+        chip_specs: the workload's chip callables.
+        python_specs: its Python callables.
+        lookup: where files and Python targets are looked for.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+    """
+
+    chip_callables = ()
+    """None that it must have: tasks name theirs, and are refused if the workload does not have them."""
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        tree: Level,
+        chip_specs: Sequence[ChipSpec],
+        python_specs: Sequence[PythonSpec],
+        lookup: Lookup,
+    ) -> None:
+        self.chips = tuple(range(tree.chips))
+        self.sub_workers = tree.sub_workers
+        own: dict[str, float] = {"chips": tree.chips, "sub_workers": tree.sub_workers}
+        self._sizes = _sizes(config.get("sizes") or {}, own)
+        self._declared = declare_tensors(config.get("tensors") or {}, "workload.tensors", self._sizes, lookup.folders)
+        self._tasks: list[DeclaredTask] = []
+        self._orchestration: Callable[..., object] | None = None
+        if ("tasks" in config) == ("orchestration" in config):
+            both = "not both" if "tasks" in config else "not neither"
+            raise ConfigurationError(f"workload: give tasks or orchestration (module:function), {both}")
+        if "tasks" in config:
+            signatures = {spec.name: spec.signature for spec in chip_specs}
+            names = tuple(spec.name for spec in python_specs)
+            around = Surroundings(self.chips, self.sub_workers, self._sizes, self._declared, signatures, names)
+            self._tasks = declare_tasks(config["tasks"], "workload.tasks", around)
+        else:
+            self._orchestration = _orchestration(str(config["orchestration"]), lookup.packages)
+        verify = config.get("verify")
+        self._expected: Expected | None = None
+        if verify is not None:
+            self._expected = declare_expected(verify, "workload.verify", self._declared, lookup)
+        self._refilled = self._to_refill()
+        self._used = False
+
+    @property
+    def _context(self) -> Context:
+        return Context(self.chips, self.sub_workers, self._sizes)
+
+    def _to_refill(self) -> list[str]:
+        """Tensors whose first content a run may read and change: a repeated run must find it again."""
+        if self._orchestration is not None:
+            return list(self._declared)
+        return sorted({a.tensor for task in self._tasks for a in task.arguments if a.tag in _KEEPS_CONTENT})
+
+    def prepare(self, worker: Worker) -> None:
+        """Shares every tensor with its first content."""
+        self._tensors: dict[str, Tensor] = {
+            name: worker.share(tensor.content()) for name, tensor in self._declared.items()
+        }
+        self._used = False
+
+    def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
+        """Submits the tasks, or calls the orchestration function with (o, tensors, handles, context)."""
+        if self._used:
+            for name in self._refilled:
+                self._tensors[name].numpy()[...] = self._declared[name].content()
+        self._used = True
+        if self._orchestration is not None:
+            self._orchestration(o, self._tensors, handles, self._context)
+            return
+        for task in self._tasks:
+            _submit(task, o, self._tensors, handles)
+
+    def verify(self) -> Verification:
+        """Compares as ``verify`` declares; without it there is nothing to compare, and the message says so."""
+        if self._expected is None:
+            return Verification(True, {}, "nothing was compared: the workload declares no verify")
+        actual = {name: tensor.numpy() for name, tensor in self._tensors.items()}
+        return self._expected.verify(self._declared, self._sizes, actual)
+
+
+def _submit(
+    task: DeclaredTask, o: Orchestrator, tensors: Mapping[str, Tensor], handles: Mapping[str, CallableHandle]
+) -> None:
+    from runtime import CallConfig
+
+    args = _args(task, tensors)
+    config = CallConfig(block_count=task.blocks) if task.blocks else None
+    if task.chip is None:
+        o.submit_sub(handles[task.callable], args, config)
+    else:
+        o.submit_next_level(handles[task.callable], args, config, worker=task.chip)
+
+
+def _args(task: DeclaredTask, tensors: Mapping[str, Tensor]) -> TaskArgs:
+    from runtime import Tag, TaskArgs
+
+    pairs = [
+        (tensors[a.tensor][a.index] if a.index else tensors[a.tensor], Tag[_TAG_NAMES[a.tag]]) for a in task.arguments
+    ]
+    return TaskArgs(*pairs, scalars=task.scalars)
+
+
+def _sizes(config: object, own: Mapping[str, float]) -> dict[str, float]:
+    """The sizes in the order of their declaration; each may be computed from those before it."""
+    sizes = dict(own)
+    for name, value in named(config, "workload.sizes", "numbers").items():
+        key = f"workload.sizes.{name}"
+        if name in _OWN:
+            raise ConfigurationError(f"{key}={value!r}: the topology decides this name")
+        sizes[name] = parse_expression(value, key, sizes).number(sizes)
+    return sizes
+
+
+def _orchestration(target: str, packages: Sequence[str]) -> Callable[..., object]:
+    key = "workload.orchestration"
+    function = resolve_target(target, key, packages)
+    if not callable(function):
+        raise ConfigurationError(f"{key}={target!r}: not callable")
+    try:
+        inspect.signature(function).bind(None, None, None, None)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{key}={target!r}: must take (o, tensors, handles, context)") from None
+    result: Callable[..., object] = function
+    return result

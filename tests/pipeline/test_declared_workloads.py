@@ -1,0 +1,158 @@
+"""Workloads that are declared in YAML: what their tensors hold, which tasks come of their loops, what is verified."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.targets import Lookup
+from pipeline.topology import Level, parse_topology
+from pipeline.workloads.declared.expressions import parse_expression, parse_piece
+from pipeline.workloads.declared.program import Declared
+from pipeline.workloads.declared.tensors import declare_tensors
+from runtime.errors import ConfigurationError
+
+from .conftest import USER_CONFIGS
+
+ALLOWED = "python_packages=[pipeline,user_programs]"
+DECLARED = (*USER_CONFIGS, "workload=declared_sums", ALLOWED, "hydra.run.dir=run")
+TREE = Level("node", 3, chips=2, sub_workers=1)
+
+
+def result_of(done):
+    return json.loads((done.folder / "run" / "result.json").read_text())
+
+
+def declare(config, tree=TREE):
+    return Declared(config, tree, (), (), Lookup((), ()))
+
+
+@pytest.mark.parametrize("chips", [1, 4])
+def test_a_declared_workload_runs_its_loops_and_is_verified(inside, chips):
+    done = inside(*DECLARED, f"+topology=chip{chips}")
+    assert done.code == 0, done.err
+    result = result_of(done)
+    assert result["tasks"]["count"] == 2 * chips * 4
+    assert result["verification"]["figures"] == {"out.max_abs_error": 0.0}
+
+
+def test_a_part_that_is_empty_is_no_task(inside):
+    done = inside(*DECLARED, "workload.sizes.size=3")
+    assert done.code == 0, done.err
+    assert result_of(done)["tasks"]["count"] == 2 * 3
+
+
+def test_a_wrong_outcome_of_a_declared_workload_is_found(inside):
+    done = inside(*DECLARED, "callable@workload.callables.add=wrong_sum")
+    assert done.code == 4
+    assert "out: 44 of 4096 elements differ" in done.err
+
+
+def test_an_orchestration_function_takes_the_place_of_tasks(inside):
+    done = inside(*DECLARED, "~workload.tasks", "+workload.orchestration=user_programs.golden:orchestrate")
+    assert done.code == 0, done.err
+    assert result_of(done)["tasks"]["count"] == 1
+
+
+def test_tensors_come_from_files_and_are_compared_with_files(inside, tmp_path):
+    folder = tmp_path / "inside"
+    left = np.arange(4096, dtype=np.float32)
+    np.save(folder / "left.npy", left)
+    np.savez(folder / "sums.npz", sums=left + 1.5, other=left)
+    expected = "+workload.verify.expected={out: {fill: sums.npz, array: sums}}"
+    fills = ("workload.tensors.left={fill: left.npy}", "~workload.tensors.left.shape", "~workload.tensors.left.seed")
+    given = (*DECLARED, *fills, "~workload.verify.golden", expected)
+    assert inside(*given).code == 0
+    np.savez(folder / "sums.npz", sums=left + 1.75, other=left)
+    assert inside(*given).code == 4
+
+
+def test_a_repeated_run_finds_what_it_changes_as_it_was_declared(inside, tmp_path):
+    config = tmp_path / "configs"
+    (config / "workload").mkdir(parents=True)
+    (config / "workload" / "twice.yaml").write_text(
+        "defaults: [/callable@callables.join: join_partials]\n"
+        "name: twice\n"
+        "repeat: 3\n"
+        "tensors: {into: {shape: [1, 64], fill: 1}, added: {shape: [1, 64], fill: 2}}\n"
+        "tasks: [{callable: join, where: 0, args: [{inout: into}, {in: added}]}]\n"
+        "verify: {golden: 'user_programs.golden:joined'}\n"
+    )
+    done = inside("--config-dir", str(config), "workload=twice", ALLOWED)
+    assert done.code == 0, done.err
+
+
+def test_a_workload_without_verify_says_that_nothing_was_compared(inside):
+    done = inside(*DECLARED, "~workload.verify")
+    assert done.code == 0, done.err
+    assert "nothing was compared" in done.out
+
+
+def test_loops_unfold_in_order_and_nest():
+    task = {"callable": "look", "args": [{"in": "t[part(tile, 3)]"}, {"scalar": "round * 10 + tile"}]}
+    config = {
+        "tensors": {"t": {"shape": [9], "dtype": "int32"}},
+        "tasks": [{"for": {"round": 2}, "tasks": [task | {"for": {"tile": 3}}]}],
+    }
+    made = Declared(config, TREE, (), (_python("look"),), Lookup((), ()))
+    assert [task.scalars for task in made._tasks] == [(0,), (1,), (2,), (10,), (11,), (12,)]
+    assert [task.arguments[0].index for task in made._tasks[:3]] == [(slice(i, i + 3),) for i in (0, 3, 6)]
+
+
+def _python(name):
+    from pipeline.model import PythonSpec
+
+    return PythonSpec(name, "m:f", pickle_by_value=False)
+
+
+@given(st.integers(1, 200), st.integers(1, 50))
+def test_the_parts_of_an_axis_are_disjoint_cover_it_and_differ_by_at_most_one(extent, count):
+    piece = parse_piece("t[part(i, n)]", "key", ["t"], ["i", "n"])
+    found = [piece.index((extent,), {"i": i, "n": count}) for i in range(count)]
+    taken = [index for (part,) in filter(None, found) for index in range(extent)[part]]
+    assert taken == list(range(extent))
+    sizes = [0 if part is None else part[0].stop - part[0].start for part in found]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.text(alphabet="ab()[]+-*/%.,:0123 ^&|'\"=lamdimport_", max_size=24))
+def test_whatever_is_written_as_an_expression_is_a_number_or_refused(text):
+    try:
+        value = parse_expression(text, "key", ["a", "b"]).number({"a": 1, "b": 2})
+    except ConfigurationError:
+        return
+    assert isinstance(value, int | float)
+
+
+@pytest.mark.parametrize("text", ["a.real", "a if b else 1", "[a][0]", "(lambda: 1)()", "2 ** 9", "max(*[a])", "'a'"])
+def test_nothing_but_arithmetic_is_an_expression(text):
+    with pytest.raises(ConfigurationError, match="allowed are numbers, names"):
+        parse_expression(text, "key", ["a", "b"])
+
+
+def test_random_content_is_decided_by_seed_and_name():
+    def content(name, seed, dtype="float32"):
+        config = {name: {"shape": [64], "fill": "random", "seed": seed, "dtype": dtype}}
+        return declare_tensors(config, "key", {}, ())[name].content()
+
+    assert np.array_equal(content("a", 1), content("a", 1))
+    assert not np.array_equal(content("a", 1), content("a", 2))
+    assert not np.array_equal(content("a", 1), content("b", 1))
+    assert set(content("a", 1, "bool")) == {False, True}
+    assert 0 <= content("a", 1, "uint8").min() <= content("a", 1, "uint8").max() < 100
+
+
+def test_a_topology_is_a_tree_whose_levels_count_down():
+    tree = parse_topology(
+        {
+            "name": "pod",
+            "level": 5,
+            "sub_workers": 1,
+            "children": [{"children": [{"chips": 4, "sub_workers": 2, "count": 2}, {"chips": 1}]}],
+        }
+    )
+    assert [(level.level, level.chips) for level in tree.walk()] == [(5, 0), (4, 0), (3, 4), (3, 4), (3, 1)]
+    assert (tree.total_chips, tree.total_sub_workers) == (9, 5)
+    assert [level.name for level in tree.walk()] == ["pod", "level 4 worker 0", "node 0", "node 1", "node 2"]

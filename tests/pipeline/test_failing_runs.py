@@ -1,0 +1,105 @@
+"""A run that fails says where, in one message on standard error, has its exit code, and leaves nothing."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from .conftest import USER_CONFIGS
+
+SMALL = ("workload=vector_add", "workload.size=4096")
+ALLOWED = "python_packages=[pipeline,user_programs]"
+
+
+def adds_with(callable_name):
+    return (*USER_CONFIGS, *SMALL, f"callable@workload.callables.add={callable_name}")
+
+
+def looks_with(callable_name, packages=ALLOWED):
+    changed = f"callable@workload.callables.look={callable_name}"
+    return (*USER_CONFIGS, "workload=checked_sum", "+topology=node", packages, changed)
+
+
+TASKS = [
+    pytest.param(adds_with("wrong_sum"), 4, ["41 of 4096", "first at [7]", "worst at [4007]"], id="a sum is wrong"),
+    pytest.param(adds_with("refuses"), 4, ["refuses", "code 7", "sha256:", "chip 0"], id="a kernel returns 7"),
+    pytest.param(
+        adds_with("segfault"), 5, ["segfault", "sha256:", "chip 0", "SIGSEGV"], id="a kernel writes where nothing is"
+    ),
+]
+
+
+def assert_nothing_remains(process_group):
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process_group, 0)
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), TASKS)
+def test_a_failed_run_says_where(command, arguments, code, words):
+    with command.start(*arguments, start_new_session=True) as process:
+        _, err = process.communicate()
+    assert process.returncode == code
+    assert [word for word in words if word not in err] == []
+    assert "Traceback" not in err
+    assert len(err.splitlines()) == 1
+    assert_nothing_remains(process.pid)
+
+
+def test_a_python_callable_that_raises_is_shown_with_its_own_traceback(command):
+    done = command(*looks_with("raises"))
+    assert done.code == 4
+    assert "ValueError: no good: 1 tensors" in done.err
+    assert re.search(r"in sub-worker \d, callable raises \(sha256:[0-9a-f]{64}\)", done.err)
+    # Of the user's code, and only once.
+    assert done.err.count("Traceback") == 1
+    assert "pipeline/job.py" not in done.err
+
+
+@pytest.mark.parametrize("to", ["the process", "its whole group, as a terminal does"])
+def test_an_interrupt_ends_a_run_with_130_and_no_process(command, to):
+    arguments = (*adds_with("endless"), "+topology=node", "worker.close_timeout=0.1", "hydra.run.dir=run")
+    with command.start(*arguments, start_new_session=True) as process:
+        for line in process.stdout:
+            if line.startswith("registered"):
+                break
+        if to == "the process":
+            process.send_signal(signal.SIGINT)
+        else:
+            os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == "error: interrupted\n"
+    assert_nothing_remains(process.pid)
+    assert json.loads((command.folder / "run" / "result.json").read_text())["status"] == "interrupted"
+
+
+def test_a_failed_point_of_a_sweep_is_explained_and_costs_no_other(command):
+    swept = "callable@workload.callables.add=segfault,does_not_compile,wrong_sum,vector_add"
+    done = command("-m", *USER_CONFIGS, *SMALL, swept, "workload.seed=1", "hydra.sweep.dir=sweep")
+    assert done.code == 5
+    results = [json.loads((done.folder / "sweep" / str(i) / "result.json").read_text()) for i in range(4)]
+    assert [result["status"] for result in results] == ["worker_lost", "build_failed", "failed", "ok"]
+    failed = [line for line in done.err.splitlines() if line.startswith("failed: ")]
+    assert [line.partition(" (")[0] for line in failed] == ["failed: job 0", "failed: job 1", "failed: job 2"]
+    assert "Traceback" not in done.err
+
+
+def test_with_json_output_an_error_is_on_standard_error_and_in_the_document(command):
+    done = command(*adds_with("segfault"), "output=json")
+    assert done.code == 5
+    document = json.loads(done.out)
+    assert document["exit_code"] == 5
+    assert f"error: {document['error']}\n" == done.err
+
+
+def test_an_unknown_option_of_the_command_is_a_mistake_in_the_configuration(command):
+    done = command("--nonsense")
+    assert done.code == 1
+    assert "--nonsense" in done.err
+
+
+def test_a_mistake_found_by_hydra_leaves_nothing_behind(command):
+    assert command("+topology=chip9").code == 1
+    assert list(command.folder.iterdir()) == []

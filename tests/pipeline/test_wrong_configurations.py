@@ -1,0 +1,42 @@
+"""Every wrong configuration of wrong_configurations.yaml is answered as it says there: exit code and message, whole."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from .conftest import FIXTURES
+
+CASES = yaml.safe_load(Path(__file__).with_name("wrong_configurations.yaml").read_text())
+
+
+@pytest.fixture
+def mistaken_files(inside, tmp_path):
+    """Files that some of the configurations name, none of them what it should be."""
+    folder = tmp_path / "inside"
+    np.save(folder / "short.npy", np.zeros(3, np.float32))
+    np.savez(folder / "two.npz", a=np.zeros(1), b=np.zeros(1))
+    (folder / "text.npy").write_text("text")
+    (folder / "file").write_text("")
+
+
+def matches(says, text):
+    pattern = ".*".join(map(re.escape, says.split("...")))
+    return re.fullmatch(rf"(.*: )?error: {pattern}\n", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@pytest.mark.usefixtures("mistaken_files")
+def test_a_wrong_configuration_is_answered_with_its_message_and_exit_code(inside, case):
+    done = inside(*(argument.replace("{configs}", str(FIXTURES / "conf")) for argument in case["run"]))
+    assert done.code == case["code"]
+    said = done.err if "usage: " not in done.err else done.err[done.err.rindex("\n", 0, -1) + 1 :]
+    assert matches(case["says"], said), done.err
+    assert "Traceback" not in done.err + done.out
+    assert "started" not in done.out
+
+
+def test_there_are_fifty_and_none_twice():
+    assert len({str(case["run"]) for case in CASES}) == len(CASES) >= 50
