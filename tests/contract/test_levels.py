@@ -561,6 +561,27 @@ def test_the_whole_tree_starts_under_one_deadline():
     assert wait_until(lambda: not descendants() - before)
 
 
+LATE = """
+from runtime import Worker, WorkerOptions
+worker = Worker(level=4, options=WorkerOptions(start_timeout=5))
+worker.add_worker(Worker(chips=1))
+worker.init()
+"""
+
+
+def test_what_is_late_at_the_bottom_is_told_by_its_name(tmp_path):
+    core = Path(_core.__file__)
+    (tmp_path / core.name).symlink_to(core)
+    (tmp_path / "bin").mkdir()
+    silent = tmp_path / "bin" / "callring-chip"
+    silent.write_text("#!/bin/sh\nexec cat <&3 >/dev/null\n")  # never answers, and ends with its parent
+    silent.chmod(0o755)
+    environment = {**os.environ, "CALLRING_CORE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", LATE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "StartError: node 0: chip 0 was not ready in time" in done.stderr
+
+
 def test_close_ends_the_whole_tree_and_is_safe_to_repeat():
     before = descendants()
     worker = made(2).init()
