@@ -46,11 +46,14 @@ class Topology:
             raise ConfigurationError(f"runtime={self.runtime!r}: a name on one line")
 
     def require_children(self) -> None:
-        """Raises ConfigurationError if there is nobody to run anything."""
-        if self.nodes or self.chip_ids or self.sub_workers:
-            return
-        nobody = "no node was added" if self.level > NODE_LEVEL else "chips=0"
-        raise ConfigurationError(f"{nobody} and sub_workers=0: a Worker needs at least one child")
+        """Raises ConfigurationError if there are not the children that a Worker of this level cannot be without."""
+        if self.level > NODE_LEVEL:
+            if not self.nodes:
+                raise ConfigurationError(
+                    f"add_worker: no node was added; a level {self.level} Worker needs at least one"
+                )
+        elif not self.chip_ids and not self.sub_workers:
+            raise ConfigurationError("chips=0 and sub_workers=0: a Worker needs at least one child")
 
     @property
     def has_chips(self) -> bool:

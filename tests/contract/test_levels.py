@@ -456,6 +456,7 @@ def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_p
         (lambda: Worker(level=1), "level=1"),
         (lambda: Worker(level=4, sub_workers=-1), "sub_workers=-1"),
         (lambda: Worker(level=4).init(), "no node was added"),
+        (lambda: Worker(level=4, sub_workers=1).init(), "no node was added"),
         (lambda: Worker(level=3, chips=1).add_worker(Worker(level=2)), "add_worker: a level 3"),
         (lambda: Worker(level=4).add_worker(Worker(level=2)), "child: .*level 2"),
         (lambda: Worker(level=4).add_worker(Worker(level=4)), "child: .*level 4"),
