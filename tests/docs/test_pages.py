@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.blocks import DOCS, blocks, pages, same_shape
 
-_LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json"}
+_LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console"}
 _SLOW = "CALLRING_SLOW_DOCS"
 
 
@@ -49,7 +49,7 @@ def run_block(block, folder, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=1200 if block.slow else 300,
         check=False,
     )
     assert done.returncode in block.exits, f"line {block.line}:\n{block.text}\n{done.stdout}"

@@ -1,0 +1,97 @@
+"""Follows the tutorial as a new user would, in an empty folder, and writes down what happened.
+
+``python -m tests.docs.transcript`` makes docs/tried.md and the pictures of the tutorial anew; it needs chromium.
+"""
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.docs.blocks import DOCS, blocks, same_shape
+
+_PICTURES = {"eight/report.html": ("report", 1320), "tiles/sweep.html": ("sweep", 1480)}
+_MOST_ALIKE = 4
+_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --hide-scrollbars"
+)
+_HEAD = """# Tried: the tutorial, as a new user
+
+What the [tutorial](tutorial.md) printed when it was followed from its top to its end in an empty directory with an
+empty store, on {date}, with Python {python} on a machine with {cores} cores that had other work, too. Made by
+`python -m tests.docs.transcript`; the tests follow the same page at every change.
+"""
+
+
+def main():
+    """Writes the transcript and the pictures."""
+    with tempfile.TemporaryDirectory(prefix="callring-tried-") as folder:
+        home = Path(folder) / "here"
+        home.mkdir()
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "CALLRING_STORE": str(Path(folder) / "store"),
+        }
+        lines = [_HEAD.format(date=datetime.now(UTC).date(), python=sys.version.split()[0], cores=os.cpu_count())]
+        for block in blocks(DOCS / "tutorial.md"):
+            if block.not_run:
+                continue
+            if block.file:
+                (home / block.file).parent.mkdir(parents=True, exist_ok=True)
+                (home / block.file).write_text(block.text)
+                lines.append(f"`{block.file}` written, as in the tutorial.\n")
+            elif block.language == "sh":
+                lines.append(_session(block, home, environment))
+        for page, (name, height) in _PICTURES.items():
+            _picture(home / page, DOCS / "pictures" / f"{name}.png", height)
+            lines.append(f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n")
+    (DOCS / "tried.md").write_text("\n".join(lines))
+
+
+def _session(block, home, environment):
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        cwd=home,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in block.exits, done.stdout
+    commands = "\n".join(f"$ {line}" for line in block.text.splitlines())
+    said = _shortened(done.stdout.replace(f"{home}/", "").rstrip())
+    code = f"\n(exit code {done.returncode})" if done.returncode else ""
+    shown = "\n".join(part for part in (commands, said + code) if part)
+    return f"```console\n{shown}\n```\n"
+
+
+def _shortened(said):
+    """Of lines that differ in nothing but their figures, the first two and their number."""
+    lines = []
+    for _, alike in itertools.groupby(said.splitlines(), same_shape):
+        run = list(alike)
+        lines += run if len(run) <= _MOST_ALIKE else [*run[:2], f"... {len(run) - 2} more of these"]
+    return "\n".join(lines)
+
+
+def _picture(page, picture, height):
+    chromium = shutil.which("chromium")
+    assert chromium, "needs chromium: apt-get install chromium"
+    picture.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as profile:
+        size = f"--window-size=1280,{height}"
+        command = [chromium, *_FLAGS.split(), f"--user-data-dir={profile}", size, f"--screenshot={picture}"]
+        subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)
+    assert re.match(rb"\x89PNG", picture.read_bytes())
+
+
+if __name__ == "__main__":
+    main()
