@@ -31,6 +31,8 @@ EXCLUDED = {
     "test_shutdown_no_wait": "joins private threads and _processes",
     "test_shutdown_deadlock_pickle": "joins a private thread",
     "test_python_finalization_error": "replaces the start of private threads",
+    # Everything that has not begun is cancelled, and just after the submits that may be everything.
+    "test_cancel_futures": "expects that at least one call of 50 could not be cancelled",
     # What is not offered.
     "test_max_tasks_per_child": "max_tasks_per_child is not offered",
     "test_max_tasks_per_child_defaults_to_spawn_context": "max_tasks_per_child is not offered",

@@ -358,6 +358,21 @@ def test_an_executor_leaves_no_callable_installed_in_a_worker_that_it_shares(wor
     assert wait_until(lambda: [child.installed for child in worker.children] == before)
 
 
+def test_shutdown_that_cancels_ends_what_runs_and_nothing_else_begins(tmp_path):
+    gate, mark = tmp_path / "open", tmp_path / "begun"
+    executor = Executor(max_workers=1)
+    running = executor.submit(functions.touch_and_wait, mark, gate)
+    waiting = [executor.submit(functions.touch_and_wait, tmp_path / str(i), gate) for i in range(2000)]
+    assert wait_until(mark.exists)
+    executor.shutdown(wait=False, cancel_futures=True)
+    assert all(future.cancelled() for future in waiting)
+    assert not running.done()
+    gate.touch()
+    executor.shutdown()
+    assert running.result() > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["begun", "open"]
+
+
 def test_shutdown_without_waiting_returns_at_once_and_everything_still_ends(tmp_path):
     gate = tmp_path / "open"
     executor = Executor(max_workers=1)
