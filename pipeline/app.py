@@ -23,6 +23,8 @@ from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
 
 _PACKAGED = Path(__file__).resolve().parent / "conf"
+CARE = ("doctor", "prune", "schema")
+"""Stages that look after the installation; pipeline.stages.care."""
 CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
 """The config tree: inside the package when installed from a wheel, beside it in a checkout."""
 
@@ -33,8 +35,7 @@ OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, repla
 
 def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
-    from pipeline.job import Job
-    from pipeline.lock.file import choose_lock_file
+    from pipeline.stages.care import care
 
     try:
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
@@ -45,6 +46,10 @@ def run_job(config: DictConfig) -> int:
         return 1
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
+    if values["stage"] in CARE:
+        code = care(values)
+        outcome.codes.append(code)
+        return code
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
     warm = None
@@ -55,6 +60,9 @@ def run_job(config: DictConfig) -> int:
         if values["output"] == "text":
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
+    from pipeline.job import Job
+    from pipeline.lock.file import choose_lock_file
+
     lock_file = choose_lock_file(values["lock_file"], _users_config_folders(), Path(runtime.cwd))
     _search_users_modules()
     job = Job(
@@ -127,8 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _plan_leaves_nothing() -> Iterator[None]:
-    """Gives a plan a run directory that goes away with it."""
-    if "stage=plan" not in sys.argv[1:]:
+    """Gives a plan, and what looks after the installation, a run directory that goes away with it."""
+    if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in CARE))):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="callring-plan-") as folder:

@@ -7,12 +7,14 @@ are noted as seen from the source: clones in several folders share a store, and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipeline.compiler import compiler_identity
 from pipeline.store import Store, digest_of
 from runtime.chip_callable import ChipCallable
 from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
@@ -33,13 +35,15 @@ class CallableBuilder:
         root: the store.
         platform: what to build for.
         flags: of the build (sanitizers), added to each callable's own.
+        read_only: only looks: the store stays as it is.
     """
 
-    def __init__(self, root: Path, platform: str, flags: tuple[str, ...]) -> None:
-        self._store = Store(root, "callables")
+    def __init__(self, root: Path, platform: str, flags: tuple[str, ...], *, read_only: bool = False) -> None:
+        self._store = Store(root, "callables", read_only=read_only)
         self._platform = platform
         self._flags = flags
-        self.compiler = _compiler_identity(self._store)
+        self._keys: dict[str, str] = {}
+        self.compiler = compiler_identity(self._store)
         """What the compiler says of itself."""
 
     def find(self, spec: ChipSpec) -> ChipCallable | None:
@@ -49,10 +53,42 @@ class CallableBuilder:
         if note is None:
             return None
         try:
-            entry = self._store.find(self._key(primary, spec, json.loads(note)))
-            return None if entry is None else ChipCallable.from_bytes((entry / _BLOB).read_bytes())
-        except (OSError, ValueError, BlobError):
+            key = self._key(primary, spec, json.loads(note))
+        except (OSError, ValueError):
             return None
+        found = self._stored(key)
+        if found is not None:
+            self._keys[spec.name] = key
+        return found
+
+    def _stored(self, key: str) -> ChipCallable | None:
+        entry = self._store.find(key)
+        try:
+            return None if entry is None else ChipCallable.from_bytes((entry / _BLOB).read_bytes())
+        except (OSError, BlobError):
+            return None
+
+    def mark_used(self, spec: ChipSpec) -> None:
+        """Notes that what ``find`` found is of use today."""
+        if spec.name in self._keys:
+            self._store.mark_used(self._keys[spec.name])
+
+    def origin(self, spec: ChipSpec) -> dict[str, Any]:
+        """What the callable is made from, by digest: kept with the entry, and compared by a plan.
+
+        Raises CompileError if its headers have to be found out again and cannot be.
+        """
+        headers = self.headers(spec)
+        return self._origin(spec, headers)
+
+    def damaged(self, spec: ChipSpec) -> bool:
+        """Whether the store has this very callable, but damaged. Raises as ``origin``."""
+        return self._store.is_damaged(self._key(self._primary_key(spec), spec, self.headers(spec)))
+
+    def earlier_origins(self, spec: ChipSpec) -> list[tuple[float, Mapping[str, Any]]]:
+        """What the store's entries of the same entry function were made from, with the time of their last use."""
+        entries = self._store.entries()
+        return [(entry.used, entry.origin) for entry in entries if entry.origin.get("name") == spec.entry]
 
     def build(self, spec: ChipSpec) -> ChipCallable:
         """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable, naming the callable."""
@@ -86,21 +122,54 @@ class CallableBuilder:
         ]
 
     def _build(self, spec: ChipSpec) -> ChipCallable:
+        headers = self._included(spec)
+        primary = self._primary_key(spec)
+        key = self._key(primary, spec, headers)
+
+        def write(folder: Path) -> None:
+            (folder / _BLOB).write_bytes(self._compiled(spec, folder).blob)
+            if self._key(self._primary_key(spec), spec, headers) != key:
+                # What was compiled may be neither the old nor the new sources.
+                said = f"{spec.entry}: its sources changed while they were compiled; run it again"
+                raise CompileError(said, output="", source=spec.entry)
+
+        while True:
+            self._store.put(key, write, self._origin(spec, headers))
+            self._store.write_note(primary, json.dumps(headers))
+            stored = self._stored(key)
+            if stored is not None:  # else it was pruned at once
+                return stored
+
+    def _compiled(self, spec: ChipSpec, scratch: Path) -> ChipCallable:
         from runtime.toolchain import KernelSource, build_chip_callable
 
-        built = build_chip_callable(
+        return build_chip_callable(
             spec.source,
             signature=spec.signature,
             platform=self._platform,
             entry=spec.entry,
             kernels=[KernelSource(k.name, k.source, k.signature, k.func_id, k.core_kind) for k in spec.kernels],
             flags=(*spec.flags, *self._flags),
+            scratch=scratch,
         )
-        headers = self._included(spec)
-        primary = self._primary_key(spec)
-        self._store.put(self._key(primary, spec, headers), lambda folder: _write(folder / _BLOB, built.blob))
-        self._store.write_note(primary, json.dumps(headers))
-        return built
+
+    def _origin(self, spec: ChipSpec, headers: list[list[str]]) -> dict[str, Any]:
+        found = {
+            f"{header} (of {source.name})": _digest(header_path(source, header))
+            for source, included in zip(sources(spec), headers, strict=True)
+            for header in included
+        }
+        return {
+            "name": spec.entry,
+            "format": _FORMAT,
+            "target": self._platform,
+            "compiler": self.compiler,
+            "flags": [*spec.flags, *self._flags],
+            "signature": list(spec.signature),
+            "kernels": [[k.name, list(k.signature), k.func_id, k.core_kind] for k in spec.kernels],
+            "sources": {_name(spec, source): _digest(source) for source in sources(spec)},
+            "headers": found,
+        }
 
     def _primary_key(self, spec: ChipSpec) -> str:
         parts: list[str | bytes] = [_FORMAT, self._platform, self.compiler, repr((*spec.flags, *self._flags))]
@@ -137,24 +206,11 @@ def _as_seen_from(source: Path, header: Path) -> str:
     return os.path.relpath(header, source.parent)
 
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _compiler_identity(store: Store) -> str:
-    """What the compiler says of itself; asked again only when its file changes."""
-    found = shutil.which("g++")
-    if found is None:
-        from runtime.errors import ToolchainMissing
-
-        raise ToolchainMissing("g++ is not installed; on Debian: apt-get install g++")
-    file = Path(found).resolve()
-    facts = file.stat()
-    name = digest_of(str(file), str(facts.st_size), str(facts.st_mtime_ns))
-    known = store.read_note(name)
-    if known is None:
-        from runtime.toolchain import compiler_identity
-
-        known = compiler_identity()
-        store.write_note(name, known)
-    return known
+def _name(spec: ChipSpec, source: Path) -> str:
+    """A source as the configs name it."""
+    declared = [(spec.source, spec.source_name), *((k.source, k.source_name) for k in spec.kernels)]
+    return next(name for path, name in declared if path == source)

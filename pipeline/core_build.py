@@ -10,13 +10,18 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipeline.compiler import compiler_identity
 from pipeline.store import Store, digest_of
+from pipeline.tied_process import run_tied
 from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.model import Described
 
 _NATIVE = Path(__file__).resolve().parent.parent / "native"
@@ -35,11 +40,8 @@ class Core:
 
 
 @functools.cache
-def source_digest() -> str | None:
-    """The digest of the native sources, as native/bindings/CMakeLists.txt computes it; None outside of a checkout.
-
-    Read once in a process: all points of a sweep are measured with one core.
-    """
+def source_digests() -> dict[str, str] | None:
+    """Digests of the native sources that the core is built from, by path; None outside of a checkout."""
     if not (_NATIVE / "CMakeLists.txt").is_file():
         return None
     found = {
@@ -48,12 +50,22 @@ def source_digest() -> str | None:
         for path in _NATIVE.rglob(pattern)
     }
     names = sorted({name for name in found if not name.startswith("tests/")} | {"CMakeLists.txt"})
-    listing = "".join(f"{hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest()} {name}\n" for name in names)
+    return {name: hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest() for name in names}
+
+
+def source_digest() -> str | None:
+    """One digest of all of them, as native/bindings/CMakeLists.txt computes it."""
+    digests = source_digests()
+    return None if digests is None else _one_digest(digests)
+
+
+def _one_digest(digests: dict[str, str]) -> str:
+    listing = "".join(f"{digest} {name}\n" for name, digest in digests.items())
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def find_core(described: Described) -> Core:
-    """The core that a build asks for.
+def find_core(described: Described, *, read_only: bool = False) -> Core:
+    """The core that a build asks for; ``read_only`` leaves the store as it is.
 
     Raises:
         ConfigurationError: another build than the installed one, but no sources to build it from.
@@ -62,17 +74,47 @@ def find_core(described: Described) -> Core:
 
     wanted = (described.cmake_build_type, described.sanitizer)
     digest = source_digest()
-    fits = (_core.build_type, _core.sanitizer) == wanted and digest in (None, _core.source_digest)
-    key = digest_of("core", digest or _core.source_digest, *wanted, sysconfig.get_config_var("SOABI") or "")
-    if fits:
-        return Core(key, Path(_core.__file__).parent, loaded=True)
+    python = sysconfig.get_config_var("SOABI") or ""
+    if (_core.build_type, _core.sanitizer) == wanted and digest in (None, _core.source_digest):
+        folder = Path(_core.__file__).parent
+        from_store = "CALLRING_CORE_DIR" in os.environ
+        key = folder.parent.name if from_store else digest_of("core", _core.source_digest, *wanted, python)
+        return Core(key, folder, loaded=True)
     if digest is None:
         raise ConfigurationError(
             f"build={described.build}: the installed core is a {_core.build_type} build, and the sources to build "
             "another are not here; run from a checkout"
         )
-    entry = Store(described.store, "cores").find(key)
+    store = Store(described.store, "cores")
+    compiler = compiler_identity(Store(described.store, "callables", read_only=read_only))
+    key = digest_of("core", digest, *wanted, python, compiler, version("pybind11"))
+    entry = store.find(key)
     return Core(key, None if entry is None else entry / "runtime", loaded=False)
+
+
+def earlier_cores(described: Described) -> list[tuple[float, Mapping[str, Any]]]:
+    """What the store's cores were made from, with the time of their last use."""
+    return [(entry.used, entry.origin) for entry in Store(described.store, "cores").entries() if entry.origin]
+
+
+def core_origin(described: Described, *, read_only: bool = False) -> dict[str, Any]:
+    """What a core for this build is made from, as kept with it and compared by a plan. Raises ToolchainMissing."""
+    return {
+        "name": "core",
+        "compiler": compiler_identity(Store(described.store, "callables", read_only=read_only)),
+        "build type": described.cmake_build_type,
+        "sanitizer": described.sanitizer,
+        "python": sysconfig.get_config_var("SOABI") or "",
+        "pybind11": version("pybind11"),
+        "sources": source_digests() or {},
+    }
+
+
+def installed_origin() -> dict[str, Any]:
+    """What is known of the installed core: not its sources, only that they were others."""
+    from runtime import _core
+
+    return {"build type": _core.build_type, "sanitizer": _core.sanitizer}
 
 
 def build_core(described: Described, core: Core) -> Core:
@@ -83,9 +125,10 @@ def build_core(described: Described, core: Core) -> Core:
         CompileError: the compiler's words.
     """
     for program in ("cmake", "ninja", "g++"):
-        if _find(program) is None:
+        if find_program(program) is None:
             raise ToolchainMissing(f"{program} is not installed; on Debian: apt-get install cmake ninja-build g++")
-    entry = Store(described.store, "cores").put(core.key, lambda folder: _build_into(folder, described))
+    store = Store(described.store, "cores")
+    entry = store.put(core.key, lambda folder: _build_into(folder, described), core_origin(described))
     return Core(core.key, entry / "runtime", loaded=False)
 
 
@@ -102,7 +145,7 @@ def environment_for(core: Core, sanitizer: str) -> dict[str, str]:
     return environment
 
 
-def _find(program: str) -> str | None:
+def find_program(program: str) -> str | None:
     """A program on the PATH, or beside this interpreter (cmake and ninja are installed as packages)."""
     return shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
 
@@ -112,20 +155,33 @@ def _build_into(folder: Path, described: Described) -> None:
 
     build = folder / "build"
     configure = [
-        str(_find("cmake")),
+        str(find_program("cmake")),
         *("-G", "Ninja", "-S", str(_NATIVE), "-B", str(build)),
-        f"-DCMAKE_MAKE_PROGRAM={_find('ninja')}",
+        f"-DCMAKE_MAKE_PROGRAM={find_program('ninja')}",
         f"-DCMAKE_BUILD_TYPE={described.cmake_build_type}",
         f"-DCALLRING_SANITIZE={described.sanitizer}",
         "-DCALLRING_PYTHON=ON",
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         f"-DCMAKE_INSTALL_PREFIX={folder}",
+        *_launcher(),
     ]
-    steps = (configure, *([str(_find("cmake")), step, str(build)] for step in ("--build", "--install")))
+    steps = (configure, *([str(find_program("cmake")), step, str(build)] for step in ("--build", "--install")))
     for command in steps:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            words = (done.stdout + done.stderr).replace(str(_NATIVE), "native").replace(str(build), "build")
+        status, words = run_tied(command)
+        if status != 0:
+            words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
             raise CompileError(f"the core does not build:\n{words[-4000:]}", output=words, source="native")
     shutil.rmtree(build)
+
+
+def compiler_cache() -> str | None:
+    """ccache or sccache, whichever is there: what a changed line does not touch is not compiled again."""
+    return find_program("ccache") or find_program("sccache")
+
+
+def _launcher() -> list[str]:
+    cache = compiler_cache()
+    # The user's own choice comes first: CMake reads it from the environment.
+    wanted = cache is not None and "CMAKE_CXX_COMPILER_LAUNCHER" not in os.environ
+    return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={cache}", f"-DCMAKE_C_COMPILER_LAUNCHER={cache}"] if wanted else []

@@ -31,7 +31,8 @@ from pipeline.report.trace import Processes, chrome_trace, write_trace
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
 from pipeline.stages.lock import lock, require_match, require_registered
-from pipeline.stages.plan import plan
+from pipeline.stages.plan import plan, plan_text
+from pipeline.store import Store
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
@@ -116,7 +117,9 @@ class Job:
         with self._console.stage("describe"):
             self._described = described = describe(self._config, self._folders, self._lock_file)
         if last < 0:
-            plan(described, self._console)
+            made = plan(described, self._console, self._config["plan"]["graph"])
+            if self._json:
+                print(plan_text(made))
             return
         if last < _STAGES.index("build"):
             return
@@ -233,14 +236,17 @@ class Job:
             environment[_BUILT_BY_PARENT] = build_seconds
         command = [sys.executable, "-m", "pipeline.job", str(request), str(self._output)]
         # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
-        child = subprocess.Popen(command, env=environment, process_group=0)
-        while True:
-            try:
-                code = child.wait()
-            except KeyboardInterrupt:
-                child.send_signal(signal.SIGINT)
-            else:
-                break
+        cores = Store(described.store, "cores")
+        cores.mark_used(core.key)
+        with cores.hold(core.key):
+            child = subprocess.Popen(command, env=environment, process_group=0)
+            while True:
+                try:
+                    code = child.wait()
+                except KeyboardInterrupt:
+                    child.send_signal(signal.SIGINT)
+                else:
+                    break
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code if code >= 0 else WORKER_LOST

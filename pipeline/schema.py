@@ -10,9 +10,15 @@ from hydra.core.config_store import ConfigStore
 
 
 class Stage(Enum):
-    """How far a run goes. ``plan`` says what would happen and does nothing."""
+    """How far a run goes. ``plan`` says what would happen and does nothing.
+
+    Three look after the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
+    """
 
     plan = "plan"
+    doctor = "doctor"
+    prune = "prune"
+    schema = "schema"
     describe = "describe"
     build = "build"
     load = "load"
@@ -75,6 +81,18 @@ class StoreConfig:
 
     path: str = ""
     """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
+    max_age_days: float = 30.0
+    """``stage=prune`` removes what was last used longer ago."""
+    max_bytes: int = 10_000_000_000
+    """``stage=prune`` then removes what was not used for longest, until no more than this is left."""
+
+
+@dataclass
+class PlanConfig:
+    """What ``stage=plan`` does beside printing."""
+
+    graph: str = ""
+    """A file for the task graph as a picture (SVG); empty: none is drawn, and nothing on disk changes."""
 
 
 @dataclass
@@ -104,6 +122,7 @@ class Config:
     target: TargetConfig = field(default_factory=TargetConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
     """Package prefixes from which Python targets may come."""

@@ -1,23 +1,49 @@
 """The store: built things under the hash of everything they were built from.
 
-An entry is a folder that is written beside and renamed into place, so that it is whole or not there, whatever is
-killed and however many runs share the store. Each file's digest is recorded and checked on use; a damaged entry is
-removed and built again.
+An entry is a folder that is filled beside and renamed into place, so that it is whole or not there, whatever is killed
+and however many runs share the store. Each file's digest is recorded and checked on use; a damaged entry is replaced.
+Whoever builds a key holds a lock on the folder that it fills: others wait for it instead of doing the same work, and a
+folder that nobody holds was left by a run that died. Locks are the kernel's and end with their process.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 _MANIFEST = "manifest.json"
-_ATTEMPTS = 100
-"""How often runs that meet at one damaged entry may get in each other's way; each time one of them gets on."""
+_ORIGIN = "origin.json"
+_BUILDING = ".building-"
+_DISCARDED = ".discarded-"
+_NOTE = ".note"
+_FORGOTTEN_AFTER = 3600.0
+"""Age in seconds from which an unfinished note is nobody's any more; writing one takes milliseconds."""
+_discards = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, as prune and doctor see it."""
+
+    kind: str
+    key: str
+    size: int
+    """Bytes of its files."""
+    used: float
+    """When it was last used, in seconds since the epoch."""
+    origin: Mapping[str, Any]
+    """What it was made from; empty if that was not recorded."""
 
 
 def default_store() -> Path:
@@ -40,10 +66,14 @@ class Store:
     Args:
         root: the store's folder; made when something is put into it.
         kind: for instance ``"callables"``.
+        read_only: notes are not written; nothing else writes unasked.
     """
 
-    def __init__(self, root: Path, kind: str) -> None:
+    def __init__(self, root: Path, kind: str, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self._folder = root / kind
+        self._kind = kind
+        self._swept = False
 
     def find(self, key: str) -> Path | None:
         """The entry of a key if it is there and undamaged."""
@@ -56,64 +86,213 @@ class Store:
             pass
         return None
 
-    def put(self, key: str, write: Callable[[Path], None]) -> Path:
+    def is_damaged(self, key: str) -> bool:
+        """Whether there is an entry of this key that must not be used."""
+        return (self._folder / key).exists() and self.find(key) is None
+
+    def mark_used(self, key: str) -> None:
+        """Notes that an entry is of use today; see prune."""
+        with contextlib.suppress(OSError):
+            os.utime(self._folder / key / _MANIFEST)
+
+    @contextlib.contextmanager
+    def hold(self, key: str) -> Iterator[Path | None]:
+        """Keeps an entry from being pruned while the block runs; None if it is not there or damaged."""
+        with _locked(self._folder / key, fcntl.LOCK_SH) as held:
+            yield self.find(key) if held else None
+
+    def put(self, key: str, write: Callable[[Path], None], origin: Mapping[str, Any] | None = None) -> Path:
         """Makes an entry: ``write`` fills a new folder, which then takes its place. The entry's folder.
 
-        If another run was faster with the same key, its entry stays: equal keys mean equal content.
+        If another run makes the same entry, waits for it: equal keys mean equal content.
+
+        Args:
+            key: hash of everything that the entry is made from.
+            write: fills the folder that it is given.
+            origin: what the entry is made from, in JSON's types: kept with it, for people.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{key[:8]}-", dir=self._folder))
-        try:
-            write(beside)
-            files = sorted(path for path in beside.rglob("*") if path.is_file())
-            recorded = {str(path.relative_to(beside)): _file_digest(path) for path in files}
-            (beside / _MANIFEST).write_text(json.dumps({"files": recorded}, indent=1))
-            entry = self._folder / key
-            if self.find(key) is None:
-                self._replace(beside, entry)
-            return entry
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+        if not self._swept:
+            self._swept = True
+            self.sweep()
+        entry = self._folder / key
+        while True:
+            if self.find(key) is not None:
+                return entry
+            with self._building(key) as folder:
+                if folder is None or self.find(key) is not None:
+                    continue
+                write(folder)
+                if origin is not None:
+                    (folder / _ORIGIN).write_text(json.dumps(origin, indent=1, sort_keys=True))
+                files = sorted(path for path in folder.rglob("*") if path.is_file())
+                recorded = {str(path.relative_to(folder)): _file_digest(path) for path in files}
+                (folder / _MANIFEST).write_text(json.dumps({"files": recorded}, indent=1))
+                self._take_place(folder, entry)
+                return entry
 
-    def _replace(self, beside: Path, entry: Path) -> None:
-        """Puts ``beside`` into the entry's place, unless a whole entry of another run is there."""
-        for attempt in range(_ATTEMPTS):
+    @contextlib.contextmanager
+    def _building(self, key: str) -> Iterator[Path | None]:
+        """An empty folder to fill, held by this run alone; None if another run was at it: look again what is there."""
+        folder = self._folder / f"{_BUILDING}{key}"
+        with contextlib.suppress(FileExistsError):  # another run made it, and may remove it any time
+            folder.mkdir()
+        with _locked(folder, fcntl.LOCK_EX) as held:
+            if not held:
+                yield None
+                return
             try:
-                beside.rename(entry)
+                _empty(folder)  # what a run left here that died
+                yield folder
+            finally:
+                # Renamed, it is the entry; a folder of that name is then another run's.
+                if held.still_at(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _take_place(self, folder: Path, entry: Path) -> None:
+        while True:
+            try:
+                folder.rename(entry)
             except OSError:
-                if self.find(entry.name) is not None:
-                    return
-                if attempt == _ATTEMPTS - 1:
+                if not entry.exists():
                     raise
-                self._move_aside(entry)
+                self._discard(entry)  # damaged, or it would have been found
             else:
                 return
 
-    def _move_aside(self, entry: Path) -> None:
-        """Takes a damaged entry out of the way in one step: it is never there in half."""
-        aside = Path(tempfile.mkdtemp(prefix=".damaged-", dir=self._folder))
+    def _discard(self, entry: Path) -> None:
+        """Takes an entry away in one step: it is never there in half."""
+        aside = self._folder / f"{_DISCARDED}{entry.name}-{os.getpid()}-{next(_discards)}"
+        with contextlib.suppress(FileNotFoundError):  # another run was faster
+            entry.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+
+    # ---- looking after it ------------------------------------------------------------------------------------------
+
+    def sweep(self) -> int:
+        """Removes what runs left that died; returns how many folders and files that were."""
+        removed = 0
+        for path in self._listed():
+            if path.name.startswith(_BUILDING):
+                with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as held:
+                    if held:
+                        shutil.rmtree(path, ignore_errors=True)
+                        removed += 1
+            elif path.name.startswith(_DISCARDED):
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
+            elif path.name.startswith(".") and _age(path) > _FORGOTTEN_AFTER:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def entries(self) -> list[Entry]:
+        """Every entry, damaged ones too."""
+        found = []
+        for path in self._listed():
+            if path.name.startswith(".") or not path.is_dir():
+                continue
+            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+                manifest = path / _MANIFEST
+                used = (manifest if manifest.exists() else path).stat().st_mtime
+                found.append(Entry(self._kind, path.name, size, used, self.origin(path.name)))
+        return found
+
+    def origin(self, key: str) -> Mapping[str, Any]:
+        """What an entry was made from; empty if that was not recorded or cannot be read."""
         try:
-            entry.rename(aside / "entry")
-        except FileNotFoundError:
-            pass  # another run was faster
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            origin = json.loads((self._folder / key / _ORIGIN).read_text())
+        except (OSError, ValueError):
+            return {}
+        return origin if isinstance(origin, dict) else {}
+
+    def remove(self, key: str) -> bool:
+        """Removes an entry unless a run holds it. Whether it is gone."""
+        entry = self._folder / key
+        with _locked(entry, fcntl.LOCK_EX | fcntl.LOCK_NB) as held:
+            if held:
+                self._discard(entry)
+            return held is not None
+
+    def remove_notes(self, older_than: float) -> int:
+        """Removes notes that are older than so many seconds; returns how many."""
+        old = [path for path in self._listed() if path.suffix == _NOTE and _age(path) > older_than]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
+
+    def _listed(self) -> list[Path]:
+        try:
+            return sorted(self._folder.iterdir())
+        except OSError:
+            return []
 
     # ---- notes: small facts that only save work; losing one costs nothing but time ---------------------------------
 
     def read_note(self, name: str) -> str | None:
         """A note, or None."""
         try:
-            return (self._folder / f"{name}.note").read_text()
+            return (self._folder / f"{name}{_NOTE}").read_text()
         except OSError:
             return None
 
     def write_note(self, name: str, text: str) -> None:
         """Writes a note in one step."""
+        if self._read_only:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix=".note-", delete=False) as file:
             file.write(text)
-        Path(file.name).replace(self._folder / f"{name}.note")
+        Path(file.name).replace(self._folder / f"{name}{_NOTE}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A lock on a folder."""
+
+    descriptor: int
+
+    def still_at(self, path: Path) -> bool:
+        """Whether the folder that is locked is the one at ``path``."""
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            return False
+        here = os.fstat(self.descriptor)
+        return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
+    """Locks a folder; None if it is not there (any more), or if somebody else holds it and it is not waited for."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        yield None
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, operation)
+        except BlockingIOError:
+            yield None
+            return
+        held = _Held(descriptor)
+        yield held if held.still_at(folder) else None
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _file_digest(path: Path) -> str:

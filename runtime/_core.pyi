@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy.typing
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallableRef', 'Channel', 'Chip', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallableRef', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -83,6 +83,14 @@ class TaskArgs:
         ...
     @property
     def tensor_count(self) -> int:
+        ...
+class Dependencies:
+    """
+    What each task must follow, told in submission order.
+    """
+    def __init__(self) -> None:
+        ...
+    def follow(self, args: TaskArgs) -> list[int]:
         ...
 class PreparedCallable:
     """

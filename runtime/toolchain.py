@@ -65,6 +65,7 @@ def build_chip_callable(
     entry: str | None = None,
     kernels: Sequence[KernelSource] = (),
     flags: Sequence[str] = (),
+    scratch: str | os.PathLike[str] | None = None,
 ) -> ChipCallable:
     """Compiles a chip callable.
 
@@ -79,6 +80,7 @@ def build_chip_callable(
         entry: exported function.
         kernels: the kernels.
         flags: further compiler flags.
+        scratch: an existing folder for intermediate files; default: the system's.
 
     Raises:
         ConfigurationError: missing source, unknown platform, or a combination that cannot work.
@@ -95,12 +97,12 @@ def build_chip_callable(
         kernels = (KernelSource(entry or Path(sources).stem, sources, public),)
         sources = None
     name = entry or (kernels[0].name if sources is None else Path(sources).stem)
-    orchestration = b"" if sources is None else compile_shared_object(sources, flags=flags)
+    orchestration = b"" if sources is None else compile_shared_object(sources, flags=flags, scratch=scratch)
     if orchestration:
         check_export(orchestration, name, public)
     compiled = []
     for kernel in kernels:
-        binary = compile_shared_object(kernel.source, flags=flags)
+        binary = compile_shared_object(kernel.source, flags=flags, scratch=scratch)
         check_export(binary, kernel.name, kernel.signature)
         compiled.append(
             CoreCallable.build(
@@ -114,12 +116,15 @@ def build_chip_callable(
     return ChipCallable.build(entry=name, signature=public, kernels=compiled, binary=orchestration)
 
 
-def compile_shared_object(source: str | os.PathLike[str], *, flags: Sequence[str] = ()) -> bytes:
+def compile_shared_object(
+    source: str | os.PathLike[str], *, flags: Sequence[str] = (), scratch: str | os.PathLike[str] | None = None
+) -> bytes:
     """Compiles one file into the bytes of an ELF shared object. Raises as build_chip_callable."""
     path = _source(source)
-    with tempfile.TemporaryDirectory(prefix="callring-") as folder:
-        output = Path(folder) / "binary.so"
-        _run([*_command(path), *_BASE_FLAGS, *flags, path.name, "-o", str(output), *_LINK_FLAGS], path)
+    with tempfile.TemporaryDirectory(prefix="callring-", dir=scratch) as folder:
+        output = Path(folder).resolve() / "binary.so"
+        command = [*_command(path), *_BASE_FLAGS, *flags, path.name, "-o", str(output), *_LINK_FLAGS]
+        _run(command, path, TMPDIR=str(output.parent))
         return output.read_bytes()
 
 
@@ -220,13 +225,13 @@ def _command(path: Path) -> list[str]:
     return [_compiler(compiler), standard, f"-frandom-seed={path.name}", f"-I{include_folder()}"]
 
 
-def _run(command: list[str], source: Path) -> str:
+def _run(command: list[str], source: Path, **environment: str) -> str:
     """Runs the compiler in the source's folder, so that it sees, and can embed, only relative names."""
     prefix_maps = [f"-ffile-prefix-map={source.parent}=.", f"-ffile-prefix-map={include_folder()}=include"]
     done = subprocess.run(
         [command[0], *prefix_maps, *command[1:]],
         cwd=source.parent,
-        env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"},
+        env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0", **environment},
         capture_output=True,
         text=True,
         check=False,

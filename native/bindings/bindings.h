@@ -7,6 +7,7 @@ namespace callring::bindings {
 
 void register_identity(pybind11::module_& module);
 void register_memory(pybind11::module_& module);
+void register_graph(pybind11::module_& module);
 void register_chip(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_fork_server(pybind11::module_& module);

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("sanitizer") = CALLRING_SANITIZE;
     register_identity(module);
     register_memory(module);
+    register_graph(module);
     register_chip(module);
     register_engine(module);
     register_fork_server(module);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/clock.h"
-#include "graph/tensor_ranges.h"
+#include "graph/task_hazards.h"
 #include "lane/frame.h"
 #include "supervise/pump.h"
 
@@ -105,22 +105,7 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
 
 void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors) {
     const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
-    std::vector<ByteRange> ranges;
-    for (const TensorArg& argument : task.args.tensors) {
-        if (argument.tag == Tag::no_dep) {
-            continue;
-        }
-        ranges.clear();
-        const TensorView& tensor = argument.tensor;
-        append_ranges(tensor.buffer->id(), tensor.offset, element_bytes(tensor.dtype),
-                      std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank), ranges);
-        if (argument.tag == Tag::input || argument.tag == Tag::inout) {
-            run.hazards.record(task.id, ranges, Access::read, predecessors, forgettable);
-        }
-        if (argument.tag != Tag::input) {
-            run.hazards.record(task.id, ranges, Access::write, predecessors, forgettable);
-        }
-    }
+    record_task(run.hazards, task.id, task.args, predecessors, forgettable);
 }
 
 // ---- dispatching ----------------------------------------------------------------------------------------------------

@@ -24,10 +24,12 @@ def build_callables(described: Described, console: Console) -> Built:
     def one(spec: ChipSpec) -> tuple[str, ChipCallable, float]:
         begin = time.perf_counter()
         found = builder.find(spec)
+        if found is not None:
+            builder.mark_used(spec)
         word = "built" if found is None else "cached"
         return word, found or builder.build(spec), time.perf_counter() - begin
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         outcomes = list(pool.map(one, described.chip_callables))
     callables = {}
     for spec, (word, callable_, seconds) in zip(described.chip_callables, outcomes, strict=True):

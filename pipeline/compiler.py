@@ -1,0 +1,34 @@
+"""What the compiler says of itself; asked again only when its file changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.store import digest_of
+from runtime.errors import ToolchainMissing
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
+
+
+def compiler_identity(store: Store) -> str:
+    """Version line and target machine of g++. Raises ToolchainMissing.
+
+    Args:
+        store: keeps the answer, so that no process has to start where nothing changed.
+    """
+    found = shutil.which("g++")
+    if found is None:
+        raise ToolchainMissing("g++ is not installed; on Debian: apt-get install g++")
+    file = Path(found).resolve()
+    facts = file.stat()
+    name = digest_of(str(file), str(facts.st_size), str(facts.st_mtime_ns))
+    known = store.read_note(name)
+    if known is None:
+        from runtime.toolchain import compiler_identity as asked
+
+        known = asked()
+        store.write_note(name, known)
+    return known

@@ -1,0 +1,120 @@
+"""Records the task graph of a workload without a Worker: the orchestration runs, and nothing executes.
+
+What follows what is the engine's own rule (native/graph), applied to tensors in memory that no other process sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.plan.model import PlannedGraph, PlannedTask
+from runtime import _core
+from runtime.tensor import TaskArgs, Tensor, empty, native_args, share, zeros
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pipeline.workloads.base import Workload
+
+_ARENA = 64 << 20
+_LIMIT = 1 << 40
+
+
+def record(workload: Workload[Any], callables: Iterable[str]) -> PlannedGraph:
+    """The graph of one run.
+
+    Args:
+        workload: made for the topology; it is prepared here, and not fit for another use afterwards.
+        callables: names of what it may submit.
+
+    Raises:
+        What the workload's ``prepare`` and ``orchestrate`` raise.
+    """
+    memory = _Memory()
+    recorder = _Recorder(memory)
+    workload.prepare(memory)  # type: ignore[arg-type]
+    complete = True
+    try:
+        workload.orchestrate(recorder, _Names(callables))  # type: ignore[arg-type]
+    except _NeedsResult:
+        complete = False
+    return PlannedGraph(tuple(recorder.tasks), complete)
+
+
+class _NeedsResult(Exception):  # noqa: N818 - no error: it ends the recording
+    """The orchestration asks for what only a run can know."""
+
+
+class _Names(Mapping[str, Any]):
+    """Handles by name, each standing for itself."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = list(names)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        return name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class _Memory:
+    """The part of a Worker that makes tensors."""
+
+    def __init__(self) -> None:
+        self.pool = _core.MemoryPool(_ARENA, _LIMIT)
+
+    def empty(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
+        return empty(self.pool, shape, dtype)
+
+    def zeros(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
+        return zeros(self.pool, shape, dtype)
+
+    def share(self, array: npt.NDArray[Any] | np.generic) -> Tensor:
+        return share(self.pool, array)
+
+
+class _Task:
+    """A task that was only noted."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __getattr__(self, name: str) -> Any:
+        raise _NeedsResult
+
+
+class _Recorder:
+    """The part of an Orchestrator that submits."""
+
+    def __init__(self, memory: _Memory) -> None:
+        self.tasks: list[PlannedTask] = []
+        self._memory = memory
+        self._dependencies = _core.Dependencies()
+
+    def submit_next_level(
+        self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, worker: int, after: Iterable[_Task] = ()
+    ) -> _Task:
+        return self._note(handle, f"chip {worker}", args, after)
+
+    def submit_sub(
+        self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, after: Iterable[_Task] = ()
+    ) -> _Task:
+        return self._note(handle, "sub-workers", args, after)
+
+    def _note(self, name: str, where: str, args: TaskArgs | None, after: Iterable[_Task]) -> _Task:
+        native = native_args(args, self._memory.pool)
+        inferred = self._dependencies.follow(native if native is not None else _core.TaskArgs())
+        earlier = sorted({*inferred, *(task.number for task in after)})
+        self.tasks.append(PlannedTask(name, where, tuple(earlier)))
+        return _Task(len(self.tasks) - 1)
+
+    def __getattr__(self, name: str) -> Any:
+        raise _NeedsResult

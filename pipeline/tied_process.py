@@ -1,0 +1,45 @@
+"""A command whose processes all end when this process does, however it ends: a build must not go on for nobody.
+
+``python -m pipeline.tied_process COMMAND ...`` runs the command in a process group of its own, and kills the group when
+its standard input is at its end: the other end of that pipe is held by ``run_tied`` alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+
+def run_tied(command: Sequence[str]) -> tuple[int, str]:
+    """Runs a command to its end. Its exit status, and what it wrote."""
+    guard = [sys.executable, "-S", __file__, *command]
+    with subprocess.Popen(
+        guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        words = process.stdout.read()
+        return process.wait(), words
+
+
+def main() -> int:
+    """Runs the command that the arguments are; ends it when standard input ends."""
+    # An interrupt from the terminal reaches whoever waits for us; it decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, process_group=0)
+    poll = select.poll()
+    poll.register(os.pidfd_open(process.pid), select.POLLIN)
+    poll.register(0, select.POLLHUP)
+    ended = [descriptor for descriptor, _ in poll.poll()]
+    if 0 in ended:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

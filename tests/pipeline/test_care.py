@@ -1,0 +1,131 @@
+"""The stages that look after an installation: doctor, prune and schema; and the store that dying runs share."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.schema import Config
+from pipeline.stages.prune import prune
+from pipeline.store import Store
+from tests.soak.store import soak
+
+DAY = 86400
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A store with three entries of 1000 bytes, used 1, 2 and 40 days ago, and what a dead run left."""
+    store = Store(tmp_path / "store", "callables")
+    for key, days in (("a" * 64, 1), ("b" * 64, 2), ("c" * 64, 40)):
+        entry = store.put(key, lambda folder: (folder / "file").write_bytes(bytes(1000)) and None, {"name": key[0]})
+        then = time.time() - days * DAY
+        os.utime(entry / "manifest.json", (then, then))
+    (tmp_path / "store" / "callables" / f".building-{'d' * 64}").mkdir()
+    return tmp_path / "store"
+
+
+def left(root):
+    return [entry.key[0] for entry in Store(root, "callables").entries()]
+
+
+def test_prune_removes_what_was_not_used_for_long_and_what_dead_runs_left(filled):
+    done = prune(filled, max_age_days=30, max_bytes=10**9)
+    assert left(filled) == ["a", "b"]
+    assert done.swept == 1
+    assert not list((filled / "callables").glob(".*"))
+
+
+def test_prune_removes_the_least_recently_used_until_it_fits(filled):
+    assert prune(filled, max_age_days=100, max_bytes=2000).left == 1
+    assert left(filled) == ["a"]
+
+
+def test_prune_leaves_what_a_run_holds(filled):
+    with Store(filled, "callables").hold("c" * 64) as held:
+        assert held is not None
+        assert [entry.key[0] for entry in prune(filled, 30, 10**9).in_use] == ["c"]
+    prune(filled, 30, 10**9)
+    assert left(filled) == ["a", "b"]
+
+
+def test_a_used_entry_is_young_again(filled):
+    Store(filled, "callables").mark_used("c" * 64)
+    prune(filled, 30, 10**9)
+    assert left(filled) == ["a", "b", "c"]
+
+
+def test_the_stage_prune_says_what_it_removed(inside, filled):
+    done = inside("stage=prune", f"store.path={filled}", "output=json")
+    assert done.code == 0, done.err
+    assert [entry["key"][0] for entry in json.loads(done.out)["removed"]] == ["c"]
+    assert inside("stage=prune", "store.max_age_days=-1").code == 1
+    assert list(done.folder.iterdir()) == []
+
+
+def test_doctor_finds_this_machine_fit_and_names_a_damaged_entry(inside, filled):
+    done = inside("stage=doctor", f"store.path={filled}", "output=json")
+    assert done.code == 0, done.out
+    findings = {finding["name"]: finding for finding in json.loads(done.out)}
+    for name in ("python", "g++", "openssl", "memfd sealing", "pidfd", "futex", "health"):
+        assert findings[name]["state"] == "ok", findings[name]
+    (filled / "callables" / ("a" * 64) / "file").write_bytes(b"")
+    done = inside("stage=doctor", f"store.path={filled}")
+    assert "1 damaged: aaaaaaaa" in done.out
+    assert f"mend: rm -r {filled}" in done.out
+
+
+def test_doctor_says_how_to_get_a_compiler_that_is_missing(inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = inside("stage=doctor")
+    assert done.code == 1
+    assert "mend: apt-get install g++" in done.out
+
+
+def test_the_schema_is_yaml_with_every_key_and_its_default(inside):
+    done = inside("stage=schema")
+    assert done.code == 0, done.err
+    document = yaml.safe_load(done.out)
+    assert document["topology"]["chips"] == Config().topology.chips
+    assert document["store"]["max_age_days"] == 30.0
+    assert document["lock"] == "off"
+
+
+def test_the_schema_for_editors_knows_every_config_of_ours(inside):
+    jsonschema = pytest.importorskip("jsonschema", reason="validates the schema if it is installed")
+    document = json.loads(inside("stage=schema", "output=json").out)
+    jsonschema.Draft202012Validator.check_schema(document)
+    conf = Path(__file__).resolve().parents[2] / "conf"
+    for group in ("callable", "topology"):
+        validator = jsonschema.Draft202012Validator({**document["$defs"][group], "$defs": document["$defs"]})
+        for file in (conf / group).glob("*.yaml"):
+            validator.validate(yaml.safe_load(file.read_text()))
+
+
+def test_runs_that_are_killed_while_they_build_leave_a_store_that_is_right(tmp_path):
+    figures = soak(tmp_path, runs=8, at_once=4, longest=2.0, seed=1)
+    assert figures.complaints == []
+    assert figures.runs == 8
+
+
+def test_the_help_of_the_command_shows_what_a_newcomer_needs(inside):
+    done = inside("--help")
+    assert done.code == 0, done.err
+    for word in ("+topology=chip8", "stage=plan", "stage=doctor", "workload: matmul, mlp_digits, vector_add", "130"):
+        assert word in done.out
+    assert 'eval "$(callring --shell-completion install=bash)"' in done.out
+
+
+def test_a_shell_completes_options_and_keys(inside, monkeypatch):
+    def completions(line):
+        monkeypatch.setenv("COMP_LINE", line)
+        monkeypatch.setenv("COMP_POINT", str(len(line)))
+        return inside("--shell-completion", "query=bash").out.split()
+
+    assert completions("callring +topology=chip") == [f"+topology=chip{n}" for n in (1, 2, 4, 8)]
+    assert completions("callring workload=ve") == ["workload=vector_add"]
+    assert "worker.start_timeout=" in completions("callring worker.start")
+    assert "complete" in inside("--shell-completion", "install=bash").out
