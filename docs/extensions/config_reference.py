@@ -11,9 +11,8 @@ import dataclasses
 import enum
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
 from pipeline import schema
@@ -26,25 +25,30 @@ _CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 class ConfigSchema(SphinxDirective):
-    """A table of the keys of one dataclass of pipeline.schema."""
+    """A table of the keys of one dataclass of pipeline.schema, and one for each dataclass among its fields."""
 
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"prefix": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
-        """The table."""
-        described = getattr(schema, self.arguments[0])
-        prefix = self.options.get("prefix", "")
-        words = _field_docstrings(described)
-        hints = get_type_hints(described, vars(schema))
-        lines = ["| key | type | default | what it is |", "| --- | --- | --- | --- |"]
-        for field in dataclasses.fields(described):
-            if dataclasses.is_dataclass(hints[field.name]):
-                continue
-            said = words.get(field.name) or (inspect.getdoc(hints[field.name]) if _is_enum(hints[field.name]) else "")
-            row = (f"`{prefix}{field.name}`", _type(hints[field.name]), _default(field), " ".join((said or "").split()))
-            lines.append(f"| {' | '.join(cell.replace('``', '`').replace('|', chr(92) + '|') for cell in row)} |")
-        return self.parse_text_to_nodes("\n".join(lines))
+        """The tables."""
+        return self.parse_text_to_nodes("\n".join(_tables(getattr(schema, self.arguments[0]), "")))
+
+
+def _tables(described: type[Any], prefix: str) -> list[str]:
+    words = _field_docstrings(described)
+    hints = get_type_hints(described, vars(schema))
+    lines = ["| key | type | default | what it is |", "| --- | --- | --- | --- |"]
+    sections = []
+    for field in dataclasses.fields(described):
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            title = f"**`{field.name}`**: {(inspect.getdoc(hint) or '').splitlines()[0]}"
+            sections += ["", title, "", *_tables(hint, f"{prefix}{field.name}.")]
+            continue
+        said = words.get(field.name) or (inspect.getdoc(hint) if _is_enum(hint) else "") or ""
+        row = (f"`{prefix}{field.name}`", _type(hint), _default(field), " ".join(said.split()))
+        lines.append(f"| {' | '.join(cell.replace('``', '`').replace('|', chr(92) + '|') for cell in row)} |")
+    return lines + sections
 
 
 class ConfigGroups(SphinxDirective):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import CallableHandle, TaskArgs, Worker, by_source, identity
+from runtime import CallableHandle, Tag, TaskArgs, Worker, by_source, identity
 from runtime.errors import (
     HandleForeignError,
     HandleStaleError,
@@ -177,11 +177,16 @@ def test_a_partial_failure_gives_no_handle_and_leaves_nothing_installed(worker, 
 
 
 def test_registration_works_while_every_child_is_busy(worker, chip):
-    nap, sleep = worker.register(lambda args: time.sleep(1.0)), worker.register(chip["sleep_ms"])
+    def wait_for(args):
+        while not args[0][0]:
+            time.sleep(0.01)
+
+    wait, sleep = worker.register(wait_for), worker.register(chip["sleep_ms"])
+    gate = worker.zeros(1, "uint8")
 
     def orchestrate(o):
         for i in range(2):
-            o.submit_sub(nap)
+            o.submit_sub(wait, TaskArgs((gate, Tag.NO_DEP)))
             o.submit_next_level(sleep, TaskArgs(scalars=[1000]), worker=i)
 
     run = worker.submit(orchestrate)
@@ -189,4 +194,5 @@ def test_registration_works_while_every_child_is_busy(worker, chip):
     for handle in handles:
         worker.unregister(handle)
     assert not run.done()
+    gate.numpy()[0] = 1
     run.result()
