@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
     from runtime.options import CallConfig, WorkerOptions
     from runtime.orchestrator import Orchestrator
-    from runtime.run_handle import RunHandle, Task
-    from runtime.serialize import by_source
+    from runtime.run_handle import GroupTask, RunHandle, Task
+    from runtime.serialize import by_signature, by_source
+    from runtime.stats import WorkerStats
     from runtime.tags import Tag
     from runtime.tensor import TaskArgs, Tensor, TensorArgs
     from runtime.topology import Topology
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "CoreCallable": "chip_callable",
     "CoreSpan": "trace",
     "Executor": "executor",
+    "GroupTask": "run_handle",
     "Orchestrator": "orchestrator",
     "RunHandle": "run_handle",
     "Tag": "tags",
@@ -55,6 +57,8 @@ _MODULE_OF = {
     "Trace": "trace",
     "Worker": "worker",
     "WorkerOptions": "options",
+    "WorkerStats": "stats",
+    "by_signature": "serialize",
     "by_source": "serialize",
 }
 
@@ -69,6 +73,7 @@ __all__ = [
     "CoreCallable",
     "CoreSpan",
     "Executor",
+    "GroupTask",
     "Orchestrator",
     "RunHandle",
     "Tag",
@@ -82,6 +87,8 @@ __all__ = [
     "Trace",
     "Worker",
     "WorkerOptions",
+    "WorkerStats",
+    "by_signature",
     "by_source",
 ]
 

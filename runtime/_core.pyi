@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy.typing
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallableRef', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -62,6 +62,16 @@ class MemoryPool:
         ...
     @property
     def bytes_in_use(self) -> int:
+        ...
+class Scope:
+    """
+    Bounds the use of the tensors that were allocated in it.
+    """
+    def __init__(self) -> None:
+        ...
+    def end(self) -> None:
+        ...
+    def own(self, tensor: Tensor) -> None:
         ...
 class TaskArgs:
     """
@@ -140,6 +150,12 @@ class CallableRef:
     @property
     def label(self) -> str:
         ...
+class CallConfig:
+    """
+    What one call may choose, as the engine takes it.
+    """
+    def __init__(self, block_count: int = 0, retries: int = 0, deadline: typing.SupportsFloat | typing.SupportsIndex = 0.0, trace: int | None = None) -> None:
+        ...
 class Run:
     """
     One execution of an orchestration function.
@@ -161,7 +177,16 @@ class Task:
     def code(self) -> int:
         ...
     @property
+    def deadline_ns(self) -> int:
+        ...
+    @property
+    def failed_member(self) -> Task:
+        ...
+    @property
     def id(self) -> int:
+        ...
+    @property
+    def members(self) -> list[Task]:
         ...
     @property
     def payload(self) -> bytes:
@@ -214,7 +239,11 @@ class Engine:
         ...
     def start(self, children: collections.abc.Sequence[tuple[str, int, Payload | None, typing.SupportsFloat | typing.SupportsIndex]], timeout: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
-    def submit(self, run: Run, callable: CallableRef, args: TaskArgs | None, placement: int, block_count: int, retries: int, after: collections.abc.Sequence[Task]) -> Task:
+    def stats(self) -> dict[str, typing.Any]:
+        ...
+    def submit(self, run: Run, callable: CallableRef, args: TaskArgs | None, placement: int, config: CallConfig, after: collections.abc.Sequence[Task]) -> Task:
+        ...
+    def submit_group(self, run: Run, callable: CallableRef, members: collections.abc.Sequence[TaskArgs | None], placements: collections.abc.Sequence[int], config: CallConfig, after: collections.abc.Sequence[Task]) -> Task:
         ...
     def submit_opaque(self, stream: Run, callable: CallableRef, opaque: bytes, retries: int) -> Task:
         ...
@@ -226,11 +255,19 @@ class Engine:
         ...
     def unregister_callable(self, callable: CallableRef) -> list[tuple[str, int, str]]:
         ...
+    def unwatch_run(self, run: Run, watcher: int) -> None:
+        ...
+    def wait_for_progress(self, ended: int, timeout: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+        ...
     def wait_for_room(self, timeout: typing.SupportsFloat | typing.SupportsIndex) -> bool:
         ...
     def wait_for_run(self, run: Run, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
         ...
+    def wait_for_run_slot(self, timeout: typing.SupportsFloat | typing.SupportsIndex) -> bool:
+        ...
     def wait_for_task(self, task: Task, timeout: typing.SupportsFloat | typing.SupportsIndex | None) -> bool:
+        ...
+    def watch_run(self, run: Run, watcher: int) -> None:
         ...
     @property
     def closing(self) -> bool:
@@ -305,7 +342,7 @@ def validate_descriptor(descriptor: bytes) -> int:
     ...
 def wrap_envelope(payload: bytes) -> bytes:
     ...
-CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'cleanup_uncertain': 22, 'removal_active': 23, 'partial_failure': 24}
+CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'cleanup_uncertain': 22, 'removal_active': 23, 'task_timeout': 24, 'too_many_runs': 25}
 CONTROL_FD: int = 3
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 5, 'fork_child': 7, 'child_exited': 8}
 build_type: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import cloudpickle
 
-from runtime.errors import CallringError, ChipError, TaskSkipped, WorkerGivenUp, WorkerLost
+from runtime.errors import CallringError, ChipError, TaskSkipped, TaskTimeout, WorkerGivenUp, WorkerLost
 from runtime.native_errors import code_name
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class Failures:
         code = task.code
         if code == self._codes["ok"]:
             return None
+        if task.failed_member is not None:
+            return self.error_of(task.failed_member, label, hashid)  # a group fails as its first failed member did
         label = label or task.callable.label
         hashid = hashid or f"sha256:{task.callable.digest.hex()}"
         worker = self._name_child(task.child) if task.child >= 0 else None
@@ -110,6 +112,13 @@ class Failures:
                 exit_status=_number_after(text, "status "),
             )
         name = code_name(code)
+        if name == "task_timeout":
+            return TaskTimeout(
+                f"callable {label} exceeded its deadline of {task.deadline_ns / 1e9:g} s on {worker}",
+                hashid=hashid,
+                worker=worker,
+                operation="run",
+            )
         if name == "given_up":
             return WorkerGivenUp(
                 f"callable {label} was not executed: {text}",

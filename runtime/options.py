@@ -30,6 +30,8 @@ class WorkerOptions:
     """Frames in flight per child, a power of two."""
     max_pending_tasks: int = 65536
     """Tasks accepted and not ended; a submit beyond it waits for progress."""
+    max_runs: int = 64
+    """Runs under way at once; a submit beyond it waits for one to end."""
     max_callables: int = 4096
     """Distinct callables installed per child."""
     start_timeout: float = 30.0
@@ -40,7 +42,7 @@ class WorkerOptions:
     """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up."""
     restart_window: float = 60.0
     submit_timeout: float = 60.0
-    """How long a submit waits at the bound of pending tasks without any task ending."""
+    """How long a submit waits at the bound of pending tasks or of runs without any task ending."""
     close_timeout: float = 5.0
     trace: bool = False
     """Record when each task and each core worked; read with Worker.trace()."""
@@ -59,6 +61,7 @@ class WorkerOptions:
         power_of_two = capacity > 0 and capacity & (capacity - 1) == 0
         _require(power_of_two and capacity <= 32768, "lane_capacity", capacity, "a power of two up to 32768")
         _require(self.max_pending_tasks >= 1, "max_pending_tasks", self.max_pending_tasks, "at least 1")
+        _require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
         _require(1 <= self.max_callables <= 1 << 24, "max_callables", self.max_callables, "1 to 16777216")
         _require(0 <= self.max_restarts < 1 << 32, "max_restarts", self.max_restarts, "0 to 4294967295")
         for name in ("start_timeout", "control_timeout", "submit_timeout", "restart_window"):
@@ -78,7 +81,17 @@ class CallConfig:
     """Blocks of the launch that a callable without orchestration makes; 0: one per core."""
     retries: int = 0
     """How often the task may be begun again when the process that runs it dies: declares the callable idempotent."""
+    deadline: float | None = None
+    """How many seconds the task may take, from when its child begins it (what waits in a queue has not begun). One that
+    takes longer fails with TaskTimeout, whatever its retries; its child is replaced, and what waited there begins on
+    the replacement or elsewhere. None: as long as it likes."""
+    trace: int | None = None
+    """What is recorded of it: 0 nothing, 1 when it began and ended, 2 also what each core of a chip did. None: 2 if the
+    Worker records (``WorkerOptions.trace``), else 0."""
 
     def __post_init__(self) -> None:
         _require(0 <= self.block_count < 1 << 32, "block_count", self.block_count, "0 to 4294967295")
         _require(0 <= self.retries < 1 << 32, "retries", self.retries, "0 to 4294967295")
+        deadline = self.deadline
+        _require(deadline is None or 1e-6 <= deadline <= 1e9, "deadline", deadline, "None or 1e-6 to 1e9 seconds")
+        _require(self.trace in (None, 0, 1, 2), "trace", self.trace, "None, 0, 1 or 2")

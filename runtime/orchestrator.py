@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+from typing import TYPE_CHECKING
 
-from runtime.errors import BackPressureTimeout, HandleStaleError
+from runtime import _core
+from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
 from runtime.identity import TargetNamespace
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.registry import uncertain
-from runtime.run_handle import Task
-from runtime.tensor import TaskArgs, native_args
+from runtime.run_handle import GroupTask, Task
+from runtime.tensor import TaskArgs, Tensor, empty, native_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from runtime import _core
+    import numpy.typing as npt
+
     from runtime.children import ChildInfo
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig
     from runtime.topology import Topology
     from runtime.worker import Worker
+
+_DEFAULT = _core.CallConfig()
 
 
 class Orchestrator:
@@ -28,6 +33,9 @@ class Orchestrator:
     def __init__(self, worker: Worker, run: _core.Run) -> None:
         self._worker = worker
         self._run = run
+        self._scopes: list[_core.Scope] = []
+
+    # ---- tasks -----------------------------------------------------------------------------------------------------
 
     @property
     def topology(self) -> Topology:
@@ -54,22 +62,57 @@ class Orchestrator:
             handle: a registered chip callable. For a node, a registered Python callable: an orchestration function,
                 which the node runs as its own Worker's ``run(function, args, config)``; ``args`` are then TensorArgs.
             args: its tensors with tags, and scalars.
-            config: block count, retries.
+            config: block count, deadline, retries, trace level.
             worker: the id of the chip, or of the node.
             after: tasks of this run that it must follow beside those inferred from tensors.
 
         Raises:
             TypeError: not a handle.
-            ValueError: no such chip or node.
+            ValueError: no such chip or node; a task of another run in ``after``; a tensor whose scope has ended.
             HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the documentation,
                 callable identity.
             WorkerGivenUp: it died too often and is not replaced any more.
             BackPressureTimeout: too many tasks are pending and none ends.
         """
-        namespace = TargetNamespace.LOCAL_PYTHON if self.topology.nodes else TargetNamespace.LOCAL_CHIP
-        callable_ = self._worker._registry.resolve(handle, namespace, "submit_next_level")
+        callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level")
         placement = self._worker._placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
+
+    def submit_next_level_group(
+        self,
+        handle: CallableHandle,
+        args_list: Sequence[TaskArgs | None],
+        config: CallConfig | None = None,
+        *,
+        workers: Sequence[int],
+        after: Iterable[Task] = (),
+    ) -> GroupTask:
+        """Submits one task made of a member for each of several chips or nodes, which begin together.
+
+        No member begins before every child of the group is idle and has come to it; the task is complete when all
+        members are. A member that fails fails the task, and the others run to their end.
+
+        Args:
+            handle: what every member calls; as in submit_next_level.
+            args_list: the arguments of each member, in the order of ``workers``.
+            config: of each member.
+            workers: ids of distinct chips or nodes.
+            after: as in submit_next_level.
+
+        Raises: as submit_next_level; ValueError also for no member, a child named twice, more members than
+            children, not as many arguments as members, or two members that write the same bytes.
+        """
+        callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
+        placements = [self._worker._placement_of(worker) for worker in workers]
+        pool = len(self._worker._placements)
+        if len(placements) > pool:
+            raise ConfigurationError(f"a group on {len(placements)} children, but this Worker has {pool}")
+        twice = sorted({worker for worker in workers if list(workers).count(worker) > 1})
+        if twice:
+            raise ConfigurationError(f"workers={list(workers)}: {twice} more than once; members go to distinct chips")
+        if len(args_list) != len(placements):
+            raise ConfigurationError(f"{len(args_list)} arguments for {len(placements)} workers: one for each")
+        return self._submit_group(callable_, args_list, placements, config, after)
 
     def submit_sub(
         self,
@@ -87,6 +130,73 @@ class Orchestrator:
         self._worker._require_sub_workers()
         return self._submit(callable_, args, -1, config, after)
 
+    def submit_sub_group(
+        self,
+        handle: CallableHandle,
+        args_list: Sequence[TaskArgs | None],
+        config: CallConfig | None = None,
+        *,
+        after: Iterable[Task] = (),
+    ) -> GroupTask:
+        """Submits one task made of a member for each of ``len(args_list)`` distinct sub-workers, which begin together.
+
+        ``result()`` gives what the members returned, in order; see submit_next_level_group for the rest.
+
+        Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two that write the same
+            bytes.
+        """
+        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub_group")
+        self._worker._require_sub_workers()
+        pool = self._worker.sub_workers
+        if len(args_list) > pool:
+            raise ConfigurationError(f"a group of {len(args_list)}, but this Worker has {pool} sub-workers")
+        return self._submit_group(callable_, args_list, [-1] * len(args_list), config, after)
+
+    # ---- tensors of the run ----------------------------------------------------------------------------------------
+
+    def alloc(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
+        """A tensor for values between tasks, in shared memory; its contents are undefined.
+
+        It belongs to the run: nobody has to free it. Its memory is taken back when the last accepted task that uses it
+        has ended and no Python reference to it is left. Inside ``scope()`` the end of the scope bounds its use, too.
+
+        Waits for tasks to end while ``WorkerOptions.memory_limit_bytes`` is reached.
+
+        Raises: MemoryError (nothing was given back), TypeError (dtype).
+        """
+        while True:
+            ended = self._ended()
+            try:
+                tensor = empty(self._worker._pool, shape, dtype)
+                break
+            except MemoryError:
+                self._wait_for_progress(ended)
+        if self._scopes:
+            self._scopes[-1].own(tensor)
+        return tensor
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Bounds the lifetime of the tensors that ``alloc`` makes inside; scopes may be nested.
+
+        Behind the ``with`` block these tensors, and views of them, can neither be passed to a submit nor be read
+        (ValueError). Tasks that were accepted inside keep what they use; NumPy arrays made inside stay valid. The
+        memory is taken back when the last of them has let go.
+        """
+        scope = _core.Scope()
+        self._scopes.append(scope)
+        try:
+            yield
+        finally:
+            self._scopes.remove(scope)
+            scope.end()
+
+    # ---- private ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _next_level_namespace(self) -> TargetNamespace:
+        return TargetNamespace.LOCAL_PYTHON if self.topology.nodes else TargetNamespace.LOCAL_CHIP
+
     def _submit(
         self,
         callable_: _core.CallableRef,
@@ -98,26 +208,72 @@ class Orchestrator:
         worker = self._worker
         engine = worker._engine
         native = native_args(args, worker._pool)
-        earlier = [task._native for task in after]
-        blocks, retries = (config.block_count, config.retries) if config else (0, 0)
+        earlier = self._earlier(after) if after else []
+        settings = _native_config(config) if config else _DEFAULT
         while True:
             try:
-                task = engine.submit(self._run, callable_, native, placement, blocks, retries, earlier)
-            except native_errors() as error:
-                if error.args[0] != worker._codes["back_pressure"]:
-                    raise _refusal(error, callable_) from None
-                self._wait_for_room(error.args[1])
-            else:
+                task = engine.submit(self._run, callable_, native, placement, settings, earlier)
                 return Task(task, engine, worker._failures)
+            except native_errors() as error:
+                self._wait_or_raise(error, callable_)
 
-    def _wait_for_room(self, situation: Any) -> None:
+    def _submit_group(
+        self,
+        callable_: _core.CallableRef,
+        args_list: Sequence[TaskArgs | None],
+        placements: list[int],
+        config: CallConfig | None,
+        after: Iterable[Task],
+    ) -> GroupTask:
+        if not placements:
+            raise ConfigurationError("a group of no members would never end; give it at least one")
+        worker = self._worker
+        engine = worker._engine
+        natives = [native_args(args, worker._pool) for args in args_list]
+        earlier = self._earlier(after)
+        settings = _native_config(config) if config else _DEFAULT
+        while True:
+            try:
+                task = engine.submit_group(self._run, callable_, natives, placements, settings, earlier)
+                return GroupTask(task, engine, worker._failures)
+            except native_errors() as error:
+                self._wait_or_raise(error, callable_)
+
+    def _ended(self) -> int:
+        """How many tasks have ended so far; none will if nothing is pending."""
+        stats = self._worker.stats()
+        return stats.accepted - stats.pending
+
+    def _wait_for_progress(self, ended: int) -> None:
+        """Waits until more tasks than that have ended; raises what is being handled if none does."""
+        worker = self._worker
+        if not worker._engine.wait_for_progress(ended, worker.options.submit_timeout) or self._ended() == ended:
+            raise  # noqa: PLE0704 - called where MemoryError is handled
+
+    def _earlier(self, after: Iterable[Task]) -> list[_core.Task]:
+        earlier = [task._native for task in after]
+        for task in earlier:
+            if task.run_id != self._run.id:
+                raise ConfigurationError(
+                    f"after: task {task.id} of run {task.run_id}, but this is run {self._run.id}; runs are independent"
+                )
+        return earlier
+
+    def _wait_or_raise(self, refusal: Exception, callable_: _core.CallableRef) -> None:
+        """Waits for room if that is what a submit met; raises why else it was refused."""
+        if refusal.args[0] != self._worker._codes["back_pressure"]:
+            raise _refusal(refusal, callable_) from None
         options = self._worker.options
         if not self._worker._engine.wait_for_room(options.submit_timeout):
             raise BackPressureTimeout(
-                f"{situation} and none ended within {options.submit_timeout} s; "
+                f"{refusal.args[1]} and none ended within {options.submit_timeout} s; "
                 "raise WorkerOptions.max_pending_tasks, or submit less at once",
                 operation="submit",
-            )
+            ) from None
+
+
+def _native_config(config: CallConfig) -> _core.CallConfig:
+    return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
 
 
 def _refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
@@ -128,4 +284,6 @@ def _refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
         return uncertain(callable_.label, error.args[1], **fields)
     if name == "handle_stale":
         return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
+    if name == "invalid_argument":
+        return ConfigurationError(f"submit: callable {callable_.label}: {error.args[1]}", **fields)
     return translate(error, **fields)

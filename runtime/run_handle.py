@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core
@@ -47,11 +48,23 @@ class Task:
         error = self.exception(timeout)
         if error is not None:
             raise error
+        return self._value()
+
+    def _value(self) -> Any:
         return _core.unpack_value(self._native.payload)
 
     def __repr__(self) -> str:
         """Names run and task."""
         return f"<Task {self._native.id} of run {self._native.run_id}>"
+
+
+class GroupTask(Task):
+    """A group: one task whose members ran on several children. Its result is the list of theirs, in order."""
+
+    __slots__ = ()
+
+    def _value(self) -> list[Any]:
+        return [_core.unpack_value(member.payload) for member in self._native.members]
 
 
 class RunHandle:
@@ -104,8 +117,22 @@ class RunHandle:
         return self._value
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Awaits result() without blocking the event loop."""
-        return asyncio.get_running_loop().run_in_executor(None, self.result).__await__()
+        """Awaits result() on the running event loop: no thread waits, none polls."""
+        return self._ended().__await__()
+
+    async def _ended(self) -> Any:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        watcher = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            loop.add_reader(watcher, ended.set)
+            self._engine.watch_run(self._native, watcher)
+            await ended.wait()
+        finally:
+            self._engine.unwatch_run(self._native, watcher)
+            loop.remove_reader(watcher)
+            os.close(watcher)
+        return self.result(0)
 
     def __repr__(self) -> str:
         """Names the run."""

@@ -17,6 +17,7 @@ from runtime.identity import CallableKind, TargetNamespace
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__callring_by_source__"
+BY_SIGNATURE = "__callring_by_signature__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,22 @@ KIND_NUMBERS = {CallableKind.CHIP_CALLABLE: 1, CallableKind.PYTHON_SERIALIZED: 2
 def by_source(function: _Function) -> _Function:
     """Marks a module-level function to be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
     setattr(function, _MARK, True)
+    return function
+
+
+def by_signature(function: _Function) -> _Function:
+    """Marks a Python callable to be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
+
+    Parameters annotated with ``float``, ``int`` or ``bool`` take the scalars of the task, in order, decoded to that
+    type; the others take its tensors, in order, as arrays. A parameter without an annotation that no tensor is left for
+    takes a scalar as a signed integer: a scalar travels as 64 bits, so one that is a float must be annotated.
+
+    Example:
+        >>> @by_signature
+        ... def axpy(x, y, out, scale: float):
+        ...     out[...] = scale * x + y
+    """
+    setattr(function, BY_SIGNATURE, True)
     return function
 
 

@@ -30,6 +30,7 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "max_callables": options.max_callables,
         "lane_capacity": options.lane_capacity,
         "max_pending_tasks": options.max_pending_tasks,
+        "max_runs": options.max_runs,
         "control_timeout": options.control_timeout,
         "start_timeout": options.start_timeout,
         "max_restarts": options.max_restarts,

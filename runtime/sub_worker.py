@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import _core, identity
 from runtime.failure import pack_exception, pickle_value
+from runtime.serialize import BY_SIGNATURE
+from runtime.signature_call import call_by_signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +48,7 @@ class Loader:
         function = pickle.loads(payload) if kind == _KIND_SERIALIZED else _import(payload.decode())
         if not callable(function):
             raise TypeError(f"a {type(function).__name__} is not callable")
-        return function  # type: ignore[no-any-return]
+        return call_by_signature(function) if getattr(function, BY_SIGNATURE, False) else function
 
 
 def _import(target: str) -> Any:

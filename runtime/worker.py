@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runtime import _core, spawning
 from runtime.children import ChildInfo
-from runtime.errors import ConfigurationError, PartialFailureError, StartError, WorkerClosed
+from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
-from runtime.native_errors import code_name, native_errors
+from runtime.native_errors import code_name, native_errors, translate
 from runtime.options import WorkerOptions
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
 from runtime.registry import Registry, told_by
 from runtime.run_handle import RunHandle
+from runtime.stats import WorkerStats
 from runtime.tensor import Tensor, empty, share, zeros
 from runtime.topology import CHIP_LEVEL, NODE_LEVEL, Topology, chip_ids
 from runtime.trace import CoreSpan, TaskSpan, Trace
@@ -222,12 +223,14 @@ class Worker:
             Names of the children that had to be ended by force.
         """
         with self._lifecycle:
-            return [] if self._state in ("closed", "moved") else self._end(self.options.close_timeout)
+            return [] if self._state == "moved" else self._end(self.options.close_timeout)
 
     def _end(self, budget: float) -> list[str]:
+        # An interrupt between any two of these lines leaves a Worker that the next close(), or its finalizer, ends.
         self._state = "closed"
+        forced = self._engine.close(budget)
         self._finalizer.detach()
-        return self._engine.close(budget)
+        return forced
 
     def __enter__(self) -> Self:
         """Starts the Worker."""
@@ -241,7 +244,7 @@ class Worker:
             self.close()
         else:
             with self._lifecycle:
-                if self._state not in ("closed", "moved"):
+                if self._state != "moved":
                     self._end(0.0)
 
     # ---- callables -------------------------------------------------------------------------------------------------
@@ -333,12 +336,13 @@ class Worker:
 
         Raises:
             What the orchestration function raises; the run is then cancelled and has ended.
+            BackPressureTimeout: ``options.max_runs`` runs are under way and nothing moves.
             TypeError: not an orchestration function (from level 3 on), not a handle (level 2).
             WorkerClosed: not started, or closed.
         """
         self._require_ready("submit")
         orchestrate = self._orchestration(target)
-        native = self._engine.begin_run()
+        native = self._begin_run()
         run = RunHandle(native, self._engine, self._failures)
         try:
             run._returned(orchestrate(Orchestrator(self, native), args, config))
@@ -349,6 +353,22 @@ class Worker:
             raise
         self._engine.seal(native)
         return run
+
+    def _begin_run(self) -> _core.Run:
+        while True:
+            try:
+                return self._engine.begin_run()
+            except native_errors() as error:
+                if error.args[0] != self._codes["too_many_runs"]:
+                    raise translate(error, operation="submit") from None
+                situation = error.args[1]
+            pending = self.stats().pending
+            if not self._engine.wait_for_run_slot(self.options.submit_timeout) and self.stats().pending >= pending:
+                raise BackPressureTimeout(
+                    f"{situation} and no task ended within {self.options.submit_timeout} s; "
+                    "raise WorkerOptions.max_runs, or wait for earlier runs",
+                    operation="submit",
+                )
 
     def _orchestration(self, target: Any) -> Callable[..., Any]:
         if self.level == CHIP_LEVEL:
@@ -377,6 +397,10 @@ class Worker:
             for child in self._engine.children()
         ]
 
+    def stats(self) -> WorkerStats:
+        """Counts of tasks, restarts, waits and bytes since the Worker was made."""
+        return WorkerStats(**self._engine.stats())
+
     def trace(self) -> Trace:
         """Takes what was recorded so far. Raises ConfigurationError unless ``options.trace``."""
         if not self.options.trace:
@@ -387,6 +411,7 @@ class Worker:
             self._codes["skipped"]: "skipped",
             self._codes["worker_lost"]: "lost",
             self._codes["given_up"]: "lost",
+            self._codes["task_timeout"]: "timed out",
             self._codes["cancelled"]: "cancelled",
         }
         spans = []

@@ -28,7 +28,7 @@ bool wait_interruptibly(Wait&& wait) {
     }
 }
 
-constexpr std::array<std::pair<Code, const char*>, 25> kCodeNames{{
+constexpr std::array<std::pair<Code, const char*>, 27> kCodeNames{{
     {Code::ok, "ok"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::io, "io"},
@@ -54,6 +54,8 @@ constexpr std::array<std::pair<Code, const char*>, 25> kCodeNames{{
     {Code::cleanup_uncertain, "cleanup_uncertain"},
     {Code::removal_active, "removal_active"},
     {Code::partial_failure, "partial_failure"},
+    {Code::task_timeout, "task_timeout"},
+    {Code::too_many_runs, "too_many_runs"},
 }};
 
 const char* kind_name(ChildKind kind) {
@@ -106,6 +108,7 @@ EngineOptions make_options(const py::dict& given) {
     options.max_callables = given["max_callables"].cast<std::uint32_t>();
     options.lane_capacity = given["lane_capacity"].cast<std::uint32_t>();
     options.max_pending_tasks = given["max_pending_tasks"].cast<std::uint64_t>();
+    options.max_runs = given["max_runs"].cast<std::uint64_t>();
     options.control_timeout_ns = static_cast<std::uint64_t>(given["control_timeout"].cast<double>() * 1e9);
     options.start_timeout_ns = static_cast<std::uint64_t>(given["start_timeout"].cast<double>() * 1e9);
     options.max_restarts = given["max_restarts"].cast<std::uint32_t>();
@@ -138,6 +141,28 @@ py::dict snapshot(const ChildSnapshot& child) {
     }
     result["uncertain"] = uncertain;
     return result;
+}
+
+py::dict stats_dict(const Engine::Stats& stats) {
+    using namespace py::literals;
+    return py::dict("accepted"_a = stats.tasks.accepted, "done"_a = stats.tasks.done, "failed"_a = stats.tasks.failed,
+                    "lost"_a = stats.tasks.lost, "timed_out"_a = stats.tasks.timed_out,
+                    "skipped"_a = stats.tasks.skipped, "cancelled"_a = stats.tasks.cancelled,
+                    "pending"_a = stats.pending, "begun_again"_a = stats.tasks.begun_again, "runs"_a = stats.runs,
+                    "restarts"_a = stats.restarts, "waits"_a = stats.submit_waits,
+                    "bytes_in_use"_a = stats.bytes_in_use, "bytes_mapped"_a = stats.bytes_mapped);
+}
+
+TaskPtr make_task(const CallablePtr& callable, std::optional<TaskArgs> args, std::int32_t placement,
+                  const CallConfig& config) {
+    auto task = std::make_shared<Task>();
+    task->callable = callable;
+    if (args) {
+        task->args = std::move(*args);
+    }
+    task->placement = placement;
+    task->config = config;
+    return task;
 }
 
 py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
@@ -195,6 +220,14 @@ void register_callable_class(py::module_& module) {
 }
 
 void register_run_and_task(py::module_& module) {
+    using namespace py::literals;
+    py::class_<CallConfig>(module, "CallConfig", "What one call may choose, as the engine takes it.")
+        .def(py::init([](std::uint32_t block_count, std::uint32_t retries, double deadline,
+                         std::optional<std::uint32_t> trace) {
+                 return CallConfig{block_count, retries, static_cast<std::uint64_t>(deadline * 1e9),
+                                   trace.value_or(kTraceAsWorker)};
+             }),
+             "block_count"_a = 0, "retries"_a = 0, "deadline"_a = 0.0, "trace"_a = py::none());
     py::class_<Run, RunPtr>(module, "Run", "One execution of an orchestration function.")
         .def_property_readonly("id", [](const Run& run) { return run.id; });
     py::class_<Task, TaskPtr>(module, "Task", "One accepted task.")
@@ -202,6 +235,9 @@ void register_run_and_task(py::module_& module) {
         .def_property_readonly("run_id", [](const Task& task) { return task.run_id; })
         .def_property_readonly("callable", [](const Task& task) { return task.callable; })
         .def_property_readonly("child", [](const Task& task) { return task.child; })
+        .def_property_readonly("members", [](const Task& task) { return task.members; })
+        .def_property_readonly("failed_member", [](const Task& task) { return task.failed_member; })
+        .def_property_readonly("deadline_ns", [](const Task& task) { return task.config.deadline_ns; })
         // Meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
         .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
@@ -271,7 +307,9 @@ void register_engine_class(py::module_& module) {
                 return engine.inspect([&] { return callable->removing() && !callable->gone; });
             },
             "callable"_a)
-        .def("begin_run", &Engine::begin_run)
+        .def("begin_run", [](Engine& engine) { return unwrap(engine.begin_run()); })
+        .def("watch_run", &Engine::watch_run, "run"_a, "watcher"_a)
+        .def("unwatch_run", &Engine::unwatch_run, "run"_a, "watcher"_a)
         .def("seal", &Engine::seal, "run"_a)
         .def("cancel", py::overload_cast<const RunPtr&>(&Engine::cancel), "run"_a)
         .def("begin_stream", &Engine::begin_stream)
@@ -283,7 +321,7 @@ void register_engine_class(py::module_& module) {
                 auto task = std::make_shared<Task>();
                 task->callable = callable;
                 task->args.opaque = opaque;
-                task->retries = retries;
+                task->config.retries = retries;
                 if (opaque.size() <= sizeof(Frame::arguments)) {
                     unwrap(engine.submit(stream, task, {}));
                 } else {
@@ -303,20 +341,31 @@ void register_engine_class(py::module_& module) {
         .def(
             "submit",
             [](Engine& engine, const RunPtr& run, const CallablePtr& callable, std::optional<TaskArgs> args,
-               std::int32_t placement, std::uint32_t block_count, std::uint32_t retries,
-               const std::vector<TaskPtr>& after) {
-                auto task = std::make_shared<Task>();
-                task->callable = callable;
-                if (args) {
-                    task->args = std::move(*args);
-                }
-                task->placement = placement;
-                task->block_count = block_count;
-                task->retries = retries;
+               std::int32_t placement, const CallConfig& config, const std::vector<TaskPtr>& after) {
+                TaskPtr task = make_task(callable, std::move(args), placement, config);
                 unwrap(engine.submit(run, task, after));
                 return task;
             },
-            "run"_a, "callable"_a, "args"_a, "placement"_a, "block_count"_a, "retries"_a, "after"_a)
+            "run"_a, "callable"_a, "args"_a, "placement"_a, "config"_a, "after"_a)
+        .def(
+            "submit_group",
+            [](Engine& engine, const RunPtr& run, const CallablePtr& callable,
+               std::vector<std::optional<TaskArgs>> members, const std::vector<std::int32_t>& placements,
+               const CallConfig& config, const std::vector<TaskPtr>& after) {
+                TaskPtr group = make_task(callable, std::nullopt, kAnyChild, config);
+                for (std::size_t i = 0; i < members.size(); ++i) {
+                    group->members.push_back(make_task(callable, std::move(members[i]), placements.at(i), config));
+                    group->members.back()->group = group;
+                }
+                group->open_members = static_cast<std::uint32_t>(members.size());
+                const auto accepted = engine.submit(run, group, after);
+                if (!accepted) {
+                    group->members.clear();  // they hold the group, too
+                }
+                unwrap(accepted);
+                return group;
+            },
+            "run"_a, "callable"_a, "members"_a, "placements"_a, "config"_a, "after"_a)
         .def(
             "wait_for_run",
             [](Engine& engine, const RunPtr& run, std::optional<double> timeout) {
@@ -338,6 +387,21 @@ void register_engine_class(py::module_& module) {
                 return wait_interruptibly([&] { return engine.wait_for_room(deadline); });
             },
             "timeout"_a)
+        .def(
+            "wait_for_progress",
+            [](Engine& engine, std::uint64_t ended, double timeout) {
+                const auto deadline = *deadline_after(timeout);
+                return wait_interruptibly([&] { return engine.wait_for_progress(ended, deadline); });
+            },
+            "ended"_a, "timeout"_a)
+        .def(
+            "wait_for_run_slot",
+            [](Engine& engine, double timeout) {
+                const auto deadline = *deadline_after(timeout);
+                return wait_interruptibly([&] { return engine.wait_for_run_slot(deadline); });
+            },
+            "timeout"_a)
+        .def("stats", [](Engine& engine) { return stats_dict(engine.stats()); })
         .def("poll_run", &Engine::poll_run, "run"_a)
         .def("poll_task", &Engine::poll_task, "task"_a)
         .def(

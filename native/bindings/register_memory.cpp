@@ -7,6 +7,7 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/dtypes.h"
+#include "memory/scope.h"
 #include "memory/task_args.h"
 
 namespace callring::bindings {
@@ -61,8 +62,15 @@ std::vector<py::ssize_t> byte_strides(const TensorView& tensor) {
     return strides;
 }
 
+void require_scope(const TensorView& tensor) {
+    if (tensor.buffer->retired()) {
+        throw py::value_error("the scope in which this tensor was allocated has ended");
+    }
+}
+
 py::array array_over(const py::object& self, const py::dtype& dtype) {
     const auto& tensor = self.cast<const TensorView&>();
+    require_scope(tensor);
     std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
     py::array array(dtype, std::move(shape), byte_strides(tensor), tensor.data(), self);
     if (tensor.read_only) {
@@ -175,6 +183,7 @@ void register_memory(py::module_& module) {
     using namespace py::literals;
     py::class_<TensorView>(module, "Tensor", py::buffer_protocol(), "An array in shared memory.")
         .def_buffer([](const TensorView& tensor) {
+            require_scope(tensor);
             std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
             const py::dtype dtype = numpy_dtype(tensor.dtype);
             return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
@@ -252,6 +261,11 @@ void register_memory(py::module_& module) {
             },
             "shape"_a, "dtype"_a)
         .def_property_readonly("bytes_in_use", &MemoryPool::bytes_in_use);
+    py::class_<Scope>(module, "Scope", "Bounds the use of the tensors that were allocated in it.")
+        .def(py::init<>())
+        .def(
+            "own", [](Scope& scope, const TensorView& tensor) { scope.own(tensor.buffer); }, "tensor"_a)
+        .def("end", &Scope::end);
     py::class_<TaskArgs>(module, "TaskArgs", "Arguments of a task, as the engine takes them.")
         .def(py::init<>())
         .def(

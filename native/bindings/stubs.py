@@ -11,6 +11,7 @@ TARGET = Path(__file__).resolve().parent.parent.parent / "runtime" / "_core.pyi"
 REFINEMENTS = {
     "CODES: dict": "CODES: dict[str, int]",
     "OPERATIONS: dict": "OPERATIONS: dict[str, int]",
+    "-> dict:": "-> dict[str, typing.Any]:",
     "-> list:": "-> list[typing.Any]:",
     "-> tuple:": "-> tuple[typing.Any, ...]:",
     ": list,": ": list[typing.Any],",

@@ -27,7 +27,7 @@ public:
         const bool traced = (frame.config.flags & kFrameTraced) != 0;
         const std::uint64_t sequence = frame.sequence;
         const std::uint64_t begin = traced ? now_ns() : 0;
-        const auto outcome = execute(frame, traced ? &spans_ : nullptr);
+        const auto outcome = execute(frame, (frame.config.flags & kFrameCores) != 0 ? &spans_ : nullptr);
         const std::uint64_t end = traced ? now_ns() : 0;
         for (const chip::CoreSpan& span : spans_) {
             host_.lane().post_span({sequence, span.begin_ns, span.end_ns, span.core, span.func_id});

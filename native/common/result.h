@@ -36,6 +36,8 @@ enum class Code : std::uint32_t {
     cleanup_uncertain = 22,  // a child has not confirmed that it let go of the callable
     removal_active = 23,     // the final removal of a callable is under way
     partial_failure = 24,    // a process below a node child refused; the message tells every target's result
+    task_timeout = 25,       // the task exceeded its deadline; its child was ended
+    too_many_runs = 26,      // as many runs are under way as the Worker allows
 };
 
 struct Error {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/clock.h"
 #include "lane/futex.h"
 
 namespace callring {
@@ -60,9 +61,20 @@ const Frame* ChildLane::try_next() noexcept {
             complete(Code::skipped, 0, 0, {});
             continue;
         }
+        if ((frame->config.flags & kFrameTimed) != 0) {
+            note_begin(*frame);
+        }
         return frame;
     }
     return nullptr;
+}
+
+void ChildLane::note_begin(const Frame& frame) noexcept {
+    LaneHeader& lane = header();
+    // Whoever sees the new time also sees that it is not the earlier frame's any more.
+    lane.begun_frame.store(0, std::memory_order_relaxed);
+    lane.begun_ns.store(now_ns(), std::memory_order_release);
+    lane.begun_frame.store(frame.sequence + 1, std::memory_order_release);
 }
 
 bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {

@@ -44,6 +44,7 @@ private:
     template <class Ready>
     bool spin_if_allowed(const Ready& ready) noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
+    void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;
 
     SharedMap map_;

@@ -15,7 +15,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 4
+#define CALLRING_LAYOUT_VERSION 5
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -29,8 +29,10 @@ enum class Claim : std::uint32_t { published = 0, claimed = 1, revoked = 2 };
 
 enum FrameFlags : std::uint32_t {
     kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
-    kFrameTraced = 1U << 1U,   // the child records times (and a chip its core spans)
+    kFrameTraced = 1U << 1U,   // the child records when it began and ended the task
     kFrameOpaque = 1U << 2U,   // opaque bytes follow the argument blob: `u32 count`, then the bytes
+    kFrameCores = 1U << 3U,    // a chip records what its cores did for it
+    kFrameTimed = 1U << 4U,    // the task has a deadline: the child notes in the lane's header when it begins it
 };
 
 inline constexpr std::size_t kMaxPredecessors = 4;
@@ -113,6 +115,9 @@ struct LaneHeader {
     std::uint32_t place;                                          // the child's bit among the spinners
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // futex word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
+    // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
+    alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
+    std::atomic<std::uint64_t> begun_ns;
     RingIndices frames;
     RingIndices completions;
     RingIndices spans;

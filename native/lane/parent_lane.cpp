@@ -89,6 +89,16 @@ bool ParentLane::claimed(std::uint64_t sequence) const noexcept {
     return frame(sequence).claim.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Claim::claimed);
 }
 
+std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const noexcept {
+    // The time is whole if the frame is the same before and after: the child withdraws it before it notes another.
+    const auto noted = [&] { return header().begun_frame.load(std::memory_order_acquire) == sequence + 1; };
+    if (!noted()) {
+        return std::nullopt;
+    }
+    const std::uint64_t begun = header().begun_ns.load(std::memory_order_acquire);
+    return noted() ? std::optional(begun) : std::nullopt;
+}
+
 const Completion* ParentLane::front_completion() noexcept {
     return reinterpret_cast<const Completion*>(completions_.front());
 }

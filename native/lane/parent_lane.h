@@ -39,6 +39,9 @@ public:
     // Whether the child has begun the frame `sequence`, which must be in flight.
     [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
 
+    // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
+    [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;
+
     // The oldest completion, valid until pop_completion; nullptr when there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;
     void pop_completion() noexcept;

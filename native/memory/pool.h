@@ -4,6 +4,7 @@
 // Worker was closed; an arena is known to every child before its first byte is handed out.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -54,12 +55,17 @@ public:
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     [[nodiscard]] std::byte* data() const noexcept { return arena_->data() + offset_; }
 
+    // Its scope has ended: nothing new may use it; it is given back when the last that does lets go.
+    void retire() noexcept { retired_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool retired() const noexcept { return retired_.load(std::memory_order_relaxed); }
+
 private:
     std::shared_ptr<MemoryPool> pool_;
     std::shared_ptr<Arena> arena_;
     std::uint64_t id_;
     std::uint64_t offset_;
     std::uint64_t bytes_;
+    std::atomic<bool> retired_{false};
 };
 
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {

@@ -47,11 +47,19 @@ struct Child {
     std::unique_ptr<Requests> requests;                 // null between two incarnations
     std::shared_ptr<const Process> process;
     std::string condemned;          // why its parent ended it
+    bool ended_for_task = false;    // the reason is what a task did: no sign that the child is broken
+    std::uint64_t look_at_ns = 0;   // when a deadline of what is in flight can expire first; 0: nothing has one
     std::deque<TaskPtr> in_flight;  // by frame sequence
     Ledger ledger;
     std::map<std::uint64_t, std::string> payloads;  // came by the control plane before their completion, by sequence
     std::deque<Message> answers;                    // received while a completion was taken; not handled yet
 
+    // Whether frames may be put into its lane.
+    [[nodiscard]] bool takes_work() const noexcept { return state == ChildState::ready && condemned.empty(); }
+    // Whether it will, now or after its replacement started.
+    [[nodiscard]] bool has_a_future() const noexcept {
+        return state == ChildState::ready || state == ChildState::starting;
+    }
     [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
     void kill(int signal) const noexcept {
         if (process) {

@@ -44,7 +44,6 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
       pool_(std::move(pool)),
       bell_(std::move(bell)),
       owner_(::getpid()),
-      scheduler_(options_.trace),
       registrar_(scheduler_.children(), options_.max_callables, options_.control_timeout_ns,
                  {
                      .changed = [this] { changed_.notify_all(); },
@@ -56,6 +55,8 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
             registrar_.on_idle(callable);
         }
     };
+    scheduler_.on_run_finished = [this](Run& run) { tell_watchers(run); };
+    scheduler_.on_deadline_set = [this](std::uint64_t at) { expect_deadline(at); };
 }
 
 Engine::~Engine() {
@@ -67,24 +68,53 @@ Engine::~Engine() {
     static_cast<void>(close(0));
 }
 
-RunPtr Engine::begin_run() {
+Result<RunPtr> Engine::begin_run() {
     const std::lock_guard lock(mutex_);
-    auto run = std::make_shared<Run>();
-    run->id = next_run_++;
-    std::erase_if(runs_, [](const std::weak_ptr<Run>& earlier) { return earlier.expired(); });
-    runs_.push_back(run);
-    return run;
+    if (closing_) {
+        return Error{Code::closed, "the Worker is closed"};
+    }
+    if (runs_under_way() >= options_.max_runs) {
+        drain();
+        if (const std::uint64_t runs = runs_under_way(); runs >= options_.max_runs) {
+            after_progress();
+            ++submit_waits_;
+            return Error{Code::too_many_runs, std::to_string(runs) + " runs are under way"};
+        }
+    }
+    return new_run();
 }
 
 RunPtr Engine::begin_stream() {
-    RunPtr run = begin_run();
+    const std::lock_guard lock(mutex_);
+    RunPtr run = new_run();
     run->stream = true;
     return run;
 }
 
+RunPtr Engine::new_run() {
+    auto run = std::make_shared<Run>();
+    run->id = next_run_++;
+    runs_.push_back(run);
+    return run;
+}
+
+// A run that nobody holds any more and whose tasks have ended is over, sealed or not. Streams are no runs.
+std::uint64_t Engine::runs_under_way() {
+    std::uint64_t count = 0;
+    std::erase_if(runs_, [&count](const std::weak_ptr<Run>& earlier) {
+        const RunPtr run = earlier.lock();
+        const bool over = !run || run->finished();
+        count += over || run->stream ? 0 : 1;
+        return over;
+    });
+    return count;
+}
+
 void Engine::seal(const RunPtr& run) {
     const std::lock_guard lock(mutex_);
-    run->sealed = true;
+    if (!std::exchange(run->sealed, true) && run->finished()) {
+        tell_watchers(*run);
+    }
     after_progress();
     stream_changed_.notify_all();
 }
@@ -102,26 +132,73 @@ bool Engine::cancel(const TaskPtr& task) {
     return cancelled;
 }
 
-Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
-    // Spilling allocates, which may have to map a new arena into every child: never under the lock.
-    const std::uint64_t bytes = argument_bytes(task->args);
+void Engine::watch_run(const RunPtr& run, int watcher) {
+    const std::lock_guard lock(mutex_);
+    run->watchers.push_back(watcher);
+    ++watched_runs_;
+    drain();
+    if (run->finished()) {
+        tell_watchers(*run);
+    }
+    after_progress();
+}
+
+void Engine::unwatch_run(const RunPtr& run, int watcher) {
+    const std::lock_guard lock(mutex_);
+    watched_runs_ -= std::erase(run->watchers, watcher);
+}
+
+void Engine::tell_watchers(Run& run) {
+    watched_runs_ -= run.watchers.size();
+    for (const int watcher : std::exchange(run.watchers, {})) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(watcher, &one, sizeof one);
+    }
+}
+
+Result<void> Engine::prepare(Task& task) {
+    if (task.config.trace == kTraceAsWorker) {
+        task.config.trace = options_.trace ? 2 : 0;
+    } else if (task.config.trace > 0 && !options_.trace) {
+        return Error{Code::invalid_argument, "CallConfig(trace=" + std::to_string(task.config.trace) +
+                                                 ") needs a Worker with WorkerOptions(trace=True)"};
+    }
+    const std::uint64_t bytes = argument_bytes(task.args);
     if (bytes > UINT32_MAX) {
         return Error{Code::invalid_argument, "the arguments take " + std::to_string(bytes) + " bytes; 4 GiB at most"};
     }
-    task->argument_bytes = static_cast<std::uint32_t>(bytes);
-    task->opaque = !task->args.opaque.empty();
-    if (bytes > sizeof(Frame::arguments)) {
-        auto buffer = pool_->allocate(bytes);
-        if (!buffer) {
-            return std::move(buffer).error();
+    task.argument_bytes = static_cast<std::uint32_t>(bytes);
+    task.opaque = !task.args.opaque.empty();
+    if (bytes <= sizeof(Frame::arguments)) {
+        return {};
+    }
+    auto buffer = pool_->allocate(bytes);
+    if (!buffer) {
+        return std::move(buffer).error();
+    }
+    task.spill = std::move(buffer).value();
+    encode_arguments(task.args, {task.spill->data(), task.argument_bytes});
+    task.args.opaque = {};
+    return {};
+}
+
+Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
+    // Spilling allocates, which may have to map a new arena into every child: never under the lock.
+    if (auto prepared = prepare(*task); !prepared) {
+        return prepared;
+    }
+    for (const TaskPtr& member : task->members) {
+        if (auto prepared = prepare(*member); !prepared) {
+            return prepared;
         }
-        task->spill = std::move(buffer).value();
-        encode_arguments(task->args, {task->spill->data(), task->argument_bytes});
-        task->args.opaque = {};
     }
     const std::lock_guard lock(mutex_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
+    }
+    if (run->sealed) {
+        return Error{Code::invalid_argument,
+                     "its run has ended: an Orchestrator is valid while its orchestration function runs"};
     }
     if (task->callable->removing()) {
         return Error{Code::handle_stale, "the callable was unregistered"};
@@ -136,6 +213,8 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
         drain();
         after_progress();
         if (scheduler_.pending() >= options_.max_pending_tasks) {
+            after_progress();
+            ++submit_waits_;
             return Error{Code::back_pressure, std::to_string(scheduler_.pending()) + " tasks are pending"};
         }
     }
@@ -167,6 +246,25 @@ std::vector<ChildSnapshot> Engine::children() {
         result.push_back(std::move(snapshot));
     }
     return result;
+}
+
+Engine::Stats Engine::stats() {
+    const std::lock_guard lock(mutex_);
+    drain();
+    Stats stats;
+    stats.tasks = scheduler_.counts();
+    stats.pending = scheduler_.pending();
+    stats.runs = runs_under_way();
+    for (const ChildPtr& child : scheduler_.children()) {
+        stats.restarts += child->incarnation > 0 ? child->incarnation - 1 : 0;
+    }
+    stats.submit_waits = submit_waits_;
+    stats.bytes_in_use = pool_->bytes_in_use();
+    for (const auto& arena : pool_->arenas()) {
+        stats.bytes_mapped += arena->size();
+    }
+    after_progress();
+    return stats;
 }
 
 Engine::Trace Engine::take_trace() {

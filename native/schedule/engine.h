@@ -35,6 +35,7 @@ struct EngineOptions {
     std::uint32_t max_callables = 4096;  // slots of each child's table
     std::uint32_t lane_capacity = 1024;
     std::uint64_t max_pending_tasks = 65536;
+    std::uint64_t max_runs = 64;  // under way at once
     std::uint64_t control_timeout_ns = 10'000'000'000;
     std::uint64_t start_timeout_ns = 30'000'000'000;  // of a replacement
     std::uint32_t max_restarts = 10;                  // deaths of one child within the window that are mended
@@ -100,7 +101,8 @@ public:
     // "chip 3, chip 5": where the callable is uncertain.
     [[nodiscard]] std::string uncertain_on(const CallablePtr& callable);
 
-    RunPtr begin_run();
+    // Errors: too_many_runs (use wait_for_run_slot, then again), closed.
+    Result<RunPtr> begin_run();
     // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to whoever
     // takes the ended ones.
     RunPtr begin_stream();
@@ -109,8 +111,11 @@ public:
     void cancel(const RunPtr& run);
     // Withdraws one task. False: it has begun, or has ended.
     bool cancel(const TaskPtr& task);
+    // Writes to the eventfd `watcher` when `run` has finished, at once if it has; until unwatch_run().
+    void watch_run(const RunPtr& run, int watcher);
+    void unwatch_run(const RunPtr& run, int watcher);
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
-    // handle_stale, cleanup_uncertain.
+    // handle_stale, cleanup_uncertain, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
@@ -125,6 +130,10 @@ public:
     [[nodiscard]] bool running(const TaskPtr& task);
     // Waits until a submit may succeed. Timed out: nothing ended before `deadline_ns`.
     Waited wait_for_room(std::uint64_t deadline_ns);
+    // Waits until more than `ended` tasks have ended, or none is pending any more.
+    Waited wait_for_progress(std::uint64_t ended, std::uint64_t deadline_ns);
+    // The same as wait_for_room() for begin_run().
+    Waited wait_for_run_slot(std::uint64_t deadline_ns);
     [[nodiscard]] bool poll_run(const RunPtr& run);
     [[nodiscard]] bool poll_task(const TaskPtr& task);
     // Calls `look` under the lock, for a consistent view of tasks and runs.
@@ -135,6 +144,16 @@ public:
     }
 
     [[nodiscard]] std::vector<ChildSnapshot> children();
+    struct Stats {
+        TaskCounts tasks;
+        std::uint64_t pending = 0;
+        std::uint64_t runs = 0;          // under way
+        std::uint64_t restarts = 0;      // replacements of children
+        std::uint64_t submit_waits = 0;  // submits that met a bound and waited
+        std::uint64_t bytes_in_use = 0;  // of shared memory
+        std::uint64_t bytes_mapped = 0;  // of it, in arenas
+    };
+    [[nodiscard]] Stats stats();
     struct Trace {
         std::vector<TaskSpan> tasks;
         std::vector<CoreSpanOfTask> cores;
@@ -194,6 +213,11 @@ private:
     void make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
     void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
+    Result<void> prepare(Task& task);
+    RunPtr new_run();  // under the lock
+    [[nodiscard]] std::uint64_t runs_under_way();
+    void tell_watchers(Run& run);
+    void end_overdue();
 
     EngineOptions options_;
     std::shared_ptr<MemoryPool> pool_;
@@ -218,6 +242,8 @@ private:
     std::vector<std::unique_ptr<ParentLane>> old_lanes_;  // of dead incarnations, while the driver may look at them
     std::vector<std::weak_ptr<Run>> runs_;
     std::uint64_t next_run_ = 1;
+    std::uint64_t watched_runs_ = 0;  // watchers of runs that have not finished
+    std::uint64_t submit_waits_ = 0;
     Supervisor::Key next_key_ = 1;
     std::uint64_t armed_deadline_ns_ = 0;  // the progress thread wakes up then, if not before; 0: never
     std::vector<std::pair<Supervisor::Key, ExitStatus>> noted_exits_;  // told by the fork server

@@ -92,6 +92,9 @@ std::optional<std::uint64_t> Engine::next_deadline() {
         if (!closing_ && child->start_again_ns != 0) {
             consider(child->start_again_ns);
         }
+        if (child->look_at_ns != 0) {
+            consider(child->look_at_ns);
+        }
     }
     // What was answered in time leaves its deadline armed: the next request then needs no wake-up to arm its own.
     if (!next && armed_deadline_ns_ > now_ns()) {
@@ -127,11 +130,24 @@ void Engine::on_deadline() {
                 again.push_back(child);
             }
         }
+        end_overdue();
         after_progress();
     }
     for (const ChildPtr& child : again) {
         launch(child);
     }
+}
+
+// Ends children whose task has exceeded its deadline.
+void Engine::end_overdue() {
+    drain();
+    const std::uint64_t now = now_ns();
+    for (const ChildPtr& child : scheduler_.children()) {
+        if (child->look_at_ns != 0 && now >= child->look_at_ns && scheduler_.expire(*child, now)) {
+            condemn(*child, child->condemned);
+        }
+    }
+    drain();  // what was taken back may go elsewhere
 }
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------
@@ -174,6 +190,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     child->key = 0;
     child->start_deadline_ns = 0;
     child->condemned.clear();
+    const bool ended_for_task = std::exchange(child->ended_for_task, false);
     child->answers.clear();
     child->last_exit = why;
     registrar_.forget(*child);
@@ -186,7 +203,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
         if (!start_error_) {
             start_error_ = Error{Code::worker_lost, child->name() + " " + why + " while starting"};
         }
-    } else if (child->restarts.restart_after_death(now)) {
+    } else if (ended_for_task || child->restarts.restart_after_death(now)) {
         child->state = ChildState::starting;
         child->start_again_ns = was_ready ? now : now + kPauseAfterFailedStartNs;
     } else {

@@ -59,7 +59,7 @@ void Engine::after_progress() {
 }
 
 void Engine::expect_progress() {
-    if (!driving_ && (scheduler_.needs_progress() || registrar_.any_removal())) {
+    if (!driving_ && (scheduler_.needs_progress() || watched_runs_ > 0 || registrar_.any_removal())) {
         bell_->arm_progress([this] { return any_completion(); });
     }
 }
@@ -201,6 +201,19 @@ Waited Engine::wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> d
 Waited Engine::wait_for_room(std::uint64_t deadline_ns) {
     std::unique_lock lock(mutex_);
     return wait(lock, [&] { return closing_ || scheduler_.pending() < options_.max_pending_tasks; }, deadline_ns);
+}
+
+Waited Engine::wait_for_progress(std::uint64_t ended, std::uint64_t deadline_ns) {
+    std::unique_lock lock(mutex_);
+    const auto moved = [&] {
+        return closing_ || scheduler_.pending() == 0 || scheduler_.counts().accepted - scheduler_.pending() > ended;
+    };
+    return wait(lock, moved, deadline_ns);
+}
+
+Waited Engine::wait_for_run_slot(std::uint64_t deadline_ns) {
+    std::unique_lock lock(mutex_);
+    return wait(lock, [&] { return closing_ || runs_under_way() < options_.max_runs; }, deadline_ns);
 }
 
 bool Engine::poll_run(const RunPtr& run) {

@@ -1,4 +1,7 @@
 // Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
+// Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (which child, and when), scheduler_groups.cpp (what
+// begins together), scheduler_complete.cpp (completions and what they release), scheduler_loss.cpp (deaths, deadlines,
+// cancelling).
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
 // cancelled). No system call but wake-ups.
@@ -34,15 +37,26 @@ struct CoreSpanOfTask {
     CoreSpanRecord span;
 };
 
+// Tasks by what became of them; a group is one task.
+struct TaskCounts {
+    std::uint64_t accepted = 0;
+    std::uint64_t done = 0;
+    std::uint64_t failed = 0;  // in whatever way but those below
+    std::uint64_t lost = 0;    // with their child, also one that was given up
+    std::uint64_t timed_out = 0;
+    std::uint64_t skipped = 0;
+    std::uint64_t cancelled = 0;
+    std::uint64_t begun_again = 0;  // retries that were used
+};
+
 class Scheduler {
 public:
-    explicit Scheduler(bool trace) : trace_(trace) {}
-
     void add_child(ChildPtr child);
     [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
 
-    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused (given_up) when no child
-    // will ever run it.
+    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused: given_up when no child
+    // will ever run it; invalid_argument for a group whose members write the same bytes, or a tensor whose scope has
+    // ended.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
@@ -54,6 +68,9 @@ public:
     void child_ready(Child& child);
     // A child will not be replaced (its state says so): what only it could run is lost.
     void give_up(Child& child, const std::string& why);
+    // Looks at the deadlines of what is in flight on `child`. True: what it runs has exceeded its own, everything else
+    // was taken back, and the child has to be ended. `look_at_ns` says when to look again.
+    [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns);
     // Withdraws what has not begun of `run`.
     void cancel(Run& run);
     // Withdraws one task. False: it has begun, or has ended.
@@ -65,15 +82,27 @@ public:
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
+    [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
 
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;
+    // Called when a sealed run's last task has ended.
+    std::function<void(Run&)> on_run_finished;
+    // Called with the earliest time at which a frame that was just dispatched can exceed its deadline.
+    std::function<void(std::uint64_t)> on_deadline_set;
 
     std::vector<TaskSpan> task_spans;
     std::vector<CoreSpanOfTask> core_spans;
 
 private:
+    // scheduler.cpp
+    [[nodiscard]] static Result<void> check_arguments(const Task& task);
+    [[nodiscard]] Result<void> check_children(const Task& task) const;
+    [[nodiscard]] std::size_t sub_workers_with_a_future() const;
+    static void begin_trace(Task& task);
     void collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors);
+
+    // scheduler_dispatch.cpp
     void dispatch(const TaskPtr& task);
     bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
     void push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
@@ -81,24 +110,46 @@ private:
     void feed_subs();
     void balance_subs();
     [[nodiscard]] Child* least_busy_sub(const Digest& digest);
+    [[nodiscard]] Child& child_of(const Task& task) const {
+        return *children_[static_cast<std::size_t>(task.placement)];
+    }
+
+    // scheduler_groups.cpp
+    [[nodiscard]] static bool is_group(const Task& task) noexcept { return !task.members.empty(); }
+    [[nodiscard]] static Result<void> check_group(const Task& group);
+    [[nodiscard]] bool group_waits_for_subs() const { return !sub_queue_.empty() && is_group(*sub_queue_.front()); }
+    void queue_group(const TaskPtr& group);
+    bool start_group(const TaskPtr& group);
+    bool start_sub_group(const TaskPtr& group);
+    void begin_members(const TaskPtr& group);
+    void unqueue_group(const TaskPtr& group);
+    void end_member(const TaskPtr& member, Code code, std::string payload);
+
+    // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
     void complete(Child& child, const Completion& completion);
     void take_spans(Child& child, const Task& task);
+    void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
     void end_one(const TaskPtr& task, Code code, std::string payload);
-    void put_back(Child& child, const TaskPtr& task);
+    void count(Code code) noexcept;
+    void record_span(Task& task);
+
+    // scheduler_loss.cpp
+    void requeue(Child& child, const std::vector<TaskPtr>& tasks);
+    void abandon(const TaskPtr& task, const std::string& why);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
-    void abandon_queue(std::deque<TaskPtr>& queue, const std::string& why);
-    [[nodiscard]] bool all_given_up(ChildKind kind) const;
+    bool withdraw(const TaskPtr& task);
+    void feed_all();
 
     std::vector<ChildPtr> children_;
-    std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker
+    std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
     std::vector<TaskPtr> poisoned_;  // work list of end()
     std::uint64_t pending_ = 0;
     std::uint64_t blocked_ = 0;  // wait for predecessors
     std::uint64_t queued_ = 0;   // wait for room in a lane
     bool stream_moved_ = false;
-    bool trace_;
+    TaskCounts counts_;
 };
 
 }  // namespace callring

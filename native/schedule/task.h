@@ -33,17 +33,28 @@ struct TaskTimes {
 
 inline constexpr std::int32_t kAnyChild = -1;
 
+inline constexpr std::uint32_t kTraceAsWorker = UINT32_MAX;  // 2 if the Worker traces, else 0
+
+// What one call may choose.
+struct CallConfig {
+    std::uint32_t block_count = 0;         // 0: the callable's choice
+    std::uint32_t retries = 0;             // how often it may be begun again after its child died
+    std::uint64_t deadline_ns = 0;         // how long it may take from when its child begins it; 0: as long as it likes
+    std::uint32_t trace = kTraceAsWorker;  // 0: nothing, 1: when it began and ended, 2: also what a chip's cores did
+};
+
+// One node of a run's graph: one frame, or a group of frames that begin together (schedule/scheduler_groups.cpp). A
+// group's node is never put into a lane; its members are, and they are in no run's list.
 struct Task {
-    std::uint64_t id = 0;      // position in its run
+    std::uint64_t id = 0;      // position in its run; members have that of their node
     std::shared_ptr<Run> run;  // null once the task has ended
     std::uint64_t run_id = 0;
     CallablePtr callable;
     TaskArgs args;  // keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
     std::uint32_t argument_bytes = 0;
-    bool opaque = false;  // its arguments end with opaque bytes
-    std::uint32_t block_count = 0;
-    std::uint32_t retries = 0;           // how often it may still be begun again after its child died
+    bool opaque = false;                 // its arguments end with opaque bytes
+    CallConfig config;                   // retries: those that are left
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
     TaskState state = TaskState::blocked;
@@ -54,7 +65,13 @@ struct Task {
     std::int32_t child = -1;     // where it was dispatched
     std::uint64_t sequence = 0;  // its frame there
     bool awaited = false;        // somebody waits for just this one, and takes care of it
-    bool pinned = false;         // its frame relies on earlier frames of that lane: it cannot move
+    bool pinned = false;         // its frame relies on that lane: it cannot move
+    bool overdue = false;        // it exceeded its deadline, and its child is being ended for it
+
+    std::vector<std::shared_ptr<Task>> members;  // of a group's node
+    std::uint32_t open_members = 0;              // of these, not ended
+    std::shared_ptr<Task> group;                 // the node of a member that has not ended
+    std::shared_ptr<Task> failed_member;         // the first that failed: as it did, the group does
 
     Code code = Code::ok;
     std::string payload;               // returned value or failure, as the child encoded it
@@ -75,6 +92,7 @@ struct Run {
     std::uint64_t ended = 0;
     bool sealed = false;  // no more submits will come
     bool cancelled = false;
+    std::vector<int> watchers;      // eventfds, written when it has finished; each is its watcher's
     std::vector<TaskPtr> failures;  // in the order in which they happened; skipped tasks are not among them
     std::vector<TaskPtr> skipped;
 

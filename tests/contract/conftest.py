@@ -42,6 +42,33 @@ KERNELS = {
     return 0;""",
     ),
     "sleep_ms": ([SCALAR], "(void)block; usleep(static_cast<unsigned>(args->scalars[0]) * 1000); return 0;"),
+    "meet": (
+        [INOUT, SCALAR, SCALAR],
+        """
+    auto *flags = static_cast<volatile double *>(args->tensors[0].data);
+    if (block->index == 0) {
+        flags[args->scalars[0]] += 1;
+        for (uint64_t i = 0; i < args->scalars[1]; ++i) {
+            for (int tries = 0; flags[i] == 0; ++tries) { if (tries > 20000) { return 9; } usleep(1000); }
+        }
+    }
+    return 0;""",
+    ),
+    "hold": (
+        [INOUT],
+        """
+    (void)block;
+    const auto *gate = static_cast<volatile double *>(args->tensors[0].data);
+    for (int tries = 0; gate[0] == 0; ++tries) { if (tries > 20000) { return 9; } usleep(1000); }
+    return 0;""",
+    ),
+    "look": (
+        [IN, OUT],
+        """
+    (void)block;
+    *static_cast<double *>(args->tensors[1].data) = *static_cast<const volatile double *>(args->tensors[0].data);
+    return 0;""",
+    ),
     "affine": (
         [INOUT, SCALAR, SCALAR],
         """

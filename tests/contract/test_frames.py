@@ -62,7 +62,7 @@ def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_b
         assert len(found) == 3
         for sequence, (frame, arguments) in enumerate(sorted(found)):
             version, _, number, run, callable_field, _, carried = frame
-            assert (version, number, run, callable_field, carried) == (3, sequence, 1, 0, digest)
+            assert (version, number, run, callable_field, carried) == (5, sequence, 1, 0, digest)
             assert struct.unpack_from("<iiQ", arguments) == (0, 1, 0)
 
 

@@ -1,21 +1,20 @@
-import numpy as np
+import random
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime import CallConfig, Tag, TaskArgs, Worker
+from runtime import Worker
+from tests.contract.programs import CHIPS, SUB_WORKERS, Machine, random_program
 
-LENGTH = 12
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+programs = st.integers(0, 2**64 - 1).map(lambda seed: random_program(random.Random(seed), longest=20))
 
 
 @pytest.fixture(scope="module")
-def machine(chip):
-    def affine(args):
-        args[0][...] = args[0] * args.scalars[0] + args.scalars[1]
-
-    with Worker(chips=3, sub_workers=2) as worker:
-        yield worker, worker.register(chip["affine"]), worker.register(affine)
+def machine(tmp_path_factory):
+    with Worker(chips=CHIPS, sub_workers=SUB_WORKERS) as worker:
+        yield Machine(worker, tmp_path_factory.mktemp("step"))
 
 
 @pytest.fixture(autouse=True)
@@ -23,28 +22,19 @@ def nothing_is_left():
     """The module's worker lives on between tests."""
 
 
-slices = st.tuples(st.integers(0, LENGTH - 1), st.integers(1, LENGTH), st.integers(1, 3)).map(
-    lambda t: slice(t[0], min(LENGTH, t[0] + t[1]), t[2])
-)
-steps = st.tuples(slices, st.integers(0, 4), st.integers(0, 3), st.integers(0, 5))
+@SETTINGS
+@given(program=programs)
+def test_any_program_gives_what_it_gives_in_submission_order(machine, program):
+    machine.check(program)
 
 
 @SETTINGS
-@given(program=st.lists(steps, max_size=30))
-def test_any_program_gives_what_it_gives_in_submission_order(machine, program):
-    worker, on_chip, on_sub = machine
-    shared = worker.zeros(LENGTH, "float64")
-    expected = np.zeros(LENGTH)
-    for where, _, factor, offset in program:
-        expected[where] = expected[where] * factor + offset
+@given(pair=st.tuples(programs, programs))
+def test_programs_that_run_at_the_same_time_do_not_meet(machine, pair):
+    machine.check_together(list(pair))
 
-    def orchestrate(o):
-        for where, place, factor, offset in program:
-            args = TaskArgs((shared[where], Tag.INOUT), scalars=[factor, offset])
-            if place < 3:
-                o.submit_next_level(on_chip, args, CallConfig(block_count=1), worker=place)
-            else:
-                o.submit_sub(on_sub, args)
 
-    worker.run(orchestrate)
-    np.testing.assert_array_equal(shared.numpy(), expected)
+@SETTINGS
+@given(program=programs, where=st.integers(0, 19))
+def test_of_a_cancelled_program_nothing_ran_whose_predecessor_did_not(machine, program, where):
+    machine.check_cancelled(program, where % len(program))

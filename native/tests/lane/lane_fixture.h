@@ -26,11 +26,12 @@ struct LanePair {
     }
 
     // Pushes one frame whose run is `run` and whose predecessors lie `distances` back.
-    std::uint64_t push(std::uint64_t run = 0, std::array<std::uint32_t, kMaxPredecessors> distances = {}) const {
+    std::uint64_t push(std::uint64_t run = 0, std::array<std::uint32_t, kMaxPredecessors> distances = {},
+                       std::uint32_t flags = 0) const {
         REQUIRE_FALSE(parent->full());
         Frame& frame = parent->reserve();
         frame.run = run;
-        frame.config = FrameConfig{0, 0, distances};
+        frame.config = FrameConfig{0, flags, distances};
         const std::uint64_t sequence = frame.sequence;
         parent->publish();
         parent->wake();

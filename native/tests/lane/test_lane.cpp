@@ -1,10 +1,12 @@
 #include <sys/mman.h>
 
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/clock.h"
 #include "tests/lane/lane_fixture.h"
 
 using namespace callring;
@@ -195,4 +197,59 @@ TEST_CASE("revoking and claiming race without a frame being both executed and ta
     for (int i = 0; i < kFrames; ++i) {
         CHECK_FALSE((executed[static_cast<std::size_t>(i)] == 1 && revoked[static_cast<std::size_t>(i)] == 1));
     }
+}
+
+TEST_CASE("the parent learns when a timed frame was begun, until a later one is") {
+    const LanePair lane;
+    const std::uint64_t first = lane.push(0, {}, kFrameTimed);
+    const std::uint64_t untimed = lane.push();
+    const std::uint64_t last = lane.push(0, {}, kFrameTimed);
+    CHECK_FALSE(lane.parent->begun_ns(first).has_value());
+    const std::uint64_t before = now_ns();
+    REQUIRE(lane.child->try_next() != nullptr);
+    const auto begun = lane.parent->begun_ns(first);
+    REQUIRE(begun.has_value());
+    CHECK(*begun >= before);
+    CHECK(*begun <= now_ns());
+    lane.child->complete(Code::ok, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK_FALSE(lane.parent->begun_ns(untimed).has_value());
+    lane.child->complete(Code::ok, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK_FALSE(lane.parent->begun_ns(first).has_value());
+    CHECK(lane.parent->begun_ns(last).has_value());
+}
+
+TEST_CASE("the time at which a frame was begun is never another frame's") {
+    constexpr std::uint64_t kFrames = 20'000;
+    const LanePair lane;
+    std::vector<std::atomic<std::uint64_t>> begun(kFrames);
+    std::thread child([&] {
+        do {
+            while (const Frame* frame = lane.child->try_next()) {
+                begun[frame->sequence].store(now_ns());  // at the earliest: after the lane has noted it
+                lane.child->complete(Code::ok, 0, 0, {});
+            }
+        } while (lane.child->wait());
+    });
+    std::uint64_t last_ns = 0;
+    for (std::uint64_t sent = 0; sent < kFrames;) {
+        while (lane.parent->front_completion() != nullptr) {
+            lane.parent->pop_completion();
+        }
+        if (lane.parent->full()) {
+            continue;
+        }
+        const std::uint64_t sequence = lane.push(0, {}, kFrameTimed);
+        ++sent;
+        if (const auto noted = lane.parent->begun_ns(sequence)) {
+            CHECK(*noted >= last_ns);
+            last_ns = *noted;
+            if (const std::uint64_t later = begun[sequence].load(); later != 0) {
+                CHECK(*noted <= later);
+            }
+        }
+    }
+    lane.child->stop();
+    child.join();
 }

@@ -1,0 +1,39 @@
+// Scope: bounds the use of the buffers that were allocated in it. Not thread-safe.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "memory/pool.h"
+
+namespace callring {
+
+class Scope {
+public:
+    // Amortised constant cost; what nobody holds any more is forgotten.
+    void own(const std::shared_ptr<Buffer>& buffer) {
+        if (buffers_.size() >= prune_at_) {
+            std::erase_if(buffers_, [](const std::weak_ptr<Buffer>& held) { return held.expired(); });
+            prune_at_ = std::max<std::size_t>(kSmallestPrune, 2 * buffers_.size());
+        }
+        buffers_.push_back(buffer);
+    }
+    // From now on nothing new may use them; each is given back when the last that does lets go.
+    void end() {
+        for (const std::weak_ptr<Buffer>& held : buffers_) {
+            if (const auto buffer = held.lock()) {
+                buffer->retire();
+            }
+        }
+        buffers_.clear();
+    }
+
+private:
+    static constexpr std::size_t kSmallestPrune = 64;
+    std::vector<std::weak_ptr<Buffer>> buffers_;
+    std::size_t prune_at_ = kSmallestPrune;
+};
+
+}  // namespace callring

@@ -1,0 +1,140 @@
+// Scheduler: groups, the nodes that begin on several children at once.
+// A member goes into its child's lane only when every member's child is idle and has nothing to do before it, and then
+// all go at once. Until then the member waits in its child's queue and holds up what comes after it, so that the child
+// runs empty. Groups enter the queues of all their children together, so two groups that share children meet in the
+// same order everywhere: the older one gets them all, and neither waits for the other in a circle.
+#include <algorithm>
+#include <utility>
+
+#include "schedule/scheduler.h"
+#include "schedule/view_ranges.h"
+
+namespace callring {
+
+// Members run at the same time: two that write the same bytes have no order between them.
+Result<void> Scheduler::check_group(const Task& group) {
+    HazardMap writes;
+    std::vector<std::uint64_t> earlier;
+    std::vector<ByteRange> ranges;
+    for (std::size_t i = 0; i < group.members.size(); ++i) {
+        ranges.clear();
+        for (const TensorArg& argument : group.members[i]->args.tensors) {
+            if (argument.tag != Tag::no_dep && argument.tag != Tag::input) {
+                append_ranges(argument.tensor, ranges);
+            }
+        }
+        writes.record(i, ranges, Access::write, earlier);
+        if (!earlier.empty()) {
+            return Error{
+                Code::invalid_argument,
+                "members " + std::to_string(earlier.front()) + " and " + std::to_string(i) +
+                    " of the group write the same bytes at the same time; give each its own slice, or tag what "
+                    "they share NO_DEP"};
+        }
+    }
+    return {};
+}
+
+void Scheduler::queue_group(const TaskPtr& group) {
+    group->state = TaskState::ready;
+    if (group->members.front()->placement == kAnyChild) {
+        sub_queue_.push_back(group);
+        ++queued_;
+        feed_subs();
+        return;
+    }
+    for (const TaskPtr& member : group->members) {
+        member->state = TaskState::ready;
+        child_of(*member).backlog.push_back(member);
+        ++queued_;
+    }
+    start_group(group);
+}
+
+// Whether it began: every child must be idle, with the group first in its queue.
+bool Scheduler::start_group(const TaskPtr& group) {
+    const bool all_can = std::all_of(group->members.begin(), group->members.end(), [this](const TaskPtr& member) {
+        Child& child = child_of(*member);
+        return child.takes_work() && child.in_flight.empty() && !child.lane->full() &&
+               child.backlog.front() == member && child.ledger.usable(member->callable->spec.digest);
+    });
+    if (!all_can) {
+        return false;
+    }
+    for (const TaskPtr& member : group->members) {
+        child_of(*member).backlog.pop_front();
+        --queued_;
+    }
+    begin_members(group);
+    return true;
+}
+
+// The same for the group in front of the queue of the sub-workers; the first idle ones are its places from then on.
+bool Scheduler::start_sub_group(const TaskPtr& group) {
+    std::vector<std::int32_t> places;
+    for (const ChildPtr& child : children_) {
+        if (places.size() < group->members.size() && child->kind == ChildKind::sub && child->takes_work() &&
+            child->in_flight.empty() && child->backlog.empty() && !child->lane->full() &&
+            child->ledger.usable(group->callable->spec.digest)) {
+            places.push_back(static_cast<std::int32_t>(child->index));
+        }
+    }
+    if (places.size() < group->members.size()) {
+        return false;
+    }
+    const TaskPtr keep = group;  // `group` is the queue's
+    sub_queue_.pop_front();
+    --queued_;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        keep->members[i]->placement = places[i];
+    }
+    begin_members(keep);
+    return true;
+}
+
+void Scheduler::begin_members(const TaskPtr& group) {
+    group->state = TaskState::dispatched;
+    for (const TaskPtr& member : group->members) {
+        member->pinned = true;
+        if (member->times) {
+            member->times->waited_for = group->times->waited_for;
+        }
+        push(child_of(*member), member, {});
+    }
+    for (const TaskPtr& member : group->members) {
+        child_of(*member).lane->wake();
+    }
+}
+
+// Takes a group that has not begun out of every queue.
+void Scheduler::unqueue_group(const TaskPtr& group) {
+    if (group->members.front()->placement == kAnyChild) {
+        queued_ -= std::erase(sub_queue_, group);
+        return;
+    }
+    for (const TaskPtr& member : group->members) {
+        queued_ -= std::erase(child_of(*member).backlog, member);
+    }
+}
+
+// The group ends with its last member, as its first failed member did.
+void Scheduler::end_member(const TaskPtr& member, Code code, std::string payload) {
+    const TaskPtr group = std::move(member->group);
+    member->state = TaskState::ended;
+    member->code = code;
+    member->payload = std::move(payload);
+    member->args = {};
+    member->spill.reset();
+    if (code != Code::ok) {
+        if (!group->failed_member) {
+            group->failed_member = group->root_cause = member;
+        }
+        group->run->failures.push_back(member);
+    }
+    record_span(*member);
+    if (--group->open_members == 0) {
+        end(group, group->failed_member ? group->failed_member->code : Code::ok, {});
+    }
+}
+
+}  // namespace callring

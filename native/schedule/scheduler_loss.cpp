@@ -1,0 +1,216 @@
+// Scheduler: what does not end by itself: deaths, deadlines, cancelling.
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "schedule/scheduler.h"
+
+namespace callring {
+
+void Scheduler::child_lost(Child& child, const std::string& why) {
+    drain_child(child);
+    child.look_at_ns = 0;
+    std::vector<TaskPtr> back;
+    for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
+        if (task->overdue) {
+            end_frame(task, Code::task_timeout, {});
+        } else if (!child.lane->claimed(task->sequence)) {
+            back.push_back(task);
+        } else if (task->config.retries == 0) {
+            end_frame(task, Code::worker_lost, why);
+        } else {
+            --task->config.retries;
+            ++counts_.begun_again;
+            back.push_back(task);
+        }
+    }
+    requeue(child, back);
+    if (!sub_queue_.empty()) {
+        feed_subs();
+    }
+}
+
+// Frames of one lane, in its order, that are not in it any more: back in front of what waits already.
+void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
+    for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
+        const TaskPtr& task = *it;
+        task->pinned = false;
+        if (task->unmet > 0 && !task->root_cause) {
+            task->state = TaskState::blocked;
+            ++blocked_;
+        } else if (!task->root_cause) {
+            task->state = TaskState::ready;
+            ++queued_;
+            (task->placement == kAnyChild ? sub_queue_ : child.backlog).push_front(task);
+        }
+    }
+    for (const TaskPtr& task : tasks) {
+        if (task->root_cause) {
+            end(task, Code::skipped, {});
+        }
+    }
+}
+
+void Scheduler::child_ready(Child& child) {
+    feed(child);
+    if (child.kind == ChildKind::sub) {
+        feed_subs();
+        if (sub_queue_.empty() || group_waits_for_subs()) {
+            balance_subs();
+        }
+    }
+}
+
+void Scheduler::give_up(Child& child, const std::string& why) {
+    for (const TaskPtr& task : std::exchange(child.backlog, {})) {
+        --queued_;
+        abandon(task, why);
+    }
+    if (child.kind != ChildKind::sub) {
+        return;
+    }
+    const std::size_t left = sub_workers_with_a_future();
+    for (const TaskPtr& task : std::deque<TaskPtr>(sub_queue_)) {
+        if (left < std::max<std::size_t>(1, task->members.size()) && task->state == TaskState::ready) {
+            queued_ -= std::erase(sub_queue_, task);
+            abandon(task, why);
+        }
+    }
+    feed_subs();  // a group that will never begin may have held up the others
+}
+
+// A queued task, taken out of its queue, will not run: nor will the others of a group that has not begun.
+void Scheduler::abandon(const TaskPtr& task, const std::string& why) {
+    const TaskPtr group = task->group;
+    if (!group) {
+        end(task, Code::given_up, why);
+    } else if (group->state == TaskState::ready) {
+        unqueue_group(group);
+        end(group, Code::given_up, why);
+    } else if (group->state == TaskState::dispatched) {
+        end_member(task, Code::given_up, why);
+    }
+}
+
+bool Scheduler::expire(Child& child, std::uint64_t now_ns) {
+    child.look_at_ns = 0;
+    if (!child.takes_work()) {
+        return false;
+    }
+    bool overdue = false;
+    for (const TaskPtr& task : child.in_flight) {
+        if (task->config.deadline_ns == 0) {
+            continue;
+        }
+        // Frames are executed in order: only the first can have begun. The others begin now at the earliest.
+        const bool first = task == child.in_flight.front();
+        const auto begun = first ? child.lane->begun_ns(task->sequence) : std::nullopt;
+        const std::uint64_t expiry = begun.value_or(now_ns) + task->config.deadline_ns;
+        overdue = overdue || expiry <= now_ns;
+        if (child.look_at_ns == 0 || expiry < child.look_at_ns) {
+            child.look_at_ns = expiry;
+        }
+    }
+    if (!overdue) {
+        return false;
+    }
+    // The others are taken back first: the child cannot begin one of them, only to be ended for what it ran before.
+    const TaskPtr late = child.in_flight.front();
+    // From the back, so that none runs whose predecessor in this lane was taken away.
+    std::vector<TaskPtr> back;
+    while (child.in_flight.back() != late && child.lane->revoke(child.in_flight.back()->sequence)) {
+        back.push_back(std::move(child.in_flight.back()));
+        child.in_flight.pop_back();
+    }
+    std::reverse(back.begin(), back.end());
+    late->overdue = !child.lane->has_completions();  // it may have ended just now
+    if (late->overdue) {
+        child.condemned = "a task exceeded its deadline";
+        child.ended_for_task = true;
+    } else {
+        child.look_at_ns = now_ns;  // the next look sees what is left
+    }
+    requeue(child, back);
+    return late->overdue;
+}
+
+void Scheduler::cancel(Run& run) {
+    run.cancelled = true;
+    // Newest first: nothing begins whose predecessor in its lane was withdrawn, and a queue shrinks from its end.
+    std::vector<TaskPtr> tasks;
+    if (run.stream) {
+        collect_accepted(run, tasks);
+    } else {
+        std::copy_if(run.tasks.rbegin(), run.tasks.rend(), std::back_inserter(tasks),
+                     [](const TaskPtr& task) { return task != nullptr; });
+    }
+    for (const TaskPtr& task : tasks) {
+        static_cast<void>(withdraw(task));
+    }
+    feed_all();
+}
+
+bool Scheduler::cancel(const TaskPtr& task) {
+    const bool withdrawn = withdraw(task);
+    if (withdrawn) {
+        feed_all();
+    }
+    return withdrawn;
+}
+
+void Scheduler::collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const {
+    const auto collect = [&](const std::deque<TaskPtr>& queue) {
+        std::copy_if(queue.rbegin(), queue.rend(), std::back_inserter(tasks),
+                     [&run](const TaskPtr& task) { return task->run.get() == &run; });
+    };
+    collect(sub_queue_);
+    for (const ChildPtr& child : children_) {
+        collect(child->backlog);
+        collect(child->in_flight);
+    }
+}
+
+bool Scheduler::withdraw(const TaskPtr& task) {
+    const auto take_out = [&task](std::deque<TaskPtr>& queue) {
+        const auto found = std::find(queue.rbegin(), queue.rend(), task);
+        queue.erase(std::next(found).base());
+    };
+    switch (task->state) {
+        case TaskState::ended:
+            return false;
+        case TaskState::blocked:
+            break;
+        case TaskState::dispatched: {
+            if (is_group(*task)) {
+                return false;  // it began as a whole
+            }
+            Child& child = *children_[static_cast<std::size_t>(task->child)];
+            if (!child.lane->revoke(task->sequence)) {
+                return false;  // it has begun and will end by itself
+            }
+            take_out(child.in_flight);
+            break;
+        }
+        case TaskState::ready:
+            if (is_group(*task)) {
+                unqueue_group(task);
+                break;
+            }
+            take_out(task->placement == kAnyChild ? sub_queue_ : child_of(*task).backlog);
+            --queued_;
+            break;
+    }
+    end(task, Code::cancelled, {});
+    return true;
+}
+
+// What waited behind something that was withdrawn may go.
+void Scheduler::feed_all() {
+    for (const ChildPtr& child : children_) {
+        feed(*child);
+    }
+    feed_subs();
+}
+
+}  // namespace callring

@@ -1,0 +1,259 @@
+"""Random programs and the oracle that says what each must give: the meaning of execution.md in the plainest form.
+
+A program is a list of steps on one array. A step reads a view, then changes others; members of a group change views of
+their own at the same time. The oracle executes the steps one after the other and keeps, for every element, who wrote it
+last and who has read it since: whoever touches it later follows them, and is skipped if one of them failed.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from runtime import ArgDirection, CallConfig, Tag, TaskArgs, Worker
+from runtime.errors import CallringError, ChipError, TaskSkipped
+from runtime.toolchain import build_chip_callable
+
+LENGTH = 24
+MODULUS = 1009
+CHIPS, SUB_WORKERS = 3, 3
+
+KERNEL = """
+#include <callring/chip.h>
+#include <math.h>
+CALLRING_SIGNATURE(step, CALLRING_IN, CALLRING_INOUT, CALLRING_SCALAR, CALLRING_SCALAR, CALLRING_SCALAR);
+CALLRING_EXPORT int step(const callring_block *block, const callring_args *args) {
+    (void)block;
+    const callring_tensor *read = &args->tensors[0], *target = &args->tensors[1];
+    if (args->scalars[2] != 0) { return 1; }
+    double sum = (double)args->scalars[1];
+    for (int64_t i = 0; i < read->shape[0]; ++i) { sum += ((const double *)read->data)[i * read->strides[0]]; }
+    for (int64_t i = 0; i < target->shape[0]; ++i) {
+        double *x = (double *)target->data + i * target->strides[0];
+        *x = fmod(*x * (double)args->scalars[0] + sum, 1009);
+    }
+    return 0;
+}
+"""
+
+
+class StepFailed(Exception):
+    """What a Python step raises when it is to fail."""
+
+
+def step(args):
+    """The Python form of the kernel."""
+    read, target = args[0], args[1]
+    factor, offset, fails = args.scalars
+    if fails:
+        raise StepFailed
+    target[...] = (target * factor + offset + read.sum()) % MODULUS
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task. ``targets`` has one view, or one for each member of a group; members read and write in one call."""
+
+    read: slice
+    targets: tuple[slice, ...]
+    factor: int
+    offset: int
+    on_chip: bool
+    place: int = 0
+    fails: int = -1
+    """Index of the member that fails; -1: none does."""
+    after: int = -1
+    """Index of an earlier step that it follows, too; -1: none."""
+
+    def member_reads(self) -> slice:
+        """What members read: a group's would see each other's writes."""
+        return self.read if len(self.targets) == 1 else slice(0, 0)
+
+
+@dataclass
+class Outcome:
+    """What a program gives: the array, and for each step "ok", "failed" or "skipped"."""
+
+    array: np.ndarray
+    states: list[str] = field(default_factory=list)
+    follows: list[set[int]] = field(default_factory=list)
+
+
+def apply(array, where: Step, members=None):
+    """Executes the members of a step (all but those that fail) on a plain array."""
+    for index, target in enumerate(where.targets):
+        if index != where.fails and (members is None or index in members):
+            total = array[where.member_reads()].sum()
+            array[target] = (array[target] * where.factor + where.offset + total) % MODULUS
+
+
+def oracle(program: list[Step]) -> Outcome:
+    """What the program gives, executed in submission order."""
+    outcome = Outcome(np.zeros(LENGTH))
+    writer, readers = [-1] * LENGTH, [set() for _ in range(LENGTH)]
+    everything = np.arange(LENGTH)
+    for index, it in enumerate(program):
+        follows = {it.after} if 0 <= it.after < index else set()
+        reads = everything[it.member_reads()]
+        writes = np.concatenate([everything[target] for target in it.targets])
+        for element in (*reads, *writes):
+            follows.add(writer[element])
+        for element in writes:
+            follows |= readers[element]
+        for element in reads:
+            readers[element].add(index)
+        for element in writes:
+            writer[element], readers[element] = index, set()
+        follows -= {-1, index}
+        outcome.follows.append(follows)
+        if any(outcome.states[earlier] != "ok" for earlier in follows):
+            outcome.states.append("skipped")
+            continue
+        apply(outcome.array, it)
+        outcome.states.append("failed" if it.fails >= 0 else "ok")
+    return outcome
+
+
+class Machine:
+    """A Worker with the step as a kernel and as a Python callable."""
+
+    def __init__(self, worker: Worker, folder: Path) -> None:
+        source = folder / "step.c"
+        source.write_text(KERNEL)
+        directions = [ArgDirection.IN, ArgDirection.INOUT, *[ArgDirection.SCALAR] * 3]
+        self.worker = worker
+        self._kernel = worker.register(
+            build_chip_callable(source, signature=directions, platform="a2a3sim", entry="step")
+        )
+        self._function = worker.register(step)
+
+    def begin(self, program: list[Step], cancel_after: int = -1):
+        """Submits the program as a run of its own; returns the run, its tasks and its array."""
+        shared = self.worker.zeros(LENGTH, "float64")
+        tasks = []
+
+        def orchestrate(o):
+            for index, it in enumerate(program):
+                tasks.append(self._submit(o, it, shared, tasks))
+                if index == cancel_after:
+                    self.worker._engine.cancel(o._run)
+
+        return self.worker.submit(orchestrate), tasks, shared
+
+    def _submit(self, o, it: Step, shared, tasks):
+        read = shared[it.member_reads()]
+        args = [
+            TaskArgs((read, Tag.INPUT), (shared[target], Tag.INOUT), scalars=[it.factor, it.offset, int(i == it.fails)])
+            for i, target in enumerate(it.targets)
+        ]
+        after = [tasks[it.after]] if 0 <= it.after < len(tasks) else []
+        one = CallConfig(block_count=1)
+        if not it.on_chip:
+            if len(args) > 1:
+                return o.submit_sub_group(self._function, args, after=after)
+            return o.submit_sub(self._function, args[0], after=after)
+        if len(args) > 1:
+            chips = [(it.place + i) % CHIPS for i in range(len(args))]
+            return o.submit_next_level_group(self._kernel, args, one, workers=chips, after=after)
+        return o.submit_next_level(self._kernel, args[0], one, worker=it.place % CHIPS, after=after)
+
+    def check(self, program: list[Step]) -> None:
+        """Runs the program and compares it with the oracle."""
+        run, tasks, shared = self.begin(program)
+        compare(program, run, tasks, shared)
+
+    def check_together(self, programs: list[list[Step]]) -> None:
+        """Runs several programs at the same time, each submitted by a thread of its own."""
+        begun = [None] * len(programs)
+
+        def submit(index):
+            begun[index] = self.begin(programs[index])
+
+        threads = [threading.Thread(target=submit, args=(index,)) for index in range(len(programs))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for program, (run, tasks, shared) in zip(programs, begun, strict=True):
+            compare(program, run, tasks, shared)
+
+    def check_cancelled(self, program: list[Step], cancel_after: int) -> None:
+        """Cancels the run while it is submitted: what was executed is what nothing withdrawn comes before."""
+        run, tasks, shared = self.begin(program, cancel_after)
+        assert run.wait(60)
+        states = [state_of(task) for task in tasks]
+        expected, model = np.zeros(LENGTH), oracle(program)
+        for index, it in enumerate(program):
+            if states[index] in ("ok", "failed"):
+                assert all(states[earlier] == "ok" for earlier in model.follows[index]), (index, states)
+                apply(expected, it)
+        np.testing.assert_array_equal(shared.numpy(), expected)
+
+
+def compare(program, run, tasks, shared):
+    """A run's array, states and errors against the oracle's."""
+    assert run.wait(60), "the run did not end"
+    expected = oracle(program)
+    assert [state_of(task) for task in tasks] == expected.states
+    np.testing.assert_array_equal(shared.numpy(), expected.array)
+    assert len(run.errors) == sum(state != "ok" for state in expected.states)
+
+
+def state_of(task) -> str:
+    """How an ended task ended."""
+    error = task.exception(60)
+    if error is None:
+        return "ok"
+    if isinstance(error, TaskSkipped):
+        return "skipped"
+    if isinstance(error, StepFailed | ChipError):
+        return "failed"
+    assert isinstance(error, CallringError), error
+    assert "cancelled" in str(error), error
+    return "cancelled"
+
+
+# ---- making programs -------------------------------------------------------------------------------------------------
+
+
+def random_view(source: random.Random) -> slice:
+    """A view with at least one element; strided and reversed ones, too."""
+    stride = source.choice((1, 1, 1, 2, 3, 5))
+    start, count = source.randrange(LENGTH), source.randint(1, 8)
+    last = min(LENGTH - 1, start + (count - 1) * stride)
+    last -= (last - start) % stride
+    if source.random() < 0.25:
+        return slice(last, start - 1 if start else None, -stride)
+    return slice(start, last + 1, stride)
+
+
+def random_step(source: random.Random, index: int, failures: float) -> Step:
+    """The step at position ``index`` of a program."""
+    members = source.choice((1, 1, 1, 2, 3))
+    targets: tuple[slice, ...] = (random_view(source),)
+    if members > 1:
+        # Interleaved or side by side: members never write the same element.
+        interleaved = source.random() < 0.5
+        size = LENGTH // members
+        targets = tuple(
+            slice(i, LENGTH, members) if interleaved else slice(i * size, (i + 1) * size) for i in range(members)
+        )
+    return Step(
+        read=random_view(source) if source.random() < 0.7 else slice(0, 0),
+        targets=targets,
+        factor=source.randrange(4),
+        offset=source.randrange(9),
+        on_chip=source.random() < 0.5,
+        place=source.randrange(CHIPS),
+        fails=source.randrange(members) if source.random() < failures else -1,
+        after=source.randrange(index) if index and source.random() < 0.2 else -1,
+    )
+
+
+def random_program(source: random.Random, longest: int = 12, failures: float = 0.05) -> list[Step]:
+    """A program of up to ``longest`` steps; ``failures`` is the share of steps that fail."""
+    return [random_step(source, index, failures) for index in range(source.randint(1, longest))]
