@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from runtime.chip_callable import ChipCallable, CoreCallable
     from runtime.chip_worker import ChipWorker
     from runtime.executor import Executor
+    from runtime.graph import Graph, GraphTask
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
     from runtime.options import CallConfig, WorkerOptions
     from runtime.orchestrator import Orchestrator
+    from runtime.recorder import Recorder
     from runtime.run_handle import GroupTask, RunHandle, Task
+    from runtime.scalar import Scalar
     from runtime.serialize import by_signature, by_source
     from runtime.stats import WorkerStats
     from runtime.tags import Tag
@@ -43,9 +46,13 @@ _MODULE_OF = {
     "CoreCallable": "chip_callable",
     "CoreSpan": "trace",
     "Executor": "executor",
+    "Graph": "graph",
+    "GraphTask": "graph",
     "GroupTask": "run_handle",
     "Orchestrator": "orchestrator",
+    "Recorder": "recorder",
     "RunHandle": "run_handle",
+    "Scalar": "scalar",
     "Tag": "tags",
     "TargetNamespace": "identity",
     "Task": "run_handle",
@@ -73,9 +80,13 @@ __all__ = [
     "CoreCallable",
     "CoreSpan",
     "Executor",
+    "Graph",
+    "GraphTask",
     "GroupTask",
     "Orchestrator",
+    "Recorder",
     "RunHandle",
+    "Scalar",
     "Tag",
     "TargetNamespace",
     "Task",

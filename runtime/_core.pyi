@@ -5,8 +5,13 @@ Native core of Callring. Private: the public interface is the package runtime.
 from __future__ import annotations
 import collections.abc
 import numpy.typing
+import runtime.handle
+import runtime.options
+import runtime.run_handle
+import runtime.scalar
+import runtime.tensor
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Task', 'TaskArgs', 'Tensor', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -272,6 +277,90 @@ class Engine:
     @property
     def closing(self) -> bool:
         ...
+class CapturedGraph:
+    """
+    Recorded tasks, and the edges that follow from their tensors.
+    """
+    def __init__(self) -> None:
+        ...
+    def __len__(self) -> int:
+        ...
+    def add_parameter(self, recorded: int) -> int:
+        ...
+    def launch(self, engine: Engine, tensors: collections.abc.Sequence[tuple[Tensor, Tensor]], scalars: collections.abc.Sequence[int]) -> Run:
+        ...
+    def record(self, callable: CallableRef, args: collections.abc.Sequence[TaskArgs | None], placements: collections.abc.Sequence[int], group: bool, config: CallConfig, after: collections.abc.Sequence[int], parameters: collections.abc.Sequence[tuple[int, int, int]]) -> int:
+        ...
+    def seal(self) -> None:
+        ...
+    @property
+    def edge_count(self) -> int:
+        ...
+class Token:
+    """
+    Ties a handle to the registration that made it.
+    """
+    owner: typing.Any
+    native: CallableRef
+    hashid: str
+    kind: runtime.handle.CallableKind
+    target_namespace: runtime.handle.TargetNamespace
+    label: str
+    live: bool
+class TaskRef:
+    """
+    One accepted task: (worker, engine, task).
+    """
+    _native: Task
+    _worker: typing.Any
+    @staticmethod
+    def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def result(self, timeout: float | None = None) -> typing.Any:
+        """
+        What the Python callable returned; None for chip callables.
+        
+        Raises:
+            TimeoutError: the task has not ended within ``timeout`` seconds.
+            The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped.
+        """
+class Submitter:
+    """
+    The native half of an Orchestrator.
+    """
+    def __init__(self, *args: typing.Any) -> None: ...
+    @staticmethod
+    def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def submit_next_level(self, handle: runtime.handle.CallableHandle, args: runtime.tensor.TaskArgs | None = None, config: runtime.options.CallConfig | None = None, *, worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
+        """
+        Submits one task for exactly the child ``worker`` of the next level.
+        
+        Args:
+            handle: a registered callable.
+            args: its tensors with tags, and scalars.
+            config: block count, retries, deadline, trace level.
+            worker: the child's id.
+            after: tasks of this run that it must follow beside those inferred from tensors.
+        
+        Raises:
+            TypeError: not a handle.
+            ValueError: no such child.
+            HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the
+                documentation, callable identity.
+            WorkerGivenUp: the child died too often and is not replaced any more.
+            BackPressureTimeout: too many tasks are pending and none ends.
+        """
+    def submit_sub(self, handle: runtime.handle.CallableHandle, args: runtime.tensor.TaskArgs | None = None, config: runtime.options.CallConfig | None = None, *, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
+        """
+        Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
+        
+        Raises: as submit_next_level; ValueError if the Worker has no sub-workers.
+        """
 class Channel:
     """
     One end of a control socket.
@@ -325,6 +414,8 @@ def chip_callable_descriptor(blob: bytes, signature: collections.abc.Sequence[in
 def chip_platforms() -> list[typing.Any]:
     ...
 def die_with_parent() -> bool:
+    ...
+def make_token(owner: typing.Any, native: typing.Any, hashid: typing.Any, kind: typing.Any, target_namespace: typing.Any, label: typing.Any) -> typing.Any:
     ...
 def open_envelope(envelope: bytes) -> bytes:
     ...

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime import _core
 from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
-from runtime.identity import TargetNamespace
+from runtime.identity import CallableHandle, TargetNamespace
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.registry import uncertain
 from runtime.run_handle import GroupTask, Task
@@ -19,20 +19,32 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from runtime.children import ChildInfo
-    from runtime.identity import CallableHandle
     from runtime.options import CallConfig
     from runtime.topology import Topology
     from runtime.worker import Worker
 
-_DEFAULT = _core.CallConfig()
 
-
-class Orchestrator:
+class Orchestrator(_core.Submitter):
     """Submits the tasks of one run; valid while its orchestration function runs."""
 
-    def __init__(self, worker: Worker, run: _core.Run) -> None:
+    def __init__(self, worker: Worker, run: _core.Run | None) -> None:
+        below = TargetNamespace.LOCAL_PYTHON if worker.topology.nodes else TargetNamespace.LOCAL_CHIP
+        self._next_level_namespace = below
+        super().__init__(
+            worker._engine,
+            run,
+            worker,
+            worker._registry,
+            CallableHandle,
+            TaskArgs,
+            Task,
+            below,
+            TargetNamespace.LOCAL_PYTHON,
+            worker._placements,
+            native_config,
+        )
         self._worker = worker
-        self._run = run
+        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has none, and never asks for it
         self._scopes: list[_core.Scope] = []
 
     # ---- tasks -----------------------------------------------------------------------------------------------------
@@ -47,7 +59,7 @@ class Orchestrator:
         """A snapshot of the processes below; see Worker.children."""
         return self._worker.children
 
-    def submit_next_level(
+    def _submit_next_level(
         self,
         handle: CallableHandle,
         args: TaskArgs | None = None,
@@ -56,24 +68,7 @@ class Orchestrator:
         worker: int,
         after: Iterable[Task] = (),
     ) -> Task:
-        """Submits one task for exactly the chip, or from level 4 on the node, ``worker``.
-
-        Args:
-            handle: a registered chip callable. For a node, a registered Python callable: an orchestration function,
-                which the node runs as its own Worker's ``run(function, args, config)``; ``args`` are then TensorArgs.
-            args: its tensors with tags, and scalars.
-            config: block count, deadline, retries, trace level.
-            worker: the id of the chip, or of the node.
-            after: tasks of this run that it must follow beside those inferred from tensors.
-
-        Raises:
-            TypeError: not a handle.
-            ValueError: no such chip or node; a task of another run in ``after``; a tensor whose scope has ended.
-            HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the documentation,
-                callable identity.
-            WorkerGivenUp: it died too often and is not replaced any more.
-            BackPressureTimeout: too many tasks are pending and none ends.
-        """
+        """What submit_next_level does not take natively: keywords, plain arrays, and whatever is wrong."""
         callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level")
         placement = self._worker._placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
@@ -114,7 +109,7 @@ class Orchestrator:
             raise ConfigurationError(f"{len(args_list)} arguments for {len(placements)} workers: one for each")
         return self._submit_group(callable_, args_list, placements, config, after)
 
-    def submit_sub(
+    def _submit_sub(
         self,
         handle: CallableHandle,
         args: TaskArgs | None = None,
@@ -122,10 +117,7 @@ class Orchestrator:
         *,
         after: Iterable[Task] = (),
     ) -> Task:
-        """Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
-
-        Raises: as submit_next_level; ValueError if the Worker has no sub-workers.
-        """
+        """What submit_sub does not take natively."""
         callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
         self._worker._require_sub_workers()
         return self._submit(callable_, args, -1, config, after)
@@ -193,10 +185,6 @@ class Orchestrator:
 
     # ---- private ---------------------------------------------------------------------------------------------------
 
-    @property
-    def _next_level_namespace(self) -> TargetNamespace:
-        return TargetNamespace.LOCAL_PYTHON if self.topology.nodes else TargetNamespace.LOCAL_CHIP
-
     def _submit(
         self,
         callable_: _core.CallableRef,
@@ -209,11 +197,11 @@ class Orchestrator:
         engine = worker._engine
         native = native_args(args, worker._pool)
         earlier = self._earlier(after) if after else []
-        settings = _native_config(config) if config else _DEFAULT
+        settings = native_config(config)
         while True:
             try:
                 task = engine.submit(self._run, callable_, native, placement, settings, earlier)
-                return Task(task, engine, worker._failures)
+                return Task(worker, engine, task)
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
 
@@ -231,11 +219,11 @@ class Orchestrator:
         engine = worker._engine
         natives = [native_args(args, worker._pool) for args in args_list]
         earlier = self._earlier(after)
-        settings = _native_config(config) if config else _DEFAULT
+        settings = native_config(config)
         while True:
             try:
                 task = engine.submit_group(self._run, callable_, natives, placements, settings, earlier)
-                return GroupTask(task, engine, worker._failures)
+                return GroupTask(worker, engine, task)
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
 
@@ -272,7 +260,10 @@ class Orchestrator:
             ) from None
 
 
-def _native_config(config: CallConfig) -> _core.CallConfig:
+def native_config(config: CallConfig | None) -> _core.CallConfig:
+    """The engine's form of ``config``."""
+    if config is None:
+        return _core.CallConfig()
     return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
 
 

@@ -41,21 +41,6 @@ _CLOSED = _core.CODES["closed"]
 _PARTIAL = _core.CODES["partial_failure"]
 
 
-class _Token:
-    """Ties a handle to the registration that made it; private to this process."""
-
-    __slots__ = ("hashid", "kind", "label", "live", "namespace", "native", "owner")
-
-    def __init__(self, owner: Registry, native: _core.CallableRef, serialized: Serialized) -> None:
-        self.owner = owner
-        self.native = native
-        self.hashid = serialized.hashid
-        self.kind = serialized.kind
-        self.namespace = serialized.namespace
-        self.label = serialized.label
-        self.live = True
-
-
 class Registry:
     """The callables of one Worker.
 
@@ -72,7 +57,7 @@ class Registry:
         self._runtime = runtime
         self._name = os.urandom(16)
         self._lineage = lineage
-        self._inherited: dict[str, _Token] = {}  # by hashid
+        self._inherited: dict[str, _core.Token] = {}  # by hashid
         self._used = False
         self._lock = threading.Lock()  # over `live` of the tokens; never held while a child is asked
 
@@ -89,14 +74,22 @@ class Registry:
             raise _registration_error(serialized, *error.args) from None
         if any(code != _OK for _, code, _ in results):
             raise self._partial_failure(serialized, results)
+        token = self._token(native, serialized)
         return CallableHandle._bound(
-            serialized.hashid,
+            token.hashid,  # the same object: by that a handle that was tampered with is told from this one
             serialized.kind,
             serialized.namespace,
-            token=_Token(self, native, serialized),
+            token=token,
             label=serialized.label,
             origin=self._name,
         )
+
+    def _token(self, native: _core.CallableRef, serialized: Serialized) -> _core.Token:
+        """Ties a handle to this registration; private to this process."""
+        token: _core.Token = _core.make_token(
+            self, native, serialized.hashid, serialized.kind, serialized.namespace, serialized.label
+        )
+        return token
 
     def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
         return self._engine.register_callable(
@@ -127,7 +120,7 @@ class Registry:
         native, results = self._install(serialized)
         if any(code != _OK for _, code, _ in results):
             raise native_errors()(_PARTIAL, _packed(results))
-        self._inherited[serialized.hashid] = _Token(self, native, serialized)
+        self._inherited[serialized.hashid] = self._token(native, serialized)
 
     def disinherit(self, hashid: str) -> None:
         """Lets go of what was inherited; accepted tasks that use it end first. Children that do not answer in time are
@@ -152,7 +145,7 @@ class Registry:
         with self._lock:
             token = self._check(handle, "unregister")
             token.live = False
-        fields = {"hashid": token.hashid, "namespace": token.namespace, "operation": "unregister"}
+        fields = {"hashid": token.hashid, "namespace": token.target_namespace, "operation": "unregister"}
         try:
             results = self._engine.unregister_callable(token.native)
         except native_errors() as error:
@@ -172,23 +165,23 @@ class Registry:
         """
         token = getattr(handle, "_token", None)
         if (
-            type(token) is not _Token
+            type(token) is not _core.Token
             or token.owner is not self
             or not token.live
-            or token.namespace is not namespace
+            or token.target_namespace is not namespace
             or token.hashid is not handle.hashid
         ):
             token = self._check(handle, operation)
-            if token.namespace is not namespace:
+            if token.target_namespace is not namespace:
                 raise NamespaceMismatchError(
-                    f"{operation} takes callables of {namespace}; {token.label} is of {token.namespace}",
+                    f"{operation} takes callables of {namespace}; {token.label} is of {token.target_namespace}",
                     hashid=handle.hashid,
                     namespace=handle.target_namespace,
                     operation=operation,
                 )
         return token.native
 
-    def _check(self, handle: object, operation: str) -> _Token:
+    def _check(self, handle: object, operation: str) -> _core.Token:
         """Type, owner, liveness, uncertainty, integrity, in this order."""
         if not isinstance(handle, CallableHandle):
             raise TypeError(
@@ -201,7 +194,7 @@ class Registry:
             token = self._inherited.get(handle.hashid)
             if token is None:
                 raise HandleStaleError(f"{operation}: {handle!r} was unregistered above", **fields)
-        if not isinstance(token, _Token) or token.owner is not self:
+        if not isinstance(token, _core.Token) or token.owner is not self:
             raise HandleForeignError(
                 f"{operation}: {handle!r} was not made by this Worker; register the callable with this one", **fields
             )
@@ -213,7 +206,7 @@ class Registry:
             raise HandleStaleError(f"{operation}: {handle!r} was unregistered; register the callable again", **fields)
         if where := self._engine.uncertain_on(token.native):
             raise uncertain(token.label, where, **fields)
-        if (token.hashid, token.kind, token.namespace) != (handle.hashid, handle.kind, handle.target_namespace):
+        if (token.hashid, token.kind, token.target_namespace) != (handle.hashid, handle.kind, handle.target_namespace):
             raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
         return token
 

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
     from runtime.failure import Failures
 
 
-class Task:
+class Task(_core.TaskRef):
     """One accepted task: a dependency for later submits (``after=``) and the way to its result."""
 
-    __slots__ = ("_engine", "_failures", "_native")
+    __slots__ = ()
 
-    def __init__(self, native: _core.Task, engine: _core.Engine, failures: Failures) -> None:
-        self._native = native
-        self._engine = engine
-        self._failures = failures
+    @property
+    def _engine(self) -> _core.Engine:
+        return self._worker._engine  # type: ignore[no-any-return]
 
     def done(self) -> bool:
         """Whether the task has ended, in whatever way."""
@@ -36,15 +35,10 @@ class Task:
         """The task's error, or None. Raises TimeoutError if it has not ended in time."""
         if not self.wait(timeout):
             raise TimeoutError(f"task {self._native.id} has not ended within {timeout} s")
-        return self._failures.error_of(self._native)
+        return self._worker._failures.error_of(self._native)  # type: ignore[no-any-return]
 
-    def result(self, timeout: float | None = None) -> Any:
-        """What the Python callable returned; None for chip callables.
-
-        Raises:
-            TimeoutError: the task has not ended within ``timeout`` seconds.
-            The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped.
-        """
+    def _result(self, timeout: float | None = None) -> Any:
+        """What ``result`` does not do natively: a timeout, a group, a failure."""
         error = self.exception(timeout)
         if error is not None:
             raise error

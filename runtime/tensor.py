@@ -9,6 +9,7 @@ import numpy as np
 
 from runtime import _core
 from runtime.native_errors import native_errors, translate
+from runtime.scalar import Scalar
 from runtime.tags import Tag
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ class TaskArgs:
         >>> TaskArgs((a, Tag.INPUT), (b, Tag.OUTPUT), scalars=[3, 0.5])
     """
 
-    __slots__ = ("_arrays", "_native")
+    __slots__ = ("_arrays", "_native", "_parameters")
 
-    def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float] = ()) -> None:
+    def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float | Scalar] = ()) -> None:
         self._native = _core.TaskArgs()
         self._arrays: list[tuple[int, npt.NDArray[Any] | Tensor]] = []
+        self._parameters: tuple[tuple[int, Scalar], ...] = ()
         for tensor, tag in tensors:
             self.add_tensor(tensor, tag)
         for scalar in scalars:
@@ -125,8 +127,11 @@ class TaskArgs:
             )
         self._arrays.append((int(tag), tensor))
 
-    def add_scalar(self, scalar: float) -> None:
+    def add_scalar(self, scalar: float | Scalar) -> None:
         """Appends a scalar. Raises OverflowError if an integer does not fit 64 bits."""
+        if isinstance(scalar, Scalar):
+            self._parameters += ((self.scalar_count, scalar),)
+            scalar = scalar.recorded
         self._native.add_scalar(scalar)
 
     def __len__(self) -> int:

@@ -12,10 +12,12 @@ from runtime import _core, spawning
 from runtime.children import ChildInfo
 from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
+from runtime.graph import Graph, begin_launch
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.options import WorkerOptions
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
+from runtime.recorder import Recorder
 from runtime.registry import Registry, told_by
 from runtime.run_handle import RunHandle
 from runtime.stats import WorkerStats
@@ -24,7 +26,7 @@ from runtime.topology import CHIP_LEVEL, NODE_LEVEL, Topology, chip_ids
 from runtime.trace import CoreSpan, TaskSpan, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -353,6 +355,44 @@ class Worker:
             raise
         self._engine.seal(native)
         return run
+
+    def capture(self, target: Callable[..., Any], args: Any = None, config: CallConfig | None = None) -> Graph:
+        """Records what an orchestration function submits, with its dependencies, and runs nothing.
+
+        Args:
+            target: as for run, called with a Recorder; ``recorder.scalar(name, value)`` makes a scalar that launches
+                may replace. Handles stay registered by whoever holds them.
+
+        Raises:
+            What the orchestration function raises. TypeError: not an orchestration function.
+        """
+        self._require_ready("capture")
+        recorder = Recorder(self)
+        self._orchestration(target)(recorder, args, config)
+        return recorder.finish()
+
+    def launch(
+        self,
+        graph: Graph,
+        *,
+        tensors: Mapping[Tensor, Tensor] | None = None,
+        scalars: Mapping[str, float] | None = None,
+    ) -> RunHandle:
+        """Begins a run of a captured graph, with no Python in the loop; its result is None.
+
+        Args:
+            tensors: tensors of the recording and what takes their places, of the same dtype, shape and strides; views
+                of them that were recorded follow.
+            scalars: new values of the graph's parameters; those left out are as recorded.
+
+        Raises:
+            ConfigurationError: an unknown parameter; a replacement that does not fit, or overlaps another tensor.
+            HandleStaleError, CleanupUncertainError: of a callable of the graph.
+            BackPressureTimeout, WorkerGivenUp, WorkerClosed: as for submit.
+        """
+        self._require_ready("launch")
+        native = begin_launch(self, graph, tensors or {}, scalars or {})
+        return RunHandle(native, self._engine, self._failures)
 
     def _begin_run(self) -> _core.Run:
         while True:

@@ -10,6 +10,8 @@ void register_memory(pybind11::module_& module);
 void register_graph(pybind11::module_& module);
 void register_chip(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
+void register_launch(pybind11::module_& module);
+void register_submit(pybind11::module_& module);
 void register_fork_server(pybind11::module_& module);
 void register_node(pybind11::module_& module);
 void register_sub_worker(pybind11::module_& module);

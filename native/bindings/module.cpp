@@ -12,6 +12,8 @@ PYBIND11_MODULE(_core, module) {
     register_graph(module);
     register_chip(module);
     register_engine(module);
+    register_launch(module);
+    register_submit(module);
     register_fork_server(module);
     register_node(module);
     register_sub_worker(module);

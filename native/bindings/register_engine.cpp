@@ -3,30 +3,13 @@
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
+#include "bindings/task_args.h"
+#include "bindings/wait.h"
 #include "lane/layout.h"
-#include "schedule/engine.h"
 
 namespace callring::bindings {
 
 namespace {
-
-// Waits without the interpreter's lock; a signal handler that raises ends the wait. False: timed out.
-template <class Wait>
-bool wait_interruptibly(Wait&& wait) {
-    for (;;) {
-        Waited waited = Waited::done;
-        {
-            const py::gil_scoped_release release;
-            waited = wait();
-        }
-        if (waited != Waited::interrupted) {
-            return waited == Waited::done;
-        }
-        if (PyErr_CheckSignals() != 0) {
-            throw py::error_already_set();
-        }
-    }
-}
 
 constexpr std::array<std::pair<Code, const char*>, 27> kCodeNames{{
     {Code::ok, "ok"},
@@ -153,13 +136,14 @@ py::dict stats_dict(const Engine::Stats& stats) {
                     "bytes_in_use"_a = stats.bytes_in_use, "bytes_mapped"_a = stats.bytes_mapped);
 }
 
-TaskPtr make_task(const CallablePtr& callable, std::optional<TaskArgs> args, std::int32_t placement,
-                  const CallConfig& config) {
+ArgsPtr share(const std::optional<ArgsBuilder>& args) {
+    return args ? args->share() : nullptr;
+}
+
+TaskPtr make_task(const CallablePtr& callable, ArgsPtr args, std::int32_t placement, const CallConfig& config) {
     auto task = std::make_shared<Task>();
     task->callable = callable;
-    if (args) {
-        task->args = std::move(*args);
-    }
+    task->args = std::move(args);
     task->placement = placement;
     task->config = config;
     return task;
@@ -320,7 +304,9 @@ void register_engine_class(py::module_& module) {
                 const std::string_view opaque = given;
                 auto task = std::make_shared<Task>();
                 task->callable = callable;
-                task->args.opaque = opaque;
+                auto args = std::make_shared<TaskArgs>();
+                args->opaque = opaque;
+                task->args = std::move(args);
                 task->config.retries = retries;
                 if (opaque.size() <= sizeof(Frame::arguments)) {
                     unwrap(engine.submit(stream, task, {}));
@@ -340,9 +326,9 @@ void register_engine_class(py::module_& module) {
         .def("hand_over", &Engine::hand_over, "task"_a)
         .def(
             "submit",
-            [](Engine& engine, const RunPtr& run, const CallablePtr& callable, std::optional<TaskArgs> args,
+            [](Engine& engine, const RunPtr& run, const CallablePtr& callable, const std::optional<ArgsBuilder>& args,
                std::int32_t placement, const CallConfig& config, const std::vector<TaskPtr>& after) {
-                TaskPtr task = make_task(callable, std::move(args), placement, config);
+                TaskPtr task = make_task(callable, share(args), placement, config);
                 unwrap(engine.submit(run, task, after));
                 return task;
             },
@@ -350,11 +336,11 @@ void register_engine_class(py::module_& module) {
         .def(
             "submit_group",
             [](Engine& engine, const RunPtr& run, const CallablePtr& callable,
-               std::vector<std::optional<TaskArgs>> members, const std::vector<std::int32_t>& placements,
+               const std::vector<std::optional<ArgsBuilder>>& members, const std::vector<std::int32_t>& placements,
                const CallConfig& config, const std::vector<TaskPtr>& after) {
-                TaskPtr group = make_task(callable, std::nullopt, kAnyChild, config);
+                TaskPtr group = make_task(callable, nullptr, kAnyChild, config);
                 for (std::size_t i = 0; i < members.size(); ++i) {
-                    group->members.push_back(make_task(callable, std::move(members[i]), placements.at(i), config));
+                    group->members.push_back(make_task(callable, share(members[i]), placements.at(i), config));
                     group->members.back()->group = group;
                 }
                 group->open_members = static_cast<std::uint32_t>(members.size());

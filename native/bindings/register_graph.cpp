@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"
+#include "bindings/task_args.h"
 #include "graph/task_hazards.h"
 
 namespace callring::bindings {
@@ -22,9 +23,9 @@ void register_graph(py::module_& module) {
         .def(py::init<>())
         .def(
             "follow",
-            [](Dependencies& self, const TaskArgs& args) {
+            [](Dependencies& self, const ArgsBuilder& args) {
                 std::vector<TaskId> predecessors;
-                record_task(self.hazards, self.next++, args, predecessors, [](TaskId) { return false; });
+                record_task(self.hazards, self.next++, args.view(), predecessors, [](TaskId) { return false; });
                 return predecessors;
             },
             py::arg("args"));

@@ -7,8 +7,8 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/dtypes.h"
+#include "bindings/task_args.h"
 #include "memory/scope.h"
-#include "memory/task_args.h"
 
 namespace callring::bindings {
 
@@ -266,25 +266,26 @@ void register_memory(py::module_& module) {
         .def(
             "own", [](Scope& scope, const TensorView& tensor) { scope.own(tensor.buffer); }, "tensor"_a)
         .def("end", &Scope::end);
-    py::class_<TaskArgs>(module, "TaskArgs", "Arguments of a task, as the engine takes them.")
+    py::class_<ArgsBuilder>(module, "TaskArgs", "Arguments of a task, as the engine takes them.")
         .def(py::init<>())
         .def(
             "add_tensor",
-            [](TaskArgs& args, const TensorView& tensor, std::uint32_t tag) {
+            [](ArgsBuilder& args, const TensorView& tensor, std::uint32_t tag) {
                 const Tag meant = to_tag(tag);
                 if (tensor.read_only && meant != Tag::input && meant != Tag::no_dep) {
                     throw py::type_error("this tensor came from above as an INPUT: tasks below may only read it");
                 }
-                args.tensors.push_back({tensor, meant});
+                args.own().tensors.push_back({tensor, meant});
             },
             "tensor"_a, "tag"_a)
         .def(
-            "add_scalar", [](TaskArgs& args, const py::object& value) { args.scalars.push_back(to_scalar(value)); },
+            "add_scalar",
+            [](ArgsBuilder& args, const py::object& value) { args.own().scalars.push_back(to_scalar(value)); },
             "value"_a)
-        .def("copy", [](const TaskArgs& args) { return args; })
+        .def("copy", [](const ArgsBuilder& args) { return args; })
         .def_static("scalar_bits", &to_scalar, "value"_a)
-        .def_property_readonly("tensor_count", [](const TaskArgs& args) { return args.tensors.size(); })
-        .def_property_readonly("scalar_count", [](const TaskArgs& args) { return args.scalars.size(); });
+        .def_property_readonly("tensor_count", [](const ArgsBuilder& args) { return args.view().tensors.size(); })
+        .def_property_readonly("scalar_count", [](const ArgsBuilder& args) { return args.view().scalars.size(); });
 }
 
 }  // namespace callring::bindings

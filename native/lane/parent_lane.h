@@ -33,6 +33,10 @@ public:
         ++outstanding_;
     }
     void wake() noexcept;
+    // Whether a wake-up is needed before the child sees its next frame.
+    [[nodiscard]] bool child_sleeps() const noexcept {
+        return header().child_asleep.load(std::memory_order_relaxed) != 0;
+    }
 
     // Takes back the frame `sequence` if the child has not claimed it. True: the child will pass over it.
     [[nodiscard]] bool revoke(std::uint64_t sequence) noexcept;

@@ -63,7 +63,7 @@ public:
     // How long the next spin is, unless it is one of the long ones.
     [[nodiscard]] std::uint64_t budget_ns() const noexcept { return budget_ns_; }
 
-    static constexpr std::uint64_t kLeastNs = 1'000;
+    static constexpr std::uint64_t kLeastNs = 5'000;
 
 private:
     static constexpr std::uint32_t kProbeEvery = 32;

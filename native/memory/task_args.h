@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,5 +23,13 @@ struct TaskArgs {
     std::vector<std::uint64_t> scalars;
     std::string opaque;
 };
+
+// Arguments that tasks share: immutable from the first submit on.
+using ArgsPtr = std::shared_ptr<const TaskArgs>;
+
+[[nodiscard]] inline const ArgsPtr& no_arguments() {
+    static const ArgsPtr kNone = std::make_shared<const TaskArgs>();
+    return kNone;
+}
 
 }  // namespace callring

@@ -2,6 +2,7 @@
 // process that dies is replaced: the place keeps its index, name and queue, and starts its next incarnation.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -50,6 +51,10 @@ struct Child {
     bool ended_for_task = false;    // the reason is what a task did: no sign that the child is broken
     std::uint64_t look_at_ns = 0;   // when a deadline of what is in flight can expire first; 0: nothing has one
     std::deque<TaskPtr> in_flight;  // by frame sequence
+    // How long its tasks take, as seen from here: a moving average; 0 until one has ended.
+    std::uint64_t task_ns = 0;
+    // Since when it has worked on what is in flight: from the first frame, or from the last completion that was seen.
+    std::uint64_t busy_since_ns = 0;
     Ledger ledger;
     std::map<std::uint64_t, std::string> payloads;  // came by the control plane before their completion, by sequence
     std::deque<Message> answers;                    // received while a completion was taken; not handled yet
@@ -59,6 +64,15 @@ struct Child {
     // Whether it will, now or after its replacement started.
     [[nodiscard]] bool has_a_future() const noexcept {
         return state == ChildState::ready || state == ChildState::starting;
+    }
+    // How long what is in flight will take it; longer if that has taken longer than expected already.
+    [[nodiscard]] std::uint64_t expected_ns(std::uint64_t now_ns) const noexcept {
+        if (in_flight.empty()) {
+            return 0;
+        }
+        constexpr std::uint64_t kUnknownNs = 1'000'000;
+        const std::uint64_t so_far = now_ns - std::min(now_ns, busy_since_ns);
+        return in_flight.size() * std::max(task_ns == 0 ? kUnknownNs : task_ns, so_far);
     }
     [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
     void kill(int signal) const noexcept {

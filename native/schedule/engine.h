@@ -23,6 +23,7 @@
 #include "lane/spin.h"
 #include "memory/pool.h"
 #include "registry/registrar.h"
+#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
 #include "supervise/supervisor.h"
 
@@ -117,6 +118,8 @@ public:
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
     // handle_stale, cleanup_uncertain, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
+    // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as CapturedGraph::bind.
+    Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
@@ -171,6 +174,12 @@ public:
 private:
     Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell);
 
+    // engine_launch.cpp
+    Result<void> prepare(Task& task);
+    [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable);
+    [[nodiscard]] Result<void> check_room();
+    static void break_groups(std::vector<Task>& tasks);
+
     // engine_start.cpp; on the progress thread.
     void launch(const ChildPtr& child);
     Result<void> launch_incarnation(const ChildPtr& child);
@@ -213,7 +222,6 @@ private:
     void make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
     void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
-    Result<void> prepare(Task& task);
     RunPtr new_run();  // under the lock
     [[nodiscard]] std::uint64_t runs_under_way();
     void tell_watchers(Run& run);

@@ -96,6 +96,9 @@ std::optional<std::uint64_t> Engine::next_deadline() {
             consider(child->look_at_ns);
         }
     }
+    if (scheduler_.balance_at_ns() != 0) {
+        consider(scheduler_.balance_at_ns());
+    }
     // What was answered in time leaves its deadline armed: the next request then needs no wake-up to arm its own.
     if (!next && armed_deadline_ns_ > now_ns()) {
         next = armed_deadline_ns_;
@@ -131,6 +134,9 @@ void Engine::on_deadline() {
             }
         }
         end_overdue();
+        if (const std::uint64_t at = scheduler_.balance_at_ns(); at != 0 && now >= at) {
+            scheduler_.share_out();
+        }
         after_progress();
     }
     for (const ChildPtr& child : again) {

@@ -20,7 +20,7 @@ std::size_t Scheduler::sub_workers_with_a_future() const {
 }
 
 Result<void> Scheduler::check_arguments(const Task& task) {
-    for (const TensorArg& argument : task.args.tensors) {
+    for (const TensorArg& argument : task.args->tensors) {
         if (argument.tensor.buffer->retired()) {
             return Error{Code::invalid_argument, "a tensor whose scope has ended cannot be passed to a task"};
         }
@@ -145,7 +145,7 @@ void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uin
         collect_hazards(run, *member, predecessors);
     }
     const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
-    record_task(run.hazards, task.id, task.args, predecessors, forgettable);
+    record_task(run.hazards, task.id, *task.args, predecessors, forgettable);
 }
 
 }  // namespace callring

@@ -59,6 +59,9 @@ public:
     // ended.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
+    // Accepts the tasks of a launch, all or, on an error, none. Errors: as submit.
+    Result<void> launch(const RunPtr& run);
+
     // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
     std::size_t drain();
     // A child's process has ended: the task that it ran is lost, or begins again if it has retries left; what had not
@@ -71,6 +74,10 @@ public:
     // Looks at the deadlines of what is in flight on `child`. True: what it runs has exceeded its own, everything else
     // was taken back, and the child has to be ended. `look_at_ns` says when to look again.
     [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns);
+    // When share_out() is due; 0: it is not.
+    [[nodiscard]] std::uint64_t balance_at_ns() const noexcept { return balance_at_ns_; }
+    // Gives idle sub-workers what waits behind tasks that take longer than was expected.
+    void share_out();
     // Withdraws what has not begun of `run`.
     void cancel(Run& run);
     // Withdraws one task. False: it has begun, or has ended.
@@ -102,14 +109,18 @@ private:
     static void begin_trace(Task& task);
     void collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors);
 
+    // scheduler_launch.cpp
+    [[nodiscard]] static TaskPtr launched_task(const Run& run, std::uint64_t id);
+
     // scheduler_dispatch.cpp
     void dispatch(const TaskPtr& task);
     bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
+    void push_follower(Child& child, const TaskPtr& task);
     void push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
     void feed(Child& child);
     void feed_subs();
     void balance_subs();
-    [[nodiscard]] Child* least_busy_sub(const Digest& digest);
+    [[nodiscard]] Child* soonest_sub(const Digest& digest);
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
     }
@@ -132,6 +143,8 @@ private:
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
     void end_one(const TaskPtr& task, Code code, std::string payload);
+    void release_successors(const TaskPtr& task, const Run& run);
+    void release(const TaskPtr& next, const TaskPtr& ended);
     void count(Code code) noexcept;
     void record_span(Task& task);
 
@@ -145,6 +158,7 @@ private:
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
     std::vector<TaskPtr> poisoned_;  // work list of end()
+    std::uint64_t balance_at_ns_ = 0;
     std::uint64_t pending_ = 0;
     std::uint64_t blocked_ = 0;  // wait for predecessors
     std::uint64_t queued_ = 0;   // wait for room in a lane

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
 #include "supervise/pump.h"
 
@@ -41,6 +42,12 @@ std::size_t Scheduler::drain_child(Child& child) {
         complete(child, *completion);
         child.lane->pop_completion();
         ++count;
+    }
+    if (count > 0) {
+        const std::uint64_t now = now_ns();
+        const std::uint64_t each = (now - std::min(now, child.busy_since_ns)) / count;
+        child.task_ns = child.task_ns == 0 ? each : ((3 * child.task_ns) + each) / 4;
+        child.busy_since_ns = now;
     }
     return count;
 }
@@ -106,14 +113,15 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     task->state = TaskState::ended;
     task->code = code;
     task->payload = std::move(payload);
-    task->args = {};
+    task->args.reset();
     task->spill.reset();
+    task->predecessors.clear();
     for (const TaskPtr& member : task->members) {
         member->group.reset();
         if (member->state != TaskState::ended) {  // it never began
             member->state = TaskState::ended;
             member->code = code;
-            member->args = {};
+            member->args.reset();
             member->spill.reset();
         }
     }
@@ -126,7 +134,9 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
         run.outbox.push_back(task);
         stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox || run.finished();
     } else if (code == Code::ok) {
-        run.tasks[task->id].reset();
+        if (!run.graph) {
+            run.tasks[task->id].reset();
+        }
     } else if (code == Code::skipped) {
         run.skipped.push_back(task);
     } else if (code != Code::cancelled && !begun_as_group) {  // a group's members have told how they failed
@@ -143,26 +153,41 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     if (run.finished()) {
         on_run_finished(run);
     }
+    release_successors(task, run);
+}
+
+void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
+    if (run.graph) {
+        for (const NodeId id : run.graph->successors(static_cast<NodeId>(task->id))) {
+            release(launched_task(run, id), task);
+        }
+        return;
+    }
     for (const TaskPtr& next : std::exchange(task->successors, {})) {
-        --next->unmet;
-        if (next->state == TaskState::ended) {
-            continue;
-        }
-        if (code != Code::ok && !next->root_cause) {
-            next->root_cause = task->root_cause ? task->root_cause : task;
-        }
-        if (next->state != TaskState::blocked) {
-            continue;  // follows in the same lane: the child runs or skips it
-        }
-        if (next->root_cause) {
-            if (next->unmet == 0) {
-                --blocked_;
-            }
-            poisoned_.push_back(next);
-        } else if (next->unmet == 0) {
+        release(next, task);
+    }
+}
+
+// `next` waited for `ended`, and perhaps for others.
+void Scheduler::release(const TaskPtr& next, const TaskPtr& ended) {
+    --next->unmet;
+    if (next->state == TaskState::ended) {
+        return;
+    }
+    if (ended->code != Code::ok && !next->root_cause) {
+        next->root_cause = ended->root_cause ? ended->root_cause : ended;
+    }
+    if (next->state != TaskState::blocked) {
+        return;  // follows in the same lane, or in the queue for it: the child runs or skips it, or feed() does
+    }
+    if (next->root_cause) {
+        if (next->unmet == 0) {
             --blocked_;
-            dispatch(next);
         }
+        poisoned_.push_back(next);
+    } else if (next->unmet == 0) {
+        --blocked_;
+        dispatch(next);
     }
 }
 

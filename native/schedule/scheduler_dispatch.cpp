@@ -5,11 +5,17 @@
 
 #include "common/clock.h"
 #include "lane/frame.h"
+#include "lane/spin.h"
 #include "schedule/scheduler.h"
 
 namespace callring {
 
 namespace {
+
+// About what waking a child on another core takes.
+constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
+// How long a task may wait behind another that was expected to be short, before what waits is shared out.
+constexpr std::uint64_t kPatienceNs = 1'000'000;
 
 std::uint32_t flags_of(const CallConfig& config) {
     return (config.trace >= 1 ? kFrameTraced : 0U) | (config.trace >= 2 ? kFrameCores : 0U) |
@@ -40,39 +46,70 @@ void Scheduler::dispatch(const TaskPtr& task) {
     }
 }
 
-// A lane executes in order: when all unmet predecessors are in flight on one child that may run the task, it follows
-// them at once, without a round trip, and the child skips it if one of them fails.
+// A lane executes in order: when all unmet predecessors are in the lane of one child that may run the task, it follows
+// them at once, without a round trip, and the child skips it if one of them fails. A task for exactly that child may
+// follow those that still wait for the lane, too: it queues behind them.
 bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
     if (predecessors.size() > kMaxPredecessors || is_group(*task)) {
         return false;
     }
-    const std::int32_t where = predecessors.front()->child;
-    for (const TaskPtr& earlier : predecessors) {
-        if (earlier->state != TaskState::dispatched || earlier->child != where || is_group(*earlier)) {
-            return false;
-        }
+    const TaskPtr& first = predecessors.front();
+    const std::int32_t where = first->state == TaskState::dispatched ? first->child : first->placement;
+    if (where == kAnyChild || (task->placement != kAnyChild && task->placement != where)) {
+        return false;
     }
     Child& child = *children_[static_cast<std::size_t>(where)];
-    const bool allowed = task->placement == kAnyChild ? child.kind == ChildKind::sub : task->placement == where;
-    if (!allowed || !child.takes_work() || !child.backlog.empty() ||
+    if ((task->placement == kAnyChild && child.kind != ChildKind::sub) || !child.takes_work() ||
         !child.ledger.usable(task->callable->spec.digest)) {
         return false;
+    }
+    bool all_in_lane = true;
+    for (const TaskPtr& earlier : predecessors) {
+        const bool in_lane = earlier->state == TaskState::dispatched && earlier->child == where;
+        const bool in_queue = earlier->state == TaskState::ready && earlier->placement == where;
+        if ((!in_lane && !in_queue) || is_group(*earlier) || earlier->group) {
+            return false;
+        }
+        all_in_lane = all_in_lane && in_lane;
     }
     if (child.kind == ChildKind::sub && group_waits_for_subs()) {
         return false;  // the lanes run empty for it
     }
-    const std::uint64_t oldest =
-        std::min_element(predecessors.begin(), predecessors.end(),
-                         [](const TaskPtr& a, const TaskPtr& b) { return a->sequence < b->sequence; })
-            ->get()
-            ->sequence;
-    if (child.lane->next_sequence() - oldest > kMaxPredecessorDistance || child.lane->full()) {
+    if (all_in_lane && child.backlog.empty() && !child.lane->full()) {
+        task->pinned = true;
+        push(child, task, predecessors);
+        child.lane->wake();
+        return true;
+    }
+    if (task->placement == kAnyChild) {
         return false;
     }
-    task->pinned = true;
-    push(child, task, predecessors);
-    child.lane->wake();
+    task->state = TaskState::ready;
+    task->predecessors = predecessors;
+    ++queued_;
+    child.backlog.push_back(task);
     return true;
+}
+
+// A queued task comes to the front: it is put into the lane behind what it follows, or ends, or, if that has left the
+// lane meanwhile, waits for it.
+void Scheduler::push_follower(Child& child, const TaskPtr& task) {
+    std::vector<TaskPtr> unmet = std::exchange(task->predecessors, {});
+    std::erase_if(unmet, [](const TaskPtr& earlier) { return earlier->state == TaskState::ended; });
+    if (task->root_cause) {
+        end(task, Code::skipped, {});
+        return;
+    }
+    const bool all_in_lane = std::all_of(unmet.begin(), unmet.end(), [&child](const TaskPtr& earlier) {
+        return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(child.index);
+    });
+    if (!all_in_lane) {
+        task->state = TaskState::blocked;
+        ++blocked_;
+        return;
+    }
+    task->pinned = !unmet.empty();
+    push(child, task, unmet);
 }
 
 void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
@@ -91,7 +128,7 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
         const SpillRecord spill{task->spill->arena_id(), task->argument_bytes, task->spill->offset()};
         std::memcpy(frame.arguments.data(), &spill, sizeof spill);
     } else {
-        encode_arguments(task->args, frame.arguments);
+        encode_arguments(*task->args, frame.arguments);
     }
     if (task->times) {
         task->times->dispatch_ns = now_ns();
@@ -99,6 +136,9 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
     task->state = TaskState::dispatched;
     task->child = static_cast<std::int32_t>(child.index);
     task->sequence = frame.sequence;
+    if (child.in_flight.empty()) {
+        child.busy_since_ns = now_ns();
+    }
     child.in_flight.push_back(task);
     child.lane->publish();
     if (task->config.deadline_ns != 0) {
@@ -125,7 +165,11 @@ void Scheduler::feed(Child& child) {
         const TaskPtr task = std::move(child.backlog.front());
         child.backlog.pop_front();
         --queued_;
-        push(child, task, {});
+        if (task->predecessors.empty()) {
+            push(child, task, {});
+        } else {
+            push_follower(child, task);
+        }
         pushed = true;
     }
     if (pushed) {
@@ -133,13 +177,28 @@ void Scheduler::feed(Child& child) {
     }
 }
 
-Child* Scheduler::least_busy_sub(const Digest& digest) {
+// The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
+// that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
+Child* Scheduler::soonest_sub(const Digest& digest) {
     Child* best = nullptr;
+    std::uint64_t best_ns = 0;
+    bool others_idle = false;
+    const std::uint64_t now = now_ns();
     for (const ChildPtr& child : children_) {
-        if (child->kind == ChildKind::sub && child->takes_work() && !child->lane->full() &&
-            child->ledger.usable(digest) && (best == nullptr || child->in_flight.size() < best->in_flight.size())) {
-            best = child.get();
+        if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full() ||
+            !child->ledger.usable(digest)) {
+            continue;
         }
+        const std::uint64_t wait_ns = child->expected_ns(now) + (child->lane->child_sleeps() ? kWakeNs : 0);
+        others_idle = others_idle || child->in_flight.empty();
+        if (best == nullptr || wait_ns < best_ns) {
+            best = child.get();
+            best_ns = wait_ns;
+        }
+    }
+    if (best != nullptr && others_idle && !best->in_flight.empty() && balance_at_ns_ == 0) {
+        balance_at_ns_ = now + kPatienceNs;
+        on_deadline_set(balance_at_ns_);
     }
     return best;
 }
@@ -152,7 +211,7 @@ void Scheduler::feed_subs() {
             }
             continue;
         }
-        Child* child = least_busy_sub(sub_queue_.front()->callable->spec.digest);
+        Child* child = soonest_sub(sub_queue_.front()->callable->spec.digest);
         if (child == nullptr) {
             return;
         }
@@ -165,8 +224,10 @@ void Scheduler::feed_subs() {
 }
 
 // A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
-// busiest has not begun. Revoking is a compare-and-swap on the frame, so nothing can run twice.
+// busiest has not begun, if that is worth waking it. Revoking is a compare-and-swap on the frame, so nothing can run
+// twice.
 void Scheduler::balance_subs() {
+    const std::uint64_t now = now_ns();
     for (const ChildPtr& idle : children_) {
         if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty()) {
             continue;
@@ -174,11 +235,11 @@ void Scheduler::balance_subs() {
         Child* busiest = nullptr;
         for (const ChildPtr& child : children_) {
             if (child->kind == ChildKind::sub && child->takes_work() && child->in_flight.size() > 1 &&
-                (busiest == nullptr || child->in_flight.size() > busiest->in_flight.size())) {
+                (busiest == nullptr || child->expected_ns(now) > busiest->expected_ns(now))) {
                 busiest = child.get();
             }
         }
-        if (busiest == nullptr) {
+        if (busiest == nullptr || busiest->expected_ns(now) < kWakeNs) {
             return;
         }
         std::vector<TaskPtr> moved;
@@ -196,6 +257,24 @@ void Scheduler::balance_subs() {
         if (!moved.empty()) {
             idle->lane->wake();
         }
+    }
+}
+
+void Scheduler::share_out() {
+    balance_at_ns_ = 0;
+    if (sub_queue_.empty()) {
+        balance_subs();
+    }
+    // The next task behind may be a long one, too: look again while somebody idles beside a queue.
+    const auto is_sub = [](const ChildPtr& child) { return child->kind == ChildKind::sub && child->takes_work(); };
+    const bool idle = std::any_of(children_.begin(), children_.end(),
+                                  [&](const ChildPtr& child) { return is_sub(child) && child->in_flight.empty(); });
+    const bool queue = std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {
+        return is_sub(child) && child->in_flight.size() > 1 && !child->in_flight.back()->pinned;
+    });
+    if (idle && queue) {
+        balance_at_ns_ = now_ns() + kPatienceNs;
+        on_deadline_set(balance_at_ns_);
     }
 }
 

@@ -18,7 +18,7 @@ Result<void> Scheduler::check_group(const Task& group) {
     std::vector<ByteRange> ranges;
     for (std::size_t i = 0; i < group.members.size(); ++i) {
         ranges.clear();
-        for (const TensorArg& argument : group.members[i]->args.tensors) {
+        for (const TensorArg& argument : group.members[i]->args->tensors) {
             if (argument.tag != Tag::no_dep && argument.tag != Tag::input) {
                 append_ranges(argument.tensor, ranges);
             }
@@ -123,7 +123,7 @@ void Scheduler::end_member(const TaskPtr& member, Code code, std::string payload
     member->state = TaskState::ended;
     member->code = code;
     member->payload = std::move(payload);
-    member->args = {};
+    member->args.reset();
     member->spill.reset();
     if (code != Code::ok) {
         if (!group->failed_member) {

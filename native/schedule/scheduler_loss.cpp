@@ -141,6 +141,10 @@ void Scheduler::cancel(Run& run) {
     std::vector<TaskPtr> tasks;
     if (run.stream) {
         collect_accepted(run, tasks);
+    } else if (run.graph) {
+        for (std::size_t id = run.launched->size(); id-- > 0;) {
+            tasks.push_back(launched_task(run, id));
+        }
     } else {
         std::copy_if(run.tasks.rbegin(), run.tasks.rend(), std::back_inserter(tasks),
                      [](const TaskPtr& task) { return task != nullptr; });

@@ -20,6 +20,7 @@ namespace callring {
 enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
 
 struct Run;
+class CapturedGraph;
 
 // What a traced task went through, in nanoseconds of CLOCK_MONOTONIC; zero where it did not get.
 struct TaskTimes {
@@ -50,7 +51,7 @@ struct Task {
     std::shared_ptr<Run> run;  // null once the task has ended
     std::uint64_t run_id = 0;
     CallablePtr callable;
-    TaskArgs args;  // keeps the tensors' memory alive until the task has ended
+    ArgsPtr args;  // null: none; keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
     std::uint32_t argument_bytes = 0;
     bool opaque = false;                 // its arguments end with opaque bytes
@@ -58,9 +59,10 @@ struct Task {
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
     TaskState state = TaskState::blocked;
-    std::uint32_t unmet = 0;  // predecessors that have not ended
-    std::vector<std::shared_ptr<Task>> successors;
-    std::shared_ptr<Task> root_cause;  // the failed task that poisoned this one
+    std::uint32_t unmet = 0;                          // predecessors that have not ended
+    std::vector<std::shared_ptr<Task>> successors;    // those of a launched task are in its graph
+    std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
+    std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
     std::int32_t child = -1;     // where it was dispatched
     std::uint64_t sequence = 0;  // its frame there
@@ -83,9 +85,23 @@ using TaskPtr = std::shared_ptr<Task>;
 // One execution of an orchestration function. Errors and dependencies never leave it. Or a stream: tasks without
 // dependencies, each of which goes to whoever takes the ended ones, and is forgotten.
 struct Run {
+    Run() = default;
+    Run(const Run&) = delete;
+    Run& operator=(const Run&) = delete;
+    ~Run() {
+        if (launched) {
+            // Tasks of one block that name each other would keep it alive for ever.
+            for (Task& task : *launched) {
+                task.root_cause.reset();
+            }
+        }
+    }
+
     std::uint64_t id = 0;
     bool stream = false;
     HazardMap hazards;
+    std::shared_ptr<const CapturedGraph> graph;   // of a launch: the edges of its tasks
+    std::shared_ptr<std::vector<Task>> launched;  // of a launch: its tasks by id, instead of `tasks`
     std::deque<TaskPtr> tasks;    // by id; null once a task ended well and can no longer matter; empty in a stream
     std::vector<TaskPtr> outbox;  // a stream's ended tasks that nobody has taken yet
     std::uint64_t accepted = 0;

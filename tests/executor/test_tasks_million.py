@@ -7,4 +7,5 @@ def test_every_call_of_a_small_soak_is_accounted_for_and_nothing_grows():
     soak = TasksMillion(calls=6000, workers=2, failures=0.01, cancellations=0.01, deaths=0.001, seed=3)
     soak.run()
     assert soak.complaints == []
-    assert {"fail: raised", "cancel: cancelled", "die: lost with its worker"} <= set(soak.outcomes)
+    assert {"fail: raised", "die: lost with its worker"} <= set(soak.outcomes)
+    assert any(outcome.startswith("cancel: ") for outcome in soak.outcomes)  # the workers may be faster

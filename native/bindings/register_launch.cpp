@@ -1,0 +1,64 @@
+// Binds captured graphs: CapturedGraph, and how the engine launches them.
+#include <pybind11/stl.h>
+
+#include "bindings/bindings.h"
+#include "bindings/convert.h"
+#include "bindings/task_args.h"
+#include "schedule/engine.h"
+
+namespace callring::bindings {
+
+namespace {
+
+using Parameters = std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>;
+
+// Records one task, or, given several placements, a group with a member for each.
+NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vector<std::optional<ArgsBuilder>>& args,
+              const std::vector<std::int32_t>& placements, bool group, const CallConfig& config,
+              const std::vector<NodeId>& after, const Parameters& parameters) {
+    GraphNode node;
+    node.callable = callable;
+    node.config = config;
+    const auto share = [&](std::size_t i) { return args.at(i) ? args.at(i)->share() : no_arguments(); };
+    if (group) {
+        for (std::size_t i = 0; i < placements.size(); ++i) {
+            node.members.emplace_back(share(i), placements[i]);
+        }
+    } else {
+        node.args = share(0);
+        node.placement = placements.at(0);
+    }
+    std::vector<CapturedGraph::ParameterUse> uses;
+    uses.reserve(parameters.size());
+    for (const auto& [member, position, parameter] : parameters) {
+        uses.push_back({member, position, parameter});
+    }
+    return graph.add(std::move(node), after, uses);
+}
+
+RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine,
+              const std::vector<std::pair<TensorView, TensorView>>& tensors,
+              const std::vector<std::uint64_t>& scalars) {
+    return unwrap([&] {
+        const py::gil_scoped_release release;
+        return engine.launch(graph, {tensors, scalars});
+    }());
+}
+
+}  // namespace
+
+void register_launch(py::module_& module) {
+    using namespace py::literals;
+    py::class_<CapturedGraph, std::shared_ptr<CapturedGraph>>(
+        module, "CapturedGraph", "Recorded tasks, and the edges that follow from their tensors.")
+        .def(py::init<>())
+        .def("add_parameter", &CapturedGraph::add_parameter, "recorded"_a)
+        .def("record", &record, "callable"_a, "args"_a, "placements"_a, "group"_a, "config"_a, "after"_a,
+             "parameters"_a)
+        .def("seal", &CapturedGraph::seal)
+        .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a)
+        .def_property_readonly("edge_count", &CapturedGraph::edge_count)
+        .def("__len__", &CapturedGraph::size);
+}
+
+}  // namespace callring::bindings

@@ -1,0 +1,520 @@
+// Binds the path that every task takes, against CPython's own interface: Submitter (the base of Orchestrator), TaskRef
+// (the base of Task) and Token (what ties a handle to a registration). A call through pybind11 costs more than a
+// submit. The native methods know the ordinary call; anything else they hand to the Python method of the same name with
+// an underscore, which explains what is wrong.
+#include <pybind11/stl.h>
+#include <structmember.h>
+
+#include <new>
+#include <optional>
+
+#include "bindings/bindings.h"
+#include "bindings/convert.h"
+#include "bindings/task_args.h"
+#include "bindings/values.h"
+#include "bindings/wait.h"
+#include "schedule/engine.h"
+
+namespace callring::bindings {
+
+namespace {
+
+PyTypeObject* g_token_type = nullptr;
+PyTypeObject* g_task_type = nullptr;  // TaskRef
+
+struct Names {
+    PyObject* token = PyUnicode_InternFromString("_token");
+    PyObject* hashid = PyUnicode_InternFromString("hashid");
+    PyObject* native = PyUnicode_InternFromString("_native");
+    PyObject* arrays = PyUnicode_InternFromString("_arrays");
+    PyObject* worker = PyUnicode_InternFromString("worker");
+    PyObject* submit_sub = PyUnicode_InternFromString("_submit_sub");
+    PyObject* submit_next_level = PyUnicode_InternFromString("_submit_next_level");
+    PyObject* result = PyUnicode_InternFromString("_result");
+};
+Names* g_names = nullptr;
+
+// The Python half will meet the same error and explain it. An interrupt came once, and must not be lost.
+void leave_to_python() {
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) {
+        throw py::error_already_set();
+    }
+    PyErr_Clear();
+}
+
+py::object attribute(PyObject* object, PyObject* name) {
+    PyObject* value = PyObject_GetAttr(object, name);
+    if (value == nullptr) {
+        leave_to_python();
+    }
+    return py::reinterpret_steal<py::object>(value);
+}
+
+PyObject* new_reference(PyObject* object) {
+    Py_INCREF(object);
+    return object;
+}
+
+template <class Object, inquiry clear>
+void deallocate(PyObject* self) {
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    clear(self);
+    reinterpret_cast<Object*>(self)->~Object();
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+// ---- Token ----------------------------------------------------------------------------------------------------------
+
+struct Token {
+    PyObject ob_base;
+    PyObject* owner;
+    PyObject* native;
+    PyObject* hashid;
+    PyObject* kind;
+    PyObject* target_namespace;
+    PyObject* label;
+    char live;
+    CallablePtr callable;
+};
+
+int token_traverse(PyObject* self, visitproc visit, void* arg) {
+    const auto* token = reinterpret_cast<Token*>(self);
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(token->owner);
+    Py_VISIT(token->native);
+    return 0;
+}
+
+int token_clear(PyObject* self) {
+    auto* token = reinterpret_cast<Token*>(self);
+    Py_CLEAR(token->owner);
+    Py_CLEAR(token->native);
+    Py_CLEAR(token->hashid);
+    Py_CLEAR(token->kind);
+    Py_CLEAR(token->target_namespace);
+    Py_CLEAR(token->label);
+    return 0;
+}
+
+py::object make_token(const py::object& owner, const py::object& native, const py::object& hashid,
+                      const py::object& kind, const py::object& target_namespace, const py::object& label) {
+    auto callable = native.cast<CallablePtr>();
+    auto object = py::reinterpret_steal<py::object>(PyType_GenericAlloc(g_token_type, 0));
+    if (!object) {
+        throw py::error_already_set();
+    }
+    auto* token = reinterpret_cast<Token*>(object.ptr());
+    token->owner = new_reference(owner.ptr());
+    token->native = new_reference(native.ptr());
+    token->hashid = new_reference(hashid.ptr());
+    token->kind = new_reference(kind.ptr());
+    token->target_namespace = new_reference(target_namespace.ptr());
+    token->label = new_reference(label.ptr());
+    token->live = 1;
+    new (&token->callable) CallablePtr(std::move(callable));
+    return object;
+}
+
+// ---- TaskRef --------------------------------------------------------------------------------------------------------
+
+struct TaskRef {
+    PyObject ob_base;
+    PyObject* worker;
+    Engine* engine;  // kept alive by `worker`
+    TaskPtr task;
+};
+
+int task_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(reinterpret_cast<TaskRef*>(self)->worker);
+    return 0;
+}
+
+int task_clear(PyObject* self) {
+    Py_CLEAR(reinterpret_cast<TaskRef*>(self)->worker);
+    return 0;
+}
+
+PyObject* new_task(PyTypeObject* type, PyObject* worker, Engine* engine, TaskPtr task) {
+    PyObject* self = type->tp_alloc(type, 0);
+    if (self != nullptr) {
+        auto* ref = reinterpret_cast<TaskRef*>(self);
+        ref->worker = new_reference(worker);
+        ref->engine = engine;
+        new (&ref->task) TaskPtr(std::move(task));
+    }
+    return self;
+}
+
+PyObject* task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
+    PyObject* worker = nullptr;
+    PyObject* engine = nullptr;
+    PyObject* native = nullptr;
+    if (PyArg_ParseTuple(args, "OOO", &worker, &engine, &native) == 0) {
+        return nullptr;
+    }
+    try {
+        return new_task(type, worker, py::handle(engine).cast<Engine*>(), py::handle(native).cast<TaskPtr>());
+    } catch (const py::cast_error& error) {
+        PyErr_SetString(PyExc_TypeError, error.what());
+        return nullptr;
+    }
+}
+
+PyObject* task_native(PyObject* self, void* /*closure*/) {
+    return py::cast(reinterpret_cast<TaskRef*>(self)->task).release().ptr();
+}
+
+// What an ended task returned; null without an error if it did not end well, or is a group.
+PyObject* value_of(const TaskRef& ref) {
+    if (ref.task->code != Code::ok || !ref.task->members.empty()) {
+        return nullptr;
+    }
+    return unpack_value(ref.task->payload).release().ptr();
+}
+
+PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    const auto& ref = *reinterpret_cast<TaskRef*>(self);
+    try {
+        if (count == 0 && names == nullptr) {
+            if (!ref.engine->poll_task(ref.task)) {
+                wait_interruptibly([&] { return ref.engine->wait_for_task(ref.task, std::nullopt); });
+            }
+            if (PyObject* value = value_of(ref)) {
+                return value;
+            }
+        }
+    } catch (py::error_already_set& error) {
+        error.restore();
+        return nullptr;
+    } catch (const std::exception& error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+        return nullptr;
+    }
+    const auto explain = py::reinterpret_steal<py::object>(PyObject_GetAttr(self, g_names->result));
+    return explain ? PyObject_Vectorcall(explain.ptr(), args, static_cast<std::size_t>(count), names) : nullptr;
+}
+
+// ---- Submitter ------------------------------------------------------------------------------------------------------
+
+struct Submitter {
+    PyObject ob_base;
+    PyObject* worker;
+    PyObject* registry;          // owner of the tokens that are valid here
+    PyObject* handle_type;       // CallableHandle
+    PyObject* args_type;         // TaskArgs
+    PyObject* task_type;         // Task, a subclass of TaskRef
+    PyObject* next_level_names;  // the namespaces, by identity
+    PyObject* python_names;
+    PyObject* placements;  // dict: id of a child to its index
+    PyObject* to_native;   // turns a CallConfig into ours
+    PyObject* config;      // the last one, and what it became
+    CallConfig native_config;
+    std::shared_ptr<Engine> engine;
+    RunPtr run;
+};
+
+// Every PyObject* of a Submitter, for the collector.
+template <class Visit>
+int for_each_object(Submitter& self, const Visit& visit) {
+    for (PyObject** object :
+         {&self.worker, &self.registry, &self.handle_type, &self.args_type, &self.task_type, &self.next_level_names,
+          &self.python_names, &self.placements, &self.to_native, &self.config}) {
+        if (const int stop = visit(object)) {
+            return stop;
+        }
+    }
+    return 0;
+}
+
+int submitter_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    return for_each_object(*reinterpret_cast<Submitter*>(self),
+                           [&](PyObject** object) { return *object != nullptr ? visit(*object, arg) : 0; });
+}
+
+int submitter_clear(PyObject* self) {
+    return for_each_object(*reinterpret_cast<Submitter*>(self), [](PyObject** object) {
+        Py_CLEAR(*object);
+        return 0;
+    });
+}
+
+PyObject* submitter_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwargs*/) {
+    PyObject* self = type->tp_alloc(type, 0);
+    if (self != nullptr) {
+        auto* submitter = reinterpret_cast<Submitter*>(self);
+        new (&submitter->native_config) CallConfig();
+        new (&submitter->engine) std::shared_ptr<Engine>();
+        new (&submitter->run) RunPtr();
+    }
+    return self;
+}
+
+int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
+    auto& submitter = *reinterpret_cast<Submitter*>(self);
+    PyObject* engine = nullptr;
+    PyObject* run = nullptr;
+    std::array<PyObject*, 9> given{};
+    if (PyArg_ParseTuple(args, "OOOOOOOOOO!O", &engine, &run, &given[0], &given[1], &given[2], &given[3], &given[4],
+                         &given[5], &given[6], &PyDict_Type, &given[7], &given[8]) == 0) {
+        return -1;
+    }
+    try {
+        submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
+        submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
+    } catch (const py::cast_error& error) {
+        PyErr_SetString(PyExc_TypeError, error.what());
+        return -1;
+    }
+    if (PyType_Check(given[4]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[4]), g_task_type) == 0) {
+        PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef");
+        return -1;
+    }
+    std::size_t i = 0;
+    for (PyObject** object :
+         {&submitter.worker, &submitter.registry, &submitter.handle_type, &submitter.args_type, &submitter.task_type,
+          &submitter.next_level_names, &submitter.python_names, &submitter.placements, &submitter.to_native}) {
+        Py_XSETREF(*object, new_reference(given.at(i++)));
+    }
+    return 0;
+}
+
+// The callable behind `handle`, if it is exactly what the registry made and still live; the Python half explains what
+// is wrong with any other (identity.md of the design, checks and errors).
+CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
+    if (reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.handle_type) {
+        return nullptr;
+    }
+    const py::object object = attribute(handle, g_names->token);
+    if (!object || Py_TYPE(object.ptr()) != g_token_type) {
+        return nullptr;
+    }
+    const auto* token = reinterpret_cast<Token*>(object.ptr());
+    if (token->owner != self.registry || token->live == 0 || token->target_namespace != names ||
+        attribute(handle, g_names->hashid).ptr() != token->hashid) {
+        return nullptr;
+    }
+    return token->callable;
+}
+
+// False: the Python half has to look at them.
+bool take_args(const Submitter& self, PyObject* given, Task& task) {
+    if (given == Py_None) {
+        return true;
+    }
+    if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.args_type) {
+        return false;
+    }
+    const py::object arrays = attribute(given, g_names->arrays);
+    const py::object native = attribute(given, g_names->native);
+    if (!arrays || !native || PyList_CheckExact(arrays.ptr()) == 0 || PyList_GET_SIZE(arrays.ptr()) != 0) {
+        return false;
+    }
+    task.args = native.cast<const ArgsBuilder&>().share();
+    return true;
+}
+
+bool take_config(Submitter& self, PyObject* given, Task& task) {
+    if (given == Py_None) {
+        return true;
+    }
+    if (given != self.config) {
+        const auto native = py::reinterpret_steal<py::object>(PyObject_CallOneArg(self.to_native, given));
+        if (!native) {
+            leave_to_python();
+            return false;
+        }
+        self.native_config = native.cast<CallConfig>();
+        Py_XSETREF(self.config, new_reference(given));  // it is immutable, and alive as long as it is the last one
+    }
+    task.config = self.native_config;
+    return true;
+}
+
+// The accepted task as a Task; null without an error: the Python half has to look at the call.
+PyObject* submit(Submitter& self, PyObject* const* args, Py_ssize_t count, PyObject* names, std::int32_t placement) {
+    CallablePtr callable = resolve(self, args[0], names);
+    if (!callable) {
+        return nullptr;
+    }
+    auto task = std::make_shared<Task>();
+    task->callable = std::move(callable);
+    task->placement = placement;
+    if (!take_args(self, count > 1 ? args[1] : Py_None, *task) ||
+        !take_config(self, count > 2 ? args[2] : Py_None, *task) || !self.engine->submit(self.run, task, {})) {
+        return nullptr;
+    }
+    return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.worker, self.engine.get(), std::move(task));
+}
+
+PyObject* hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    const auto bound = py::reinterpret_steal<py::object>(PyObject_GetAttr(self, method));
+    return bound ? PyObject_Vectorcall(bound.ptr(), args, static_cast<std::size_t>(count), names) : nullptr;
+}
+
+template <class Attempt>
+PyObject* attempt_or_hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_ssize_t count,
+                               PyObject* names, const Attempt& attempt) {
+    try {
+        PyObject* task = attempt();
+        if (task != nullptr || PyErr_Occurred() != nullptr) {
+            return task;
+        }
+    } catch (py::error_already_set& error) {
+        error.restore();
+        return nullptr;
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
+    return hand_over(self, method, args, count, names);
+}
+
+PyObject* submit_sub(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    auto& submitter = *reinterpret_cast<Submitter*>(self);
+    return attempt_or_hand_over(self, g_names->submit_sub, args, count, names, [&]() -> PyObject* {
+        if (names != nullptr || count < 1 || count > 3) {
+            return nullptr;
+        }
+        return submit(submitter, args, count, submitter.python_names, kAnyChild);
+    });
+}
+
+PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
+    auto& submitter = *reinterpret_cast<Submitter*>(self);
+    return attempt_or_hand_over(self, g_names->submit_next_level, args, count, names, [&]() -> PyObject* {
+        // The ordinary call names `worker` and nothing else by keyword.
+        if (names == nullptr || PyTuple_GET_SIZE(names) != 1 || PyTuple_GET_ITEM(names, 0) != g_names->worker ||
+            count < 1 || count > 3 || PyLong_CheckExact(args[count]) == 0) {
+            return nullptr;
+        }
+        PyObject* index = PyDict_GetItemWithError(submitter.placements, args[count]);
+        if (index == nullptr) {
+            return nullptr;
+        }
+        return submit(submitter, args, count, submitter.next_level_names,
+                      static_cast<std::int32_t>(PyLong_AsLong(index)));
+    });
+}
+
+// ---- the types ------------------------------------------------------------------------------------------------------
+
+template <class Function>
+PyCFunction as_method(Function* function) {
+    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyTypeObject* add_type(py::module_& module, PyType_Spec spec, const char* name) {
+    auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
+    if (!type) {
+        throw py::error_already_set();
+    }
+    module.attr(name) = type;
+    return reinterpret_cast<PyTypeObject*>(type.ptr());  // the module keeps it
+}
+
+constexpr unsigned kFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+
+}  // namespace
+
+void register_submit(py::module_& module) {
+    g_names = new Names();  // for as long as the process lives, as interned strings do
+
+    static std::array<PyMemberDef, 8> token_members{{
+        {"owner", T_OBJECT_EX, offsetof(Token, owner), READONLY, nullptr},
+        {"native", T_OBJECT_EX, offsetof(Token, native), READONLY, nullptr},
+        {"hashid", T_OBJECT_EX, offsetof(Token, hashid), READONLY, nullptr},
+        {"kind", T_OBJECT_EX, offsetof(Token, kind), READONLY, nullptr},
+        {"target_namespace", T_OBJECT_EX, offsetof(Token, target_namespace), READONLY, nullptr},
+        {"label", T_OBJECT_EX, offsetof(Token, label), READONLY, nullptr},
+        {"live", T_BOOL, offsetof(Token, live), 0, "Whether its handle was not released yet."},
+        {},
+    }};
+    static std::array<PyType_Slot, 6> token_slots{{
+        {Py_tp_doc, const_cast<char*>("Ties a handle to the registration that made it.")},
+        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<Token, token_clear>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(&token_traverse)},
+        {Py_tp_clear, reinterpret_cast<void*>(&token_clear)},
+        {Py_tp_members, token_members.data()},
+        {0, nullptr},
+    }};
+    g_token_type = add_type(
+        module,
+        {"runtime._core.Token", sizeof(Token), 0, kFlags | Py_TPFLAGS_DISALLOW_INSTANTIATION, token_slots.data()},
+        "Token");
+    module.def("make_token", &make_token, py::arg("owner"), py::arg("native"), py::arg("hashid"), py::arg("kind"),
+               py::arg("target_namespace"), py::arg("label"));
+
+    static std::array<PyMethodDef, 2> task_methods{{
+        {"result", as_method(&task_result), METH_FASTCALL | METH_KEYWORDS,
+         "result($self, timeout=None)\n--\n\n"
+         "What the Python callable returned; None for chip callables.\n\n"
+         "Raises:\n"
+         "    TimeoutError: the task has not ended within ``timeout`` seconds.\n"
+         "    The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped."},
+        {},
+    }};
+    static std::array<PyGetSetDef, 2> task_properties{{
+        {"_native", &task_native, nullptr, "The engine's task.", nullptr},
+        {},
+    }};
+    static std::array<PyMemberDef, 2> task_members{{
+        {"_worker", T_OBJECT_EX, offsetof(TaskRef, worker), READONLY, nullptr},
+        {},
+    }};
+    static std::array<PyType_Slot, 9> task_slots{{
+        {Py_tp_doc, const_cast<char*>("One accepted task: (worker, engine, task).")},
+        {Py_tp_new, reinterpret_cast<void*>(&task_new)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<TaskRef, task_clear>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(&task_traverse)},
+        {Py_tp_clear, reinterpret_cast<void*>(&task_clear)},
+        {Py_tp_methods, task_methods.data()},
+        {Py_tp_getset, task_properties.data()},
+        {Py_tp_members, task_members.data()},
+        {0, nullptr},
+    }};
+    g_task_type =
+        add_type(module, {"runtime._core.TaskRef", sizeof(TaskRef), 0, kFlags | Py_TPFLAGS_BASETYPE, task_slots.data()},
+                 "TaskRef");
+
+    static std::array<PyMethodDef, 3> submitter_methods{{
+        {"submit_sub", as_method(&submit_sub), METH_FASTCALL | METH_KEYWORDS,
+         "submit_sub($self, handle, args=None, config=None, *, after=())\n--\n\n"
+         "Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.\n\n"
+         "Raises: as submit_next_level; ValueError if the Worker has no sub-workers."},
+        {"submit_next_level", as_method(&submit_next_level), METH_FASTCALL | METH_KEYWORDS,
+         "submit_next_level($self, handle, args=None, config=None, *, worker, after=())\n--\n\n"
+         "Submits one task for exactly the child ``worker`` of the next level.\n\n"
+         "Args:\n"
+         "    handle: a registered callable.\n"
+         "    args: its tensors with tags, and scalars.\n"
+         "    config: block count, retries, deadline, trace level.\n"
+         "    worker: the child's id.\n"
+         "    after: tasks of this run that it must follow beside those inferred from tensors.\n\n"
+         "Raises:\n"
+         "    TypeError: not a handle.\n"
+         "    ValueError: no such child.\n"
+         "    HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the\n"
+         "        documentation, callable identity.\n"
+         "    WorkerGivenUp: the child died too often and is not replaced any more.\n"
+         "    BackPressureTimeout: too many tasks are pending and none ends."},
+        {},
+    }};
+    static std::array<PyType_Slot, 8> submitter_slots{{
+        {Py_tp_doc, const_cast<char*>("The native half of an Orchestrator.")},
+        {Py_tp_new, reinterpret_cast<void*>(&submitter_new)},
+        {Py_tp_init, reinterpret_cast<void*>(&submitter_init)},
+        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<Submitter, submitter_clear>)},
+        {Py_tp_traverse, reinterpret_cast<void*>(&submitter_traverse)},
+        {Py_tp_clear, reinterpret_cast<void*>(&submitter_clear)},
+        {Py_tp_methods, submitter_methods.data()},
+        {0, nullptr},
+    }};
+    add_type(module,
+             {"runtime._core.Submitter", sizeof(Submitter), 0, kFlags | Py_TPFLAGS_BASETYPE, submitter_slots.data()},
+             "Submitter");
+}
+
+}  // namespace callring::bindings

@@ -1,0 +1,29 @@
+// ArgsBuilder: what Python fills with arguments. Tasks share what it holds; a change after a submit makes a copy first.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "memory/task_args.h"
+
+namespace callring::bindings {
+
+class ArgsBuilder {
+public:
+    [[nodiscard]] ArgsPtr share() const noexcept { return args_; }
+    [[nodiscard]] const TaskArgs& view() const noexcept { return *args_; }
+    // To be changed: nobody else sees it.
+    [[nodiscard]] TaskArgs& own() {
+        if (args_.use_count() > 1) {
+            args_ = std::make_shared<TaskArgs>(*args_);
+        }
+        // Whoever let go of it last, on whatever thread, has done so before we write.
+        std::atomic_thread_fence(std::memory_order_acquire);
+        return *args_;
+    }
+
+private:
+    std::shared_ptr<TaskArgs> args_ = std::make_shared<TaskArgs>();
+};
+
+}  // namespace callring::bindings

@@ -1,0 +1,28 @@
+// Waiting in the engine from Python: without the interpreter's lock, and ended by signal handlers that raise.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "schedule/engine.h"
+
+namespace callring::bindings {
+
+// `wait` returns Waited and may be called again. False: timed out. Throws what a signal handler raises.
+template <class Wait>
+bool wait_interruptibly(Wait&& wait) {
+    for (;;) {
+        Waited waited = Waited::done;
+        {
+            const pybind11::gil_scoped_release release;
+            waited = wait();
+        }
+        if (waited != Waited::interrupted) {
+            return waited == Waited::done;
+        }
+        if (PyErr_CheckSignals() != 0) {
+            throw pybind11::error_already_set();
+        }
+    }
+}
+
+}  // namespace callring::bindings

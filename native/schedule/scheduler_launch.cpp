@@ -1,0 +1,72 @@
+// Scheduler: launches of captured graphs. Their tasks are ordinary ones, but lie in one block and take their edges from
+// the graph, so that a launch allocates nothing per task.
+#include <utility>
+
+#include "schedule/captured_graph.h"
+#include "schedule/scheduler.h"
+
+namespace callring {
+
+Result<void> Scheduler::launch(const RunPtr& run) {
+    const CapturedGraph& graph = *run->graph;
+    for (NodeId id = 0; id < graph.size(); ++id) {
+        const TaskPtr task = launched_task(*run, id);
+        if (auto checked = check_arguments(*task); !checked) {
+            return checked;
+        }
+        if (auto checked = check_children(*task); !checked) {
+            return checked;
+        }
+    }
+    run->accepted = graph.size();
+    pending_ += graph.size();
+    counts_.accepted += graph.size();
+    for (const auto& [callable, uses] : graph.callables()) {
+        callable->in_flight += uses;
+    }
+    // All are made before the first is dispatched: one that ends at once finds its successors.
+    for (NodeId id = 0; id < graph.size(); ++id) {
+        Task& task = (*run->launched)[id];
+        task.id = id;
+        task.run = run;
+        task.run_id = run->id;
+        task.unmet = static_cast<std::uint32_t>(graph.predecessors(id).size());
+        blocked_ += task.unmet > 0 ? 1 : 0;
+        begin_trace(task);
+        if (task.times) {
+            task.times->waited_for.assign(graph.predecessors(id).begin(), graph.predecessors(id).end());
+        }
+        for (const TaskPtr& member : task.members) {
+            member->id = id;
+            member->run_id = run->id;
+            begin_trace(*member);
+        }
+    }
+    std::vector<TaskPtr> predecessors;
+    for (NodeId id = 0; id < graph.size(); ++id) {
+        const TaskPtr task = launched_task(*run, id);
+        if (task->state != TaskState::blocked) {
+            continue;
+        }
+        if (task->unmet == 0) {
+            dispatch(task);
+            continue;
+        }
+        predecessors.clear();
+        for (const NodeId earlier : graph.predecessors(id)) {
+            if (TaskPtr other = launched_task(*run, earlier); other->state != TaskState::ended) {
+                predecessors.push_back(std::move(other));
+            }
+        }
+        if (dispatch_behind_predecessors(task, predecessors)) {
+            --blocked_;
+        }
+    }
+    return {};
+}
+
+TaskPtr Scheduler::launched_task(const Run& run, std::uint64_t id) {
+    return {run.launched, &(*run.launched)[id]};
+}
+
+}  // namespace callring

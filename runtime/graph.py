@@ -1,0 +1,117 @@
+"""Graph: the tasks of one orchestration function, recorded once and launched as often as wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime import _core
+from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.registry import uncertain
+from runtime.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.scalar import Scalar
+    from runtime.worker import Worker
+
+
+class GraphTask:
+    """A recorded task: a dependency for later ones (``after=``). It has a result only in a launch."""
+
+    __slots__ = ("_graph", "node")
+
+    def __init__(self, graph: _core.CapturedGraph, node: int) -> None:
+        self._graph = graph
+        self.node = node
+
+    def result(self, timeout: float | None = None) -> object:
+        """Raises ConfigurationError: nothing runs while a graph is recorded."""
+        raise ConfigurationError(
+            "a task that is being recorded has no result; write it to a tensor, and read that after a launch"
+        )
+
+    def __repr__(self) -> str:
+        """Names the node."""
+        return f"<GraphTask {self.node}>"
+
+
+class Graph:
+    """A recorded task graph; made by ``Worker.capture``, run by ``Worker.launch``. Immutable.
+
+    Example:
+        >>> graph = worker.capture(lambda o: o.submit_sub(handle, args))
+        >>> worker.launch(graph).result()
+    """
+
+    def __init__(self, native: _core.CapturedGraph, parameters: tuple[Scalar, ...]) -> None:
+        self._native = native
+        self._parameters = parameters
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the scalars that a launch may replace."""
+        return tuple(parameter.name for parameter in self._parameters)
+
+    @property
+    def edges(self) -> int:
+        """How many dependencies there are between its tasks."""
+        return self._native.edge_count
+
+    def __len__(self) -> int:
+        """Number of tasks; a group is one."""
+        return len(self._native)
+
+    def __repr__(self) -> str:
+        """Says how large it is."""
+        return f"<Graph of {len(self)} tasks, {self.edges} edges>"
+
+    def _bits(self, scalars: Mapping[str, float]) -> list[int]:
+        """A value for each parameter; none if all are as recorded. Raises ConfigurationError."""
+        unknown = [name for name in scalars if name not in self.parameters]
+        if unknown:
+            known = ", ".join(self.parameters) or "none"
+            raise ConfigurationError(f"launch: no scalar parameter {unknown[0]!r}; this graph has {known}")
+        if not scalars:
+            return []
+        return [_core.TaskArgs.scalar_bits(scalars.get(p.name, p.recorded)) for p in self._parameters]
+
+
+def begin_launch(
+    worker: Worker, graph: Graph, tensors: Mapping[Tensor, Tensor], scalars: Mapping[str, float]
+) -> _core.Run:
+    """Begins a run of ``graph``, waiting where a bound is met; see Worker.launch."""
+    for tensor in (*tensors.keys(), *tensors.values()):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
+    replacements, bits = list(tensors.items()), graph._bits(scalars)
+    while True:
+        try:
+            return graph._native.launch(worker._engine, replacements, bits)
+        except native_errors() as error:
+            _wait_or_raise(worker, error)
+
+
+def _wait_or_raise(worker: Worker, refusal: Exception) -> None:
+    code, situation = refusal.args
+    timeout = worker.options.submit_timeout
+    match code_name(code):
+        case "back_pressure":
+            moved, option = worker._engine.wait_for_room(timeout), "max_pending_tasks"
+        case "too_many_runs":
+            moved, option = worker._engine.wait_for_run_slot(timeout), "max_runs"
+        case "handle_stale":
+            message = f"launch: {situation}; register it again, and capture the graph anew"
+            raise HandleStaleError(message, operation="launch") from None
+        case "cleanup_uncertain":
+            raise uncertain("of the graph", situation, operation="launch") from None
+        case "invalid_argument":
+            raise ConfigurationError(f"launch: {situation}") from None
+        case _:
+            raise translate(refusal, operation="launch") from None
+    if not moved:
+        raise BackPressureTimeout(
+            f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or launch less at once",
+            operation="launch",
+        ) from None

@@ -1,0 +1,214 @@
+"""Captured graphs: recorded once, launched as often as wanted, the same as runs of the same submits."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime import CallConfig, Tag, TaskArgs, Worker
+from runtime.errors import ChipError, ConfigurationError, HandleStaleError, TaskSkipped
+
+CHIPS = 2
+ONE = CallConfig(block_count=1)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(chips=CHIPS, sub_workers=2) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def affine(worker, chip):
+    return worker.register(chip["affine"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """The module's worker lives on between tests."""
+
+
+def step(tensor, factor, add):
+    return TaskArgs((tensor, Tag.INOUT), scalars=[factor, add])
+
+
+def test_a_graph_runs_nothing_until_it_is_launched_and_then_as_often_as_wanted(worker, affine):
+    x = worker.zeros(4, "float64")
+    graph = worker.capture(
+        lambda o: [o.submit_next_level(affine, step(x, 2, 1), ONE, worker=i % CHIPS) for i in range(3)]
+    )
+    assert (len(graph), graph.edges) == (3, 2)
+    assert np.all(x.numpy() == 0)
+    worker.launch(graph).result()
+    assert np.all(x.numpy() == 7)
+    x.numpy()[...] = 1
+    worker.launch(graph).result()
+    assert np.all(x.numpy() == 15)
+
+
+def test_a_launch_takes_new_tensors_and_scalars(worker, affine):
+    a, b = worker.zeros((2, 4), "float64"), worker.zeros((2, 4), "float64")
+
+    def record(o):
+        factor = o.scalar("factor", 3)
+        o.submit_next_level(affine, TaskArgs((a[0], Tag.INOUT), scalars=[factor, 1]), ONE, worker=0)
+        o.submit_next_level(affine, TaskArgs((a[1], Tag.INOUT), scalars=[1, factor]), ONE, worker=1)
+
+    graph = worker.capture(record)
+    assert graph.parameters == ("factor",)
+    worker.launch(graph, tensors={a: b}, scalars={"factor": 5}).result()
+    assert np.all(a.numpy() == 0)
+    assert b.numpy().tolist() == [[1.0] * 4, [5.0] * 4]
+    worker.launch(graph).result()
+    assert a.numpy().tolist() == [[1.0] * 4, [3.0] * 4]
+
+
+@pytest.mark.parametrize(
+    ("replace", "message"),
+    [
+        (lambda w, a, b: {a: w.zeros(3, "float64")}, "same dtype, shape and strides"),
+        (lambda w, a, b: {a: w.zeros(4, "float32")}, "same dtype, shape and strides"),
+        (lambda w, a, b: {w.zeros(4, "float64"): w.zeros(4, "float64")}, "no task of the graph uses"),
+        (lambda w, a, b: {a: b}, "overlaps another tensor"),
+        (lambda w, a, b: {a[:2]: w.zeros(2, "float64")}, "on both sides of the edge"),
+    ],
+)
+def test_a_replacement_that_does_not_fit_is_refused(worker, affine, replace, message):
+    a, b = worker.zeros(4, "float64"), worker.zeros(4, "float64")
+
+    def record(o):
+        o.submit_next_level(affine, step(a, 1, 1), ONE, worker=0)
+        o.submit_next_level(affine, step(b, 1, 1), ONE, worker=0)
+
+    graph = worker.capture(record)
+    with pytest.raises(ConfigurationError, match=message):
+        worker.launch(graph, tensors=replace(worker, a, b))
+    assert np.all(a.numpy() == 0)
+
+
+def test_an_unknown_parameter_is_refused_by_name(worker, affine):
+    x = worker.zeros(4, "float64")
+    graph = worker.capture(lambda o: o.submit_next_level(affine, step(x, o.scalar("gain", 2), 1), ONE, worker=0))
+    with pytest.raises(ConfigurationError, match="no scalar parameter 'gian'; this graph has gain"):
+        worker.launch(graph, scalars={"gian": 1})
+
+
+def test_a_parameter_of_another_graph_is_refused(worker, affine):
+    x, leaked = worker.zeros(4, "float64"), []
+    worker.capture(lambda o: leaked.append(o.scalar("gain", 2)))
+    with pytest.raises(ConfigurationError, match="of another graph"):
+        worker.capture(lambda o: o.submit_next_level(affine, step(x, leaked[0], 1), ONE, worker=0))
+
+
+def test_a_task_of_a_graph_has_no_result_and_orders_only_its_graph(worker, affine):
+    x, tasks = worker.zeros(4, "float64"), []
+    worker.capture(lambda o: tasks.append(o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0)))
+    with pytest.raises(ConfigurationError, match="has no result"):
+        tasks[0].result()
+    with pytest.raises(ConfigurationError, match="not a task of the graph"):
+        worker.capture(lambda o: o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0, after=tasks))
+
+
+def test_what_failed_in_a_launch_poisons_what_depends_on_it_and_nothing_else(worker, affine, chip):
+    fails, x, y = worker.register(chip["fail_with"]), worker.zeros(4, "float64"), worker.zeros(4, "float64")
+
+    def record(o):
+        bad = o.submit_next_level(fails, TaskArgs(scalars=[7]), ONE, worker=0)
+        after = o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0, after=[bad])
+        o.submit_next_level(affine, step(x, 1, 1), ONE, worker=1, after=[after])
+        o.submit_next_level(affine, step(y, 1, 1), ONE, worker=0)
+
+    run = worker.launch(worker.capture(record))
+    with pytest.raises(ChipError):
+        run.result()
+    assert [type(error) for error in run.errors] == [ChipError, TaskSkipped, TaskSkipped]
+    assert np.all(x.numpy() == 0)
+    assert np.all(y.numpy() == 1)
+    worker.unregister(fails)
+
+
+def test_a_graph_whose_callable_was_unregistered_is_refused(worker, chip):
+    handle, x = worker.register(chip["count"]), worker.zeros(1, "float64")
+    graph = worker.capture(lambda o: o.submit_next_level(handle, TaskArgs((x, Tag.INOUT), scalars=[0]), ONE, worker=0))
+    worker.launch(graph).result()
+    worker.unregister(handle)
+    with pytest.raises(HandleStaleError, match="capture the graph anew"):
+        worker.launch(graph)
+
+
+def test_groups_python_callables_and_allocated_tensors_are_recorded_as_well(worker, affine):
+    total = worker.zeros(1, "float64")
+
+    def summed(args):
+        args[1][0] = args[0].sum()
+
+    handle = worker.register(summed)
+
+    def record(o):
+        scratch = o.alloc((2, 4), "float64")
+        o.submit_sub(worker_fill, TaskArgs((scratch, Tag.OUTPUT)))
+        o.submit_next_level_group(affine, [step(scratch[0], 2, 0), step(scratch[1], 3, 0)], ONE, workers=[0, 1])
+        o.submit_sub(handle, TaskArgs((scratch, Tag.INPUT), (total, Tag.OUTPUT)))
+
+    worker_fill = worker.register(fill)
+    graph = worker.capture(record)
+    for _ in range(2):
+        total.numpy()[0] = 0
+        worker.launch(graph).result()
+        assert total.numpy()[0] == 4 * 2 + 4 * 3
+
+
+def fill(args):
+    args[0][...] = 1
+
+
+def test_a_launch_can_be_cancelled(worker, chip):
+    hold, gate = worker.register(chip["hold"]), worker.zeros(1, "float64")
+
+    def record(o):
+        for _ in range(50):
+            o.submit_next_level(hold, TaskArgs((gate, Tag.NO_DEP)), ONE, worker=0)
+
+    run = worker.launch(worker.capture(record))
+    run.cancel()
+    gate.numpy()[0] = 1
+    assert run.wait(20)
+    worker.unregister(hold)
+
+
+def test_a_chain_longer_than_its_lane_runs_in_order(worker, affine):
+    x = worker.zeros(1, "float64")
+    count = 5_000
+
+    def record(o):
+        for _ in range(count):
+            o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0)
+
+    graph = worker.capture(record)
+    assert graph.edges == count - 1
+    worker.launch(graph).result()
+    assert x.numpy()[0] == count
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, CHIPS - 1), st.integers(0, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3)
+        ),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_a_launch_gives_what_the_same_submits_give_in_order(worker, affine, program):
+    x = worker.zeros(8, "float64")
+    expected = np.zeros(8)
+    for _, begin, size, factor, add in program:
+        expected[begin : begin + size] = expected[begin : begin + size] * factor + add
+
+    def record(o):
+        for where, begin, size, factor, add in program:
+            o.submit_next_level(affine, step(x[begin : begin + size], factor, add), ONE, worker=where)
+
+    worker.launch(worker.capture(record)).result()
+    assert np.array_equal(x.numpy(), expected)
