@@ -59,7 +59,7 @@ Result<void> Engine::check_accepting(const CallablePtr& callable) {
     return {};
 }
 
-// Under the lock. Drains now and then by itself, so that whoever submits without ever waiting keeps the lanes full.
+// Under the lock. Drains before it refuses: what has ended by then makes room.
 Result<void> Engine::check_room() {
     if (scheduler_.pending() >= options_.max_pending_tasks) {
         drain();
