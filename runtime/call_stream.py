@@ -30,6 +30,7 @@ from runtime.pickled_call import CallPickler, Calls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runtime.options import CallConfig
     from runtime.worker import Worker
 
 _LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
@@ -132,7 +133,8 @@ class CallStream:
     Args:
         worker: started; has sub-workers.
         owned: close it when the last call has ended.
-        initializer, initargs, retries: see Executor.
+        initializer, initargs: see Executor.
+        config: what each call may do.
     """
 
     def __init__(
@@ -141,12 +143,12 @@ class CallStream:
         owned: bool,
         initializer: Callable[..., object] | None,
         initargs: tuple[Any, ...],
-        retries: int,
+        config: CallConfig,
     ) -> None:
         worker._require_ready("make an Executor")
         self.worker = worker
         self._owned = owned
-        self._retries = retries
+        self._config = _core.CallConfig(retries=config.retries, deadline=config.deadline or 0.0)
         self._engine = worker._engine
         token = uuid.uuid4().hex if initializer else ""
         self._handle = worker.register(Calls(initializer, initargs, token))
@@ -179,7 +181,7 @@ class CallStream:
                 if self._refusal is not None:
                     raise RuntimeError(self._refusal)
                 try:
-                    task = self._engine.submit_opaque(self._native, self._callable, call, self._retries)
+                    task = self._engine.submit_opaque(self._native, self._callable, call, self._config)
                 except native_errors() as error:
                     refused = error
                 else:

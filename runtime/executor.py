@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from runtime.call_stream import CallStream, Future
 from runtime.errors import ConfigurationError
+from runtime.options import CallConfig
 from runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Executor(concurrent.futures.Executor):
         initializer: called once in each worker process, replacements included, before its first call of this Executor.
         initargs: its arguments.
         retries: how often a call may be begun again when its worker dies: declares all calls idempotent.
+        deadline: how many seconds a call may take, from when a worker begins it; one that takes longer fails with
+            TaskTimeout, and its worker is replaced. None: as long as it likes.
         options: of the Worker that is started for this Executor alone.
 
     Raises:
@@ -60,17 +63,17 @@ class Executor(concurrent.futures.Executor):
         initializer: Callable[..., object] | None = None,
         initargs: tuple[Any, ...] = (),
         retries: int = 0,
+        deadline: float | None = None,
         options: WorkerOptions | None = None,
     ) -> None:
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
-        if retries < 0:
-            raise ConfigurationError(f"retries={retries}: 0 or more")
+        config = CallConfig(retries=retries, deadline=deadline)
         worker, owned = _worker_of(workers, max_workers, options)
         try:
             if owned:
                 worker.init()
-            self._stream = CallStream(worker, owned, initializer, tuple(initargs), retries)
+            self._stream = CallStream(worker, owned, initializer, tuple(initargs), config)
         except BaseException:
             if owned:
                 worker.close()

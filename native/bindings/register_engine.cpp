@@ -300,14 +300,14 @@ void register_engine_class(py::module_& module) {
         .def(
             "submit_opaque",
             [](Engine& engine, const RunPtr& stream, const CallablePtr& callable, const py::bytes& given,
-               std::uint32_t retries) {
+               const CallConfig& config) {
                 const std::string_view opaque = given;
                 auto task = std::make_shared<Task>();
                 task->callable = callable;
                 auto args = std::make_shared<TaskArgs>();
                 args->opaque = opaque;
                 task->args = std::move(args);
-                task->config.retries = retries;
+                task->config = config;
                 if (opaque.size() <= sizeof(Frame::arguments)) {
                     unwrap(engine.submit(stream, task, {}));
                 } else {
@@ -319,7 +319,7 @@ void register_engine_class(py::module_& module) {
                 }
                 return task;
             },
-            "stream"_a, "callable"_a, "opaque"_a, "retries"_a)
+            "stream"_a, "callable"_a, "opaque"_a, "config"_a)
         .def("cancel_task", py::overload_cast<const TaskPtr&>(&Engine::cancel), "task"_a)
         .def("running", &Engine::running, "task"_a)
         .def("take_ended", &Engine::take_ended, "stream"_a, py::call_guard<py::gil_scoped_release>())

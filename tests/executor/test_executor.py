@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import Executor, Tag, TaskArgs, Worker, WorkerOptions
-from runtime.errors import ConfigurationError, InitializerError, WorkerClosed, WorkerGivenUp, WorkerLost
+from runtime.errors import ConfigurationError, InitializerError, TaskTimeout, WorkerClosed, WorkerGivenUp, WorkerLost
 from tests.contract.conftest import nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
 from tests.executor import functions
 
@@ -174,6 +174,15 @@ def test_a_lost_call_is_begun_again_when_the_executor_was_told_that_it_may_be(tm
         lost = executor.submit(functions.kill_me)
         assert isinstance(lost.exception(), WorkerLost)
         assert executor.submit(functions.keep, 1).result() == 1
+
+
+def test_a_call_that_exceeds_its_deadline_fails_and_the_next_runs_on_a_fresh_worker():
+    with Executor(max_workers=1, deadline=0.2) as executor:
+        before = executor.submit(os.getpid)
+        late, after = executor.submit(time.sleep, 600), executor.submit(os.getpid)
+        assert isinstance(late.exception(), TaskTimeout)
+        assert "callable sleep" in str(late.exception())
+        assert after.result() != before.result()
 
 
 def test_when_every_worker_was_given_up_futures_fail_and_submits_say_so():
@@ -521,6 +530,7 @@ def test_a_submit_at_the_bound_of_pending_tasks_waits_for_room():
         ({"max_workers": 0}, "max_workers must be greater than 0"),
         ({"workers": 1, "max_workers": 1}, "not both"),
         ({"max_workers": 1, "retries": -1}, "retries=-1"),
+        ({"max_workers": 1, "deadline": 0}, "deadline=0"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_starts(wrong, named):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 
 def bump(args):
@@ -22,6 +23,11 @@ def echo(value):
 def fail(value):
     """Raises."""
     raise LookupError(value)
+
+
+def overstay():
+    """Takes longer than any deadline of the soak."""
+    time.sleep(600)
 
 
 def die():

@@ -1,5 +1,5 @@
-"""``python -m tests.soak.tasks_million``: a million calls of an Executor, of which some raise, some are cancelled and
-some kill their worker.
+"""``python -m tests.soak.tasks_million``: a million calls of an Executor, of which some raise, some are cancelled, some
+exceed their deadline and some kill their worker.
 
 Prints what happened and exits with 1 unless every call ended as it had to and nothing grew or is left.
 """
@@ -14,11 +14,12 @@ from collections import Counter
 from pathlib import Path
 
 from runtime import Executor, Worker, WorkerOptions
-from runtime.errors import WorkerLost
+from runtime.errors import TaskTimeout, WorkerLost
 from tests.contract.conftest import all_ready, descendants, wait_until
 from tests.soak import tasks
 
 BATCH = 5000
+DEADLINE = 0.05
 MOST_GROWTH_KIB = 16 * 1024
 _WARM = 0.1  # the part of the calls after which nothing may grow any more
 
@@ -27,6 +28,7 @@ OUTCOMES = {
     "plain": {"done"},
     "fail": {"raised"},
     "cancel": {"cancelled", "done"},
+    "overstay": {"deadline exceeded"},
     "die": {"lost with its worker"},
 }
 
@@ -34,9 +36,9 @@ OUTCOMES = {
 class TasksMillion:
     """One soak; ``run()`` it, then read ``figures()`` and ``complaints``."""
 
-    def __init__(self, *, calls, workers, failures, cancellations, deaths, seed):
+    def __init__(self, *, calls, workers, failures, cancellations, overstays, deaths, seed):
         self.calls, self.workers = calls, workers
-        self._odds = {"fail": failures, "cancel": cancellations, "die": deaths}
+        self._odds = {"fail": failures, "cancel": cancellations, "overstay": overstays, "die": deaths}
         self._choose = random.Random(seed)
         self.outcomes = Counter()
         self.complaints = []
@@ -50,8 +52,8 @@ class TasksMillion:
         begun = time.monotonic()
         options = WorkerOptions(max_restarts=1_000_000)
         with Worker(sub_workers=self.workers, options=options) as worker:
-            with Executor(worker) as executor:
-                self._submit_all(worker, executor)
+            with Executor(worker) as executor, Executor(worker, deadline=DEADLINE) as hurried:
+                self._submit_all(worker, executor, hurried)
             self._replacements = sum(child.incarnation - 1 for child in worker.children)
         self._seconds = time.monotonic() - begun
         if not wait_until(lambda: not descendants() - processes):
@@ -59,11 +61,11 @@ class TasksMillion:
         if sum(self.outcomes.values()) != self.calls:
             self.complaints.append(f"{self.outcomes.total()} of {self.calls} calls are accounted for")
 
-    def _submit_all(self, worker, executor):
+    def _submit_all(self, worker, executor, hurried):
         done = 0
         while done < self.calls:
             count = min(BATCH, self.calls - done)
-            self._batch(executor, count)
+            self._batch(executor, hurried, count)
             done += count
             if done >= _WARM * self.calls:
                 self._measure(worker)
@@ -72,14 +74,15 @@ class TasksMillion:
             if last[name] - first[name] > allowed:
                 self.complaints.append(f"{name} grew from {first[name]} to {last[name]}")
 
-    def _batch(self, executor, count):
+    def _batch(self, executor, hurried, count):
         kinds = self._choose.choices(
             ["plain", *self._odds], [1 - sum(self._odds.values()), *self._odds.values()], k=count
         )
-        calls = {"fail": (tasks.fail, 1), "die": (tasks.die,)}
+        calls = {"fail": (tasks.fail, 1), "overstay": (tasks.overstay,), "die": (tasks.die,)}
         futures = []
         for number, kind in enumerate(kinds):
-            futures.append(executor.submit(*calls.get(kind, (tasks.echo, number))))
+            pool = hurried if kind == "overstay" else executor
+            futures.append(pool.submit(*calls.get(kind, (tasks.echo, number))))
         for kind, future in zip(kinds, futures, strict=True):
             if kind == "cancel":
                 future.cancel()
@@ -122,7 +125,7 @@ def _outcome(future, number):
         return "never"
     if error is None:
         return "done" if future.result() == number else "done wrong"
-    names = {LookupError: "raised", WorkerLost: "lost with its worker"}
+    names = {LookupError: "raised", TaskTimeout: "deadline exceeded", WorkerLost: "lost with its worker"}
     return names.get(type(error), repr(error))
 
 
@@ -138,7 +141,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.tasks_million", description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=2, help="default: %(default)s")
-    for name in ("failures", "cancellations"):
+    for name in ("failures", "cancellations", "overstays"):
         parser.add_argument(f"--{name}", type=float, default=0.003, help="part of the calls (default: %(default)s)")
     parser.add_argument("--deaths", type=float, default=0.001, help="part of the calls (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
