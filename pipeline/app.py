@@ -21,6 +21,7 @@ from pipeline import outcome
 from pipeline.interrupts import remembered
 from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
+from runtime.errors import ConfigurationError
 
 _PACKAGED = Path(__file__).resolve().parent / "conf"
 CARE = ("doctor", "prune", "schema")
@@ -125,6 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as usage:
         # argparse has said what is wrong, and exits with 2, which means nothing here.
         return 1 if usage.code else 0
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except Exception as error:
         if not _said_by_hydra(error):
             raise

@@ -22,10 +22,30 @@ class PointsConfig:
     """Most points that a launcher gets at once; none: all."""
     params: dict[str, str] | None = None
     """Overrides of every sweep, as Hydra's basic sweeper takes them."""
+    trials: int | None = None
+    """Points that Optuna chooses; none: every point runs."""
+    seed: int = 0
+    """Of Optuna's choices."""
+    objective: str = "run"
+    """What Optuna makes fast: ``run``, or the tasks of a callable."""
 
 
 class PointsSweeper(BasicSweeper):
-    """Hydra's basic sweeper, but a point that fails costs only itself, and the sweep leaves its results."""
+    """Hydra's basic sweeper, but a point that fails costs only itself, and the sweep leaves its results.
+
+    Args: as PointsConfig.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None,
+        trials: int | None,
+        seed: int,
+        objective: str,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.trials, self.seed, self.objective = trials, seed, objective
 
     def setup(self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig") -> None:
         """Called by Hydra."""
@@ -43,7 +63,17 @@ class PointsSweeper(BasicSweeper):
         overrides = OverridesParser.create(self.hydra_context.config_loader).parse_overrides(
             [*self._parse_config(), *arguments]
         )
-        with Sweep(self.config, self.hydra_context.config_loader, self.launcher) as sweep:
+        sweep = Sweep(self.config, self.hydra_context.config_loader, self.launcher)
+        if self.trials is not None:
+            from pipeline.sweep.tune import Tuning, best_words, tune
+
+            tuning = Tuning(self.trials, self.seed, self.objective, self.max_batch_size or 1)
+            with sweep:
+                sweep.exploring = True
+                tune(sweep, overrides, tuning)
+            sweep.say(best_words(sweep.points, tuning))
+            return
+        with sweep:
             for batch in self.split_arguments(overrides, self.max_batch_size):
                 sweep.launch(batch)
 

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
+from pipeline.exit_codes import CONFIGURATION, OK
 from pipeline.report.result import result_text
 from pipeline.sweep.page import write_page
 from pipeline.sweep.points import row_of, swept_keys, values_of
@@ -22,20 +23,22 @@ if TYPE_CHECKING:
     from pipeline.sweep.points import Point
 
 
-def finish(folder: Path, points: Sequence[Point], config: DictConfig) -> int:
+def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring: bool) -> int:
     """Writes results.csv, results.parquet and sweep.html, and says how every point ended.
 
     Args:
         folder: the sweep's directory.
         points: at least one, each with its result read.
         config: the sweep's configuration.
+        exploring: whether a point may be impossible, if another ended well.
 
     Returns:
         The exit code of the sweep: the highest of its points; if all ended well, what the comparison says.
     """
     as_json = config.output.name == "json"
     keys = swept_keys(points)
-    code = max(point.exit_code for point in points)
+    codes = [point.exit_code for point in points]
+    code = max(codes if not exploring or OK not in codes else [code for code in codes if code != CONFIGURATION])
     comparisons: Sequence[Comparison | None] = [None] * len(points)
     errors: list[str] = []
     compared = io.StringIO()

@@ -41,6 +41,8 @@ class Sweep:
         self._next_number = 0
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
         self.points: list[Point] = []
+        self.exploring = False
+        """Whether points may turn out to be impossible: then they do not decide the exit code, if others ended well."""
 
     def __enter__(self) -> Self:
         """Makes the sweep's directory."""
@@ -70,6 +72,15 @@ class Sweep:
         for job in jobs:
             job.read_result()
         return points
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of a point that is not launched. Raises what Hydra raises if there is none."""
+        return self._loader.load_sweep_config(self._config, list(overrides))
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Prints lines, unless the output is JSON."""
+        if self._config.output.name != "json":
+            print("\n".join(lines))
 
     def _compose(self, point: Point) -> bool:
         """Composes a point; whether it can be."""
@@ -103,7 +114,11 @@ class Sweep:
         for point in begun:
             if not point.result:
                 point.read_result()
-        outcome.codes.append(finish(self.folder, begun, self._config))
+        code = finish(self.folder, begun, self._config, self.exploring)
+        if self.exploring:
+            # run_job has noted those of the points.
+            outcome.codes.clear()
+        outcome.codes.append(code)
 
 
 def _note_end(job: Point, ended: JobReturn) -> None:

@@ -1,0 +1,189 @@
+"""Lets Optuna choose which points of a space to run, to find a fast one without running all.
+
+Optuna's own plugin for Hydra is not used: it needs an Optuna older than 3, takes the objective from what a job returns
+in this very process, and ends with the first point that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.types import IntervalSweep
+from omegaconf import OmegaConf
+
+from pipeline.report.summary import duration
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import optuna
+    from hydra.core.override_parser.types import Override
+
+    from pipeline.sweep.launch import Sweep
+    from pipeline.sweep.points import Point
+
+_WHOLE = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How to look.
+
+    Raises:
+        ConfigurationError: a value is out of range; the message names the key.
+    """
+
+    trials: int
+    """Points to try."""
+    seed: int
+    """Of Optuna's sampler: the same measurements give the same points."""
+    objective: str
+    """Whose median duration to minimise: ``"run"``, or a callable, whose tasks' execution counts."""
+    together: int
+    """Points that a launcher gets at once."""
+
+    def __post_init__(self) -> None:
+        for key in ("trials", "together"):
+            if getattr(self, key) < 1:
+                raise ConfigurationError(f"hydra.sweeper.{key}={getattr(self, key)}: at least 1")
+
+
+class Dimension:
+    """One swept key: a list of values, or an interval.
+
+    Args:
+        override: with a sweep as its value.
+    """
+
+    def __init__(self, override: Override) -> None:
+        self.key = override.get_key_element()
+        value = override.value()
+        self._interval = value if isinstance(value, IntervalSweep) else None
+        self._log = self._interval is not None and "log" in self._interval.tags
+        self._values = [] if self._interval else list(dict.fromkeys(override.sweep_string_iterator()))
+        # An order helps the sampler: what is near a fast value is probably fast.
+        self._ordered = len(self._values) > 2 and all(_is_number(value) for value in self._values)
+        if self._ordered:
+            self._values.sort(key=float)
+
+    def suggest(self, trial: optuna.Trial) -> str:
+        """The value that a trial is to use, as an override says it."""
+        if self._interval is not None:
+            start, end = self._interval.start or 0, self._interval.end or 0
+            if isinstance(start, int) and isinstance(end, int):
+                return str(trial.suggest_int(self.key, start, end, log=self._log))
+            return repr(trial.suggest_float(self.key, float(start), float(end), log=self._log))
+        if self._ordered:
+            return self._values[trial.suggest_int(self.key, 0, len(self._values) - 1)]
+        return str(trial.suggest_categorical(self.key, self._values))
+
+    def parameter(self, value: str) -> Any:
+        """What Optuna calls a value; None if the space does not have it."""
+        if self._interval is not None:
+            start, end = self._interval.start or 0, self._interval.end or 0
+            inside = _is_number(value) and start <= float(value) <= end
+            return type(start)(value) if inside else None
+        if value not in self._values:
+            return None
+        return self._values.index(value) if self._ordered else value
+
+
+def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
+    """Runs trials: the configuration's own values first if the space has them, then those that promise to be fast.
+
+    Args:
+        sweep: launches them.
+        overrides: of the command line; those with several values are the space.
+        tuning: how to look.
+
+    Raises:
+        ConfigurationError: Optuna is not installed, or nothing has several values.
+    """
+    try:
+        import optuna
+    except ImportError:
+        said = f"hydra.sweeper.trials={tuning.trials}: needs optuna, which is not installed"
+        raise ConfigurationError(f"{said}; pip install 'callring[tune]'") from None
+    dimensions = [Dimension(override) for override in overrides if override.is_sweep_override()]
+    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    if not dimensions:
+        raise ConfigurationError(
+            f"hydra.sweeper.trials={tuning.trials}: nothing to choose from; give a key several values, for instance "
+            "workload.tile_m=16,32,64 or 'workload.tile_m=range(8,129,8)'"
+        )
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    first_guesses = max(2, min(10, tuning.trials // 3))
+    sampler = optuna.samplers.TPESampler(seed=tuning.seed, n_startup_trials=first_guesses)
+    study = optuna.create_study(direction="minimize", sampler=sampler)
+    default = _default(sweep, fixed, dimensions)
+    if default:
+        study.enqueue_trial(default)
+    measured: dict[tuple[str, ...], float | None] = {}
+    for begin in range(0, tuning.trials, tuning.together):
+        trials = [study.ask() for _ in range(min(tuning.together, tuning.trials - begin))]
+        points = [(*fixed, *(f"{d.key}={d.suggest(trial)}" for d in dimensions)) for trial in trials]
+        # What has been measured is not measured again: its figure is told once more.
+        new = [overrides_of for overrides_of in dict.fromkeys(points) if overrides_of not in measured]
+        for point in sweep.launch(new):
+            measured[point.overrides] = objective_of(point, tuning.objective)
+        for trial, overrides_of in zip(trials, points, strict=True):
+            value = measured[overrides_of]
+            if value is None:
+                study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, value)
+
+
+def objective_of(point: Point, objective: str) -> float | None:
+    """What to minimise, in seconds; None for a point that did not end well.
+
+    Raises:
+        ConfigurationError: the workload has no such callable.
+    """
+    if point.exit_code:
+        return None
+    if objective == _WHOLE:
+        return point.quartiles[1]
+    series: Mapping[str, Sequence[float]] = point.result["measurements"]["execution_seconds"]
+    if not series.get(objective):
+        known = ", ".join([_WHOLE, *series])
+        raise ConfigurationError(f"hydra.sweeper.objective={objective}: not measured; known are {known}")
+    return median(series[objective])
+
+
+def best_words(points: Sequence[Point], tuning: Tuning) -> list[str]:
+    """What came out, for people: the fastest point, the first one, and how to compare them as they deserve."""
+    figures = [(objective_of(point, tuning.objective), point) for point in points]
+    ended = [(figure, point) for figure, point in figures if figure is not None]
+    if not ended:
+        return []
+    figure, best = min(ended, key=lambda pair: pair[0])
+    words = [f"{'fastest':<12}{duration(figure)} (job {best.number}): {' '.join(best.overrides)}"]
+    if figures[0][0] is not None and best is not points[0]:
+        words.append(f"{'first':<12}{duration(figures[0][0])} (job 0): {' '.join(points[0].overrides)}")
+        words.append(
+            f"{'':<12}the fastest of many looks faster than it is: measure both again, with workload.repeat and compare"
+        )
+    return words
+
+
+def _default(sweep: Sweep, fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, Any]:
+    """The parameters that the configuration has without the sweep; empty if the space does not have them all."""
+    config = sweep.compose(fixed)
+    default = {}
+    for dimension in dimensions:
+        key = dimension.key.lstrip("+")
+        value = OmegaConf.select(config, key)
+        choice = config.hydra.runtime.choices.get(key)
+        default[dimension.key] = dimension.parameter(str(choice if choice is not None else value))
+    return {} if any(parameter is None for parameter in default.values()) else default
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
