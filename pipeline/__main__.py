@@ -1,10 +1,13 @@
 """``python -m pipeline`` and the console script ``callring``."""
 
+import gc
 import sys
 
 
 def main() -> None:
     """Runs the application and exits with its code."""
+    # Until the run itself begins (pipeline.job), which collects again: start-up makes many objects and no garbage.
+    gc.disable()
     try:
         # Here, because an interrupt may come while the libraries are still being loaded.
         from pipeline import app

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
+from pipeline.composed_once import composed_once
 from pipeline.interrupts import remembered
-from pipeline.messages import explain
 from pipeline.schema import Config, register_schema
 from runtime.errors import ConfigurationError
 
@@ -36,8 +35,6 @@ OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, repla
 
 def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
-    from pipeline.stages.care import care
-
     try:
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     except OmegaConfBaseException as error:
@@ -48,6 +45,8 @@ def run_job(config: DictConfig) -> int:
     assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
     if values["stage"] in CARE:
+        from pipeline.stages.care import care
+
         code = care(values)
         outcome.codes.append(code)
         return code
@@ -119,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        with _plan_leaves_nothing(), remembered():
+        with _plan_leaves_nothing(), remembered(), composed_once():
             application()
     except KeyboardInterrupt:
         return 130
@@ -143,6 +142,8 @@ def _plan_leaves_nothing() -> Iterator[None]:
     if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in CARE))):
         yield
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="callring-plan-") as folder:
         places = [f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]
         with _command_line([*sys.argv[1:], *places]):
@@ -171,6 +172,8 @@ def _said_by_hydra(error: BaseException) -> bool:
 
 def explain_error(error: Exception) -> str:
     """What is wrong with the command line or the configs, and what to write instead, for what Hydra raised."""
+    from pipeline.messages import explain
+
     keys = _dotted_keys(OmegaConf.structured(Config))
     return explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)
 

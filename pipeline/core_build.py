@@ -10,7 +10,6 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,19 +43,26 @@ def source_digests() -> dict[str, str] | None:
     """Digests of the native sources that the core is built from, by path; None outside of a checkout."""
     if not (_NATIVE / "CMakeLists.txt").is_file():
         return None
-    found = {
-        path.relative_to(_NATIVE).as_posix()
-        for pattern in ("*.cpp", "*.h", "*/CMakeLists.txt")
-        for path in _NATIVE.rglob(pattern)
-    }
-    names = sorted({name for name in found if not name.startswith("tests/")} | {"CMakeLists.txt"})
-    return {name: hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest() for name in names}
+    names = []
+    for folder, folders, files in os.walk(_NATIVE):
+        place = os.path.relpath(folder, _NATIVE)
+        prefix = "" if place == "." else f"{place}/"
+        if not prefix:
+            folders.remove("tests")
+        names += [f"{prefix}{name}" for name in files if name.endswith((".cpp", ".h")) or name == "CMakeLists.txt"]
+    return {name: hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest() for name in sorted(names)}
 
 
 def source_digest() -> str | None:
     """One digest of all of them, as native/bindings/CMakeLists.txt computes it."""
     digests = source_digests()
     return None if digests is None else _one_digest(digests)
+
+
+def _pybind11_version() -> str:
+    from importlib.metadata import version
+
+    return version("pybind11")
 
 
 def _one_digest(digests: dict[str, str]) -> str:
@@ -87,7 +93,7 @@ def find_core(described: Described, *, read_only: bool = False) -> Core:
         )
     store = Store(described.store, "cores")
     compiler = compiler_identity(Store(described.store, "callables", read_only=read_only))
-    key = digest_of("core", digest, *wanted, python, compiler, version("pybind11"))
+    key = digest_of("core", digest, *wanted, python, compiler, _pybind11_version())
     entry = store.find(key)
     return Core(key, None if entry is None else entry / "runtime", loaded=False)
 
@@ -105,7 +111,7 @@ def core_origin(described: Described, *, read_only: bool = False) -> dict[str, A
         "build type": described.cmake_build_type,
         "sanitizer": described.sanitizer,
         "python": sysconfig.get_config_var("SOABI") or "",
-        "pybind11": version("pybind11"),
+        "pybind11": _pybind11_version(),
         "sources": source_digests() or {},
     }
 

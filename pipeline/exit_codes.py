@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from pipeline.lock.differences import LockMismatch
+from pipeline.lock.mismatch import LockMismatch
 from runtime.errors import (
     CallringError,
     ChipError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -15,14 +15,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pipeline import core_build
-from pipeline.baseline.verdict import compare_result
 from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.interrupts import remembered
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.page import report_page, write_page
-from pipeline.report.provenance import provenance
+from pipeline.report.provenance import ask, provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord
 from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
@@ -30,9 +29,7 @@ from pipeline.report.timeline import timeline
 from pipeline.report.trace import Processes, chrome_trace, write_trace
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
-from pipeline.stages.lock import lock, require_match, require_registered
-from pipeline.stages.plan import plan, plan_text
-from pipeline.store import Store
+from pipeline.store import Store, default_store
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
@@ -116,7 +113,10 @@ class Job:
     def _run_stages(self, last: int) -> None:
         with self._console.stage("describe"):
             self._described = described = describe(self._config, self._folders, self._lock_file)
+        gc.enable()  # see pipeline.__main__
         if last < 0:
+            from pipeline.stages.plan import plan, plan_text
+
             made = plan(described, self._console, self._config["plan"]["graph"])
             if self._json:
                 print(plan_text(made))
@@ -143,9 +143,12 @@ class Job:
                 hashed=core.key,
                 seconds=float(build_seconds) if build_seconds else time.perf_counter() - begin,
             )
+            ask()
             built = build_callables(described, self._console)
             self._note_callables(described, built)
         if described.lock != "off":
+            from pipeline.stages.lock import lock, require_match
+
             with self._console.stage("lock"):
                 self._locked = lock(built, self._console)
                 require_match(self._locked)
@@ -180,6 +183,8 @@ class Job:
                         if name not in built.chip_callables
                     ]
                     if self._locked is not None:
+                        from pipeline.stages.lock import require_registered
+
                         require_registered(self._locked, registered)
             if registered is not None and last >= _STAGES.index("execute"):
                 with self._console.stage("execute"):
@@ -262,7 +267,9 @@ class Job:
             exit_code=code,
             configuration=self._config,
             overrides=self._overrides,
-            provenance=provenance(),
+            provenance=provenance(
+                Store(described.store if described else default_store(), "callables", read_only=described is None)
+            ),
             callables=self._callables,
             lock=self._lock_record(),
             stages=self._console.stages,
@@ -278,6 +285,8 @@ class Job:
             # The error has been said, on standard error.
             write_summary({**document, "error": None}, sys.stdout)
         if self._config["compare"] and not code and not self._in_sweep:
+            from pipeline.baseline.verdict import compare_result
+
             words = None if self._json else sys.stdout
             document = compare_result(document, self._config["compare"], self._config["compare_threshold"], words)
             if document["exit_code"]:
@@ -297,6 +306,8 @@ class Job:
 
 def main() -> int:
     """Runs a job that was handed over: ``python -m pipeline.job job.yaml output``."""
+    import ctypes
+
     # Whoever handed the job over is gone: nobody waits for it any more.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])

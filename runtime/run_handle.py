@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +114,8 @@ class RunHandle:
         return self._ended().__await__()
 
     async def _ended(self) -> Any:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         watcher = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)

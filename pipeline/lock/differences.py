@@ -7,18 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.lock.document import Callables, Fact, LockedCallable
-from runtime.errors import CallringError
 from runtime.identity import CallableKind
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONSEQUENCES = ("blob",)
 """Facts that change with the bytes whatever the cause, and so explain nothing."""
-
-
-class LockMismatch(CallringError, RuntimeError):  # noqa: N818 - it is no fault of the program
-    """A build produced other bytes than the lock says; the message names every callable that differs."""
-
-    code = "LOCK_MISMATCH"
 
 
 @dataclass(frozen=True, slots=True)

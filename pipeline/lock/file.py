@@ -9,10 +9,13 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.lock.document import Callables, LockDocument, lock_text, parse_lock
 from pipeline.report.files import write_atomically
 from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pipeline.lock.document import Callables, LockDocument
 
 DEFAULT_NAME = "callables.lock.yaml"
 
@@ -36,6 +39,8 @@ class LockFile:
 
     def read(self) -> Content | None:
         """What it says, or None if it is not there. Raises ConfigurationError, which names it."""
+        from pipeline.lock.document import parse_lock
+
         try:
             content = self.path.read_bytes()
             return Content(parse_lock(content.decode()), _sha256(content))
@@ -57,13 +62,15 @@ class LockFile:
         Raises:
             ConfigurationError: it cannot be understood or written.
         """
+        from pipeline.lock.document import LockDocument, lock_text
+
         with self._alone():
             before = self.read()
             document = (before.document if before else LockDocument()).with_callables(workload, target, callables)
             if before is not None and before.document == document:
                 return before, False
             content = lock_text(document).encode()
-            write_atomically(self.path, content)
+            write_atomically(self.path, content, durable=True)
             return Content(document, _sha256(content)), True
 
     @contextlib.contextmanager

@@ -2,74 +2,123 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import json
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pipeline.compiler import compiler_identity
+from pipeline.store import digest_of
+from runtime.errors import ToolchainMissing
+
+if TYPE_CHECKING:
+    from pipeline.store import Store
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = ("callring", "numpy", "hydra-core", "omegaconf", "cloudpickle", "pybind11")
 
 
-def provenance() -> dict[str, Any]:
-    """The ``provenance`` of result.json. What cannot be found out is null, never guessed."""
+def ask() -> None:
+    """Starts what takes a while to answer; ``provenance`` then need not wait for it."""
+    _git_process()
+
+
+def provenance(store: Store) -> dict[str, Any]:
+    """The ``provenance`` of result.json. What cannot be found out is null, never guessed.
+
+    Args:
+        store: keeps what is known of compiler and packages, for as long as they are the same.
+    """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        **_of_this_process(),
+        "python": platform.python_version(),
+        "versions": _versions(store),
+        "compiler": _compiler(store),
+        "git": _git(),
+        "machine": _machine(),
     }
 
 
 @functools.cache
-def _of_this_process() -> dict[str, Any]:
-    """What does not change while a process lasts: a sweep asks once, not at every point."""
+def _machine() -> dict[str, Any]:
+    system = os.uname()
     return {
-        "python": platform.python_version(),
-        "versions": {package: _version(package) for package in _PACKAGES},
-        "compiler": _compiler(),
-        "git": _git(),
-        "machine": {
-            "cpu": _cpu_model(),
-            "cores": len(os.sched_getaffinity(0)),
-            "architecture": platform.machine(),
-            "kernel": platform.release(),
-        },
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "architecture": system.machine,
+        "kernel": system.release,
     }
 
 
+def _versions(store: Store) -> dict[str, str | None]:
+    """Versions of what is installed. To install or remove something changes the folder that it is in."""
+    folders = [Path(place) for place in sys.path if place.endswith("-packages") and Path(place).is_dir()]
+    name = digest_of("versions", *_PACKAGES, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders))
+    known = store.read_note(name)
+    if known is None:
+        known = json.dumps({package: _version(package) for package in _PACKAGES})
+        store.write_note(name, known)
+    versions: dict[str, str | None] = json.loads(known)
+    return versions
+
+
 def _version(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def _compiler() -> str | None:
-    """The first line of what g++, which builds the core and the kernels, says of itself."""
-    words = _output("g++", "--version")
-    return words.splitlines()[0] if words else None
+def _compiler(store: Store) -> str | None:
+    """What g++, which builds the core and the kernels, says of itself."""
+    try:
+        return compiler_identity(store)
+    except ToolchainMissing:
+        return None
 
 
+@functools.cache
 def _git() -> dict[str, Any] | None:
     """Commit of the checkout that this file lies in, and whether tracked files differ from it; None outside of one."""
+    process = _git_process()
+    if process is None:
+        return None
+    try:
+        words, _ = process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return None
+    commit, changed = None, False
+    for line in words.splitlines():
+        if line.startswith("# branch.oid "):
+            commit = line.rpartition(" ")[2]
+        elif not line.startswith("#"):
+            changed = True
+    return None if process.returncode or not (commit and commit.isalnum()) else {"commit": commit, "modified": changed}
+
+
+@functools.cache
+def _git_process() -> subprocess.Popen[str] | None:
     if not (_PROJECT / ".git").exists():
         return None
-    commit = _output("git", "--no-optional-locks", "-C", str(_PROJECT), "rev-parse", "HEAD")
-    changes = _output(
-        "git", "--no-optional-locks", "-C", str(_PROJECT), "status", "--porcelain", "--untracked-files=no"
-    )
-    return None if commit is None or changes is None else {"commit": commit, "modified": bool(changes)}
-
-
-def _output(*command: str) -> str | None:
+    command = ["git", "--no-optional-locks", "-C", str(_PROJECT), "status", "--porcelain=v2", "--branch"]
     try:
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
+        process = subprocess.Popen(
+            [*command, "--untracked-files=no"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    except OSError:
         return None
-    return ended.stdout.strip()
+    atexit.register(_git)  # nobody may have asked for the answer
+    return process
 
 
 def _cpu_model() -> str | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.baseline.earlier import load_earlier
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
 from pipeline.messages import near
@@ -18,8 +17,6 @@ from pipeline.targets import Lookup, resolve_target
 from pipeline.topology import CHIP_LEVEL, Level, parse_topology
 from pipeline.workloads.base import Workload
 from pipeline.workloads.declared.mapping import mapping
-from pipeline.workloads.declared.program import KEYS as DECLARED_KEYS
-from pipeline.workloads.declared.program import Declared
 from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
@@ -111,6 +108,8 @@ def _require_comparable(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"compare={path}: stage={config['stage']} measures nothing; stage=execute is the first"
             )
+        from pipeline.baseline.earlier import load_earlier
+
         load_earlier(path)
 
 
@@ -151,7 +150,9 @@ def _program(
     """The program that the workload names, or the one that it declares."""
     rest = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
     if not workload.get("program"):
-        mapping(rest, "workload", DECLARED_KEYS)
+        from pipeline.workloads.declared.program import KEYS, Declared
+
+        mapping(rest, "workload", KEYS)
         if not rest:
             raise ConfigurationError("workload.program: missing; name one, or declare tensors and tasks")
         return Declared(rest, tree, chip_callables, python_callables, lookup)

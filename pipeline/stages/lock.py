@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.callable_build import CallableBuilder
-from pipeline.lock.differences import LockMismatch, differences_of, explain_differences
+from pipeline.lock.differences import differences_of, explain_differences
 from pipeline.lock.entries import chip_entries, python_entries, target_name
+from pipeline.lock.mismatch import LockMismatch
 from pipeline.model import Locked
 from runtime.errors import ConfigurationError
 

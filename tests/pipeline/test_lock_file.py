@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.lock.differences import LockMismatch, differences_of
+from pipeline.lock.differences import differences_of
 from pipeline.lock.document import LockDocument, LockedCallable, lock_text, parse_lock
 from pipeline.lock.file import LockFile, choose_lock_file
+from pipeline.lock.mismatch import LockMismatch
 from pipeline.model import Locked, Registered
 from pipeline.report import files
 from pipeline.stages.lock import require_registered

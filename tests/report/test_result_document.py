@@ -13,6 +13,7 @@ from pipeline.report.record import Action, CallableRecord, RunRecord, StageRecor
 from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.statistics import distribution, measurements, task_statistics
 from pipeline.report.summary import duration, outcome_lines, summary_rows, write_summary
+from pipeline.store import Store
 from pipeline.workloads.base import Verification
 from runtime.trace import TaskSpan, Trace
 
@@ -142,18 +143,21 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
     monkeypatch.setattr("os.fsync", broken_disk)
     with pytest.raises(OSError, match="no space"):
-        write_atomically(path, b"new")
+        write_atomically(path, b"new", durable=True)
     assert [p.name for p in tmp_path.iterdir()] == ["result.json"]
     assert path.read_bytes() == b"old"
 
 
-def test_provenance_names_versions_compiler_and_machine():
-    found = provenance()
+def test_provenance_names_versions_compiler_and_machine(tmp_path):
+    store = Store(tmp_path, "callables")
+    found = provenance(store)
     assert found["compiler"].startswith("g++")
     assert found["versions"]["numpy"]
     assert found["machine"]["cores"] >= 1
     assert found["time"].endswith("+00:00")
     assert found["git"] is None or len(found["git"]["commit"]) == 40
+    # What the store keeps is what would be found again.
+    assert provenance(store) | {"time": ""} == found | {"time": ""}
 
 
 class Terminal(io.StringIO):
