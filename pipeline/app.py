@@ -57,7 +57,7 @@ def run_job(config: DictConfig) -> int:
         from pipeline.warm_workers import WARM
 
         warm = WARM
-        if values["output"] == "text":
+        if values["output"] in ("text", "verbose"):
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
     from pipeline.job import Job

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SHORT_HASH = 8
+_WHOLE_HASH = 64
 
 
 class Console:
     """Prints actions, and keeps them for result.json.
 
     Args:
-        out: where lines go; None prints nothing (``output=json``).
+        out: where lines go; None prints nothing (``output=json``, ``output=quiet``).
+        verbose: whether hashes are printed whole.
     """
 
-    def __init__(self, out: TextIO | None) -> None:
+    def __init__(self, out: TextIO | None, *, verbose: bool = False) -> None:
         self._out = out
+        self._hash_digits = _WHOLE_HASH if verbose else _SHORT_HASH
         self._stages: list[StageRecord] = []
         self._actions: list[Action] = []
         self._lines: list[str] = []
@@ -61,9 +64,9 @@ class Console:
     def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None) -> None:
         """Says what was done: a fixed-width word, a name, a short hash, the time."""
         self._actions.append(Action(word, name, hashed, seconds))
-        short = hashed.removeprefix("sha256:")[:_SHORT_HASH]
+        short = hashed.removeprefix("sha256:")[: self._hash_digits]
         time_taken = "" if seconds is None else duration(seconds)
-        self.line(f"{word:<12}{name:<22} {short:<{_SHORT_HASH}}  {time_taken}".rstrip())
+        self.line(f"{word:<12}{name:<22} {short:<{self._hash_digits}}  {time_taken}".rstrip())
 
     def working(self, what: str) -> None:
         """Says that something long has begun."""

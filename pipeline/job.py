@@ -76,7 +76,9 @@ class Job:
         self._lock_file = lock_file
         self._output = output
         self._json = config["output"] == "json"
-        self._console = Console(None if self._json else sys.stdout)
+        self._out = sys.stdout if config["output"] in ("text", "verbose") else None
+        self._verbose = config["output"] == "verbose"
+        self._console = Console(self._out, verbose=self._verbose)
         self._described: Described | None = None
         self._callables: list[CallableRecord] = []
         self._locked: Locked | None = None
@@ -281,14 +283,14 @@ class Job:
             error=error,
         )
         document = result_document(record)
-        if not self._json and self._config["stage"] == "report":
+        if self._out is not None and self._config["stage"] == "report":
             # The error has been said, on standard error.
-            write_summary({**document, "error": None}, sys.stdout)
+            write_summary({**document, "error": None}, self._out)
         if self._config["compare"] and not code and not self._in_sweep:
             from pipeline.baseline.verdict import compare_result
 
-            words = None if self._json else sys.stdout
-            document = compare_result(document, self._config["compare"], self._config["compare_threshold"], words)
+            path, threshold = self._config["compare"], self._config["compare_threshold"]
+            document = compare_result(document, path, threshold, self._out)
             if document["exit_code"]:
                 self._console.error(f"error: {document['error']}")
         if self._json and not self._in_sweep:
@@ -301,6 +303,9 @@ class Job:
             write_trace(self._output / "trace.json.gz", trace)
         self._console.write_log(self._output / "run.log")
         write_result(self._output / "result.json", document)
+        if self._verbose:
+            for file in sorted(self._output.glob("*.*")):
+                self._console.line(f"{'wrote':<12}{file}")
         return int(document["exit_code"])
 
 

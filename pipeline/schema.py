@@ -30,9 +30,11 @@ class Stage(Enum):
 
 
 class Output(Enum):
-    """What goes to standard output: lines for people, or the result as JSON."""
+    """What goes to standard output: lines for people, with whole hashes and file names, nothing, or JSON."""
 
     text = "text"
+    verbose = "verbose"
+    quiet = "quiet"
     json = "json"
 
 

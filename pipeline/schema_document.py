@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pipeline.schema import ChipCallableConfig, Config, KernelConfig, PythonCallableConfig, TopologyConfig
+from pipeline.workload_schema import task_schema, workload_schema
 
 _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _FILES = {
@@ -42,6 +43,8 @@ def json_schema() -> dict[str, Any]:
     }
     definitions["topology"]["properties"]["count"] = {"type": "integer", "minimum": 1, "default": 1}
     definitions["topology"]["properties"]["children"]["items"] = {"$ref": "#/$defs/topology"}
+    definitions |= {"workload": workload_schema(), "task": task_schema()}
+    document["properties"]["workload"] = {"$ref": "#/$defs/workload"}
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callring"}
     return {**header, **document, "$defs": definitions}
 

@@ -35,7 +35,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     Returns:
         The exit code of the sweep: the highest of its points; if all ended well, what the comparison says.
     """
-    as_json = config.output.name == "json"
+    output = config.output.name
     keys = swept_keys(points)
     codes = [point.exit_code for point in points]
     code = max(codes if not exploring or OK not in codes else [code for code in codes if code != CONFIGURATION])
@@ -51,9 +51,9 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     write_csv(folder / "results.csv", rows)
     missing = write_parquet(folder / "results.parquet", rows)
     write_page(folder / "sweep.html", pairs, keys)
-    if as_json:
+    if output == "json":
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
-    else:
+    elif output != "quiet":
         print()
         write_table(rows, keys, sys.stdout)
         sys.stdout.write(compared.getvalue())

@@ -79,7 +79,7 @@ class Sweep:
 
     def say(self, lines: Sequence[str]) -> None:
         """Prints lines, unless the output is JSON."""
-        if self._config.output.name != "json":
+        if self._config.output.name in ("text", "verbose"):
             print("\n".join(lines))
 
     def _compose(self, point: Point) -> bool:

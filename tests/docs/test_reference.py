@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.lock.differences import LockMismatch
+from pipeline.lock.mismatch import LockMismatch
 from runtime import errors
 from tests.docs.blocks import DOCS, pages
 

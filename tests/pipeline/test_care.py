@@ -99,10 +99,12 @@ def test_the_schema_for_editors_knows_every_config_of_ours(inside):
     document = json.loads(inside("stage=schema", "output=json").out)
     jsonschema.Draft202012Validator.check_schema(document)
     conf = Path(__file__).resolve().parents[2] / "conf"
-    for group in ("callable", "topology"):
+    for group in ("callable", "topology", "workload"):
         validator = jsonschema.Draft202012Validator({**document["$defs"][group], "$defs": document["$defs"]})
         for file in (conf / group).glob("*.yaml"):
             validator.validate(yaml.safe_load(file.read_text()))
+    mistakes = ({"tensors": {"a": {"shap": [1]}}}, {"tasks": [{"callable": "a", "args": [{"inn": "a"}]}]}, {"sise": 1})
+    assert [mistake for mistake in mistakes if validator.is_valid(mistake)] == []
 
 
 def test_runs_that_are_killed_while_they_build_leave_a_store_that_is_right(tmp_path):
@@ -114,7 +116,8 @@ def test_runs_that_are_killed_while_they_build_leave_a_store_that_is_right(tmp_p
 def test_the_help_of_the_command_shows_what_a_newcomer_needs(inside):
     done = inside("--help")
     assert done.code == 0, done.err
-    for word in ("+topology=chip8", "stage=plan", "stage=doctor", "workload: matmul, mlp_digits, vector_add", "130"):
+    words = ("+topology=chip8", "stage=plan", "stage=doctor", "workload: matmul, mlp_digits, ", "vector_add", "130")
+    for word in words:
         assert word in done.out
     assert 'eval "$(callring --shell-completion install=bash)"' in done.out
 

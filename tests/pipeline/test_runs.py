@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from pathlib import Path
 
 from tests.report.test_page import data_of
 
@@ -109,6 +110,17 @@ def test_a_sweep_of_plans_changes_nothing_either(command_with_own_store, tmp_pat
     before = contents_of(tmp_path)
     assert command_with_own_store("-m", "stage=plan", "+topology=chip1,chip2", *SMALL).code == 0
     assert contents_of(tmp_path) == before
+
+
+def test_a_quiet_run_prints_nothing_and_a_verbose_one_whole_hashes_and_the_files_that_it_wrote(command):
+    quiet = command("workload=vector_add", "workload.size=100", "output=quiet")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")
+    verbose = command("workload=vector_add", "workload.size=100", "output=verbose", "hydra.run.dir=run")
+    assert verbose.code == 0, verbose.err
+    hashid = json.loads((verbose.folder / "run" / "result.json").read_text())["callables"][0]["hashid"]
+    assert hashid.removeprefix("sha256:") in verbose.out
+    wrote = [line.split()[1] for line in verbose.out.splitlines() if line.startswith("wrote")]
+    assert {Path(name).name for name in wrote} >= {"result.json", "report.html", "trace.json.gz", "run.log"}
 
 
 def test_json_output_is_nothing_but_the_result(command):

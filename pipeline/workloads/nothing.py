@@ -1,0 +1,8 @@
+"""What a Python sub-worker does for the workload small_python_tasks: nothing."""
+
+from __future__ import annotations
+
+
+def nothing(args: object) -> None:
+    """Takes whatever it is given."""
+    del args
