@@ -9,10 +9,13 @@
 #include <string>
 #include <utility>
 
+#include "lane/sleep_word.h"
+
 namespace callring {
 
 namespace {
 constexpr auto kAwake = static_cast<std::uint32_t>(BellState::awake);
+static_assert(kAwake == kNobodySleeps);
 constexpr auto kWaiter = static_cast<std::uint32_t>(BellState::waiter);
 constexpr auto kProgress = static_cast<std::uint32_t>(BellState::progress);
 }  // namespace
@@ -34,13 +37,7 @@ Result<std::unique_ptr<ParentBell>> ParentBell::create(std::uint32_t spinners) {
 ParentBell::ParentBell(SharedMap map, UniqueFd event) noexcept : map_(std::move(map)), event_(std::move(event)) {}
 
 FutexWait ParentBell::sleep(const std::function<bool()>& ready, std::optional<std::uint64_t> deadline_ns) {
-    state().store(kWaiter, std::memory_order_seq_cst);
-    FutexWait outcome = FutexWait::woken;
-    if (!ready()) {
-        outcome = futex_wait(state(), kWaiter, deadline_ns);
-    }
-    disarm();
-    return outcome;
+    return announce_and_sleep(state(), kWaiter, ready, deadline_ns);
 }
 
 void ParentBell::ring() noexcept {
@@ -54,8 +51,7 @@ void ParentBell::arm_progress(const std::function<bool()>& ready) {
     if (state().load(std::memory_order_relaxed) == kProgress) {
         return;
     }
-    state().store(kProgress, std::memory_order_seq_cst);
-    if (ready() && state().exchange(kAwake, std::memory_order_seq_cst) == kProgress) {
+    if (announce(state(), kProgress, ready)) {
         const std::uint64_t one = 1;
         [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
     }

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "lane/futex.h"
+#include "lane/sleep_word.h"
 
 namespace callring {
 
@@ -49,9 +50,7 @@ ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event)
 const Frame* ChildLane::try_next() noexcept {
     while (std::byte* slot = frames_.front()) {
         auto* frame = reinterpret_cast<Frame*>(slot);
-        auto expected = static_cast<std::uint32_t>(Claim::published);
-        if (!frame->claim.compare_exchange_strong(expected, static_cast<std::uint32_t>(Claim::claimed),
-                                                  std::memory_order_acq_rel)) {
+        if (!settle_claim(frame->claim, Claim::claimed)) {
             failed_.reset(frames_.position() % kWindow);
             frames_.pop();
             ring_parent();  // a slot is free again, and no completion will say so
@@ -87,15 +86,9 @@ bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
 }
 
 bool ChildLane::wait() noexcept {
-    auto& asleep = header().child_asleep;
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
     while (!spin_if_allowed(ready)) {
-        asleep.store(1, std::memory_order_seq_cst);
-        // Recheck after the announcement: a frame published before it was seen would otherwise never wake us.
-        if (!ready()) {
-            futex_wait(asleep, 1, std::nullopt);
-        }
-        asleep.store(0, std::memory_order_relaxed);
+        announce_and_sleep(header().child_asleep, 1, ready, std::nullopt);
     }
     return !stopped_.load(std::memory_order_acquire);
 }
@@ -116,8 +109,7 @@ bool ChildLane::spin_if_allowed(const Ready& ready) noexcept {
 
 void ChildLane::stop() noexcept {
     stopped_.store(true, std::memory_order_seq_cst);
-    header().child_asleep.store(0, std::memory_order_seq_cst);
-    futex_wake(header().child_asleep, 1);
+    wake_sleeper(header().child_asleep);
 }
 
 void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload,
@@ -143,11 +135,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
 
 void ChildLane::ring_parent() noexcept {
     auto& state = bell().state;
-    if (state.load(std::memory_order_seq_cst) == static_cast<std::uint32_t>(BellState::awake)) {
-        return;
-    }
-    const std::uint32_t before =
-        state.exchange(static_cast<std::uint32_t>(BellState::awake), std::memory_order_seq_cst);
+    const std::uint32_t before = take_announcement(state);
     if (before == static_cast<std::uint32_t>(BellState::waiter)) {
         futex_wake(state, 1);
     } else if (before == static_cast<std::uint32_t>(BellState::progress)) {

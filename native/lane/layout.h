@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "lane/claim.h"
+#include "lane/ring.h"
 #include "lane/spinners.h"
 
 namespace callring {
@@ -19,13 +21,8 @@ namespace callring {
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
-inline constexpr std::size_t kCacheLine = 64;
 
 // ---- frames: parent to child --------------------------------------------------------------------------------------
-
-// Who may execute a frame. The child claims a published frame before it executes it; the parent may revoke a frame
-// that is not claimed yet (to give it to somebody idle, to cancel it, or because its child died).
-enum class Claim : std::uint32_t { published = 0, claimed = 1, revoked = 2 };
 
 enum FrameFlags : std::uint32_t {
     kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
@@ -100,12 +97,6 @@ static_assert(sizeof(CoreSpanRecord) == 32 && std::is_trivial_v<CoreSpanRecord>)
 
 // ---- the lane ------------------------------------------------------------------------------------------------------
 
-// Indices of one single-producer single-consumer ring, each on its own cache line. Both only grow.
-struct RingIndices {
-    alignas(kCacheLine) std::atomic<std::uint64_t> tail;  // written by the producer
-    alignas(kCacheLine) std::atomic<std::uint64_t> head;  // written by the consumer
-};
-
 struct LaneHeader {
     std::uint32_t magic;
     std::uint32_t layout_version;
@@ -113,7 +104,7 @@ struct LaneHeader {
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
     std::uint32_t place;                                          // the child's bit among the spinners
-    alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // futex word: 1 while the child sleeps or is about to
+    alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // sleep word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
     // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
@@ -142,12 +133,12 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 // How the parent sleeps, if it does: one bell for all lanes of a Worker, so that one thread can wait for all children.
 enum class BellState : std::uint32_t {
     awake = 0,     // nobody needs a wake-up: somebody drains, or nobody has to
-    waiter = 1,    // a thread sleeps on this word (futex)
+    waiter = 1,    // a thread sleeps on this word
     progress = 2,  // the progress thread sleeps and wants its eventfd written
 };
 
 struct Bell {
-    alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; futex word
+    alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; sleep word
     alignas(kCacheLine) Spinners spinners;                 // of the children; whoever waits in the parent spins anyway
 };
 

@@ -3,7 +3,7 @@
 #include <new>
 #include <utility>
 
-#include "lane/futex.h"
+#include "lane/sleep_word.h"
 
 namespace callring {
 
@@ -55,18 +55,11 @@ Frame& ParentLane::reserve() noexcept {
 }
 
 void ParentLane::wake() noexcept {
-    // The load is ordered after the publishing store (both seq_cst), the child's announcement before its recheck:
-    // either we see it asleep or it sees the frame.
-    auto& asleep = header().child_asleep;
-    if (asleep.load(std::memory_order_seq_cst) != 0 && asleep.exchange(0, std::memory_order_seq_cst) != 0) {
-        futex_wake(asleep, 1);
-    }
+    wake_sleeper(header().child_asleep);
 }
 
 bool ParentLane::revoke(std::uint64_t sequence) noexcept {
-    auto expected = static_cast<std::uint32_t>(Claim::published);
-    const bool revoked = frame(sequence).claim.compare_exchange_strong(
-        expected, static_cast<std::uint32_t>(Claim::revoked), std::memory_order_acq_rel);
+    const bool revoked = settle_claim(frame(sequence).claim, Claim::revoked);
     outstanding_ -= revoked ? 1 : 0;
     if (outstanding_ == 0) {
         settled_ = frames_.position();

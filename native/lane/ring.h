@@ -1,20 +1,31 @@
 // One end each of a single-producer single-consumer ring in shared memory.
 // Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only when it has to.
 // Memory order: a slot is written before `tail` is published and read after `tail` is seen; it is released by `head`
-// the same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/bell.h).
+// the same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/sleep_word.h).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "lane/layout.h"
+#include "lane/atomics.h"
 
 namespace callring {
 
-class RingProducer {
+inline constexpr std::size_t kCacheLine = 64;
+
+// Indices of one ring, each on its own cache line. Both only grow.
+template <class Atomics>
+struct BasicRingIndices {
+    alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> tail;  // written by the producer
+    alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> head;  // written by the consumer
+};
+
+template <class Atomics>
+class BasicRingProducer {
 public:
-    RingProducer() = default;
-    RingProducer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
+    BasicRingProducer() = default;
+    BasicRingProducer(BasicRingIndices<Atomics>& indices, std::byte* slots, std::size_t slot_bytes,
+                      std::uint32_t capacity) noexcept
         : indices_(&indices),
           slots_(slots),
           slot_bytes_(slot_bytes),
@@ -41,7 +52,7 @@ public:
     }
 
 private:
-    RingIndices* indices_ = nullptr;
+    BasicRingIndices<Atomics>* indices_ = nullptr;
     std::byte* slots_ = nullptr;
     std::size_t slot_bytes_ = 0;
     std::uint32_t capacity_ = 0;
@@ -49,10 +60,12 @@ private:
     std::uint64_t head_ = 0;
 };
 
-class RingConsumer {
+template <class Atomics>
+class BasicRingConsumer {
 public:
-    RingConsumer() = default;
-    RingConsumer(RingIndices& indices, std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity) noexcept
+    BasicRingConsumer() = default;
+    BasicRingConsumer(BasicRingIndices<Atomics>& indices, std::byte* slots, std::size_t slot_bytes,
+                      std::uint32_t capacity) noexcept
         : indices_(&indices),
           slots_(slots),
           slot_bytes_(slot_bytes),
@@ -75,12 +88,16 @@ public:
     [[nodiscard]] std::uint64_t position() const noexcept { return head_; }
 
 private:
-    RingIndices* indices_ = nullptr;
+    BasicRingIndices<Atomics>* indices_ = nullptr;
     std::byte* slots_ = nullptr;
     std::size_t slot_bytes_ = 0;
     std::uint32_t capacity_ = 0;
     std::uint64_t head_ = 0;
     std::uint64_t tail_ = 0;
 };
+
+using RingIndices = BasicRingIndices<StdAtomics>;
+using RingProducer = BasicRingProducer<StdAtomics>;
+using RingConsumer = BasicRingConsumer<StdAtomics>;
 
 }  // namespace callring
