@@ -11,8 +11,9 @@ import io
 import pickle
 import sys
 import weakref
-from types import BuiltinFunctionType, FunctionType
-from typing import TYPE_CHECKING, Any
+from collections import ChainMap
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cloudpickle
 
@@ -53,7 +54,7 @@ class CallPickler:
         if named is None:
             # One pickler for both: what function and arguments share stays shared.
             buffer = io.BytesIO()
-            pickler = cloudpickle.Pickler(buffer, _PROTOCOL)
+            pickler = _Pickler(buffer, _PROTOCOL)
             pickler.dump(function)
             length = buffer.tell()
             pickler.dump(arguments)
@@ -68,6 +69,23 @@ class CallPickler:
         if pickled is None and _is_named(function):
             pickled = self._named[function] = cloudpickle.dumps(function, _PROTOCOL)
         return pickled
+
+
+def _reduce_method(method: MethodType) -> tuple[Any, ...]:
+    name = method.__func__.__name__
+    if getattr(method.__self__, name, None) == method:
+        return getattr, (method.__self__, name)
+    return MethodType, (method.__func__, method.__self__)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Takes a method by its name where its object has it, as the standard library does.
+
+    cloudpickle takes the function of a class method by value, and such a function has lost the file that its traceback
+    would name.
+    """
+
+    dispatch_table: ClassVar = ChainMap({MethodType: _reduce_method}, cloudpickle.Pickler.dispatch_table)
 
 
 def _head(length: int, flags: int) -> bytes:

@@ -58,3 +58,11 @@ def initialize_if_there(path):
 
 def raise_it(error):
     raise error
+
+
+class Failing:
+    """Has a class method that raises."""
+
+    @classmethod
+    def fail(cls):
+        raise LookupError("of a class")

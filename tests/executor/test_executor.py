@@ -168,6 +168,12 @@ def test_a_worker_that_dies_fails_the_call_it_ran_and_no_other_and_the_pool_goes
         assert executor.submit(os.getpid).result() in {child.pid for child in executor.worker.children}
 
 
+def test_the_traceback_of_a_class_method_names_its_file_and_line(executor):
+    error = executor.submit(functions.Failing.fail).exception()
+    assert isinstance(error, LookupError)
+    assert 'raise LookupError("of a class")' in str(error.__cause__)
+
+
 def test_a_lost_call_is_begun_again_when_the_executor_was_told_that_it_may_be(tmp_path):
     with Executor(max_workers=1, retries=1) as executor:
         assert executor.submit(functions.die_once, tmp_path).result() == "second"
