@@ -1,0 +1,85 @@
+"""``python -m tests.benchmark.recovery``: from the death of a child to the first task on its replacement.
+
+The child has a hundred callables installed, and the task that waits for it is submitted the moment it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runtime import TaskArgs, Worker, WorkerOptions
+from runtime.toolchain import build_chip_callable
+from tests.benchmark.contenders import NOOP_KERNEL, noop
+from tests.benchmark.measure import Row
+from tests.benchmark.registry import variant
+from tests.benchmark.table import document
+
+OPTIONS = WorkerOptions(max_restarts=1_000_000)
+
+
+def deaths(worker: Worker, index: int, first_task: Callable[[Any], Any], count: int) -> list[float]:
+    """Milliseconds from each kill of a child to the end of the first task on its replacement."""
+    durations = []
+    for _ in range(count):
+        incarnation, pid = worker.children[index].incarnation, worker.children[index].pid
+        begin = time.perf_counter()
+        os.kill(pid, signal.SIGKILL)
+        worker.run(first_task)
+        duration = time.perf_counter() - begin
+        if worker.children[index].incarnation > incarnation:  # otherwise the old one was quicker than its death
+            durations.append(duration * 1e3)
+    return durations
+
+
+def chip_deaths(identities: int, count: int, folder: Path) -> list[float]:
+    """Of a chip with so many chip callables."""
+    (folder / "noop.cpp").write_text(NOOP_KERNEL)
+    kernel = build_chip_callable(folder / "noop.cpp", signature=[], platform="a2a3sim")
+    with Worker(chips=2, options=OPTIONS) as worker:
+        handles = [worker.register(variant(kernel, i)) for i in range(identities)]
+        return deaths(worker, 0, lambda o: o.submit_next_level(handles[-1], TaskArgs(), worker=0) and None, count)
+
+
+def sub_worker_deaths(identities: int, count: int) -> list[float]:
+    """Of the only sub-worker, with so many functions."""
+    with Worker(sub_workers=1, options=OPTIONS) as worker:
+        for i in range(identities - 1):
+            worker.register(lambda args, i=i: i)
+        handle = worker.register(noop)
+        return deaths(worker, 0, lambda o: o.submit_sub(handle) and None, count)
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark.recovery", description=__doc__)
+    parser.add_argument("--deaths", type=int, default=100)
+    parser.add_argument("--identities", type=int, default=100, help="callables that the child has installed")
+    parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = {
+            "chip": chip_deaths(given.identities, given.deaths, Path(folder)),
+            "sub-worker": sub_worker_deaths(given.identities, given.deaths),
+        }
+    rows = []
+    for name, durations in figures.items():
+        print(
+            f"death of a {name} to the first task on its replacement, {given.identities} identities: median "
+            f"{statistics.median(durations):.1f} ms, worst {max(durations):.1f} ms of {len(durations)}"
+        )
+        rows.append(Row(f"death to first task, {name}", "ms", higher_is_better=False, figures={"callring": durations}))
+    if given.json:
+        given.json.write_text(json.dumps(document(rows), indent=1))
+
+
+if __name__ == "__main__":
+    main()
