@@ -1,24 +1,42 @@
-"""``python -m tests.benchmark``: prints the table, and writes JSON if asked to."""
+"""``python -m tests.benchmark``: prints the table row by row, and writes JSON and a picture if asked to."""
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
-from tests.benchmark.suite import run_suite
-from tests.benchmark.table import document, table
+from tests.benchmark.measure import Effort
+from tests.benchmark.suite import ROWS, chosen, run_suite
+from tests.benchmark.table import HEAD, document, line
 
 
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
+    parser.add_argument(
+        "--rows", nargs="*", default=[], help=f"only those whose names contain one of: {', '.join(ROWS)}"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn")
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
+    parser.add_argument("--plot", type=Path, help="write a picture (SVG); needs matplotlib, of the extra peers")
     options = parser.parse_args()
-    rows = run_suite(options.rounds, options.scale)
-    print("\n".join(table(rows)))
+    try:
+        names = chosen(options.rows)
+    except ValueError as error:
+        parser.error(str(error))
+    print("\n".join(HEAD), flush=True)
+    rows = []
+    for row in run_suite(names, Effort(options.rounds, options.scale)):
+        rows.append(row)
+        print(line(row), flush=True)
     if options.json:
-        options.json.write_text(json.dumps(document(rows), indent=1))
+        command = " ".join(["python -m tests.benchmark", *sys.argv[1:]])
+        options.json.write_text(json.dumps(document(rows, command), indent=1))
+    if options.plot:
+        from tests.benchmark.plot import plot
+
+        plot(rows, options.plot)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
-"""The same work done by Callring and by the pools of the standard library."""
+"""The same work done by Callring, by the pools of the standard library, and by other peers where they are installed."""
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import numpy as np
 
-from runtime import CallConfig, TaskArgs, Worker
-from runtime.toolchain import build_chip_callable
+from runtime import Tag, TaskArgs, Worker
 
 NOOP_KERNEL = """#include <callring/chip.h>
 CALLRING_SIGNATURE(noop);
@@ -47,6 +47,16 @@ def median_us(count: int, once: Callable[[], None]) -> float:
     return sorted(durations)[count // 2] * 1e6
 
 
+def total(array: Any) -> float:
+    """Looks at one number of an array, wherever it lies."""
+    return float(array[0])
+
+
+def total_of_first(args: Any) -> float:
+    """The same of the first argument of one of our tasks."""
+    return float(args[0][0])
+
+
 class Ours:
     """Callring with Python sub-workers."""
 
@@ -68,6 +78,35 @@ class Ours:
         """Median of a submit and its result."""
         return self.worker.run(lambda o: median_us(count, lambda: o.submit_sub(self.handle).result()))
 
+    def chain(self, count: int) -> None:
+        """Tasks that each depend on the one before."""
+
+        def orchestrate(o: Any) -> None:
+            task = o.submit_sub(self.handle)
+            for _ in range(count - 1):
+                task = o.submit_sub(self.handle, after=[task])
+
+        self.worker.run(orchestrate)
+
+    def fan(self, width: int) -> None:
+        """One task, so many that depend on it, and one that depends on all of them."""
+
+        def orchestrate(o: Any) -> None:
+            first = o.submit_sub(self.handle)
+            o.submit_sub(self.handle, after=[o.submit_sub(self.handle, after=[first]) for _ in range(width)])
+
+        self.worker.run(orchestrate)
+
+    def array_us(self, size: int, count: int) -> float:
+        """Median of a task that gets an array of so many bytes."""
+        handle = self.worker.register(total_of_first)
+        tensor = self.worker.zeros(size // 8, "float64")
+        args = TaskArgs((tensor, Tag.INPUT))
+        try:
+            return self.worker.run(lambda o: median_us(count, lambda: o.submit_sub(handle, args).result()))
+        finally:
+            self.worker.unregister(handle)
+
     def new_function(self) -> None:
         """A function that no child has seen, usable in all of them, and gone again."""
         marker = time.perf_counter_ns()
@@ -78,7 +117,52 @@ class Ours:
         self.worker.close()
 
 
-class Executor:
+class Pooled:
+    """A pool that takes calls and gives futures; its dependencies are waits of the caller."""
+
+    children: int
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call."""
+        raise NotImplementedError
+
+    def result(self, future: Any) -> Any:
+        """Waits for a call."""
+        return future.result()
+
+    def many(self, count: int) -> None:
+        """Independent tasks, submitted one by one."""
+        for future in [self.submit(noop) for _ in range(count)]:
+            self.result(future)
+
+    def round_trips(self, count: int) -> float:
+        """Median of a submit and its result."""
+        return median_us(count, lambda: self.result(self.submit(noop)))
+
+    def chain(self, count: int) -> None:
+        """Tasks that each begin when the one before has ended."""
+        for _ in range(count):
+            self.result(self.submit(noop))
+
+    def fan(self, width: int) -> None:
+        """One task, so many after it, and one after all of them."""
+        self.chain(1)
+        self.many(width)
+        self.chain(1)
+
+    def array_us(self, size: int, count: int) -> float:
+        """Median of a task that gets an array of so many bytes."""
+        array = np.zeros(size // 8)
+        return median_us(count, lambda: self.result(self.submit(total, array)))
+
+    def new_function(self) -> None:
+        """A pool has no registration: the function travels with each task, once to every child here."""
+        pickled = cloudpickle.dumps(lambda args: None)
+        for future in [self.submit(call_pickled, pickled) for _ in range(self.children)]:
+            self.result(future)
+
+
+class Executor(Pooled):
     """concurrent.futures.ProcessPoolExecutor."""
 
     def __init__(self, children: int) -> None:
@@ -86,27 +170,16 @@ class Executor:
         self.pool = ProcessPoolExecutor(children, mp_context=multiprocessing.get_context("fork"))
         self.many(children * 4)
 
-    def many(self, count: int) -> None:
-        """Independent tasks, submitted one by one."""
-        for future in [self.pool.submit(noop) for _ in range(count)]:
-            future.result()
-
-    def round_trips(self, count: int) -> float:
-        """Median of a submit and its result."""
-        return median_us(count, lambda: self.pool.submit(noop).result())
-
-    def new_function(self) -> None:
-        """A pool has no registration: the function travels with each task, once to every child here."""
-        pickled = cloudpickle.dumps(lambda args: None)
-        for future in [self.pool.submit(call_pickled, pickled) for _ in range(self.children)]:
-            future.result()
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call."""
+        return self.pool.submit(function, *args)
 
     def close(self) -> None:
         """Ends the children."""
         self.pool.shutdown()
 
 
-class Pool:
+class Pool(Pooled):
     """multiprocessing.Pool."""
 
     def __init__(self, children: int) -> None:
@@ -114,20 +187,13 @@ class Pool:
         self.pool = multiprocessing.get_context("fork").Pool(children)
         self.many(children * 4)
 
-    def many(self, count: int) -> None:
-        """Independent tasks, submitted one by one."""
-        for result in [self.pool.apply_async(noop) for _ in range(count)]:
-            result.get()
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call."""
+        return self.pool.apply_async(function, args)
 
-    def round_trips(self, count: int) -> float:
-        """Median of a submit and its result."""
-        return median_us(count, lambda: self.pool.apply_async(noop).get())
-
-    def new_function(self) -> None:
-        """As for the executor."""
-        pickled = cloudpickle.dumps(lambda args: None)
-        for result in [self.pool.apply_async(call_pickled, (pickled,)) for _ in range(self.children)]:
-            result.get()
+    def result(self, future: Any) -> Any:
+        """Waits for a call."""
+        return future.get()
 
     def close(self) -> None:
         """Ends the children."""
@@ -135,10 +201,18 @@ class Pool:
         self.pool.join()
 
 
-CONTENDERS: dict[str, type[Ours | Executor | Pool]] = {
+def installed_peers() -> dict[str, Callable[[int], Any]]:
+    """Of the extra ``peers``: loky, Ray and Dask, those that can be imported."""
+    from tests.benchmark import peers
+
+    return {name: kind for name, kind in peers.PEERS.items() if importlib.util.find_spec(name.lower())}
+
+
+CONTENDERS: dict[str, Callable[[int], Any]] = {
     "callring": Ours,
     "ProcessPoolExecutor": Executor,
     "multiprocessing.Pool": Pool,
+    **installed_peers(),
 }
 
 
@@ -147,29 +221,9 @@ def all_started(children: int) -> Iterator[dict[str, Any]]:
     """All contenders, warm. The pools first: they fork, and must not do so beside our threads."""
     made: dict[str, Any] = {}
     try:
-        for name in ("multiprocessing.Pool", "ProcessPoolExecutor", "callring"):
+        for name in reversed(CONTENDERS):
             made[name] = CONTENDERS[name](children)
         yield {name: made[name] for name in CONTENDERS}
     finally:
         for contender in made.values():
             contender.close()
-
-
-@contextmanager
-def chips(count: int, folder: Path) -> Iterator[Callable[[int], None]]:
-    """A function that runs so many no-op chip tasks, submitted one by one from Python."""
-    source = folder / "noop.cpp"
-    source.write_text(NOOP_KERNEL)
-    with Worker(chips=count) as worker:
-        handle = worker.register(build_chip_callable(source, signature=[], platform="a2a3sim"))
-        config, args = CallConfig(block_count=1), TaskArgs()
-
-        def many(tasks: int) -> None:
-            def orchestrate(o: Any) -> None:
-                for i in range(tasks):
-                    o.submit_next_level(handle, args, config, worker=i % count)
-
-            worker.run(orchestrate)
-
-        many(100)
-        yield many

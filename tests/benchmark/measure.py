@@ -6,20 +6,36 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+OURS = "callring"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured: rounds of each, and a factor of the amount of work."""
+
+    rounds: int
+    scale: float
+
+    def count(self, whole: int, least: int = 10) -> int:
+        """So many of ``whole``."""
+        return max(least, int(whole * self.scale))
+
 
 @dataclass
 class Row:
-    """One kind of work, measured for us and for peers; figures by name, a list of rounds each."""
+    """One kind of work, measured for us and beside us; figures by name, a list of rounds each."""
 
     name: str
     unit: str
     higher_is_better: bool
     figures: dict[str, list[float]] = field(default_factory=dict)
+    goal: str = ""
 
-    def ratio_to(self, peer: str) -> float:
+    def ratio_to(self, other: str) -> float:
         """How many times better we are, by medians."""
-        ours, theirs = (statistics.median(self.figures[name]) for name in ("callring", peer))
-        return ours / theirs if self.higher_is_better else theirs / ours
+        ours, theirs = (statistics.median(self.figures[name]) for name in (OURS, other))
+        better, worse = (ours, theirs) if self.higher_is_better else (theirs, ours)
+        return better / worse if worse else float("inf")
 
 
 def in_turn(row: Row, contenders: dict[str, Callable[[], float]], rounds: int) -> Row:
@@ -28,3 +44,13 @@ def in_turn(row: Row, contenders: dict[str, Callable[[], float]], rounds: int) -
         for name, measure in contenders.items():
             row.figures.setdefault(name, []).append(measure())
     return row
+
+
+def per_second(name: str, goal: str = "") -> Row:
+    """A row of rates."""
+    return Row(name, "1/s", higher_is_better=True, goal=goal)
+
+
+def duration(name: str, unit: str, goal: str = "") -> Row:
+    """A row of durations, or of anything else that should be small."""
+    return Row(name, unit, higher_is_better=False, goal=goal)

@@ -5,26 +5,33 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.benchmark.contenders import CONTENDERS
-from tests.benchmark.measure import Row
+from tests.benchmark.measure import OURS, Row
+
+HEAD = ["| work | callring | beside it (how many times better callring is) | goal |", "| --- | --- | --- | --- |"]
 
 
-def table(rows: list[Row]) -> list[str]:
-    """Lines of a Markdown table: median (min to max) for each contender, and our ratio to the best peer."""
-    lines = ["| work | " + " | ".join(CONTENDERS) + " | better than the best peer |", "| --- |" + " --- |" * 4]
-    for row in rows:
-        cells = [_cell(row.figures.get(name), row.unit) for name in CONTENDERS]
-        ratios = [row.ratio_to(name) for name in row.figures if name != "callring"]
-        lines.append(f"| {row.name} | " + " | ".join(cells) + f" | {f'{min(ratios):.1f}x' if ratios else ''} |")
-    return lines
+def table(rows: Iterable[Row]) -> list[str]:
+    """Lines of a Markdown table: median (min to max) of ours and of each that was measured beside it."""
+    return [*HEAD, *map(line, rows)]
 
 
-def _cell(rounds: list[float] | None, unit: str) -> str:
+def line(row: Row) -> str:
+    """One line of the table."""
+    beside = [
+        f"{name} {_cell(rounds, row.unit)}: {_figure(row.ratio_to(name))} x"
+        for name, rounds in row.figures.items()
+        if name != OURS
+    ]
+    return f"| {row.name} | {_cell(row.figures[OURS], row.unit)} | {'; '.join(beside)} | {row.goal} |"
+
+
+def _cell(rounds: list[float], unit: str) -> str:
     if not rounds:
-        return ""
+        return "none"
     low, middle, high = (_figure(value) for value in (min(rounds), statistics.median(rounds), max(rounds)))
     return f"{middle} {unit} ({low} to {high})" if len(rounds) > 1 else f"{middle} {unit}"
 
@@ -33,18 +40,19 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def document(rows: list[Row]) -> dict[str, Any]:
+def document(rows: Iterable[Row], command: str = "") -> dict[str, Any]:
     """The same as JSON."""
     return {
         "machine_info": {"node": "", "processor": platform.machine(), "cpu": {"count": os.cpu_count()}},
         "datetime": datetime.now(UTC).isoformat(),
         "version": "1",
+        "command": command,
         "benchmarks": [
             {
                 "group": row.name,
                 "name": f"{row.name}[{name}]",
                 "params": {"contender": name},
-                "extra_info": {"unit": row.unit, "higher_is_better": row.higher_is_better},
+                "extra_info": {"unit": row.unit, "higher_is_better": row.higher_is_better, "goal": row.goal},
                 "stats": {
                     "min": min(rounds),
                     "max": max(rounds),
@@ -56,5 +64,18 @@ def document(rows: list[Row]) -> dict[str, Any]:
             }
             for row in rows
             for name, rounds in row.figures.items()
+            if rounds
         ],
     }
+
+
+def rows_of(results: dict[str, Any]) -> list[Row]:
+    """The rows that document() wrote."""
+    rows: dict[str, Row] = {}
+    for each in results["benchmarks"]:
+        info = each["extra_info"]
+        row = rows.setdefault(
+            each["group"], Row(each["group"], info["unit"], info["higher_is_better"], goal=info.get("goal", ""))
+        )
+        row.figures[each["params"]["contender"]] = each["stats"]["data"]
+    return list(rows.values())

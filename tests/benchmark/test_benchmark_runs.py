@@ -3,21 +3,68 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.benchmark.measure import Row
+from tests.benchmark.page import PAGE
+from tests.benchmark.suite import ROWS, chosen
+from tests.benchmark.table import document, rows_of, table
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def test_the_benchmark_compares_us_with_the_pools_and_writes_json(tmp_path):
-    path = tmp_path / "results.json"
-    command = [sys.executable, "-m", "tests.benchmark", "--rounds", "1", "--scale", "0.005", "--json", str(path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def run(*arguments):
+    command = [sys.executable, "-m", "tests.benchmark", "--rounds", "1", "--scale", "0.001", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_the_benchmark_measures_every_row_and_a_page_is_made_of_it(tmp_path):
+    path, page = tmp_path / "results.json", tmp_path / "page.md"
+    done = run("--json", str(path))
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert "ProcessPoolExecutor" in lines[0]
-    assert "multiprocessing.Pool" in lines[0]
-    names = {benchmark["name"] for benchmark in json.loads(path.read_text())["benchmarks"]}
-    assert "independent Python tasks/s, 8 children[callring]" in names
-    assert "new function on 8 children[multiprocessing.Pool]" in names
-    assert len(lines) == 2 + len({name.partition("[")[0] for name in names})
+    results = json.loads(path.read_text())
+    names = {benchmark["name"] for benchmark in results["benchmarks"]}
+    assert {
+        "independent Python tasks, 8 children[callring]",
+        "fan-out/fan-in 1-100-1, 8 children[multiprocessing.Pool]",
+        "chip round trip, asleep[bare futex wake-up]",
+        "pipeline on eight chips, nothing to build[bare Hydra]",
+    } <= names
+    assert all(benchmark["stats"]["median"] >= 0 for benchmark in results["benchmarks"])
+    groups = {benchmark["group"] for benchmark in results["benchmarks"]}
+    assert len(done.stdout.splitlines()) == 2 + len(groups)
+    subprocess.run([sys.executable, "-m", "tests.benchmark.page", str(path), "--page", str(page)], cwd=ROOT, check=True)
+    assert done.stdout in page.read_text()
+    assert {row.name for row in rows_of(json.loads(path.read_text()))} == groups
+
+
+def test_the_page_of_the_documentation_has_a_line_for_every_row_that_there_is():
+    for words in ("independent Python tasks, 8", "captured chain", "hop of a chain", "memory of a task", "bare Hydra"):
+        assert words in PAGE.read_text()
+
+
+def test_rows_are_chosen_by_parts_of_their_names():
+    assert chosen(["chain"]) == ["python_chain", "chip_chain"]
+    assert chosen([]) == list(ROWS)
+    done = run("--rows", "nothing_like_it")
+    assert done.returncode == 2
+    assert "python_chain" in done.stderr
+
+
+def test_a_ratio_says_how_many_times_better_we_are_whatever_is_better():
+    faster = Row("rate", "1/s", higher_is_better=True, figures={"callring": [10, 30, 20], "peer": [4, 5, 6]})
+    shorter = Row("time", "us", higher_is_better=False, figures={"callring": [2], "peer": [8]})
+    assert (faster.ratio_to("peer"), shorter.ratio_to("peer")) == (4, 4)
+    assert table([faster])[2] == "| rate | 20 1/s (10 to 30) | peer 5 1/s (4 to 6): 4 x |  |"
+    assert rows_of(document([faster, shorter])) == [faster, shorter]
+
+
+def test_the_picture_shows_every_ratio(tmp_path):
+    pytest.importorskip("matplotlib")
+    from tests.benchmark.plot import plot
+
+    plot([Row("work", "us", higher_is_better=False, figures={"callring": [2], "peer": [8]})], tmp_path / "p.svg")
+    assert "work: peer" in (tmp_path / "p.svg").read_text()
 
 
 def test_the_benchmark_of_the_executor_prints_a_ratio_for_each_row():

@@ -1,0 +1,53 @@
+"""``python -m tests.benchmark.page RESULTS``: writes docs/reference/performance.md from the JSON of a run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.benchmark.table import rows_of, table
+
+PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reference" / "performance.md"
+
+_INTRODUCTION = """# Performance
+
+What the benchmark measured, ours and its peers in turn in one run: medians, and in parentheses the least and the most
+of {rounds} rounds. Machines differ and are noisy; the ratios are what to look at. This page is written by a command:
+
+```text
+{command}
+python -m tests.benchmark.page results.json
+```
+
+Without `--rows` everything is measured; `pip install -e '.[peers]'` adds loky, Ray and Dask, and `--plot` a picture.
+Measured on {day} with {cores} processor cores ({processor}).
+
+"""
+
+
+def text(results: dict[str, Any]) -> str:
+    """The page."""
+    machine = results["machine_info"]
+    introduction = _INTRODUCTION.format(
+        rounds=max(each["stats"]["rounds"] for each in results["benchmarks"]),
+        command=results["command"],
+        day=results["datetime"][:10],
+        cores=machine["cpu"]["count"],
+        processor=machine["processor"],
+    )
+    return introduction + "\n".join(table(rows_of(results))) + "\n"
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmark.page", description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
+    given = parser.parse_args()
+    given.page.write_text(text(json.loads(given.results.read_text())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Rows of what happens beside tasks: starts, idling, registrations, replacements, runs of the pipeline."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from runtime import Worker
+from tests.benchmark.contenders import all_started, median_us, noop
+from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
+from tests.benchmark.recovery import chip_deaths, sub_worker_deaths
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_BARE_HYDRA = """import hydra
+
+
+@hydra.main(version_base=None, config_path=None)
+def main(config):
+    pass
+
+
+main()
+"""
+
+
+def milliseconds(make: Callable[[], Any]) -> float:
+    """How long it takes to make what can be closed."""
+    begin = time.perf_counter()
+    made = make()
+    lasted = time.perf_counter() - begin
+    made.close()
+    return lasted * 1e3
+
+
+def ready(effort: Effort) -> list[Row]:
+    """From nothing to a Worker that is ready."""
+    chips = duration("eight chips ready", "ms", "30 ms")
+    subs = duration("eight Python sub-workers ready", "ms", "1.5 x an interpreter that imports NumPy")
+    interpreter = [sys.executable, "-c", "import numpy"]
+    measures = {
+        OURS: lambda: milliseconds(Worker(sub_workers=8).init),
+        "interpreter with NumPy": lambda: _command_ms(interpreter, {}),
+    }
+    return [
+        in_turn(chips, {OURS: lambda: milliseconds(Worker(chips=8).init)}, effort.rounds),
+        in_turn(subs, measures, effort.rounds),
+    ]
+
+
+def idle(effort: Effort) -> list[Row]:
+    """The processor time of a Worker that has nothing to do."""
+    seconds = max(0.2, 10 * effort.scale)
+
+    def measure() -> float:
+        with Worker(chips=8, sub_workers=8) as worker:
+            pids = [os.getpid(), *(child.pid for child in worker.children)]
+            time.sleep(0.2)
+            before = sum(map(_cpu_seconds, pids))
+            time.sleep(seconds)
+            return (sum(map(_cpu_seconds, pids)) - before) / seconds * 100
+
+    row = duration("idle, 8 chips and 8 sub-workers", "% of a core", "0.1 %")
+    return [in_turn(row, {OURS: measure}, min(effort.rounds, 3))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Nanoseconds of the scheduler: the clock ticks of /proc/PID/stat are too coarse."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def register(effort: Effort) -> list[Row]:
+    """A new function on eight children and gone again, and one more registration of a known one."""
+    count = effort.count(100, 5)
+    with all_started(8) as started:
+        row = duration("register and unregister on 8 children", "us", "500 us")
+        rows = [
+            in_turn(row, {n: lambda c=c: median_us(count, c.new_function) for n, c in started.items()}, effort.rounds)
+        ]
+        worker = started[OURS].worker
+        row = duration("one more registration on 8 children", "us", "200 us")
+        measure = {OURS: lambda: median_us(count, lambda: worker.unregister(worker.register(noop)))}
+        return [*rows, in_turn(row, measure, effort.rounds)]
+
+
+def replacement(effort: Effort) -> list[Row]:
+    """From the death of a child with a hundred callables to the first task on the new one."""
+    deaths = effort.count(20, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = {"chip": chip_deaths(100, deaths, Path(folder)), "sub-worker": sub_worker_deaths(100, deaths)}
+    return [
+        Row(f"death of a {name} to the first task", "ms", higher_is_better=False, figures={OURS: each}, goal="50 ms")
+        for name, each in figures.items()
+    ]
+
+
+def pipeline(effort: Effort) -> list[Row]:
+    """A run of the pipeline that has nothing to build, beside a Hydra application that does nothing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bare.py").write_text(_BARE_HYDRA)
+        run_dir = f"hydra.run.dir={folder / 'run'}"
+        ours = [sys.executable, "-m", "pipeline", "+topology=chip8", run_dir]
+        _command_ms(ours, {})  # builds what is missing
+        builds: list[float] = []
+
+        def run() -> float:
+            lasted = _command_ms(ours, {})
+            stages = json.loads((folder / "run" / "result.json").read_text())["stages"]
+            builds.append(next(stage["seconds"] for stage in stages if stage["name"] == "build") * 1e3)
+            return lasted
+
+        bare = [sys.executable, str(folder / "bare.py"), run_dir]
+        row = duration("pipeline on eight chips, nothing to build", "ms", "1.5 x bare Hydra")
+        rows = [in_turn(row, {OURS: run, "bare Hydra": lambda: _command_ms(bare, {})}, effort.rounds)]
+    rows.append(duration("build stage, nothing to build", "ms", "50 ms"))
+    rows[-1].figures[OURS] = builds
+    return rows
+
+
+def _command_ms(command: list[str], environment: dict[str, str]) -> float:
+    begin = time.perf_counter()
+    subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+    return (time.perf_counter() - begin) * 1e3

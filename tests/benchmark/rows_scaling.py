@@ -1,0 +1,105 @@
+"""Rows of how the cost of a task grows: with tasks, children, callables, depth and width; and the memory it leaves."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from runtime.toolchain import build_chip_callable
+from tests.benchmark.contenders import NOOP_KERNEL
+from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
+from tests.benchmark.registry import variant
+from tests.benchmark.rows_chips import ONE_BLOCK, launch_rate, noop_chips
+
+
+def _cost_ns(worker: Any, handles: list[Any], tasks: int, chips: int) -> float:
+    def orchestrate(o: Any) -> None:
+        for i in range(tasks):
+            o.submit_next_level(handles[i % len(handles)], None, ONE_BLOCK, worker=i % chips)
+
+    begin = time.perf_counter()
+    worker.run(orchestrate)
+    return (time.perf_counter() - begin) / tasks * 1e9
+
+
+def tasks(effort: Effort) -> list[Row]:
+    """One run of ten to a million tasks."""
+    rows = []
+    with noop_chips(1) as (worker, handle):
+        for count in (10, 1_000, 100_000, 1_000_000):
+            row = duration(f"cost of one of {count:,} tasks", "ns", "flat")
+            some = max(10, min(count, effort.count(count)))
+            rows.append(in_turn(row, {OURS: lambda n=some: _cost_ns(worker, [handle], n, 1)}, effort.rounds))
+    return rows
+
+
+def children(effort: Effort) -> list[Row]:
+    """The same number of tasks on more and more chips."""
+    rows = []
+    for count in (1, 8, 64):
+        with noop_chips(count, cores_per_chip=1) as (worker, handle):
+            row, some = duration(f"cost of a task on {count} chips", "ns", "flat"), effort.count(50_000, 100)
+            measure = {OURS: lambda w=worker, h=handle, c=count, n=some: _cost_ns(w, [h], n, c)}
+            rows.append(in_turn(row, measure, effort.rounds))
+    return rows
+
+
+def callables(effort: Effort) -> list[Row]:
+    """The same number of tasks of more and more callables."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder, noop_chips(1) as (worker, handle):
+        source = Path(folder) / "noop.cpp"
+        source.write_text(NOOP_KERNEL)
+        kernel = build_chip_callable(source, signature=[], platform="a2a3sim")
+        handles = [handle]
+        for count in (1, 100, 1_000):
+            handles += [
+                worker.register(variant(kernel, i)) for i in range(len(handles), max(1, effort.count(count, 1)))
+            ]
+            row, some = duration(f"cost of a task of {count:,} callables", "ns", "flat"), effort.count(50_000, 100)
+            measure = {OURS: lambda h=tuple(handles), n=some: _cost_ns(worker, list(h), n, 1)}
+            rows.append(in_turn(row, measure, effort.rounds))
+    return rows
+
+
+def graphs(effort: Effort) -> list[Row]:
+    """Captured graphs that are all depth and all width, on eight chips."""
+    rows, launches = [], effort.count(20, 2)
+    with noop_chips(8) as (worker, handle):
+        for size in (100, 10_000):
+
+            def deep(o: Any, size=size) -> None:
+                task = o.submit_next_level(handle, None, ONE_BLOCK, worker=0)
+                for _ in range(size - 1):
+                    task = o.submit_next_level(handle, None, ONE_BLOCK, worker=0, after=[task])
+
+            def wide(o: Any, size=size) -> None:
+                for i in range(size):
+                    o.submit_next_level(handle, None, ONE_BLOCK, worker=i % 8)
+
+            for name, orchestrate in (("depth", deep), ("width", wide)):
+                row = duration(f"cost of a task, graph of {name} {size:,}", "ns", "flat")
+                measure = {OURS: lambda f=orchestrate: 1e9 / launch_rate(worker, f, launches)}
+                rows.append(in_turn(row, measure, effort.rounds))
+    return rows
+
+
+def memory(effort: Effort) -> list[Row]:
+    """What tasks that have ended leave in the memory of their parent."""
+    count = effort.count(1_000_000, 20_000)
+    with noop_chips(1) as (worker, handle):
+        _cost_ns(worker, [handle], 20_000, 1)
+
+        def measure() -> float:
+            before = _resident_bytes()
+            _cost_ns(worker, [handle], count, 1)
+            return max(0.0, (_resident_bytes() - before) / count)
+
+        return [in_turn(duration("memory of a task that has ended", "B", "256 B"), {OURS: measure}, effort.rounds)]
+
+
+def _resident_bytes() -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
