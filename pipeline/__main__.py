@@ -1,7 +1,10 @@
 """``python -m pipeline`` and the console script ``callring``."""
 
+import atexit
 import gc
+import os
 import sys
+from typing import NoReturn
 
 
 def main() -> None:
@@ -15,7 +18,19 @@ def main() -> None:
         code = app.main()
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """Ends the process as ``sys.exit`` does, but does not take every module apart before: the kernel is faster."""
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads the output any more
+        code = code or 1
+    finally:
+        os._exit(code)
 
 
 if __name__ == "__main__":

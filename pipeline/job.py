@@ -115,7 +115,9 @@ class Job:
     def _run_stages(self, last: int) -> None:
         with self._console.stage("describe"):
             self._described = described = describe(self._config, self._folders, self._lock_file)
-        gc.enable()  # see pipeline.__main__
+        if not gc.isenabled():  # see pipeline.__main__
+            gc.freeze()
+            gc.enable()
         if last < 0:
             from pipeline.stages.plan import plan, plan_text
 

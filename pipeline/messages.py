@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -87,6 +86,8 @@ def _dotted(value: Any, prefix: str) -> Iterable[str]:
 
 def near(name: str, known: Iterable[str]) -> str:
     """``"; did you mean ...?"``, or nothing if no known name is near."""
+    import difflib
+
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
 

@@ -15,7 +15,6 @@ import itertools
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -241,6 +240,8 @@ class Store:
         """Writes a note in one step."""
         if self._read_only:
             return
+        import tempfile
+
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix=".note-", delete=False) as file:
             file.write(text)

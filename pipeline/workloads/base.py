@@ -7,7 +7,6 @@ that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``calla
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
@@ -86,6 +85,8 @@ def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
+            import difflib
+
             near = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
             raise ConfigurationError(f"workload.{name}: no such setting; {hint}")

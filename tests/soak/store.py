@@ -30,7 +30,7 @@ class Figures:
     killed: int = 0
     ended: int = 0
     left_half_made: int = 0
-    """Kills after which a folder was left that the next run had to sweep."""
+    """Kills after which something unfinished lay in the store: that run's, or another's at work."""
     complaints: list[str] = field(default_factory=list)
 
 
@@ -52,7 +52,10 @@ def contents(store: Path) -> dict[str, bytes]:
 
 
 def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Figures:
-    """Kills ``runs`` runs, ``at_once`` at a time, each ``0`` to ``longest`` seconds after its start."""
+    """Kills ``runs`` runs, ``at_once`` at a time, each ``0`` to ``longest`` seconds after its start.
+
+    Before each, half of the entries are pruned, so that there is always something to build.
+    """
     chance, figures = random.Random(seed), Figures()
     wanted, store = folder / "undisturbed", folder / "store"
     for variant in range(_VARIANTS):
@@ -63,6 +66,9 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
     def one(moment: tuple[int, int, float]) -> None:
         number, variant, seconds = moment
         place = folder / f"run-{number}"
+        for entry in Store(store, "callables").entries():
+            if (number + int(entry.key[0], 16)) % 2:
+                Store(store, "callables").remove(entry.key)
         process = subprocess.Popen(
             command(store, variant, place),
             cwd=folder,
@@ -76,6 +82,7 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
             figures.killed += 1
+            figures.left_half_made += any((store / "callables").glob(".building-*"))
         else:
             figures.ended += 1
             if process.returncode != 0:
@@ -87,7 +94,6 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
 
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(one, moments))
-    figures.left_half_made = sum(1 for path in (store / "callables").glob(".*"))
     _settle(store, folder, figures, reference)
     return figures
 
@@ -121,7 +127,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100, help="runs to kill (default: %(default)s)")
     parser.add_argument("--at-once", type=int, default=4, help="runs at one time (default: %(default)s)")
     parser.add_argument(
-        "--longest", type=float, default=4.0, help="seconds before a kill, at most (default: %(default)s)"
+        "--longest", type=float, default=3.0, help="seconds before a kill, at most (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
