@@ -70,7 +70,9 @@ class Dask(_Peer):
         """Starts the cluster."""
         import distributed
 
-        self.client = distributed.Client(n_workers=children, threads_per_worker=1, dashboard_address=None)
+        self.client = distributed.Client(
+            n_workers=children, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        )
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""

@@ -1,0 +1,94 @@
+// instructions PHASE TASKS: takes so many tasks through the hot path, parent and child in one thread, and lets
+// callgrind collect one phase of it: `submit` (accepted and put into a lane), `follow` (the same behind a predecessor
+// in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Run by tests/native.
+#include <fcntl.h>
+#include <valgrind/callgrind.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "lane/bell.h"
+#include "lane/child_lane.h"
+#include "lane/frame.h"
+#include "schedule/scheduler.h"
+
+using namespace callring;
+
+namespace {
+
+constexpr std::size_t kBurst = 100;
+
+UniqueFd duplicate(int fd) {
+    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+// Collects what happens in `work` if this is the phase that is looked at.
+template <class Work>
+void in_phase(bool looked_at, const Work& work) {
+    if (looked_at) {
+        CALLGRIND_TOGGLE_COLLECT;
+    }
+    work();
+    if (looked_at) {
+        CALLGRIND_TOGGLE_COLLECT;
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) {
+        return 2;
+    }
+    const std::string_view phase = argv[1];
+    const bool follows = phase == "follow";
+    const auto bursts = static_cast<std::size_t>(std::atoi(argv[2])) / kBurst;
+
+    const auto bell = std::move(ParentBell::create(1)).value();
+    const auto child = std::make_shared<Child>();
+    child->state = ChildState::ready;
+    child->lane = std::move(ParentLane::create(1024, 0, 0)).value();
+    const auto other_end =
+        std::move(ChildLane::attach(duplicate(child->lane->fd()), duplicate(bell->fd()), duplicate(bell->event_fd())))
+            .value();
+    Scheduler scheduler;
+    scheduler.on_callable_idle = [](const CallablePtr&) {};
+    scheduler.on_run_finished = [](Run&) {};
+    scheduler.on_deadline_set = [](std::uint64_t) {};
+    scheduler.add_child(child);
+    const auto callable = std::make_shared<Callable>();
+    callable->registrations = 1;
+
+    std::uint64_t ended = 0;
+    for (std::size_t i = 0; i < bursts; ++i) {
+        const auto run = std::make_shared<Run>();
+        std::vector<TaskPtr> after;
+        in_phase(phase == "submit" || follows, [&] {
+            for (std::size_t task_number = 0; task_number < kBurst; ++task_number) {
+                auto task = std::make_shared<Task>();
+                task->callable = callable;
+                task->placement = 0;
+                task->config.trace = 0;
+                task->args = no_arguments();
+                task->argument_bytes = static_cast<std::uint32_t>(argument_bytes(*task->args));
+                if (!scheduler.submit(run, task, after)) {
+                    std::abort();
+                }
+                if (follows) {
+                    after.assign(1, std::move(task));
+                }
+            }
+        });
+        in_phase(phase == "execute", [&] {
+            while (other_end->try_next() != nullptr) {
+                other_end->complete(Code::ok, 0, 0, {});
+            }
+        });
+        in_phase(phase == "complete", [&] { ended += scheduler.drain(); });
+    }
+    std::printf("%zu\n", static_cast<std::size_t>(ended));
+    return ended == bursts * kBurst ? 0 : 1;
+}
