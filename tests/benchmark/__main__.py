@@ -18,6 +18,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn")
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
+    parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask, also where they are")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
     parser.add_argument("--plot", type=Path, help="write a picture (SVG); needs matplotlib, of the extra peers")
     options = parser.parse_args()
@@ -27,7 +28,7 @@ def main() -> None:
         parser.error(str(error))
     print("\n".join(HEAD), flush=True)
     rows = []
-    for row in run_suite(names, Effort(options.rounds, options.scale)):
+    for row in run_suite(names, Effort(options.rounds, options.scale, not options.no_peers)):
         rows.append(row)
         print(line(row), flush=True)
     if options.json:

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import cloudpickle
 import numpy as np
 
 from runtime import Tag, TaskArgs, Worker
+from tests.benchmark.measure import Effort, Row, in_turn
 
 NOOP_KERNEL = """#include <callring/chip.h>
 CALLRING_SIGNATURE(noop);
@@ -59,6 +61,8 @@ def total_of_first(args: Any) -> float:
 
 class Ours:
     """Callring with Python sub-workers."""
+
+    slowness = 1
 
     def __init__(self, children: int) -> None:
         self.worker = Worker(sub_workers=children).init()
@@ -121,6 +125,7 @@ class Pooled:
     """A pool that takes calls and gives futures; its dependencies are waits of the caller."""
 
     children: int
+    slowness = 1  # by what its amount of work is divided
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
@@ -201,8 +206,10 @@ class Pool(Pooled):
         self.pool.join()
 
 
-def installed_peers() -> dict[str, Callable[[int], Any]]:
-    """Of the extra ``peers``: loky, Ray and Dask, those that can be imported."""
+def installed_peers(effort: Effort) -> dict[str, Callable[[int], Any]]:
+    """Of the extra ``peers``: loky, Ray and Dask, those that can be imported and are wanted."""
+    if not effort.peers:
+        return {}
     from tests.benchmark import peers
 
     return {name: kind for name, kind in peers.PEERS.items() if importlib.util.find_spec(name.lower())}
@@ -212,13 +219,12 @@ CONTENDERS: dict[str, Callable[[int], Any]] = {
     "callring": Ours,
     "ProcessPoolExecutor": Executor,
     "multiprocessing.Pool": Pool,
-    **installed_peers(),
 }
 
 
 @contextmanager
 def all_started(children: int) -> Iterator[dict[str, Any]]:
-    """All contenders, warm. The pools first: they fork, and must not do so beside our threads."""
+    """All of CONTENDERS, warm. The pools first: they fork, and must not do so beside our threads."""
     made: dict[str, Any] = {}
     try:
         for name in reversed(CONTENDERS):
@@ -227,3 +233,16 @@ def all_started(children: int) -> Iterator[dict[str, Any]]:
     finally:
         for contender in made.values():
             contender.close()
+
+
+def compare(row: Row, children: int, measure: Callable[[Any], float], effort: Effort) -> Row:
+    """Measures CONTENDERS in turn, then each other peer alone: some of those burn a good part of the machine idling."""
+    with all_started(children) as started:
+        in_turn(row, {name: partial(measure, contender) for name, contender in started.items()}, effort.rounds)
+    for name, kind in installed_peers(effort).items():
+        contender = kind(children)
+        try:
+            row.figures[name] = [measure(contender) for _ in range(effort.rounds)]
+        finally:
+            contender.close()
+    return row

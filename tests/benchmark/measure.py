@@ -11,10 +11,11 @@ OURS = "callring"
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: rounds of each, and a factor of the amount of work."""
+    """How much is measured: rounds of each, a factor of the amount of work, and whether peers of the extra are."""
 
     rounds: int
     scale: float
+    peers: bool = True
 
     def count(self, whole: int, least: int = 10) -> int:
         """So many of ``whole``."""

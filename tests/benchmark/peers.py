@@ -41,6 +41,8 @@ class Loky(_Peer):
 class Ray(_Peer):
     """A local Ray cluster."""
 
+    slowness = 10
+
     def start(self, children: int) -> None:
         """Starts the cluster."""
         import ray
@@ -65,6 +67,8 @@ class Ray(_Peer):
 
 class Dask(_Peer):
     """dask.distributed on this machine."""
+
+    slowness = 40
 
     def start(self, children: int) -> None:
         """Starts the cluster."""

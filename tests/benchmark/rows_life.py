@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime import Worker
-from tests.benchmark.contenders import all_started, median_us, noop
+from tests.benchmark.contenders import median_us, noop
 from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
 from tests.benchmark.recovery import chip_deaths, sub_worker_deaths
 
@@ -78,18 +78,14 @@ def _cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
-def register(effort: Effort) -> list[Row]:
-    """A new function on eight children and gone again, and one more registration of a known one."""
+def duplicates(effort: Effort) -> list[Row]:
+    """One more registration of a callable that eight children have."""
     count = effort.count(100, 5)
-    with all_started(8) as started:
-        row = duration("register and unregister on 8 children", "us", "500 us")
-        rows = [
-            in_turn(row, {n: lambda c=c: median_us(count, c.new_function) for n, c in started.items()}, effort.rounds)
-        ]
-        worker = started[OURS].worker
+    with Worker(sub_workers=8) as worker:
+        worker.register(noop)
         row = duration("one more registration on 8 children", "us", "200 us")
         measure = {OURS: lambda: median_us(count, lambda: worker.unregister(worker.register(noop)))}
-        return [*rows, in_turn(row, measure, effort.rounds)]
+        return [in_turn(row, measure, effort.rounds)]
 
 
 def replacement(effort: Effort) -> list[Row]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "tests.benchmark", "--rounds", "1", "--scale", "0.001", *arguments]
+    command = [sys.executable, "-m", "tests.benchmark", "--rounds", "1", "--scale", "0.001", "--no-peers", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
 
