@@ -1,10 +1,7 @@
 """``python -m pipeline`` and the console script ``callring``."""
 
-import atexit
 import gc
-import os
 import sys
-from typing import NoReturn
 
 
 def main() -> None:
@@ -18,19 +15,7 @@ def main() -> None:
         code = app.main()
     except KeyboardInterrupt:
         code = 130
-    _end(code)
-
-
-def _end(code: int) -> NoReturn:
-    """Ends the process as ``sys.exit`` does, but does not take every module apart before: the kernel is faster."""
-    try:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # nobody reads the output any more
-        code = code or 1
-    finally:
-        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
