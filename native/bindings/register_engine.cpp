@@ -11,7 +11,7 @@ namespace callring::bindings {
 
 namespace {
 
-constexpr std::array<std::pair<Code, const char*>, 27> kCodeNames{{
+constexpr std::array<std::pair<Code, const char*>, kCodes> kCodeNames{{
     {Code::ok, "ok"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::io, "io"},

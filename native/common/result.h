@@ -39,6 +39,7 @@ enum class Code : std::uint32_t {
     task_timeout = 25,       // the task exceeded its deadline; its child was ended
     too_many_runs = 26,      // as many runs are under way as the Worker allows
 };
+inline constexpr std::uint32_t kCodes = 27;  // how many there are
 
 struct Error {
     Code code = Code::invalid_argument;

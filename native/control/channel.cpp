@@ -56,7 +56,9 @@ std::vector<UniqueFd> take_descriptors(const msghdr& message) {
     return fds;
 }
 
-Result<Message> decode(std::span<const std::byte> bytes, std::vector<UniqueFd> fds) {
+}  // namespace
+
+Result<Message> decode_message(std::span<const std::byte> bytes) {
     Message message;
     if (bytes.size() < sizeof(MessageHeader)) {
         return Error{Code::malformed, "control message is shorter than its header"};
@@ -74,11 +76,8 @@ Result<Message> decode(std::span<const std::byte> bytes, std::vector<UniqueFd> f
         return Error{Code::malformed, "control message length contradicts its header"};
     }
     message.body.assign(reinterpret_cast<const char*>(bytes.data()) + sizeof(MessageHeader), message.header.body_bytes);
-    message.fds = std::move(fds);
     return message;
 }
-
-}  // namespace
 
 int poll_timeout_ms(std::optional<std::uint64_t> deadline_ns) noexcept {
     if (!deadline_ns) {
@@ -168,10 +167,11 @@ Result<std::optional<Message>> Channel::try_receive() const {
         if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
             return Error{Code::malformed, "control message over its limits"};
         }
-        auto decoded = decode({buffer.data(), static_cast<std::size_t>(received)}, std::move(fds));
+        auto decoded = decode_message({buffer.data(), static_cast<std::size_t>(received)});
         if (!decoded) {
             return std::move(decoded).error();
         }
+        decoded->fds = std::move(fds);
         return std::optional<Message>(std::move(decoded).value());
     }
 }

@@ -30,6 +30,9 @@ struct Message {
     }
 };
 
+// One message as it travels, without its descriptors. Errors: malformed (not a message of ours), layout_mismatch.
+[[nodiscard]] Result<Message> decode_message(std::span<const std::byte> bytes);
+
 class Channel {
 public:
     Channel() = default;

@@ -11,6 +11,19 @@
 
 namespace callring {
 
+Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
+    if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
+        return Error{Code::layout_mismatch, "lane layout version " + std::to_string(header.layout_version) +
+                                                ", this child speaks " + std::to_string(kLayoutVersion)};
+    }
+    if (header.capacity == 0 || header.capacity > ChildLane::kWindow ||
+        (header.capacity & (header.capacity - 1)) != 0 || header.total_bytes != bytes ||
+        lane_bytes(header.capacity, header.span_capacity) != bytes) {
+        return Error{Code::malformed, "lane header contradicts the size of its memory"};
+    }
+    return {};
+}
+
 Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event) {
     auto lane_map = SharedMap::attach(std::move(lane));
     if (!lane_map) {
@@ -24,14 +37,8 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
         return Error{Code::malformed, "lane memory is too small for its header"};
     }
     const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
-    if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
-        return Error{Code::layout_mismatch, "lane layout version " + std::to_string(header.layout_version) +
-                                                ", this child speaks " + std::to_string(kLayoutVersion)};
-    }
-    if (header.capacity == 0 || header.capacity > kWindow || (header.capacity & (header.capacity - 1)) != 0 ||
-        header.total_bytes != lane_map->size() ||
-        lane_bytes(header.capacity, header.span_capacity) != lane_map->size()) {
-        return Error{Code::malformed, "lane header contradicts the size of its memory"};
+    if (auto checked = check_lane(header, lane_map->size()); !checked) {
+        return std::move(checked).error();
     }
     return std::unique_ptr<ChildLane>(
         new ChildLane(std::move(lane_map).value(), std::move(bell_map).value(), std::move(progress_event)));

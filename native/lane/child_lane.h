@@ -17,8 +17,14 @@
 
 namespace callring {
 
+// Whether `header` describes a lane of this layout that fills `bytes` bytes. Errors: layout_mismatch, malformed.
+[[nodiscard]] Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes);
+
 class ChildLane {
 public:
+    // Outcomes of the last frames are kept for that many.
+    static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
+
     // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
     static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event);
 
@@ -53,9 +59,7 @@ private:
     RingConsumer frames_;
     RingProducer completions_;
     RingProducer spans_;
-    // Outcome of the last frames by sequence number.
-    static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
-    std::bitset<kWindow> failed_;
+    std::bitset<kWindow> failed_;  // by sequence number
     AdaptiveSpin spin_;
     std::atomic<bool> stopped_{false};
 };

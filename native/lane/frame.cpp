@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t kFixedRecordBytes = 16;
 
-// Wide enough for any product of an extent, a stride and an element size.
+// Wide enough for any product of an extent and a stride.
 __extension__ using Wide = __int128;
 
 class Writer {
@@ -60,26 +60,26 @@ Error malformed(const char* what) {
 
 // Finds the address of a tensor whose shape and strides are set, checking that every element lies in the arena.
 Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t offset, const ArenaMap& arenas) {
+    constexpr Wide kLimit = static_cast<Wide>(1) << 62U;
+    const auto shape = std::span(tensor.shape).first(tensor.rank);
+    if (std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; })) {
+        return malformed("negative extent");
+    }
     const auto element = static_cast<Wide>(element_bytes(tensor.dtype));
     Wide low = 0;
-    Wide high = element;
-    for (std::uint32_t i = 0; i < tensor.rank; ++i) {
-        if (tensor.shape[i] < 0) {
-            return malformed("negative extent");
+    Wide high = 0;
+    if (std::find(shape.begin(), shape.end(), 0) == shape.end()) {  // otherwise it has no element at all
+        high = element;
+        for (std::uint32_t i = 0; i < tensor.rank; ++i) {
+            const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i];
+            if (reach < -kLimit || reach > kLimit) {
+                return malformed("tensor lies outside of its arena");
+            }
+            (reach < 0 ? low : high) += reach * element;
         }
-        if (tensor.shape[i] == 0) {
-            high = low;  // no element at all
-            break;
-        }
-        const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i] * element;
-        (reach < 0 ? low : high) += reach;
-    }
-    if (high == low) {
-        low = high = 0;
     }
     const Wide begin = static_cast<Wide>(offset) + low;
     const Wide bytes = high - low;
-    constexpr Wide kLimit = static_cast<Wide>(1) << 62U;
     if (begin < 0 || begin > kLimit || bytes > kLimit) {
         return malformed("tensor lies outside of its arena");
     }

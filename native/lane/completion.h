@@ -1,0 +1,32 @@
+// Reading a completion, which lies in memory that a child may have written over: its parent believes nothing of it that
+// could make it read elsewhere, or end another task than the one that is due.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "common/result.h"
+#include "lane/layout.h"
+
+namespace callring {
+
+struct TaskOutcome {
+    Code code = Code::ok;
+    bool payload_elsewhere = false;      // it came in a control message
+    std::span<const std::byte> payload;  // in the completion
+};
+
+// The outcome of the frame `sequence`; nullopt if this is no completion of it.
+[[nodiscard]] inline std::optional<TaskOutcome> decode_completion(const Completion& completion,
+                                                                  std::uint64_t sequence) noexcept {
+    if (completion.sequence != sequence || completion.code >= kCodes ||
+        completion.payload_bytes > completion.payload.size() || (completion.flags & ~kPayloadElsewhere) != 0) {
+        return std::nullopt;
+    }
+    return TaskOutcome{static_cast<Code>(completion.code), (completion.flags & kPayloadElsewhere) != 0,
+                       std::span(completion.payload).first(completion.payload_bytes)};
+}
+
+}  // namespace callring

@@ -1,0 +1,44 @@
+// Completions: a child, whatever its kernels wrote over, makes its parent read nothing but the completion itself.
+#include "lane/completion.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/fuzz/decoders.h"
+
+namespace callring::fuzz::completion {
+
+namespace {
+constexpr std::uint64_t kExpected = 5;
+
+Bytes encoded(Code code, std::uint32_t flags, std::string_view payload) {
+    Completion completion{};
+    completion.sequence = kExpected;
+    completion.code = static_cast<std::uint32_t>(code);
+    completion.flags = flags;
+    completion.payload_bytes = static_cast<std::uint32_t>(payload.size());
+    std::memcpy(completion.payload.data(), payload.data(), payload.size());
+    return copy(std::as_bytes(std::span(&completion, 1)));
+}
+}  // namespace
+
+std::vector<Bytes> seeds() {
+    return {encoded(Code::ok, 0, ""), encoded(Code::ok, 0, "value"), encoded(Code::ok, kPayloadElsewhere, ""),
+            encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
+}
+
+void run(std::span<const std::byte> input) {
+    Completion completion{};
+    std::memcpy(&completion, input.data(), std::min(input.size(), sizeof completion));
+    const auto outcome = decode_completion(completion, kExpected);
+    if (!outcome) {
+        return;
+    }
+    require(completion.sequence == kExpected, "a completion is of the frame that is due");
+    const auto payload = outcome->payload;
+    require(payload.size() <= completion.payload.size(), "the payload fits its completion");
+    require(payload.empty() || payload.data() == completion.payload.data(), "the payload lies in its completion");
+    require(static_cast<std::uint32_t>(outcome->code) < kCodes, "the code is known");
+}
+
+}  // namespace callring::fuzz::completion

@@ -1,0 +1,1 @@
+"""Fuzzing of every native decoder under libFuzzer: ``python -m tests.fuzz``."""

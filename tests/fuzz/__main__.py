@@ -1,0 +1,90 @@
+"""``python -m tests.fuzz``: builds the fuzzer with clang, ASan and UBSan, and runs every decoder in turn.
+
+Prints executions, coverage and time of each, and exits with 1 if one of them failed; libFuzzer's words and the input
+that did it stay in the folder that is named. Needs clang and its runtime libraries (Debian: ``clang``, and
+``libclang-rt-14-dev`` for clang 14).
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FUZZER = ROOT / "build" / "native" / "fuzz" / "tests" / "fuzz" / "fuzz"
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+
+
+def main() -> int:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--executions", type=int, default=10_000_000, help="of each decoder (default: %(default)s)")
+    parser.add_argument("--decoder", action="append", help="only this one; may be repeated")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    build()
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    failed = []
+    for decoder in given.decoder or decoders():
+        done, words = fuzz(decoder, given.executions, given.seed, folder / decoder)
+        print(f"{decoder:16} {summary(words)}{'' if done else '  FAILED'}", flush=True)
+        if not done:
+            failed.append(decoder)
+    if failed:
+        print(f"failed: {', '.join(failed)}; see {folder}")
+    return 1 if failed else 0
+
+
+def build() -> None:
+    """Configures and builds the fuzzer's preset."""
+    bin_folder = Path(sys.executable).parent
+    ninja = next((str(path) for path in [bin_folder / "ninja"] if path.exists()), "ninja")
+    for command in (["--preset", "fuzz", f"-DCMAKE_MAKE_PROGRAM={ninja}"], ["--build", "--preset", "fuzz", "-j2"]):
+        cmake = bin_folder / "cmake"
+        subprocess.run(
+            [str(cmake) if cmake.exists() else "cmake", *command],
+            cwd=ROOT / "native",
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def decoders() -> list[str]:
+    """The names of all decoders, as the fuzzer tells them."""
+    return subprocess.run([FUZZER], capture_output=True, text=True, check=True).stdout.split()
+
+
+def fuzz(decoder: str, executions: int, seed: int, folder: Path) -> tuple[bool, str]:
+    """Runs one decoder from its own seeds; whether it was clean, and what libFuzzer said."""
+    corpus = folder / "corpus"
+    corpus.mkdir(parents=True)
+    choose = f"--decoder={decoder}"
+    subprocess.run([FUZZER, choose, f"--write-seeds={corpus}"], check=True)
+    options = [f"-runs={executions}", f"-seed={seed}", f"-artifact_prefix={folder}/", "-max_len=1024"]
+    done = subprocess.run(
+        [FUZZER, choose, *options, corpus],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        env=SANITIZERS,
+    )
+    (folder / "log").write_text(done.stderr)
+    return done.returncode == 0, done.stderr
+
+
+def summary(words: str) -> str:
+    """Executions, seconds and coverage from libFuzzer's last lines."""
+    runs = re.search(r"Done (\d+) runs in (\d+) second", words)
+    coverage = re.findall(r"cov: (\d+) ft: (\d+)", words)
+    text = f"{int(runs[1]):>11,} executions in {runs[2]:>4} s" if runs else "did not finish"
+    return f"{text}, {coverage[-1][0]} edges" if coverage else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
