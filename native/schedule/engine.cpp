@@ -49,6 +49,11 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
                      .changed = [this] { changed_.notify_all(); },
                      .distrust = [this](Child& child, const std::string& why) { condemn(child, why); },
                  }) {
+    scheduler_.on_lane_overwritten = [this](Child& child) {
+        if (child.key != 0) {  // its death has not been told yet
+            condemn(child, "it wrote over its lane");
+        }
+    };
     scheduler_.on_callable_idle = [this](const CallablePtr& callable) {
         if (callable->removing()) {
             expect_deadline(now_ns() + options_.control_timeout_ns);

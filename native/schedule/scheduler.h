@@ -93,6 +93,8 @@ public:
 
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;
+    // A child's lane does not hold what a child writes: its memory was written over.
+    std::function<void(Child&)> on_lane_overwritten;
     // Called when a sealed run's last task has ended.
     std::function<void(Run&)> on_run_finished;
     // Called with the earliest time at which a frame that was just dispatched can exceed its deadline.
@@ -138,7 +140,8 @@ private:
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
-    void complete(Child& child, const Completion& completion);
+    // False if it is no completion of the frame that is due.
+    [[nodiscard]] bool complete(Child& child, const Completion& completion);
     void take_spans(Child& child, const Task& task);
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);

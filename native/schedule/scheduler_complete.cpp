@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "lane/completion.h"
 #include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
 #include "supervise/pump.h"
@@ -22,7 +23,11 @@ std::size_t Scheduler::drain() {
             continue;
         }
         if (child->lane->has_completions()) {
-            ended += drain_child(*child);
+            const std::size_t taken = drain_child(*child);
+            if (taken == 0) {
+                on_lane_overwritten(*child);
+            }
+            ended += taken;
             subs_moved = subs_moved || child->kind == ChildKind::sub;
         }
         feed(*child);
@@ -39,7 +44,9 @@ std::size_t Scheduler::drain() {
 std::size_t Scheduler::drain_child(Child& child) {
     std::size_t count = 0;
     while (const Completion* completion = child.lane->front_completion()) {
-        complete(child, *completion);
+        if (!complete(child, *completion)) {
+            break;
+        }
         child.lane->pop_completion();
         ++count;
     }
@@ -52,10 +59,14 @@ std::size_t Scheduler::drain_child(Child& child) {
     return count;
 }
 
-void Scheduler::complete(Child& child, const Completion& completion) {
+bool Scheduler::complete(Child& child, const Completion& completion) {
     // Completions come in frame order, and every frame in flight that was not revoked gets exactly one.
-    if (child.in_flight.empty() || child.in_flight.front()->sequence != completion.sequence) {
-        return;
+    if (child.in_flight.empty()) {
+        return false;
+    }
+    const auto outcome = decode_completion(completion, child.in_flight.front()->sequence);
+    if (!outcome) {
+        return false;
     }
     const TaskPtr task = std::move(child.in_flight.front());
     child.in_flight.pop_front();
@@ -65,16 +76,16 @@ void Scheduler::complete(Child& child, const Completion& completion) {
         task->times->end_ns = completion.end_ns;
     }
     std::string payload;
-    if ((completion.flags & kPayloadElsewhere) != 0) {
+    if (outcome->payload_elsewhere) {
         payload = take_payload(child, completion.sequence);
     } else {
-        const std::size_t bytes = std::min<std::size_t>(completion.payload_bytes, completion.payload.size());
-        payload.assign(reinterpret_cast<const char*>(completion.payload.data()), bytes);
+        payload.assign(reinterpret_cast<const char*>(outcome->payload.data()), outcome->payload.size());
     }
     if (task->config.trace >= 2) {
         take_spans(child, *task);
     }
-    end_frame(task, static_cast<Code>(completion.code), std::move(payload));
+    end_frame(task, outcome->code, std::move(payload));
+    return true;
 }
 
 void Scheduler::take_spans(Child& child, const Task& task) {

@@ -1,5 +1,6 @@
 """A child that dies is replaced, with every live identity installed, and only what it ran is lost."""
 
+import ctypes
 import os
 import signal
 import time
@@ -302,3 +303,21 @@ def test_children_killed_at_random_moments_of_a_run_lose_only_what_they_ran(step
         done = cells.numpy()
         assert (done <= 1).all()
         assert done.sum() >= 400 - kills
+
+
+def overwrite_own_lane(args):
+    """Fills with ones what this process has mapped of its lane, from behind the header on."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "callring-lane" in line:
+            begin, end = (int(bound, 16) for bound in line.split()[0].split("-"))
+            ctypes.memset(begin + 4096, 0xFF, end - begin - 4096)
+
+
+def test_a_child_that_writes_over_its_lane_is_replaced_and_harms_nobody_else():
+    with Worker(sub_workers=2) as worker:
+        handle, one = worker.register(overwrite_own_lane), worker.register(abs)
+        with pytest.raises(WorkerLost, match="wrote over its lane"):
+            worker.run(lambda o: o.submit_sub(handle))
+        assert all_ready(worker)
+        assert sorted(child.incarnation for child in worker.children) == [1, 2]
+        assert [child.installed for child in worker.children] == [{handle.hashid: 1, one.hashid: 1}] * 2

@@ -75,6 +75,11 @@ private:
     return args;
 }
 
+[[nodiscard]] inline TaskArgs with_opaque(TaskArgs args) {
+    args.opaque = "a pickled call";
+    return args;
+}
+
 [[nodiscard]] inline Bytes encoded(const TaskArgs& args) {
     Bytes bytes(argument_bytes(args));
     encode_arguments(args, bytes);

@@ -23,7 +23,8 @@ std::vector<Bytes> seeds() {
     const ArenaFixture& arena = ArenaFixture::get();
     const Bytes blob = encoded(some_arguments(arena.buffer));
     const SpillRecord spill{arena.buffer->arena_id(), static_cast<std::uint32_t>(blob.size()), 0};
-    return {encoded_frame(0, blob, {}), encoded_frame(kFrameSpilled, std::as_bytes(std::span(&spill, 1)), blob)};
+    return {encoded_frame(0, blob, {}), encoded_frame(kFrameOpaque, encoded(with_opaque({})), {}),
+            encoded_frame(kFrameSpilled, std::as_bytes(std::span(&spill, 1)), blob)};
 }
 
 void run(std::span<const std::byte> input) {
