@@ -80,6 +80,10 @@ public:
             if (head_ == tail_) {
                 return nullptr;
             }
+            if (tail_ - head_ > capacity_) {  // no producer gets so far ahead: somebody wrote over its index
+                tail_ = head_;
+                return nullptr;
+            }
         }
         return slots_ + ((head_ % capacity_) * slot_bytes_);
     }

@@ -219,6 +219,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
                            "); mend what ends it, or raise WorkerOptions.max_restarts";
     }
     if (child->lane) {
+        child->lane_view.store(nullptr, std::memory_order_release);  // whatever it holds, nobody waits for it any more
         scheduler_.child_lost(*child, why);
     }
     if (child->state != ChildState::starting) {
