@@ -34,6 +34,10 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     Channel channel(std::move(control));
     auto request = channel.receive(std::nullopt);
     if (!request) {
+        if (request.error().code == Code::layout_mismatch) {
+            // Any message tells the parent our version, and it has the words for it.
+            static_cast<void>(channel.send(MessageHeader{}, {}, {}, kNever));
+        }
         return std::move(request).error();
     }
     const auto refuse = [&](Error error) {

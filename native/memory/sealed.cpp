@@ -6,19 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <string>
 #include <utility>
+
+#include "common/system_error.h"
 
 namespace callring {
 
 namespace {
 constexpr int kAllSeals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-
-Error system_error(const char* call) {
-    const Code code = errno == ENOMEM || errno == ENOSPC ? Code::out_of_memory : Code::io;
-    return {code, std::string(call) + ": " + std::strerror(errno)};
-}
 }  // namespace
 
 SealedPayload::SealedPayload(UniqueFd fd, const std::byte* data, std::size_t size) noexcept

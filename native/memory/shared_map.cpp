@@ -4,19 +4,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
-#include <string>
 #include <utility>
+
+#include "common/system_error.h"
 
 namespace callring {
 
 namespace {
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-
-Error system_error(const char* call) {
-    return {Code::io, std::string(call) + ": " + std::strerror(errno)};
-}
 }  // namespace
 
 SharedMap::SharedMap(UniqueFd fd, std::byte* data, std::size_t size) noexcept

@@ -1,6 +1,9 @@
 """Real kernels for real children, and a check after every test that none of ours is left."""
 
+import contextlib
 import os
+import re
+import signal
 import time
 from pathlib import Path
 
@@ -10,6 +13,8 @@ from runtime import ArgDirection
 from runtime.toolchain import build_chip_callable
 
 IN, OUT, INOUT, SCALAR = ArgDirection.IN, ArgDirection.OUT, ArgDirection.INOUT, ArgDirection.SCALAR
+
+NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
 
 KERNELS = {
     "add": (
@@ -83,6 +88,10 @@ KERNELS = {
 }
 
 
+# From the one definition: a test that builds frames or messages by hand speaks the version of the day.
+LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", (NATIVE / "lane" / "layout.h").read_text())[1])
+
+
 def source_of(name, body, signature):
     directions = ", ".join(f"CALLRING_{direction.name}" for direction in signature)
     return (
@@ -134,6 +143,29 @@ def wait_until(condition, seconds=10.0):
 def all_ready(worker):
     """Whether every child is ready, or becomes so: replacements included."""
     return wait_until(lambda: all(child.state == "ready" for child in worker.children), 30)
+
+
+class Stopped:
+    """A child that is stopped within the block."""
+
+    def __init__(self, worker, index):
+        self.pid = worker.children[index].pid
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        assert wait_until(self.is_stopped)
+        return self
+
+    def is_stopped(self):
+        states = [
+            (thread / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            for thread in Path(f"/proc/{self.pid}/task").iterdir()
+        ]
+        return set(states) == {"T"}
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
 
 @pytest.fixture(autouse=True)

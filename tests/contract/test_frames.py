@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime import CallConfig, Tag, TaskArgs, Worker
-from tests.contract.conftest import all_ready, wait_until
+from tests.contract.conftest import LAYOUT_VERSION, all_ready, wait_until
 
 FRAME_BYTES = 512
 FRAME = struct.Struct("<IIQQQ24s32s")  # version, claim, sequence, run, callable, config, digest; then the arguments
@@ -62,7 +62,7 @@ def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_b
         assert len(found) == 3
         for sequence, (frame, arguments) in enumerate(sorted(found)):
             version, _, number, run, callable_field, _, carried = frame
-            assert (version, number, run, callable_field, carried) == (5, sequence, 1, 0, digest)
+            assert (version, number, run, callable_field, carried) == (LAYOUT_VERSION, sequence, 1, 0, digest)
             assert struct.unpack_from("<iiQ", arguments) == (0, 1, 0)
 
 

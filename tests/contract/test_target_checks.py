@@ -16,6 +16,7 @@ from runtime import TaskArgs, Worker, _core, identity
 from runtime.chip_callable import ChipCallable
 from runtime.errors import CallringError
 from runtime.serialize import serialize
+from tests.contract.conftest import LAYOUT_VERSION
 
 OK = _core.CODES["ok"]
 LAYOUT = (Path(__file__).parent.parent.parent / "native" / "lane" / "layout.h").read_text()

@@ -1,17 +1,15 @@
 """A child that does not answer: what it may have installed is uncertain, and blocks nobody else."""
 
-import contextlib
 import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
-from tests.contract.conftest import all_ready, wait_until
+from tests.contract.conftest import Stopped, all_ready, wait_until
 
 # Long enough to do something between the timeout and the replacement that follows after the same time again.
 OPTIONS = WorkerOptions(control_timeout=1.0)
@@ -29,29 +27,6 @@ def two(args):
 def worker():
     with Worker(chips=2, sub_workers=2, options=OPTIONS) as made:
         yield made
-
-
-class Stopped:
-    """A child that is stopped within the block."""
-
-    def __init__(self, worker, index):
-        self.pid = worker.children[index].pid
-
-    def __enter__(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        assert wait_until(self.is_stopped)
-        return self
-
-    def is_stopped(self):
-        states = [
-            (thread / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            for thread in Path(f"/proc/{self.pid}/task").iterdir()
-        ]
-        return set(states) == {"T"}
-
-    def __exit__(self, *_):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGCONT)
 
 
 def certain(worker):

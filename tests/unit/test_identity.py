@@ -1,6 +1,8 @@
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -121,6 +123,34 @@ def test_a_source_hashid_does_not_depend_on_the_hash_seed():
             check=True,
         ).stdout
         for seed in ("1", "2")
+    }
+    assert len(outcomes) == 1
+
+
+def other_pythons():
+    """Interpreters of other supported versions, on the path or of pyenv."""
+    found = {}
+    for minor in (11, 12, 13):
+        name = f"python3.{minor}"
+        pyenv = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))
+        path = str(pyenv[-1]) if pyenv else shutil.which(name)
+        if path and minor != sys.version_info.minor:
+            found[name] = path
+    return found
+
+
+@pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.13"])
+def test_a_source_hashid_is_the_same_on_every_python(name, tmp_path):
+    path = other_pythons().get(name)
+    if path is None:
+        pytest.skip(f"{name} is this one, or not installed")
+    (tmp_path / "ours.py").write_text("def f(args):\n    return 1\n")
+    code = "from runtime import identity as i; print(i.build_python_source_descriptor('ours:f').hex())"
+    root = Path(__file__).resolve().parent.parent.parent
+    environment = {"PYTHONPATH": f"{root}{os.pathsep}{tmp_path}", "PYTHONDONTWRITEBYTECODE": "1"}
+    outcomes = {
+        subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        for python in (path, sys.executable)
     }
     assert len(outcomes) == 1
 
