@@ -4,7 +4,6 @@ The payloads are altered in the parent, before they are sealed: below the public
 """
 
 import os
-import re
 import socket
 import struct
 from pathlib import Path
@@ -19,8 +18,6 @@ from runtime.serialize import serialize
 from tests.contract.conftest import LAYOUT_VERSION
 
 OK = _core.CODES["ok"]
-LAYOUT = (Path(__file__).parent.parent.parent / "native" / "lane" / "layout.h").read_text()
-LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", LAYOUT)[1])
 
 
 @pytest.fixture(scope="module")
