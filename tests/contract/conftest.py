@@ -145,6 +145,18 @@ def all_ready(worker):
     return wait_until(lambda: all(child.state == "ready" for child in worker.children), 30)
 
 
+def stop(pid):
+    """Stops a process, and returns when it has: a thread that runs goes on until its core takes the signal."""
+
+    def is_stopped():
+        states = [(thread / "stat").read_text().rsplit(")", 1)[1].split()[0] for thread in tasks.iterdir()]
+        return set(states) == {"T"}
+
+    tasks = Path(f"/proc/{pid}/task")
+    os.kill(pid, signal.SIGSTOP)
+    assert wait_until(is_stopped)
+
+
 class Stopped:
     """A child that is stopped within the block."""
 
@@ -152,16 +164,8 @@ class Stopped:
         self.pid = worker.children[index].pid
 
     def __enter__(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        assert wait_until(self.is_stopped)
+        stop(self.pid)
         return self
-
-    def is_stopped(self):
-        states = [
-            (thread / "stat").read_text().rsplit(")", 1)[1].split()[0]
-            for thread in Path(f"/proc/{self.pid}/task").iterdir()
-        ]
-        return set(states) == {"T"}
 
     def __exit__(self, *_):
         with contextlib.suppress(ProcessLookupError):

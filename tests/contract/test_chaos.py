@@ -8,7 +8,7 @@ import pytest
 
 from runtime import CallConfig, Tag, TaskArgs, Worker
 from runtime.errors import StartError, TaskSkipped, WorkerLost
-from tests.contract.conftest import all_ready, wait_until
+from tests.contract.conftest import all_ready, stop, wait_until
 
 
 def test_a_killed_sub_worker_fails_the_task_that_it_ran_and_nothing_else():
@@ -114,7 +114,7 @@ def test_a_killed_fork_server_is_replaced_with_its_sub_workers_and_leaves_the_ch
 
 def test_a_stopped_child_does_not_hold_up_close(chip):
     worker = Worker(chips=2).init()
-    os.kill(worker.children[0].pid, signal.SIGSTOP)
+    stop(worker.children[0].pid)
     assert worker.close() == ["chip 0"]
 
 

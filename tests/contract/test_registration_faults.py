@@ -102,7 +102,7 @@ def test_a_child_that_goes_on_in_time_has_registered_and_released_as_if_nothing_
 
 
 def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_installed_in_the_next_one(chip):
-    options = WorkerOptions(start_timeout=1.0, control_timeout=0.5)
+    options = WorkerOptions(start_timeout=1.0, control_timeout=1.0)
     with Worker(chips=2, options=options) as worker:
         kept = worker.register(chip["sleep_ms"])
         os.kill(worker.children[0].pid, signal.SIGKILL)
@@ -133,7 +133,7 @@ def test_children_killed_again_and_again_while_they_start_come_back_with_everyth
 
 
 def test_a_removal_that_a_stopped_child_never_confirms_ends_with_its_replacement():
-    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=0.4)) as worker:
+    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=1.0)) as worker:
         handle = worker.register(one)
         with Stopped(worker, 0):
             with pytest.raises(ControlTimeout) as caught:

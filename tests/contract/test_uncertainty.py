@@ -9,10 +9,10 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
-from tests.contract.conftest import Stopped, all_ready, wait_until
+from tests.contract.conftest import Stopped, all_ready, stop, wait_until
 
 # Long enough to do something between the timeout and the replacement that follows after the same time again.
-OPTIONS = WorkerOptions(control_timeout=1.0)
+OPTIONS = WorkerOptions(control_timeout=2.0)
 
 
 def one(args):
@@ -135,7 +135,7 @@ def wake_up(seconds):
 
 def test_what_installs_too_late_is_taken_back_by_its_late_answer(worker):
     with pytest.raises(PartialFailureError, match="timeout"):
-        worker.register(Slow(1.4))
+        worker.register(Slow(1.3 * OPTIONS.control_timeout))
     assert [len(child.uncertain) for child in worker.children] == [0, 0, 1, 1]
     assert certain(worker)
     assert all(not child.installed for child in worker.children)
@@ -189,7 +189,7 @@ def test_shared_memory_that_a_child_does_not_map_in_time_costs_only_that_child(w
 def test_close_does_not_wait_for_an_uncertain_child():
     worker = Worker(sub_workers=2, options=WorkerOptions(control_timeout=0.3, close_timeout=0.5)).init()
     pid = worker.children[1].pid
-    os.kill(pid, signal.SIGSTOP)
+    stop(pid)
     with pytest.raises(PartialFailureError):
         worker.register(one)
     begun = time.monotonic()

@@ -2,7 +2,6 @@
 #include "lane/completion.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "tests/fuzz/decoders.h"
 
@@ -17,7 +16,7 @@ Bytes encoded(Code code, std::uint32_t flags, std::string_view payload) {
     completion.code = static_cast<std::uint32_t>(code);
     completion.flags = flags;
     completion.payload_bytes = static_cast<std::uint32_t>(payload.size());
-    std::memcpy(completion.payload.data(), payload.data(), payload.size());
+    std::ranges::copy(std::as_bytes(std::span(payload)), completion.payload.begin());
     return copy(std::as_bytes(std::span(&completion, 1)));
 }
 }  // namespace
@@ -29,7 +28,8 @@ std::vector<Bytes> seeds() {
 
 void run(std::span<const std::byte> input) {
     Completion completion{};
-    std::memcpy(&completion, input.data(), std::min(input.size(), sizeof completion));
+    std::ranges::copy(input.first(std::min(input.size(), sizeof completion)),
+                      std::as_writable_bytes(std::span(&completion, 1)).begin());
     const auto outcome = decode_completion(completion, kExpected);
     if (!outcome) {
         return;

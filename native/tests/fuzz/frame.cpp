@@ -12,7 +12,7 @@ Bytes encoded_frame(std::uint32_t flags, std::span<const std::byte> arguments, s
     Frame frame{};
     frame.layout_version = kLayoutVersion;
     frame.config.flags = flags;
-    std::memcpy(frame.arguments.data(), arguments.data(), arguments.size());
+    std::ranges::copy(arguments, frame.arguments.begin());
     Bytes bytes = copy(std::as_bytes(std::span(&frame, 1)));
     bytes.insert(bytes.end(), arena.begin(), arena.end());
     return bytes;
@@ -31,9 +31,9 @@ void run(std::span<const std::byte> input) {
     const ArenaFixture& arena = ArenaFixture::get();
     alignas(kCacheLine) Frame frame{};
     const std::size_t in_frame = std::min(input.size(), sizeof frame);
-    std::memcpy(static_cast<void*>(&frame), input.data(), in_frame);
+    std::ranges::copy(input.first(in_frame), std::as_writable_bytes(std::span(&frame, 1)).begin());
     const auto rest = input.subspan(in_frame);
-    std::memcpy(arena.bytes().data(), rest.data(), std::min(rest.size(), arena.bytes().size()));
+    std::ranges::copy(rest.first(std::min(rest.size(), arena.bytes().size())), arena.bytes().begin());
     static DecodedArguments arguments;
     const auto decoded = decode_arguments(frame, arena.map, arguments);
     if (decoded) {
