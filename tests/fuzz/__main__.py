@@ -7,13 +7,14 @@ that did it stay in the folder that is named. Needs clang and its runtime librar
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-FUZZER = ROOT / "build" / "native" / "fuzz" / "tests" / "fuzz" / "fuzz"
+from tests.native import presets
+
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -27,47 +28,35 @@ def main() -> int:
     parser.add_argument("--decoder", action="append", help="only this one; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    build()
+    fuzzer = presets.build("fuzz", "-j2") / "tests" / "fuzz" / "fuzz"
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     failed = []
-    for decoder in given.decoder or decoders():
-        done, words = fuzz(decoder, given.executions, given.seed, folder / decoder)
+    for decoder in given.decoder or decoders(fuzzer):
+        done, words = fuzz(fuzzer, decoder, given.executions, given.seed, folder / decoder)
         print(f"{decoder:16} {summary(words)}{'' if done else '  FAILED'}", flush=True)
         if not done:
             failed.append(decoder)
     if failed:
         print(f"failed: {', '.join(failed)}; see {folder}")
-    return 1 if failed else 0
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
-def build() -> None:
-    """Configures and builds the fuzzer's preset."""
-    bin_folder = Path(sys.executable).parent
-    ninja = next((str(path) for path in [bin_folder / "ninja"] if path.exists()), "ninja")
-    for command in (["--preset", "fuzz", f"-DCMAKE_MAKE_PROGRAM={ninja}"], ["--build", "--preset", "fuzz", "-j2"]):
-        cmake = bin_folder / "cmake"
-        subprocess.run(
-            [str(cmake) if cmake.exists() else "cmake", *command],
-            cwd=ROOT / "native",
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-
-def decoders() -> list[str]:
+def decoders(fuzzer: Path) -> list[str]:
     """The names of all decoders, as the fuzzer tells them."""
-    return subprocess.run([FUZZER], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run([fuzzer], capture_output=True, text=True, check=True).stdout.split()
 
 
-def fuzz(decoder: str, executions: int, seed: int, folder: Path) -> tuple[bool, str]:
+def fuzz(fuzzer: Path, decoder: str, executions: int, seed: int, folder: Path) -> tuple[bool, str]:
     """Runs one decoder from its own seeds; whether it was clean, and what libFuzzer said."""
     corpus = folder / "corpus"
     corpus.mkdir(parents=True)
     choose = f"--decoder={decoder}"
-    subprocess.run([FUZZER, choose, f"--write-seeds={corpus}"], check=True)
+    subprocess.run([fuzzer, choose, f"--write-seeds={corpus}"], check=True)
     options = [f"-runs={executions}", f"-seed={seed}", f"-artifact_prefix={folder}/", "-max_len=1024"]
     done = subprocess.run(
-        [FUZZER, choose, *options, corpus],
+        [fuzzer, choose, *options, corpus],
         capture_output=True,
         text=True,
         errors="replace",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.native.test_cpp import NATIVE
+from tests.native.presets import NATIVE
 
 TASKS = 20_000
 # Instructions a task, on x86-64 with GCC 12; a fifth more is allowed, for other compilers. Lower them when they sink.

@@ -16,10 +16,7 @@ Bytes encoded(Op op, std::string_view body) {
     header.argument = 1;
     header.kind = 2;
     header.body_bytes = static_cast<std::uint32_t>(body.size());
-    Bytes bytes = copy(std::as_bytes(std::span(&header, 1)));
-    const Bytes tail = copy(body);
-    bytes.insert(bytes.end(), tail.begin(), tail.end());
-    return bytes;
+    return joined(std::as_bytes(std::span(&header, 1)), std::as_bytes(std::span(body)));
 }
 }  // namespace
 

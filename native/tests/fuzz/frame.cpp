@@ -1,6 +1,5 @@
 // Frames: their arguments, in place or spilled into an arena. The input is a frame's bytes, then the arena's.
 #include <algorithm>
-#include <cstring>
 
 #include "tests/fuzz/arena_fixture.h"
 #include "tests/fuzz/decoders.h"
@@ -13,9 +12,7 @@ Bytes encoded_frame(std::uint32_t flags, std::span<const std::byte> arguments, s
     frame.layout_version = kLayoutVersion;
     frame.config.flags = flags;
     std::ranges::copy(arguments, frame.arguments.begin());
-    Bytes bytes = copy(std::as_bytes(std::span(&frame, 1)));
-    bytes.insert(bytes.end(), arena.begin(), arena.end());
-    return bytes;
+    return joined(std::as_bytes(std::span(&frame, 1)), arena);
 }
 }  // namespace
 

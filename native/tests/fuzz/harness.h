@@ -26,5 +26,6 @@ void require(bool kept, const char* promise) noexcept;
 
 [[nodiscard]] Bytes copy(std::span<const std::byte> bytes);
 [[nodiscard]] Bytes copy(std::string_view text);
+[[nodiscard]] Bytes joined(std::span<const std::byte> first, std::span<const std::byte> second);
 
 }  // namespace callring::fuzz

@@ -39,4 +39,10 @@ Bytes copy(std::string_view text) {
     return copy(std::as_bytes(std::span(text)));
 }
 
+Bytes joined(std::span<const std::byte> first, std::span<const std::byte> second) {
+    Bytes bytes = copy(first);
+    bytes.insert(bytes.end(), second.begin(), second.end());
+    return bytes;
+}
+
 }  // namespace callring::fuzz
