@@ -145,6 +145,11 @@ def all_ready(worker):
     return wait_until(lambda: all(child.state == "ready" for child in worker.children), 30)
 
 
+def certain(worker):
+    """Whether no child is uncertain about anything, or becomes so."""
+    return wait_until(lambda: not any(child.uncertain for child in worker.children))
+
+
 def stop(pid):
     """Stops a process, and returns when it has: a thread that runs goes on until its core takes the signal."""
 

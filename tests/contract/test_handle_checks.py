@@ -13,7 +13,7 @@ from runtime.errors import (
     PartialFailureError,
     SlotExhaustedError,
 )
-from tests.contract.conftest import Stopped, all_ready, wait_until
+from tests.contract.conftest import Stopped, all_ready, certain, wait_until
 
 
 def one(args):
@@ -73,7 +73,7 @@ def test_an_uncertain_handle_is_uncertain_even_if_it_was_altered(worker):
         altered(second, chip_like)
         error = refusal(CleanupUncertainError, lambda: worker.run(lambda o: o.submit_sub(second)))
         assert "sub-worker 0" in str(error)
-    assert wait_until(lambda: not any(child.uncertain for child in worker.children))
+    assert certain(worker)
 
 
 def test_an_altered_handle_is_foreign_before_its_namespace_is_looked_at(worker, chip):
@@ -128,7 +128,7 @@ def test_a_failed_registration_leaves_earlier_handles_of_the_same_identity_alone
         error = refusal(PartialFailureError, lambda: worker.register(one))
         assert (error.hashid, error.operation) == (first.hashid, "register")
         assert list(error.results) == ["sub-worker 0"]
-    assert wait_until(lambda: not any(child.uncertain for child in worker.children))
+    assert certain(worker)
     assert wait_until(lambda: [child.installed for child in worker.children] == [{}, {first.hashid: 1}])
     assert all_ready(worker)
     assert worker.run(lambda o: o.submit_sub(first)).result() == 1

@@ -9,7 +9,7 @@ import pytest
 
 from runtime import TaskArgs, Worker, WorkerOptions
 from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
-from tests.contract.conftest import Stopped, all_ready, wait_until
+from tests.contract.conftest import Stopped, all_ready, certain, wait_until
 
 
 def one(args):
@@ -33,7 +33,7 @@ def arrive_late():
 
 def settled(worker):
     """Whether all children live, and every mark is gone."""
-    return all_ready(worker) and wait_until(lambda: not any(child.uncertain for child in worker.children))
+    return all_ready(worker) and certain(worker)
 
 
 def register_at_last(worker, target):

@@ -9,7 +9,7 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
-from tests.contract.conftest import Stopped, all_ready, stop, wait_until
+from tests.contract.conftest import Stopped, all_ready, certain, stop, wait_until
 
 # Long enough to do something between the timeout and the replacement that follows after the same time again.
 OPTIONS = WorkerOptions(control_timeout=2.0)
@@ -27,10 +27,6 @@ def two(args):
 def worker():
     with Worker(chips=2, sub_workers=2, options=OPTIONS) as made:
         yield made
-
-
-def certain(worker):
-    return wait_until(lambda: not any(child.uncertain for child in worker.children))
 
 
 def test_a_registration_without_an_answer_is_uncertain_until_the_late_answer_comes(worker):

@@ -66,9 +66,10 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
     def one(moment: tuple[int, int, float]) -> None:
         number, variant, seconds = moment
         place = folder / f"run-{number}"
-        for entry in Store(store, "callables").entries():
+        built = Store(store, "callables")
+        for entry in built.entries():
             if (number + int(entry.key[0], 16)) % 2:
-                Store(store, "callables").remove(entry.key)
+                built.remove(entry.key)
         process = subprocess.Popen(
             command(store, variant, place),
             cwd=folder,
