@@ -17,11 +17,6 @@ import numpy as np
 from runtime import Tag, TaskArgs, Worker
 from tests.benchmark.measure import Effort, Row, in_turn
 
-NOOP_KERNEL = """#include <callring/chip.h>
-CALLRING_SIGNATURE(noop);
-CALLRING_EXPORT int noop(const callring_block *, const callring_args *) { return 0; }
-"""
-
 
 def noop(_: Any = None) -> None:
     """The task that measures everything but itself."""

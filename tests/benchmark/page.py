@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ def text(results: dict[str, Any]) -> str:
     """The page."""
     machine = results["machine_info"]
     introduction = _INTRODUCTION.format(
-        rounds=max(each["stats"]["rounds"] for each in results["benchmarks"]),
-        command=results["command"],
+        # A few rows have fewer rounds, or more.
+        rounds=statistics.mode(each["stats"]["rounds"] for each in results["benchmarks"]),
+        # Files by their names alone: the folders were those of one machine.
+        command=" ".join(Path(word).name for word in results["command"].split()),
         day=results["datetime"][:10],
         cores=machine["cpu"]["count"],
         processor=machine["processor"],

@@ -5,29 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
-class _Peer:
-    """Pooled (contenders.py), which only exists once that module is loaded."""
-
-    def __new__(cls, children: int) -> Any:
-        """An instance that is also a Pooled."""
-        from tests.benchmark.contenders import Pooled
-
-        made = object.__new__(type(cls.__name__, (cls, Pooled), {}))
-        made.children = children
-        made.start(children)
-        made.many(children * 4)
-        return made
+from tests.benchmark.contenders import Pooled
 
 
-class Loky(_Peer):
+class Loky(Pooled):
     """joblib's executor."""
 
-    def start(self, children: int) -> None:
-        """Starts the processes."""
+    def __init__(self, children: int) -> None:
         import loky
 
+        self.children = children
         self.pool = loky.ProcessPoolExecutor(children)
+        self.many(children * 4)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
@@ -38,17 +27,18 @@ class Loky(_Peer):
         self.pool.shutdown()
 
 
-class Ray(_Peer):
+class Ray(Pooled):
     """A local Ray cluster."""
 
     slowness = 10
 
-    def start(self, children: int) -> None:
-        """Starts the cluster."""
+    def __init__(self, children: int) -> None:
         import ray
 
+        self.children = children
         ray.init(num_cpus=children, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         self.ray, self.remotes = ray, {}
+        self.many(children * 4)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
@@ -65,18 +55,19 @@ class Ray(_Peer):
         self.ray.shutdown()
 
 
-class Dask(_Peer):
+class Dask(Pooled):
     """dask.distributed on this machine."""
 
     slowness = 40
 
-    def start(self, children: int) -> None:
-        """Starts the cluster."""
+    def __init__(self, children: int) -> None:
         import distributed
 
+        self.children = children
         self.client = distributed.Client(
             n_workers=children, threads_per_worker=1, dashboard_address=None, silence_logs=50
         )
+        self.many(children * 4)
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""

@@ -10,17 +10,15 @@ import json
 import os
 import signal
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from runtime import TaskArgs, Worker, WorkerOptions
-from runtime.toolchain import build_chip_callable
-from tests.benchmark.contenders import NOOP_KERNEL, noop
-from tests.benchmark.measure import Row
-from tests.benchmark.registry import variant
+from tests.benchmark import kernels
+from tests.benchmark.contenders import noop
+from tests.benchmark.measure import OURS, Row, duration
 from tests.benchmark.table import document
 
 OPTIONS = WorkerOptions(max_restarts=1_000_000)
@@ -34,18 +32,17 @@ def deaths(worker: Worker, index: int, first_task: Callable[[Any], Any], count: 
         begin = time.perf_counter()
         os.kill(pid, signal.SIGKILL)
         worker.run(first_task)
-        duration = time.perf_counter() - begin
+        lasted = time.perf_counter() - begin
         if worker.children[index].incarnation > incarnation:  # otherwise the old one was quicker than its death
-            durations.append(duration * 1e3)
+            durations.append(lasted * 1e3)
     return durations
 
 
-def chip_deaths(identities: int, count: int, folder: Path) -> list[float]:
+def chip_deaths(identities: int, count: int) -> list[float]:
     """Of a chip with so many chip callables."""
-    (folder / "noop.cpp").write_text(NOOP_KERNEL)
-    kernel = build_chip_callable(folder / "noop.cpp", signature=[], platform="a2a3sim")
+    kernel = kernels.noop()
     with Worker(chips=2, options=OPTIONS) as worker:
-        handles = [worker.register(variant(kernel, i)) for i in range(identities)]
+        handles = [worker.register(kernels.variant(kernel, i)) for i in range(identities)]
         return deaths(worker, 0, lambda o: o.submit_next_level(handles[-1], TaskArgs(), worker=0) and None, count)
 
 
@@ -58,6 +55,15 @@ def sub_worker_deaths(identities: int, count: int) -> list[float]:
         return deaths(worker, 0, lambda o: o.submit_sub(handle) and None, count)
 
 
+def replacement_rows(identities: int, count: int) -> list[Row]:
+    """Both, with so many deaths each."""
+    rows = []
+    for name, measure in (("chip", chip_deaths), ("sub-worker", sub_worker_deaths)):
+        rows.append(duration(f"death of a {name} to the first task", "ms", "50 ms"))
+        rows[-1].figures[OURS] = measure(identities, count)
+    return rows
+
+
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.recovery", description=__doc__)
@@ -65,18 +71,13 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=100, help="callables that the child has installed")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = {
-            "chip": chip_deaths(given.identities, given.deaths, Path(folder)),
-            "sub-worker": sub_worker_deaths(given.identities, given.deaths),
-        }
-    rows = []
-    for name, durations in figures.items():
+    rows = replacement_rows(given.identities, given.deaths)
+    for row in rows:
+        each = row.figures[OURS]
         print(
-            f"death of a {name} to the first task on its replacement, {given.identities} identities: median "
-            f"{statistics.median(durations):.1f} ms, worst {max(durations):.1f} ms of {len(durations)}"
+            f"{row.name} on its replacement, {given.identities} identities: median {statistics.median(each):.1f} ms, "
+            f"worst {max(each):.1f} ms of {len(each)}"
         )
-        rows.append(Row(f"death to first task, {name}", "ms", higher_is_better=False, figures={"callring": durations}))
     if given.json:
         given.json.write_text(json.dumps(document(rows), indent=1))
 

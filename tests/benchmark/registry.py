@@ -7,30 +7,20 @@ of those want eight cores). Beside it what the pools of the standard library tak
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from runtime import ArgDirection, Tag, TaskArgs, Tensor, Worker
-from runtime.chip_callable import ChipCallable, CoreCallable
-from runtime.toolchain import build_chip_callable
-from tests.benchmark.contenders import NOOP_KERNEL, all_started, median_us, noop
-from tests.benchmark.measure import Row, in_turn
+from runtime import Tag, TaskArgs, Tensor, Worker
+from tests.benchmark import kernels
+from tests.benchmark.contenders import all_started, median_us, noop
+from tests.benchmark.measure import OURS, Row, duration, in_turn
 from tests.benchmark.table import document, table
 
 CHILDREN = 8
-SLEEP_KERNEL = """#include <callring/chip.h>
-#include <unistd.h>
-CALLRING_SIGNATURE(until, CALLRING_IN);
-CALLRING_EXPORT int until(const callring_block *, const callring_args *args) {
-    const volatile double *over = static_cast<const double *>(args->tensors[0].data);
-    while (*over == 0) { usleep(10000); }
-    return 0;
-}
-"""
 
 
 def sleeping(args) -> None:
@@ -60,66 +50,53 @@ def busy(worker: Worker, submit: Callable[[object, TaskArgs, int], object]) -> I
         run.result(60)
 
 
+def ours(what: str, once: Callable[[], object], rounds: int, count: int) -> Row:
+    """A row of what only Callring does."""
+    return in_turn(duration(what, "us"), {OURS: lambda: median_us(count, once)}, rounds)
+
+
 def python_rows(rounds: int, count: int) -> list[Row]:
     """Functions on sub-workers, and the pools."""
-    new = Row("new function on 8 children", "us", higher_is_better=False)
-    duplicate = Row("one more registration of it", "us", higher_is_better=False)
-    rows = [new, duplicate]
     with all_started(CHILDREN) as started:
-        in_turn(new, {n: lambda c=c: median_us(count, c.new_function) for n, c in started.items()}, rounds)
-        worker, fresh = started["callring"].worker, started["callring"].new_function
+        worker, fresh = started[OURS].worker, started[OURS].new_function
 
         def again() -> None:
             worker.unregister(worker.register(noop))
 
-        in_turn(duplicate, {"callring": lambda: median_us(count, again)}, rounds)
+        measures = {name: lambda c=contender: median_us(count, c.new_function) for name, contender in started.items()}
+        rows = [
+            in_turn(duration("new function on 8 children", "us"), measures, rounds),
+            ours("one more registration of it", again, rounds, count),
+        ]
         for name, task in (("sleeps", sleeping), ("computes", computing)):
             handle = worker.register(task)
             with busy(worker, lambda o, args, i, handle=handle: o.submit_sub(handle, args)):
-                for what, once in (("new function", fresh), ("one more registration", again)):
-                    row = Row(f"{what}, every child {name}", "us", higher_is_better=False)
-                    rows.append(in_turn(row, {"callring": lambda once=once: median_us(count, once)}, rounds))
+                rows.append(ours(f"new function, every child {name}", fresh, rounds, count))
+                rows.append(ours(f"one more registration, every child {name}", again, rounds, count))
             worker.unregister(handle)
     return rows
 
 
-def chip_rows(rounds: int, count: int, folder: Path) -> list[Row]:
+def chip_rows(rounds: int, count: int) -> list[Row]:
     """Chip callables on chips; a label makes each of them a new one."""
-    (folder / "noop.cpp").write_text(NOOP_KERNEL)
-    (folder / "until.cpp").write_text(SLEEP_KERNEL)
-    kernel = build_chip_callable(folder / "noop.cpp", signature=[], platform="a2a3sim")
-    until = build_chip_callable(folder / "until.cpp", signature=[ArgDirection.IN], platform="a2a3sim")
-    numbered = (variant(kernel, i) for i in range(1 << 30))
+    kernel = kernels.noop()
+    numbered = (kernels.variant(kernel, i) for i in itertools.count())
     rows = []
     with Worker(chips=CHILDREN) as worker:
-        kept, until_handle = worker.register(kernel), worker.register(until)
+        kept, until = worker.register(kernel), worker.register(kernels.until())
+
+        def fresh() -> None:
+            worker.unregister(worker.register(next(numbered)))
+
+        def again() -> None:
+            worker.unregister(worker.register(kernel))
+
         for name in ("", ", every chip executes"):
-            measures = {
-                f"new chip callable on 8 chips{name}": lambda: worker.unregister(worker.register(next(numbered))),
-                f"one more registration of a chip callable{name}": lambda: worker.unregister(worker.register(kernel)),
-            }
-
-            def measure(measures=measures) -> None:
-                for what, once in measures.items():
-                    row = Row(what, "us", higher_is_better=False)
-                    rows.append(in_turn(row, {"callring": lambda once=once: median_us(count, once)}, rounds))
-
-            if not name:
-                measure()
-                continue
-            with busy(worker, lambda o, args, i: o.submit_next_level(until_handle, args, worker=i)):
-                measure()
+            with busy(worker, lambda o, args, i: o.submit_next_level(until, args, worker=i)) if name else nullcontext():
+                rows.append(ours(f"new chip callable on 8 chips{name}", fresh, rounds, count))
+                rows.append(ours(f"one more registration of a chip callable{name}", again, rounds, count))
         worker.unregister(kept)
     return rows
-
-
-def variant(kernel: ChipCallable, number: int) -> ChipCallable:
-    """The same kernel under another label: another blob, and so another callable."""
-    (part,) = kernel.kernels
-    labelled = CoreCallable.build(
-        name=part.name, signature=part.signature, binary=part.binary, core_kind=f"aiv_{number}"
-    )
-    return ChipCallable.build(entry=kernel.entry, signature=kernel.signature, kernels=[labelled])
 
 
 def main() -> None:
@@ -129,9 +106,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100, help="registrations a measurement")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
     options = parser.parse_args()
-    rows = python_rows(options.rounds, options.count)
-    with tempfile.TemporaryDirectory() as folder:
-        rows += chip_rows(options.rounds, options.count, Path(folder))
+    rows = [*python_rows(options.rounds, options.count), *chip_rows(options.rounds, options.count)]
     print("\n".join(table(rows)))
     if options.json:
         options.json.write_text(json.dumps(document(rows), indent=1))

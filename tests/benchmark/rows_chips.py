@@ -6,42 +6,32 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from runtime import ArgDirection, CallConfig, Tag, TaskArgs, Worker, WorkerOptions
+from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
+from runtime.chip_callable import ChipCallable
 from runtime.handle import CallableHandle
-from runtime.toolchain import build_chip_callable
+from tests.benchmark import kernels
 from tests.benchmark.bare import Bare
-from tests.benchmark.contenders import NOOP_KERNEL, median_us, rate
+from tests.benchmark.contenders import median_us, rate
 from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn, per_second
 
 ONE_BLOCK = CallConfig(block_count=1)
 _OVERLAPPING = 8
-_TENSORS = """#include <callring/chip.h>
-CALLRING_SIGNATURE(three, CALLRING_IN, CALLRING_IN, CALLRING_OUT);
-CALLRING_EXPORT int three(const callring_block *, const callring_args *) { return 0; }
-"""
 
 
 @contextmanager
-def chips_with(
-    source: str, count: int, signature: list[ArgDirection], **options: Any
-) -> Iterator[tuple[Worker, CallableHandle]]:
+def chips_with(kernel: ChipCallable, count: int, **options: Any) -> Iterator[tuple[Worker, CallableHandle]]:
     """A Worker with so many chips and one kernel."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ("three.cpp" if signature else "noop.cpp")  # as the kernel is named
-        path.write_text(source)
-        with Worker(chips=count, options=WorkerOptions(**options)) as worker:
-            yield worker, worker.register(build_chip_callable(path, signature=signature, platform="a2a3sim"))
+    with Worker(chips=count, options=WorkerOptions(**options)) as worker:
+        yield worker, worker.register(kernel)
 
 
-@contextmanager
-def noop_chips(count: int, **options: Any) -> Iterator[tuple[Worker, CallableHandle]]:
+def noop_chips(count: int, **options: Any) -> AbstractContextManager[tuple[Worker, CallableHandle]]:
     """A Worker with so many chips and a kernel that does nothing."""
-    with chips_with(NOOP_KERNEL, count, [], **options) as made:
-        yield made
+    return chips_with(kernels.noop(), count, **options)
 
 
 def launch_rate(worker: Worker, orchestrate: Callable[[Any], object], launches: int) -> float:
@@ -97,15 +87,11 @@ def one_by_one(effort: Effort) -> list[Row]:
 def submit(effort: Effort) -> list[Row]:
     """What a submit costs its caller."""
     count, rows = effort.count(20_000, 100), []
-    directions = [ArgDirection.IN, ArgDirection.IN, ArgDirection.OUT]
-    for name, source, signature, goal in (
-        ("none", NOOP_KERNEL, [], "0.3 us"),
-        ("three tensors", _TENSORS, directions, "0.8 us"),
-    ):
-        with chips_with(source, 1, signature) as (worker, handle):
+    for name, kernel, goal in (("none", kernels.noop(), "0.3 us"), ("three tensors", kernels.three(), "0.8 us")):
+        with chips_with(kernel, 1) as (worker, handle):
             tensors = [worker.zeros(64, "float32") for _ in range(3)]
             tags = (Tag.INPUT, Tag.INPUT, Tag.OUTPUT)
-            args = TaskArgs(*zip(tensors, tags, strict=True)) if signature else None
+            args = TaskArgs(*zip(tensors, tags, strict=True)) if kernel.signature else None
 
             def once(worker=worker, handle=handle, args=args) -> float:
                 def orchestrate(o: Any) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 from runtime import Worker
 from tests.benchmark.contenders import median_us, noop
 from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
-from tests.benchmark.recovery import chip_deaths, sub_worker_deaths
+from tests.benchmark.recovery import replacement_rows
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _BARE_HYDRA = """import hydra
@@ -46,7 +46,7 @@ def ready(effort: Effort) -> list[Row]:
     interpreter = [sys.executable, "-c", "import numpy"]
     measures = {
         OURS: lambda: milliseconds(Worker(sub_workers=8).init),
-        "interpreter with NumPy": lambda: _command_ms(interpreter, {}),
+        "interpreter with NumPy": lambda: _command_ms(interpreter),
     }
     return [
         in_turn(chips, {OURS: lambda: milliseconds(Worker(chips=8).init)}, effort.rounds),
@@ -90,13 +90,7 @@ def duplicates(effort: Effort) -> list[Row]:
 
 def replacement(effort: Effort) -> list[Row]:
     """From the death of a child with a hundred callables to the first task on the new one."""
-    deaths = effort.count(20, 2)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = {"chip": chip_deaths(100, deaths, Path(folder)), "sub-worker": sub_worker_deaths(100, deaths)}
-    return [
-        Row(f"death of a {name} to the first task", "ms", higher_is_better=False, figures={OURS: each}, goal="50 ms")
-        for name, each in figures.items()
-    ]
+    return replacement_rows(100, effort.count(20, 2))
 
 
 def pipeline(effort: Effort) -> list[Row]:
@@ -106,24 +100,24 @@ def pipeline(effort: Effort) -> list[Row]:
         (folder / "bare.py").write_text(_BARE_HYDRA)
         run_dir = f"hydra.run.dir={folder / 'run'}"
         ours = [sys.executable, "-m", "pipeline", "+topology=chip8", run_dir]
-        _command_ms(ours, {})  # builds what is missing
+        _command_ms(ours)  # builds what is missing
         builds: list[float] = []
 
         def run() -> float:
-            lasted = _command_ms(ours, {})
+            lasted = _command_ms(ours)
             stages = json.loads((folder / "run" / "result.json").read_text())["stages"]
             builds.append(next(stage["seconds"] for stage in stages if stage["name"] == "build") * 1e3)
             return lasted
 
         bare = [sys.executable, str(folder / "bare.py"), run_dir]
         row = duration("pipeline on eight chips, nothing to build", "ms", "1.5 x bare Hydra")
-        rows = [in_turn(row, {OURS: run, "bare Hydra": lambda: _command_ms(bare, {})}, effort.rounds)]
+        rows = [in_turn(row, {OURS: run, "bare Hydra": lambda: _command_ms(bare)}, effort.rounds)]
     rows.append(duration("build stage, nothing to build", "ms", "50 ms"))
     rows[-1].figures[OURS] = builds
     return rows
 
 
-def _command_ms(command: list[str], environment: dict[str, str]) -> float:
+def _command_ms(command: list[str]) -> float:
     begin = time.perf_counter()
-    subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+    subprocess.run(command, cwd=_ROOT, check=True, capture_output=True)
     return (time.perf_counter() - begin) * 1e3

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from runtime.toolchain import build_chip_callable
-from tests.benchmark.contenders import NOOP_KERNEL
+from tests.benchmark import kernels
 from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
-from tests.benchmark.registry import variant
 from tests.benchmark.rows_chips import ONE_BLOCK, launch_rate, noop_chips
 
 
@@ -49,14 +46,12 @@ def children(effort: Effort) -> list[Row]:
 def callables(effort: Effort) -> list[Row]:
     """The same number of tasks of more and more callables."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder, noop_chips(1) as (worker, handle):
-        source = Path(folder) / "noop.cpp"
-        source.write_text(NOOP_KERNEL)
-        kernel = build_chip_callable(source, signature=[], platform="a2a3sim")
+    kernel = kernels.noop()
+    with noop_chips(1) as (worker, handle):
         handles = [handle]
         for count in (1, 100, 1_000):
             handles += [
-                worker.register(variant(kernel, i)) for i in range(len(handles), max(1, effort.count(count, 1)))
+                worker.register(kernels.variant(kernel, i)) for i in range(len(handles), max(1, effort.count(count, 1)))
             ]
             row, some = duration(f"cost of a task of {count:,} callables", "ns", "flat"), effort.count(50_000, 100)
             measure = {OURS: lambda h=tuple(handles), n=some: _cost_ns(worker, list(h), n, 1)}

@@ -38,6 +38,24 @@ def test_the_benchmark_measures_every_row_and_a_page_is_made_of_it(tmp_path):
     assert {row.name for row in rows_of(json.loads(path.read_text()))} == groups
 
 
+def test_registrations_are_measured_idle_and_under_long_tasks(tmp_path):
+    path = tmp_path / "results.json"
+    command = [sys.executable, "-m", "tests.benchmark.registry", "--rounds", "1", "--count", "2", "--json", str(path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    names = {benchmark["name"] for benchmark in json.loads(path.read_text())["benchmarks"]}
+    assert "new function on 8 children[multiprocessing.Pool]" in names
+    assert "new function, every child sleeps[callring]" in names
+    assert "one more registration of a chip callable, every chip executes[callring]" in names
+
+
+def test_replacements_are_measured():
+    command = [sys.executable, "-m", "tests.benchmark.recovery", "--deaths", "2", "--identities", "3"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        f"death of a {kind} to the first task on its replacement, 3 identities" for kind in ("chip", "sub-worker")
+    ]
+
+
 def test_the_page_of_the_documentation_has_a_line_for_every_row_that_there_is():
     for words in ("independent Python tasks, 8", "captured chain", "hop of a chain", "memory of a task", "bare Hydra"):
         assert words in PAGE.read_text()
