@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline import outcome
 from pipeline.composed_once import composed_once
 from pipeline.interrupts import remembered
-from pipeline.schema import Config, register_schema
+from pipeline.schema import FOR_PEOPLE, Config, register_schema
 from runtime.errors import ConfigurationError
 
 _PACKAGED = Path(__file__).resolve().parent / "conf"
@@ -57,7 +57,7 @@ def run_job(config: DictConfig) -> int:
         from pipeline.warm_workers import WARM
 
         warm = WARM
-        if values["output"] in ("text", "verbose"):
+        if values["output"] in FOR_PEOPLE:
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
     from pipeline.job import Job

@@ -48,7 +48,7 @@ def source_digests() -> dict[str, str] | None:
         place = os.path.relpath(folder, _NATIVE)
         prefix = "" if place == "." else f"{place}/"
         if not prefix:
-            folders.remove("tests")
+            folders[:] = [name for name in folders if name != "tests"]
         names += [f"{prefix}{name}" for name in files if name.endswith((".cpp", ".h")) or name == "CMakeLists.txt"]
     return {name: hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest() for name in sorted(names)}
 

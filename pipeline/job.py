@@ -27,6 +27,7 @@ from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
 from pipeline.report.timeline import timeline
 from pipeline.report.trace import Processes, chrome_trace, write_trace
+from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
 from pipeline.store import Store, default_store
@@ -76,7 +77,7 @@ class Job:
         self._lock_file = lock_file
         self._output = output
         self._json = config["output"] == "json"
-        self._out = sys.stdout if config["output"] in ("text", "verbose") else None
+        self._out = sys.stdout if config["output"] in FOR_PEOPLE else None
         self._verbose = config["output"] == "verbose"
         self._console = Console(self._out, verbose=self._verbose)
         self._described: Described | None = None

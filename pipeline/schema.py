@@ -38,6 +38,10 @@ class Output(Enum):
     json = "json"
 
 
+FOR_PEOPLE = (Output.text.name, Output.verbose.name)
+"""Outputs that are lines, as the jobs themselves print them."""
+
+
 class Lock(Enum):
     """What a run does with the lock file after the build; see pipeline.stages.lock."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.baseline.verdict import compare_sweep
 from pipeline.exit_codes import CONFIGURATION, OK
 from pipeline.report.result import result_text
+from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.page import write_page
 from pipeline.sweep.points import row_of, swept_keys, values_of
 from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table
@@ -37,8 +38,10 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     """
     output = config.output.name
     keys = swept_keys(points)
-    codes = [point.exit_code for point in points]
-    code = max(codes if not exploring or OK not in codes else [code for code in codes if code != CONFIGURATION])
+    codes = {point.exit_code for point in points}
+    if exploring and OK in codes:
+        codes.discard(CONFIGURATION)
+    code = max(codes)
     comparisons: Sequence[Comparison | None] = [None] * len(points)
     errors: list[str] = []
     compared = io.StringIO()
@@ -53,7 +56,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     write_page(folder / "sweep.html", pairs, keys)
     if output == "json":
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
-    elif output != "quiet":
+    elif output in FOR_PEOPLE:
         print()
         write_table(rows, keys, sys.stdout)
         sys.stdout.write(compared.getvalue())

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf, open_dict
 
 from pipeline import outcome
 from pipeline.exit_codes import message_of
+from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.finish import finish
 from pipeline.sweep.points import Point
 from pipeline.warm_workers import WARM
@@ -78,8 +79,8 @@ class Sweep:
         return self._loader.load_sweep_config(self._config, list(overrides))
 
     def say(self, lines: Sequence[str]) -> None:
-        """Prints lines, unless the output is JSON."""
-        if self._config.output.name in ("text", "verbose"):
+        """Prints lines, if the output is for people."""
+        if self._config.output.name in FOR_PEOPLE:
             print("\n".join(lines))
 
     def _compose(self, point: Point) -> bool:

@@ -41,11 +41,11 @@ class Tuning:
     """Of Optuna's sampler: the same measurements give the same points."""
     objective: str
     """Whose median duration to minimise: ``"run"``, or a callable, whose tasks' execution counts."""
-    together: int
+    max_batch_size: int
     """Points that a launcher gets at once."""
 
     def __post_init__(self) -> None:
-        for key in ("trials", "together"):
+        for key in ("trials", "max_batch_size"):
             if getattr(self, key) < 1:
                 raise ConfigurationError(f"hydra.sweeper.{key}={getattr(self, key)}: at least 1")
 
@@ -60,9 +60,10 @@ class Dimension:
     def __init__(self, override: Override) -> None:
         self.key = override.get_key_element()
         value = override.value()
-        self._interval = value if isinstance(value, IntervalSweep) else None
-        self._log = self._interval is not None and "log" in self._interval.tags
-        self._values = [] if self._interval else list(dict.fromkeys(override.sweep_string_iterator()))
+        self._bounds, self._log = None, False
+        if isinstance(value, IntervalSweep):
+            self._bounds, self._log = (value.start or 0, value.end or 0), "log" in value.tags
+        self._values = [] if self._bounds else list(dict.fromkeys(override.sweep_string_iterator()))
         # An order helps the sampler: what is near a fast value is probably fast.
         self._ordered = len(self._values) > 2 and all(_is_number(value) for value in self._values)
         if self._ordered:
@@ -70,8 +71,8 @@ class Dimension:
 
     def suggest(self, trial: optuna.Trial) -> str:
         """The value that a trial is to use, as an override says it."""
-        if self._interval is not None:
-            start, end = self._interval.start or 0, self._interval.end or 0
+        if self._bounds is not None:
+            start, end = self._bounds
             if isinstance(start, int) and isinstance(end, int):
                 return str(trial.suggest_int(self.key, start, end, log=self._log))
             return repr(trial.suggest_float(self.key, float(start), float(end), log=self._log))
@@ -81,8 +82,8 @@ class Dimension:
 
     def parameter(self, value: str) -> Any:
         """What Optuna calls a value; None if the space does not have it."""
-        if self._interval is not None:
-            start, end = self._interval.start or 0, self._interval.end or 0
+        if self._bounds is not None:
+            start, end = self._bounds
             inside = _is_number(value) and start <= float(value) <= end
             return type(start)(value) if inside else None
         if value not in self._values:
@@ -121,8 +122,8 @@ def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
     if default:
         study.enqueue_trial(default)
     measured: dict[tuple[str, ...], float | None] = {}
-    for begin in range(0, tuning.trials, tuning.together):
-        trials = [study.ask() for _ in range(min(tuning.together, tuning.trials - begin))]
+    for begin in range(0, tuning.trials, tuning.max_batch_size):
+        trials = [study.ask() for _ in range(min(tuning.max_batch_size, tuning.trials - begin))]
         points = [(*fixed, *(f"{d.key}={d.suggest(trial)}" for d in dimensions)) for trial in trials]
         # What has been measured is not measured again: its figure is told once more.
         new = [overrides_of for overrides_of in dict.fromkeys(points) if overrides_of not in measured]
