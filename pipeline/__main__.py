@@ -3,16 +3,19 @@
 import gc
 import sys
 
+from pipeline.interrupts import remembered
+
 
 def main() -> None:
     """Runs the application and exits with its code."""
     # Until the run itself begins (pipeline.job), which collects again: start-up makes many objects and no garbage.
     gc.disable()
     try:
-        # Here, because an interrupt may come while the libraries are still being loaded.
-        from pipeline import app
+        with remembered():
+            # Here, because an interrupt may come while the libraries are still being loaded.
+            from pipeline import app
 
-        code = app.main()
+            code = app.main()
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

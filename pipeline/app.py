@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
 from pipeline.composed_once import composed_once
-from pipeline.interrupts import remembered
+from pipeline.interrupts import remembered, restored
 from pipeline.schema import FOR_PEOPLE, Config, register_schema
 from runtime.errors import ConfigurationError
 
@@ -33,6 +33,7 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
 OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, replace=True)
 
 
+@restored()
 def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
     try:

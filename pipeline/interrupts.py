@@ -20,6 +20,9 @@ def remembered() -> Iterator[None]:
     """While the block runs, an interrupt raises KeyboardInterrupt and is noted.
 
     Leaves alone what somebody else has arranged: another handler, interrupts that are ignored, or another thread.
+
+    Raises:
+        KeyboardInterrupt: also in place of what became of one, see ``restored``.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -28,9 +31,27 @@ def remembered() -> Iterator[None]:
     _seen.clear()
     signal.signal(signal.SIGINT, _note)
     try:
-        yield
+        with restored():
+            yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # One that came through exec of a string (dataclasses do that) has left word with Python to die of SIGINT at
+        # the end, whatever exit code is given, also if it was caught since. Another exec takes that back.
+        exec("")
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Raises KeyboardInterrupt for any exception of the block that comes after an interrupt.
+
+    A module of native code that is interrupted while it loads raises ImportError, for instance.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _seen.is_set():
+            raise KeyboardInterrupt from error
+        raise
 
 
 def check() -> None:

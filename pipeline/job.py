@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from pipeline import core_build
 from pipeline.console import Console
 from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
-from pipeline.interrupts import remembered
+from pipeline.interrupts import remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.page import report_page, write_page
@@ -93,7 +93,8 @@ class Job:
         """Runs the stages and reports; the exit code. Re-raises KeyboardInterrupt after the report."""
         error: BaseException | None = None
         try:
-            self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
+            with restored():
+                self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
         except BaseException as caught:  # reported below; an interrupt goes on from there
             error = caught
         if self._exit_code is not None and (error is None or isinstance(error, KeyboardInterrupt)):

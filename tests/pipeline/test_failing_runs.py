@@ -69,10 +69,16 @@ def test_an_interrupt_ends_a_run_with_130_and_no_process(command, to):
         else:
             os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate()
-    assert process.returncode == 130
-    assert err == "error: interrupted\n"
+    assert (process.returncode, err) == (130, "error: interrupted\n")
     assert_nothing_remains(process.pid)
     assert json.loads((command.folder / "run" / "result.json").read_text())["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("how", ["inside_exec", "while_loading"])
+def test_an_interrupt_ends_with_130_wherever_it_comes(command, how):
+    program = f"workload.verify.golden=user_programs.interrupted:{how}"
+    done = command(*USER_CONFIGS, "workload=declared_sums", "+topology=node", ALLOWED, program)
+    assert (done.code, done.err) == (130, "error: interrupted\n")
 
 
 def test_a_failed_point_of_a_sweep_is_explained_and_costs_no_other(command):
