@@ -9,6 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "common/short_slice.h"
+
 namespace callring {
 
 namespace {
@@ -66,6 +68,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
         sigset_t all;
         ::sigfillset(&all);
         ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        ask_short_slice();
         self->serve();
     });
     return host;
@@ -108,6 +111,8 @@ Result<void> ChildHost::handle(Message& message) {
             return store_->install(message.header.kind, message.header.digest, payload->bytes(),
                                    static_cast<std::uint32_t>(message.header.argument));
         }
+        case Op::retain_callable:
+            return store_->retain(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
         case Op::unregister_callable:
             return store_->remove(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
         default:

@@ -34,6 +34,8 @@ public:
     // callable and installs it; on any error nothing is installed. An identity that is installed counts `count` more.
     virtual Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
                                  std::uint32_t count) = 0;
+    // Counts `count` more registrations of what is installed. Error: not_installed.
+    virtual Result<void> retain(const Digest& digest, std::uint32_t count) = 0;
     // Error: not_installed, also if it has fewer registrations.
     virtual Result<void> remove(const Digest& digest, std::uint32_t count) = 0;
 };

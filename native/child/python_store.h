@@ -38,6 +38,7 @@ public:
 
     Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
                          std::uint32_t count) override;
+    Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
     Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
 
     [[nodiscard]] const SlotTable<void>& table() const noexcept { return table_; }

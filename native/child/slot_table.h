@@ -33,15 +33,15 @@ class SlotTable {
 public:
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
 
-    // Counts `count` more registrations of an installed identity. False if it is not installed.
-    bool retain(const Digest& digest, std::uint32_t count) {
+    // Counts `count` more registrations of an installed identity. Error: not_installed.
+    Result<void> retain(const Digest& digest, std::uint32_t count) {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
         if (entry == slot_of_.end()) {
-            return false;
+            return Error{Code::not_installed, "not installed here"};
         }
         slots_[entry->second].registrations += count;
-        return true;
+        return {};
     }
 
     // Installs a prepared callable with `count` registrations. Error: slot_exhausted.

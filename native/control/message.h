@@ -20,12 +20,13 @@ enum class Op : std::uint32_t {
     start = 1,                // lane, bell, progress event as descriptors; body: StartBody of the child's kind
     map_arena = 2,            // argument: arena id; descriptor: the arena
     register_callable = 3,    // digest, kind; argument: registrations to add; descriptor: sealed payload
-    unregister_callable = 4,  // digest; argument: registrations to release
-    shutdown = 5,             // finish what was begun and exit
-    result = 6,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
-    fork_child = 7,    // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
+    retain_callable = 4,      // digest, of what is installed; argument: registrations to add
+    unregister_callable = 5,  // digest; argument: registrations to release
+    shutdown = 6,             // finish what was begun and exit
+    result = 7,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
+    fork_child = 8,    // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
                        // descriptors: the new child's control socket and, for a node child, what it is made of
-    child_exited = 8,  // fork server to parent; argument: child id; body: i32 wait status
+    child_exited = 9,  // fork server to parent; argument: child id; body: i32 wait status
 };
 
 struct MessageHeader {

@@ -17,6 +17,8 @@ struct Installation {
     std::uint32_t removing = 0;   // of those, how many it was asked to release
     std::uint32_t late = 0;       // requests without an answer within the control timeout
 
+    // Whether what is asked of the child from now on finds it installed.
+    [[nodiscard]] bool held() const noexcept { return confirmed > removing; }
     [[nodiscard]] bool uncertain() const noexcept { return late > 0; }
     [[nodiscard]] bool empty() const noexcept { return posted == 0 && confirmed == 0 && removing == 0; }
 };

@@ -81,7 +81,8 @@ void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, co
 
 void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable, std::uint32_t count,
                              std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused) {
-    child->ledger.installations[callable->spec.digest].posted += count;
+    Installation& now = child->ledger.installations[callable->spec.digest];
+    now.posted += count;
     std::size_t target = 0;
     if (operation) {
         target = operation->results.size();
@@ -118,6 +119,10 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
         release_excess(callable, operation);
         hooks_.changed();
     };
+    if (now.held()) {  // it has checked and prepared the payload: it only counts
+        child->requests->post(header_of(Op::retain_callable, *callable, count), {}, {}, deadline_ns, on_answer);
+        return;
+    }
     const std::array<int, 1> fds{callable->spec.payload->fd()};
     child->requests->post(header_of(Op::register_callable, *callable, count), {}, fds, deadline_ns, on_answer);
 }

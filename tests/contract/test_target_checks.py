@@ -18,6 +18,7 @@ from runtime.serialize import serialize
 from tests.contract.conftest import LAYOUT_VERSION
 
 OK = _core.CODES["ok"]
+UNREGISTER = 5  # Op in native/control/message.h
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def test_a_digest_that_is_not_installed_fails_its_task_with_hashid_and_child(chi
     with Worker(chips=1) as worker:
         handle = worker.register(chip["sleep_ms"])
         # The child is told to forget it behind its parent's back; its answer is one that nobody asked for.
-        header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, 4, 0, 2**63, 1, 1, 0)
+        header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, UNREGISTER, 0, 2**63, 1, 1, 0)
         digest = identity.hashid_to_digest(handle.hashid)
         for end in control_sockets():  # those of other Workers have nothing to forget
             end.send(header + digest)

@@ -35,6 +35,7 @@ struct Peer {
     Channel channel;
     std::map<Digest, std::uint32_t> table;
     std::map<Digest, bool> refuses;
+    unsigned payloads = 0;
 
     // Serves one request; false when there is none.
     bool serve() {
@@ -45,7 +46,11 @@ struct Peer {
         MessageHeader reply = (*received)->header;
         const auto count = static_cast<std::uint32_t>(reply.argument);
         Code code = Code::ok;
-        if ((*received)->op() == Op::register_callable) {
+        if ((*received)->op() == Op::retain_callable) {
+            REQUIRE(table.contains(reply.digest));  // whatever happened before: it has no payload to install
+            table[reply.digest] += count;
+        } else if ((*received)->op() == Op::register_callable) {
+            ++payloads;
             if (!table.contains(reply.digest) && refuses[reply.digest]) {
                 code = Code::prepare_failed;
             } else {
@@ -85,7 +90,7 @@ struct World {
     void start(std::size_t i) {
         auto ends = std::move(Channel::pair()).value();
         Child& child = *children[i];
-        peers[i] = {std::move(ends.second), {}, {}};
+        peers[i] = {std::move(ends.second), {}, {}, 0};
         child.key = ++keys;
         child.state = ChildState::starting;
         child.requests = std::make_unique<Requests>(std::move(ends.first), [] {});
@@ -138,6 +143,26 @@ struct World {
 };
 
 }  // namespace
+
+TEST_CASE("a child that has a callable is not sent its payload again, unless the last one is being released") {
+    World world(2);
+    world.add(1);
+    const auto callable = world.add(1)->callable;  // not confirmed yet
+    world.settle();
+    CHECK(world.peers[0].payloads == 2);
+    world.add(1);
+    world.settle();
+    CHECK(world.peers[0].payloads == 2);
+    CHECK(world.peers[0].table[name(1)] == 3);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(world.registrar.begin_unregister(callable).ok());
+    }
+    world.settle();
+    world.add(1);
+    world.settle();
+    CHECK(world.peers[0].payloads == 3);
+    CHECK(world.peers[0].table[name(1)] == 1);
+}
 
 TEST_CASE("a registration is settled when every child has answered, and counts in each of them") {
     World world(2);
