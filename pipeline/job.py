@@ -236,6 +236,7 @@ class Job:
         place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
         also = {
             "_folders": [str(folder) for folder in self._folders],
+            "_search_path": sys.path,
             "_lock_file": place,
             "_overrides": list(self._overrides),
             "_in_sweep": self._in_sweep,
@@ -323,6 +324,7 @@ def main() -> int:
     config = OmegaConf.to_container(OmegaConf.load(request), resolve=True)
     assert isinstance(config, dict)
     folders = [Path(folder) for folder in config.pop("_folders")]
+    sys.path += [place for place in config.pop("_search_path") if place not in sys.path]
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")

@@ -45,6 +45,18 @@ def test_the_other_process_reports_once_and_its_exit_code_is_the_runs(command):
     assert json.loads(out)["status"] == "ok"
 
 
+def test_the_other_process_finds_the_modules_beside_the_users_configs(command):
+    (command.folder / "mine").mkdir()
+    (command.folder / "mine" / "beside.py").write_text(
+        "def sums(tensors, sizes):\n    return {'out': tensors['left'] + tensors['right']}\n"
+    )
+    found = ("--config-dir", "mine", f"hydra.searchpath=[file://{USER_CONFIGS[1]}]", "workload=declared_sums")
+    golden = ("python_packages=[pipeline,beside,user_programs]", "workload.verify.golden=beside:sums")
+    with command.start(*found, *golden, "+topology=node", program=PROGRAM) as process:
+        _, err = process.communicate()
+    assert (err, process.returncode) == ("", 0)
+
+
 def test_a_failure_of_the_other_process_is_said_once(command):
     arguments = (*USER_CONFIGS, *SMALL, "callable@workload.callables.add=segfault")
     with command.start(*arguments, program=PROGRAM) as process:
