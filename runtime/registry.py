@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime import _core
 from runtime.errors import (
@@ -39,6 +39,7 @@ _OK = _core.CODES["ok"]
 _TIMEOUT = _core.CODES["timeout"]
 _CLOSED = _core.CODES["closed"]
 _PARTIAL = _core.CODES["partial_failure"]
+_REMOVING = _core.CODES["removal_active"]
 
 
 class Registry:
@@ -134,6 +135,10 @@ class Registry:
         fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
         if all(code in (_OK, _CLOSED) for _, code, _ in results) and self._engine.closing:
             return WorkerClosed("the Worker was closed while it registered a callable", **fields)
+        if {code for _, code, _ in results} - {_OK} == {_REMOVING}:
+            # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
+            where = ", ".join(child for child, code, _ in results if code == _REMOVING)
+            return _being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
         told = told_by(results)
         failed = "; ".join(f"{child}: {text}" for child, text in told.items() if text != "ok")
         return PartialFailureError(f"callable {serialized.label} was not registered: {failed}", **fields, results=told)
@@ -243,6 +248,12 @@ def uncertain(label: str, where: str, **fields: object) -> CleanupUncertainError
     )
 
 
+def _being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
+    return RegisterTombstoneError(
+        f"callable {label} is being removed: {why}; register it again when they have", **fields
+    )
+
+
 def _registration_error(serialized: Serialized, code: int, message: str) -> CallringError:
     """What a registration that changed nothing is refused with."""
     label = serialized.label
@@ -251,9 +262,7 @@ def _registration_error(serialized: Serialized, code: int, message: str) -> Call
         case "cleanup_uncertain":
             return uncertain(label, message, **fields)
         case "removal_active":
-            return RegisterTombstoneError(
-                f"callable {label} is being removed: {message}; register it again when they have", **fields
-            )
+            return _being_removed(label, message, fields)
         case "slot_exhausted":
             return SlotExhaustedError(
                 f"callable {label} was not registered: {message}; unregister others, or raise "

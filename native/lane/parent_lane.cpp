@@ -40,7 +40,7 @@ Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {
 }
 
 bool ParentLane::full() noexcept {
-    const std::uint32_t capacity = header().capacity;
+    const std::uint32_t capacity = frames_.capacity();  // not the header's: a child may have written over it
     return outstanding_ >= capacity || frames_.position() - settled_ >= capacity || frames_.reserve() == nullptr;
 }
 
@@ -102,7 +102,7 @@ bool ParentLane::has_completions() const noexcept {
 }
 
 std::optional<CoreSpanRecord> ParentLane::take_span(std::uint64_t sequence) noexcept {
-    if (header().span_capacity == 0) {
+    if (spans_.capacity() == 0) {
         return std::nullopt;
     }
     const auto* slot = reinterpret_cast<const CoreSpanRecord*>(spans_.front());

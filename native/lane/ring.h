@@ -47,6 +47,7 @@ public:
 
     // The sequence number of the slot that reserve() returns.
     [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
         return slots_ + ((sequence % capacity_) * slot_bytes_);
     }
@@ -90,6 +91,7 @@ public:
     void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
 
     [[nodiscard]] std::uint64_t position() const noexcept { return head_; }
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
 private:
     BasicRingIndices<Atomics>* indices_ = nullptr;

@@ -438,12 +438,16 @@ def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_p
         time.sleep(0.3)
         return 1
 
-    slow = worker.register(slow)
+    function, slow = slow, worker.register(slow)
     handle = worker.register(lambda o: [t.result() for t in [o.submit_sub(slow) for _ in range(3)]])
     run = worker.submit(lambda o: o.submit_next_level(handle, worker=0))
     assert wait_until(lambda: Path(begun).exists())
     worker.unregister(slow)
+    with pytest.raises(RegisterTombstoneError, match=r"tasks in node 0 .* have not ended"):
+        worker.register(function)
     assert run.result().result() == [1, 1, 1]
+    again = worker.register(function)
+    assert worker.run(lambda o: o.submit_sub(again)).result() == 1
 
 
 # ---- life -----------------------------------------------------------------------------------------------------------

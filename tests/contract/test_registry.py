@@ -181,13 +181,13 @@ def test_registration_works_while_every_child_is_busy(worker, chip):
         while not args[0][0]:
             time.sleep(0.01)
 
-    wait, sleep = worker.register(wait_for), worker.register(chip["sleep_ms"])
-    gate = worker.zeros(1, "uint8")
+    wait, hold = worker.register(wait_for), worker.register(chip["hold"])
+    gate = worker.zeros(1, "float64")
 
     def orchestrate(o):
         for i in range(2):
             o.submit_sub(wait, TaskArgs((gate, Tag.NO_DEP)))
-            o.submit_next_level(sleep, TaskArgs(scalars=[1000]), worker=i)
+            o.submit_next_level(hold, TaskArgs((gate, Tag.NO_DEP)), worker=i)
 
     run = worker.submit(orchestrate)
     handles = [worker.register(chip["add"]), worker.register(one)]
