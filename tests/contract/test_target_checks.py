@@ -187,6 +187,7 @@ def control_sockets():
 def test_a_digest_that_is_not_installed_fails_its_task_with_hashid_and_child(chip):
     with Worker(chips=1) as worker:
         handle = worker.register(chip["sleep_ms"])
+        worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[0]), worker=0))  # it was resolved before
         # The child is told to forget it behind its parent's back; its answer is one that nobody asked for.
         header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, UNREGISTER, 0, 2**63, 1, 1, 0)
         digest = identity.hashid_to_digest(handle.hashid)
