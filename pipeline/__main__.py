@@ -1,6 +1,7 @@
 """``python -m pipeline`` and the console script ``callring``."""
 
 import gc
+import os
 import sys
 
 from pipeline.interrupts import remembered
@@ -10,6 +11,9 @@ def main() -> None:
     """Runs the application and exits with its code."""
     # Until the run itself begins (pipeline.job), which collects again: start-up makes many objects and no garbage.
     gc.disable()
+    # NumPy's threads of OpenBLAS, as soon as they are made, spin for a tenth of a second before they sleep, on the
+    # cores that the children start on. 2**4 cycles is the least that it takes.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
         with remembered():
             # Here, because an interrupt may come while the libraries are still being loaded.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pipeline.lock.differences import Difference
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from runtime import CallableHandle, ChipCallable, RunHandle, Worker
 
 
-@dataclass(frozen=True, slots=True)
-class KernelSpec:
+class KernelSpec(NamedTuple):
     """One kernel, resolved and validated."""
 
     name: str
@@ -29,8 +27,7 @@ class KernelSpec:
     core_kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChipSpec:
+class ChipSpec(NamedTuple):
     """A declared chip callable, resolved and validated."""
 
     name: str
@@ -44,8 +41,7 @@ class ChipSpec:
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PythonSpec:
+class PythonSpec(NamedTuple):
     """A declared Python callable, resolved and validated."""
 
     name: str
@@ -53,8 +49,7 @@ class PythonSpec:
     pickle_by_value: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """The whole configuration, understood: everything that follows needs no other input."""
 
     workload_name: str
@@ -95,16 +90,14 @@ class Described:
         return self.tree.sub_workers
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(NamedTuple):
     """The binaries of a run."""
 
     described: Described
     chip_callables: Mapping[str, ChipCallable]
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(NamedTuple):
     """A build whose callables were written to the lock file or compared with it."""
 
     built: Built
@@ -117,24 +110,21 @@ class Locked:
     differences: tuple[Difference, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A Worker that is ready."""
 
     built: Built
     worker: Worker
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """A Worker that knows every callable of the workload."""
 
     started: Started
     handles: Mapping[str, CallableHandle]
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(NamedTuple):
     """A run that has ended without an error."""
 
     registered: Registered
@@ -143,8 +133,7 @@ class Executed:
     """How long each measured run took, from its first submit to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A run whose outcome was compared with what was expected."""
 
     executed: Executed
