@@ -123,6 +123,12 @@ private:
     void feed_subs();
     void balance_subs();
     [[nodiscard]] Child* soonest_sub(const Digest& digest);
+    // Tells a child of new frames: at once, or when the burst that is under way ends.
+    void wake(Child& child);
+    // From here to end_burst() children are not woken: the first frame of many would wake each of them to find only
+    // that one, and on few cores they would take turns with the thread that makes the others.
+    void begin_burst() noexcept { in_burst_ = true; }
+    void end_burst();
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
     }
@@ -161,6 +167,8 @@ private:
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
     std::vector<TaskPtr> poisoned_;  // work list of end()
+    std::vector<Child*> to_wake_;    // when the burst ends
+    bool in_burst_ = false;
     std::uint64_t balance_at_ns_ = 0;
     std::uint64_t pending_ = 0;
     std::uint64_t blocked_ = 0;  // wait for predecessors

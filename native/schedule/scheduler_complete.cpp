@@ -22,6 +22,7 @@ std::size_t Scheduler::drain() {
         if (child->state != ChildState::ready) {
             continue;
         }
+        begin_burst();
         if (child->lane->has_completions()) {
             const std::size_t taken = drain_child(*child);
             if (taken == 0) {
@@ -31,12 +32,15 @@ std::size_t Scheduler::drain() {
             subs_moved = subs_moved || child->kind == ChildKind::sub;
         }
         feed(*child);
+        end_burst();
     }
     if (subs_moved || !sub_queue_.empty()) {
+        begin_burst();
         feed_subs();
         if (sub_queue_.empty() || group_waits_for_subs()) {
             balance_subs();
         }
+        end_burst();
     }
     return ended;
 }

@@ -78,7 +78,7 @@ bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vec
     if (all_in_lane && child.backlog.empty() && !child.lane->full()) {
         task->pinned = true;
         push(child, task, predecessors);
-        child.lane->wake();
+        wake(child);
         return true;
     }
     if (task->placement == kAnyChild) {
@@ -151,6 +151,23 @@ void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPt
     }
 }
 
+void Scheduler::wake(Child& child) {
+    if (!in_burst_) {
+        child.lane->wake();
+    } else if (!std::exchange(child.to_be_woken, true)) {
+        to_wake_.push_back(&child);
+    }
+}
+
+void Scheduler::end_burst() {
+    in_burst_ = false;
+    for (Child* child : to_wake_) {
+        child->to_be_woken = false;
+        child->lane->wake();
+    }
+    to_wake_.clear();
+}
+
 void Scheduler::feed(Child& child) {
     bool pushed = false;
     while (child.takes_work() && !child.backlog.empty() && !child.lane->full() &&
@@ -173,7 +190,7 @@ void Scheduler::feed(Child& child) {
         pushed = true;
     }
     if (pushed) {
-        child.lane->wake();
+        wake(child);
     }
 }
 
@@ -219,7 +236,7 @@ void Scheduler::feed_subs() {
         sub_queue_.pop_front();
         --queued_;
         push(*child, task, {});
-        child->lane->wake();
+        wake(*child);
     }
 }
 
@@ -255,7 +272,7 @@ void Scheduler::balance_subs() {
             push(*idle, task, {});
         }
         if (!moved.empty()) {
-            idle->lane->wake();
+            wake(*idle);
         }
     }
 }

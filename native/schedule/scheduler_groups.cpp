@@ -102,7 +102,7 @@ void Scheduler::begin_members(const TaskPtr& group) {
         push(child_of(*member), member, {});
     }
     for (const TaskPtr& member : group->members) {
-        child_of(*member).lane->wake();
+        wake(child_of(*member));
     }
 }
 

@@ -42,6 +42,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             begin_trace(*member);
         }
     }
+    begin_burst();
     std::vector<TaskPtr> predecessors;
     for (NodeId id = 0; id < graph.size(); ++id) {
         const TaskPtr task = launched_task(*run, id);
@@ -62,6 +63,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             --blocked_;
         }
     }
+    end_burst();
     return {};
 }
 
