@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runtime.children import ChildInfo
     from runtime.chip_callable import ChipCallable, CoreCallable
+    from runtime.chip_model import ChipModel, TaskCost
     from runtime.chip_worker import ChipWorker
     from runtime.executor import Executor
     from runtime.graph import Graph, GraphTask
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from runtime.tensor import TaskArgs, Tensor, TensorArgs
     from runtime.topology import Topology
     from runtime.trace import CoreSpan, TaskSpan, Trace
+    from runtime.virtual_time import VirtualSpan, VirtualTime
     from runtime.worker import Worker
 
 __version__ = "0.1.0"
@@ -42,6 +44,7 @@ _MODULE_OF = {
     "CallableKind": "identity",
     "ChildInfo": "children",
     "ChipCallable": "chip_callable",
+    "ChipModel": "chip_model",
     "ChipWorker": "chip_worker",
     "CoreCallable": "chip_callable",
     "CoreSpan": "trace",
@@ -57,11 +60,14 @@ _MODULE_OF = {
     "TargetNamespace": "identity",
     "Task": "run_handle",
     "TaskArgs": "tensor",
+    "TaskCost": "chip_model",
     "TaskSpan": "trace",
     "Tensor": "tensor",
     "TensorArgs": "tensor",
     "Topology": "topology",
     "Trace": "trace",
+    "VirtualSpan": "virtual_time",
+    "VirtualTime": "virtual_time",
     "Worker": "worker",
     "WorkerOptions": "options",
     "WorkerStats": "stats",
@@ -76,6 +82,7 @@ __all__ = [
     "CallableKind",
     "ChildInfo",
     "ChipCallable",
+    "ChipModel",
     "ChipWorker",
     "CoreCallable",
     "CoreSpan",
@@ -91,11 +98,14 @@ __all__ = [
     "TargetNamespace",
     "Task",
     "TaskArgs",
+    "TaskCost",
     "TaskSpan",
     "Tensor",
     "TensorArgs",
     "Topology",
     "Trace",
+    "VirtualSpan",
+    "VirtualTime",
     "Worker",
     "WorkerOptions",
     "WorkerStats",

@@ -11,7 +11,7 @@ import runtime.run_handle
 import runtime.scalar
 import runtime.tensor
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -155,6 +155,9 @@ class CallableRef:
     @property
     def label(self) -> str:
         ...
+    @property
+    def on_chips(self) -> bool:
+        ...
 class CallConfig:
     """
     What one call may choose, as the engine takes it.
@@ -293,6 +296,33 @@ class CapturedGraph:
         ...
     def seal(self) -> None:
         ...
+    @property
+    def callables(self) -> list[CallableRef]:
+        ...
+    @property
+    def edge_count(self) -> int:
+        ...
+    @property
+    def has_deadlines(self) -> bool:
+        ...
+class ModelledGraph:
+    """
+    What the tasks of a graph demand of modelled chips.
+    """
+    @typing.overload
+    def __init__(self) -> None:
+        ...
+    @typing.overload
+    def __init__(self, graph: CapturedGraph) -> None:
+        ...
+    def __len__(self) -> int:
+        ...
+    def add(self, members: collections.abc.Sequence[tuple[int, int, TaskArgs, int]], after: collections.abc.Sequence[int]) -> None:
+        ...
+    def virtual_time(self, chips: collections.abc.Sequence[tuple[int, typing.SupportsFloat | typing.SupportsIndex, int]], sub_workers: int, dispatch_ns: int, costs: collections.abc.Sequence[tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]]) -> tuple[typing.Any, ...]:
+        """
+        Makespan, critical path and one by one in ns; a row a frame: task, callable, child, begin, end.
+        """
     @property
     def edge_count(self) -> int:
         ...
@@ -435,7 +465,7 @@ def wrap_envelope(payload: bytes) -> bytes:
     ...
 CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'cleanup_uncertain': 22, 'removal_active': 23, 'partial_failure': 24, 'task_timeout': 25, 'too_many_runs': 26}
 CONTROL_FD: int = 3
-OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 5, 'fork_child': 7, 'child_exited': 8}
+OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'child_exited': 9}
 build_type: str
 sanitizer: str
 source_digest: str

@@ -51,7 +51,7 @@ class Recorder(Orchestrator):
     def finish(self) -> Graph:
         """The graph; nothing is recorded from now on."""
         self._graph.seal()
-        return Graph(self._graph, tuple(self._parameters))
+        return Graph(self._graph, tuple(self._parameters), self._worker.topology)
 
     # ---- private ---------------------------------------------------------------------------------------------------
 

@@ -359,6 +359,8 @@ class Worker:
     def capture(self, target: Callable[..., Any], args: Any = None, config: CallConfig | None = None) -> Graph:
         """Records what an orchestration function submits, with its dependencies, and runs nothing.
 
+        A Worker that is not started captures, too: what chips would take can be studied without a process for each.
+
         Args:
             target: as for run, called with a Recorder; ``recorder.scalar(name, value)`` makes a scalar that launches
                 may replace. Handles stay registered by whoever holds them.
@@ -366,7 +368,7 @@ class Worker:
         Raises:
             What the orchestration function raises. TypeError: not an orchestration function.
         """
-        self._require_ready("capture")
+        self._require_open("capture")
         recorder = Recorder(self)
         self._orchestration(target)(recorder, args, config)
         return recorder.finish()

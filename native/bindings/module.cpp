@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, module) {
     register_chip(module);
     register_engine(module);
     register_launch(module);
+    register_model(module);
     register_submit(module);
     register_fork_server(module);
     register_node(module);

@@ -200,7 +200,9 @@ void register_callable_class(py::module_& module) {
         .def_property_readonly("digest", [](const Callable& callable) { return to_bytes(callable.spec.digest); })
         .def_property_readonly("descriptor",
                                [](const Callable& callable) { return to_bytes(callable.spec.descriptor); })
-        .def_property_readonly("label", [](const Callable& callable) { return callable.spec.label; });
+        .def_property_readonly("label", [](const Callable& callable) { return callable.spec.label; })
+        .def_property_readonly("on_chips",
+                               [](const Callable& callable) { return callable.spec.runs_on == ChildKind::chip; });
 }
 
 void register_run_and_task(py::module_& module) {

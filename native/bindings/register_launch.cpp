@@ -45,6 +45,24 @@ RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine,
     }());
 }
 
+// Those that it names, each once.
+std::vector<CallablePtr> callables_of(const CapturedGraph& graph) {
+    std::vector<CallablePtr> callables;
+    for (const auto& [callable, uses] : graph.callables()) {
+        callables.push_back(callable);
+    }
+    return callables;
+}
+
+bool has_deadlines(const CapturedGraph& graph) {
+    for (NodeId id = 0; id < graph.size(); ++id) {
+        if (graph.node(id).config.deadline_ns != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 void register_launch(py::module_& module) {
@@ -58,6 +76,8 @@ void register_launch(py::module_& module) {
         .def("seal", &CapturedGraph::seal)
         .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a)
         .def_property_readonly("edge_count", &CapturedGraph::edge_count)
+        .def_property_readonly("callables", &callables_of)
+        .def_property_readonly("has_deadlines", &has_deadlines)
         .def("__len__", &CapturedGraph::size);
 }
 
