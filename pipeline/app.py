@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline import outcome
 from pipeline.composed_once import composed_once
 from pipeline.interrupts import remembered, restored
-from pipeline.schema import FOR_PEOPLE, Config, register_schema
+from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from runtime.errors import ConfigurationError
 
 _PACKAGED = Path(__file__).resolve().parent / "conf"
@@ -175,7 +175,7 @@ def explain_error(error: Exception) -> str:
     """What is wrong with the command line or the configs, and what to write instead, for what Hydra raised."""
     from pipeline.messages import explain
 
-    keys = _dotted_keys(OmegaConf.structured(Config))
+    keys = _dotted_keys(OmegaConf.structured(Config(chip_model=ChipModelConfig())))
     return explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)
 
 

@@ -27,6 +27,7 @@ from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
 from pipeline.report.timeline import timeline
 from pipeline.report.trace import Processes, chrome_trace, write_trace
+from pipeline.report.virtual import VirtualRecord, virtual_trace
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
@@ -37,7 +38,7 @@ from runtime.children import ChildInfo
 from runtime.errors import StartError
 from runtime.trace import Trace
 
-_STAGES = ("describe", "build", "load", "start", "register", "execute", "verify", "report")
+_STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
 _HANDED_OVER = "CALLRING_HANDED_OVER"
 """The key of the core for which a job was handed over: it is handed over once."""
 _PR_SET_PDEATHSIG = 1
@@ -87,6 +88,7 @@ class Job:
         self._trace = Trace()
         self._run_seconds: tuple[float, ...] = ()
         self._verification: Verification | None = None
+        self._virtual: VirtualRecord | None = None
         self._exit_code: int | None = None
 
     def run(self) -> int:
@@ -163,6 +165,11 @@ class Job:
         with self._console.stage("load"):
             # find_core compared the sources' digest and the build type of what this process has loaded.
             self._console.action("loaded", f"core ({described.build})", hashed=core.key)
+        if described.modelled is not None and last >= _STAGES.index("model"):
+            from pipeline.stages.model import model
+
+            with self._console.stage("model"):
+                self._virtual = model(described, self._console)
         if last >= _STAGES.index("start"):
             self._serve(built, last)
 
@@ -285,6 +292,7 @@ class Job:
             warm_up=described.warm_up if described else 0,
             run_seconds=self._run_seconds,
             verification=self._verification,
+            virtual=self._virtual,
             error=error,
         )
         document = result_document(record)
@@ -306,6 +314,8 @@ class Job:
         if self._trace.tasks:
             trace = chrome_trace(self._trace, Processes(os.getpid(), self._children), record.names, kernels)
             write_trace(self._output / "trace.json.gz", trace)
+        if self._virtual is not None:
+            write_trace(self._output / "virtual_trace.json.gz", virtual_trace(self._virtual))
         self._console.write_log(self._output / "run.log")
         write_result(self._output / "result.json", document)
         if self._verbose:

@@ -11,7 +11,8 @@ from typing import Any
 from pipeline.schema import ChipCallableConfig, PythonCallableConfig
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
-_GROUPS_WITHOUT_DEFAULT = ("topology",)
+_GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
+"""With an option of each."""
 _ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.sizes", "workload.verify")
 """What any workload may have, also one that leaves it out."""
 _MANY = 8
@@ -144,7 +145,7 @@ def _not_in_defaults(text: str, folders: Sequence[Path]) -> str | None:
     if group in _GROUPS_WITHOUT_DEFAULT:
         return (
             f"{group}: it has no default, so it is added, not replaced: "
-            f"write +{group}=... (for instance +{group}=chip8)"
+            f"write +{group}=... (for instance +{group}={_GROUPS_WITHOUT_DEFAULT[group]})"
         )
     name, at, package = group.partition("@")
     if at and name in groups(folders):

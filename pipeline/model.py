@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pipeline.chip_model import Modelled
     from pipeline.lock.differences import Difference
     from pipeline.lock.document import LockedCallable
     from pipeline.lock.file import LockFile
@@ -75,6 +76,8 @@ class Described(NamedTuple):
     kernel_flags: tuple[str, ...]
     store: Path
     worker_options: Mapping[str, Any]
+    modelled: Modelled | None
+    """What is computed in virtual time; None without a chip model."""
     lock: str
     """``"off"``, ``"write"`` or ``"check"``."""
     lock_file: LockFile

@@ -22,6 +22,7 @@ class Stage(Enum):
     describe = "describe"
     build = "build"
     load = "load"
+    model = "model"
     start = "start"
     register = "register"
     execute = "execute"
@@ -60,6 +61,34 @@ class TopologyConfig:
     sub_workers: int = 0
     children: list[Any] = field(default_factory=list)
     """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
+
+
+@dataclass
+class TaskCostConfig:
+    """What the tasks of one callable cost in virtual time: an entry of ``chip_model.costs``; see runtime.TaskCost."""
+
+    core_ns: float = 0.0
+    """Nanoseconds of one core for each task; its blocks share them."""
+    core_ns_per_byte: float = 0.0
+    """Nanoseconds of one core for each byte that the task moves, in addition."""
+
+
+@dataclass
+class ChipModelConfig:
+    """What chips are taken for in virtual time, which is computed, never measured; see runtime.ChipModel."""
+
+    name: str = ""
+    latency_ns: int = 0
+    """Nanoseconds from when the parent hands a task over until its chip has it."""
+    bandwidth: float = 0.0
+    """Bytes that a chip moves in a second; must be more than 0."""
+    cores: int = 1
+    """Of each chip; the blocks of a task spread over them."""
+    dispatch_ns: int = 0
+    """Nanoseconds for which the parent is busy with handing over one task."""
+    costs: dict[str, Any] = field(default_factory=dict)
+    """By the name of the callable in the workload. A chip callable without one costs the bytes that it moves; a Python
+    callable that runs must have one."""
 
 
 @dataclass
@@ -125,6 +154,8 @@ class Config:
     compare_threshold: float = 1.1
     """How many times as long as before a run may surely take; beyond it the exit code is 6."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
+    chip_model: ChipModelConfig | None = None
+    """Chosen with ``+chip_model=<option>``: what the same graph would take on chips like that, in virtual time."""
     target: TargetConfig = field(default_factory=TargetConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
     store: StoreConfig = field(default_factory=StoreConfig)

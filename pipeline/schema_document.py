@@ -10,12 +10,21 @@ import types
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pipeline.schema import ChipCallableConfig, Config, KernelConfig, PythonCallableConfig, TopologyConfig
+from pipeline.schema import (
+    ChipCallableConfig,
+    ChipModelConfig,
+    Config,
+    KernelConfig,
+    PythonCallableConfig,
+    TaskCostConfig,
+    TopologyConfig,
+)
 from pipeline.workload_schema import task_schema, workload_schema
 
 _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _FILES = {
     "callable": (ChipCallableConfig, PythonCallableConfig),
+    "chip_model": (ChipModelConfig,),
     "topology": (TopologyConfig,),
 }
 """Files of conf/ that have a schema of their own, under ``$defs``."""
@@ -29,6 +38,8 @@ def schema_text() -> str:
         ("a chip callable: one file of callable/", ChipCallableConfig),
         ("a kernel of a chip callable", KernelConfig),
         ("a Python callable: one file of callable/", PythonCallableConfig),
+        ("a chip model: one file of chip_model/", ChipModelConfig),
+        ("what a callable costs in it", TaskCostConfig),
     ):
         said += ["", f"# Keys of {title}", "", *(f"# {line}" for line in _yaml(kind, ""))]
     return "\n".join(said) + "\n"
@@ -43,6 +54,8 @@ def json_schema() -> dict[str, Any]:
     }
     definitions["topology"]["properties"]["count"] = {"type": "integer", "minimum": 1, "default": 1}
     definitions["topology"]["properties"]["children"]["items"] = {"$ref": "#/$defs/topology"}
+    definitions["chip_model"]["properties"]["costs"]["additionalProperties"] = _object(TaskCostConfig)
+    document["properties"]["chip_model"]["anyOf"][0] = {"$ref": "#/$defs/chip_model"}
     definitions |= {"workload": workload_schema(), "task": task_schema()}
     document["properties"]["workload"] = {"$ref": "#/$defs/workload"}
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callring"}
@@ -133,6 +146,8 @@ def _type(hint: Any) -> dict[str, Any]:
         return _object(hint)
     if get_origin(hint) is list:
         return {"type": "array", "items": _type(get_args(hint)[0])}
+    if get_origin(hint) is dict:
+        return {"type": "object"}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_type(member) for member in get_args(hint)]}
     return {"type": "null"} if hint is type(None) else {}

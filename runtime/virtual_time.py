@@ -63,7 +63,10 @@ class VirtualTime:
 
     @property
     def critical_path_ns(self) -> int:
-        """The longest chain of dependencies, hand-overs included: no number of chips would be faster."""
+        """The longest chain of dependencies, hand-overs included: never more than the makespan.
+
+        What it would take if no task waited for the parent, nor for a chip that another has.
+        """
         return self._critical_path
 
     @property

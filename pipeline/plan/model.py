@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,5 @@ class Plan:
     builds: tuple[PlannedBuild, ...]
     processes: PlannedProcess
     graph: PlannedGraph
+    virtual: dict[str, Any] | None = None
+    """As in result.json, of a run with a chip model."""

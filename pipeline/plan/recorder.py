@@ -6,6 +6,7 @@ What follows what is the engine's own rule (native/graph), applied to tensors in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.plan.model import PlannedGraph, PlannedTask
@@ -17,12 +18,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pipeline.workloads.base import Workload
+    from runtime import CallConfig
 
 _ARENA = 64 << 20
 _LIMIT = 1 << 40
+_ANY_SUB_WORKER = -1
 
 
-def record(workload: Workload[Any], callables: Iterable[str]) -> PlannedGraph:
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The graph of one run."""
+
+    planned: PlannedGraph
+    demands: _core.ModelledGraph
+    """What its tasks would demand of modelled chips."""
+    callables: tuple[str, ...]
+    """Those that it calls, by their numbers in ``demands``."""
+
+
+def record(workload: Workload[Any], callables: Iterable[str]) -> Recording:
     """The graph of one run.
 
     Args:
@@ -40,7 +54,7 @@ def record(workload: Workload[Any], callables: Iterable[str]) -> PlannedGraph:
         workload.orchestrate(recorder, _Names(callables))  # type: ignore[arg-type]
     except _NeedsResult:
         complete = False
-    return PlannedGraph(tuple(recorder.tasks), complete)
+    return Recording(PlannedGraph(tuple(recorder.tasks), complete), recorder.demands, tuple(recorder.callables))
 
 
 class _NeedsResult(Exception):  # noqa: N818 - no error: it ends the recording
@@ -96,23 +110,30 @@ class _Recorder:
 
     def __init__(self, memory: _Memory) -> None:
         self.tasks: list[PlannedTask] = []
+        self.demands = _core.ModelledGraph()
+        self.callables: dict[str, int] = {}
         self._memory = memory
         self._dependencies = _core.Dependencies()
 
     def submit_next_level(
         self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, worker: int, after: Iterable[_Task] = ()
     ) -> _Task:
-        return self._note(handle, f"chip {worker}", args, after)
+        return self._note(handle, worker, args, config, after)
 
     def submit_sub(
         self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, after: Iterable[_Task] = ()
     ) -> _Task:
-        return self._note(handle, "sub-workers", args, after)
+        return self._note(handle, _ANY_SUB_WORKER, args, config, after)
 
-    def _note(self, name: str, where: str, args: TaskArgs | None, after: Iterable[_Task]) -> _Task:
-        native = native_args(args, self._memory.pool)
-        inferred = self._dependencies.follow(native if native is not None else _core.TaskArgs())
+    def _note(
+        self, name: str, worker: int, args: TaskArgs | None, config: CallConfig | None, after: Iterable[_Task]
+    ) -> _Task:
+        native = native_args(args, self._memory.pool) or _core.TaskArgs()
+        inferred = self._dependencies.follow(native)
         earlier = sorted({*inferred, *(task.number for task in after)})
+        number = self.callables.setdefault(name, len(self.callables))
+        self.demands.add([(worker, number, native, config.block_count if config else 0)], earlier)
+        where = "sub-workers" if worker == _ANY_SUB_WORKER else f"chip {worker}"
         self.tasks.append(PlannedTask(name, where, tuple(earlier)))
         return _Task(len(self.tasks) - 1)
 

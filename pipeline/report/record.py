@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
 from runtime.trace import Trace
+
+if TYPE_CHECKING:
+    from pipeline.report.virtual import VirtualRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class RunRecord:
     """Durations of the measured runs, which follow the ``warm_up`` ones."""
     verification: Verification | None = None
     """None if the run did not get there."""
+    virtual: VirtualRecord | None = None
+    """What was computed on modelled chips; None without a chip model, or if the run did not get there."""
     error: str | None = None
     """What went wrong, in the words that the user saw; None if nothing did."""
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.report.files import write_atomically
 from pipeline.report.statistics import measurements, task_statistics
+from pipeline.report.virtual import virtual_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,8 @@ STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost",
 def result_document(record: RunRecord) -> dict[str, Any]:
     """The content of result.json for a run, in the order in which a person would read it.
 
-    Durations are seconds. ``measurements`` and ``tasks`` are described in statistics.py, ``provenance`` in provenance.
+    Durations are seconds; those of ``virtual`` (virtual.py) are nanoseconds that nobody measured. ``measurements`` and
+    ``tasks`` are described in statistics.py, ``provenance`` in provenance.
     """
     verification = record.verification
     return {
@@ -51,6 +53,7 @@ def result_document(record: RunRecord) -> dict[str, Any]:
         "stages": [_stage(stage) for stage in record.stages],
         "measurements": measurements(record.run_seconds, record.warm_up, record.trace.tasks, record.names),
         "tasks": task_statistics(record.trace.tasks, record.names),
+        "virtual": None if record.virtual is None else virtual_document(record.virtual),
         "provenance": dict(record.provenance),
         "overrides": list(record.overrides),
         "configuration": dict(record.configuration),

@@ -50,6 +50,15 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
     made = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
+    modelled = None
+    if config["chip_model"] is not None:
+        from pipeline.chip_model import parse_chip_model
+
+        twin = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
+        names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
+        modelled = parse_chip_model(config["chip_model"], twin, names)
+    elif config["stage"] == "model":
+        raise ConfigurationError("chip_model: stage=model needs one; choose one, for instance +chip_model=example")
     repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
     _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
     _require_comparable(config)
@@ -73,6 +82,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
         kernel_flags=flags,
         store=_store(config["store"]["path"]),
         worker_options=dict(config["worker"]),
+        modelled=modelled,
         lock=config["lock"],
         lock_file=lock_file,
     )

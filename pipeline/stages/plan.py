@@ -45,6 +45,13 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
     builds = [_core(described, core), *(_chip(described, builder, cached, spec) for spec in described.chip_callables)]
     builds += [_python(spec.name, spec.target, spec.pickle_by_value) for spec in described.python_callables]
     names = [build.name for build in builds if build.kind != "core"]
+    recording = record(described.workload, names)
+    virtual = None
+    if described.modelled is not None:
+        from pipeline.report.virtual import virtual_document, virtual_words
+        from pipeline.stages.model import virtual_record
+
+        virtual = virtual_record(described, described.modelled, recording)
     made = Plan(
         described.workload_name,
         described.topology,
@@ -53,7 +60,8 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
         described.warm_up + described.repeat,
         tuple(builds),
         _processes(described.tree),
-        record(described.workload, names),
+        recording.planned,
+        virtual_document(virtual) if virtual else None,
     )
     for build in builds:
         console.action(build.state, build.name, hashed=build.hashid)
@@ -63,6 +71,8 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
         plan_lock(described, cached, builder, console)
     for line in plan_lines(made):
         console.line(line)
+    if virtual:
+        console.line(f"{'would take':<12}{virtual_words(virtual)}")
     if picture:
         Path(picture).write_text(graph_svg(made))
         console.action("drawn", picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.report.summary import duration
@@ -17,26 +18,62 @@ _MOST_CURVES = 8
 """As many as a reader can tell apart; beyond it the fastest are named and the others are background."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """What a chart shows of each point."""
+
+    of: Callable[[Point], tuple[float, float, float]]
+    """Quartiles, in seconds."""
+    runs: Callable[[Point], int]
+    """How many they are of."""
+    name: str
+    axis: str
+    speed_up: str
+
+
+_MEASURED = _Figure(
+    lambda point: point.quartiles,
+    lambda point: len(point.result["measurements"]["run_seconds"]),
+    "Time",
+    "time of a run",
+    "Speed-up",
+)
+_VIRTUAL = _Figure(
+    lambda point: ((point.virtual_ns or 0) / 1e9,) * 3,
+    lambda point: 1,
+    "Virtual time (modelled chips)",
+    "virtual time",
+    "Virtual speed-up (modelled chips)",
+)
+
+
 def charts_of(points: Sequence[Point], keys: Sequence[str]) -> list[Chart]:
-    """The charts of a sweep; none for parameters with fewer than two values that were measured.
+    """The charts of a sweep; none for parameters with fewer than two values that gave a figure.
+
+    What was measured and what was computed never share a chart.
 
     Args:
         points: with their results read.
         keys: the swept keys.
     """
     measured = [point for point in points if point.measured]
+    virtual = [point for point in points if point.virtual_ns]
+    return [*_charts(measured, keys, _MEASURED), *_charts(virtual, keys, _VIRTUAL)]
+
+
+def _charts(measured: Sequence[Point], keys: Sequence[str], figure: _Figure) -> list[Chart]:
     charts = []
     for key in keys:
         values = {point.values.get(key) for point in measured}
         if len(values) < 2:
             continue
         x, places = _parameter(key, measured)
-        curves = _curves(measured, key, [other for other in keys if other != key], places)
+        curves = _curves(measured, key, [other for other in keys if other != key], places, figure)
         seconds = [value for curve in curves for mark in curve.marks for value in (mark.low, mark.y, mark.high)]
-        y = figure_axis("time of a run", seconds, _time)
-        charts.append(Chart(f"Time over {key}", x, y, curves))
+        y = figure_axis(figure.axis, seconds, _time)
+        charts.append(Chart(f"{figure.name} over {key}", x, y, curves))
         if _by_chips(key, measured):
-            charts.append(_speed_up(f"Speed-up over {key}", x, curves))
+            charts.append(_speed_up(f"{figure.speed_up} over {key}", x, curves))
     return charts
 
 
@@ -68,12 +105,14 @@ def _parameter(key: str, points: Sequence[Point]) -> tuple[Axis, Callable[[Point
     return axis, lambda point: numbers[point.values.get(key, "")]
 
 
-def _curves(points: Sequence[Point], key: str, others: Sequence[str], place: Callable[[Point], float]) -> list[Curve]:
+def _curves(
+    points: Sequence[Point], key: str, others: Sequence[str], place: Callable[[Point], float], figure: _Figure
+) -> list[Curve]:
     """A curve for each combination of the other parameters."""
     by_others: dict[tuple[str, ...], list[Point]] = {}
     for point in points:
         by_others.setdefault(tuple(point.values.get(other, "") for other in others), []).append(point)
-    fastest = sorted(by_others, key=lambda combination: min(p.quartiles[1] for p in by_others[combination]))
+    fastest = sorted(by_others, key=lambda combination: min(figure.of(p)[1] for p in by_others[combination]))
     loud = set(fastest[:_MOST_CURVES])
     colours = itertools.count()
     curves = []
@@ -82,14 +121,14 @@ def _curves(points: Sequence[Point], key: str, others: Sequence[str], place: Cal
             f"{other.rpartition('.')[2]} {value}" for other, value in zip(others, combination, strict=True)
         )
         quiet = combination not in loud
-        marks = sorted((_mark(point, place(point), key, name) for point in members), key=lambda mark: mark.x)
+        marks = sorted((_mark(point, place(point), key, name, figure) for point in members), key=lambda mark: mark.x)
         curves.append(Curve(name, marks, 0 if quiet else next(colours), quiet))
     return curves
 
 
-def _mark(point: Point, x: float, key: str, name: str) -> Mark:
-    low, middle, high = point.quartiles
-    runs = len(point.result["measurements"]["run_seconds"])
+def _mark(point: Point, x: float, key: str, name: str, figure: _Figure) -> Mark:
+    low, middle, high = figure.of(point)
+    runs = figure.runs(point)
     words = f"{key}={point.values.get(key, '')}{f', {name}' if name else ''}: {duration(middle)}"
     if runs > 1:
         words += f", half of {runs} runs {duration(low)} to {duration(high)}"

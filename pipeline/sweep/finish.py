@@ -12,7 +12,7 @@ from pipeline.report.result import result_text
 from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.page import write_page
 from pipeline.sweep.points import row_of, swept_keys, values_of
-from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table
+from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table, write_virtual_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     elif output in FOR_PEOPLE:
         print()
         write_table(rows, keys, sys.stdout)
+        write_virtual_table(rows, keys, sys.stdout)
         sys.stdout.write(compared.getvalue())
         print(f"{'sweep':<12}{len(points)} points: {folder / 'sweep.html'}, results.csv and results.parquet")
     if missing:

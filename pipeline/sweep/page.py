@@ -63,7 +63,8 @@ def _charts(charts: Sequence[Chart]) -> str:
         for chart in charts
     )
     note = (
-        "Lines are medians of the measured runs; half of the runs lie in the shaded band. Point at a mark for numbers."
+        "Lines are medians of the measured runs; half of the runs lie in the shaded band. Point at a mark for numbers. "
+        "Virtual time is computed on modelled chips, and has charts of its own."
     )
     return f'<section><h2>Curves</h2><p class="note">{note}</p><div class="charts">{figures}</div></section>'
 

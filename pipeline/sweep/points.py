@@ -72,6 +72,12 @@ class Point:
         return self.run_seconds
 
     @property
+    def virtual_ns(self) -> int | None:
+        """Virtual time of the graph on modelled chips; None if it was not asked for, or not all went well."""
+        virtual = self.result.get("virtual")
+        return int(virtual["makespan_ns"]) if virtual and self.exit_code == 0 else None
+
+    @property
     def chips(self) -> int:
         """Chips of the topology; only with a result."""
         return int(self.result["configuration"]["topology"]["chips"])
@@ -128,6 +134,9 @@ def row_of(point: Point, keys: Sequence[str], comparison: Comparison | None = No
         ratio = comparison.ratio
         row |= {"compared_ratio": ratio.ratio, "compared_low": ratio.low, "compared_high": ratio.high}
         row |= {"compared_verdict": ratio.verdict, "compared_with": comparison.earlier.name}
+    if virtual := result.get("virtual"):
+        names = ("makespan_ns", "critical_path_ns", "one_by_one_ns", "chips_busy", "tasks")
+        row |= {"virtual_model": virtual["model"], **{f"virtual_{name}": virtual[name] for name in names}}
     figures = (result.get("verification") or {}).get("figures", {})
     row |= {f"figure_{name}": value for name, value in figures.items()}
     row |= {f"hashid_{callable_['name']}": callable_["hashid"] for callable_ in result.get("callables", ())}

@@ -92,8 +92,28 @@ def write_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
         out: where to.
     """
     columns = ("job", *keys, "status", "runs", "median", "fastest", "slowest", "tasks")
-    lines = [_cells(row, keys) for row in rows]
-    left = len(keys) + 2
+    _write(columns, [_cells(row, keys) for row in rows], [row["exit_code"] == 0 for row in rows], len(keys) + 2, out)
+
+
+def write_virtual_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
+    """A table of its own for what was computed, not measured; nothing where there was no chip model."""
+    rows = [row for row in rows if row.get("virtual_model") is not None]
+    if not rows:
+        return
+    out.write("virtual time, computed on modelled chips:\n")
+    columns = ("job", *keys, "model", "virtual time", "critical path", "one by one", "chips busy")
+    lines = []
+    for row in rows:
+        times = (duration(row[f"virtual_{name}_ns"] / 1e9) for name in ("makespan", "critical_path", "one_by_one"))
+        named = (str(row["job"]), *(str(row[key]) for key in keys), row["virtual_model"])
+        lines.append((*named, *times, f"{100 * row['virtual_chips_busy']:.0f} %"))
+    _write(columns, lines, [True] * len(lines), len(keys) + 2, out)
+
+
+def _write(
+    columns: Sequence[str], lines: Sequence[Sequence[str]], good: Sequence[bool], left: int, out: TextIO
+) -> None:
+    """A table on a terminal, else aligned lines; the first ``left`` columns to the left."""
     if not out.isatty():
         write_aligned(out, [columns, *lines], left)
         return
@@ -103,8 +123,8 @@ def write_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
     table = Table()
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position < left else "right")
-    for line, row in zip(lines, rows, strict=True):
-        table.add_row(*line, style=None if row["exit_code"] == 0 else "red")
+    for line, well in zip(lines, good, strict=True):
+        table.add_row(*line, style=None if well else "red")
     Console(file=out).print(table)
 
 

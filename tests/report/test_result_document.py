@@ -61,6 +61,7 @@ def test_a_result_has_the_documented_keys():
         "stages",
         "measurements",
         "tasks",
+        "virtual",
         "provenance",
         "overrides",
         "configuration",

@@ -119,6 +119,25 @@ function pathSteps() {
   return section("Critical path, step by step", thinned, place, more);
 }
 
+function virtual() {
+  const found = RESULT.virtual;
+  if (!found) return null;
+  const time = (ns) => duration(ns / 1e9);
+  const rows = Object.entries(found.callables).map(([name, { tasks, work_ns }]) => [
+    name, { show: tasks.toLocaleString("en"), sort: tasks }, { show: time(work_ns), sort: work_ns }]);
+  const number = true;
+  return section("Virtual time, on modelled chips",
+    el("p", { class: "note" }, "Computed from the task graph and the chip model of the configuration; nothing in this section was measured, and nothing else on this page was computed like this."),
+    pairs([
+      ["chip model", found.model],
+      ["chips", `${found.chips.toLocaleString("en")}, busy ${percent(found.chips_busy)} of the time`],
+      ["one run of the graph", time(found.makespan_ns)],
+      ["critical path", `${time(found.critical_path_ns)}, if no task waited for another's chip, nor for the parent`],
+      ["one task after the other", time(found.one_by_one_ns)],
+    ]),
+    table("virtual", [{ title: "callable" }, { title: "tasks", number }, { title: "virtual time, together", number }], rows));
+}
+
 function identity() {
   if (!RESULT.callables.length) return null;
   const words = {};
@@ -145,6 +164,6 @@ function provenance() {
 }
 
 document.getElementById("page").append(...[
-  header(), verification(), stages(), TIMELINE ? timelineSection() : null, callables(), workers(), pathSteps(), identity(), provenance(),
+  header(), verification(), stages(), TIMELINE ? timelineSection() : null, callables(), workers(), pathSteps(), virtual(), identity(), provenance(),
 ].flat().filter(Boolean));
 if (TIMELINE) startTimeline();

@@ -1,0 +1,121 @@
+"""Virtual time in the pipeline: the same beside a run, before it and without it, and never among what was measured."""
+
+import csv
+import gzip
+import json
+
+import pytest
+
+from pipeline.sweep.curves import charts_of
+from pipeline.sweep.points import Point
+
+ADD = ("workload=vector_add", "workload.size=4096", "+chip_model=example")
+TIME = 2000 + 1000 + 12 * 4096 / 4 // 100 + 1
+"""Nanoseconds of a task on one of four chips: latency, hand-over, and 12 bytes an element at 100 GB/s, rounded up."""
+
+
+def document(done):
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+def test_a_model_says_what_hundreds_of_chips_would_take_and_starts_none(inside):
+    many = ("+topology=chip8", "topology.chips=256", "stage=model", "output=json", "hydra.run.dir=out")
+    result = document(inside(*ADD, *many))
+    virtual = result["virtual"]
+    assert (virtual["chips"], virtual["tasks"], result["tasks"]["count"]) == (256, 256, 0)
+    assert virtual["makespan_ns"] == 256 * 1000 + 2000 + 2
+    assert result["measurements"]["run_seconds"] == []
+    assert "start" not in [stage["name"] for stage in result["stages"]]
+    assert document(inside(*ADD, *many))["virtual"] == virtual
+
+
+def test_a_run_has_virtual_time_beside_what_it_measured(inside):
+    chips = ("+topology=chip4", "output=json", "hydra.run.dir=out")
+    done = inside(*ADD, *chips)
+    result = document(done)
+    assert result["verification"]["passed"]
+    assert result["virtual"] == document(inside(*ADD, *chips, "stage=model", "hydra.run.dir=model"))["virtual"]
+    assert result["virtual"] == document(inside(*ADD, *chips, "stage=plan"))["virtual"]
+    assert result["virtual"]["critical_path_ns"] == TIME
+    assert result["virtual"]["makespan_ns"] == TIME + 3 * 1000
+    assert result["virtual"]["callables"]["add"]["tasks"] == result["tasks"]["count"] == 4
+    trace = json.loads(gzip.decompress((done.folder / "out" / "virtual_trace.json.gz").read_bytes()))
+    assert trace["otherData"]["clock"] == "virtual"
+    spans = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    assert [span["ts"] + span["dur"] for span in spans] == [(TIME + i * 1000) / 1000 for i in range(4)]
+    assert "Virtual time, on modelled chips" in (done.folder / "out" / "report.html").read_text()
+
+
+def test_without_a_chip_model_nothing_is_virtual(inside):
+    done = inside(*ADD[:2], "stage=describe", "output=json", "hydra.run.dir=out")
+    assert document(done)["virtual"] is None
+    assert not (done.folder / "out" / "virtual_trace.json.gz").exists()
+
+
+def test_costs_and_blocks_count(inside):
+    def cost(*more):
+        given = ("+chip_model.costs.add.core_ns=2400", *more, "stage=model", "output=json")
+        return document(inside(*ADD, *given))["virtual"]["callables"]["add"]["work_ns"]
+
+    alone = document(inside(*ADD, "stage=model", "output=json"))["virtual"]["callables"]["add"]["work_ns"]
+    assert cost() == alone + 2400 // 24
+    assert cost("chip_model.cores=1") == alone + 2400
+    assert cost("+chip_model.costs.add.core_ns_per_byte=0.5") == alone + (2400 + 12 * 4096 // 2) // 24
+
+
+def test_python_callables_take_what_their_cost_says(inside):
+    given = ("+topology=node", "+chip_model=example", "stage=model", "output=json")
+    virtual = document(inside(*given, "+chip_model.costs.classify={core_ns: 500}"))["virtual"]
+    classified = virtual["callables"]["classify"]
+    assert classified["work_ns"] == 500 * classified["tasks"] > 0
+
+
+def test_an_orchestration_that_waits_for_results_has_no_virtual_time(inside, tmp_path):
+    (tmp_path / "waits.py").write_text(
+        "def orchestrate(o, tensors, handles, context):\n    o.submit_sub(handles['classify']).result()\n"
+    )
+    (tmp_path / "workload").mkdir()
+    (tmp_path / "workload" / "waits.yaml").write_text(
+        "defaults:\n  - /callable@callables.classify: classify\n"
+        "name: waits\norchestration: waits:orchestrate\ntensors: {x: {shape: [1], dtype: float32, fill: zeros}}\n"
+    )
+    mine = ("--config-dir", str(tmp_path), "workload=waits", "python_packages=[pipeline,waits]", "+topology=node")
+    done = inside(*mine, "+chip_model=example", "stage=model")
+    assert done.code == 1
+    assert "its graph is known only when it runs" in done.err
+
+
+def test_a_sweep_keeps_virtual_time_apart(inside):
+    swept = ("+topology=chip1,chip2,chip4", "workload=vector_add", "workload.size=4096", "hydra.sweep.dir=sweep")
+    done = inside("-m", *swept, "+chip_model=example")
+    assert done.code == 0, done.err
+    rows = list(csv.DictReader((done.folder / "sweep" / "results.csv").read_text().splitlines()))
+    assert [row["virtual_makespan_ns"] for row in rows] == ["3492", "4246", str(int(TIME) + 3000)]
+    measured, apart = done.out.split("virtual time, computed on modelled chips:")
+    assert "virtual" not in measured.rpartition("job  topology")[2]
+    assert "fastest" not in apart
+    page = (done.folder / "sweep" / "sweep.html").read_text()
+    for title in ("Time over topology", "Virtual time (modelled chips) over topology"):
+        assert f"<figcaption>{title}</figcaption>" in page
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_chart_shows_what_was_measured_or_what_was_computed_never_both(measured):
+    points = []
+    for chips in (1, 2):
+        point = Point((f"topology.chips={chips}",), number=chips)
+        point.result = {
+            "exit_code": 0,
+            "configuration": {"topology": {"chips": chips}},
+            "measurements": {"run_seconds": [1.0 / chips]},
+            "virtual": {"makespan_ns": 8000 // chips},
+        }
+        point.run_seconds = (1.0 / chips,) * 3 if measured else None
+        points.append(point)
+    charts = {chart.title: chart for chart in charts_of(points, ["topology.chips"])}
+    virtual = [f"Virtual {name} (modelled chips)" for name in ("time", "speed-up")]
+    names = [*(["Time", "Speed-up"] if measured else []), *virtual]
+    assert list(charts) == [f"{name} over topology.chips" for name in names]
+    (curve,) = charts[f"{virtual[0]} over topology.chips"].curves
+    assert [mark.y for mark in curve.marks] == [8e-6, 4e-6]
