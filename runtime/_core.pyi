@@ -105,8 +105,10 @@ class Dependencies:
     """
     def __init__(self) -> None:
         ...
-    def follow(self, args: TaskArgs) -> list[int]:
-        ...
+    def follow(self, members: collections.abc.Sequence[TaskArgs]) -> list[int]:
+        """
+        The arguments of a task, or of the members of a group.
+        """
 class PreparedCallable:
     """
     Loaded binaries of one chip callable.

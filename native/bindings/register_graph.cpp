@@ -23,12 +23,15 @@ void register_graph(py::module_& module) {
         .def(py::init<>())
         .def(
             "follow",
-            [](Dependencies& self, const ArgsBuilder& args) {
+            [](Dependencies& self, const std::vector<const ArgsBuilder*>& members) {
                 std::vector<TaskId> predecessors;
-                record_task(self.hazards, self.next++, args.view(), predecessors, [](TaskId) { return false; });
+                for (const ArgsBuilder* args : members) {
+                    record_task(self.hazards, self.next, args->view(), predecessors, [](TaskId) { return false; });
+                }
+                ++self.next;
                 return predecessors;
             },
-            py::arg("args"));
+            py::arg("members"), "The arguments of a task, or of the members of a group.");
 }
 
 }  // namespace callring::bindings

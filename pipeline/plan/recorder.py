@@ -5,6 +5,7 @@ What follows what is the engine's own rule (native/graph), applied to tensors in
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,24 +119,58 @@ class _Recorder:
     def submit_next_level(
         self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, worker: int, after: Iterable[_Task] = ()
     ) -> _Task:
-        return self._note(handle, worker, args, config, after)
+        return self._note(handle, [args], [worker], config, after)
+
+    def submit_next_level_group(
+        self,
+        handle: Any,
+        args_list: Sequence[TaskArgs | None],
+        config: Any = None,
+        *,
+        workers: Sequence[int],
+        after: Iterable[_Task] = (),
+    ) -> _Task:
+        return self._note(handle, args_list, workers, config, after)
 
     def submit_sub(
         self, handle: Any, args: TaskArgs | None = None, config: Any = None, *, after: Iterable[_Task] = ()
     ) -> _Task:
-        return self._note(handle, _ANY_SUB_WORKER, args, config, after)
+        return self._note(handle, [args], [_ANY_SUB_WORKER], config, after)
+
+    def submit_sub_group(
+        self, handle: Any, args_list: Sequence[TaskArgs | None], config: Any = None, *, after: Iterable[_Task] = ()
+    ) -> _Task:
+        return self._note(handle, args_list, [_ANY_SUB_WORKER] * len(args_list), config, after)
+
+    def alloc(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
+        return self._memory.empty(shape, dtype)
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        yield
 
     def _note(
-        self, name: str, worker: int, args: TaskArgs | None, config: CallConfig | None, after: Iterable[_Task]
+        self,
+        name: str,
+        args_list: Sequence[TaskArgs | None],
+        workers: Sequence[int],
+        config: CallConfig | None,
+        after: Iterable[_Task],
     ) -> _Task:
-        native = native_args(args, self._memory.pool) or _core.TaskArgs()
-        inferred = self._dependencies.follow(native)
-        earlier = sorted({*inferred, *(task.number for task in after)})
+        natives = [native_args(args, self._memory.pool) or _core.TaskArgs() for args in args_list]
+        earlier = sorted({*self._dependencies.follow(natives), *(task.number for task in after)})
         number = self.callables.setdefault(name, len(self.callables))
-        self.demands.add([(worker, number, native, config.block_count if config else 0)], earlier)
-        where = "sub-workers" if worker == _ANY_SUB_WORKER else f"chip {worker}"
-        self.tasks.append(PlannedTask(name, where, tuple(earlier)))
+        blocks = config.block_count if config else 0
+        members = zip(workers, natives, strict=True)
+        self.demands.add([(worker, number, native, blocks) for worker, native in members], earlier)
+        self.tasks.append(PlannedTask(name, _where(workers), tuple(earlier)))
         return _Task(len(self.tasks) - 1)
 
     def __getattr__(self, name: str) -> Any:
         raise _NeedsResult
+
+
+def _where(workers: Sequence[int]) -> str:
+    if _ANY_SUB_WORKER in workers:
+        return "sub-workers"
+    return f"chip{'' if len(workers) == 1 else 's'} {', '.join(map(str, workers))}"

@@ -39,8 +39,8 @@ def virtual_record(described: Described, modelled: Modelled, recording: Recordin
     """The virtual time of a recording; see ``model``."""
     if not recording.planned.complete:
         raise ConfigurationError(
-            f"{KEY}: the orchestration of {described.workload_name} waits for results, or submits what a plan does not "
-            "record; its graph is known only when it runs, and has no virtual time"
+            f"{KEY}: the orchestration of {described.workload_name} waits for results; "
+            "its graph is known only when it runs, and has no virtual time"
         )
     python = {spec.name for spec in described.python_callables}
     missing = [name for name in recording.callables if name in python and name not in modelled.costs]

@@ -3,11 +3,16 @@
 import csv
 import gzip
 import json
+import sys
 
 import pytest
 
 from pipeline.sweep.curves import charts_of
 from pipeline.sweep.points import Point
+from runtime import ArgDirection, ChipModel, TaskCost, Worker
+from runtime.toolchain import build_chip_callable
+
+from .conftest import PROJECT
 
 ADD = ("workload=vector_add", "workload.size=4096", "+chip_model=example")
 TIME = 2000 + 1000 + 12 * 4096 / 4 // 100 + 1
@@ -71,17 +76,70 @@ def test_python_callables_take_what_their_cost_says(inside):
     assert classified["work_ns"] == 500 * classified["tasks"] > 0
 
 
-def test_an_orchestration_that_waits_for_results_has_no_virtual_time(inside, tmp_path):
-    (tmp_path / "waits.py").write_text(
-        "def orchestrate(o, tensors, handles, context):\n    o.submit_sub(handles['classify']).result()\n"
-    )
-    (tmp_path / "workload").mkdir()
-    (tmp_path / "workload" / "waits.yaml").write_text(
-        "defaults:\n  - /callable@callables.classify: classify\n"
-        "name: waits\norchestration: waits:orchestrate\ntensors: {x: {shape: [1], dtype: float32, fill: zeros}}\n"
-    )
-    mine = ("--config-dir", str(tmp_path), "workload=waits", "python_packages=[pipeline,waits]", "+topology=node")
-    done = inside(*mine, "+chip_model=example", "stage=model")
+ORCHESTRATION = """
+from runtime import CallConfig, Tag, TaskArgs
+
+def orchestrate(o, tensors, handles, context):
+    x = tensors["x"]
+    parts = [TaskArgs((x[i::2], Tag.INPUT), (x[i::2], Tag.NO_DEP), (o.alloc(50), Tag.OUTPUT)) for i in range(2)]
+    o.submit_next_level_group(handles["add"], parts, CallConfig(block_count=2), workers=[1, 0])
+    with o.scope():
+        between = o.alloc(100)
+        whole = TaskArgs((x, Tag.INPUT), (x, Tag.NO_DEP), (between, Tag.OUTPUT))
+        for _ in range(3):
+            o.submit_next_level(handles["add"], whole, worker=1)
+    last = o.submit_sub(handles["classify"], TaskArgs((between, Tag.INOUT)))
+    o.submit_sub_group(handles["classify"], [None, TaskArgs((x, Tag.INPUT))], after=[last])
+"""
+
+
+@pytest.fixture
+def orchestrated(inside, tmp_path):
+    """Runs a workload that is nothing but an orchestration function."""
+
+    def run(source, *arguments):
+        (tmp_path / "submits.py").write_text(source)
+        (tmp_path / "workload").mkdir(exist_ok=True)
+        (tmp_path / "workload" / "submits.yaml").write_text(
+            "defaults:\n  - /callable@callables.add: vector_add\n  - /callable@callables.classify: classify\n"
+            "name: submits\norchestration: submits:orchestrate\n"
+            "tensors: {x: {shape: [100], dtype: float32, fill: zeros}}\n"
+        )
+        (tmp_path / "topology").mkdir(exist_ok=True)
+        (tmp_path / "topology" / "two.yaml").write_text("name: two\nlevel: 3\nchips: 2\nsub_workers: 2\n")
+        mine = ("--config-dir", str(tmp_path), "workload=submits", "python_packages=[pipeline,submits]")
+        return inside(*mine, "+topology=two", "+chip_model=example", *arguments)
+
+    yield run
+    sys.modules.pop("submits", None)
+
+
+def test_an_orchestration_has_the_virtual_time_that_the_library_gives_its_graph(orchestrated):
+    costs = ("+chip_model.costs.classify={core_ns: 700}", "+chip_model.costs.add={core_ns_per_byte: 9}")
+    virtual = document(orchestrated(ORCHESTRATION, *costs, "stage=model", "output=json"))["virtual"]
+    import submits
+
+    with Worker(chips=2, sub_workers=2) as worker:
+        built = build_chip_callable(
+            PROJECT / "pipeline" / "kernels" / "vector_add.cpp",
+            signature=[ArgDirection.IN, ArgDirection.IN, ArgDirection.OUT],
+            platform="a2a3sim",
+        )
+        handles = {"add": worker.register(built), "classify": worker.register(len)}
+        x = worker.zeros(100)
+        graph = worker.capture(lambda o: submits.orchestrate(o, {"x": x}, handles, None))
+        model = ChipModel(latency_ns=2000, bandwidth=100e9, cores=24)
+        taken = {handles["classify"]: TaskCost(core_ns=700), handles["add"]: TaskCost(core_ns_per_byte=9)}
+        time = graph.virtual_time(model, costs=taken, dispatch_ns=1000)
+    assert (virtual["tasks"], virtual["edges"]) == (len(graph), graph.edges) == (6, 4)
+    for name in ("makespan_ns", "critical_path_ns", "one_by_one_ns"):
+        assert virtual[name] == getattr(time, name)
+    assert sum(figures["work_ns"] for figures in virtual["callables"].values()) == sum(time.busy_ns.values())
+
+
+def test_an_orchestration_that_waits_for_results_has_no_virtual_time(orchestrated):
+    waits = "def orchestrate(o, tensors, handles, context):\n    o.submit_sub(handles['classify']).result()\n"
+    done = orchestrated(waits, "+chip_model.costs.classify={core_ns: 700}", "stage=model")
     assert done.code == 1
     assert "its graph is known only when it runs" in done.err
 
