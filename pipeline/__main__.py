@@ -5,6 +5,7 @@ import os
 import sys
 
 from pipeline.interrupts import remembered
+from pipeline.standard_output import ReaderGone, watched
 
 
 def main() -> None:
@@ -15,11 +16,13 @@ def main() -> None:
     # cores that the children start on. 2**4 cycles is the least that it takes.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
-        with remembered():
+        with watched(), remembered():
             # Here, because an interrupt may come while the libraries are still being loaded.
             from pipeline import app
 
             code = app.main()
+    except ReaderGone as gone:
+        code = gone.exit_code
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

@@ -20,6 +20,7 @@ from pipeline import outcome
 from pipeline.composed_once import composed_once
 from pipeline.interrupts import remembered, restored
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
+from pipeline.standard_output import ReaderGone
 from runtime.errors import ConfigurationError
 
 _PACKAGED = Path(__file__).resolve().parent / "conf"
@@ -61,6 +62,7 @@ def run_job(config: DictConfig) -> int:
         if values["output"] in FOR_PEOPLE:
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
+    from pipeline.exit_codes import exit_code_of
     from pipeline.job import Job
     from pipeline.lock.file import choose_lock_file
 
@@ -77,8 +79,8 @@ def run_job(config: DictConfig) -> int:
     )
     try:
         code = job.run()
-    except KeyboardInterrupt:
-        outcome.codes.append(130)
+    except KeyboardInterrupt as interrupt:
+        outcome.codes.append(exit_code_of(interrupt))
         raise
     outcome.codes.append(code)
     return code
@@ -121,6 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _plan_leaves_nothing(), remembered(), composed_once():
             application()
+    except ReaderGone:
+        raise
     except KeyboardInterrupt:
         return 130
     except SystemExit as usage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 
 from pipeline.lock.mismatch import LockMismatch
+from pipeline.standard_output import ReaderGone
 from runtime.errors import (
     CallringError,
     ChipError,
@@ -26,10 +27,13 @@ WORKER_LOST = 5
 SLOWER = 6
 """Than ``compare_threshold`` allows."""
 INTERRUPTED = 130
+READER_GONE = ReaderGone.exit_code
 
 
 def exit_code_of(error: BaseException) -> int:
     """The exit code for what ended a run."""
+    if isinstance(error, ReaderGone):
+        return READER_GONE
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, (WorkerLost, TaskTimeout, ControlTimeout, StartError)):
@@ -43,6 +47,8 @@ def exit_code_of(error: BaseException) -> int:
 
 def message_of(error: BaseException) -> str:
     """What to tell a person: our errors in their own words; a callable's with its traceback; others whole."""
+    if isinstance(error, ReaderGone):
+        return "interrupted: nobody reads the output any more"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, CallringError):

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from pipeline import core_build
 from pipeline.console import Console
-from pipeline.exit_codes import INTERRUPTED, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
+from pipeline.exit_codes import INTERRUPTED, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.interrupts import remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
@@ -31,6 +31,7 @@ from pipeline.report.virtual import VirtualRecord, virtual_trace
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
+from pipeline.standard_output import abandon, watched
 from pipeline.store import Store, default_store
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
@@ -108,7 +109,7 @@ class Job:
         if error is None and self._verification is not None and not self._verification.passed:
             code = TASK_FAILED
             message = f"verification differs: {self._verification.message}"
-        if message is not None:
+        if message is not None and code != READER_GONE:
             self._console.error(f"error: {message}")
         if self._config["stage"] != "plan":
             code = self._report(code, message)
@@ -268,6 +269,8 @@ class Job:
                     break
         if code == INTERRUPTED:
             raise KeyboardInterrupt
+        if code == READER_GONE:
+            abandon()
         return code if code >= 0 else WORKER_LOST
 
     def _report(self, code: int, error: str | None) -> int:
@@ -340,10 +343,10 @@ def main() -> int:
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
     plain: dict[str, Any] = {str(key): value for key, value in config.items()}
     try:
-        with remembered():
+        with watched(), remembered():
             return Job(plain, folders, output, lock_file, overrides=overrides, in_sweep=in_sweep).run()
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return exit_code_of(interrupt)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 RESULT_VERSION = 1
 """Raised when a key changes its meaning or goes away."""
 
-STATUS = {0: "ok", 1: "error", 3: "build_failed", 4: "failed", 5: "worker_lost", 6: "slower", 130: "interrupted"}
+STATUS = {
+    0: "ok",
+    1: "error",
+    3: "build_failed",
+    4: "failed",
+    5: "worker_lost",
+    6: "slower",
+    130: "interrupted",
+    141: "interrupted",
+}
 """By exit code."""
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
-from pipeline.exit_codes import CONFIGURATION, OK
+from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
 from pipeline.report.result import result_text
 from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.page import write_page
@@ -75,7 +75,7 @@ def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
     """A line for each point that failed, with its values, its exit code and why; points of one cause share a line."""
     by_cause: dict[tuple[int, str], list[Point]] = {}
     for point in points:
-        if point.exit_code:
+        if point.exit_code not in (OK, READER_GONE):
             lines = point.error.strip().splitlines() or [point.status]
             by_cause.setdefault((point.exit_code, lines[0] + (" ..." if len(lines) > 1 else "")), []).append(point)
     return [f"{_named(those, keys)}: exit code {code}: {why}" for (code, why), those in by_cause.items()]
