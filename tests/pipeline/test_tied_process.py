@@ -1,0 +1,45 @@
+"""A tied command gives its status and its words, and never outlives whoever waits for it."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.tied_process import run_tied
+
+from .conftest import PROJECT
+
+PATIENCE = 60
+
+
+def test_a_command_gives_its_status_and_all_that_it_wrote():
+    assert run_tied(["sh", "-c", "echo out; echo err >&2; exit 7"]) == (7, "out\nerr\n")
+
+
+def test_a_command_has_no_standard_input_to_wait_for():
+    assert run_tied(["cat"]) == (0, "")
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_all_processes_of_a_command_end_with_whoever_waits_for_it(tmp_path, how):
+    held = tmp_path / "held"
+    os.mkfifo(held)
+    # Every process of the command holds the pipe open: it is at its end when the last of them has ended.
+    command = ["sh", "-c", f"exec 3>{held}; sleep 1000 & (sleep 1000; true) & echo started >&3; wait"]
+    program = f"from pipeline.tied_process import run_tied; run_tied({command!r})"
+    waiting = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
+    pipe = os.open(held, os.O_RDONLY)
+    try:
+        assert os.read(pipe, 100) == b"started\n"
+        assert not select.select([pipe], [], [], 0.1)[0]
+        waiting.send_signal(how)
+        assert waiting.wait(PATIENCE) == -how
+        assert select.select([pipe], [], [], PATIENCE)[0]
+        assert os.read(pipe, 100) == b""
+    finally:
+        os.close(pipe)
+        waiting.kill()
+        waiting.wait()
