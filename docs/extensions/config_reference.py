@@ -1,6 +1,7 @@
 """Sphinx directives that write the reference of the configuration from the code and the configs themselves.
 
 ``config-schema`` documents one dataclass of pipeline.schema: keys, types, defaults, and the words behind each field.
+``workload-schema`` documents a part of what a workload may declare, from its JSON schema.
 ``config-groups`` lists the options of every config group with the comment at the top of each file.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from sphinx.util.docutils import SphinxDirective
 
 from pipeline import schema
+from pipeline.workload_schema import task_schema, workload_schema
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -49,6 +51,41 @@ def _tables(described: type[Any], prefix: str) -> list[str]:
         row = (f"`{prefix}{field.name}`", _type(hint), _default(field), " ".join(said.split()))
         lines.append(f"| {' | '.join(cell.replace('``', '`').replace('|', chr(92) + '|') for cell in row)} |")
     return lines + sections
+
+
+class WorkloadSchema(SphinxDirective):
+    """A table of the keys of a workload, of its ``tensors``, of a ``task``, or of ``verify``."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The table."""
+        workload = workload_schema()
+        keys = workload["properties"]
+        parts = {
+            "workload": workload,
+            "tensors": keys["tensors"]["additionalProperties"],
+            "task": task_schema(),
+            "verify": keys["verify"],
+        }
+        lines = ["| key | type | what it is |", "| --- | --- | --- |"]
+        for key, described in parts[self.arguments[0]]["properties"].items():
+            lines.append(f"| `{key}` | {_json_type(described)} | {described['description']} |")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def _json_type(described: dict[str, Any]) -> str:
+    """A JSON schema's type in words."""
+    if "$ref" in described:
+        return f"a {described['$ref'].rpartition('/')[2]}"
+    if "enum" in described:
+        return ", ".join(f"`{value}`" for value in described["enum"])
+    kind = described["type"]
+    if kind == "array":
+        return f"list of {_json_type(described['items']).removeprefix('a ')}s"
+    if kind == "object":
+        return "mapping"
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
 class ConfigGroups(SphinxDirective):
@@ -103,5 +140,6 @@ def _comment(file: Path) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Registers the directives."""
     app.add_directive("config-schema", ConfigSchema)
+    app.add_directive("workload-schema", WorkloadSchema)
     app.add_directive("config-groups", ConfigGroups)
     return {"parallel_read_safe": True}

@@ -6,6 +6,9 @@ import sys
 import pytest
 
 from pipeline.lock.mismatch import LockMismatch
+from pipeline.workload_schema import task_schema, workload_schema
+from pipeline.workloads.declared.program import KEYS
+from pipeline.workloads.declared.tasks import TAGS
 from runtime import errors
 from tests.docs.blocks import DOCS, pages
 
@@ -23,6 +26,16 @@ def test_everything_public_is_in_the_reference():
 
     page = (DOCS / "reference" / "python-api.md").read_text()
     assert [name for name in runtime.__all__ if f"runtime.{name}\n" not in page] == []
+
+
+def test_every_key_of_a_declared_workload_is_described():
+    workload, task = workload_schema(), task_schema()
+    tensor, verify = workload["properties"]["tensors"]["additionalProperties"], workload["properties"]["verify"]
+    for part in (workload, task, tensor, verify, verify["properties"]["tolerance"]):
+        assert [key for key, described in part["properties"].items() if not described.get("description")] == []
+    assert set(KEYS) <= set(workload["properties"])
+    page = (DOCS / "reference" / "workloads.md").read_text()
+    assert [tag for tag in TAGS if f"| `{tag}` | " not in page] == []
 
 
 def test_every_page_can_be_reached():
