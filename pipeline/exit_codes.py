@@ -51,9 +51,9 @@ def message_of(error: BaseException) -> str:
         return "interrupted: nobody reads the output any more"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if isinstance(error, CallringError):
-        return str(error)
     notes = getattr(error, "__notes__", None)
+    if isinstance(error, CallringError):
+        return "\n".join([str(error), *(notes or ())])
     if notes:
         return "\n".join([f"{type(error).__name__}: {error}", *notes, str(error.__cause__ or "").strip()])
     return "".join(traceback.format_exception(error))

@@ -13,7 +13,7 @@ from pipeline.schema import ChipCallableConfig, PythonCallableConfig
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
 """With an option of each."""
-_ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.sizes", "workload.verify")
+_ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.capture", "workload.sizes", "workload.verify")
 """What any workload may have, also one that leaves it out."""
 _MANY = 8
 """Of more options than these, the nearest is enough."""

@@ -59,9 +59,11 @@ class Described(NamedTuple):
     """Runs before those that are measured."""
     repeat: int
     """Runs that are measured."""
+    capture: bool
+    """Whether the runs are launches of one captured graph."""
     chip_callables: tuple[ChipSpec, ...]
     python_callables: tuple[PythonSpec, ...]
-    """Those that run: none without sub-workers."""
+    """Those that run: none if there is neither a sub-worker nor a node."""
     declared_python_callables: tuple[PythonSpec, ...]
     """All; a lock holds for every topology."""
     topology: str
@@ -81,16 +83,6 @@ class Described(NamedTuple):
     lock: str
     """``"off"``, ``"write"`` or ``"check"``."""
     lock_file: LockFile
-
-    @property
-    def chips(self) -> int:
-        """Of the Worker that runs the workload."""
-        return self.tree.chips
-
-    @property
-    def sub_workers(self) -> int:
-        """Likewise."""
-        return self.tree.sub_workers
 
 
 class Built(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,14 @@ class Lookup:
     """For files, in order."""
     packages: Sequence[str]
     """Package prefixes that Python targets may come from."""
+
+
+def takes_handles(function: object) -> bool:
+    """Whether a callable wants the workload's handles, as the keyword ``handles``."""
+    if not inspect.isroutine(function):
+        return False
+    parameter = inspect.signature(function).parameters.get("handles")
+    return parameter is not None and parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:

@@ -59,4 +59,5 @@ WARM = WarmWorkers()
 
 def _kind(described: Described) -> tuple[Any, ...]:
     options = tuple(sorted(described.worker_options.items()))
-    return described.chips, described.sub_workers, described.platform, described.runtime, options
+    tree = described.tree
+    return tree.level, tree.chips, tree.sub_workers, tree.children, described.platform, described.runtime, options

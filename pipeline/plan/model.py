@@ -40,7 +40,7 @@ class PlannedTask:
 
     callable: str
     where: str
-    """``"chip 0"``, ``"chips 0, 1"`` of a group, or ``"sub-workers"`` for any of them."""
+    """``"chip 0"`` or ``"node 0"``, ``"chips 0, 1"`` of a group, or ``"sub-workers"`` for any of them."""
     after: tuple[int, ...]
     """Numbers of the tasks that it must follow, by submission order from 0."""
 

@@ -37,18 +37,19 @@ class Recording:
     """Those that it calls, by their numbers in ``demands``."""
 
 
-def record(workload: Workload[Any], callables: Iterable[str]) -> Recording:
+def record(workload: Workload[Any], callables: Iterable[str], next_level: str = "chip") -> Recording:
     """The graph of one run.
 
     Args:
         workload: made for the topology; it is prepared here, and not fit for another use afterwards.
         callables: names of what it may submit.
+        next_level: what ``submit_next_level`` submits to: ``"chip"`` or ``"node"``.
 
     Raises:
         What the workload's ``prepare`` and ``orchestrate`` raise.
     """
     memory = _Memory()
-    recorder = _Recorder(memory)
+    recorder = _Recorder(memory, next_level)
     workload.prepare(memory)  # type: ignore[arg-type]
     complete = True
     try:
@@ -109,7 +110,8 @@ class _Task:
 class _Recorder:
     """The part of an Orchestrator that submits."""
 
-    def __init__(self, memory: _Memory) -> None:
+    def __init__(self, memory: _Memory, next_level: str) -> None:
+        self._next_level = next_level
         self.tasks: list[PlannedTask] = []
         self.demands = _core.ModelledGraph()
         self.callables: dict[str, int] = {}
@@ -163,14 +165,13 @@ class _Recorder:
         blocks = config.block_count if config else 0
         members = zip(workers, natives, strict=True)
         self.demands.add([(worker, number, native, blocks) for worker, native in members], earlier)
-        self.tasks.append(PlannedTask(name, _where(workers), tuple(earlier)))
+        self.tasks.append(PlannedTask(name, self._where(workers), tuple(earlier)))
         return _Task(len(self.tasks) - 1)
+
+    def _where(self, workers: Sequence[int]) -> str:
+        if _ANY_SUB_WORKER in workers:
+            return "sub-workers"
+        return f"{self._next_level}{'' if len(workers) == 1 else 's'} {', '.join(map(str, workers))}"
 
     def __getattr__(self, name: str) -> Any:
         raise _NeedsResult
-
-
-def _where(workers: Sequence[int]) -> str:
-    if _ANY_SUB_WORKER in workers:
-        return "sub-workers"
-    return f"chip{'' if len(workers) == 1 else 's'} {', '.join(map(str, workers))}"

@@ -13,7 +13,7 @@ from pipeline.messages import near
 from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
 from pipeline.store import default_store
-from pipeline.targets import Lookup, resolve_target
+from pipeline.targets import Lookup, resolve_target, takes_handles
 from pipeline.topology import CHIP_LEVEL, Level, parse_topology
 from pipeline.workloads.base import Workload
 from pipeline.workloads.declared.mapping import mapping
@@ -21,7 +21,7 @@ from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
 
-_WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up")
+_WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture")
 _SANITIZERS = ("", "address", "undefined", "thread")
 
 
@@ -39,7 +39,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     """
     _require_known_keys(config, Config, "")
     topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
-    tree = _runnable(parse_topology(topology))
+    tree = parse_topology(topology)
     _require("target", lambda: require_platform(target["platform"]))
     _require("worker", lambda: WorkerOptions(**config["worker"]))
     if build["sanitizer"] not in _SANITIZERS:
@@ -49,11 +49,18 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
     packages = config["python_packages"]
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
     made = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
+    for spec in python_callables if tree.children else ():
+        _require_carried(spec, config["lock"], Lookup(folders, packages))
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
     modelled = None
     if config["chip_model"] is not None:
         from pipeline.chip_model import parse_chip_model
 
+        if tree.children:
+            raise ConfigurationError(
+                "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
+                f"of level {CHIP_LEVEL}"
+            )
         twin = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
         names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
         modelled = parse_chip_model(config["chip_model"], twin, names)
@@ -68,8 +75,9 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
         workload=made,
         warm_up=warm_up,
         repeat=repeat,
+        capture=_flag(workload, "capture"),
         chip_callables=chip_callables,
-        python_callables=python_callables if tree.sub_workers else (),
+        python_callables=python_callables if tree.sub_workers or tree.children else (),
         declared_python_callables=python_callables,
         topology=topology["name"],
         tree=tree,
@@ -130,6 +138,13 @@ def _count(workload: Mapping[str, Any], key: str, default: int, least: int) -> i
     return value
 
 
+def _flag(workload: Mapping[str, Any], key: str) -> bool:
+    value = workload.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"workload.{key}={value!r}: true or false")
+    return value
+
+
 def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
     if lock == "off":
         return
@@ -141,13 +156,15 @@ def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
         raise ConfigurationError(f"workload.name: missing; lock={lock} keeps callables under it")
 
 
-def _runnable(tree: Level) -> Level:
-    if tree.level != CHIP_LEVEL:
-        raise ConfigurationError(
-            f"topology.level={tree.level}: workloads run on one node, level {CHIP_LEVEL}; "
-            "choose a topology of that level, for instance +topology=node"
-        )
-    return tree
+def _require_carried(spec: PythonSpec, lock: str, lookup: Lookup) -> None:
+    """Refuses a callable that takes handles if nothing carries them to it."""
+    key = f"workload.callables.{spec.name}"
+    if not takes_handles(resolve_target(spec.target, f"{key}.target", lookup.packages)):
+        return
+    if not spec.pickle_by_value:
+        raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
+    if lock != "off":
+        raise ConfigurationError(f"lock={lock}: {spec.name} takes handles, and so has other bytes in every run")
 
 
 def _program(
@@ -170,6 +187,11 @@ def _program(
     if not (isinstance(program, type) and issubclass(program, Workload)):
         raise ConfigurationError(
             f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
+        )
+    if tree.level != CHIP_LEVEL:
+        raise ConfigurationError(
+            f"topology.level={tree.level}: {program.__name__} runs on one node, level {CHIP_LEVEL}; choose a topology "
+            "of that level, for instance +topology=node, or declare tasks for nodes"
         )
     made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
     return made

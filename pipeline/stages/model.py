@@ -49,11 +49,11 @@ def virtual_record(described: Described, modelled: Modelled, recording: Recordin
             f"{KEY}.costs.{missing[0]}: missing; a chip's model says nothing of Python: give it a cost, for instance "
             f"'+{KEY}.costs.{missing[0]}={{core_ns: 1000}}'"
         )
-    chips = range(described.chips)
+    chips = range(described.tree.chips)
     time = compute(
         recording.demands,
         [(chip, modelled.chip) for chip in chips],
-        described.sub_workers,
+        described.tree.sub_workers,
         modelled.dispatch_ns,
         [(name, modelled.costs.get(name, TaskCost())) for name in recording.callables],
     )
@@ -63,8 +63,8 @@ def virtual_record(described: Described, modelled: Modelled, recording: Recordin
     return VirtualRecord(
         model=modelled.name,
         workload=described.workload_name,
-        chips=described.chips,
-        sub_workers=described.sub_workers,
+        chips=described.tree.chips,
+        sub_workers=described.tree.sub_workers,
         tasks=len(recording.planned.tasks),
         edges=recording.planned.edges,
         makespan_ns=time.makespan_ns,

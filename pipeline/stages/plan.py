@@ -45,7 +45,7 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
     builds = [_core(described, core), *(_chip(described, builder, cached, spec) for spec in described.chip_callables)]
     builds += [_python(spec.name, spec.target, spec.pickle_by_value) for spec in described.python_callables]
     names = [build.name for build in builds if build.kind != "core"]
-    recording = record(described.workload, names)
+    recording = record(described.workload, names, "node" if described.tree.children else "chip")
     virtual = None
     if described.modelled is not None:
         from pipeline.report.virtual import virtual_document, virtual_words
@@ -125,7 +125,7 @@ def _python(name: str, target: str, by_value: bool) -> PlannedBuild:
 
 def _processes(level: Level, name: str = "parent") -> PlannedProcess:
     chips = [PlannedProcess(f"chip {i}") for i in range(level.chips)]
-    subs = tuple(PlannedProcess(f"sub-worker {i}") for i in range(level.sub_workers))
-    server = [PlannedProcess("fork server", subs)] if subs else []
     nodes = [_processes(child, child.name) for child in level.children]
-    return PlannedProcess(name, (*chips, *nodes, *server))
+    forked = (*nodes, *(PlannedProcess(f"sub-worker {i}") for i in range(level.sub_workers)))
+    server = [PlannedProcess("fork server", forked)] if forked else []
+    return PlannedProcess(name, (*chips, *server))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import Registered, Started
-from pipeline.targets import resolve_target
+from pipeline.targets import resolve_target, takes_handles
 
 if TYPE_CHECKING:
     from pipeline.console import Console
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def register(started: Started, console: Console) -> Registered:
-    """Registers with the Worker. Raises PartialFailureError and what else Worker.register raises."""
+    """Registers with the Worker; one that takes handles gets those of the callables before it.
+
+    Raises PartialFailureError and what else Worker.register raises.
+    """
     described = started.built.described
     targets: dict[str, Any] = dict(started.built.chip_callables)
     for spec in described.python_callables:
@@ -27,6 +31,8 @@ def register(started: Started, console: Console) -> Registered:
     handles: dict[str, CallableHandle] = {}
     for name, target in targets.items():
         begin = time.perf_counter()
+        if takes_handles(target):
+            target = functools.partial(target, handles=dict(handles))
         handles[name] = started.worker.register(target)
         console.action("registered", name, hashed=handles[name].hashid, seconds=time.perf_counter() - begin)
     return Registered(started, handles)

@@ -10,26 +10,40 @@ from runtime import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from pipeline.console import Console
+    from pipeline.model import Described
+    from pipeline.topology import Level
     from pipeline.warm_workers import WarmWorkers
 
 
 def start(built: Built, console: Console, warm: WarmWorkers | None) -> Started:
     """Starts the processes, or takes a warm Worker of the same kind. Raises StartError; nothing is left behind then."""
     described = built.described
-    children = f"{described.chips} chips" + (f", {described.sub_workers} subs" if described.sub_workers else "")
+    children = _said(described.tree)
     begin = time.perf_counter()
     kept = warm.take(described) if warm else None
     if kept is not None:
         console.action("warm", children, seconds=time.perf_counter() - begin)
         return Started(built, kept)
-    worker = Worker(
-        level=3,
-        chips=described.chips,
-        sub_workers=described.sub_workers,
-        platform=described.platform,
-        runtime=described.runtime,
-        options=WorkerOptions(trace=True, **described.worker_options),
-    )
-    worker.init()
+    worker = assemble(described.tree, described).init()
     console.action("started", children, seconds=time.perf_counter() - begin)
     return Started(built, worker)
+
+
+def assemble(level: Level, described: Described, *, trace: bool = True) -> Worker:
+    """A Worker for one level and what is below it, not started; ``trace`` is for the root."""
+    worker = Worker(
+        level=level.level,
+        chips=level.chips,
+        sub_workers=level.sub_workers,
+        platform=described.platform,
+        runtime=described.runtime,
+        options=WorkerOptions(trace=trace, **described.worker_options),
+    )
+    for child in level.children:
+        worker.add_worker(assemble(child, described, trace=False))
+    return worker
+
+
+def _said(tree: Level) -> str:
+    counts = {"nodes": len(tree.children), "chips": tree.total_chips, "subs": tree.total_sub_workers}
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.exit_codes import CONFIGURATION, WORKER_LOST
+from pipeline.topology import parse_topology
 
 if TYPE_CHECKING:
     from pipeline.baseline.comparison import Comparison
@@ -79,8 +80,8 @@ class Point:
 
     @property
     def chips(self) -> int:
-        """Chips of the topology; only with a result."""
-        return int(self.result["configuration"]["topology"]["chips"])
+        """Chips of the topology, at all levels; only with a result."""
+        return parse_topology(self.result["configuration"]["topology"]).total_chips
 
     @property
     def values(self) -> dict[str, str]:

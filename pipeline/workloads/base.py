@@ -1,7 +1,8 @@
 """What a workload's program is: tensors, an orchestration over chips and sub-workers, and a check of the outcome.
 
 A program module holds one subclass of Workload and one frozen dataclass ``Settings``: its fields are exactly the keys
-that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables``, ``warm_up`` and ``repeat``.
+that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables``, ``warm_up``, ``repeat`` and
+``capture``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
 
+from pipeline.messages import near
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,6 +67,9 @@ class Workload(ABC, Generic[SettingsT]):
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
         """Submits the tasks of one run. Calling it again repeats the same work on the same tensors."""
 
+    def reset(self) -> None:
+        """Gives tensors that a run reads and changes their first contents again: before every run but the first."""
+
     @abstractmethod
     def verify(self) -> Verification:
         """Compares what the last run left with what is expected; called after the run has ended without an error."""
@@ -85,11 +90,8 @@ def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
-            import difflib
-
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(names)}"
-            raise ConfigurationError(f"workload.{name}: no such setting; {hint}")
+            hint = near(name, names) or f"; known are {', '.join(names)}"
+            raise ConfigurationError(f"workload.{name}: no such setting{hint}")
         wanted = types[name]
         if wanted is float and type(value) is int:
             given[name] = float(value)

@@ -7,6 +7,7 @@ import pytest
 from .conftest import PROJECT
 
 SMALLER = {
+    "captured_tasks": ["+topology=chip2", "workload.sizes.tasks=40"],
     "chip_tasks": ["workload.sizes.tasks=4,40"],
     "python_tasks": ["workload.sizes.tasks=4", "topology.sub_workers=1,2"],
     "modelled": ["topology.chips=1,256", "chip_model.dispatch_ns=300", "workload.size=1024"],

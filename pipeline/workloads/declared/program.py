@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")
 """What a declared workload has instead of ``program`` and its settings."""
-_OWN = ("chips", "sub_workers")
 _TAG_NAMES = {"in": "INPUT", "out": "OUTPUT", "inout": "INOUT", "out_existing": "OUTPUT_EXISTING", "no_dep": "NO_DEP"}
 _KEEPS_CONTENT = ("inout", "out_existing", "no_dep")
 
@@ -33,7 +32,9 @@ class Context:
     """What an orchestration function is given beside tensors and handles."""
 
     chips: tuple[int, ...]
-    """Ids of the chips."""
+    """Ids of the chips; none on nodes, which have the chips below them."""
+    nodes: tuple[int, ...]
+    """Ids of the nodes; none below level 4."""
     sub_workers: int
     sizes: Mapping[str, float]
     """The workload's sizes by name."""
@@ -44,7 +45,7 @@ class Declared(Workload[None]):
 
     Args:
         config: the keys of KEYS, as composed.
-        tree: the node that it runs on.
+        tree: the Worker that it runs on.
         chip_specs: the workload's chip callables.
         python_specs: its Python callables.
         lookup: where files and Python targets are looked for.
@@ -65,8 +66,11 @@ class Declared(Workload[None]):
         lookup: Lookup,
     ) -> None:
         self.chips = tuple(range(tree.chips))
+        self.nodes = tuple(range(len(tree.children)))
         self.sub_workers = tree.sub_workers
-        own: dict[str, float] = {"chips": tree.chips, "sub_workers": tree.sub_workers}
+        own: dict[str, float] = {"chips": tree.total_chips, "sub_workers": tree.sub_workers}
+        if self.nodes:
+            own["nodes"] = len(self.nodes)
         self._sizes = _sizes(config.get("sizes") or {}, own)
         self._declared = declare_tensors(config.get("tensors") or {}, "workload.tensors", self._sizes, lookup.folders)
         self._tasks: list[DeclaredTask] = []
@@ -77,7 +81,9 @@ class Declared(Workload[None]):
         if "tasks" in config:
             signatures = {spec.name: spec.signature for spec in chip_specs}
             names = tuple(spec.name for spec in python_specs)
-            around = Surroundings(self.chips, self.sub_workers, self._sizes, self._declared, signatures, names)
+            around = Surroundings(
+                self.chips, self.nodes, self.sub_workers, self._sizes, self._declared, signatures, names
+            )
             self._tasks = declare_tasks(config["tasks"], "workload.tasks", around)
         else:
             self._orchestration = _orchestration(str(config["orchestration"]), lookup.packages)
@@ -86,11 +92,10 @@ class Declared(Workload[None]):
         if verify is not None:
             self._expected = declare_expected(verify, "workload.verify", self._declared, lookup)
         self._refilled = self._to_refill()
-        self._used = False
 
     @property
     def _context(self) -> Context:
-        return Context(self.chips, self.sub_workers, self._sizes)
+        return Context(self.chips, self.nodes, self.sub_workers, self._sizes)
 
     def _to_refill(self) -> list[str]:
         """Tensors whose first content a run may read and change: a repeated run must find it again."""
@@ -103,14 +108,14 @@ class Declared(Workload[None]):
         self._tensors: dict[str, Tensor] = {
             name: worker.share(tensor.content()) for name, tensor in self._declared.items()
         }
-        self._used = False
+
+    def reset(self) -> None:
+        """Gives tensors that a run may read and change their first contents again."""
+        for name in self._refilled:
+            self._tensors[name].numpy()[...] = self._declared[name].content()
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
         """Submits the tasks, or calls the orchestration function with (o, tensors, handles, context)."""
-        if self._used:
-            for name in self._refilled:
-                self._tensors[name].numpy()[...] = self._declared[name].content()
-        self._used = True
         if self._orchestration is not None:
             self._orchestration(o, self._tensors, handles, self._context)
             return
@@ -132,10 +137,10 @@ def _submit(
 
     args = _args(task, tensors)
     config = CallConfig(block_count=task.blocks) if task.blocks else None
-    if task.chip is None:
+    if task.worker is None:
         o.submit_sub(handles[task.callable], args, config)
     else:
-        o.submit_next_level(handles[task.callable], args, config, worker=task.chip)
+        o.submit_next_level(handles[task.callable], args, config, worker=task.worker)
 
 
 def _args(task: DeclaredTask, tensors: Mapping[str, Tensor]) -> TaskArgs:
@@ -152,7 +157,7 @@ def _sizes(config: object, own: Mapping[str, float]) -> dict[str, float]:
     sizes = dict(own)
     for name, value in named(config, "workload.sizes", "numbers").items():
         key = f"workload.sizes.{name}"
-        if name in _OWN:
+        if name in own:
             raise ConfigurationError(f"{key}={value!r}: the topology decides this name")
         sizes[name] = parse_expression(value, key, sizes).number(sizes)
     return sizes

@@ -41,8 +41,8 @@ class DeclaredTask:
     """One task to submit."""
 
     callable: str
-    chip: int | None
-    """None: any sub-worker."""
+    worker: int | None
+    """The chip, or the node; None: any sub-worker."""
     arguments: tuple[Argument, ...]
     scalars: tuple[float, ...]
     blocks: int
@@ -53,6 +53,8 @@ class Surroundings:
     """What tasks may refer to."""
 
     chips: tuple[int, ...]
+    nodes: tuple[int, ...]
+    """In place of chips, from level 4 on."""
     sub_workers: int
     sizes: Mapping[str, float]
     tensors: Mapping[str, DeclaredTensor]
@@ -137,15 +139,18 @@ class _Template:
             if index is None:
                 return None
             arguments.append(Argument(piece.tensor, index, tag))
-        chip = None if self.where is None else self.where.integer(values)
-        if self.where is not None and chip not in around.chips:
-            known = f"0 to {len(around.chips) - 1}"
-            raise ConfigurationError(f"{self.where.key}={self.where.text!r}: no chip {chip}; this topology has {known}")
+        worker = None if self.where is None else self.where.integer(values)
+        there = around.nodes or around.chips
+        if self.where is not None and worker not in there:
+            kind, known = "node" if around.nodes else "chip", f"0 to {len(there) - 1}"
+            raise ConfigurationError(
+                f"{self.where.key}={self.where.text!r}: no {kind} {worker}; this topology has {known}"
+            )
         blocks = self.blocks.integer(values)
         if not 0 <= blocks < 1 << 32:
             raise ConfigurationError(f"{self.blocks.key}={self.blocks.text!r}: {blocks}; 0 to 4294967295")
         scalars = tuple(scalar.number(values) for scalar in self.scalars)
-        return DeclaredTask(self.callable, chip, tuple(arguments), scalars, blocks)
+        return DeclaredTask(self.callable, worker, tuple(arguments), scalars, blocks)
 
 
 def _entries(config: object, key: str, around: Surroundings, names: list[str]) -> tuple[_Entry, ...]:
@@ -193,8 +198,10 @@ def _template(given: Mapping[str, Any], key: str, around: Surroundings, names: l
 def _where(
     given: Mapping[str, Any], key: str, callable_: str, around: Surroundings, names: list[str]
 ) -> Expression | None:
-    """The chip as an expression, or None for a sub-worker."""
+    """The chip or the node as an expression, or None for a sub-worker."""
     on_chip = callable_ in around.chip_callables
+    if around.nodes:
+        return _where_of_nodes(given, key, callable_, around, names)
     where = given.get("where", "chip" if on_chip and "chip" in names else None if on_chip else _SUB)
     if where is None:
         raise ConfigurationError(f"{key}.where: missing; a chip's number, or loop over them: for: {{chip: chips}}")
@@ -210,6 +217,22 @@ def _where(
     if not on_chip:
         raise ConfigurationError(f"{key}.where={where!r}: {callable_} is a Python callable; it runs on {_SUB!r}")
     return parse_expression(where, f"{key}.where", names)
+
+
+def _where_of_nodes(
+    given: Mapping[str, Any], key: str, callable_: str, around: Surroundings, names: list[str]
+) -> Expression | None:
+    """The node as an expression, or None for a sub-worker beside the nodes."""
+    if callable_ in around.chip_callables:
+        raise ConfigurationError(
+            f"{key}.callable={callable_!r}: a chip callable, and this topology has nodes, which run Python callables; "
+            "submit it in one of those, to the node's own chips"
+        )
+    where = given.get("where", "node" if "node" in names else _SUB if around.sub_workers else None)
+    if where is None or (where == _SUB and not around.sub_workers):
+        found = "missing" if where is None else "this topology has no sub-workers beside its nodes"
+        raise ConfigurationError(f"{key}.where: {found}; a node's number, or loop over them: for: {{node: nodes}}")
+    return None if where == _SUB else parse_expression(where, f"{key}.where", names)
 
 
 def _arguments(
