@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
@@ -20,14 +22,9 @@ from pipeline.exit_codes import INTERRUPTED, READER_GONE, TASK_FAILED, WORKER_LO
 from pipeline.interrupts import remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
-from pipeline.report.page import report_page, write_page
 from pipeline.report.provenance import ask, provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord
-from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.summary import write_summary
-from pipeline.report.timeline import timeline
-from pipeline.report.trace import Processes, chrome_trace, write_trace
-from pipeline.report.virtual import VirtualRecord, virtual_trace
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
@@ -38,6 +35,9 @@ from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
 from runtime.errors import StartError
 from runtime.trace import Trace
+
+if TYPE_CHECKING:
+    from pipeline.report.virtual import VirtualRecord
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
 _HANDED_OVER = "CALLRING_HANDED_OVER"
@@ -181,6 +181,8 @@ class Job:
         from pipeline.stages.start import start
         from pipeline.stages.verify import verify
 
+        # Loaded while the children start: this process has nothing else to do then.
+        threading.Thread(target=importlib.import_module, args=("pipeline.report.outputs",)).start()
         with self._console.stage("start"):
             started = start(built, self._console, self._warm)
         worker = started.worker
@@ -275,6 +277,9 @@ class Job:
 
     def _report(self, code: int, error: str | None) -> int:
         """Leaves the run's files and says what came out; the exit code, which a comparison may have changed."""
+        from pipeline.report.outputs import write_outputs
+        from pipeline.report.result import result_document, result_text
+
         described = self._described
         record = RunRecord(
             workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
@@ -311,16 +316,8 @@ class Job:
                 self._console.error(f"error: {document['error']}")
         if self._json and not self._in_sweep:
             print(result_text(document))
-        kernels = {c.hashid: c.kernels for c in self._callables}
-        drawn = timeline(self._trace, self._children, record.names, kernels)
-        write_page(self._output / "report.html", report_page(document, drawn))
-        if self._trace.tasks:
-            trace = chrome_trace(self._trace, Processes(os.getpid(), self._children), record.names, kernels)
-            write_trace(self._output / "trace.json.gz", trace)
-        if self._virtual is not None:
-            write_trace(self._output / "virtual_trace.json.gz", virtual_trace(self._virtual))
         self._console.write_log(self._output / "run.log")
-        write_result(self._output / "result.json", document)
+        write_outputs(self._output, record, document)
         if self._verbose:
             for file in sorted(self._output.glob("*.*")):
                 self._console.line(f"{'wrote':<12}{file}")
