@@ -107,6 +107,10 @@ class NodeLoader:
         self.worker._registry.inherit(serialized)
         return _Loaded(function, serialized.hashid)
 
+    def take_trace(self) -> bytes:
+        """What the nested Worker, and those below it, recorded since the last time."""
+        return pickle.dumps(self.worker.trace())
+
     def unload(self, loaded: _Loaded) -> None:
         """Lets go of a callable below; when the nested Worker is closed, nobody has it any more."""
         if not self.worker._engine.closing:

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,11 @@ def child_specs(topology: Topology, lineage: tuple[bytes, ...]) -> list[tuple[st
     Args:
         lineage: names of the registries whose handles the nodes' Workers accept.
     """
+    # Whether anything is recorded is up to the Worker at the top.
+    nodes = [replace(n, options=replace(n.options, trace=topology.options.trace)) for n in topology.nodes]
     return [
         *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
-        *(("node", i, _core.Payload(pickle.dumps((n, lineage))), n.patience) for i, n in enumerate(topology.nodes)),
+        *(("node", i, _core.Payload(pickle.dumps((n, lineage))), n.patience) for i, n in enumerate(nodes)),
         *(("sub", i, None, 0.0) for i in range(topology.sub_workers)),
     ]
 

@@ -13,7 +13,7 @@ class TaskSpan:
     task: int
     hashid: str
     kind: str
-    """``"chip"`` or ``"sub"``."""
+    """``"chip"``, ``"sub"`` or ``"node"``."""
     worker: int
     """Id of the child that ran it; -1 if none did."""
     submit_ns: int
@@ -52,3 +52,9 @@ class Trace:
     cores: list[CoreSpan] = field(default_factory=list)
     dropped: int = 0
     """Core spans lost because they came faster than they were taken."""
+    nodes: dict[int, Trace] = field(default_factory=dict)
+    """What the Workers within the nodes recorded, by the nodes' ids, on the same clock; runs and tasks have numbers of
+    their own there. A node runs one orchestration function after the other: what lies below one of its tasks lies
+    within it in time."""
+    missing_nodes: list[int] = field(default_factory=list)
+    """Ids of nodes that gave nothing: being replaced, or late. What a node recorded goes with it when it dies."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import threading
 import weakref
 from dataclasses import replace
@@ -444,7 +445,11 @@ class Worker:
         return WorkerStats(**self._engine.stats())
 
     def trace(self) -> Trace:
-        """Takes what was recorded so far. Raises ConfigurationError unless ``options.trace``."""
+        """Takes what was recorded so far, here and, from level 4 on, below.
+
+        Raises:
+            ConfigurationError: without ``options.trace``.
+        """
         if not self.options.trace:
             raise ConfigurationError("trace: give WorkerOptions(trace=True) to record spans")
         tasks, cores, dropped = self._engine.take_trace()
@@ -464,10 +469,14 @@ class Worker:
             spans.append(
                 TaskSpan(run, task, hashid, kind, child, submit, dispatch, begin, end, complete, waited_for, state)
             )
+        answers = self._engine.take_node_traces() if self._topology.nodes else []
+        nodes = {node: pickle.loads(packed) for node, packed in answers if packed is not None}
         return Trace(
             spans,
             [CoreSpan(*span) for span in cores],
             dropped,
+            nodes,
+            [node for node in range(len(self._topology.nodes)) if node not in nodes],
         )
 
     # ---- private ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // The Python side of a PythonStore: an object with `kinds`, `describe(kind, payload)`, `load(kind, payload)` and, where
-// something has to end with the last reference to what was loaded, `unload(loaded)`.
+// something has to end with the last reference to what was loaded, `unload(loaded)`; of a node also `take_trace()`.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -45,6 +45,9 @@ public:
             py::object loaded = self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes));
             return unloads_ ? unloaded_at_last(std::move(loaded)) : keep(std::move(loaded));
         });
+    }
+    Result<std::string> take_trace() override {
+        return call<std::string>([&] { return self().attr("take_trace")().template cast<std::string>(); });
     }
     // Calls `loader.open()`, which only a node child's has.
     Result<void> open() {

@@ -170,6 +170,17 @@ py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
     return py::make_tuple(tasks, cores, trace.dropped);
 }
 
+// Node and what it packed; None from one that did not answer.
+py::list node_traces(Engine& engine) {
+    const auto asked = engine.ask_for_traces();
+    wait_interruptibly([&] { return engine.wait_for_traces(asked); });
+    py::list traces;
+    for (auto& [id, packed] : engine.inspect([&] { return asked->answers; })) {
+        traces.append(py::make_tuple(id, packed ? py::object(py::bytes(*packed)) : py::object(py::none())));
+    }
+    return traces;
+}
+
 void register_payload(py::module_& module) {
     py::class_<SealedPayload, std::shared_ptr<SealedPayload>>(module, "Payload",
                                                               "Bytes in shared memory, sealed against every change.")
@@ -407,6 +418,7 @@ void register_engine_class(py::module_& module) {
                  return list;
              })
         .def("take_trace", [](Engine& engine) { return trace_tuple(engine, engine.take_trace()); })
+        .def("take_node_traces", &node_traces)
         .def("refuse", &Engine::refuse)
         .def(
             "close",

@@ -94,6 +94,10 @@ void ChildHost::serve() {
             lane_->stop();
             return;
         }
+        if (received->op() == Op::take_trace) {
+            answer_with(*received, store_->take_trace());
+            continue;
+        }
         answer(*received, handle(*received));
     }
 }
@@ -127,6 +131,32 @@ void ChildHost::answer(const Message& request, const Result<void>& outcome) {
                                     outcome ? std::string_view() : fit_body(outcome.error().message), {}, kNever));
 }
 
+void ChildHost::answer_with(const Message& request, const Result<std::string>& payload) {
+    Result<void> outcome = payload ? Result<void>() : Result<void>(payload.error());
+    if (payload) {
+        const std::lock_guard lock(send_mutex_);
+        outcome = send_payload(reply_to(request, Code::ok), std::as_bytes(std::span(*payload)));
+    }
+    if (!outcome) {
+        answer(request, outcome);
+    }
+}
+
+Result<void> ChildHost::send_payload(const MessageHeader& header, std::span<const std::byte> payload) {
+    if (payload.size() <= kMaxMessageBody) {
+        const std::string_view body(reinterpret_cast<const char*>(payload.data()), payload.size());
+        static_cast<void>(channel_.send(header, body, {}, kNever));
+        return {};
+    }
+    const auto sealed = SealedPayload::create(payload);
+    if (!sealed) {
+        return sealed.error();
+    }
+    const std::array<int, 1> fds{sealed->fd()};
+    static_cast<void>(channel_.send(header, {}, fds, kNever));
+    return {};
+}
+
 void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
                          std::span<const std::byte> payload) {
     if (payload.size() <= ChildLane::max_inline_payload()) {
@@ -138,16 +168,9 @@ void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_
     header.argument = sequence;
     {
         const std::lock_guard lock(send_mutex_);
-        if (payload.size() <= kMaxMessageBody) {
-            const std::string_view body(reinterpret_cast<const char*>(payload.data()), payload.size());
-            static_cast<void>(channel_.send(header, body, {}, kNever));
-        } else if (auto sealed = SealedPayload::create(payload)) {
-            const std::array<int, 1> fds{sealed->fd()};
-            static_cast<void>(channel_.send(header, {}, fds, kNever));
-        } else {
-            const std::string& reason = sealed.error().message;
+        if (const auto sent = send_payload(header, payload); !sent) {
             code = Code::out_of_memory;
-            static_cast<void>(channel_.send(header, reason, {}, kNever));
+            static_cast<void>(channel_.send(header, sent.error().message, {}, kNever));
         }
     }
     lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);

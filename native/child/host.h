@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <thread>
 
 #include "common/result.h"
@@ -38,6 +39,8 @@ public:
     virtual Result<void> retain(const Digest& digest, std::uint32_t count) = 0;
     // Error: not_installed, also if it has fewer registrations.
     virtual Result<void> remove(const Digest& digest, std::uint32_t count) = 0;
+    // What was recorded in the processes below, for the parent to unpack. Error: malformed, if there are none.
+    virtual Result<std::string> take_trace() { return Error{Code::malformed, "no process is below this one"}; }
 };
 
 class ChildHost {
@@ -62,6 +65,9 @@ private:
     void serve();
     Result<void> handle(Message& message);
     void answer(const Message& request, const Result<void>& outcome);
+    void answer_with(const Message& request, const Result<std::string>& payload);
+    // As the body, or sealed where it does not fit one; under send_mutex_. Error: nothing was sent.
+    [[nodiscard]] Result<void> send_payload(const MessageHeader& header, std::span<const std::byte> payload);
 
     Channel channel_;
     std::mutex send_mutex_;

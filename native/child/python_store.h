@@ -29,6 +29,8 @@ public:
     // A reference to what is installed; the last one to be dropped ends it. Errors: prepare_failed, or why a process
     // below refused.
     virtual Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) = 0;
+    // What the Worker within a node recorded, packed.
+    virtual Result<std::string> take_trace() = 0;
 };
 
 class PythonStore final : public CallableStore {
@@ -40,6 +42,7 @@ public:
                          std::uint32_t count) override;
     Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
     Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
+    Result<std::string> take_trace() override { return loader_->take_trace(); }
 
     [[nodiscard]] const SlotTable<void>& table() const noexcept { return table_; }
 

@@ -27,6 +27,7 @@ enum class Op : std::uint32_t {
     fork_child = 8,    // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
                        // descriptors: the new child's control socket and, for a node child, what it is made of
     child_exited = 9,  // fork server to parent; argument: child id; body: i32 wait status
+    take_trace = 10,   // what the Worker within a node recorded, as the node packed it: the answer's body, or sealed
 };
 
 struct MessageHeader {

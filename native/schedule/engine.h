@@ -164,6 +164,14 @@ public:
     };
     // Takes the spans recorded so far.
     [[nodiscard]] Trace take_trace();
+    // What the Workers within the nodes recorded, as the nodes packed it; an error of one that did not answer in time.
+    struct NodeTraces {
+        std::size_t open = 0;                                                // nodes that have not answered
+        std::vector<std::pair<std::uint32_t, Result<std::string>>> answers;  // by the nodes' ids
+    };
+    // Asks every node at once; what it recorded is then forgotten there.
+    [[nodiscard]] std::shared_ptr<NodeTraces> ask_for_traces();
+    Waited wait_for_traces(const std::shared_ptr<NodeTraces>& asked);
 
     // Refuses new work from now on; what was accepted goes on.
     void refuse();
