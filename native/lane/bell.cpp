@@ -20,13 +20,12 @@ constexpr auto kWaiter = static_cast<std::uint32_t>(BellState::waiter);
 constexpr auto kProgress = static_cast<std::uint32_t>(BellState::progress);
 }  // namespace
 
-Result<std::unique_ptr<ParentBell>> ParentBell::create(std::uint32_t spinners) {
+Result<std::unique_ptr<ParentBell>> ParentBell::create() {
     auto map = SharedMap::create("callring-bell", sizeof(Bell));
     if (!map) {
         return std::move(map).error();
     }
-    auto* bell = new (map->data()) Bell{};
-    bell->spinners.most = spinners;
+    new (map->data()) Bell{};
     UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
         return Error{Code::io, std::string("eventfd: ") + std::strerror(errno)};

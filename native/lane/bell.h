@@ -18,8 +18,7 @@ namespace callring {
 
 class ParentBell {
 public:
-    // At most `spinners` children spin at a time.
-    static Result<std::unique_ptr<ParentBell>> create(std::uint32_t spinners);
+    static Result<std::unique_ptr<ParentBell>> create();
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Readable when the progress thread was asked for.
@@ -35,8 +34,8 @@ public:
     void arm_progress(const std::function<bool()>& ready);
     // Takes the request back, before a caller drains itself.
     void disarm() noexcept;
-    // The child at `place` has died and spins no more.
-    void forget_spinner(std::uint32_t place) noexcept { bell().spinners.leave(place); }
+    // Before the first child starts: there are not enough cores for all children and a caller that waits.
+    void share_cores() noexcept { bell().cores_are_shared = 1; }
     // The progress thread consumes what made event_fd() readable.
     void clear_event() noexcept;
 

@@ -24,7 +24,8 @@ Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
     return {};
 }
 
-Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event) {
+Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
+                                                     std::uint64_t most_spin_ns) {
     auto lane_map = SharedMap::attach(std::move(lane));
     if (!lane_map) {
         return std::move(lane_map).error();
@@ -40,12 +41,15 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     if (auto checked = check_lane(header, lane_map->size()); !checked) {
         return std::move(checked).error();
     }
-    return std::unique_ptr<ChildLane>(
-        new ChildLane(std::move(lane_map).value(), std::move(bell_map).value(), std::move(progress_event)));
+    return std::unique_ptr<ChildLane>(new ChildLane(std::move(lane_map).value(), std::move(bell_map).value(),
+                                                    std::move(progress_event), most_spin_ns));
 }
 
-ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event)
-    : map_(std::move(map)), bell_(std::move(bell)), progress_event_(std::move(progress_event)) {
+ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std::uint64_t most_spin_ns)
+    : map_(std::move(map)),
+      bell_(std::move(bell)),
+      progress_event_(std::move(progress_event)),
+      spin_(this->bell().cores_are_shared != 0 ? Core::offered : Core::held, most_spin_ns) {
     LaneHeader& lane = header();
     frames_ = RingConsumer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
     completions_ = RingProducer(lane.completions, map_.data() + completions_offset(lane.capacity), kCompletionBytes,
@@ -94,24 +98,10 @@ bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
 
 bool ChildLane::wait() noexcept {
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
-    while (!spin_if_allowed(ready)) {
+    while (!spin_(ready)) {
         announce_and_sleep(header().child_asleep, 1, ready, std::nullopt);
     }
     return !stopped_.load(std::memory_order_acquire);
-}
-
-template <class Ready>
-bool ChildLane::spin_if_allowed(const Ready& ready) noexcept {
-    if (ready()) {
-        return true;
-    }
-    Spinners& spinners = bell().spinners;
-    if (!spinners.enter(header().place)) {
-        return false;
-    }
-    const bool found = spin_(ready);
-    spinners.leave(header().place);
-    return found;
 }
 
 void ChildLane::stop() noexcept {

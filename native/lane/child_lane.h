@@ -26,7 +26,8 @@ public:
     static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
 
     // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
-    static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event);
+    static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
+                                                     std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs);
 
     // The next frame to execute, or nullptr if there is none right now. The frame stays valid until complete().
     [[nodiscard]] const Frame* try_next() noexcept;
@@ -44,11 +45,9 @@ public:
     void post_span(const CoreSpanRecord& span) noexcept;
 
 private:
-    ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event);
+    ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std::uint64_t most_spin_ns);
     [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
     [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(bell_.data()); }
-    template <class Ready>
-    bool spin_if_allowed(const Ready& ready) noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;

@@ -12,12 +12,11 @@
 
 #include "lane/claim.h"
 #include "lane/ring.h"
-#include "lane/spinners.h"
 
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 6
+#define CALLRING_LAYOUT_VERSION 7
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -103,7 +102,6 @@ struct LaneHeader {
     std::uint32_t capacity;       // frames, and completions: no completion ever finds its ring full
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
-    std::uint32_t place;                                          // the child's bit among the spinners
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // sleep word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
     // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
@@ -139,7 +137,7 @@ enum class BellState : std::uint32_t {
 
 struct Bell {
     alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; sleep word
-    alignas(kCacheLine) Spinners spinners;                 // of the children; whoever waits in the parent spins anyway
+    std::uint32_t cores_are_shared;  // 1: whoever spins offers its core; constant once a child starts
 };
 
 }  // namespace callring

@@ -7,8 +7,7 @@
 
 namespace callring {
 
-Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity,
-                                                       std::uint32_t place) {
+Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity) {
     if (capacity == 0 || (capacity & (capacity - 1)) != 0) {
         return Error{Code::invalid_argument, "lane capacity must be a power of two"};
     }
@@ -22,7 +21,6 @@ Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, s
     header->capacity = capacity;
     header->span_capacity = span_capacity;
     header->total_bytes = map->size();
-    header->place = place;
     return std::unique_ptr<ParentLane>(new ParentLane(std::move(map).value()));
 }
 

@@ -16,10 +16,9 @@ namespace callring {
 
 class ParentLane {
 public:
-    // A new lane of `capacity` frames (a power of two) whose child is at `place` of the bell's spinners.
+    // A new lane of `capacity` frames (a power of two).
     // `span_capacity` is zero for a child that is never traced.
-    static Result<std::unique_ptr<ParentLane>> create(std::uint32_t capacity, std::uint32_t span_capacity,
-                                                      std::uint32_t place);
+    static Result<std::unique_ptr<ParentLane>> create(std::uint32_t capacity, std::uint32_t span_capacity);
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Whether `capacity` frames are in flight.

@@ -1,5 +1,9 @@
-// A bounded spin: the first part of every wait. It never replaces the sleep that follows.
+// A bounded spin: the first part of every wait. It never replaces the sleep that follows. Where there are more threads
+// that spin than cores, a spin offers its own every microsecond or so to whoever waits for it: nobody is spun away, and
+// taking turns like that costs less than a wake-up for every task.
 #pragma once
+
+#include <sched.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -16,9 +20,11 @@ inline void spin_pause() noexcept {
 #endif
 }
 
+enum class Core { held, offered };  // while its thread spins
+
 // Calls `ready` until it returns true or about `budget_ns` have passed. Returns whether it returned true.
 template <class Ready>
-bool spin_until(std::uint64_t budget_ns, Ready&& ready) {
+bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
     if (ready()) {
         return true;
     }
@@ -33,6 +39,9 @@ bool spin_until(std::uint64_t budget_ns, Ready&& ready) {
                 return true;
             }
         }
+        if (core == Core::offered) {
+            ::sched_yield();
+        }
     } while (now_ns() < end);
     return false;
 }
@@ -45,6 +54,10 @@ public:
     // About what a sleep and a wake across cores cost: a spin of that length at most doubles what would have been best.
     static constexpr std::uint64_t kMostNs = 50'000;
 
+    // No spin is longer than `most_ns`; 0: it never spins.
+    explicit AdaptiveSpin(Core core = Core::held, std::uint64_t most_ns = kMostNs) noexcept
+        : core_(core), most_ns_(most_ns), budget_ns_(most_ns) {}
+
     // Spins until `ready` returns true or it is not worth it any longer. Returns whether it returned true.
     template <class Ready>
     bool operator()(Ready&& ready) {
@@ -52,10 +65,10 @@ public:
             return true;
         }
         const bool probe = ++waits_ % kProbeEvery == 0;
-        const bool found = spin_until(probe ? kMostNs : budget_ns_, ready);
-        budget_ns_ = found ? std::min(2 * budget_ns_, kMostNs) : std::max(budget_ns_ / 2, kLeastNs);
+        const bool found = spin_until(probe ? most_ns_ : budget_ns_, core_, ready);
+        budget_ns_ = std::min(found ? 2 * budget_ns_ : std::max(budget_ns_ / 2, kLeastNs), most_ns_);
         if (probe && found) {
-            budget_ns_ = kMostNs;
+            budget_ns_ = most_ns_;
         }
         return found;
     }
@@ -68,7 +81,9 @@ public:
 private:
     static constexpr std::uint32_t kProbeEvery = 32;
 
-    std::uint64_t budget_ns_ = kMostNs;
+    Core core_;
+    std::uint64_t most_ns_;
+    std::uint64_t budget_ns_;
     std::uint32_t waits_ = 0;
 };
 

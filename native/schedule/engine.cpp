@@ -14,8 +14,7 @@
 namespace callring {
 
 Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::shared_ptr<MemoryPool> pool) {
-    // One core is left to whoever submits or waits.
-    auto bell = ParentBell::create(std::max(1U, std::thread::hardware_concurrency()) - 1);
+    auto bell = ParentBell::create();
     if (!bell) {
         return std::move(bell).error();
     }

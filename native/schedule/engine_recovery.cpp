@@ -200,7 +200,6 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     child->answers.clear();
     child->last_exit = why;
     registrar_.forget(*child);
-    bell_->forget_spinner(child->index);
 
     if (closing_) {
         child->state = as_asked ? ChildState::closed : ChildState::lost;

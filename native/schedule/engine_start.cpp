@@ -38,6 +38,10 @@ Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t de
                 child->restarts = RestartPolicy(options_.max_restarts, options_.restart_window_ns);
                 scheduler_.add_child(std::move(child));
             }
+            if (specs.size() >= std::thread::hardware_concurrency()) {
+                bell_->share_cores();
+                spin_ = AdaptiveSpin(Core::offered);
+            }
         }
         // The fork server first: it imports while the chips start.
         if (std::any_of(specs.begin(), specs.end(),
@@ -97,8 +101,7 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
     if (!ends) {
         return std::move(ends).error();
     }
-    auto lane = ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0,
-                                   child->index);
+    auto lane = ParentLane::create(options_.lane_capacity, options_.trace && is_chip ? options_.span_capacity : 0);
     if (!lane) {
         return std::move(lane).error();
     }

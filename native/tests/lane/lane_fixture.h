@@ -17,10 +17,12 @@ inline UniqueFd duplicate(int fd) {
 }
 
 struct LanePair {
-    explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spinners = 1, std::uint32_t spans = 16) {
-        bell = std::move(ParentBell::create(spinners)).value();
-        parent = std::move(ParentLane::create(capacity, spans, 0)).value();
-        auto attached = ChildLane::attach(duplicate(parent->fd()), duplicate(bell->fd()), duplicate(bell->event_fd()));
+    explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spans = 16,
+                      std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
+        bell = std::move(ParentBell::create()).value();
+        parent = std::move(ParentLane::create(capacity, spans)).value();
+        auto attached = ChildLane::attach(duplicate(parent->fd()), duplicate(bell->fd()), duplicate(bell->event_fd()),
+                                          most_spin_ns);
         REQUIRE(attached.ok());
         child = std::move(attached).value();
     }

@@ -100,7 +100,7 @@ TEST_CASE("a frame whose predecessor succeeded is executed") {
 }
 
 TEST_CASE("core spans are taken up to the frame that is asked for, and dropped ones are counted") {
-    const LanePair lane(8, 0, 2);
+    const LanePair lane(8, 2);
     lane.child->post_span({5, 1, 2, 0, 0});
     lane.child->post_span({6, 3, 4, 1, 0});
     lane.child->post_span({6, 5, 6, 1, 0});
@@ -133,7 +133,7 @@ TEST_CASE("a child refuses a lane whose size is not sealed") {
 
 TEST_CASE("two threads exchange every frame once and in order, sleeping and waking in between") {
     constexpr std::uint64_t kFrames = 20'000;
-    const LanePair lane(64, 0);  // nobody spins: the sleeping path is taken as often as possible
+    const LanePair lane(64, 16, 0);  // nobody spins: the sleeping path is taken as often as possible
     std::thread child([&] {
         std::uint64_t expected = 0;
         do {
@@ -167,7 +167,7 @@ TEST_CASE("two threads exchange every frame once and in order, sleeping and waki
 
 TEST_CASE("revoking and claiming race without a frame being both executed and taken back") {
     constexpr int kFrames = 20'000;
-    const LanePair lane(64, 0);
+    const LanePair lane(64, 16, 0);
     std::vector<std::uint8_t> executed(kFrames, 0);
     std::vector<std::uint8_t> revoked(kFrames, 0);
     std::thread child([&] {

@@ -47,10 +47,10 @@ int main(int argc, char** argv) {
     const bool follows = phase == "follow";
     const auto bursts = static_cast<std::size_t>(std::atoi(argv[2])) / kBurst;
 
-    const auto bell = std::move(ParentBell::create(1)).value();
+    const auto bell = std::move(ParentBell::create()).value();
     const auto child = std::make_shared<Child>();
     child->state = ChildState::ready;
-    child->lane = std::move(ParentLane::create(1024, 0, 0)).value();
+    child->lane = std::move(ParentLane::create(1024, 0)).value();
     const auto other_end =
         std::move(ChildLane::attach(duplicate(child->lane->fd()), duplicate(bell->fd()), duplicate(bell->event_fd())))
             .value();
