@@ -446,8 +446,15 @@ def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_p
     with pytest.raises(RegisterTombstoneError, match=r"tasks in node 0 .* have not ended"):
         worker.register(function)
     assert run.result().result() == [1, 1, 1]
-    again = worker.register(function)
-    assert worker.run(lambda o: o.submit_sub(again)).result() == 1
+    again = []
+
+    def registered():
+        with contextlib.suppress(RegisterTombstoneError):
+            again.append(worker.register(function))
+        return again
+
+    assert wait_until(registered)  # the node ends its removal after its last task
+    assert worker.run(lambda o: o.submit_sub(again[0])).result() == 1
 
 
 # ---- life -----------------------------------------------------------------------------------------------------------
