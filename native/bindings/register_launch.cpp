@@ -54,15 +54,6 @@ std::vector<CallablePtr> callables_of(const CapturedGraph& graph) {
     return callables;
 }
 
-bool has_deadlines(const CapturedGraph& graph) {
-    for (NodeId id = 0; id < graph.size(); ++id) {
-        if (graph.node(id).config.deadline_ns != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 void register_launch(py::module_& module) {
@@ -77,7 +68,7 @@ void register_launch(py::module_& module) {
         .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a)
         .def_property_readonly("edge_count", &CapturedGraph::edge_count)
         .def_property_readonly("callables", &callables_of)
-        .def_property_readonly("has_deadlines", &has_deadlines)
+        .def_property_readonly("has_deadlines", &CapturedGraph::has_deadlines)
         .def("__len__", &CapturedGraph::size);
 }
 

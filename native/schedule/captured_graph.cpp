@@ -85,6 +85,11 @@ NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::sp
     return id;
 }
 
+bool CapturedGraph::has_deadlines() const noexcept {
+    return std::any_of(nodes_.begin(), nodes_.end(),
+                       [](const GraphNode& node) { return node.config.deadline_ns != 0; });
+}
+
 void CapturedGraph::seal() {
     hazards_.clear();
     first_successor_.assign(nodes_.size() + 1, 0);

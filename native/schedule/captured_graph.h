@@ -61,6 +61,8 @@ public:
     [[nodiscard]] std::span<const NodeId> successors(NodeId id) const noexcept {
         return edges_of(successors_, first_successor_, id);
     }
+    // Whether any of its nodes has one.
+    [[nodiscard]] bool has_deadlines() const noexcept;
     // The callables that it names, each once, and how many of its nodes name it.
     [[nodiscard]] std::span<const std::pair<CallablePtr, std::uint64_t>> callables() const noexcept {
         return callables_;

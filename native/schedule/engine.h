@@ -180,6 +180,10 @@ public:
     std::vector<std::string> close(std::uint64_t budget_ns);
 
 private:
+    // engine_registry.cpp: until `answered()`, asked under the lock whenever something changed, or the Worker is
+    // closed. A caller that waits longer is given the chance to notice a signal.
+    Waited wait_for_children(const std::function<bool()>& answered);
+
     Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell);
 
     // engine_launch.cpp

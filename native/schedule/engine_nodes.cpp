@@ -1,32 +1,16 @@
 // Engine: what it asks of its nodes alone.
-#include <chrono>
 #include <utility>
 
 #include "common/clock.h"
 #include "schedule/engine.h"
+#include "supervise/pump.h"
 
 namespace callring {
 
 namespace {
-
-// How often a caller that waits for nodes is given the chance to notice a signal.
-constexpr std::uint64_t kSignalSliceNs = 250'000'000;
-
-Result<std::string> payload_of(Message& answer) {
-    if (answer.code() != Code::ok) {
-        return Error{answer.code(), answer.body};
-    }
-    if (answer.fds.empty()) {
-        return std::move(answer.body);
-    }
-    const auto sealed = SealedPayload::adopt(answer.take_fd(0));
-    if (!sealed) {
-        return sealed.error();
-    }
-    const auto bytes = sealed->bytes();
-    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+Result<std::string> answered(Message& answer) {
+    return answer.code() == Code::ok ? payload_of(answer) : Error{answer.code(), answer.body};
 }
-
 }  // namespace
 
 std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
@@ -48,7 +32,7 @@ std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
         child->requests->post(header, {}, {}, deadline + child->patience_ns,
                               [this, asked, id = child->id, told = false](Result<Message>& answer) mutable {
                                   if (!std::exchange(told, true)) {  // else it comes after its timeout
-                                      asked->answers.emplace_back(id, answer ? payload_of(*answer) : answer.error());
+                                      asked->answers.emplace_back(id, answer ? answered(*answer) : answer.error());
                                       --asked->open;
                                       changed_.notify_all();
                                   }
@@ -58,12 +42,7 @@ std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
 }
 
 Waited Engine::wait_for_traces(const std::shared_ptr<NodeTraces>& asked) {
-    std::unique_lock lock(mutex_);
-    const auto over = [&] { return asked->open == 0 || closed_; };
-    if (changed_.wait_for(lock, std::chrono::nanoseconds(kSignalSliceNs), over)) {
-        return Waited::done;
-    }
-    return Waited::interrupted;
+    return wait_for_children([&] { return asked->open == 0; });
 }
 
 }  // namespace callring

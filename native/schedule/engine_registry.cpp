@@ -37,8 +37,12 @@ Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
 }
 
 Waited Engine::wait_for_operation(const OperationPtr& operation) {
+    return wait_for_children([&] { return operation->settled(); });
+}
+
+Waited Engine::wait_for_children(const std::function<bool()>& answered) {
     std::unique_lock lock(mutex_);
-    const auto over = [&] { return operation->settled() || closed_; };
+    const auto over = [&] { return answered() || closed_; };
     if (changed_.wait_for(lock, std::chrono::nanoseconds(kSignalSliceNs), over)) {
         return Waited::done;
     }

@@ -6,21 +6,17 @@
 
 namespace callring {
 
-namespace {
-
-void keep_payload(Child& child, Message& message) {
-    std::string payload = std::move(message.body);
-    if (!message.fds.empty()) {
-        auto sealed = SealedPayload::adopt(message.take_fd(0));
-        if (sealed) {
-            const auto bytes = sealed->bytes();
-            payload.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        }
+Result<std::string> payload_of(Message& message) {
+    if (message.fds.empty()) {
+        return std::move(message.body);
     }
-    child.payloads[message.header.argument] = std::move(payload);
+    const auto sealed = SealedPayload::adopt(message.take_fd(0));
+    if (!sealed) {
+        return sealed.error();
+    }
+    const auto bytes = sealed->bytes();
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
-
-}  // namespace
 
 Result<void> pump(Child& child, const std::function<void(Message)>& hand_on) {
     for (;;) {
@@ -33,7 +29,8 @@ Result<void> pump(Child& child, const std::function<void(Message)>& hand_on) {
         }
         Message& message = **received;
         if (message.op() == Op::result) {
-            keep_payload(child, message);
+            auto payload = payload_of(message);
+            child.payloads[message.header.argument] = payload ? std::move(*payload) : std::string();
         } else {
             hand_on(std::move(message));
         }

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "common/result.h"
 #include "schedule/child.h"
 
 namespace callring {
+
+// What a message carries that may be larger than a message: its body, or sealed behind its descriptor, which is taken.
+// Errors: as SealedPayload::adopt.
+[[nodiscard]] Result<std::string> payload_of(Message& message);
 
 // Takes every message that has arrived from `child`; `hand_on` gets those that are no payloads. Never waits. Under the
 // engine's lock. Errors: as Channel::try_receive; then nothing more will come.
