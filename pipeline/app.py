@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        with _plan_leaves_nothing(), remembered(), composed_once():
+        with _plan_leaves_nothing(), remembered(), composed_once(sys.argv[1:]):
             application()
     except ReaderGone:
         raise

@@ -57,6 +57,9 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
         raise ValueError(f"cannot compare shape {actual.shape} with the expected shape {expected.shape}")
     if tolerance is None:
         tolerance = DEFAULT_TOLERANCES.get(actual.dtype, EXACT)
+    if np.array_equal(actual, expected):
+        # Most often, and many times faster than to say how far they are apart.
+        return Comparison(True, 0.0, 0, f"{actual.size} elements agree, largest error 0")
     got = actual.astype(np.float64)
     want = expected.astype(np.float64)
     same = (got == want) | (np.isnan(got) & np.isnan(want))

@@ -1,15 +1,15 @@
-"""Composes the configuration of a single run once.
+"""Composes the configuration of a command once.
 
 Hydra composes it from the files twice: to learn whether it asks for a sweep (``hydra.mode``), and to run it. That is
-most of what a run with nothing to build would take. Here the first composition is already the strict one of a single
-run and is kept for the second.
+most of what a run with nothing to build would take. Here the first composition is already the strict one of what the
+command line looks like, a single run or a sweep, and is kept for the second.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal import hydra as implementation
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -17,13 +17,16 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-_MODE_NOT_GIVEN = "hydra.mode=RUN"
-"""What Hydra adds to the command line of a single run if no config says the mode."""
+if TYPE_CHECKING:
+    from hydra.core.config_search_path import ConfigSearchPath
+
+_SWEEP_OPTIONS = ("-m", "--multirun")
 
 
 class _Loader(ConfigLoaderImpl):
     """Hydra's, which gives a composition to whoever asks for it after the question for the mode."""
 
+    likely_mode = RunMode.RUN
     _kept: tuple[list[str], DictConfig] | None = None
 
     def load_configuration(
@@ -37,27 +40,40 @@ class _Loader(ConfigLoaderImpl):
         kept, self._kept = self._kept, None
         if not validate_sweep_overrides:
             # The question for the mode, which is asked as if it were a sweep.
-            with contextlib.suppress(HydraException):  # a sweep after all, or wrong: Hydra says which
-                config = super().load_configuration(config_name, overrides, RunMode.RUN, from_shell, True)
+            with contextlib.suppress(HydraException):  # of the other mode after all, or wrong: Hydra says which
+                config = super().load_configuration(config_name, overrides, self.likely_mode, from_shell, True)
                 self._kept = list(overrides), config
                 return config
-        elif kept is not None and run_mode is RunMode.RUN:
+        elif kept is not None and run_mode is self.likely_mode:
             asked, config = kept
             if overrides == asked:
                 return config
-            if overrides == [*asked, _MODE_NOT_GIVEN]:
-                config.hydra.mode = RunMode.RUN
-                config.hydra.overrides.hydra.append(_MODE_NOT_GIVEN)
+            # What Hydra adds to the command line if no config says the mode.
+            added = f"hydra.mode={run_mode.name}"
+            if overrides == [*asked, added]:
+                config.hydra.mode = run_mode
+                config.hydra.overrides.hydra.append(added)
                 return config
         return super().load_configuration(config_name, overrides, run_mode, from_shell, validate_sweep_overrides)
 
 
 @contextlib.contextmanager
-def composed_once() -> Iterator[None]:
-    """While the block runs, Hydra applications compose with our loader."""
+def composed_once(arguments: Sequence[str]) -> Iterator[None]:
+    """While the block runs, Hydra applications compose with our loader.
+
+    Args:
+        arguments: the command line.
+    """
+
+    def loader(config_search_path: ConfigSearchPath) -> _Loader:
+        made = _Loader(config_search_path)
+        if any(option in arguments for option in _SWEEP_OPTIONS):
+            made.likely_mode = RunMode.MULTIRUN
+        return made
+
     module: Any = implementation
     theirs = module.ConfigLoaderImpl
-    module.ConfigLoaderImpl = _Loader
+    module.ConfigLoaderImpl = loader
     try:
         yield
     finally:

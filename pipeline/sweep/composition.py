@@ -7,7 +7,8 @@ plain keys, it is that one's copy with these values set; the outcome is what Hyd
 
 from __future__ import annotations
 
-import copy
+import contextlib
+import pickle
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra._internal.config_loader_impl import get_overrides_dirname
@@ -38,7 +39,8 @@ class PointLoader:
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._composed: dict[tuple[str, ...], DictConfig] = {}
-        self._models: dict[tuple[str, ...], DictConfig] = {}
+        self._models: dict[tuple[str, ...], bytes] = {}
+        """Pickled: four times as fast to copy as a DictConfig."""
 
     def compose(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
         """Composes a point and keeps it for its launcher; what the caller changes, the launcher gets.
@@ -65,7 +67,8 @@ class PointLoader:
                 pass  # what is wrong, Hydra says better
         composed: DictConfig = self._loader.load_sweep_config(master, overrides)
         # The launcher changes what it gets.
-        self._models[shape] = copy.deepcopy(composed)
+        with contextlib.suppress(pickle.PicklingError):  # of a plugin's class, if this process has it twice
+            self._models[shape] = pickle.dumps(composed, pickle.HIGHEST_PROTOCOL)
         return composed
 
     def forget(self) -> None:
@@ -97,8 +100,8 @@ def _is_plain(override: Override) -> bool:
     return not special and in_section and isinstance(override.value(), _PLAIN)
 
 
-def _with_values(model: DictConfig, master: DictConfig, parsed: Sequence[Override]) -> DictConfig:
-    config = copy.deepcopy(model)
+def _with_values(model: bytes, master: DictConfig, parsed: Sequence[Override]) -> DictConfig:
+    config: DictConfig = pickle.loads(model)
     for override in parsed:
         if _is_plain(override):
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)

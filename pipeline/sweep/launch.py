@@ -64,8 +64,11 @@ class Sweep:
             returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
         except Exception as error:
             # Of another launcher: a process of its own was killed, for instance. What it left is there all the same.
+            words = f"the launcher failed: {type(error).__name__}: {error}"
             for job in jobs:
-                job.error = f"the launcher failed: {type(error).__name__}: {error}"
+                job.error = words
+            if self._config.stage.name == "plan":  # nothing is put together
+                print(f"error: {words}", file=sys.stderr)
         else:
             for job, ended in zip(jobs, returned, strict=True):
                 _note_end(job, ended)
@@ -108,9 +111,9 @@ class Sweep:
     ) -> None:
         """Puts the results together."""
         WARM.close()
-        begun = [point for point in self.points if point.number is None or (point.folder and point.folder.is_dir())]
+        begun = [point for point in self.points if point.error or (point.folder and point.folder.is_dir())]
         if self._config.stage.name == "plan" or all(point.number is None for point in begun):
-            outcome.codes += [point.exit_code for point in begun if point.number is None]
+            outcome.codes += [point.exit_code if point.number is None else point.returned for point in begun]
             return
         for point in begun:
             if not point.result:
@@ -127,3 +130,5 @@ def _note_end(job: Point, ended: JobReturn) -> None:
         job.folder = Path(ended.hydra_cfg.hydra.runtime.output_dir)
     if ended.status is JobStatus.FAILED:
         job.error = message_of(ended._return_value)
+    else:
+        job.returned = ended.return_value

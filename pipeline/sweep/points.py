@@ -29,6 +29,8 @@ class Point:
     """The job's number; None if it could not be composed and so never became a job."""
     folder: Path | None = None
     """The job's run directory, absolute."""
+    returned: int = WORKER_LOST
+    """The exit code that the job returned, if it did."""
     error: str = ""
     """Why there is no result, if there is none."""
     result: Mapping[str, Any] = field(default_factory=dict)

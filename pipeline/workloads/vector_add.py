@@ -44,15 +44,15 @@ class VectorAdd(Workload[Settings]):
     chip_callables = ("add",)
 
     def prepare(self, worker: Worker) -> None:
-        """Makes left and right, standard normal, and out."""
+        """Makes left and right, uniform in [0, 1), and out."""
         random = np.random.default_rng(self.settings.seed)
         size = self.settings.size
-        left, right = (random.standard_normal(size, np.float32) for _ in range(2))
-        # From arrays that no chip can reach: a kernel that spoils its input must not spoil what is expected.
+        self._left, self._right, self._out = (worker.empty(size, "float32") for _ in range(3))
+        left, right = self._left.numpy(), self._right.numpy()
+        random.random(dtype=np.float32, out=left)
+        random.random(dtype=np.float32, out=right)
+        # Before any chip runs: a kernel that spoils its input must not spoil what is expected.
         self._expected = left + right
-        self._left = worker.share(left)
-        self._right = worker.share(right)
-        self._out = worker.zeros(size, "float32")
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
         """One task a chip."""

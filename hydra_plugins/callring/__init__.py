@@ -1,14 +1,18 @@
-"""What Hydra finds of ours: the sweeper that ``-m`` uses. What it does is in ``pipeline.sweep``."""
+"""What Hydra finds of ours: the sweeper and the launcher that ``-m`` uses. What they do is in ``pipeline.sweep``."""
 
 # No annotations from __future__: Hydra executes this module before it is in sys.modules, where dataclass looks them up.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.core.utils import JobReturn
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 class PointsConfig:
     """Group ``hydra/sweeper``, option ``points``."""
 
-    _target_: str = "hydra_plugins.callring_sweepers.PointsSweeper"
+    _target_: str = "hydra_plugins.callring.PointsSweeper"
     max_batch_size: int | None = None
     """Most points that a launcher gets at once; none: all."""
     params: dict[str, str] | None = None
@@ -78,4 +82,25 @@ class PointsSweeper(BasicSweeper):
                 sweep.launch(batch)
 
 
+@dataclass
+class InProcessConfig:
+    """Group ``hydra/launcher``, option ``in_process``."""
+
+    _target_: str = "hydra_plugins.callring.InProcessLauncher"
+
+
+class InProcessLauncher(BasicLauncher):
+    """Hydra's basic launcher, but made for many short points."""
+
+    def launch(self, job_overrides: "Sequence[Sequence[str]]", initial_job_idx: int) -> "Sequence[JobReturn]":
+        """Called by the sweeper."""
+        from pipeline.sweep.in_process import run_points
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        return run_points(job_overrides, initial_job_idx, self.config, self.hydra_context, self.task_function)
+
+
 ConfigStore.instance().store(group="hydra/sweeper", name="points", node=PointsConfig, provider="callring")
+ConfigStore.instance().store(group="hydra/launcher", name="in_process", node=InProcessConfig, provider="callring")
