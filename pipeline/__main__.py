@@ -1,8 +1,12 @@
 """``python -m pipeline`` and the console script ``callring``."""
 
+import atexit
+import contextlib
 import gc
 import os
 import sys
+import threading
+from typing import NoReturn
 
 from pipeline.interrupts import remembered
 from pipeline.standard_output import ReaderGone, watched
@@ -25,7 +29,18 @@ def main() -> None:
         code = gone.exit_code
     except KeyboardInterrupt:
         code = 130
-    sys.exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process as ``sys.exit`` does, but leaves its modules as they are: taking them apart lasts 10 ms."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it was closed
+            with contextlib.suppress(OSError):
+                stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

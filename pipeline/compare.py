@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
+class Tolerance(NamedTuple):
     """Allowed error of an element: ``absolute + relative * |expected|``."""
 
     relative: float
@@ -30,8 +28,7 @@ DEFAULT_TOLERANCES = {
 """By dtype of what was computed; a dtype that is not here is compared exactly."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """The outcome of comparing two arrays of one shape."""
 
     passed: bool

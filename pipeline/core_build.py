@@ -8,10 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
-from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.compiler import compiler_identity
 from pipeline.store import Store, digest_of
@@ -27,8 +26,7 @@ _NATIVE = Path(__file__).resolve().parent.parent / "native"
 _PRELOADS = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
 
 
-@dataclass(frozen=True, slots=True)
-class Core:
+class Core(NamedTuple):
     """A native core, there or to be built."""
 
     key: str
@@ -50,7 +48,18 @@ def source_digests() -> dict[str, str] | None:
         if not prefix:
             folders[:] = [name for name in folders if name != "tests"]
         names += [f"{prefix}{name}" for name in files if name.endswith((".cpp", ".h")) or name == "CMakeLists.txt"]
-    return {name: hashlib.sha256((_NATIVE / name).read_bytes()).hexdigest() for name in sorted(names)}
+    return {name: _file_digest(f"{_NATIVE}/{name}") for name in sorted(names)}
+
+
+def _file_digest(path: str) -> str:
+    # Unbuffered: there are many small files, and every run reads them all.
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _python_abi() -> str:
+    """What extension modules are built for: ``cpython-311-x86_64-linux-gnu``. From what the import system looks for."""
+    return EXTENSION_SUFFIXES[0].strip(".").removesuffix(".so")
 
 
 def source_digest() -> str | None:
@@ -80,7 +89,7 @@ def find_core(described: Described, *, read_only: bool = False) -> Core:
 
     wanted = (described.cmake_build_type, described.sanitizer)
     digest = source_digest()
-    python = sysconfig.get_config_var("SOABI") or ""
+    python = _python_abi()
     if (_core.build_type, _core.sanitizer) == wanted and digest in (None, _core.source_digest):
         folder = Path(_core.__file__).parent
         from_store = "CALLRING_CORE_DIR" in os.environ
@@ -110,7 +119,7 @@ def core_origin(described: Described, *, read_only: bool = False) -> dict[str, A
         "compiler": compiler_identity(Store(described.store, "callables", read_only=read_only)),
         "build type": described.cmake_build_type,
         "sanitizer": described.sanitizer,
-        "python": sysconfig.get_config_var("SOABI") or "",
+        "python": _python_abi(),
         "pybind11": _pybind11_version(),
         "sources": source_digests() or {},
     }

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
+_MADE_BETWEEN_COLLECTIONS = 20_000
+"""Objects. Reports and sweeps make many and little garbage; Python's 700 would cost them a tenth of their time."""
 _HANDED_OVER = "CALLRING_HANDED_OVER"
 """The key of the core for which a job was handed over: it is handed over once."""
 _PR_SET_PDEATHSIG = 1
@@ -122,6 +124,7 @@ class Job:
             self._described = described = describe(self._config, self._folders, self._lock_file)
         if not gc.isenabled():  # see pipeline.__main__
             gc.freeze()
+            gc.set_threshold(_MADE_BETWEEN_COLLECTIONS)
             gc.enable()
         if last < 0:
             from pipeline.stages.plan import plan, plan_text

@@ -17,9 +17,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _MANIFEST = "manifest.json"
 _ORIGIN = "origin.json"
@@ -31,8 +30,7 @@ _FORGOTTEN_AFTER = 3600.0
 _discards = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry, as prune and doctor see it."""
 
     kind: str
@@ -248,8 +246,7 @@ class Store:
         Path(file.name).replace(self._folder / f"{name}{_NOTE}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     """A lock on a folder."""
 
     descriptor: int

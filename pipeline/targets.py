@@ -6,16 +6,14 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.messages import near
 from runtime.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """Where what a config names is looked for."""
 
     folders: Sequence[Path]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.messages import near
 from runtime.errors import ConfigurationError
@@ -15,8 +14,7 @@ _DEEPEST = 16
 _KEYS = ("name", "level", "chips", "sub_workers", "count", "children")
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """One Worker of the tree and what is below it."""
 
     name: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
+class ChildInfo(NamedTuple):
     """A snapshot of one child process, for people and tests."""
 
     kind: str

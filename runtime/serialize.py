@@ -6,8 +6,7 @@ Everything is serialised and hashed before anything is consumed: what cannot be 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cloudpickle
 
@@ -20,8 +19,7 @@ _MARK = "__callring_by_source__"
 BY_SIGNATURE = "__callring_by_signature__"
 
 
-@dataclass(frozen=True, slots=True)
-class Serialized:
+class Serialized(NamedTuple):
     """A callable as bytes: what names it and what a child receives."""
 
     kind: CallableKind

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStats:
+class WorkerStats(NamedTuple):
     """Counts since the Worker was made, for people and tests. A group is one task.
 
     ``accepted == done + failed + lost + timed_out + skipped + cancelled + pending``.

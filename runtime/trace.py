@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSpan:
+class TaskSpan(NamedTuple):
     """One task, from its submit in the parent to its end in a child."""
 
     run: int
@@ -31,8 +31,7 @@ class TaskSpan:
     """``"done"``, ``"failed"``, ``"skipped"``, ``"lost"`` or ``"cancelled"``."""
 
 
-@dataclass(frozen=True, slots=True)
-class CoreSpan:
+class CoreSpan(NamedTuple):
     """What one core of a chip did for one launch of a task."""
 
     worker: int

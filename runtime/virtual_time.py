@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.chip_model import LONGEST_DELAY_NS, require_integer
 from runtime.errors import ConfigurationError
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from runtime.chip_model import ChipModel, TaskCost
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualSpan:
+class VirtualSpan(NamedTuple):
     """One task, or one member of a group, in virtual time: nanoseconds from the beginning of the graph."""
 
     task: int

@@ -13,6 +13,7 @@ from runtime import _core, spawning
 from runtime.children import ChildInfo
 from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
+from runtime.forked import forget_in_fork
 from runtime.graph import Graph, begin_launch
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.options import WorkerOptions
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig
+
+_OF_OTHERS = ("moved", "forked")
+"""States of a Worker that is not this process's to close: it was added to another, or belongs to the parent."""
 
 
 class Worker:
@@ -104,6 +108,7 @@ class Worker:
         self._lifecycle = threading.Lock()
         self._state = "new"
         self._finalizer = weakref.finalize(self, self._engine.close, 0.0)
+        forget_in_fork(self)
 
     # ---- what it consists of ---------------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class Worker:
             Names of the children that had to be ended by force.
         """
         with self._lifecycle:
-            return [] if self._state == "moved" else self._end(self.options.close_timeout)
+            return [] if self._state in _OF_OTHERS else self._end(self.options.close_timeout)
 
     def _end(self, budget: float) -> list[str]:
         # An interrupt between any two of these lines leaves a Worker that the next close(), or its finalizer, ends.
@@ -247,7 +252,7 @@ class Worker:
             self.close()
         else:
             with self._lifecycle:
-                if self._state != "moved":
+                if self._state not in _OF_OTHERS:
                     self._end(0.0)
 
     # ---- callables -------------------------------------------------------------------------------------------------
@@ -484,6 +489,11 @@ class Worker:
     def _require_own(self, operation: str) -> None:
         if self._state == "moved":
             raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
+        if self._state == "forked":
+            raise WorkerClosed(
+                f"{operation}: {self!r} belongs to the process that forked this one; make a Worker here",
+                operation=operation,
+            )
 
     def _require_open(self, operation: str) -> None:
         self._require_own(operation)

@@ -7,9 +7,8 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.report.files import write_atomically
 from runtime.errors import ConfigurationError
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_NAME = "callables.lock.yaml"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """A lock file as it was at one instant."""
 
     document: LockDocument
@@ -29,8 +27,7 @@ class Content:
     """Of the file's bytes, in hex."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockFile:
+class LockFile(NamedTuple):
     """A lock file, there or not."""
 
     path: Path

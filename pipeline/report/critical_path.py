@@ -8,8 +8,7 @@ follow each other without a gap, so their lengths add up to the whole.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +23,7 @@ BETWEEN_RUNS = "between runs"
 KINDS = (EXECUTION, HAND_OVER, SUBMISSION, COMPLETION, BETWEEN_RUNS)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One piece of the path."""
 
     kind: str

@@ -9,7 +9,6 @@ from pipeline.report.page import report_page, write_page
 from pipeline.report.result import write_result
 from pipeline.report.timeline import timeline
 from pipeline.report.trace import Processes, chrome_trace, write_trace
-from pipeline.report.virtual import virtual_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,5 +35,7 @@ def write_outputs(folder: Path, record: RunRecord, document: Mapping[str, Any]) 
         trace = chrome_trace(record.trace, Processes(os.getpid(), record.children), record.names, kernels)
         write_trace(folder / "trace.json.gz", trace)
     if record.virtual is not None:
+        from pipeline.report.virtual import virtual_trace
+
         write_trace(folder / "virtual_trace.json.gz", virtual_trace(record.virtual))
     write_result(folder / "result.json", document)

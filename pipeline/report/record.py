@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.workloads.base import Verification
 from runtime.children import ChildInfo
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord
 
 
-@dataclass(frozen=True, slots=True)
-class CallableRecord:
+class CallableRecord(NamedTuple):
     """One callable of a workload."""
 
     name: str
@@ -28,8 +27,7 @@ class CallableRecord:
     """Names of a chip callable's kernels, by func_id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One thing that a stage did, as its line said it."""
 
     word: str
@@ -40,8 +38,7 @@ class Action:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """One stage that ran, successfully or not."""
 
     name: str
@@ -49,8 +46,7 @@ class StageRecord:
     actions: Sequence[Action] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LockRecord:
+class LockRecord(NamedTuple):
     """What a run did with its lock file."""
 
     file: str

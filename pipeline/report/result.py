@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.report.files import write_atomically
 from pipeline.report.statistics import measurements, task_statistics
-from pipeline.report.virtual import virtual_document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,11 +56,11 @@ def result_document(record: RunRecord) -> dict[str, Any]:
             {"name": c.name, "kind": c.kind, "hashid": c.hashid, "target_namespace": c.target_namespace}
             for c in record.callables
         ],
-        "lock": None if record.lock is None else asdict(record.lock),
+        "lock": None if record.lock is None else record.lock._asdict(),
         "stages": [_stage(stage) for stage in record.stages],
         "measurements": measurements(record.run_seconds, record.warm_up, record.trace.tasks, record.names),
         "tasks": task_statistics(record.trace.tasks, record.names),
-        "virtual": None if record.virtual is None else virtual_document(record.virtual),
+        "virtual": _virtual(record),
         "provenance": dict(record.provenance),
         "overrides": list(record.overrides),
         "configuration": dict(record.configuration),
@@ -80,7 +78,15 @@ def write_result(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _stage(stage: StageRecord) -> dict[str, Any]:
-    return {"name": stage.name, "seconds": stage.seconds, "actions": [asdict(action) for action in stage.actions]}
+    return {"name": stage.name, "seconds": stage.seconds, "actions": [action._asdict() for action in stage.actions]}
+
+
+def _virtual(record: RunRecord) -> dict[str, Any] | None:
+    if record.virtual is None:
+        return None
+    from pipeline.report.virtual import virtual_document
+
+    return virtual_document(record.virtual)
 
 
 def plain_values(value: Any) -> Any:

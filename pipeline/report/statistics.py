@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from runtime.trace import TaskSpan
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """Order statistics of durations, in seconds."""
 
     min: float
@@ -96,4 +94,4 @@ def _summary(spans: Sequence[TaskSpan]) -> dict[str, Any]:
 
 
 def _plain(summary: Distribution | None) -> dict[str, float] | None:
-    return asdict(summary) if summary else None
+    return summary._asdict() if summary else None

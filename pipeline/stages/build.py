@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pipeline.callable_build import CallableBuilder
@@ -12,6 +11,8 @@ from pipeline.model import Built, ChipSpec
 from runtime.identity import build_chip_callable_descriptor, compute_callable_hashid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.console import Console
     from pipeline.model import Described
     from runtime import ChipCallable
@@ -21,21 +22,35 @@ def build_callables(described: Described, console: Console) -> Built:
     """Compiles what the store does not have. Raises CompileError, SignatureMismatch, ToolchainMissing."""
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags)
 
-    def one(spec: ChipSpec) -> tuple[str, ChipCallable, float]:
+    outcomes: dict[str, tuple[str, ChipCallable, float]] = {}
+    missing = []
+    for spec in described.chip_callables:
         begin = time.perf_counter()
         found = builder.find(spec)
-        if found is not None:
+        if found is None:
+            missing.append(spec)
+        else:
             builder.mark_used(spec)
-        word = "built" if found is None else "cached"
-        return word, found or builder.build(spec), time.perf_counter() - begin
+            outcomes[spec.name] = "cached", found, time.perf_counter() - begin
+    if missing:
+        outcomes |= _build(builder, missing)
+    callables = {}
+    for spec in described.chip_callables:
+        word, callables[spec.name], seconds = outcomes[spec.name]
+        console.action(word, spec.name, hashed=chip_hashid(described, callables[spec.name]), seconds=seconds)
+    return Built(described, callables)
+
+
+def _build(builder: CallableBuilder, specs: Sequence[ChipSpec]) -> dict[str, tuple[str, ChipCallable, float]]:
+    """As many at a time as there are cores."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(spec: ChipSpec) -> tuple[str, ChipCallable, float]:
+        begin = time.perf_counter()
+        return "built", builder.build(spec), time.perf_counter() - begin
 
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
-        outcomes = list(pool.map(one, described.chip_callables))
-    callables = {}
-    for spec, (word, callable_, seconds) in zip(described.chip_callables, outcomes, strict=True):
-        callables[spec.name] = callable_
-        console.action(word, spec.name, hashed=chip_hashid(described, callable_), seconds=seconds)
-    return Built(described, callables)
+        return dict(zip([spec.name for spec in specs], pool.map(one, specs), strict=True))
 
 
 def chip_hashid(described: Described, callable_: ChipCallable) -> str:

@@ -65,7 +65,8 @@ def _prune(config: Mapping[str, Any], as_json: bool) -> int:
         f"and {done.swept} that dead runs left"
     )
     if as_json:
-        print(json.dumps(asdict(done), indent=2))
+        entries = {key: [entry._asdict() for entry in getattr(done, key)] for key in ("removed", "in_use")}
+        print(json.dumps({**asdict(done), **entries}, indent=2))
     return 0
 
 

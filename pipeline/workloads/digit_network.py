@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """A trained network: float32 w1 (64, hidden), b1 (hidden,), w2 (hidden, 10), b2 (10,).
 
     ``heldout`` holds the ascending indices of the digits that it was not trained on.

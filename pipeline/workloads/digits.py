@@ -5,9 +5,8 @@ The split is a function of the seed alone. Pixels are scaled by a constant, so n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ HELDOUT = 450
 VALIDATION = 225
 
 
-@dataclass(frozen=True)
-class Digits:
+class Digits(NamedTuple):
     """Images uint8 (n, 64) with values 0..16, and their labels uint8 (n,)."""
 
     images: npt.NDArray[np.uint8]
@@ -39,8 +37,7 @@ class Digits:
         return Digits(self.images[indices], self.labels[indices])
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Ascending indices of three disjoint parts that together are all digits."""
 
     training: npt.NDArray[np.int64]

@@ -170,13 +170,57 @@ def test_children_end_with_a_parent_that_is_killed_in_the_middle_of_a_run(signal
     assert wait_until(lambda: all(map(gone, pids)))
 
 
-def test_a_fork_of_the_parent_does_not_end_the_children():
-    with Worker(chips=1) as worker:
-        pid = os.fork()
-        if pid == 0:
-            del worker
-            gc.collect()
-            os._exit(0)
+def _in_a_fork(work):
+    """Runs ``work`` in a forked process; its exit code, or None if it had to be killed."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    ended = []
+
+    def has_ended():
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            ended.append(os.waitstatus_to_exitcode(status))
+        return bool(ended)
+
+    if not wait_until(has_ended):
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        return None
+    return ended[0]
+
+
+def test_a_fork_of_the_parent_does_not_end_the_children():
+    # Garbage of the parent that the fork collects, with threads that the fork does not have.
+    garbage = [Worker(chips=1).init()]
+    garbage.append(garbage)
+    below = descendants()
+    gc.disable()
+    try:
+        del garbage
+        with Worker(chips=1) as worker:
+            assert _in_a_fork(gc.collect) == 0
+            assert worker.run(lambda o: 1) == 1
+            assert worker.children[0].state == "ready"
+            assert below <= descendants()
+    finally:
+        gc.enable()
+        gc.collect()
+
+
+def test_a_fork_can_neither_use_nor_close_its_parents_worker():
+    def fork(worker):
+        with pytest.raises(WorkerClosed, match="belongs to the process that forked this one; make a Worker here"):
+            worker.run(lambda o: 1)
+        assert worker.close() == []
+        with Worker(chips=1) as own:
+            assert own.run(lambda o: 2) == 2
+
+    with Worker(chips=1) as worker:
+        assert _in_a_fork(lambda: fork(worker)) == 0
         assert worker.run(lambda o: 1) == 1
-        assert worker.children[0].state == "ready"

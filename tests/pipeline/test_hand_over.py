@@ -12,10 +12,10 @@ from .conftest import USER_CONFIGS
 
 SMALL = ("workload=vector_add", "workload.size=4096")
 PRETENDS_TO_HAVE_ANOTHER_CORE = """
-import dataclasses, sys
+import sys
 from pipeline import app, core_build
 find_core = core_build.find_core
-core_build.find_core = lambda described: dataclasses.replace(find_core(described), loaded=False)
+core_build.find_core = lambda described: find_core(described)._replace(loaded=False)
 sys.exit(app.main())
 """
 PROGRAM = ("-c", PRETENDS_TO_HAVE_ANOTHER_CORE)
