@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -30,10 +31,14 @@ def remembered() -> Iterator[None]:
         return
     _seen.clear()
     signal.signal(signal.SIGINT, _note)
+    tell = sys.unraisablehook
+    # One that comes in a finalizer, or where a weak reference ends, can be raised nowhere: check() does later.
+    sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else tell(lost)
     try:
         with restored():
             yield
     finally:
+        sys.unraisablehook = tell
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # One that came through exec of a string (dataclasses do that) has left word with Python to die of SIGINT at
         # the end, whatever exit code is given, also if it was caught since. Another exec takes that back.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,49 @@ inline std::shared_ptr<void> keep(py::object object) {
                 Py_DECREF(static_cast<PyObject*>(held));
             }};
 }
+
+// Python objects that nobody refers to any more, dropped on threads that did not have the interpreter's lock.
+class Dropped {
+public:
+    void add(PyObject* object) {
+        const std::lock_guard lock(mutex_);
+        objects_.push_back(object);
+    }
+    // With the interpreter's lock.
+    void clear() {
+        std::vector<PyObject*> objects;
+        {
+            const std::lock_guard lock(mutex_);
+            objects.swap(objects_);
+        }
+        for (PyObject* object : objects) {
+            Py_DECREF(object);
+        }
+    }
+    [[nodiscard]] bool empty() {
+        const std::lock_guard lock(mutex_);
+        return objects_.empty();
+    }
+
+private:
+    std::mutex mutex_;
+    std::vector<PyObject*> objects_;
+};
+
+// While it lives, no thread that waits for the interpreter's lock asks the one that has it to let go.
+class Unhurried {
+public:
+    Unhurried() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
+        sys_.attr("setswitchinterval")(1.0);
+    }
+    ~Unhurried() { sys_.attr("setswitchinterval")(before_); }
+    Unhurried(const Unhurried&) = delete;
+    Unhurried& operator=(const Unhurried&) = delete;
+
+private:
+    py::module_ sys_;
+    py::object before_;
+};
 
 class Loader final : public PythonLoader {
 public:
@@ -40,11 +84,20 @@ public:
             return Descriptor(bytes.begin(), bytes.end());
         });
     }
-    Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) override {
-        return call<std::shared_ptr<void>>([&] {
-            py::object loaded = self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes));
-            return unloads_ ? unloaded_at_last(std::move(loaded)) : keep(std::move(loaded));
-        });
+    void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) override {
+        const py::gil_scoped_acquire acquire;
+        const Unhurried unhurried;
+        dropped_->clear();
+        loaded(call<std::shared_ptr<void>>([&] {
+            py::object callable = self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes));
+            return unloads_ ? unloaded_at_last(std::move(callable)) : dropped_at_last(std::move(callable));
+        }));
+    }
+    void tidy() override {
+        if (!dropped_->empty()) {
+            const py::gil_scoped_acquire acquire;
+            dropped_->clear();
+        }
     }
     Result<std::string> take_trace() override {
         return call<std::string>([&] { return self().attr("take_trace")().template cast<std::string>(); });
@@ -57,6 +110,12 @@ public:
 
 private:
     [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
+
+    // A removal need not wait for the lock that a task has: what it drops ends when somebody has the lock anyway.
+    [[nodiscard]] std::shared_ptr<void> dropped_at_last(py::object loaded) const {
+        return {loaded.release().ptr(),
+                [dropped = dropped_](void* held) { dropped->add(static_cast<PyObject*>(held)); }};
+    }
 
     std::shared_ptr<void> unloaded_at_last(py::object loaded) const {
         return {loaded.release().ptr(), [loader = loader_](void* held) {
@@ -87,6 +146,7 @@ private:
     }
 
     std::shared_ptr<void> loader_;
+    std::shared_ptr<Dropped> dropped_ = std::make_shared<Dropped>();
     std::vector<std::uint32_t> kinds_;
     bool unloads_;
 };

@@ -66,10 +66,14 @@ public:
                 continue;
             }
             callables_->forget_stale();
-            const py::gil_scoped_release release;
-            if (!lane.wait()) {
-                return;
+            store_->begin_idle();
+            {
+                const py::gil_scoped_release release;
+                if (!lane.wait()) {
+                    return;
+                }
             }
+            store_->end_idle();
         }
     }
 
@@ -104,7 +108,7 @@ private:
     }
 
     std::unique_ptr<ChildHost> host_;
-    const PythonStore* store_ = nullptr;  // the host's
+    PythonStore* store_ = nullptr;  // the host's
     std::optional<CallableCache<void>> callables_;
     py::object args_;  // FrameArgs
     std::string payload_;

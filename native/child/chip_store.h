@@ -17,8 +17,10 @@ public:
     // Opens the chip that `start` names. Errors: invalid_argument (unknown or unavailable platform), io.
     static Result<std::unique_ptr<ChipStore>> open(const StartBody& start);
 
-    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                         std::uint32_t count) override;
+    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
+                 const Installed& installed) override {
+        installed(install(kind, digest, payload, count));
+    }
     Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
     Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
 
@@ -28,6 +30,8 @@ public:
 private:
     ChipStore(const StartBody& start, std::unique_ptr<chip::Chip> chip)
         : platform_(start.platform), runtime_(start.runtime), chip_(std::move(chip)), table_(start.max_callables) {}
+    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                         std::uint32_t count);
 
     std::string platform_;
     std::string runtime_;

@@ -9,6 +9,7 @@
 #include <limits>
 #include <utility>
 
+#include "common/clock.h"
 #include "common/short_slice.h"
 
 namespace callring {
@@ -16,6 +17,9 @@ namespace callring {
 namespace {
 
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+// Nanoseconds for which a child gives the cores to those that have not answered yet, after each request; and in all.
+constexpr std::uint64_t kHold = 2'000'000;
+constexpr std::uint64_t kLongestHold = 10'000'000;
 
 MessageHeader reply_to(const Message& request, Code code) {
     MessageHeader header;
@@ -84,37 +88,67 @@ ChildHost::~ChildHost() {
 }
 
 void ChildHost::serve() {
-    for (;;) {
+    while (!ended_) {
         auto received = channel_.receive(std::nullopt);
         if (!received) {
             // The parent is gone, or speaks another language: nobody is left to work for.
             ::_exit(received.error().code == Code::closed ? 0 : 1);
         }
-        if (received->op() == Op::shutdown) {
-            lane_->stop();
-            return;
-        }
-        if (received->op() == Op::take_trace) {
-            answer_with(*received, store_->take_trace());
-            continue;
-        }
-        answer(*received, handle(*received));
+        serve(*received);
     }
+}
+
+void ChildHost::serve(Message& message) {
+    switch (message.op()) {
+        case Op::shutdown:
+            ended_ = true;
+            lane_->stop();
+            break;
+        case Op::take_trace:
+            answer_with(message, store_->take_trace());
+            break;
+        case Op::register_callable:
+        case Op::register_and_hold:
+            install(message);
+            break;
+        default:
+            answer(message, handle(message));
+    }
+}
+
+void ChildHost::install(Message& message) {
+    // Sealed against writing before it was hashed: what is checked here is what will be executed.
+    const auto payload = SealedPayload::adopt(message.take_fd(0));
+    if (!payload) {
+        answer(message, payload.error());
+        return;
+    }
+    store_->install(message.header.kind, message.header.digest, payload->bytes(),
+                    static_cast<std::uint32_t>(message.header.argument), [&](const Result<void>& outcome) {
+                        answer(message, outcome);
+                        if (outcome && message.op() == Op::register_and_hold && store_->interrupts() && !holding_) {
+                            hold();
+                        }
+                    });
+}
+
+void ChildHost::hold() {
+    holding_ = true;
+    const std::uint64_t end = now_ns() + kLongestHold;
+    while (!ended_) {
+        auto received = channel_.receive(std::min(end, now_ns() + kHold));
+        if (!received) {
+            break;  // nothing more to do; or the parent is gone, which serve() finds out as well
+        }
+        serve(*received);
+    }
+    holding_ = false;
 }
 
 Result<void> ChildHost::handle(Message& message) {
     switch (message.op()) {
         case Op::map_arena:
             return arenas_.attach(static_cast<std::uint32_t>(message.header.argument), message.take_fd(0));
-        case Op::register_callable: {
-            // Sealed against writing before it was hashed: what is checked here is what will be executed.
-            auto payload = SealedPayload::adopt(message.take_fd(0));
-            if (!payload) {
-                return std::move(payload).error();
-            }
-            return store_->install(message.header.kind, message.header.digest, payload->bytes(),
-                                   static_cast<std::uint32_t>(message.header.argument));
-        }
         case Op::retain_callable:
             return store_->retain(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
         case Op::unregister_callable:

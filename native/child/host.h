@@ -33,12 +33,16 @@ public:
 
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
     // callable and installs it; on any error nothing is installed. An identity that is installed counts `count` more.
-    virtual Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                                 std::uint32_t count) = 0;
+    // Calls `installed` once, before it returns; a task that this had to interrupt goes on when that has returned.
+    using Installed = std::function<void(const Result<void>&)>;
+    virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                         std::uint32_t count, const Installed& installed) = 0;
     // Counts `count` more registrations of what is installed. Error: not_installed.
     virtual Result<void> retain(const Digest& digest, std::uint32_t count) = 0;
     // Error: not_installed, also if it has fewer registrations.
     virtual Result<void> remove(const Digest& digest, std::uint32_t count) = 0;
+    // Whether a task is being executed that install() interrupts.
+    [[nodiscard]] virtual bool interrupts() const noexcept { return false; }
     // What was recorded in the processes below, for the parent to unpack. Error: malformed, if there are none.
     virtual Result<std::string> take_trace() { return Error{Code::malformed, "no process is below this one"}; }
 };
@@ -63,6 +67,10 @@ public:
 private:
     ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
     void serve();
+    void serve(Message& message);
+    void install(Message& message);
+    // Serves requests while the task of this child is interrupted, as long as they come one after the other.
+    void hold();
     Result<void> handle(Message& message);
     void answer(const Message& request, const Result<void>& outcome);
     void answer_with(const Message& request, const Result<std::string>& payload);
@@ -74,6 +82,8 @@ private:
     std::unique_ptr<CallableStore> store_;
     std::unique_ptr<ChildLane> lane_;
     ArenaMap arenas_;
+    bool ended_ = false;    // of the control thread
+    bool holding_ = false;  // likewise
     std::thread thread_;
 };
 

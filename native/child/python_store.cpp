@@ -7,15 +7,15 @@
 
 namespace callring {
 
-Result<void> PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                                  std::uint32_t count) {
-    const auto known = static_cast<CallableKind>(kind);
-    if (!loader_->takes(known)) {
-        return Error{Code::kind_unsupported, "this child cannot run callables of kind " + std::to_string(kind)};
+Result<std::span<const std::byte>> PythonStore::check(CallableKind kind, const Digest& digest,
+                                                      std::span<const std::byte> payload) {
+    if (!loader_->takes(kind)) {
+        return Error{Code::kind_unsupported,
+                     "this child cannot run callables of kind " + std::to_string(static_cast<std::uint32_t>(kind))};
     }
     std::span<const std::byte> bytes = payload;
     Result<Descriptor> descriptor = Descriptor{};
-    if (known == CallableKind::python_serialized) {
+    if (kind == CallableKind::python_serialized) {
         const auto opened = open_envelope(payload);
         if (!opened) {
             return opened.error();
@@ -23,7 +23,7 @@ Result<void> PythonStore::install(std::uint32_t kind, const Digest& digest, std:
         bytes = *opened;
         descriptor = python_serialized_descriptor(bytes);
     } else {
-        descriptor = loader_->describe(known, payload);
+        descriptor = loader_->describe(kind, payload);
     }
     if (!descriptor) {
         return std::move(descriptor).error();
@@ -31,14 +31,23 @@ Result<void> PythonStore::install(std::uint32_t kind, const Digest& digest, std:
     if (descriptor_digest(*descriptor) != digest) {
         return Error{Code::hashid_descriptor_mismatch, "the received bytes do not hash to the requested digest"};
     }
-    if (table_.retain(digest, count)) {
-        return {};
+    return bytes;
+}
+
+void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
+                          std::uint32_t count, const Installed& installed) {
+    const auto known = static_cast<CallableKind>(kind);
+    const auto bytes = check(known, digest, payload);
+    if (!bytes) {
+        installed(bytes.error());
+    } else if (table_.retain(digest, count)) {
+        installed({});
+    } else {
+        loader_->load(known, *bytes, [&](Result<std::shared_ptr<void>> callable) {
+            installed(callable ? table_.install(digest, std::move(callable).value(), count)
+                               : Result<void>(std::move(callable).error()));
+        });
     }
-    auto callable = loader_->load(known, bytes);
-    if (!callable) {
-        return std::move(callable).error();
-    }
-    return table_.install(digest, std::move(callable).value(), count);
 }
 
 }  // namespace callring

@@ -4,6 +4,7 @@
 // (identity.md).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <span>
 
@@ -26,9 +27,13 @@ public:
     // The descriptor of what is not named by its pickle, from the payload and what this process knows itself: the
     // source behind "module:qualname", the platform of a blob. Error: prepare_failed.
     virtual Result<Descriptor> describe(CallableKind kind, std::span<const std::byte> payload) = 0;
-    // A reference to what is installed; the last one to be dropped ends it. Errors: prepare_failed, or why a process
+    // Calls `loaded` once, with the interpreter's lock, before it returns: with a reference to what is to be installed,
+    // of which the last one to be dropped ends it, or at the next tidy(). Errors: prepare_failed, or why a process
     // below refused.
-    virtual Result<std::shared_ptr<void>> load(CallableKind kind, std::span<const std::byte> bytes) = 0;
+    using Loaded = std::function<void(Result<std::shared_ptr<void>>)>;
+    virtual void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) = 0;
+    // Ends what was dropped.
+    virtual void tidy() = 0;
     // What the Worker within a node recorded, packed.
     virtual Result<std::string> take_trace() = 0;
 };
@@ -38,17 +43,37 @@ public:
     PythonStore(std::unique_ptr<PythonLoader> loader, std::uint32_t capacity)
         : loader_(std::move(loader)), table_(capacity) {}
 
-    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                         std::uint32_t count) override;
+    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
+                 const Installed& installed) override;
     Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
-    Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
+    Result<void> remove(const Digest& digest, std::uint32_t count) override {
+        auto released = table_.release(digest, count);
+        if (idle_.load()) {
+            loader_->tidy();
+        }
+        return released;
+    }
+    [[nodiscard]] bool interrupts() const noexcept override { return !idle_.load(); }
     Result<std::string> take_trace() override { return loader_->take_trace(); }
+
+    // For the thread that executes tasks, with the interpreter's lock: before it waits for one, and when it has one. A
+    // removal that comes while it executes leaves what it dropped to it.
+    void begin_idle() {
+        idle_.store(true);  // first: a removal that does not see it dropped something before tidy() looks
+        loader_->tidy();
+    }
+    void end_idle() noexcept { idle_.store(false); }
 
     [[nodiscard]] const SlotTable<void>& table() const noexcept { return table_; }
 
 private:
+    // The bytes behind `digest` within `payload`, if they are what it says.
+    Result<std::span<const std::byte>> check(CallableKind kind, const Digest& digest,
+                                             std::span<const std::byte> payload);
+
     std::unique_ptr<PythonLoader> loader_;
     SlotTable<void> table_;
+    std::atomic<bool> idle_{true};
 };
 
 }  // namespace callring

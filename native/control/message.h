@@ -28,6 +28,7 @@ enum class Op : std::uint32_t {
                        // descriptors: the new child's control socket and, for a node child, what it is made of
     child_exited = 9,  // fork server to parent; argument: child id; body: i32 wait status
     take_trace = 10,   // what the Worker within a node recorded, as the node packed it: the answer's body, or sealed
+    register_and_hold = 11,  // as register_callable; a task that this interrupts holds for a while (ChildHost)
 };
 
 struct MessageHeader {

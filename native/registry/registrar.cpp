@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 #include "common/clock.h"
@@ -57,6 +58,12 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     auto operation = std::make_shared<Operation>();
     operation->callable = callable;
     operation->registers = true;
+    // Interpreters that compute share the cores, and each has to be given one before it lets its control thread in. So
+    // those that had their turn wait a moment for the others, instead of computing on.
+    static const std::int64_t cores = std::thread::hardware_concurrency();
+    operation->held = std::count_if(children_.begin(), children_.end(), [&](const ChildPtr& child) {
+                          return child->kind == ChildKind::sub && takes_part(*child, callable->spec.runs_on);
+                      }) > cores;
     const std::uint64_t deadline = now_ns() + timeout_ns_;
     ++operation->open;  // until all are asked: an answer that comes at once must not settle it
     for (const ChildPtr& child : children_) {
@@ -117,14 +124,18 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
         late = late || timed_out;
         // Nobody may want it any more: a registration failed, or was released, while this one was under way.
         release_excess(callable, operation);
-        hooks_.changed();
+        if (!operation || late || operation->settled()) {
+            hooks_.changed();
+        }
     };
     if (now.held()) {  // it has checked and prepared the payload: it only counts
         child->requests->post(header_of(Op::retain_callable, *callable, count), {}, {}, deadline_ns, on_answer);
         return;
     }
     const std::array<int, 1> fds{callable->spec.payload->fd()};
-    child->requests->post(header_of(Op::register_callable, *callable, count), {}, fds, deadline_ns, on_answer);
+    const bool holds = operation && operation->held && child->kind == ChildKind::sub;
+    const Op op = holds ? Op::register_and_hold : Op::register_callable;
+    child->requests->post(header_of(op, *callable, count), {}, fds, deadline_ns, on_answer);
 }
 
 void Registrar::answer(Operation* operation, std::size_t target, const Result<Message>& answered) {
@@ -238,7 +249,9 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
         }
         late = late || timed_out;
         settle_removal(callable);
-        hooks_.changed();
+        if (!operation || late || operation->settled()) {
+            hooks_.changed();
+        }
     };
     child->requests->post(header_of(Op::unregister_callable, *callable, count), {}, {},
                           now_ns() + timeout_ns_ + child->patience_ns, on_answer);

@@ -31,6 +31,7 @@ struct Operation {
     CallablePtr callable;
     bool registers = false;
     bool failed = false;                // a registration that at least one child has not confirmed
+    bool held = false;                  // children that have installed it hold their tasks for a moment
     std::size_t open = 0;               // messages without an answer or a timeout
     std::vector<TargetResult> results;  // of the children that were asked to install, or to remove
 

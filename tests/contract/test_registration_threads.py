@@ -1,14 +1,17 @@
 """Registrations and removals from several threads at once: during runs, during the start and during the end."""
 
+import os
 import random
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from runtime import TaskArgs, Worker
+from runtime import Tag, TaskArgs, Worker
 from runtime.errors import HandleStaleError, RegisterTombstoneError, UnregisterTombstoneError, WorkerClosed
+from tests.contract.conftest import wait_until
 
 FUNCTIONS = [abs, len, max, min, sum]
 
@@ -153,3 +156,48 @@ def test_a_registration_during_close_ends_with_an_error_that_says_so(delay):
 
     together(4, work)
     assert sorted(closed) == [1, 2, 3]
+
+
+def _ends_visibly(folder):
+    """A callable that refers to something which leaves a file, named by the process, when it is let go of."""
+
+    class Held:
+        def __del__(self):
+            (Path(folder) / str(os.getpid())).touch()
+
+    held = Held()
+    return lambda args: bool(held)
+
+
+def test_more_interpreters_that_compute_than_cores_register_and_release_while_they_do(tmp_path):
+    count = 2 * len(os.sched_getaffinity(0)) + 1
+    with Worker(chips=0, sub_workers=count) as worker:
+        computing = worker.register(compute_until_set)
+        over = worker.zeros(1, "int64")
+        run = worker.submit(
+            lambda o: [o.submit_sub(computing, TaskArgs((over, Tag.NO_DEP))) for _ in range(count)] and None
+        )
+        children = {str(child.pid) for child in worker.children}
+        worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
+        assert not children & {
+            file.name for file in tmp_path.iterdir()
+        }  # a removal does not wait for what a task holds up
+        kept = worker.register(lambda args: 7)
+        assert not run.done()
+        over.numpy()[0] = 1
+        run.result(60)
+        assert wait_until(lambda: children <= {file.name for file in tmp_path.iterdir()})
+        assert worker.run(lambda o: o.submit_sub(kept, TaskArgs()).result()) == 7
+
+
+def test_what_an_idle_child_lets_go_of_ends_with_its_removal(tmp_path):
+    with Worker(chips=0, sub_workers=2) as worker:
+        children = {str(child.pid) for child in worker.children}
+        worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
+        assert wait_until(lambda: children <= {file.name for file in tmp_path.iterdir()})
+
+
+def compute_until_set(args):
+    """Computes, without a pause, until its cell is set."""
+    while not args[0][0]:
+        sum(range(1000))

@@ -49,7 +49,7 @@ struct Peer {
         if ((*received)->op() == Op::retain_callable) {
             REQUIRE(table.contains(reply.digest));  // whatever happened before: it has no payload to install
             table[reply.digest] += count;
-        } else if ((*received)->op() == Op::register_callable) {
+        } else if ((*received)->op() == Op::register_callable || (*received)->op() == Op::register_and_hold) {
             ++payloads;
             if (!table.contains(reply.digest) && refuses[reply.digest]) {
                 code = Code::prepare_failed;

@@ -1,0 +1,37 @@
+"""Interrupts of a command are not lost, wherever they come."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from pipeline.interrupts import check, remembered
+
+
+class Interrupted:
+    """Gets an interrupt in its finalizer, where none can be raised."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(0.01)
+
+
+def test_an_interrupt_in_a_finalizer_is_raised_at_the_next_check_and_said_nowhere_else(capfd):
+    with remembered():
+        Interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_a_finalizer_raises_is_said(monkeypatch):
+    class Failing:
+        def __del__(self):
+            raise ValueError("in a finalizer")
+
+    said = []
+    monkeypatch.setattr("sys.unraisablehook", said.append)
+    with remembered():
+        Failing()
+    assert [lost.exc_type for lost in said] == [ValueError]
