@@ -52,6 +52,17 @@ private:
     std::vector<PyObject*> objects_;
 };
 
+// Gives the calling thread, for as long as it lives, the state that the interpreter wants of a thread: to make one takes
+// longer than many a registration. Without the interpreter's lock, before and after.
+inline void keep_thread_state() {
+    thread_local const bool kept = [] {
+        PyGILState_Ensure();
+        PyEval_SaveThread();
+        return true;
+    }();
+    static_cast<void>(kept);
+}
+
 // While it lives, no thread that waits for the interpreter's lock asks the one that has it to let go.
 class Unhurried {
 public:
@@ -85,6 +96,7 @@ public:
         });
     }
     void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) override {
+        keep_thread_state();
         const py::gil_scoped_acquire acquire;
         const Unhurried unhurried;
         dropped_->clear();
