@@ -52,8 +52,8 @@ private:
     std::vector<PyObject*> objects_;
 };
 
-// Gives the calling thread, for as long as it lives, the state that the interpreter wants of a thread: to make one takes
-// longer than many a registration. Without the interpreter's lock, before and after.
+// Gives the calling thread, for as long as it lives, the state that the interpreter wants of a thread: to make one
+// takes longer than many a registration. Without the interpreter's lock, before and after.
 inline void keep_thread_state() {
     thread_local const bool kept = [] {
         PyGILState_Ensure();
