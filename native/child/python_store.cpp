@@ -43,9 +43,8 @@ void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<co
     } else if (table_.retain(digest, count)) {
         installed({});
     } else {
-        loader_->load(known, *bytes, [&](Result<std::shared_ptr<void>> callable) {
-            installed(callable ? table_.install(digest, std::move(callable).value(), count)
-                               : Result<void>(std::move(callable).error()));
+        loader_->load(known, *bytes, [&](const Result<std::shared_ptr<void>>& callable) {
+            installed(callable ? table_.install(digest, *callable, count) : Result<void>(callable.error()));
         });
     }
 }

@@ -30,7 +30,7 @@ public:
     // Calls `loaded` once, with the interpreter's lock, before it returns: with a reference to what is to be installed,
     // of which the last one to be dropped ends it, or at the next tidy(). Errors: prepare_failed, or why a process
     // below refused.
-    using Loaded = std::function<void(Result<std::shared_ptr<void>>)>;
+    using Loaded = std::function<void(const Result<std::shared_ptr<void>>&)>;
     virtual void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) = 0;
     // Ends what was dropped.
     virtual void tidy() = 0;

@@ -47,6 +47,7 @@ bool Requests::flush() {
     while (!unsent_.empty()) {
         const Unsent& message = unsent_.front();
         std::vector<int> fds;
+        fds.reserve(message.fds.size());
         for (const UniqueFd& fd : message.fds) {
             fds.push_back(fd.get());
         }

@@ -16,8 +16,10 @@ inline constexpr std::size_t kCacheLine = 64;
 // Indices of one ring, each on its own cache line. Both only grow.
 template <class Atomics>
 struct BasicRingIndices {
+    // NOLINTBEGIN(readability-redundant-typename): clang 14, which builds the fuzzers, wants it
     alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> tail;  // written by the producer
     alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> head;  // written by the consumer
+    // NOLINTEND(readability-redundant-typename)
 };
 
 template <class Atomics>

@@ -28,8 +28,8 @@ struct TaskArgs {
 using ArgsPtr = std::shared_ptr<const TaskArgs>;
 
 [[nodiscard]] inline const ArgsPtr& no_arguments() {
-    static const ArgsPtr kNone = std::make_shared<const TaskArgs>();
-    return kNone;
+    static const ArgsPtr none = std::make_shared<const TaskArgs>();
+    return none;
 }
 
 }  // namespace callring

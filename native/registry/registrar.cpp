@@ -151,10 +151,8 @@ void Registrar::answer(Operation* operation, std::size_t target, const Result<Me
 // The first failure decides: from now on no child that joins is told of this registration, and those that have it are
 // asked to release it.
 void Registrar::fail(Operation& operation) {
-    if (operation.registers && !std::exchange(operation.failed, true)) {
-        if (--operation.callable->registrations == 0) {
-            ++removals_;
-        }
+    if (operation.registers && !std::exchange(operation.failed, true) && --operation.callable->registrations == 0) {
+        ++removals_;
     }
 }
 

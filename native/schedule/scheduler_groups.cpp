@@ -82,7 +82,8 @@ bool Scheduler::start_sub_group(const TaskPtr& group) {
     if (places.size() < group->members.size()) {
         return false;
     }
-    const TaskPtr keep = group;  // `group` is the queue's
+    // `group` is the queue's, which lets go of it.
+    const TaskPtr keep = group;  // NOLINT(performance-unnecessary-copy-initialization)
     sub_queue_.pop_front();
     --queued_;
     for (std::size_t i = 0; i < places.size(); ++i) {

@@ -33,6 +33,7 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
 
 // Frames of one lane, in its order, that are not in it any more: back in front of what waits already.
 void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
+    // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
         const TaskPtr& task = *it;
         task->pinned = false;
