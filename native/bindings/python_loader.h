@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,11 +64,13 @@ inline void keep_thread_state() {
     static_cast<void>(kept);
 }
 
-// While it lives, no thread that waits for the interpreter's lock asks the one that has it to let go.
+// While it lives, a thread that waits for the interpreter's lock asks the one that has it to let go as late as in any
+// Python program: not before a hold of ChildHost is over. No later, because who has it may let go of it by itself, to
+// read a file for instance, and wants it back.
 class Unhurried {
 public:
     Unhurried() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
-        sys_.attr("setswitchinterval")(1.0);
+        sys_.attr("setswitchinterval")(0.005);
     }
     ~Unhurried() { sys_.attr("setswitchinterval")(before_); }
     Unhurried(const Unhurried&) = delete;
@@ -95,10 +98,13 @@ public:
             return Descriptor(bytes.begin(), bytes.end());
         });
     }
-    void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) override {
+    void load(CallableKind kind, std::span<const std::byte> bytes, bool may_hold, const Loaded& loaded) override {
         keep_thread_state();
         const py::gil_scoped_acquire acquire;
-        const Unhurried unhurried;
+        std::optional<Unhurried> unhurried;
+        if (may_hold) {
+            unhurried.emplace();
+        }
         dropped_->clear();
         loaded(call<std::shared_ptr<void>>([&] {
             py::object callable = self().attr("load")(static_cast<std::uint32_t>(kind), to_bytes(bytes));

@@ -246,11 +246,7 @@ void register_engine_class(py::module_& module) {
     py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine", "One Worker's native half.")
         .def(py::init([](const py::dict& options, std::shared_ptr<MemoryPool> pool) {
                  return std::shared_ptr<Engine>(
-                     unwrap(Engine::create(make_options(options), std::move(pool))).release(),
-                     [maker = ::getpid()](Engine* engine) {
-                         if (::getpid() != maker) {
-                             return;  // a forked process has none of its threads: nothing there can end it
-                         }
+                     unwrap(Engine::create(make_options(options), std::move(pool))).release(), [](Engine* engine) {
                          const py::gil_scoped_release release;
                          delete engine;
                      });

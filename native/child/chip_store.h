@@ -18,7 +18,7 @@ public:
     static Result<std::unique_ptr<ChipStore>> open(const StartBody& start);
 
     void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
-                 const Installed& installed) override {
+                 bool /*may_hold*/, const Installed& installed) override {
         installed(install(kind, digest, payload, count));
     }
     Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }

@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 // Nanoseconds for which a child gives the cores to those that have not answered yet, after each request; and in all.
 constexpr std::uint64_t kHold = 2'000'000;
-constexpr std::uint64_t kLongestHold = 10'000'000;
+constexpr std::uint64_t kLongestHold = 5'000'000;
 
 MessageHeader reply_to(const Message& request, Code code) {
     MessageHeader header;
@@ -123,10 +123,11 @@ void ChildHost::install(Message& message) {
         answer(message, payload.error());
         return;
     }
+    const bool may_hold = message.op() == Op::register_and_hold;
     store_->install(message.header.kind, message.header.digest, payload->bytes(),
-                    static_cast<std::uint32_t>(message.header.argument), [&](const Result<void>& outcome) {
+                    static_cast<std::uint32_t>(message.header.argument), may_hold, [&](const Result<void>& outcome) {
                         answer(message, outcome);
-                        if (outcome && message.op() == Op::register_and_hold && store_->interrupts() && !holding_) {
+                        if (outcome && may_hold && store_->interrupts() && !holding_) {
                             hold();
                         }
                     });

@@ -34,9 +34,10 @@ public:
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
     // callable and installs it; on any error nothing is installed. An identity that is installed counts `count` more.
     // Calls `installed` once, before it returns; a task that this had to interrupt goes on when that has returned.
+    // `may_hold`: that may take a while.
     using Installed = std::function<void(const Result<void>&)>;
     virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                         std::uint32_t count, const Installed& installed) = 0;
+                         std::uint32_t count, bool may_hold, const Installed& installed) = 0;
     // Counts `count` more registrations of what is installed. Error: not_installed.
     virtual Result<void> retain(const Digest& digest, std::uint32_t count) = 0;
     // Error: not_installed, also if it has fewer registrations.

@@ -35,7 +35,7 @@ Result<std::span<const std::byte>> PythonStore::check(CallableKind kind, const D
 }
 
 void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                          std::uint32_t count, const Installed& installed) {
+                          std::uint32_t count, bool may_hold, const Installed& installed) {
     const auto known = static_cast<CallableKind>(kind);
     const auto bytes = check(known, digest, payload);
     if (!bytes) {
@@ -43,7 +43,7 @@ void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<co
     } else if (table_.retain(digest, count)) {
         installed({});
     } else {
-        loader_->load(known, *bytes, [&](const Result<std::shared_ptr<void>>& callable) {
+        loader_->load(known, *bytes, may_hold, [&](const Result<std::shared_ptr<void>>& callable) {
             installed(callable ? table_.install(digest, *callable, count) : Result<void>(callable.error()));
         });
     }

@@ -31,7 +31,8 @@ public:
     // of which the last one to be dropped ends it, or at the next tidy(). Errors: prepare_failed, or why a process
     // below refused.
     using Loaded = std::function<void(const Result<std::shared_ptr<void>>&)>;
-    virtual void load(CallableKind kind, std::span<const std::byte> bytes, const Loaded& loaded) = 0;
+    // `may_hold`: `loaded` may take a while, for which the lock should stay with it.
+    virtual void load(CallableKind kind, std::span<const std::byte> bytes, bool may_hold, const Loaded& loaded) = 0;
     // Ends what was dropped.
     virtual void tidy() = 0;
     // What the Worker within a node recorded, packed.
@@ -44,7 +45,7 @@ public:
         : loader_(std::move(loader)), table_(capacity) {}
 
     void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
-                 const Installed& installed) override;
+                 bool may_hold, const Installed& installed) override;
     Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
     Result<void> remove(const Digest& digest, std::uint32_t count) override {
         auto released = table_.release(digest, count);

@@ -124,9 +124,7 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
         late = late || timed_out;
         // Nobody may want it any more: a registration failed, or was released, while this one was under way.
         release_excess(callable, operation);
-        if (!operation || late || operation->settled()) {
-            hooks_.changed();
-        }
+        tell(operation, late);
     };
     if (now.held()) {  // it has checked and prepared the payload: it only counts
         child->requests->post(header_of(Op::retain_callable, *callable, count), {}, {}, deadline_ns, on_answer);
@@ -145,6 +143,13 @@ void Registrar::answer(Operation* operation, std::size_t target, const Result<Me
     --operation->open;
     if (operation->registers && result.code != Code::ok) {
         fail(*operation);
+    }
+}
+
+// Callers that wait are woken for what they wait for, not for each of its answers.
+void Registrar::tell(const OperationPtr& operation, bool late) {
+    if (!operation || late || operation->settled()) {
+        hooks_.changed();
     }
 }
 
@@ -247,9 +252,7 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
         }
         late = late || timed_out;
         settle_removal(callable);
-        if (!operation || late || operation->settled()) {
-            hooks_.changed();
-        }
+        tell(operation, late);
     };
     child->requests->post(header_of(Op::unregister_callable, *callable, count), {}, {},
                           now_ns() + timeout_ns_ + child->patience_ns, on_answer);

@@ -81,6 +81,7 @@ private:
                       const OperationPtr& operation);
     void fail(Operation& operation);
     void answer(Operation* operation, std::size_t target, const Result<Message>& answer);
+    void tell(const OperationPtr& operation, bool late);
     void release_excess(const CallablePtr& callable, const OperationPtr& operation);
     void settle_removal(const CallablePtr& callable);
     void note_late(Child& child, Installation& installation);

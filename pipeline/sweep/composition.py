@@ -67,7 +67,8 @@ class PointLoader:
                 pass  # what is wrong, Hydra says better
         composed: DictConfig = self._loader.load_sweep_config(master, overrides)
         # The launcher changes what it gets.
-        with contextlib.suppress(pickle.PicklingError):  # of a plugin's class, if this process has it twice
+        # Not what a user's or a plugin's class refuses, for instance because this process has that class twice.
+        with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
             self._models[shape] = pickle.dumps(composed, pickle.HIGHEST_PROTOCOL)
         return composed
 

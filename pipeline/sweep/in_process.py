@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hydra.types import HydraContext, TaskFunction
 
-_Base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_Base: Any = getattr(yaml, "CDumper", yaml.Dumper)
 """In C where PyYAML has it."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import Tag, TaskArgs, Worker
+from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import HandleStaleError, RegisterTombstoneError, UnregisterTombstoneError, WorkerClosed
 from tests.contract.conftest import wait_until
 
@@ -101,7 +101,7 @@ def test_removals_race_with_submits_and_no_accepted_task_is_broken():
 
 def test_only_one_of_two_removals_of_one_handle_succeeds():
     with Worker(sub_workers=1) as worker:
-        for _ in range(50):
+        for _ in range(200):
             handle = insist(lambda: worker.register(len))
             outcomes = []
 
@@ -201,3 +201,30 @@ def compute_until_set(args):
     """Computes, without a pause, until its cell is set."""
     while not args[0][0]:
         sum(range(1000))
+
+
+class LetsGo:
+    """Lets go of the interpreter's lock again and again while it is unpickled, as one that reads files does."""
+
+    def __reduce__(self):
+        return _let_go, ()
+
+
+def _let_go():
+    for _ in range(200):
+        time.sleep(0)
+    return len
+
+
+@pytest.mark.parametrize("children", [1, 2 * len(os.sched_getaffinity(0)) + 1])
+def test_what_lets_go_of_the_lock_while_it_is_unpickled_gets_it_back_from_a_task_that_computes(children):
+    with Worker(chips=0, sub_workers=children, options=WorkerOptions(control_timeout=20)) as worker:
+        computing, captured = worker.register(compute_until_set), LetsGo()
+        over = worker.zeros(1, "int64")
+        run = worker.submit(
+            lambda o: [o.submit_sub(computing, TaskArgs((over, Tag.NO_DEP))) for _ in range(children)] and None
+        )
+        worker.unregister(worker.register(lambda args: (captured, args)))
+        assert not run.done()
+        over.numpy()[0] = 1
+        run.result(60)
