@@ -73,7 +73,7 @@ class Registry:
             native, results = self._install(serialized)
         except native_errors() as error:
             raise _registration_error(serialized, *error.args) from None
-        if any(code != _OK for _, code, _ in results):
+        if results:
             raise self._partial_failure(serialized, results)
         token = self._token(native, serialized)
         return CallableHandle._bound(
@@ -93,13 +93,14 @@ class Registry:
         return token
 
     def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
+        """The native callable, and what every target answered unless all have installed it."""
         return self._engine.register_callable(
             hashid_to_digest(serialized.hashid),
             KIND_NUMBERS[serialized.kind],
             _RUNS_ON[serialized.namespace],
             serialized.label,
             serialized.descriptor,
-            _core.Payload(serialized.payload),
+            serialized.payload,
         )
 
     @property
@@ -119,7 +120,7 @@ class Registry:
             NativeError: why not, for the Worker above; nothing stays installed.
         """
         native, results = self._install(serialized)
-        if any(code != _OK for _, code, _ in results):
+        if results:
             raise native_errors()(_PARTIAL, _packed(results))
         self._inherited[serialized.hashid] = self._token(native, serialized)
 

@@ -1,6 +1,8 @@
 // Binds the engine: Engine, Run, Task, Callable, Payload. No logic: conversions, the interpreter's lock, signals.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
@@ -62,8 +64,12 @@ const char* state_name(ChildState state) {
 // (child, code, message) of every child that was asked.
 using Results = std::vector<std::tuple<std::string, std::uint32_t, std::string>>;
 
+// What each child answered; nothing if all answered ok.
 Results target_results(const std::vector<TargetResult>& results) {
     Results list;
+    if (std::all_of(results.begin(), results.end(), [](const auto& result) { return result.code == Code::ok; })) {
+        return list;
+    }
     for (const TargetResult& result : results) {
         list.emplace_back(result.child, static_cast<std::uint32_t>(result.code), result.message);
     }
@@ -195,8 +201,13 @@ void register_payload(py::module_& module) {
         .def("__len__", &SealedPayload::size);
 }
 
-// Waits for `operation` without the interpreter's lock; a signal handler that raises abandons it.
-std::pair<CallablePtr, Results> finish(Engine& engine, const OperationPtr& operation) {
+// Begins an operation and waits for it, without the interpreter's lock; a signal handler that raises abandons it.
+template <class Begin>
+std::pair<CallablePtr, Results> finish(Engine& engine, Begin&& begin) {
+    const OperationPtr operation = unwrap([&] {
+        const py::gil_scoped_release release;
+        return begin();
+    }());
     try {
         wait_interruptibly([&] { return engine.wait_for_operation(operation); });
     } catch (const py::error_already_set&) {
@@ -274,17 +285,21 @@ void register_engine_class(py::module_& module) {
         .def(
             "register_callable",
             [](Engine& engine, const py::bytes& digest, std::uint32_t kind, const std::string& runs_on,
-               const std::string& label, const py::bytes& descriptor, std::shared_ptr<SealedPayload> payload) {
+               const std::string& label, const py::bytes& descriptor, const py::bytes& payload) {
                 const auto bytes = as_span(descriptor);
-                CallableSpec spec{to_digest(digest), kind, parse_kind(runs_on), label, {bytes.begin(), bytes.end()},
-                                  std::move(payload)};
-                return finish(engine, unwrap(engine.begin_register(std::move(spec))));
+                CallableSpec spec{to_digest(digest),
+                                  kind,
+                                  parse_kind(runs_on),
+                                  label,
+                                  {bytes.begin(), bytes.end()},
+                                  std::make_shared<const Payload>(unwrap(Payload::create(as_span(payload))))};
+                return finish(engine, [&] { return engine.begin_register(std::move(spec)); });
             },
             "digest"_a, "kind"_a, "runs_on"_a, "label"_a, "descriptor"_a, "payload"_a)
         .def(
             "unregister_callable",
             [](Engine& engine, const CallablePtr& callable) {
-                return finish(engine, unwrap(engine.begin_unregister(callable))).second;
+                return finish(engine, [&] { return engine.begin_unregister(callable); }).second;
             },
             "callable"_a)
         .def("refusal",

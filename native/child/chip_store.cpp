@@ -16,8 +16,7 @@ Result<std::unique_ptr<ChipStore>> ChipStore::open(const StartBody& start) {
     return std::unique_ptr<ChipStore>(new ChipStore(start, std::move(chip).value()));
 }
 
-Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                                std::uint32_t count) {
+Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload) {
     if (kind != static_cast<std::uint32_t>(CallableKind::chip_callable)) {
         return Error{Code::kind_unsupported, "a chip cannot run callables of kind " + std::to_string(kind)};
     }
@@ -34,14 +33,14 @@ Result<void> ChipStore::install(std::uint32_t kind, const Digest& digest, std::s
                                                            " and runtime " + runtime_ +
                                                            ", do not hash to the requested digest"};
     }
-    if (table_.retain(digest, count)) {
+    if (table_.contains(digest)) {
         return {};
     }
     auto prepared = chip_->prepare(payload);
     if (!prepared) {
         return std::move(prepared).error();
     }
-    return table_.install(digest, std::move(prepared).value(), count);
+    return table_.install(digest, std::move(prepared).value());
 }
 
 }  // namespace callring

@@ -17,12 +17,11 @@ public:
     // Opens the chip that `start` names. Errors: invalid_argument (unknown or unavailable platform), io.
     static Result<std::unique_ptr<ChipStore>> open(const StartBody& start);
 
-    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
-                 bool /*may_hold*/, const Installed& installed) override {
-        installed(install(kind, digest, payload, count));
+    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool /*may_hold*/,
+                 const Installed& installed) override {
+        installed(install(kind, digest, payload));
     }
-    Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
-    Result<void> remove(const Digest& digest, std::uint32_t count) override { return table_.release(digest, count); }
+    Result<void> remove(const Digest& digest) override { return table_.remove(digest); }
 
     [[nodiscard]] const SlotTable<chip::Prepared>& table() const noexcept { return table_; }
     [[nodiscard]] chip::Chip& chip() const noexcept { return *chip_; }
@@ -30,8 +29,7 @@ public:
 private:
     ChipStore(const StartBody& start, std::unique_ptr<chip::Chip> chip)
         : platform_(start.platform), runtime_(start.runtime), chip_(std::move(chip)), table_(start.max_callables) {}
-    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                         std::uint32_t count);
+    Result<void> install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload);
 
     std::string platform_;
     std::string runtime_;

@@ -11,6 +11,8 @@
 
 #include "common/clock.h"
 #include "common/short_slice.h"
+#include "control/payload.h"
+#include "memory/sealed.h"
 
 namespace callring {
 
@@ -117,17 +119,17 @@ void ChildHost::serve(Message& message) {
 }
 
 void ChildHost::install(Message& message) {
-    // Sealed against writing before it was hashed: what is checked here is what will be executed.
-    const auto payload = SealedPayload::adopt(message.take_fd(0));
+    // Nobody can write to it any more: what is checked here is what will be executed.
+    const auto payload = Payload::take(message);
     if (!payload) {
         answer(message, payload.error());
         return;
     }
-    const bool may_hold = message.op() == Op::register_and_hold;
-    store_->install(message.header.kind, message.header.digest, payload->bytes(),
-                    static_cast<std::uint32_t>(message.header.argument), may_hold, [&](const Result<void>& outcome) {
+    const bool may_hold = message.op() == Op::register_and_hold && store_->interrupts() && !holding_;
+    store_->install(message.header.kind, message.header.digest, payload->bytes(), may_hold,
+                    [&](const Result<void>& outcome) {
                         answer(message, outcome);
-                        if (outcome && may_hold && store_->interrupts() && !holding_) {
+                        if (outcome && may_hold) {
                             hold();
                         }
                     });
@@ -150,10 +152,8 @@ Result<void> ChildHost::handle(Message& message) {
     switch (message.op()) {
         case Op::map_arena:
             return arenas_.attach(static_cast<std::uint32_t>(message.header.argument), message.take_fd(0));
-        case Op::retain_callable:
-            return store_->retain(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
         case Op::unregister_callable:
-            return store_->remove(message.header.digest, static_cast<std::uint32_t>(message.header.argument));
+            return store_->remove(message.header.digest);
         default:
             return Error{Code::malformed, "unknown request " + std::to_string(message.header.op)};
     }

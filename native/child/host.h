@@ -19,7 +19,6 @@
 #include "identity/digest.h"
 #include "lane/child_lane.h"
 #include "memory/arena_map.h"
-#include "memory/sealed.h"
 
 namespace callring {
 
@@ -32,16 +31,14 @@ public:
     virtual ~CallableStore() = default;
 
     // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
-    // callable and installs it; on any error nothing is installed. An identity that is installed counts `count` more.
+    // callable and installs it; on any error nothing is installed. An identity that is installed stays as it is.
     // Calls `installed` once, before it returns; a task that this had to interrupt goes on when that has returned.
     // `may_hold`: that may take a while.
     using Installed = std::function<void(const Result<void>&)>;
-    virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                         std::uint32_t count, bool may_hold, const Installed& installed) = 0;
-    // Counts `count` more registrations of what is installed. Error: not_installed.
-    virtual Result<void> retain(const Digest& digest, std::uint32_t count) = 0;
-    // Error: not_installed, also if it has fewer registrations.
-    virtual Result<void> remove(const Digest& digest, std::uint32_t count) = 0;
+    virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool may_hold,
+                         const Installed& installed) = 0;
+    // Error: not_installed.
+    virtual Result<void> remove(const Digest& digest) = 0;
     // Whether a task is being executed that install() interrupts.
     [[nodiscard]] virtual bool interrupts() const noexcept { return false; }
     // What was recorded in the processes below, for the parent to unpack. Error: malformed, if there are none.

@@ -34,17 +34,17 @@ Result<std::span<const std::byte>> PythonStore::check(CallableKind kind, const D
     return bytes;
 }
 
-void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload,
-                          std::uint32_t count, bool may_hold, const Installed& installed) {
+void PythonStore::install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool may_hold,
+                          const Installed& installed) {
     const auto known = static_cast<CallableKind>(kind);
     const auto bytes = check(known, digest, payload);
     if (!bytes) {
         installed(bytes.error());
-    } else if (table_.retain(digest, count)) {
+    } else if (table_.contains(digest)) {
         installed({});
     } else {
         loader_->load(known, *bytes, may_hold, [&](const Result<std::shared_ptr<void>>& callable) {
-            installed(callable ? table_.install(digest, *callable, count) : Result<void>(callable.error()));
+            installed(callable ? table_.install(digest, *callable) : Result<void>(callable.error()));
         });
     }
 }

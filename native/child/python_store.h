@@ -1,7 +1,6 @@
 // PythonStore: the callables that one Python child, a sub-worker or a node, has installed. What needs no interpreter is
-// done without its lock (checking, counting, resolving): a registration of what is installed already never waits for a
-// running task. Guarantees: as ChipStore; every field of an envelope is checked before anything is unpickled
-// (identity.md).
+// done without its lock: checking, resolving, removing. Guarantees: as ChipStore; every field of an envelope is checked
+// before anything is unpickled (identity.md).
 #pragma once
 
 #include <atomic>
@@ -44,15 +43,14 @@ public:
     PythonStore(std::unique_ptr<PythonLoader> loader, std::uint32_t capacity)
         : loader_(std::move(loader)), table_(capacity) {}
 
-    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, std::uint32_t count,
-                 bool may_hold, const Installed& installed) override;
-    Result<void> retain(const Digest& digest, std::uint32_t count) override { return table_.retain(digest, count); }
-    Result<void> remove(const Digest& digest, std::uint32_t count) override {
-        auto released = table_.release(digest, count);
+    void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool may_hold,
+                 const Installed& installed) override;
+    Result<void> remove(const Digest& digest) override {
+        auto removed = table_.remove(digest);
         if (idle_.load()) {
             loader_->tidy();
         }
-        return released;
+        return removed;
     }
     [[nodiscard]] bool interrupts() const noexcept override { return !idle_.load(); }
     Result<std::string> take_trace() override { return loader_->take_trace(); }

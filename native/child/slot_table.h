@@ -1,4 +1,4 @@
-// SlotTable: a child's private table of installed callables: digest to slot to callable, with registration counts.
+// SlotTable: a child's private table of installed callables: digest to slot to callable.
 // Guarantees: a slot number never leaves the child; a callable that is being executed outlives its removal; resolve()
 // and changes may come from different threads.
 #pragma once
@@ -33,52 +33,37 @@ class SlotTable {
 public:
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
 
-    // Counts `count` more registrations of an installed identity. Error: not_installed.
-    Result<void> retain(const Digest& digest, std::uint32_t count) {
-        const std::lock_guard lock(mutex_);
-        const auto entry = slot_of_.find(digest);
-        if (entry == slot_of_.end()) {
-            return Error{Code::not_installed, "not installed here"};
-        }
-        slots_[entry->second].registrations += count;
-        return {};
-    }
-
-    // Installs a prepared callable with `count` registrations. Error: slot_exhausted.
-    Result<void> install(const Digest& digest, std::shared_ptr<T> callable, std::uint32_t count) {
+    // Installs a prepared callable that is not installed yet. Error: slot_exhausted.
+    Result<void> install(const Digest& digest, std::shared_ptr<T> callable) {
         const std::lock_guard lock(mutex_);
         if (slot_of_.size() >= capacity_) {
             return Error{Code::slot_exhausted, "all " + std::to_string(capacity_) + " slots are taken"};
         }
         std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
         if (free_.empty()) {
-            slots_.push_back({});
+            slots_.emplace_back();
         } else {
             slot = free_.back();
             free_.pop_back();
         }
-        slots_[slot] = {std::move(callable), count};
+        slots_[slot] = std::move(callable);
         slot_of_.emplace(digest, slot);
         return {};
     }
 
-    // Releases `count` registrations; the last one frees the slot. Error: not_installed, also if there are fewer.
-    Result<void> release(const Digest& digest, std::uint32_t count) {
-        std::shared_ptr<T> last;  // destroyed outside the lock
+    // Frees the slot. Error: not_installed.
+    Result<void> remove(const Digest& digest) {
+        std::shared_ptr<T> removed;  // destroyed outside the lock
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
-        if (entry == slot_of_.end() || slots_[entry->second].registrations < count) {
-            return Error{Code::not_installed, "not installed here, or not as often"};
+        if (entry == slot_of_.end()) {
+            return Error{Code::not_installed, "not installed here"};
         }
-        Slot& slot = slots_[entry->second];
-        slot.registrations -= count;
-        if (slot.registrations == 0) {
-            last = std::move(slot.callable);
-            free_.push_back(entry->second);
-            slot_of_.erase(entry);
-            // Before `last` is let go of: whoever still sees the old version may use what it remembers.
-            version_.fetch_add(1, std::memory_order_release);
-        }
+        removed = std::move(slots_[entry->second]);
+        free_.push_back(entry->second);
+        slot_of_.erase(entry);
+        // Before `removed` is let go of: whoever still sees the old version may use what it remembers.
+        version_.fetch_add(1, std::memory_order_release);
         return {};
     }
 
@@ -86,13 +71,15 @@ public:
     [[nodiscard]] std::shared_ptr<T> resolve(const Digest& digest) const {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
-        return entry == slot_of_.end() ? nullptr : slots_[entry->second].callable;
+        return entry == slot_of_.end() ? nullptr : slots_[entry->second];
     }
 
     // Changes whenever an identity was removed; what was resolved under one version stays installed while it lasts.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
     // Which slot an identity has in this child; for tests, which show that children need not agree.
+    [[nodiscard]] bool contains(const Digest& digest) const { return slot_of(digest).has_value(); }
+
     [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);
@@ -100,16 +87,11 @@ public:
     }
 
 private:
-    struct Slot {
-        std::shared_ptr<T> callable;
-        std::uint32_t registrations = 0;
-    };
-
     mutable std::mutex mutex_;
     std::atomic<std::uint64_t> version_{0};
     std::uint32_t capacity_;
     std::unordered_map<Digest, std::uint32_t, DigestHash> slot_of_;
-    std::vector<Slot> slots_;
+    std::vector<std::shared_ptr<T>> slots_;
     std::vector<std::uint32_t> free_;
 };
 

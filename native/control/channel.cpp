@@ -141,6 +141,10 @@ Result<void> Channel::send(const MessageHeader& header, std::string_view body, s
 }
 
 Result<std::optional<Message>> Channel::try_receive() const {
+    return receive_with(MSG_DONTWAIT);
+}
+
+Result<std::optional<Message>> Channel::receive_with(int flags) const {
     std::array<std::byte, sizeof(MessageHeader) + kMaxMessageBody> buffer;  // NOLINT(*-member-init): written by recvmsg
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxMessageFds * sizeof(int))> space{};
@@ -150,7 +154,7 @@ Result<std::optional<Message>> Channel::try_receive() const {
         message.msg_iovlen = 1;
         message.msg_control = space.data();
         message.msg_controllen = space.size();
-        const ssize_t received = ::recvmsg(fd(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        const ssize_t received = ::recvmsg(fd(), &message, flags | MSG_CMSG_CLOEXEC);
         if (received < 0) {
             if (errno == EINTR) {
                 continue;
@@ -178,7 +182,7 @@ Result<std::optional<Message>> Channel::try_receive() const {
 
 Result<Message> Channel::receive(std::optional<std::uint64_t> deadline_ns) const {
     for (;;) {
-        auto received = try_receive();
+        auto received = receive_with(deadline_ns ? MSG_DONTWAIT : 0);
         if (!received) {
             return std::move(received).error();
         }

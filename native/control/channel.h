@@ -52,10 +52,12 @@ public:
     // Receives one message without waiting; nullopt when there is none.
     // Errors: closed (end of file), malformed (not a message of ours), layout_mismatch, io.
     [[nodiscard]] Result<std::optional<Message>> try_receive() const;
-    // Waits for one message until `deadline_ns`; without one, for ever.
+    // Waits for one message until `deadline_ns`; without one, for ever. Errors: as try_receive(); timeout.
     [[nodiscard]] Result<Message> receive(std::optional<std::uint64_t> deadline_ns) const;
 
 private:
+    [[nodiscard]] Result<std::optional<Message>> receive_with(int flags) const;
+
     UniqueFd socket_;
 };
 

@@ -19,16 +19,15 @@ inline constexpr std::size_t kMaxMessageFds = 4;
 enum class Op : std::uint32_t {
     start = 1,                // lane, bell, progress event as descriptors; body: StartBody of the child's kind
     map_arena = 2,            // argument: arena id; descriptor: the arena
-    register_callable = 3,    // digest, kind; argument: registrations to add; descriptor: sealed payload
-    retain_callable = 4,      // digest, of what is installed; argument: registrations to add
-    unregister_callable = 5,  // digest; argument: registrations to release
+    register_callable = 3,    // digest, kind; body or descriptor: payload. What is installed stays so
+    register_and_hold = 4,    // likewise; a task that this interrupts holds for a while (ChildHost)
+    unregister_callable = 5,  // digest
     shutdown = 6,             // finish what was begun and exit
-    result = 7,        // child to parent; argument: frame sequence; body or sealed descriptor: a completion's payload
-    fork_child = 8,    // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
-                       // descriptors: the new child's control socket and, for a node child, what it is made of
-    child_exited = 9,  // fork server to parent; argument: child id; body: i32 wait status
-    take_trace = 10,   // what the Worker within a node recorded, as the node packed it: the answer's body, or sealed
-    register_and_hold = 11,  // as register_callable; a task that this interrupts holds for a while (ChildHost)
+    result = 7,               // child to parent; argument: frame sequence; body or descriptor: a completion's payload
+    fork_child = 8,           // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
+                              // descriptors: the new child's control socket and, for a node child, what it is made of
+    child_exited = 9,         // fork server to parent; argument: child id; body: i32 wait status
+    take_trace = 10,          // what the Worker within a node recorded, as the node packed it: the answer's payload
 };
 
 struct MessageHeader {

@@ -10,8 +10,10 @@ namespace callring {
 Digest sha256(std::span<const std::byte> bytes) {
     Digest digest{};
     unsigned int size = 0;
-    // Fails only when OpenSSL cannot allocate its context.
-    if (::EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, ::EVP_sha256(),
+    // Fetched once: EVP_sha256() looks for it in every call. Never freed, as other threads may use it to the end.
+    static const EVP_MD* const algorithm = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    // Fails only when OpenSSL cannot allocate, or lacks SHA-256 altogether.
+    if (::EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, algorithm,
                      nullptr) != 1) {
         throw std::bad_alloc();
     }

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "control/payload.h"
 #include "identity/digest.h"
-#include "memory/sealed.h"
 
 namespace callring {
 
@@ -27,7 +27,7 @@ struct CallableSpec {
     ChildKind runs_on = ChildKind::chip;  // chip callables: chip; Python callables: sub, though nodes run them, too
     std::string label;                    // for messages
     std::vector<std::byte> descriptor;    // the canonical bytes behind the digest
-    std::shared_ptr<SealedPayload> payload;
+    std::shared_ptr<const Payload> payload;
 };
 
 // From its first registration to the end of its final removal. Its removal is final, and under way, while

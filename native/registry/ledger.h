@@ -10,17 +10,17 @@
 
 namespace callring {
 
-// One identity in one child.
+// One identity in one child. How often it is registered is counted by the parent alone.
 struct Installation {
-    std::uint32_t posted = 0;     // registrations once everything is answered, if nothing is refused
-    std::uint32_t confirmed = 0;  // registrations that the child has answered for, removals under way included
-    std::uint32_t removing = 0;   // of those, how many it was asked to release
-    std::uint32_t late = 0;       // requests without an answer within the control timeout
+    std::uint32_t installing = 0;  // requests to install it that are not answered
+    std::uint32_t late = 0;        // requests without an answer within the control timeout
+    bool installed = false;        // the child has said so; a removal under way included
+    bool removing = false;         // it was asked to let go of it
 
     // Whether what is asked of the child from now on finds it installed.
-    [[nodiscard]] bool held() const noexcept { return confirmed > removing; }
+    [[nodiscard]] bool held() const noexcept { return installed && !removing; }
     [[nodiscard]] bool uncertain() const noexcept { return late > 0; }
-    [[nodiscard]] bool empty() const noexcept { return posted == 0 && confirmed == 0 && removing == 0; }
+    [[nodiscard]] bool empty() const noexcept { return installing == 0 && !installed; }
 };
 
 struct Ledger {

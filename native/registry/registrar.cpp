@@ -1,7 +1,6 @@
 #include "registry/registrar.h"
 
 #include <algorithm>
-#include <array>
 #include <thread>
 #include <utility>
 
@@ -16,10 +15,9 @@ bool takes_part(const Child& child, ChildKind kind) {
            (child.state == ChildState::starting || child.state == ChildState::ready);
 }
 
-MessageHeader header_of(Op op, const Callable& callable, std::uint32_t count) {
+MessageHeader header_of(Op op, const Callable& callable) {
     MessageHeader header;
     header.op = static_cast<std::uint32_t>(op);
-    header.argument = count;
     header.kind = callable.spec.kind;
     header.digest = callable.spec.digest;
     return header;
@@ -68,8 +66,8 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     ++operation->open;  // until all are asked: an answer that comes at once must not settle it
     for (const ChildPtr& child : children_) {
         if (takes_part(*child, callable->spec.runs_on)) {
-            post_install(child, callable, 1, std::max(deadline + child->patience_ns, child->start_deadline_ns),
-                         operation, nullptr);
+            post_install(child, callable, std::max(deadline + child->patience_ns, child->start_deadline_ns), operation,
+                         nullptr);
         }
     }
     --operation->open;
@@ -81,22 +79,27 @@ void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, co
         // What is being removed, too, as long as tasks that were accepted may still come to this child.
         if (takes_callables_of(child->kind, callable->spec.runs_on) &&
             (callable->registrations > 0 || callable->in_flight > 0)) {
-            post_install(child, callable, std::max(callable->registrations, 1U), deadline_ns, nullptr, refused);
+            post_install(child, callable, deadline_ns, nullptr, refused);
         }
     }
 }
 
-void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable, std::uint32_t count,
-                             std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused) {
+void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable, std::uint64_t deadline_ns,
+                             const OperationPtr& operation, const Refused& refused) {
     Installation& now = child->ledger.installations[callable->spec.digest];
-    now.posted += count;
     std::size_t target = 0;
     if (operation) {
         target = operation->results.size();
         operation->results.push_back({child->name(), Code::ok, {}});
+    }
+    if (now.held()) {
+        return;
+    }
+    ++now.installing;
+    if (operation) {
         ++operation->open;
     }
-    const auto on_answer = [this, child, key = child->key, callable, count, operation, target, refused,
+    const auto on_answer = [this, child, key = child->key, callable, operation, target, refused,
                             late = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
         const bool timed_out = !gone && !answered && answered.error().code == Code::timeout;
@@ -109,7 +112,8 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
                 if (late) {
                     note_certain(*child, installation);
                 }
-                (refusal ? installation.posted -= count : installation.confirmed += count);
+                --installation.installing;
+                installation.installed = installation.installed || !refusal;
                 if (installation.empty()) {
                     child->ledger.installations.erase(callable->spec.digest);
                 }
@@ -123,17 +127,13 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
         }
         late = late || timed_out;
         // Nobody may want it any more: a registration failed, or was released, while this one was under way.
-        release_excess(callable, operation);
+        release(callable, operation);
         tell(operation, late);
     };
-    if (now.held()) {  // it has checked and prepared the payload: it only counts
-        child->requests->post(header_of(Op::retain_callable, *callable, count), {}, {}, deadline_ns, on_answer);
-        return;
-    }
-    const std::array<int, 1> fds{callable->spec.payload->fd()};
+    const Payload& payload = *callable->spec.payload;
     const bool holds = operation && operation->held && child->kind == ChildKind::sub;
     const Op op = holds ? Op::register_and_hold : Op::register_callable;
-    child->requests->post(header_of(op, *callable, count), {}, fds, deadline_ns, on_answer);
+    child->requests->post(header_of(op, *callable), payload.body(), payload.fds(), deadline_ns, on_answer);
 }
 
 void Registrar::answer(Operation* operation, std::size_t target, const Result<Message>& answered) {
@@ -163,7 +163,7 @@ void Registrar::fail(Operation& operation) {
 
 void Registrar::abandon(Operation& operation) {
     fail(operation);
-    release_excess(operation.callable, nullptr);
+    release(operation.callable, nullptr);
 }
 
 // ---- removing -------------------------------------------------------------------------------------------------------
@@ -177,14 +177,14 @@ Result<OperationPtr> Registrar::begin_unregister(const CallablePtr& callable) {
     }
     auto operation = std::make_shared<Operation>();
     operation->callable = callable;
-    release_excess(callable, operation);
+    release(callable, operation);
     return operation;
 }
 
-void Registrar::release_excess(const CallablePtr& callable, const OperationPtr& operation) {
+void Registrar::release(const CallablePtr& callable, const OperationPtr& operation) {
     const auto known = callables_.find(callable->spec.digest);
     const bool succeeded = known != callables_.end() && known->second != callable;
-    if (succeeded || (callable->removing() && callable->in_flight > 0)) {
+    if (succeeded || !callable->removing() || callable->in_flight > 0) {
         return;
     }
     for (const ChildPtr& child : children_) {
@@ -192,25 +192,16 @@ void Registrar::release_excess(const CallablePtr& callable, const OperationPtr& 
             continue;
         }
         const auto entry = child->ledger.installations.find(callable->spec.digest);
-        if (entry == child->ledger.installations.end()) {
-            continue;
-        }
-        // Only what is confirmed: an installation under way may still be refused, and is looked at when it is answered.
-        const Installation& installation = entry->second;
-        const std::uint32_t excess = installation.posted - std::min(installation.posted, callable->registrations);
-        const std::uint32_t count = std::min(excess, installation.confirmed - installation.removing);
-        if (count > 0) {
-            post_removal(child, callable, count, operation);
+        // An installation under way may still be refused, and is looked at when it is answered.
+        if (entry != child->ledger.installations.end() && entry->second.held() && entry->second.installing == 0) {
+            post_removal(child, callable, operation);
         }
     }
     settle_removal(callable);
 }
 
-void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable, std::uint32_t count,
-                             const OperationPtr& operation) {
-    Installation& installation = child->ledger.installations[callable->spec.digest];
-    installation.posted -= count;
-    installation.removing += count;
+void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable, const OperationPtr& operation) {
+    child->ledger.installations[callable->spec.digest].removing = true;
     std::size_t target = 0;
     if (operation) {
         ++operation->open;
@@ -219,7 +210,7 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
             operation->results.push_back({child->name(), Code::ok, {}});
         }
     }
-    const auto on_answer = [this, child, key = child->key, callable, count, operation, target,
+    const auto on_answer = [this, child, key = child->key, callable, operation, target,
                             late = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
         const bool timed_out = !gone && !answered && answered.error().code == Code::timeout;
@@ -232,8 +223,8 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
                 if (late) {
                     note_certain(*child, known);
                 }
-                known.confirmed -= count;
-                known.removing -= count;
+                known.installed = false;
+                known.removing = false;
                 if (known.empty()) {
                     child->ledger.installations.erase(entry);
                 }
@@ -254,7 +245,7 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
         settle_removal(callable);
         tell(operation, late);
     };
-    child->requests->post(header_of(Op::unregister_callable, *callable, count), {}, {},
+    child->requests->post(header_of(Op::unregister_callable, *callable), {}, {},
                           now_ns() + timeout_ns_ + child->patience_ns, on_answer);
 }
 
@@ -300,6 +291,11 @@ void Registrar::note_certain(Child& child, Installation& installation) {
 void Registrar::forget(Child& child) {
     uncertain_ -= child.ledger.uncertain;
     child.ledger = {};
+}
+
+std::uint32_t Registrar::registrations(const Digest& digest) const {
+    const auto known = callables_.find(digest);
+    return known == callables_.end() ? 1 : std::max(known->second->registrations, 1U);
 }
 
 std::string Registrar::uncertain_on(const Digest& digest, ChildKind runs_on) const {

@@ -52,15 +52,16 @@ public:
     Registrar(const std::vector<ChildPtr>& children, std::uint32_t max_callables, std::uint64_t timeout_ns, Hooks hooks)
         : children_(children), max_callables_(max_callables), timeout_ns_(timeout_ns), hooks_(std::move(hooks)) {}
 
-    // Counts one more registration and asks every child that is starting or ready to install it. Errors, which change
-    // nothing: cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
+    // Counts one more registration and asks every child that is starting or ready, and does not have it, to install it.
+    // Errors, which change nothing: cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
     // Gives up a registration whose caller does not wait any longer.
     void abandon(Operation& operation);
-    // Releases one registration. Error, which changes nothing: removal_active.
+    // Releases one registration; with the last one children are asked to let go of it. Error, which changes nothing:
+    // removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
     // The last accepted task of a callable has ended.
-    void on_idle(const CallablePtr& callable) { release_excess(callable, nullptr); }
+    void on_idle(const CallablePtr& callable) { release(callable, nullptr); }
 
     // Asks a child that starts to install every live identity. `refused` hears which it could not.
     using Refused = std::function<void(const Callable&, const Error&)>;
@@ -68,6 +69,8 @@ public:
     // Forgets what an incarnation had installed; called before its requests are failed.
     void forget(Child& child);
 
+    // The registrations of an identity that a child has installed, at least one: it is not removed yet.
+    [[nodiscard]] std::uint32_t registrations(const Digest& digest) const;
     // The children on which the identity is uncertain, for messages; empty almost always.
     [[nodiscard]] std::string uncertain_on(const Digest& digest, ChildKind runs_on) const;
     [[nodiscard]] bool any_uncertain() const noexcept { return uncertain_ > 0; }
@@ -75,14 +78,13 @@ public:
     [[nodiscard]] bool any_removal() const noexcept { return removals_ > 0; }
 
 private:
-    void post_install(const ChildPtr& child, const CallablePtr& callable, std::uint32_t count,
-                      std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused);
-    void post_removal(const ChildPtr& child, const CallablePtr& callable, std::uint32_t count,
-                      const OperationPtr& operation);
+    void post_install(const ChildPtr& child, const CallablePtr& callable, std::uint64_t deadline_ns,
+                      const OperationPtr& operation, const Refused& refused);
+    void post_removal(const ChildPtr& child, const CallablePtr& callable, const OperationPtr& operation);
     void fail(Operation& operation);
     void answer(Operation* operation, std::size_t target, const Result<Message>& answer);
     void tell(const OperationPtr& operation, bool late);
-    void release_excess(const CallablePtr& callable, const OperationPtr& operation);
+    void release(const CallablePtr& callable, const OperationPtr& operation);
     void settle_removal(const CallablePtr& callable);
     void note_late(Child& child, Installation& installation);
     void note_certain(Child& child, Installation& installation);

@@ -167,8 +167,8 @@ std::vector<ChildSnapshot> Engine::children() {
                                child->incarnation, child->state, child->completed,
                                child->last_exit,   {},           {}};
         for (const auto& [digest, installation] : child->ledger.installations) {
-            if (installation.confirmed > 0) {
-                snapshot.installed.emplace(digest, installation.confirmed);
+            if (installation.installed) {
+                snapshot.installed.emplace(digest, registrar_.registrations(digest));
             }
             if (installation.uncertain()) {
                 snapshot.uncertain.push_back(digest);

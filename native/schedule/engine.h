@@ -1,7 +1,8 @@
 // Engine: one Worker's native half. It starts children and replaces those that die, registers callables with them,
 // accepts tasks, and lets whoever waits do the work: a thread in wait() drains completions and dispatches successors
 // itself. Its parts: engine_start.cpp (children becoming ready), engine_recovery.cpp (messages, deadlines, deaths,
-// replacement), engine_registry.cpp (callables and arenas), engine_wait.cpp (waiting), engine_close.cpp, engine.cpp.
+// replacement), engine_registry.cpp (callables and arenas), engine_answers.cpp (what is asked of children),
+// engine_wait.cpp (waiting for tasks), engine_close.cpp, engine.cpp.
 // Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; no lock is
 // held while a child is awaited; close() is bounded, idempotent, and leaves no process behind. Holds no Python object:
 // no call needs the interpreter's lock.
@@ -90,10 +91,11 @@ public:
     // Set if start() failed because a child refused a callable.
     [[nodiscard]] std::optional<Refusal> refusal();
 
-    // Registers with every child of the kind, all at once; before start(), with those to come. See Registrar.
-    // Errors: closed, cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
+    // Registers with every child of the kind, all at once; before start(), with those to come. See Registrar. When it
+    // returns, most have answered: wait_for_operation() waits for the others. Errors: closed, cleanup_uncertain,
+    // removal_active, slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
-    // Releases one registration. Errors: closed, removal_active.
+    // Releases one registration; likewise. Errors: closed, removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
     // Waits until every child has answered, or had its time to.
     Waited wait_for_operation(const OperationPtr& operation);
@@ -180,8 +182,12 @@ public:
     std::vector<std::string> close(std::uint64_t budget_ns);
 
 private:
-    // engine_registry.cpp: until `answered()`, asked under the lock whenever something changed, or the Worker is
-    // closed. A caller that waits longer is given the chance to notice a signal.
+    // engine_answers.cpp
+    // Calls `post`, which asks children, and receives what they answer within a moment.
+    void ask(std::unique_lock<std::mutex>& lock, const std::function<void()>& post);
+    [[nodiscard]] std::vector<ChildPtr> unanswered();
+    // Until `answered()`, asked under the lock whenever something changed, or the Worker is closed. A caller that waits
+    // longer is given the chance to notice a signal.
     Waited wait_for_children(const std::function<bool()>& answered);
 
     Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell);
@@ -203,7 +209,8 @@ private:
     void note_if_ready(Child& child);
 
     // engine_recovery.cpp; on the progress thread unless said otherwise.
-    void handle(Child& child, Message message);  // any thread
+    void handle(Child& child, Message message);        // any thread
+    Result<void> receive_from(const ChildPtr& child);  // any thread, under the lock
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);
     void on_exit(Supervisor::Key key, const ExitStatus& status);
@@ -249,10 +256,12 @@ private:
     std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained
     std::condition_variable stream_changed_;  // tasks of a stream ended
     AdaptiveSpin spin_;                       // of the driver
-    bool driving_ = false;                    // a caller drains; others sleep on changed_
-    bool in_background_ = false;              // the driver is in take_ended(), and makes way
-    std::uint32_t waiters_ = 0;               // callers in wait()
-    std::uint32_t parked_takers_ = 0;         // callers in take_ended() that have to be told when nobody drives
+    bool receiving_ = false;                  // a caller receives what children say
+    AdaptiveSpin answer_spin_{Core::offered};  // of that caller
+    bool driving_ = false;                     // a caller drains; others sleep on changed_
+    bool in_background_ = false;               // the driver is in take_ended(), and makes way
+    std::uint32_t waiters_ = 0;                // callers in wait()
+    std::uint32_t parked_takers_ = 0;          // callers in take_ended() that have to be told when nobody drives
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     Scheduler scheduler_;
     Registrar registrar_;

@@ -33,6 +33,25 @@ void Engine::handle(Child& child, Message message) {
     }
 }
 
+Result<void> Engine::receive_from(const ChildPtr& child) {
+    const bool uncertain = registrar_.any_uncertain();
+    while (!child->answers.empty()) {
+        Message message = std::move(child->answers.front());
+        child->answers.pop_front();
+        handle(*child, std::move(message));
+    }
+    auto received = pump(*child, [&](Message message) { handle(*child, std::move(message)); });
+    if (!received && received.error().code != Code::closed) {
+        // It does not speak our language, and is ended for it.
+        start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
+    }
+    if (uncertain) {
+        drain();  // tasks may have waited for a pair to become certain
+        after_progress();
+    }
+    return received;
+}
+
 Result<void> Engine::on_readable(Supervisor::Key key) {
     Result<void> received;
     std::vector<std::pair<Supervisor::Key, ExitStatus>> exits;
@@ -43,21 +62,7 @@ Result<void> Engine::on_readable(Supervisor::Key key) {
             return {};
         }
         const ChildPtr child = entry->second;
-        const bool uncertain = registrar_.any_uncertain();
-        while (!child->answers.empty()) {
-            Message message = std::move(child->answers.front());
-            child->answers.pop_front();
-            handle(*child, std::move(message));
-        }
-        received = pump(*child, [&](Message message) { handle(*child, std::move(message)); });
-        if (!received && received.error().code != Code::closed) {
-            // It does not speak our language: its death follows, but only this tells why.
-            start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
-        }
-        if (uncertain) {
-            drain();  // tasks may have waited for a pair to become certain
-            after_progress();
-        }
+        received = receive_from(child);
         exits.swap(noted_exits_);
     }
     for (const auto& [exited, status] : exits) {

@@ -2,7 +2,6 @@
 // the lock, the clock and whoever waits.
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <utility>
 
 #include "common/clock.h"
@@ -10,43 +9,32 @@
 
 namespace callring {
 
-namespace {
-// How often a caller that waits for children is given the chance to notice a signal.
-constexpr std::uint64_t kSignalSliceNs = 250'000'000;
-}  // namespace
-
 Result<OperationPtr> Engine::begin_register(CallableSpec spec) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
     expect_deadline(now_ns() + options_.control_timeout_ns);
-    return registrar_.begin_register(std::move(spec));
+    Result<OperationPtr> begun = OperationPtr();
+    ask(lock, [&] { begun = registrar_.begin_register(std::move(spec)); });
+    return begun;
 }
 
 Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
     drain();  // what has ended does not hold up the removal
     expect_deadline(now_ns() + options_.control_timeout_ns);
-    auto begun = registrar_.begin_unregister(callable);
+    Result<OperationPtr> begun = OperationPtr();
+    ask(lock, [&] { begun = registrar_.begin_unregister(callable); });
     after_progress();
     return begun;
 }
 
 Waited Engine::wait_for_operation(const OperationPtr& operation) {
     return wait_for_children([&] { return operation->settled(); });
-}
-
-Waited Engine::wait_for_children(const std::function<bool()>& answered) {
-    std::unique_lock lock(mutex_);
-    const auto over = [&] { return answered() || closed_; };
-    if (changed_.wait_for(lock, std::chrono::nanoseconds(kSignalSliceNs), over)) {
-        return Waited::done;
-    }
-    return Waited::interrupted;
 }
 
 void Engine::abandon(const OperationPtr& operation) {
@@ -71,12 +59,14 @@ Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
     const auto mapping = std::make_shared<Mapping>();
     const std::uint64_t deadline = now_ns() + options_.control_timeout_ns;
     expect_deadline(deadline);
-    for (const ChildPtr& child : scheduler_.children()) {
-        if (child->requests && (child->state == ChildState::starting || child->state == ChildState::ready)) {
-            post_arena(child, *arena, std::max(deadline + child->patience_ns, child->start_deadline_ns),
-                       child->state == ChildState::ready ? mapping : nullptr);
+    ask(lock, [&] {
+        for (const ChildPtr& child : scheduler_.children()) {
+            if (child->requests && (child->state == ChildState::starting || child->state == ChildState::ready)) {
+                post_arena(child, *arena, std::max(deadline + child->patience_ns, child->start_deadline_ns),
+                           child->state == ChildState::ready ? mapping : nullptr);
+            }
         }
-    }
+    });
     changed_.wait(lock, [&] { return mapping->open == 0 || closed_; });
     if (mapping->failure) {
         std::erase(arenas_, arena);

@@ -126,7 +126,7 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
     }
     child->lane = std::move(lane).value();
     child->lane_view.store(child->lane.get(), std::memory_order_release);
-    child->requests = std::make_unique<Requests>(
+    child->requests = std::make_shared<Requests>(
         std::move(ends->first), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
     child->key = key;
     ++child->incarnation;
@@ -163,7 +163,7 @@ Result<void> Engine::launch_fork_server() {
     server->key = key;
     server->state = ChildState::ready;
     server->process = std::make_shared<const Process>(std::move(spawned).value());
-    server->requests = std::make_unique<Requests>(
+    server->requests = std::make_shared<Requests>(
         std::move(ends->first), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
     incarnations_[key] = server;
     fork_server_ = server;

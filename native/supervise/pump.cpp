@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "memory/sealed.h"
+#include "control/payload.h"
 
 namespace callring {
 
@@ -10,11 +10,11 @@ Result<std::string> payload_of(Message& message) {
     if (message.fds.empty()) {
         return std::move(message.body);
     }
-    const auto sealed = SealedPayload::adopt(message.take_fd(0));
-    if (!sealed) {
-        return sealed.error();
+    const auto payload = Payload::take(message);
+    if (!payload) {
+        return payload.error();
     }
-    const auto bytes = sealed->bytes();
+    const auto bytes = payload->bytes();
     return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 

@@ -9,8 +9,7 @@
 
 namespace callring {
 
-// What a message carries that may be larger than a message: its body, or sealed behind its descriptor, which is taken.
-// Errors: as SealedPayload::adopt.
+// What a message carries that may be larger than a message. Errors: as Payload::take.
 [[nodiscard]] Result<std::string> payload_of(Message& message);
 
 // Takes every message that has arrived from `child`; `hand_on` gets those that are no payloads. Never waits. Under the

@@ -27,18 +27,24 @@ constexpr std::uint64_t kEndGraceNs = 500'000'000;
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Hooks hooks) {
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd sockets(::epoll_create1(EPOLL_CLOEXEC));
     UniqueFd command(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!epoll.valid() || !command.valid()) {
+    if (!epoll.valid() || !sockets.valid() || !command.valid()) {
         return Error{Code::io, std::string("epoll_create1 or eventfd: ") + std::strerror(errno)};
     }
     return std::unique_ptr<Supervisor>(
-        new Supervisor(bell_event, std::move(epoll), std::move(command), std::move(hooks)));
+        new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), std::move(hooks)));
 }
 
-Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd command, Hooks hooks)
-    : bell_event_(bell_event), epoll_(std::move(epoll)), command_(std::move(command)), hooks_(std::move(hooks)) {
-    control(EPOLL_CTL_ADD, bell_event_, Source::bell, 0, EPOLLIN);
-    control(EPOLL_CTL_ADD, command_.get(), Source::command, 0, EPOLLIN);
+Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Hooks hooks)
+    : bell_event_(bell_event),
+      epoll_(std::move(epoll)),
+      sockets_(std::move(sockets)),
+      command_(std::move(command)),
+      hooks_(std::move(hooks)) {
+    watch(bell_event_, Source::bell, 0);
+    watch(command_.get(), Source::command, 0);
+    watch(sockets_.get(), Source::sockets, 0);
     // Signals are the main thread's business: this thread must never be the one that a handler runs on.
     sigset_t all;
     sigset_t before;
@@ -56,11 +62,29 @@ void Supervisor::stop() {
     }
 }
 
-void Supervisor::control(int operation, int fd, Source source, Key key, std::uint32_t events) const {
+void Supervisor::watch(int fd, Source source, Key key) const {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
-    event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
-    ::epoll_ctl(epoll_.get(), operation, fd, &event);
+    event.data.u64 = key;
+    ::epoll_ctl(sockets_.get(), operation, socket, &event);
+}
+
+void Supervisor::hear(std::uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = static_cast<std::uint64_t>(Source::sockets);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, sockets_.get(), &event);
+}
+
+void Supervisor::hear_sockets() const {
+    hear(EPOLLIN);  // of what came meanwhile, too: readiness is a state here, no event
 }
 
 void Supervisor::post(std::function<void()> work) {
@@ -109,13 +133,8 @@ void Supervisor::loop() {
                 case Source::command:
                     run_commands();
                     break;
-                case Source::socket:
-                    if ((event.events & EPOLLOUT) != 0 && watched_.contains(key) && hooks_.on_writable(key)) {
-                        control(EPOLL_CTL_MOD, watched_.at(key).socket, Source::socket, key, EPOLLIN);
-                    }
-                    if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
-                        receive(key);
-                    }
+                case Source::sockets:
+                    take_messages();
                     break;
                 case Source::process:
                     process_ended(key);
@@ -123,6 +142,21 @@ void Supervisor::loop() {
             }
         }
         expire_deadlines();
+    }
+}
+
+void Supervisor::take_messages() {
+    std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
+    const int count = ::epoll_wait(sockets_.get(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events.at(static_cast<std::size_t>(i));
+        const auto key = static_cast<Key>(event.data.u64);
+        if ((event.events & EPOLLOUT) != 0 && watched_.contains(key) && hooks_.on_writable(key)) {
+            listen(EPOLL_CTL_MOD, watched_.at(key).socket, key, EPOLLIN);
+        }
+        if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+            receive(key);
+        }
     }
 }
 
@@ -140,19 +174,19 @@ int Supervisor::timeout_ms() const {
 
 void Supervisor::watch_socket(Key key, int socket) {
     watched_[key].socket = socket;
-    control(EPOLL_CTL_ADD, socket, Source::socket, key, EPOLLIN);
+    listen(EPOLL_CTL_ADD, socket, key, EPOLLIN);
 }
 
 void Supervisor::watch_process(Key key, std::shared_ptr<const Process> process, bool direct) {
     Watched& watched = watched_[key];
     watched.process = std::move(process);
     watched.direct = direct;
-    control(EPOLL_CTL_ADD, watched.process->pidfd(), Source::process, key, EPOLLIN);
+    watch(watched.process->pidfd(), Source::process, key);
 }
 
 void Supervisor::await_writable(Key key) {
     if (const auto entry = watched_.find(key); entry != watched_.end() && entry->second.receiving) {
-        control(EPOLL_CTL_MOD, entry->second.socket, Source::socket, key, EPOLLIN | EPOLLOUT);
+        listen(EPOLL_CTL_MOD, entry->second.socket, key, EPOLLIN | EPOLLOUT);
     }
 }
 
@@ -169,7 +203,7 @@ void Supervisor::receive(Key key) {
     // child that ends as it should closes its socket a moment before: it gets the time to do so.
     Watched& watched = entry->second;
     watched.receiving = false;
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.socket, nullptr);
+    listen(EPOLL_CTL_DEL, watched.socket, key, 0);
     if (received.error().code == Code::closed) {
         watched.end_deadline = now_ns() + kEndGraceNs;
     } else if (watched.process) {
@@ -243,7 +277,7 @@ void Supervisor::finish(Key key, const ExitStatus& status) {
     if (watched.receiving) {
         // What it still said before it died counts.
         static_cast<void>(hooks_.on_readable(key));
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.socket, nullptr);
+        listen(EPOLL_CTL_DEL, watched.socket, key, 0);
     }
     hooks_.on_exit(key, status);
 }

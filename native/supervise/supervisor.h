@@ -49,6 +49,11 @@ public:
     // Runs `work` on the progress thread, later.
     void post(std::function<void()> work);
 
+    // Leaves the sockets to a caller that waits for answers and receives them itself: then nobody has to be woken only
+    // to wake that caller. Until hear_sockets() nothing is heard of them here. Any thread, one caller at a time.
+    void leave_sockets() const { hear(0); }
+    void hear_sockets() const;
+
     // The following run on the progress thread only.
 
     // Hears `socket`, a descriptor that stays open until on_exit, under `key`.
@@ -63,7 +68,7 @@ public:
     void await_writable(Key key);
 
 private:
-    enum class Source : std::uint8_t { bell, command, socket, process };
+    enum class Source : std::uint8_t { bell, command, sockets, process };
     struct Watched {
         int socket = -1;
         std::shared_ptr<const Process> process;
@@ -74,18 +79,22 @@ private:
         std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
     };
 
-    Supervisor(int bell_event, UniqueFd epoll, UniqueFd command, Hooks hooks);
+    Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Hooks hooks);
     void loop();
+    void take_messages();
     void run_commands();
     void receive(Key key);
     void process_ended(Key key);
     void finish(Key key, const ExitStatus& status);
     void expire_deadlines();
-    void control(int operation, int fd, Source source, Key key, std::uint32_t events) const;
+    void watch(int fd, Source source, Key key) const;
+    void listen(int operation, int socket, Key key, std::uint32_t events) const;
+    void hear(std::uint32_t events) const;
     [[nodiscard]] int timeout_ms() const;
 
     int bell_event_;
     UniqueFd epoll_;
+    UniqueFd sockets_;  // an epoll of the sockets only, which epoll_ watches
     UniqueFd command_;
     Hooks hooks_;
     std::unordered_map<Key, Watched> watched_;  // progress thread only

@@ -6,14 +6,12 @@ from runtime import CallableHandle, Worker, WorkerOptions
 from runtime.errors import (
     CallringError,
     CleanupUncertainError,
-    ControlTimeout,
     HandleForeignError,
     HandleStaleError,
     NamespaceMismatchError,
-    PartialFailureError,
     SlotExhaustedError,
 )
-from tests.contract.conftest import Stopped, all_ready, certain, wait_until
+from tests.contract.conftest import all_ready, answered_once_of_twice, certain
 
 
 def one(args):
@@ -65,15 +63,14 @@ def test_a_stale_handle_is_stale_even_if_it_was_altered_and_is_of_another_namesp
     assert refusal(HandleStaleError, lambda: worker.run(lambda o: o.submit_next_level(handle, worker=0))).operation
 
 
-def test_an_uncertain_handle_is_uncertain_even_if_it_was_altered(worker):
-    first, second = worker.register(one), worker.register(one)
+def test_an_uncertain_handle_is_uncertain_even_if_it_was_altered():
     chip_like = CallableHandle("sha256:" + "0" * 64, "CHIP_CALLABLE", "LOCAL_CHIP")
-    with Stopped(worker, 1):
-        refusal(ControlTimeout, lambda: worker.unregister(first))
-        altered(second, chip_like)
-        error = refusal(CleanupUncertainError, lambda: worker.run(lambda o: o.submit_sub(second)))
-        assert "sub-worker 0" in str(error)
-    assert certain(worker)
+    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=2)) as worker:
+        with answered_once_of_twice(worker, 1) as (handle, _):
+            altered(handle, chip_like)
+            error = refusal(CleanupUncertainError, lambda: worker.run(lambda o: o.submit_sub(handle)))
+            assert "sub-worker 1" in str(error)
+        assert certain(worker)
 
 
 def test_an_altered_handle_is_foreign_before_its_namespace_is_looked_at(worker, chip):
@@ -122,13 +119,12 @@ def test_exhausted_slots_change_nothing_and_a_release_makes_room():
         assert worker.run(lambda o: o.submit_sub(second)).result() == 2
 
 
-def test_a_failed_registration_leaves_earlier_handles_of_the_same_identity_alone(worker):
-    first = worker.register(one)
-    with Stopped(worker, 1):
-        error = refusal(PartialFailureError, lambda: worker.register(one))
-        assert (error.hashid, error.operation) == (first.hashid, "register")
-        assert list(error.results) == ["sub-worker 0"]
-    assert certain(worker)
-    assert wait_until(lambda: [child.installed for child in worker.children] == [{}, {first.hashid: 1}])
-    assert all_ready(worker)
-    assert worker.run(lambda o: o.submit_sub(first)).result() == 1
+def test_a_failed_registration_leaves_other_handles_of_the_same_identity_alone():
+    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=2)) as worker:
+        with answered_once_of_twice(worker, 1) as (handle, error):
+            assert (error.hashid, error.operation) == (handle.hashid, "register")
+            assert error.results["sub-worker 0"] == "ok"
+        assert certain(worker)
+        assert [child.installed for child in worker.children] == [{handle.hashid: 1}] * 2
+        assert all_ready(worker)
+        assert worker.run(lambda o: o.submit_sub(handle)).result() == 1

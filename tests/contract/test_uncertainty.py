@@ -9,7 +9,15 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CleanupUncertainError, ControlTimeout, PartialFailureError, RegisterTombstoneError
-from tests.contract.conftest import Stopped, all_ready, certain, stop, wait_until
+from tests.contract.conftest import (
+    Large,
+    Stopped,
+    all_ready,
+    answered_once_of_twice,
+    certain,
+    stop,
+    wait_until,
+)
 
 # Long enough to do something between the timeout and the replacement that follows after the same time again.
 OPTIONS = WorkerOptions(control_timeout=2.0)
@@ -64,25 +72,49 @@ def test_a_child_that_never_answers_is_replaced_and_the_mark_goes_with_it(worker
         assert [child.installed[handle.hashid] for child in worker.children[2:]] == [1, 1]
 
 
-def test_a_release_without_an_answer_makes_the_identity_uncertain_for_all_its_handles(worker):
-    first, second = worker.register(one), worker.register(one)
-    other = worker.register(two)
+def test_a_release_without_an_answer_makes_the_identity_uncertain_until_its_child_is_replaced(worker):
+    handle, other = worker.register(one), worker.register(two)
     with Stopped(worker, 2):
         with pytest.raises(ControlTimeout, match="sub-worker 0"):
-            worker.unregister(first)
-        for use in (
-            lambda: worker.run(lambda o: o.submit_sub(second)),
-            lambda: worker.unregister(second),
-            lambda: worker.register(one),
-        ):
-            with pytest.raises(CleanupUncertainError, match="sub-worker 0"):
-                use()
+            worker.unregister(handle)
+        with pytest.raises(CleanupUncertainError, match="sub-worker 0"):
+            worker.register(one)
         # Other identities are not concerned; the living sub-worker takes their tasks.
         tasks = worker.submit(lambda o: [o.submit_sub(other) for _ in range(3)])
+        assert wait_until(lambda: worker.children[2].incarnation == 2)
     assert certain(worker)
     assert [task.result(10) for task in tasks.result(10)] == [2, 2, 2]
+    assert worker.run(lambda o: o.submit_sub(worker.register(one))).result() == 1
+
+
+def test_releasing_one_of_several_handles_asks_no_child(worker):
+    first, second = worker.register(one), worker.register(one)
+    with Stopped(worker, 2):
+        third = worker.register(one)
+        worker.unregister(first)
+        assert [child.installed for child in worker.children[2:]] == [{first.hashid: 2}] * 2
+        worker.unregister(third)
     assert worker.run(lambda o: o.submit_sub(second)).result() == 1
     worker.unregister(second)
+    assert not any(child.installed for child in worker.children)
+
+
+def test_a_second_registration_without_an_answer_makes_the_identity_uncertain_for_all_its_handles(worker):
+    other = worker.register(two)
+    with answered_once_of_twice(worker, 3) as (handle, error):
+        assert error.results["sub-worker 1"].startswith("timeout")
+        for use in (
+            lambda: worker.run(lambda o: o.submit_sub(handle)),
+            lambda: worker.unregister(handle),
+            lambda: worker.register(Large()),
+        ):
+            with pytest.raises(CleanupUncertainError, match="sub-worker 1"):
+                use()
+        assert worker.run(lambda o: o.submit_sub(other)).result() == 2
+    assert certain(worker)
+    assert worker.run(lambda o: o.submit_sub(handle)).result() == 1
+    worker.unregister(handle)
+    assert [child.installed for child in worker.children[2:]] == [{other.hashid: 1}] * 2
 
 
 def test_a_stopped_child_holds_up_nobody_elses_registrations(worker, chip):

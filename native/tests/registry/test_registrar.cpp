@@ -2,9 +2,11 @@
 // moments, with refusals, delays and deaths that a random generator chooses.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,14 +28,14 @@ Digest name(unsigned number) {
 
 CallableSpec spec(unsigned number, std::byte descriptor = std::byte{0}) {
     static const auto payload =
-        std::make_shared<SealedPayload>(std::move(SealedPayload::create(std::as_bytes(std::span("x", 1)))).value());
+        std::make_shared<const Payload>(std::move(Payload::create(std::as_bytes(std::span("x", 1)))).value());
     return {name(number), 2, ChildKind::sub, "callable " + std::to_string(number), {descriptor}, payload};
 }
 
 // The child's end: what it has installed, and which identities it cannot prepare.
 struct Peer {
     Channel channel;
-    std::map<Digest, std::uint32_t> table;
+    std::set<Digest> table;
     std::map<Digest, bool> refuses;
     unsigned payloads = 0;
 
@@ -44,22 +46,16 @@ struct Peer {
             return false;
         }
         MessageHeader reply = (*received)->header;
-        const auto count = static_cast<std::uint32_t>(reply.argument);
         Code code = Code::ok;
-        if ((*received)->op() == Op::retain_callable) {
-            REQUIRE(table.contains(reply.digest));  // whatever happened before: it has no payload to install
-            table[reply.digest] += count;
-        } else if ((*received)->op() == Op::register_callable || (*received)->op() == Op::register_and_hold) {
+        if ((*received)->op() == Op::register_callable || (*received)->op() == Op::register_and_hold) {
             ++payloads;
             if (!table.contains(reply.digest) && refuses[reply.digest]) {
                 code = Code::prepare_failed;
             } else {
-                table[reply.digest] += count;
+                table.insert(reply.digest);
             }
-        } else if (!table.contains(reply.digest) || table[reply.digest] < count) {
+        } else if (table.erase(reply.digest) == 0) {
             code = Code::not_installed;
-        } else if ((table[reply.digest] -= count) == 0) {
-            table.erase(reply.digest);
         }
         reply.code = static_cast<std::uint32_t>(code);
         REQUIRE(channel.send(reply, {}, {}, now_ns() + kLongNs).ok());
@@ -93,7 +89,7 @@ struct World {
         peers[i] = {std::move(ends.second), {}, {}, 0};
         child.key = ++keys;
         child.state = ChildState::starting;
-        child.requests = std::make_unique<Requests>(std::move(ends.first), [] {});
+        child.requests = std::make_shared<Requests>(std::move(ends.first), [] {});
         registrar.install_all(children[i], kNever, [](const Callable&, const Error&) {});
         note_ready(i);
     }
@@ -135,46 +131,87 @@ struct World {
         REQUIRE(begun.ok());
         return *begun;
     }
-    std::uint32_t confirmed(std::size_t i, unsigned number) const {
+    bool installed(std::size_t i, unsigned number) const {
         const auto& installations = children[i]->ledger.installations;
         const auto entry = installations.find(name(number));
-        return entry == installations.end() ? 0 : entry->second.confirmed;
+        return entry != installations.end() && entry->second.installed;
     }
 };
 
 }  // namespace
 
-TEST_CASE("a child that has a callable is not sent its payload again, unless the last one is being released") {
+TEST_CASE("a child that has a callable is not asked again, unless the last one was being released") {
     World world(2);
     world.add(1);
     const auto callable = world.add(1)->callable;  // not confirmed yet
     world.settle();
     CHECK(world.peers[0].payloads == 2);
-    world.add(1);
+    CHECK(world.add(1)->settled());
     world.settle();
     CHECK(world.peers[0].payloads == 2);
-    CHECK(world.peers[0].table[name(1)] == 3);
-    for (int i = 0; i < 3; ++i) {
-        REQUIRE(world.registrar.begin_unregister(callable).ok());
+    CHECK(world.registrar.registrations(name(1)) == 3);
+    for (int i = 0; i < 2; ++i) {
+        CHECK((*world.registrar.begin_unregister(callable))->settled());
+        CHECK_FALSE(world.peers[0].serve());
     }
+    CHECK_FALSE((*world.registrar.begin_unregister(callable))->settled());
     world.settle();
+    CHECK(world.peers[0].table.empty());
     world.add(1);
     world.settle();
     CHECK(world.peers[0].payloads == 3);
-    CHECK(world.peers[0].table[name(1)] == 1);
+    CHECK(world.registrar.registrations(name(1)) == 1);
 }
 
-TEST_CASE("a registration is settled when every child has answered, and counts in each of them") {
+TEST_CASE("a registration is settled when every child has answered, whoever asked first") {
     World world(2);
     const auto first = world.add(1);
     const auto second = world.add(1);
     CHECK_FALSE(first->settled());
+    CHECK_FALSE(second->settled());
     world.settle();
     CHECK(first->settled());
+    CHECK(second->settled());
     CHECK_FALSE(second->failed);
     CHECK(first->callable == second->callable);
-    CHECK(world.confirmed(0, 1) == 2);
-    CHECK(world.peers[1].table.at(name(1)) == 2);
+    CHECK(world.registrar.registrations(name(1)) == 2);
+    CHECK(world.installed(0, 1));
+    CHECK(world.peers[1].table.contains(name(1)));
+}
+
+TEST_CASE("a second registration that is answered too late makes an identity uncertain that has a handle") {
+    World world(1);
+    const auto first = world.add(1);
+    const auto second = world.add(1);
+    world.peers[0].serve();
+    world.deliver(0);
+    CHECK(first->settled());
+    CHECK_FALSE(first->failed);
+    world.expire(0);
+    CHECK(second->failed);
+    CHECK_FALSE(world.children[0]->ledger.usable(name(1)));
+    CHECK(world.registrar.begin_register(spec(1)).error().code == Code::cleanup_uncertain);
+    world.settle();
+    CHECK(world.children[0]->ledger.usable(name(1)));
+    CHECK(world.peers[0].table.contains(name(1)));
+    CHECK(world.registrar.registrations(name(1)) == 1);
+    REQUIRE(world.registrar.begin_unregister(first->callable).ok());
+    world.settle();
+    CHECK(world.peers[0].table.empty());
+}
+
+TEST_CASE("a registration that a child has confirmed already asks only those that have not") {
+    World world(2);
+    const auto first = world.add(1);
+    world.peers[0].serve();
+    world.deliver(0);
+    const auto second = world.add(1);
+    CHECK_FALSE(second->settled());
+    CHECK(second->results.size() == 2);
+    CHECK_FALSE(world.peers[0].serve());
+    world.settle();
+    CHECK(second->settled());
+    CHECK(world.peers[1].payloads == 2);
 }
 
 TEST_CASE("a node is told of every callable, whatever runs it, and counts among the targets of each") {
@@ -215,7 +252,7 @@ TEST_CASE("what one child refuses is taken back from all, and may be tried again
     const auto again = world.add(1);
     world.settle();
     CHECK_FALSE(again->failed);
-    CHECK(world.peers[1].table.at(name(1)) == 1);
+    CHECK(world.peers[1].table.contains(name(1)));
 }
 
 TEST_CASE("a final removal waits for accepted tasks, and nothing can be registered or removed meanwhile") {
@@ -225,13 +262,13 @@ TEST_CASE("a final removal waits for accepted tasks, and nothing can be register
     callable->in_flight = 1;
     REQUIRE((*world.registrar.begin_unregister(callable))->settled());
     world.settle();
-    CHECK(world.peers[0].table.at(name(1)) == 1);
+    CHECK(world.peers[0].table.contains(name(1)));
     CHECK(world.registrar.any_removal());
     CHECK(world.registrar.begin_register(spec(1)).error().code == Code::removal_active);
     CHECK(world.registrar.begin_unregister(callable).error().code == Code::removal_active);
     world.kill(0);  // a task that has not begun may still come to the replacement
     world.settle();
-    CHECK(world.peers[0].table.at(name(1)) == 1);
+    CHECK(world.peers[0].table.contains(name(1)));
     callable->in_flight = 0;
     world.registrar.on_idle(callable);
     world.settle();
@@ -239,7 +276,7 @@ TEST_CASE("a final removal waits for accepted tasks, and nothing can be register
     CHECK_FALSE(world.registrar.any_removal());
     world.add(1);
     world.settle();
-    CHECK(world.peers[0].table.at(name(1)) == 1);
+    CHECK(world.peers[0].table.contains(name(1)));
 }
 
 TEST_CASE("an installation that is not confirmed in time is uncertain until its answer comes, and is then taken back") {
@@ -259,7 +296,7 @@ TEST_CASE("an installation that is not confirmed in time is uncertain until its 
     CHECK(world.peers[1].table.size() == 1);
     CHECK_FALSE(world.add(1)->failed);
     world.settle();
-    CHECK(world.peers[1].table.at(name(1)) == 1);
+    CHECK(world.peers[1].table.contains(name(1)));
 }
 
 TEST_CASE("an uncertain mark goes with its incarnation") {
@@ -277,7 +314,7 @@ TEST_CASE("an uncertain mark goes with its incarnation") {
     CHECK_FALSE(world.registrar.any_uncertain());
     world.add(1);
     world.settle();
-    CHECK(world.peers[0].table.at(name(1)) == 1);
+    CHECK(world.peers[0].table.contains(name(1)));
 }
 
 TEST_CASE("a registration that kills a child fails, and its replacement is not told of it") {
@@ -303,7 +340,7 @@ TEST_CASE("one hashid with two descriptors, and more identities than there are s
     CHECK(world.peers[0].table.size() == 8);
     world.add(0);
     world.settle();
-    CHECK(world.peers[0].table.at(name(0)) == 2);
+    CHECK(world.peers[0].table.contains(name(0)));
 }
 
 TEST_CASE("a child that contradicts what it was told is not trusted any more") {
@@ -403,16 +440,17 @@ TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths en
         CHECK_FALSE(world.registrar.any_removal());
         CHECK(world.distrusted.empty());
         for (unsigned number = 0; number < kNames; ++number) {
-            std::uint32_t held = 0;
-            for (const CallablePtr& callable : handles) {
-                held += callable->spec.digest == name(number) ? 1 : 0;
+            const auto held = std::count_if(handles.begin(), handles.end(), [&](const CallablePtr& callable) {
+                return callable->spec.digest == name(number);
+            });
+            if (held > 0) {
+                CHECK(world.registrar.registrations(name(number)) == held);
             }
             for (std::size_t i = 0; i < 3; ++i) {
-                const auto entry = world.peers[i].table.find(name(number));
-                const std::uint32_t has = entry == world.peers[i].table.end() ? 0 : entry->second;
-                CHECK(has == world.confirmed(i, number));
+                const bool has = world.peers[i].table.contains(name(number));
+                CHECK(has == world.installed(i, number));
                 // A replacement that could not prepare it would be ended by the engine; here it simply lacks it.
-                CHECK((has == held || has == 0));
+                CHECK((held > 0 || !has));
             }
         }
     }

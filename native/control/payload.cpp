@@ -1,0 +1,29 @@
+#include "control/payload.h"
+
+#include <utility>
+
+namespace callring {
+
+Result<Payload> Payload::create(std::span<const std::byte> bytes) {
+    if (bytes.size() <= kMaxMessageBody) {
+        return Payload(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    }
+    auto sealed = SealedPayload::create(bytes);
+    if (!sealed) {
+        return std::move(sealed).error();
+    }
+    return Payload(std::move(sealed).value());
+}
+
+Result<Payload> Payload::take(Message& message) {
+    if (message.fds.empty()) {
+        return Payload(std::move(message.body));
+    }
+    auto sealed = SealedPayload::adopt(message.take_fd(0));
+    if (!sealed) {
+        return std::move(sealed).error();
+    }
+    return Payload(std::move(sealed).value());
+}
+
+}  // namespace callring

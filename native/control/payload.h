@@ -1,0 +1,41 @@
+// Payload: bytes that travel with a control message: in its body where they fit one, otherwise in sealed shared memory
+// behind its descriptor. Guarantee: nobody can change what the receiver has, neither before nor after it was checked.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/result.h"
+#include "control/channel.h"
+#include "memory/sealed.h"
+
+namespace callring {
+
+class Payload {
+public:
+    // Copies `bytes`. Errors: as SealedPayload::create.
+    static Result<Payload> create(std::span<const std::byte> bytes);
+    // Takes what came with `message`. Errors: as SealedPayload::adopt.
+    static Result<Payload> take(Message& message);
+
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
+        return sealed_ ? sealed_->bytes() : std::as_bytes(std::span(body_));
+    }
+    // What to send: the body and the descriptors of the message, one of them empty.
+    [[nodiscard]] std::string_view body() const noexcept { return body_; }
+    [[nodiscard]] std::span<const int> fds() const noexcept { return {fds_.data(), sealed_ ? fds_.size() : 0}; }
+
+private:
+    explicit Payload(std::string body) noexcept : body_(std::move(body)) {}
+    explicit Payload(SealedPayload sealed) noexcept : sealed_(std::move(sealed)), fds_{sealed_->fd()} {}
+
+    std::string body_;
+    std::optional<SealedPayload> sealed_;
+    std::array<int, 1> fds_{};
+};
+
+}  // namespace callring
