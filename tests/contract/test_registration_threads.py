@@ -1,5 +1,6 @@
 """Registrations and removals from several threads at once: during runs, during the start and during the end."""
 
+import contextlib
 import os
 import random
 import threading
@@ -169,24 +170,44 @@ def _ends_visibly(folder):
     return lambda args: bool(held)
 
 
-def test_more_interpreters_that_compute_than_cores_register_and_release_while_they_do(tmp_path):
-    count = 2 * len(os.sched_getaffinity(0)) + 1
-    with Worker(chips=0, sub_workers=count) as worker:
-        computing = worker.register(compute_until_set)
-        over = worker.zeros(1, "int64")
-        run = worker.submit(
-            lambda o: [o.submit_sub(computing, TaskArgs((over, Tag.NO_DEP))) for _ in range(count)] and None
+def compute_until_set(args):
+    """Says that it has begun and computes, without a pause, until its cell is set."""
+    args[1][0] = 1
+    while not args[0][0]:
+        sum(range(1000))
+
+
+@contextlib.contextmanager
+def all_compute(worker):
+    """Within the block every child computes without a pause; afterwards they have ended."""
+    count = len(worker.children)
+    handle = worker.register(compute_until_set)
+    over, begun = worker.zeros(1, "int64"), worker.zeros(count, "int64")
+    run = worker.submit(
+        lambda o: (
+            [o.submit_sub(handle, TaskArgs((over, Tag.NO_DEP), (begun[i : i + 1], Tag.OUTPUT))) for i in range(count)]
+            and None
         )
+    )
+    assert wait_until(lambda: begun.numpy().all())
+    yield
+    assert not run.done()
+    over.numpy()[0] = 1
+    run.result(60)
+
+
+def test_more_interpreters_that_compute_than_cores_register_and_release_while_they_do(tmp_path):
+    with Worker(chips=0, sub_workers=2 * len(os.sched_getaffinity(0)) + 1) as worker:
         children = {str(child.pid) for child in worker.children}
-        worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
-        assert not children & {
-            file.name for file in tmp_path.iterdir()
-        }  # a removal does not wait for what a task holds up
-        kept = worker.register(lambda args: 7)
-        assert not run.done()
-        over.numpy()[0] = 1
-        run.result(60)
-        assert wait_until(lambda: children <= {file.name for file in tmp_path.iterdir()})
+
+        def ended():
+            return {file.name for file in tmp_path.iterdir()}
+
+        with all_compute(worker):
+            worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
+            assert not children & ended()  # a removal does not wait for what a task holds up
+            kept = worker.register(lambda args: 7)
+        assert wait_until(lambda: children <= ended())
         assert worker.run(lambda o: o.submit_sub(kept, TaskArgs()).result()) == 7
 
 
@@ -195,12 +216,6 @@ def test_what_an_idle_child_lets_go_of_ends_with_its_removal(tmp_path):
         children = {str(child.pid) for child in worker.children}
         worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
         assert wait_until(lambda: children <= {file.name for file in tmp_path.iterdir()})
-
-
-def compute_until_set(args):
-    """Computes, without a pause, until its cell is set."""
-    while not args[0][0]:
-        sum(range(1000))
 
 
 class LetsGo:
@@ -219,12 +234,6 @@ def _let_go():
 @pytest.mark.parametrize("children", [1, 2 * len(os.sched_getaffinity(0)) + 1])
 def test_what_lets_go_of_the_lock_while_it_is_unpickled_gets_it_back_from_a_task_that_computes(children):
     with Worker(chips=0, sub_workers=children, options=WorkerOptions(control_timeout=20)) as worker:
-        computing, captured = worker.register(compute_until_set), LetsGo()
-        over = worker.zeros(1, "int64")
-        run = worker.submit(
-            lambda o: [o.submit_sub(computing, TaskArgs((over, Tag.NO_DEP))) for _ in range(children)] and None
-        )
-        worker.unregister(worker.register(lambda args: (captured, args)))
-        assert not run.done()
-        over.numpy()[0] = 1
-        run.result(60)
+        captured = LetsGo()
+        with all_compute(worker):
+            worker.unregister(worker.register(lambda args: (captured, args)))
