@@ -23,10 +23,6 @@ PyTypeObject* g_token_type = nullptr;
 PyTypeObject* g_task_type = nullptr;  // TaskRef
 
 struct Names {
-    PyObject* token = PyUnicode_InternFromString("_token");
-    PyObject* hashid = PyUnicode_InternFromString("hashid");
-    PyObject* native = PyUnicode_InternFromString("_native");
-    PyObject* arrays = PyUnicode_InternFromString("_arrays");
     PyObject* worker = PyUnicode_InternFromString("worker");
     PyObject* submit_sub = PyUnicode_InternFromString("_submit_sub");
     PyObject* submit_next_level = PyUnicode_InternFromString("_submit_next_level");
@@ -42,13 +38,30 @@ void leave_to_python() {
     PyErr_Clear();
 }
 
-py::object attribute(PyObject* object, PyObject* name) {
-    PyObject* value = PyObject_GetAttr(object, name);
-    if (value == nullptr) {
-        leave_to_python();
+// Where the instances of a class keep one of its `__slots__`: to ask for it by name, each time, takes longer than all
+// else that is done with it.
+class Slot {
+public:
+    Slot() = default;
+    // Error: TypeError, if `name` is no slot of `type`.
+    Slot(PyObject* type, const char* name) {
+        const auto member = py::reinterpret_steal<py::object>(PyObject_GetAttrString(type, name));
+        if (!member) {
+            throw py::error_already_set();
+        }
+        if (Py_TYPE(member.ptr()) != &PyMemberDescr_Type) {
+            throw py::type_error(std::string(name) + " is no slot of " + std::string(py::str(type)));
+        }
+        offset_ = reinterpret_cast<PyMemberDescrObject*>(member.ptr())->d_member->offset;
     }
-    return py::reinterpret_steal<py::object>(value);
-}
+    // Borrowed; null if it is not set. `object` is of exactly that class.
+    [[nodiscard]] PyObject* of(PyObject* object) const noexcept {
+        return *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(object) + offset_);
+    }
+
+private:
+    Py_ssize_t offset_ = 0;
+};
 
 PyObject* new_reference(PyObject* object) {
     Py_INCREF(object);
@@ -211,6 +224,8 @@ struct Submitter {
     PyObject* placements;  // dict: id of a child to its index
     PyObject* to_native;   // turns a CallConfig into ours
     PyObject* config;      // the last one, and what it became
+    Slot token, hashid;    // of a handle
+    Slot arrays, native;   // of arguments
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;
@@ -263,10 +278,17 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
         return -1;
     }
     try {
+        submitter.token = Slot(given[2], "_token");
+        submitter.hashid = Slot(given[2], "hashid");
+        submitter.arrays = Slot(given[3], "_arrays");
+        submitter.native = Slot(given[3], "_native");
         submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
         submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
-    } catch (const py::cast_error& error) {
-        PyErr_SetString(PyExc_TypeError, error.what());
+    } catch (py::error_already_set& error) {
+        error.restore();
+        return -1;
+    } catch (const py::builtin_exception& error) {
+        error.set_error();
         return -1;
     }
     if (PyType_Check(given[4]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[4]), g_task_type) == 0) {
@@ -288,13 +310,13 @@ CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
     if (reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.handle_type) {
         return nullptr;
     }
-    const py::object object = attribute(handle, g_names->token);
-    if (!object || Py_TYPE(object.ptr()) != g_token_type) {
+    PyObject* object = self.token.of(handle);
+    if (object == nullptr || Py_TYPE(object) != g_token_type) {
         return nullptr;
     }
-    const auto* token = reinterpret_cast<Token*>(object.ptr());
+    const auto* token = reinterpret_cast<Token*>(object);
     if (token->owner != self.registry || token->live == 0 || token->target_namespace != names ||
-        attribute(handle, g_names->hashid).ptr() != token->hashid) {
+        self.hashid.of(handle) != token->hashid) {
         return nullptr;
     }
     return token->callable;
@@ -308,12 +330,12 @@ bool take_args(const Submitter& self, PyObject* given, Task& task) {
     if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.args_type) {
         return false;
     }
-    const py::object arrays = attribute(given, g_names->arrays);
-    const py::object native = attribute(given, g_names->native);
-    if (!arrays || !native || PyList_CheckExact(arrays.ptr()) == 0 || PyList_GET_SIZE(arrays.ptr()) != 0) {
+    PyObject* arrays = self.arrays.of(given);
+    PyObject* native = self.native.of(given);
+    if (arrays == nullptr || native == nullptr || PyList_CheckExact(arrays) == 0 || PyList_GET_SIZE(arrays) != 0) {
         return false;
     }
-    task.args = native.cast<const ArgsBuilder&>().share();
+    task.args = py::handle(native).cast<const ArgsBuilder&>().share();
     return true;
 }
 

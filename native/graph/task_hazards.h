@@ -12,11 +12,11 @@
 
 namespace callring {
 
-// Records every tensor of `args` and appends the tasks that `task` must follow. `may_forget` as HazardMap::record.
+// Records every tensor of `args` and appends the tasks that `task` must follow. `may_forget` as HazardMap::record;
+// `ranges` is room to work in, so that a caller of many tasks allocates it once.
 template <class MayForget>
-void record_task(HazardMap& hazards, TaskId task, const TaskArgs& args, std::vector<TaskId>& predecessors,
-                 const MayForget& may_forget) {
-    std::vector<ByteRange> ranges;
+void record_task(HazardMap& hazards, TaskId task, const TaskArgs& args, std::vector<ByteRange>& ranges,
+                 std::vector<TaskId>& predecessors, const MayForget& may_forget) {
     for (const TensorArg& argument : args.tensors) {
         if (argument.tag == Tag::no_dep) {
             continue;

@@ -55,6 +55,9 @@ void append_ranges(std::uint64_t space, std::uint64_t base, std::uint64_t elemen
 
     const std::size_t before = ranges.size();
     ranges.push_back({space, base, base + piece_bytes});
+    if (outer == axes_end) {
+        return;
+    }
     for (; outer != axes_end; ++outer) {
         const std::size_t repeated = ranges.size();
         for (std::uint64_t step = 1; step < outer->count; ++step) {

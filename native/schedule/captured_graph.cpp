@@ -63,12 +63,13 @@ NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::sp
     const auto id = static_cast<NodeId>(nodes_.size());
     constexpr auto kNothing = [](TaskId) { return false; };  // may be forgotten
     std::vector<TaskId> earlier;
+    std::vector<ByteRange> ranges;
     if (node.args) {
-        record_task(hazards_, id, *node.args, earlier, kNothing);
+        record_task(hazards_, id, *node.args, ranges, earlier, kNothing);
     }
     for (const auto& [args, placement] : node.members) {
         if (args) {
-            record_task(hazards_, id, *args, earlier, kNothing);
+            record_task(hazards_, id, *args, ranges, earlier, kNothing);
         }
     }
     for (const NodeId other : after) {

@@ -273,6 +273,7 @@ private:
     std::uint64_t next_run_ = 1;
     std::uint64_t watched_runs_ = 0;  // watchers of runs that have not finished
     std::uint64_t submit_waits_ = 0;
+    std::uint64_t submits_ = 0;
     Supervisor::Key next_key_ = 1;
     std::uint64_t armed_deadline_ns_ = 0;  // the progress thread wakes up then, if not before; 0: never
     std::vector<std::pair<Supervisor::Key, ExitStatus>> noted_exits_;  // told by the fork server

@@ -7,6 +7,12 @@
 
 namespace callring {
 
+namespace {
+// Whoever submits, works, too: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
+// other thread has to be woken to make some.
+constexpr std::uint64_t kDrainEvery = 256;
+}  // namespace
+
 Result<void> Engine::prepare(Task& task) {
     if (task.config.trace == kTraceAsWorker) {
         task.config.trace = options_.trace ? 2 : 0;
@@ -89,6 +95,9 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
         return checked;
     }
     auto accepted = scheduler_.submit(run, task, after);
+    if (++submits_ % kDrainEvery == 0) {
+        drain();
+    }
     // A driver needs to know of what has ended, not of what has begun.
     if (task->state == TaskState::ended) {
         after_progress();

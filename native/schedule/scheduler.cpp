@@ -81,56 +81,55 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
         if (run->cancelled) {
             end(task, Code::cancelled, {});
         } else {
-            dispatch(task);
+            dispatch_to_a_future(task);
         }
         return {};
     }
     run->tasks.push_back(task);
 
-    std::vector<std::uint64_t> ids;
-    collect_hazards(*run, *task, ids);
-    std::vector<TaskPtr> predecessors;
-    predecessors.reserve(ids.size() + after.size());
-    for (const std::uint64_t id : ids) {
-        if (run->tasks[id]) {
-            predecessors.push_back(run->tasks[id]);
+    collect_hazards(*run, *task);
+    collect_unmet(*run, *task, after);
+    if (run->cancelled) {
+        end(task, Code::cancelled, {});
+    } else if (task->root_cause) {
+        end(task, Code::skipped, {});
+    } else {
+        for (const TaskPtr& earlier : unmet_) {
+            if (task->times) {
+                task->times->waited_for.push_back(earlier->id);
+            }
+            earlier->successors.push_back(task);
+        }
+        task->unmet = static_cast<std::uint32_t>(unmet_.size());
+        if (unmet_.empty()) {
+            dispatch_to_a_future(task);
+        } else if (!dispatch_behind_predecessors(task, unmet_)) {
+            ++blocked_;
+        }
+    }
+    unmet_.clear();
+    return {};
+}
+
+// Those that `task` must follow and that have not ended, each once; and why it cannot run, if one of them failed.
+void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after) {
+    const auto follow = [&](const TaskPtr& earlier) {
+        if (earlier->state != TaskState::ended) {
+            unmet_.push_back(earlier);
+        } else if (earlier->code != Code::ok && !task.root_cause) {
+            task.root_cause = earlier->root_cause ? earlier->root_cause : earlier;
+        }
+    };
+    for (const std::uint64_t id : hazards_) {
+        if (run.tasks[id]) {
+            follow(run.tasks[id]);
         }
     }
     for (const TaskPtr& earlier : after) {
-        if (std::find(predecessors.begin(), predecessors.end(), earlier) == predecessors.end()) {
-            predecessors.push_back(earlier);
+        if (std::find(unmet_.begin(), unmet_.end(), earlier) == unmet_.end()) {
+            follow(earlier);
         }
     }
-
-    std::vector<TaskPtr> unmet;
-    for (const TaskPtr& earlier : predecessors) {
-        if (earlier->state != TaskState::ended) {
-            unmet.push_back(earlier);
-        } else if (earlier->code != Code::ok && !task->root_cause) {
-            task->root_cause = earlier->root_cause ? earlier->root_cause : earlier;
-        }
-    }
-    if (run->cancelled) {
-        end(task, Code::cancelled, {});
-        return {};
-    }
-    if (task->root_cause) {
-        end(task, Code::skipped, {});
-        return {};
-    }
-    for (const TaskPtr& earlier : unmet) {
-        if (task->times) {
-            task->times->waited_for.push_back(earlier->id);
-        }
-        earlier->successors.push_back(task);
-    }
-    task->unmet = static_cast<std::uint32_t>(unmet.size());
-    if (unmet.empty()) {
-        dispatch(task);
-    } else if (!dispatch_behind_predecessors(task, unmet)) {
-        ++blocked_;
-    }
-    return {};
 }
 
 void Scheduler::begin_trace(Task& task) {
@@ -140,12 +139,13 @@ void Scheduler::begin_trace(Task& task) {
     }
 }
 
-void Scheduler::collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors) {
-    for (const TaskPtr& member : task.members) {
-        collect_hazards(run, *member, predecessors);
-    }
+void Scheduler::collect_hazards(Run& run, const Task& task) {
+    hazards_.clear();
     const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
-    record_task(run.hazards, task.id, *task.args, predecessors, forgettable);
+    for (const TaskPtr& member : task.members) {
+        record_task(run.hazards, task.id, *member->args, ranges_, hazards_, forgettable);
+    }
+    record_task(run.hazards, task.id, *task.args, ranges_, hazards_, forgettable);
 }
 
 }  // namespace callring

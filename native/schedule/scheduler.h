@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -109,16 +110,19 @@ private:
     [[nodiscard]] Result<void> check_children(const Task& task) const;
     [[nodiscard]] std::size_t sub_workers_with_a_future() const;
     static void begin_trace(Task& task);
-    void collect_hazards(Run& run, const Task& task, std::vector<std::uint64_t>& predecessors);
+    void collect_hazards(Run& run, const Task& task);
+    void collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after);
 
     // scheduler_launch.cpp
     [[nodiscard]] static TaskPtr launched_task(const Run& run, std::uint64_t id);
 
     // scheduler_dispatch.cpp
     void dispatch(const TaskPtr& task);
+    void dispatch_to_a_future(const TaskPtr& task);
+    [[nodiscard]] static bool takes(const Child& child, const Task& task);
     bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
     void push_follower(Child& child, const TaskPtr& task);
-    void push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
+    void push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors);
     void feed(Child& child);
     void feed_subs();
     void balance_subs();
@@ -167,7 +171,11 @@ private:
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
     std::vector<TaskPtr> poisoned_;  // work list of end()
-    std::vector<Child*> to_wake_;    // when the burst ends
+    // Of the submit that is under way; members, so that the next one finds room.
+    std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
+    std::vector<ByteRange> ranges_;
+    std::vector<TaskPtr> unmet_;
+    std::vector<Child*> to_wake_;  // when the burst ends
     bool in_burst_ = false;
     std::uint64_t balance_at_ns_ = 0;
     std::uint64_t pending_ = 0;

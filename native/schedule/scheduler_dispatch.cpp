@@ -30,20 +30,36 @@ void Scheduler::dispatch(const TaskPtr& task) {
         end(task, checked.error().code, checked.error().message);
         return;
     }
+    dispatch_to_a_future(task);
+}
+
+// Somebody can run it, now or later.
+void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
     if (is_group(*task)) {
         queue_group(task);
         return;
     }
-    task->state = TaskState::ready;
-    ++queued_;
     if (task->placement != kAnyChild) {
         Child& child = child_of(*task);
+        if (child.backlog.empty() && takes(child, *task)) {
+            push(child, task, {});
+            wake(child);
+            return;
+        }
+        task->state = TaskState::ready;
+        ++queued_;
         child.backlog.push_back(task);
         feed(child);
     } else {
+        task->state = TaskState::ready;
+        ++queued_;
         sub_queue_.push_back(task);
         feed_subs();
     }
+}
+
+bool Scheduler::takes(const Child& child, const Task& task) {
+    return child.takes_work() && !child.lane->full() && child.ledger.usable(task.callable->spec.digest);
 }
 
 // A lane executes in order: when all unmet predecessors are in the lane of one child that may run the task, it follows
@@ -112,7 +128,7 @@ void Scheduler::push_follower(Child& child, const TaskPtr& task) {
     push(child, task, unmet);
 }
 
-void Scheduler::push(Child& child, const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
+void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors) {
     Frame& frame = child.lane->reserve();
     frame.run = task->run_id;
     frame.config = FrameConfig{task->config.block_count, flags_of(task->config), {}};
@@ -170,8 +186,7 @@ void Scheduler::end_burst() {
 
 void Scheduler::feed(Child& child) {
     bool pushed = false;
-    while (child.takes_work() && !child.backlog.empty() && !child.lane->full() &&
-           child.ledger.usable(child.backlog.front()->callable->spec.digest)) {
+    while (!child.backlog.empty() && takes(child, *child.backlog.front())) {
         const TaskPtr group = child.backlog.front()->group;
         if (group && group->state == TaskState::ready) {
             if (!start_group(group)) {
