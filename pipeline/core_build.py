@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.model import Described
 
 _NATIVE = Path(__file__).resolve().parent.parent / "native"
-_PRELOADS = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
+_RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
 
 
 class Core(NamedTuple):
@@ -151,13 +151,21 @@ def environment_for(core: Core, sanitizer: str) -> dict[str, str]:
     """The environment of a process that is to load ``core``: a sanitizer's runtime must be loaded before anything."""
     environment = {**os.environ, "CALLRING_CORE_DIR": str(core.folder)}
     if sanitizer:
-        library = subprocess.run(
-            ["g++", f"-print-file-name={_PRELOADS[sanitizer]}"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        environment["LD_PRELOAD"] = library
+        environment["LD_PRELOAD"] = preload(sanitizer)
         # CPython keeps memory until its end; what it keeps is not our leak.
-        environment["ASAN_OPTIONS"] = "detect_leaks=0"
+        environment["ASAN_OPTIONS"] = f"detect_leaks=0:{os.environ.get('ASAN_OPTIONS', '')}"
     return environment
+
+
+def preload(sanitizer: str) -> str:
+    """The LD_PRELOAD of a process that is to load a sanitized core.
+
+    A sanitizer's runtime looks for the C++ runtime's functions as it starts, and Python has none by then: with
+    the sanitizer's alone, the first exception that is thrown would end the process.
+    """
+    asked = [["g++", f"-print-file-name={library}"] for library in (_RUNTIMES[sanitizer], "libstdc++.so.6")]
+    answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in asked]
+    return ":".join(answer.strip() for answer in answers)
 
 
 def find_program(program: str) -> str | None:
@@ -165,24 +173,29 @@ def find_program(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
 
 
-def _build_into(folder: Path, described: Described) -> None:
+def build_commands(build: Path, prefix: Path, *options: str) -> list[list[str]]:
+    """The commands that configure a core in ``build``, build it and install it: it is in ``prefix``/runtime then."""
     import pybind11
 
-    build = folder / "build"
+    cmake = str(find_program("cmake"))
     configure = [
-        str(find_program("cmake")),
+        cmake,
         *("-G", "Ninja", "-S", str(_NATIVE), "-B", str(build)),
         f"-DCMAKE_MAKE_PROGRAM={find_program('ninja')}",
-        f"-DCMAKE_BUILD_TYPE={described.cmake_build_type}",
-        f"-DCALLRING_SANITIZE={described.sanitizer}",
         "-DCALLRING_PYTHON=ON",
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
-        f"-DCMAKE_INSTALL_PREFIX={folder}",
+        f"-DCMAKE_INSTALL_PREFIX={prefix}",
+        *options,
         *_launcher(),
     ]
-    steps = (configure, *([str(find_program("cmake")), step, str(build)] for step in ("--build", "--install")))
-    for command in steps:
+    return [configure, [cmake, "--build", str(build)], [cmake, "--install", str(build)]]
+
+
+def _build_into(folder: Path, described: Described) -> None:
+    build = folder / "build"
+    options = (f"-DCMAKE_BUILD_TYPE={described.cmake_build_type}", f"-DCALLRING_SANITIZE={described.sanitizer}")
+    for command in build_commands(build, folder, *options):
         status, words = run_tied(command)
         if status != 0:
             words = words.replace(str(_NATIVE), "native").replace(str(build), "build")

@@ -1,0 +1,43 @@
+"""``python -m tests.sanitized address|undefined|thread``: the Python tests with a sanitizer in the native core.
+
+Builds the extension and the chip child with the sanitizer, and runs pytest so that a report of any process, the tests'
+own, a child's or a grandchild's, fails the test during which it came and the run. Further arguments are pytest's.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.sanitized import core
+from tests.sanitized.plugin import REPORTS
+from tests.sanitized.sanitizers import SANITIZERS
+
+# The C++ tests have sanitized builds of their own.
+EVERYTHING = ("tests", "--ignore=tests/native")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main() -> int:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sanitized", description=__doc__)
+    parser.add_argument("sanitizer", choices=SANITIZERS)
+    given, arguments = parser.parse_known_args()
+    sanitizer = SANITIZERS[given.sanitizer]
+    reports = Path(tempfile.mkdtemp(prefix=f"sanitized-{given.sanitizer}-"))
+    environment = sanitizer.environment_for(core.build(sanitizer), reports) | {REPORTS: str(reports)}
+    command = [sys.executable, "-m", "pytest", "-p", "tests.sanitized.plugin", *(arguments or EVERYTHING)]
+    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    found = sorted(reports.iterdir())
+    if found:
+        print(f"{len(found)} processes reported something; see {reports}")
+        return code or 1
+    shutil.rmtree(reports)
+    print(f"no process reported anything ({given.sanitizer})")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

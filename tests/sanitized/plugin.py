@@ -1,0 +1,29 @@
+"""Under ``python -m tests.sanitized``: a test fails if a sanitizer reports something meanwhile, in whatever process."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPORTS = "SANITIZER_REPORTS"
+"""The environment variable that names the folder of the reports."""
+
+
+def lengths():
+    """How long every report is by now: a process goes on with the one it began."""
+    return {file: file.stat().st_size for file in sorted(Path(os.environ[REPORTS]).iterdir())}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker in item.iter_markers("not_sanitized"):
+            item.add_marker(pytest.mark.skip(reason=f"not under a sanitizer: {marker.args[0]}"))
+
+
+@pytest.fixture(autouse=True)
+def no_sanitizer_reports_anything():
+    before = lengths()
+    yield
+    for file, length in lengths().items():
+        said = file.read_bytes()[before.get(file, 0) : length].decode(errors="replace")
+        assert said == "", f"{file.name}:\n{said}"

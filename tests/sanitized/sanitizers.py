@@ -1,0 +1,69 @@
+"""The three sanitizers: how the core is compiled for each, and the environment of a process that loads it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.core_build import preload
+
+_SUPPRESSIONS = Path(__file__).resolve().parent / "suppressions"
+
+_EVERYWHERE = {
+    # Tests crash kernels and processes on purpose, and look at the signal that ended them.
+    **dict.fromkeys(("handle_segv", "handle_sigbus", "handle_abort", "handle_sigfpe", "handle_sigill"), 0),
+    "log_exe_name": 1,
+}
+
+
+@dataclass(frozen=True)
+class Sanitizer:
+    """One sanitizer."""
+
+    flag: str
+    """As in ``-fsanitize=``."""
+    variable: str
+    """The environment variable of its options."""
+    options: dict[str, int]
+    definitions: str = ""
+    """Further flags of the compiler."""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def environment_for(self, core: Path, reports: Path) -> dict[str, str]:
+        """The environment of a process with this core, whose sanitizer writes files into the folder ``reports``."""
+        options = {
+            **_EVERYWHERE,
+            **self.options,
+            # Standard error may be a pipe that nobody reads.
+            "log_path": reports / "report",
+        }
+        suppressions = _SUPPRESSIONS / f"{self.flag}.txt"
+        if suppressions.exists():
+            options["suppressions"] = suppressions
+        return {
+            **os.environ,
+            **self.environment,
+            "CALLRING_CORE_DIR": str(core),
+            "LD_PRELOAD": preload(self.flag),
+            self.variable: ":".join(f"{name}={value}" for name, value in options.items()),
+        }
+
+
+SANITIZERS = {
+    sanitizer.flag: sanitizer
+    for sanitizer in (
+        Sanitizer(
+            "address",
+            "ASAN_OPTIONS",
+            # CPython keeps memory until its end. That our C++ leaks nothing is what the C++ tests check.
+            {"detect_leaks": 0, "strict_string_checks": 1, "check_initialization_order": 1},
+            # In CPython's own pools the use of an object after its end would go unseen.
+            environment={"PYTHONMALLOC": "malloc"},
+        ),
+        # To break a rule of the standard library is undefined, too.
+        Sanitizer("undefined", "UBSAN_OPTIONS", {"print_stacktrace": 1}, definitions="-D_GLIBCXX_ASSERTIONS"),
+        # The longest history of accesses that it keeps: without it a report may lack one of its two stacks.
+        Sanitizer("thread", "TSAN_OPTIONS", {"history_size": 7, "second_deadlock_stack": 1}),
+    )
+}
