@@ -1,6 +1,7 @@
-// A bounded spin: the first part of every wait. It never replaces the sleep that follows. Where there are more threads
-// that spin than cores, a spin offers its own every microsecond or so to whoever waits for it: nobody is spun away, and
-// taking turns like that costs less than a wake-up for every task.
+// A bounded spin: the first part of every wait. It never replaces the sleep that follows. A spin offers its core every
+// microsecond or so to whoever waits for it: nobody is spun away, and taking turns like that costs less than a wake-up
+// for every task. Where each thread has a core it does so only after a moment, in which an answer mostly comes: after
+// that the other end may have been woken on this very core (a halted core of a virtual machine is not thought idle).
 #pragma once
 
 #include <sched.h>
@@ -20,7 +21,10 @@ inline void spin_pause() noexcept {
 #endif
 }
 
-enum class Core { held, offered };  // while its thread spins
+enum class Core { held, offered };  // at the beginning of a spin
+
+// How long a core is held.
+constexpr std::uint64_t kHoldNs = 2'000;
 
 // Calls `ready` until it returns true or about `budget_ns` have passed. Returns whether it returned true.
 template <class Ready>
@@ -31,7 +35,8 @@ bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
     if (budget_ns == 0) {
         return false;
     }
-    const std::uint64_t end = now_ns() + budget_ns;
+    const std::uint64_t begin = now_ns();
+    std::uint64_t now = begin;
     do {
         for (int i = 0; i < 16; ++i) {
             spin_pause();
@@ -39,10 +44,11 @@ bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
                 return true;
             }
         }
-        if (core == Core::offered) {
+        now = now_ns();
+        if (core == Core::offered || now - begin > kHoldNs) {
             ::sched_yield();
         }
-    } while (now_ns() < end);
+    } while (now - begin < budget_ns);
     return false;
 }
 
