@@ -10,7 +10,7 @@ from runtime import _core
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from runtime.failure import Failures
+    from runtime.worker import Worker
 
 
 class Task(_core.TaskRef):
@@ -63,11 +63,14 @@ class GroupTask(Task):
 class RunHandle:
     """One run of an orchestration function. Its errors and results are its own."""
 
-    def __init__(self, native: _core.Run, engine: _core.Engine, failures: Failures) -> None:
+    def __init__(self, native: _core.Run, worker: Worker) -> None:
         self._native = native
-        self._engine = engine
-        self._failures = failures
+        self._worker = worker
         self._value: Any = None
+
+    @property
+    def _engine(self) -> _core.Engine:
+        return self._worker._engine
 
     def _returned(self, value: Any) -> None:
         self._value = value
@@ -88,14 +91,15 @@ class RunHandle:
     def errors(self) -> list[BaseException]:
         """Every failure so far, in the order in which they happened; skipped tasks follow."""
         tasks = [*self._engine.failures(self._native), *self._engine.skipped(self._native)]
-        return [error for task in tasks if (error := self._failures.error_of(task)) is not None]
+        error_of = self._worker._failures.error_of
+        return [error for task in tasks if (error := error_of(task)) is not None]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The first error of the run, or None. Raises TimeoutError if it has not ended in time."""
         if not self.wait(timeout):
             raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
         failures = self._engine.failures(self._native)
-        return self._failures.error_of(failures[0]) if failures else None
+        return self._worker._failures.error_of(failures[0]) if failures else None
 
     def result(self, timeout: float | None = None) -> Any:
         """What the orchestration function returned, once every task has ended.

@@ -9,11 +9,10 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import _core, spawning
+from runtime import _core, forked, spawning
 from runtime.children import ChildInfo
 from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
-from runtime.forked import forget_in_fork
 from runtime.graph import Graph, begin_launch
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.options import WorkerOptions
@@ -108,7 +107,7 @@ class Worker:
         self._lifecycle = threading.Lock()
         self._state = "new"
         self._finalizer = weakref.finalize(self, self._engine.close, 0.0)
-        forget_in_fork(self)
+        forked.forget_in_fork(self)
 
     # ---- what it consists of ---------------------------------------------------------------------------------------
 
@@ -351,7 +350,7 @@ class Worker:
         self._require_ready("submit")
         orchestrate = self._orchestration(target)
         native = self._begin_run()
-        run = RunHandle(native, self._engine, self._failures)
+        run = RunHandle(native, self)
         try:
             run._returned(orchestrate(Orchestrator(self, native), args, config))
         except BaseException:
@@ -400,7 +399,7 @@ class Worker:
         """
         self._require_ready("launch")
         native = begin_launch(self, graph, tensors or {}, scalars or {})
-        return RunHandle(native, self._engine, self._failures)
+        return RunHandle(native, self)
 
     def _begin_run(self) -> _core.Run:
         while True:
@@ -490,10 +489,7 @@ class Worker:
         if self._state == "moved":
             raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
         if self._state == "forked":
-            raise WorkerClosed(
-                f"{operation}: {self!r} belongs to the process that forked this one; make a Worker here",
-                operation=operation,
-            )
+            forked.refuse(self, operation)
 
     def _require_open(self, operation: str) -> None:
         self._require_own(operation)

@@ -313,6 +313,7 @@ void register_engine_class(py::module_& module) {
              })
         .def("uncertain_on", &Engine::uncertain_on, "callable"_a)
         .def_property_readonly("closing", &Engine::closing)
+        .def("leave_to_parent", &Engine::leave_to_parent)
         .def(
             "is_removing",
             [](Engine& engine, const CallablePtr& callable) {

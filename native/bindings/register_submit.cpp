@@ -191,7 +191,7 @@ PyObject* value_of(const TaskRef& ref) {
 PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     const auto& ref = *reinterpret_cast<TaskRef*>(self);
     try {
-        if (count == 0 && names == nullptr) {
+        if (count == 0 && names == nullptr && !ref.engine->is_parents()) {
             if (!ref.engine->poll_task(ref.task)) {
                 wait_interruptibly([&] { return ref.engine->wait_for_task(ref.task, std::nullopt); });
             }
@@ -359,7 +359,7 @@ bool take_config(Submitter& self, PyObject* given, Task& task) {
 // The accepted task as a Task; null without an error: the Python half has to look at the call.
 PyObject* submit(Submitter& self, PyObject* const* args, Py_ssize_t count, PyObject* names, std::int32_t placement) {
     CallablePtr callable = resolve(self, args[0], names);
-    if (!callable) {
+    if (!callable || self.engine->is_parents()) {
         return nullptr;
     }
     auto task = std::make_shared<Task>();

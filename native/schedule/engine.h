@@ -175,6 +175,11 @@ public:
     [[nodiscard]] std::shared_ptr<NodeTraces> ask_for_traces();
     Waited wait_for_traces(const std::shared_ptr<NodeTraces>& asked);
 
+    // In a process that was forked: everything here is its parent's, whose threads may have held the lock. Nothing may be
+    // asked any more.
+    void leave_to_parent() noexcept { parents_.store(true, std::memory_order_relaxed); }
+    [[nodiscard]] bool is_parents() const noexcept { return parents_.load(std::memory_order_relaxed); }
+
     // Refuses new work from now on; what was accepted goes on.
     void refuse();
     [[nodiscard]] bool closing();
@@ -251,6 +256,7 @@ private:
     std::unique_ptr<ParentBell> bell_;
     std::unique_ptr<Supervisor> supervisor_;
     pid_t owner_;
+    std::atomic<bool> parents_{false};
 
     std::mutex mutex_;
     std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained

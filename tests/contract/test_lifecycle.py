@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import gc
 import os
@@ -211,6 +212,49 @@ def test_a_fork_of_the_parent_does_not_end_the_children():
     finally:
         gc.enable()
         gc.collect()
+
+
+def test_a_fork_can_ask_nothing_of_its_parents_tasks_and_runs(chip):
+    refused = pytest.raises(WorkerClosed, match="belongs to the process that forked this one; make a Worker here")
+
+    def fork(run, task):
+        for use in (
+            task.done,
+            task.wait,
+            task.result,
+            task.exception,
+            lambda: task.result(1),
+            run.done,
+            run.wait,
+            run.result,
+            run.cancel,
+            lambda: run.errors,
+            lambda: asyncio.run(awaited(run)),
+        ):
+            with refused:
+                use()
+        assert "Run" in repr(run)
+
+    async def awaited(run):
+        return await run
+
+    def submits(o, handle):
+        def fork():
+            with refused:
+                o.submit_next_level(handle, TaskArgs(scalars=[1]), worker=0)
+
+        assert _in_a_fork(fork) == 0
+        return o.submit_next_level(handle, TaskArgs(scalars=[200]), worker=0)
+
+    with Worker(chips=1) as worker:
+        handle = worker.register(chip["sleep_ms"])
+        tasks = []
+        run = worker.submit(lambda o: tasks.append(submits(o, handle)))
+        [task] = tasks
+        assert _in_a_fork(lambda: fork(run, task)) == 0
+        run.result(10)
+        assert task.done()
+        assert _in_a_fork(lambda: fork(run, task)) == 0
 
 
 def test_a_fork_can_neither_use_nor_close_its_parents_worker():
