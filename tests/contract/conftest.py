@@ -15,6 +15,7 @@ import pytest
 from runtime import ArgDirection
 from runtime.errors import CallringError, PartialFailureError
 from runtime.toolchain import build_chip_callable
+from tests.patience import patience
 
 IN, OUT, INOUT, SCALAR = ArgDirection.IN, ArgDirection.OUT, ArgDirection.INOUT, ArgDirection.SCALAR
 
@@ -152,7 +153,7 @@ def descendants():
 
 def wait_until(condition, seconds=10.0):
     """Whether ``condition()`` came true in time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + patience(seconds)
     while not condition():
         if time.monotonic() > end:
             return False

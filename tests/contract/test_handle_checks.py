@@ -12,6 +12,7 @@ from runtime.errors import (
     SlotExhaustedError,
 )
 from tests.contract.conftest import all_ready, answered_once_of_twice, certain
+from tests.patience import patience
 
 
 def one(args):
@@ -39,7 +40,7 @@ def refusal(kind, use):
 
 @pytest.fixture
 def worker():
-    with Worker(chips=1, sub_workers=1, options=WorkerOptions(control_timeout=0.5)) as made:
+    with Worker(chips=1, sub_workers=1, options=WorkerOptions(control_timeout=patience(0.5))) as made:
         yield made
 
 
@@ -65,7 +66,7 @@ def test_a_stale_handle_is_stale_even_if_it_was_altered_and_is_of_another_namesp
 
 def test_an_uncertain_handle_is_uncertain_even_if_it_was_altered():
     chip_like = CallableHandle("sha256:" + "0" * 64, "CHIP_CALLABLE", "LOCAL_CHIP")
-    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=2)) as worker:
+    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=patience(2))) as worker:
         with answered_once_of_twice(worker, 1) as (handle, _):
             altered(handle, chip_like)
             error = refusal(CleanupUncertainError, lambda: worker.run(lambda o: o.submit_sub(handle)))
@@ -120,7 +121,7 @@ def test_exhausted_slots_change_nothing_and_a_release_makes_room():
 
 
 def test_a_failed_registration_leaves_other_handles_of_the_same_identity_alone():
-    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=2)) as worker:
+    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=patience(2))) as worker:
         with answered_once_of_twice(worker, 1) as (handle, error):
             assert (error.hashid, error.operation) == (handle.hashid, "register")
             assert error.results["sub-worker 0"] == "ok"

@@ -257,6 +257,7 @@ def test_a_fork_can_ask_nothing_of_its_parents_tasks_and_runs(chip):
         assert _in_a_fork(lambda: fork(run, task)) == 0
 
 
+@pytest.mark.not_sanitized("ThreadSanitizer cannot start threads in a fork of a process with threads", "thread")
 def test_a_fork_can_neither_use_nor_close_its_parents_worker():
     def fork(worker):
         with pytest.raises(WorkerClosed, match="belongs to the process that forked this one; make a Worker here"):

@@ -18,9 +18,10 @@ from tests.contract.conftest import (
     stop,
     wait_until,
 )
+from tests.patience import patience
 
 # Long enough to do something between the timeout and the replacement that follows after the same time again.
-OPTIONS = WorkerOptions(control_timeout=2.0)
+OPTIONS = WorkerOptions(control_timeout=patience(2.0))
 
 
 def one(args):

@@ -11,12 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.patience import VARIABLE
 from tests.sanitized import core
-from tests.sanitized.plugin import REPORTS
+from tests.sanitized.plugin import REPORTS, SANITIZER
 from tests.sanitized.sanitizers import SANITIZERS
 
 # The C++ tests have sanitized builds of their own.
 EVERYTHING = ("tests", "--ignore=tests/native")
+PATIENCE = 5
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -27,9 +29,15 @@ def main() -> int:
     given, arguments = parser.parse_known_args()
     sanitizer = SANITIZERS[given.sanitizer]
     reports = Path(tempfile.mkdtemp(prefix=f"sanitized-{given.sanitizer}-"))
-    environment = sanitizer.environment_for(core.build(sanitizer), reports) | {REPORTS: str(reports)}
     command = [sys.executable, "-m", "pytest", "-p", "tests.sanitized.plugin", *(arguments or EVERYTHING)]
-    code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    with tempfile.TemporaryDirectory(prefix="tools-") as tools:
+        environment = {
+            **sanitizer.environment_for(core.build(sanitizer), reports, Path(tools)),
+            REPORTS: str(reports),
+            SANITIZER: sanitizer.flag,
+            VARIABLE: str(PATIENCE),
+        }
+        code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     found = sorted(reports.iterdir())
     if found:
         print(f"{len(found)} processes reported something; see {reports}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,8 +31,14 @@ class Sanitizer:
     """Further flags of the compiler."""
     environment: dict[str, str] = field(default_factory=dict)
 
-    def environment_for(self, core: Path, reports: Path) -> dict[str, str]:
-        """The environment of a process with this core, whose sanitizer writes files into the folder ``reports``."""
+    def environment_for(self, core: Path, reports: Path, tools: Path) -> dict[str, str]:
+        """The environment of a process with this core.
+
+        Args:
+            reports: a folder for what the sanitizer reports, a file for each process.
+            tools: a folder for the programs that are not ours.
+        """
+        _leave_alone(tools)
         options = {
             **_EVERYWHERE,
             **self.options,
@@ -44,6 +51,7 @@ class Sanitizer:
         return {
             **os.environ,
             **self.environment,
+            "PATH": f"{tools}:{os.environ['PATH']}",
             "CALLRING_CORE_DIR": str(core),
             "LD_PRELOAD": preload(self.flag),
             self.variable: ":".join(f"{name}={value}" for name, value in options.items()),
@@ -63,7 +71,26 @@ SANITIZERS = {
         ),
         # To break a rule of the standard library is undefined, too.
         Sanitizer("undefined", "UBSAN_OPTIONS", {"print_stacktrace": 1}, definitions="-D_GLIBCXX_ASSERTIONS"),
-        # The longest history of accesses that it keeps: without it a report may lack one of its two stacks.
-        Sanitizer("thread", "TSAN_OPTIONS", {"history_size": 7, "second_deadlock_stack": 1}),
+        Sanitizer(
+            "thread",
+            "TSAN_OPTIONS",
+            {
+                # The longest history of accesses that it keeps: without it a report may lack one of its two stacks.
+                "history_size": 7,
+                "second_deadlock_stack": 1,
+                # A child whose callable keeps hold of it, or that its task ends, joins nobody: it ends as a process.
+                "report_thread_leaks": 0,
+            },
+        ),
     )
 }
+
+
+def _leave_alone(folder: Path) -> None:
+    """Puts programs into ``folder`` that run the compiler and its like without the sanitizer's runtime in them."""
+    for name in ("g++", "gcc", "cmake", "ninja"):
+        program = shutil.which(name)
+        if program is not None:
+            script = folder / name
+            script.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nexec "{program}" "$@"\n')
+            script.chmod(0o755)
