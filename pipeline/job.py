@@ -32,7 +32,6 @@ from pipeline.standard_output import abandon, watched
 from pipeline.store import Store, default_store
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
-from runtime.children import ChildInfo
 from runtime.errors import StartError
 from runtime.trace import Trace
 
@@ -87,7 +86,6 @@ class Job:
         self._described: Described | None = None
         self._callables: list[CallableRecord] = []
         self._locked: Locked | None = None
-        self._children: tuple[ChildInfo, ...] = ()
         self._trace = Trace()
         self._run_seconds: tuple[float, ...] = ()
         self._verification: Verification | None = None
@@ -215,7 +213,6 @@ class Job:
                     self._verification = verified.verification
             ended_well = True
         finally:
-            self._children = tuple(worker.children)
             self._trace = worker.trace()
             if self._warm is not None and ended_well:
                 self._warm.give_back(built.described, worker, registered.handles.values() if registered else ())
@@ -298,7 +295,6 @@ class Job:
             callables=self._callables,
             lock=self._lock_record(),
             stages=self._console.stages,
-            children=self._children,
             trace=self._trace,
             warm_up=described.warm_up if described else 0,
             run_seconds=self._run_seconds,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from runtime.children import ChildInfo
+
 
 class TaskSpan(NamedTuple):
     """One task, from its submit in the parent to its end in a child."""
@@ -57,3 +59,5 @@ class Trace:
     within it in time."""
     missing_nodes: list[int] = field(default_factory=list)
     """Ids of nodes that gave nothing: being replaced, or late. What a node recorded goes with it when it dies."""
+    children: list[ChildInfo] = field(default_factory=list)
+    """The processes that stood behind the ids when the trace was taken."""

@@ -481,6 +481,7 @@ class Worker:
             dropped,
             nodes,
             [node for node in range(len(self._topology.nodes)) if node not in nodes],
+            self.children,
         )
 
     # ---- private ---------------------------------------------------------------------------------------------------

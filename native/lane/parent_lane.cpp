@@ -112,8 +112,8 @@ std::optional<CoreSpanRecord> ParentLane::take_span(std::uint64_t sequence) noex
     return span;
 }
 
-std::uint64_t ParentLane::spans_dropped() const noexcept {
-    return header().spans_dropped.load(std::memory_order_relaxed);
+std::uint64_t ParentLane::take_spans_dropped() noexcept {
+    return header().spans_dropped.exchange(0, std::memory_order_relaxed);
 }
 
 }  // namespace callring

@@ -53,7 +53,8 @@ public:
 
     // The oldest core span of a frame up to `sequence`. A frame's spans are posted before its completion.
     [[nodiscard]] std::optional<CoreSpanRecord> take_span(std::uint64_t sequence) noexcept;
-    [[nodiscard]] std::uint64_t spans_dropped() const noexcept;
+    // How many core spans were dropped since this was asked last.
+    [[nodiscard]] std::uint64_t take_spans_dropped() noexcept;
 
 private:
     explicit ParentLane(SharedMap map);

@@ -205,7 +205,7 @@ Engine::Trace Engine::take_trace() {
     trace.tasks = std::exchange(scheduler_.task_spans, {});
     trace.cores = std::exchange(scheduler_.core_spans, {});
     for (const ChildPtr& child : scheduler_.children()) {
-        trace.dropped += child->lane ? child->lane->spans_dropped() : 0;
+        trace.dropped += child->lane ? child->lane->take_spans_dropped() : 0;
     }
     after_progress();
     return trace;

@@ -2,17 +2,22 @@
 
 Walked backwards from the task that was complete last: a task began when it did because of whichever came last of its
 submit, the end of a task that it waited for, and the end of the task that its worker executed before it. The segments
-follow each other without a gap, so their lengths add up to the whole.
+follow each other without a gap, so their lengths add up to the whole. Where a task on the path ran on a node, the path
+goes on through what it submitted there.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from pipeline.report.workers import tasks_within
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pipeline.report.workers import RecordingWorker
     from runtime.trace import TaskSpan
 
 EXECUTION = "execution"
@@ -20,6 +25,7 @@ HAND_OVER = "hand-over"
 SUBMISSION = "submission"
 COMPLETION = "completion"
 BETWEEN_RUNS = "between runs"
+BELOW = "below"
 KINDS = (EXECUTION, HAND_OVER, SUBMISSION, COMPLETION, BETWEEN_RUNS)
 
 
@@ -35,7 +41,8 @@ class Segment(NamedTuple):
     span: int
     """Index of the task that it is about; -1 between runs."""
     cause: str = ""
-    """Of an execution, why it did not begin earlier: ``submit``, ``dependency`` or ``worker``."""
+    """Of an execution, why it did not begin earlier: ``submit``, ``dependency`` or ``worker``; ``below`` if it is what
+    a node's task did after all that it had submitted."""
 
 
 def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
@@ -66,6 +73,43 @@ def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
         since = spans[at].complete_ns if at is not None else walk.origin
         put(BETWEEN_RUNS, since, first_submit, -1)
     return path[::-1]
+
+
+def nested_critical_path(workers: Sequence[RecordingWorker]) -> list[Segment]:
+    """The critical path of the outermost Worker, and within each execution of a node's task on it, that of the tasks
+    which it submitted: before the first and after the last of them the node's task executes itself.
+
+    Args:
+        workers: of ``recording_workers``; ``Segment.span`` counts their tasks, one Worker's after the other's.
+    """
+    below = tasks_within(workers)
+    first = list(accumulate((len(worker.trace.tasks) for worker in workers), initial=0))
+
+    def path_of(worker: int, tasks: Sequence[int]) -> Iterator[Segment]:
+        spans = workers[worker].trace.tasks
+        for segment in critical_path([spans[i] for i in tasks]):
+            if segment.span < 0:
+                yield segment
+                continue
+            task = tasks[segment.span]
+            whole = segment._replace(span=first[worker] + task)
+            inside = below.get((worker, task)) if segment.kind == EXECUTION else None
+            lower = list(_clipped(path_of(*inside), whole.begin_ns, whole.end_ns)) if inside else []
+            if not lower:
+                yield whole
+                continue
+            yield whole._replace(end_ns=lower[0].begin_ns)
+            yield from lower
+            yield whole._replace(begin_ns=lower[-1].end_ns, cause=BELOW)
+
+    return list(path_of(0, range(len(workers[0].trace.tasks))))
+
+
+def _clipped(path: Iterable[Segment], begin: int, end: int) -> Iterator[Segment]:
+    """What of a path lies between two times: tasks of a run that was given up may end after it."""
+    for segment in path:
+        if segment.begin_ns < end and segment.end_ns > begin:
+            yield segment._replace(begin_ns=max(begin, segment.begin_ns), end_ns=min(end, segment.end_ns))
 
 
 class _Walk:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.report.page import report_page, write_page
 from pipeline.report.result import write_result
 from pipeline.report.timeline import timeline
-from pipeline.report.trace import Processes, chrome_trace, write_trace
+from pipeline.report.trace import chrome_trace, write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +29,10 @@ def write_outputs(folder: Path, record: RunRecord, document: Mapping[str, Any]) 
         OSError: a file cannot be written; each is there as a whole or not at all.
     """
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
-    drawn = timeline(record.trace, record.children, record.names, kernels)
+    drawn = timeline(record.trace, record.names, kernels)
     write_page(folder / "report.html", report_page(document, drawn))
-    if record.trace.tasks:
-        trace = chrome_trace(record.trace, Processes(os.getpid(), record.children), record.names, kernels)
-        write_trace(folder / "trace.json.gz", trace)
+    if drawn is not None:
+        write_trace(folder / "trace.json.gz", chrome_trace(record.trace, os.getpid(), record.names, kernels))
     if record.virtual is not None:
         from pipeline.report.virtual import virtual_trace
 

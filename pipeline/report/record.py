@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.workloads.base import Verification
-from runtime.children import ChildInfo
 from runtime.trace import Trace
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ class RunRecord:
     lock: LockRecord | None = None
     """None with ``lock=off``, or if the run did not get there."""
     stages: Sequence[StageRecord] = ()
-    children: Sequence[ChildInfo] = ()
     trace: Trace = field(default_factory=Trace)
     warm_up: int = 0
     run_seconds: Sequence[float] = ()

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from pipeline.report.workers import recording_workers, runs_of_outermost
 
-    from runtime.trace import TaskSpan
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from runtime.trace import TaskSpan, Trace
 
 
 class Distribution(NamedTuple):
@@ -31,47 +33,58 @@ def distribution(durations_ns: Sequence[int]) -> Distribution | None:
     return Distribution(*(float(ns) / 1e9 for ns in (ordered[0], np.median(ordered), p99, ordered[-1])))
 
 
-def task_statistics(spans: Iterable[TaskSpan], names: Mapping[str, str]) -> dict[str, Any]:
+def task_statistics(trace: Trace, names: Mapping[str, str]) -> dict[str, Any]:
     """The ``tasks`` of result.json.
 
     Args:
-        spans: what the Worker recorded.
+        trace: what the Worker recorded.
         names: name by hashid; a callable that is not named here appears by its hashid.
 
     Returns:
         ``count``; ``states`` (count by state); ``execution_seconds`` and ``queue_seconds`` (from submit to begin) as
-        min, median, p99 and max over all tasks that began, or null; ``callables``: the same for each name.
+        min, median, p99 and max over all tasks that began, or null; ``callables``: the same for each name;
+        ``below``: all of it for the tasks that the Workers within the nodes submitted, or null without nodes. A task
+        counts at its own level only, and a node's task takes as long as all that it submits.
     """
+    return _level_statistics([trace], names)
+
+
+def _level_statistics(traces: Sequence[Trace], names: Mapping[str, str]) -> dict[str, Any]:
     by_name: dict[str, list[TaskSpan]] = {}
-    everything = []
-    for span in spans:
-        everything.append(span)
+    everything = [span for trace in traces for span in trace.tasks]
+    for span in everything:
         by_name.setdefault(names.get(span.hashid, span.hashid), []).append(span)
-    return {**_summary(everything), "callables": {name: _summary(by_name[name]) for name in sorted(by_name)}}
+    has_nodes = any(trace.nodes or trace.missing_nodes for trace in traces)
+    below = [below for trace in traces for below in trace.nodes.values()]
+    return {
+        **_summary(everything),
+        "callables": {name: _summary(by_name[name]) for name in sorted(by_name)},
+        "below": _level_statistics(below, names) if has_nodes else None,
+    }
 
 
-def measurements(
-    run_seconds: Sequence[float], warm_up: int, spans: Iterable[TaskSpan], names: Mapping[str, str]
-) -> dict[str, Any]:
+def measurements(run_seconds: Sequence[float], warm_up: int, trace: Trace, names: Mapping[str, str]) -> dict[str, Any]:
     """The ``measurements`` of result.json: one number for each measured run, in the order of the runs.
 
     Args:
         run_seconds: from the first submit to the end of each measured run.
         warm_up: number of runs before them.
-        spans: what the Worker recorded of all runs.
+        trace: what the Worker recorded of all runs.
         names: name by hashid.
 
     Returns:
-        ``warm_up``; ``run_seconds``; ``execution_seconds``: for each callable the median over a run's tasks.
+        ``warm_up``; ``run_seconds``; ``execution_seconds``: for each callable the median over a run's tasks,
+        those included that nodes submitted during it.
     """
     durations: dict[str, dict[int, list[int]]] = {}
-    runs = set()
-    for span in spans:
-        runs.add(span.run)
-        if span.begin_ns:
-            of_callable = durations.setdefault(names.get(span.hashid, span.hashid), {})
-            of_callable.setdefault(span.run, []).append(span.end_ns - span.begin_ns)
-    measured = sorted(runs)[warm_up : warm_up + len(run_seconds)]
+    workers = recording_workers(trace)
+    runs = runs_of_outermost(workers)
+    for worker, runs_of_tasks in zip(workers, runs, strict=True):
+        for span, run in zip(worker.trace.tasks, runs_of_tasks, strict=True):
+            if span.begin_ns:
+                of_callable = durations.setdefault(names.get(span.hashid, span.hashid), {})
+                of_callable.setdefault(run, []).append(span.end_ns - span.begin_ns)
+    measured = sorted(set(runs[0]))[warm_up : warm_up + len(run_seconds)]
     return {
         "warm_up": warm_up,
         "run_seconds": list(run_seconds),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _COLUMNS = ("callable", "hash", "tasks", "median", "p99", "max", "median wait")
 _SHORT_HASH = 8
+_INDENT = "  "
 
 
 def write_summary(document: Mapping[str, Any], out: TextIO) -> None:
@@ -30,18 +31,31 @@ def write_summary(document: Mapping[str, Any], out: TextIO) -> None:
 
 
 def summary_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """One row for each callable that had tasks: name, short hash, number of tasks, execution times, median wait."""
+    """One row for each callable that had tasks: name, short hash, number of tasks, execution times, median wait.
+
+    Below, with their names further to the right, those whose tasks were submitted within nodes.
+    """
     hashes: dict[str, str] = {}
     for record in document["callables"]:
         name = record["name"]
         hashes[name] = record["hashid"].partition(":")[2][:_SHORT_HASH]
     rows = []
-    for name, tasks in document["tasks"]["callables"].items():
-        execution, queue = tasks["execution_seconds"] or {}, tasks["queue_seconds"] or {}
-        times = [duration(execution.get(key)) for key in ("median", "p99", "max")]
-        short = hashes.get(name.partition("/")[0], "")
-        rows.append((name, short, str(tasks["count"]), *times, duration(queue.get("median"))))
+    for depth, level in enumerate(levels(document["tasks"])):
+        for name, tasks in level["callables"].items():
+            execution, queue = tasks["execution_seconds"] or {}, tasks["queue_seconds"] or {}
+            times = [duration(execution.get(key)) for key in ("median", "p99", "max")]
+            short = hashes.get(name.partition("/")[0], "")
+            shown = _INDENT * depth + name
+            rows.append((shown, short, str(tasks["count"]), *times, duration(queue.get("median"))))
     return rows
+
+
+def levels(tasks: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The ``tasks`` of a result document, then of each level below."""
+    level: Mapping[str, Any] | None = tasks
+    while level is not None:
+        yield level
+        level = level["below"]
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
@@ -51,10 +65,11 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
     if verification is not None:
         lines.append(f"{'verified' if verification['passed'] else 'differs':<11} {verification['message']}")
     seconds = sum(stage["seconds"] for stage in document["stages"])
-    tasks = document["tasks"]["count"]
+    tasks, *below = (level["count"] for level in levels(document["tasks"]))
+    further = f" and {sum(below)} below {'it' if tasks == 1 else 'them'}" if below else ""
     lines.append(
         f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
-        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'} in {duration(seconds)}"
+        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'}{further} in {duration(seconds)}"
     )
     return lines
 

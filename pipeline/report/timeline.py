@@ -2,73 +2,99 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from pipeline.report.critical_path import KINDS, critical_path
-from pipeline.report.trace import child_name, kernel_name
+from pipeline.report.critical_path import KINDS, nested_critical_path
+from pipeline.report.trace import kernel_name
+from pipeline.report.workers import (
+    NODE,
+    child_name,
+    dropped_spans,
+    first_submit,
+    missing_workers,
+    recording_workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.report.critical_path import Segment
-    from runtime.children import ChildInfo
+    from pipeline.report.workers import RecordingWorker
     from runtime.trace import CoreSpan, TaskSpan, Trace
 
 MOST_SPANS = 20_000
 """Tasks, and likewise core spans, that a page holds one by one; of more, the longest."""
 MOST_SEGMENTS = 2_000
-_KIND_ORDER = {"chip": 0}
+_KIND_ORDER = {"chip": 0, NODE: 0}
 
 
-def timeline(
-    trace: Trace, children: Sequence[ChildInfo], names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]
-) -> dict[str, Any] | None:
+def timeline(trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
     """What the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
 
     Args:
         trace, names, kernels: as of chrome_trace.
-        children: every child, also one that did nothing.
 
     Returns:
         ``span_ns``: from the first submit to the last completion.
         ``names``: of callables and kernels; others refer to them by index.
-        ``workers``: in order, each with ``name``, ``pid``, ``tasks``, ``busy_ns`` (its lane executed) and ``cores``
-        (``core``, ``busy_ns``); others refer to them by index.
+        ``submitters``: names of the Workers, the outermost first; others refer to them by index.
+        ``workers``: children of all Workers, also those that did nothing, each node followed by what is below it, each
+        with ``name``, ``label`` (its name within its Worker), ``depth``, ``kind``, ``of`` (its Worker), ``hosts`` (the
+        Worker within a node, or -1), ``pid``, ``tasks``, ``busy_ns`` (its lane executed) and ``cores`` (``core``,
+        ``busy_ns``); others refer to them by index.
         ``tasks``: columns ``[worker, begin, duration, name, state, run, task, submit, dispatch, complete,
-        waited_for]``, ``waited_for`` as task numbers of the same run; what never happened is -1.
+        waited_for, of, within]``, ``waited_for`` as task numbers of the same run, ``of`` the Worker that submitted it,
+        ``within`` the index of the node's task that did; what never happened is -1.
         ``cores``: columns ``[worker, core, begin, duration, name, run, task]``.
-        ``total_tasks``, ``total_cores``: before thinning. ``dropped``: core spans that were lost.
-        ``work_ns``: execution by name of the callable.
+        ``total_tasks``, ``total_cores``: before thinning. ``dropped``: core spans that were lost, by Worker.
+        ``missing``: names of nodes that told nothing.
+        ``work_ns``: for each level execution by name of the callable, on chips and sub-workers and on nodes.
         ``path``: the MOST_SEGMENTS longest segments of the critical path as ``[kind, begin, duration, index into tasks
         or -1, cause]``. ``path_kinds``: what ``kind`` counts. ``path_ns``: nanoseconds by kind, of all segments.
         ``path_segments``: their number.
     """
-    if not trace.tasks:
+    recorded = recording_workers(trace)
+    spans = [span for worker in recorded for span in worker.trace.tasks]
+    if not spans:
         return None
-    origin = min(task.submit_ns for task in trace.tasks)
-    end = max(task.complete_ns for task in trace.tasks)
-    path = critical_path(trace.tasks)
-    workers = _workers(trace, children)
-    index = {(worker["kind"], worker["id"]): i for i, worker in enumerate(workers)}
-    kernels_of = {(task.run, task.task): kernels.get(task.hashid, ()) for task in trace.tasks} if trace.cores else {}
+    origin = first_submit(recorded)
+    path = nested_critical_path(recorded)
+    workers = _workers(recorded)
+    index = {(worker["of"], worker["kind"], worker["id"]): i for i, worker in enumerate(workers)}
 
-    kept = _longest(trace.tasks, MOST_SPANS, {segment.span for segment in path})
+    kept = _longest(spans, MOST_SPANS, {segment.span for segment in path})
     place = {i: position for position, i in enumerate(kept)}
-    known = _Names()
-    tasks = [_task(trace.tasks[i], index, known, names, origin) for i in kept]
-    cores = [
-        _core(trace.cores[i], index, known, kernels_of, origin) for i in _longest(trace.cores, MOST_SPANS, frozenset())
+    first = list(accumulate((len(worker.trace.tasks) for worker in recorded), initial=0))
+    submitters = [of for of, worker in enumerate(recorded) for _ in worker.trace.tasks]
+    within = [
+        place.get(first[worker.above] + task, -1) if task >= 0 else -1
+        for worker in recorded
+        for task in (worker.within or [-1] * len(worker.trace.tasks))
     ]
+    known = _Names()
+    tasks = [
+        (
+            *_task(spans[i], submitters[i], index=index, known=known, names=names, origin=origin),
+            submitters[i],
+            within[i],
+        )
+        for i in kept
+    ]
+    cores = _Cores(recorded, kernels)
+    core_rows = [cores.row(i, index, known, origin) for i in _longest(cores.spans, MOST_SPANS, frozenset())]
     return {
-        "span_ns": end - origin,
+        "span_ns": max(span.complete_ns for span in spans) - origin,
+        "submitters": [worker.name for worker in recorded],
         "workers": workers,
         "names": known.list,
         "tasks": _columns(tasks),
-        "cores": _columns(cores),
-        "total_tasks": len(trace.tasks),
-        "total_cores": len(trace.cores),
-        "dropped": trace.dropped,
-        "work_ns": _work(trace, names),
+        "cores": _columns(core_rows),
+        "total_tasks": len(spans),
+        "total_cores": len(cores.spans),
+        "dropped": dropped_spans(recorded),
+        "missing": missing_workers(recorded),
+        "work_ns": _work(recorded, names),
         "path": [
             [KINDS.index(s.kind), s.begin_ns - origin, s.end_ns - s.begin_ns, place.get(s.span, -1), s.cause]
             for s in _longest_segments(path)
@@ -79,11 +105,13 @@ def timeline(
     }
 
 
-def _work(trace: Trace, names: Mapping[str, str]) -> dict[str, int]:
-    work: dict[str, int] = {}
-    for task in trace.tasks:
-        name = names.get(task.hashid, task.hashid)
-        work[name] = work.get(name, 0) + task.end_ns - task.begin_ns
+def _work(recorded: Sequence[RecordingWorker], names: Mapping[str, str]) -> list[dict[str, list[int]]]:
+    work: list[dict[str, list[int]]] = [{} for _ in range(1 + max(len(worker.place) for worker in recorded))]
+    for worker in recorded:
+        of_level = work[len(worker.place)]
+        for task in worker.trace.tasks:
+            times = of_level.setdefault(names.get(task.hashid, task.hashid), [0, 0])
+            times[task.kind == NODE] += task.end_ns - task.begin_ns
     return work
 
 
@@ -101,17 +129,38 @@ class _Names:
         return self._numbers[name]
 
 
-def _workers(trace: Trace, children: Sequence[ChildInfo]) -> list[dict[str, Any]]:
+def _workers(recorded: Sequence[RecordingWorker]) -> list[dict[str, Any]]:
+    hosted = {(worker.above, worker.node): of for of, worker in enumerate(recorded)}
+    rows: list[dict[str, Any]] = []
+
+    def add_children(of: int) -> None:
+        for child in _children(recorded[of], of):
+            rows.append(child)
+            if child["kind"] == NODE and (of, child["id"]) in hosted:
+                child["hosts"] = hosted[of, child["id"]]
+                add_children(child["hosts"])
+
+    add_children(0)
+    return rows
+
+
+def _children(worker: RecordingWorker, of: int) -> list[dict[str, Any]]:
+    def made(kind: str, number: int, pid: int | None) -> dict[str, Any]:
+        about = {"name": worker.child(kind, number), "label": child_name(kind, number), "depth": len(worker.place)}
+        place = {"kind": kind, "id": number, "of": of, "hosts": -1, "pid": pid}
+        return {**about, **place, "tasks": 0, "busy_ns": 0, "cores": []}
+
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for child in sorted(children, key=lambda c: (_KIND_ORDER.get(c.kind, 1), c.kind, c.id)):
-        found[child.kind, child.id] = _worker(child.kind, child.id, child.pid)
-    for task in trace.tasks:
+    for child in sorted(worker.trace.children, key=lambda c: (_KIND_ORDER.get(c.kind, 1), c.kind, c.id)):
+        found[child.kind, child.id] = made(child.kind, child.id, child.pid)
+    for task in worker.trace.tasks:
         if task.begin_ns and task.worker >= 0:
-            worker = found.setdefault((task.kind, task.worker), _worker(task.kind, task.worker, None))
-            worker["tasks"] += 1
-            worker["busy_ns"] += task.end_ns - task.begin_ns
+            ran = task.kind, task.worker
+            row = found[ran] if ran in found else found.setdefault(ran, made(*ran, None))
+            row["tasks"] += 1
+            row["busy_ns"] += task.end_ns - task.begin_ns
     busy: dict[tuple[int, int], int] = {}
-    for core in trace.cores:
+    for core in worker.trace.cores:
         at = core.worker, core.core
         busy[at] = busy.get(at, 0) + core.end_ns - core.begin_ns
     for (chip, number), busy_ns in sorted(busy.items()):
@@ -119,16 +168,17 @@ def _workers(trace: Trace, children: Sequence[ChildInfo]) -> list[dict[str, Any]
     return list(found.values())
 
 
-def _worker(kind: str, worker: int, pid: int | None) -> dict[str, Any]:
-    name = child_name(kind, worker)
-    return {"name": name, "kind": kind, "id": worker, "pid": pid, "tasks": 0, "busy_ns": 0, "cores": []}
-
-
 def _task(
-    task: TaskSpan, index: Mapping[tuple[str, int], int], known: _Names, names: Mapping[str, str], origin: int
+    task: TaskSpan,
+    of: int,
+    *,
+    index: Mapping[tuple[int, str, int], int],
+    known: _Names,
+    names: Mapping[str, str],
+    origin: int,
 ) -> tuple[Any, ...]:
     return (
-        index[task.kind, task.worker] if task.begin_ns and task.worker >= 0 else -1,
+        index[of, task.kind, task.worker] if task.begin_ns and task.worker >= 0 else -1,
         task.begin_ns - origin if task.begin_ns else -1,
         task.end_ns - task.begin_ns if task.begin_ns else 0,
         known.number(names.get(task.hashid, task.hashid)),
@@ -142,16 +192,26 @@ def _task(
     )
 
 
-def _core(
-    core: CoreSpan,
-    index: Mapping[tuple[str, int], int],
-    known: _Names,
-    kernels_of: Mapping[tuple[int, int], Sequence[str]],
-    origin: int,
-) -> tuple[int, ...]:
-    name = known.number(kernel_name(kernels_of.get((core.run, core.task), ()), core.func_id))
-    duration = core.end_ns - core.begin_ns
-    return index["chip", core.worker], core.core, core.begin_ns - origin, duration, name, core.run, core.task
+class _Cores:
+    """Core spans of all Workers, with the kernels of the tasks that they belong to."""
+
+    def __init__(self, recorded: Sequence[RecordingWorker], kernels: Mapping[str, Sequence[str]]) -> None:
+        self.spans: list[CoreSpan] = [span for worker in recorded for span in worker.trace.cores]
+        self._of = [of for of, worker in enumerate(recorded) for _ in worker.trace.cores]
+        self._kernels = {
+            (of, task.run, task.task): kernels.get(task.hashid, ())
+            for of, worker in enumerate(recorded)
+            if worker.trace.cores
+            for task in worker.trace.tasks
+        }
+
+    def row(self, i: int, index: Mapping[tuple[int, str, int], int], known: _Names, origin: int) -> tuple[int, ...]:
+        """A span as the page holds it."""
+        core, of = self.spans[i], self._of[i]
+        name = known.number(kernel_name(self._kernels.get((of, core.run, core.task), ()), core.func_id))
+        duration = core.end_ns - core.begin_ns
+        worker = index[of, "chip", core.worker]
+        return worker, core.core, core.begin_ns - origin, duration, name, core.run, core.task
 
 
 def _longest(spans: Sequence[TaskSpan] | Sequence[CoreSpan], most: int, also: set[int] | frozenset[int]) -> list[int]:

@@ -1,89 +1,98 @@
 """trace.json.gz: what every process, lane and core did, in Chrome's trace event format, which Perfetto opens.
 
-One process track for the parent and for each child. In the parent three thread tracks say when tasks were submitted,
-dispatched and known to be complete: moments, hence slices without a duration. In a child one track is its lane, and one
-each core that worked. One flow a task leads from its submit over its dispatch and its execution to its completion. The
-same spans give the same bytes. Format: "Trace Event Format", the document of the Chromium project.
+One process track for the parent and for each child, at every level. Where a Worker is, in the parent and in nodes,
+three thread tracks say when tasks were submitted, dispatched and known to be complete: moments, hence slices without a
+duration. In a child one track is its lane, and one each core that worked. One flow a task leads from its submit over
+its dispatch and its execution to its completion; another leads from a node's task to each submit that it made. The same
+spans give the same bytes. Format: "Trace Event Format", the document of the Chromium project.
 """
 
 from __future__ import annotations
 
-import functools
 import gzip
+import itertools
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.report.files import write_atomically
+from pipeline.report.workers import (
+    NODE,
+    OUTERMOST,
+    RecordingWorker,
+    dropped_spans,
+    first_submit,
+    missing_workers,
+    recording_workers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from runtime.children import ChildInfo
     from runtime.trace import CoreSpan, TaskSpan, Trace
 
-_SUBMITS, _DISPATCHES, _COMPLETIONS = 1, 2, 3
-_PARENT_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}
+_LANE, _SUBMITS, _DISPATCHES, _COMPLETIONS, _FIRST_CORE = range(1, 6)
+_WORKER_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}
 _COMPRESSION = 1
 """Several times as fast as the default, for some more bytes."""
-_LANE = 1
-_FIRST_CORE = 2
-_KIND_NAMES = {"sub": "sub-worker"}
+_KIND_ORDER = {"chip": 0, NODE: 0}
+_NO_PROCESS = 1 << 22
+"""Above all process ids of Linux: from here on children are numbered that have no process at the moment."""
 
 Event = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Processes:
-    """Which process stood behind each child."""
-
-    parent: int
-    """Process id of the parent."""
-    children: Sequence[ChildInfo]
-
-    @functools.cached_property
-    def _pids(self) -> dict[tuple[str, int], int]:
-        return {(child.kind, child.id): child.pid for child in self.children}
-
-    def pid_of(self, kind: str, worker: int) -> int:
-        """The process id of a child. Raises KeyError if there is no such child."""
-        try:
-            return self._pids[kind, worker]
-        except KeyError:
-            raise KeyError(f"no {child_name(kind, worker)} among the children") from None
-
-
-def child_name(kind: str, worker: int) -> str:
-    """What people call a child: ``chip 3``, ``sub-worker 0``."""
-    return f"{_KIND_NAMES.get(kind, kind)} {worker}"
-
-
 def chrome_trace(
-    trace: Trace, processes: Processes, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]
+    trace: Trace, parent: int, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:
     """The trace as a JSON document.
 
     Args:
         trace: what the Worker recorded; times are CLOCK_MONOTONIC nanoseconds.
-        processes: the parent and its children.
+        parent: process id of the outermost Worker.
         names: name by hashid; a callable that is not named here appears by its hashid.
         kernels: names of a chip callable's kernels by func_id, by hashid.
+
+    Raises:
+        KeyError: a span of a child that is not among the trace's children.
     """
-    origin = min((span.submit_ns for span in trace.tasks), default=0)
-    tasks = {(span.run, span.task): span for span in trace.tasks}
+    workers = recording_workers(trace)
+    origin = first_submit(workers)
+    tracks = _Tracks(workers, parent)
+    flows = itertools.count()
     events: list[Event] = []
-    for number, span in enumerate(trace.tasks):
-        events += _task_events(number, span, processes, names.get(span.hashid, span.hashid), origin)
-    for core in trace.cores:
-        events.append(_core_event(core, tasks, processes, kernels, origin))
+    for index, worker in enumerate(workers):
+        tasks = {(span.run, span.task): span for span in worker.trace.tasks}
+        submitters = workers[worker.above].trace.tasks if worker.within else ()
+        for number, span in enumerate(worker.trace.tasks):
+            name = names.get(span.hashid, span.hashid)
+            child = tracks.child(index, span.kind, span.worker) if span.begin_ns and span.worker >= 0 else None
+            within = worker.within[number] if worker.within else -1
+            if within < 0:
+                events += _task_events(
+                    span, tracks.own[index], child, name, origin=origin, above={}, number=next(flows)
+                )
+                continue
+            above = {"within": {"run": submitters[within].run, "task": submitters[within].task}}
+            submit, *others = _task_events(
+                span, tracks.own[index], child, name, origin=origin, above=above, number=next(flows)
+            )
+            lane = tracks.child(worker.above, NODE, worker.node)
+            events += [submit, *_submitted_by(lane, tracks.own[index], span.submit_ns, origin, next(flows)), *others]
+        for core in worker.trace.cores:
+            chip = tracks.child(index, "chip", core.worker)
+            events.append(_core_event(core, chip, tasks.get((core.run, core.task)), kernels, origin))
     # Stable, and a flow event comes right behind its slice: it attaches to the slice opened last on its track.
     events.sort(key=lambda event: event["ts"])
-    return {
-        "displayTimeUnit": "ns",
-        "otherData": {"clock": "CLOCK_MONOTONIC", "origin_ns": origin, "dropped_core_spans": trace.dropped},
-        "traceEvents": [*_track_events(trace, processes), *events],
+    dropped = dropped_spans(workers)
+    about = {
+        "clock": "CLOCK_MONOTONIC",
+        "origin_ns": origin,
+        "dropped_core_spans": sum(dropped.values()),
+        "dropped_core_spans_by_worker": dropped,
+        "missing_nodes": missing_workers(workers),
     }
+    return {"displayTimeUnit": "ns", "otherData": about, "traceEvents": [*tracks.events, *events]}
 
 
 def write_trace(path: Path, document: Mapping[str, Any]) -> None:
@@ -92,22 +101,72 @@ def write_trace(path: Path, document: Mapping[str, Any]) -> None:
     write_atomically(path, gzip.compress(text.encode(), _COMPRESSION, mtime=0))
 
 
-def _task_events(number: int, span: TaskSpan, processes: Processes, name: str, origin: int) -> Iterator[Event]:
+class _Tracks:
+    """The process of each Worker and child, and the names and order of all tracks: the parent, then its children, each
+    followed by what is below it; chips and nodes before sub-workers, by id."""
+
+    def __init__(self, workers: Sequence[RecordingWorker], parent: int) -> None:
+        self._workers = workers
+        self._below = {(worker.above, worker.node): index for index, worker in enumerate(workers)}
+        self._pids: dict[tuple[int, str, int], int] = {}
+        self._positions = itertools.count()
+        self.own = [parent] * len(workers)
+        self.events = self._named(parent, OUTERMOST, _WORKER_TRACKS)
+        self._add_children(0)
+
+    def child(self, worker: int, kind: str, number: int) -> int:
+        """The process of a child of the Worker with this index."""
+        try:
+            return self._pids[worker, kind, number]
+        except KeyError:
+            raise KeyError(f"no {self._workers[worker].child(kind, number)} among the children") from None
+
+    def _add_children(self, index: int) -> None:
+        worker = self._workers[index]
+        cores: dict[int, set[int]] = {}
+        for core in worker.trace.cores:
+            cores.setdefault(core.worker, set()).add(core.core)
+        for child in sorted(worker.trace.children, key=lambda c: (_KIND_ORDER.get(c.kind, 1), c.id)):
+            pid = child.pid if child.pid > 0 else _NO_PROCESS + len(self._pids)
+            self._pids[index, child.kind, child.id] = pid
+            below = self._below.get((index, child.id)) if child.kind == NODE else None
+            working = sorted(cores.get(child.id, ())) if child.kind == "chip" else ()
+            threads = {_LANE: "lane", **{_FIRST_CORE + core: f"core {core}" for core in working}}
+            threads |= _WORKER_TRACKS if below is not None else {}
+            self.events += self._named(pid, worker.child(child.kind, child.id), threads)
+            if below is not None:
+                self.own[below] = pid
+                self._add_children(below)
+
+    def _named(self, pid: int, name: str, threads: Mapping[int, str]) -> list[Event]:
+        events = [
+            _metadata(pid, 0, "process_name", {"name": name}),
+            _metadata(pid, 0, "process_sort_index", {"sort_index": next(self._positions)}),
+        ]
+        for tid, thread in threads.items():
+            events.append(_metadata(pid, tid, "thread_name", {"name": thread}))
+            events.append(_metadata(pid, tid, "thread_sort_index", {"sort_index": tid}))
+        return events
+
+
+def _task_events(
+    span: TaskSpan, worker: int, child: int | None, name: str, *, origin: int, above: Mapping[str, Any], number: int
+) -> Iterator[Event]:
+    """What the process ``worker`` did for a task, and the process ``child``, if it began; its submit comes first."""
     task = {"run": span.run, "task": span.task}
-    args = {**task, "hashid": span.hashid, "state": span.state}
+    args = {**task, "hashid": span.hashid, "state": span.state, **above}
     flow = {"cat": "task", "name": "task", "id": number}  # Perfetto wants a number here
-    parent = processes.parent
 
     def moment(track: int, time_ns: int, verb: str, args: Mapping[str, Any]) -> tuple[Event, Event]:
-        at = _at(parent, track, time_ns, origin)
+        at = _at(worker, track, time_ns, origin)
         return {**at, "ph": "X", "dur": 0.0, "cat": verb, "name": f"{verb} {name}", "args": args}, {**at, **flow}
 
     submit, arrow = moment(_SUBMITS, span.submit_ns, "submit", {**args, "waited_for": span.waited_for})
     yield from (submit, {**arrow, "ph": "s"})
-    if span.begin_ns and span.worker >= 0:
+    if child is not None:
         dispatch, arrow = moment(_DISPATCHES, span.dispatch_ns, "dispatch", task)
         yield from (dispatch, {**arrow, "ph": "t"})
-        begin = _at(processes.pid_of(span.kind, span.worker), _LANE, span.begin_ns, origin)
+        begin = _at(child, _LANE, span.begin_ns, origin)
         yield {
             **begin,
             "ph": "X",
@@ -121,17 +180,19 @@ def _task_events(number: int, span: TaskSpan, processes: Processes, name: str, o
     yield from (complete, {**arrow, "ph": "f", "bp": "e"})
 
 
+def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int) -> tuple[Event, Event]:
+    """The flow from the task that a node's lane executes to the submit that it makes at this time."""
+    flow = {"cat": "submit", "name": "submits", "id": number}
+    begin, end = (_at(lane, _LANE, time_ns, origin), _at(worker, _SUBMITS, time_ns, origin))
+    return {**begin, **flow, "ph": "s"}, {**end, **flow, "ph": "f", "bp": "e"}
+
+
 def _core_event(
-    core: CoreSpan,
-    tasks: Mapping[tuple[int, int], TaskSpan],
-    processes: Processes,
-    kernels: Mapping[str, Sequence[str]],
-    origin: int,
+    core: CoreSpan, chip: int, task: TaskSpan | None, kernels: Mapping[str, Sequence[str]], origin: int
 ) -> Event:
-    task = tasks.get((core.run, core.task))
     known = kernels.get(task.hashid, ()) if task else ()
     return {
-        **_at(processes.pid_of("chip", core.worker), _FIRST_CORE + core.core, core.begin_ns, origin),
+        **_at(chip, _FIRST_CORE + core.core, core.begin_ns, origin),
         "ph": "X",
         "dur": _microseconds(core.end_ns - core.begin_ns),
         "cat": "core",
@@ -143,27 +204,6 @@ def _core_event(
 def kernel_name(kernels: Sequence[str], func_id: int) -> str:
     """The name of a kernel of a callable, or its number if it has none."""
     return kernels[func_id] if func_id < len(kernels) else f"kernel {func_id}"
-
-
-def _track_events(trace: Trace, processes: Processes) -> list[Event]:
-    """Names and order of the tracks: the parent, chips, sub-workers, each by id."""
-    events = _named(processes.parent, 0, "parent", _PARENT_TRACKS)
-    for position, child in enumerate(sorted(processes.children, key=lambda child: (child.kind, child.id)), start=1):
-        cores = sorted({core.core for core in trace.cores if child.kind == "chip" and core.worker == child.id})
-        threads = {_LANE: "lane", **{_FIRST_CORE + core: f"core {core}" for core in cores}}
-        events += _named(child.pid, position, child_name(child.kind, child.id), threads)
-    return events
-
-
-def _named(pid: int, position: int, name: str, threads: Mapping[int, str]) -> list[Event]:
-    events = [
-        _metadata(pid, 0, "process_name", {"name": name}),
-        _metadata(pid, 0, "process_sort_index", {"sort_index": position}),
-    ]
-    for tid, thread in threads.items():
-        events.append(_metadata(pid, tid, "thread_name", {"name": thread}))
-        events.append(_metadata(pid, tid, "thread_sort_index", {"sort_index": tid}))
-    return events
 
 
 def _metadata(pid: int, tid: int, name: str, args: dict[str, str | int]) -> Event:

@@ -30,7 +30,11 @@ def test_a_workload_that_is_declared_for_nodes_runs_on_them_and_is_verified(insi
     assert result["verification"]["figures"] == {"out.max_abs_error": 0.0}
     trace = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))
     names = {event["args"]["name"] for event in trace["traceEvents"] if event["name"] == "process_name"}
-    assert names == {"parent", "node 0", "node 1"}
+    below = [*(f"chip {i}" for i in range(4)), "sub-worker 0"]
+    assert names == {"parent", *(name for n in ("node 0", "node 1") for name in (n, *(f"{n} / {b}" for b in below)))}
+    executed = Counter(event["name"] for event in trace["traceEvents"] if event.get("cat") in {"node", "chip"})
+    assert executed == {"add_on_chips": 4, "add": 16}
+    assert trace["otherData"]["missing_nodes"] == []
 
 
 def test_a_wrong_outcome_on_a_node_is_found(inside):

@@ -1,12 +1,13 @@
 """trace.json.gz says what the spans say, in a form that Perfetto opens."""
 
+import dataclasses
 import gzip
 import json
 
 import pytest
 from hypothesis import given
 
-from pipeline.report.trace import Processes, chrome_trace, write_trace
+from pipeline.report.trace import chrome_trace, write_trace
 from runtime.children import ChildInfo
 from runtime.trace import CoreSpan, TaskSpan, Trace
 from tests.report.trace_format import flow_slices, violations
@@ -34,12 +35,13 @@ TRACE = Trace(
         CoreSpan(1, 1, 2, 0, 7, T0 + 3_000, T0 + 7_000),
     ],
     dropped=3,
+    children=CHILDREN,
 )
 
 
 @pytest.fixture
 def document():
-    return chrome_trace(TRACE, Processes(11, CHILDREN), {ADD: "add", READ: "read"}, {ADD: ("first", "second")})
+    return chrome_trace(TRACE, 11, {ADD: "add", READ: "read"}, {ADD: ("first", "second")})
 
 
 def events(document, phase):
@@ -51,14 +53,14 @@ def test_every_process_and_thread_that_has_events_is_named(document):
     threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in events(document, "M") if e["name"] == "thread_name"}
     assert processes == {11: "parent", 21: "chip 0", 22: "chip 1", 31: "sub-worker 0"}
     assert threads == {
-        (11, 1): "submits",
-        (11, 2): "dispatches",
-        (11, 3): "completions",
+        (11, 2): "submits",
+        (11, 3): "dispatches",
+        (11, 4): "completions",
         (21, 1): "lane",
-        (21, 2): "core 0",
-        (21, 3): "core 1",
+        (21, 5): "core 0",
+        (21, 6): "core 1",
         (22, 1): "lane",
-        (22, 2): "core 0",
+        (22, 5): "core 0",
         (31, 1): "lane",
     }
     assert {(e["pid"], e["tid"]) for e in events(document, "X")} <= set(threads)
@@ -103,7 +105,7 @@ def test_a_task_that_never_began_shows_its_submit_and_its_end_with_its_state(doc
 
 @given(traces())
 def test_every_trace_keeps_the_rules_of_the_format(trace):
-    document = chrome_trace(trace, Processes(11, CHILDREN), {}, {})
+    document = chrome_trace(trace, 11, {}, {})
     assert violations(document) == []
     assert len(flow_slices(document)) == len(trace.tasks)
 
@@ -118,7 +120,7 @@ def test_what_was_dropped_is_said(document):
 
 def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp_path):
     write_trace(tmp_path / "a.json.gz", document)
-    again = chrome_trace(TRACE, Processes(11, CHILDREN), {READ: "read", ADD: "add"}, {ADD: ("first", "second")})
+    again = chrome_trace(TRACE, 11, {READ: "read", ADD: "add"}, {ADD: ("first", "second")})
     write_trace(tmp_path / "b.json.gz", again)
     content = (tmp_path / "a.json.gz").read_bytes()
     assert json.loads(gzip.decompress(content)) == document
@@ -126,10 +128,10 @@ def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp
 
 
 def test_an_empty_trace_still_names_the_processes():
-    document = chrome_trace(Trace(), Processes(11, CHILDREN), {}, {})
+    document = chrome_trace(Trace(children=CHILDREN), 11, {}, {})
     assert {e["ph"] for e in document["traceEvents"]} == {"M"}
 
 
 def test_a_span_of_an_unknown_child_is_refused():
     with pytest.raises(KeyError, match="sub-worker 0"):
-        chrome_trace(TRACE, Processes(11, CHILDREN[1:]), {}, {})
+        chrome_trace(dataclasses.replace(TRACE, children=CHILDREN[1:]), 11, {}, {})

@@ -25,7 +25,7 @@ def data_of(page):
 
 
 def page_of(record):
-    return report_page(result_document(record), timeline(record.trace, record.children, record.names, {}))
+    return report_page(result_document(record), timeline(record.trace, record.names, {}))
 
 
 def test_a_page_refers_to_nothing_outside_of_itself():
@@ -60,7 +60,7 @@ def test_a_run_without_tasks_has_a_page_without_a_timeline():
 def test_workers_come_in_order_with_what_they_and_their_cores_did():
     tasks = [TaskSpan(1, 0, ADD, "chip", 1, 100, 101, 110, 160, 170, [], "done")]
     cores = [CoreSpan(1, 1, 0, core, 0, 115, 115 + 10 * core) for core in (1, 2)]
-    found = timeline(Trace(tasks, cores), CHILDREN, {ADD: "add"}, {ADD: ["kernel_of_add"]})
+    found = timeline(Trace(tasks, cores, children=CHILDREN), {ADD: "add"}, {ADD: ["kernel_of_add"]})
     assert [(w["name"], w["pid"], w["tasks"], w["busy_ns"]) for w in found["workers"]] == [
         ("chip 0", 21, 0, 0),
         ("chip 1", 22, 1, 50),
@@ -68,19 +68,20 @@ def test_workers_come_in_order_with_what_they_and_their_cores_did():
     ]
     assert found["workers"][1]["cores"] == [{"core": 1, "busy_ns": 10}, {"core": 2, "busy_ns": 20}]
     assert found["names"] == ["add", "kernel_of_add"]
-    assert (found["span_ns"], found["work_ns"]) == (70, {"add": 50})
+    assert (found["span_ns"], found["work_ns"]) == (70, [{"add": [50, 0]}])
 
 
 @given(traces())
 def test_the_columns_say_what_the_spans_say(trace):
-    found = timeline(trace, CHILDREN, {}, {})
+    found = timeline(trace, {}, {})
     if not trace.tasks:
         assert found is None
         return
     origin = min(task.submit_ns for task in trace.tasks)
     for task, row in zip(trace.tasks, zip(*found["tasks"], strict=True), strict=True):
-        worker, begin, length, name, state, run, number, submit, _, complete, waited = row
+        worker, begin, length, name, state, run, number, submit, _, complete, waited, of, within = row
         assert (run, number, state, waited) == (task.run, task.task, task.state, task.waited_for)
+        assert (of, within) == (0, -1)
         assert (submit, complete, found["names"][name]) == (
             task.submit_ns - origin,
             task.complete_ns - origin,
@@ -92,7 +93,9 @@ def test_the_columns_say_what_the_spans_say(trace):
         else:
             assert worker == -1
     assert sum(found["path_ns"].values()) == sum(length for _, _, length, _, _ in found["path"])
-    assert sum(worker["busy_ns"] for worker in found["workers"]) == sum(found["work_ns"].values())
+    assert sum(worker["busy_ns"] for worker in found["workers"]) == sum(
+        on_leaves + on_nodes for on_leaves, on_nodes in found["work_ns"][0].values()
+    )
 
 
 @pytest.mark.parametrize("most", [1, 7])
@@ -100,7 +103,7 @@ def test_of_many_spans_a_page_keeps_the_longest_and_counts_all(most, monkeypatch
     monkeypatch.setattr(timeline_module, "MOST_SPANS", most)
     tasks = [TaskSpan(1, i, ADD, "chip", 0, 0, 1, 100 * i + 1, 101 * i + 2, 101 * i + 3, [], "done") for i in range(50)]
     cores = [CoreSpan(0, 1, task.task, 0, 0, task.begin_ns, task.end_ns) for task in tasks]
-    found = timeline(Trace(tasks, cores), CHILDREN, {}, {})
+    found = timeline(Trace(tasks, cores, children=CHILDREN), {}, {})
     assert len(found["tasks"][0]) == len(found["cores"][0]) == most
     assert (found["total_tasks"], found["total_cores"]) == (50, 50)
     assert found["cores"][3] == sorted(t.end_ns - t.begin_ns for t in tasks)[-most:]

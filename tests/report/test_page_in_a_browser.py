@@ -25,15 +25,16 @@ TRACE = Trace(
         TaskSpan(1, 3, READ, "sub", -1, 2_500, 0, 0, 0, 406_000, [1], "skipped"),
     ],
     [CoreSpan(0, 1, 0, core, 0, 3_000, 400_000) for core in range(2)],
+    children=CHILDREN,
 )
 
 
 @pytest.fixture(scope="module")
 def opened(browser, tmp_path_factory):
     """The browser with the page of a run of four tasks."""
-    record = dataclasses.replace(RECORD, trace=TRACE, children=CHILDREN)
+    record = dataclasses.replace(RECORD, trace=TRACE)
     path = tmp_path_factory.mktemp("page") / "report.html"
-    drawn = timeline(record.trace, record.children, record.names, {ADD: ["kernel"]})
+    drawn = timeline(record.trace, record.names, {ADD: ["kernel"]})
     write_page(path, report_page(result_document(record), drawn))
     browser.get(path.as_uri())
     return browser

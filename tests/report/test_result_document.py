@@ -97,11 +97,12 @@ def test_a_run_that_failed_early_has_a_result_too(tmp_path):
         "execution_seconds": None,
         "queue_seconds": None,
         "callables": {},
+        "below": None,
     }
 
 
 def test_tasks_are_counted_and_timed_by_callable():
-    tasks = task_statistics(RECORD.trace.tasks, RECORD.names)
+    tasks = task_statistics(RECORD.trace, RECORD.names)
     assert (tasks["count"], tasks["states"]) == (3, {"done": 2, "skipped": 1})
     assert tasks["callables"]["add"]["execution_seconds"] == pytest.approx(
         {"min": 1e-6, "median": 2e-6, "p99": 3e-6, "max": 3e-6}
@@ -215,9 +216,9 @@ def span(run, begin, end, hashid=ADD):
 
 def test_measurements_are_one_number_a_run_without_those_that_warm_up():
     spans = [span(7, 10, 11), span(8, 10, 13), span(8, 10, 15), span(8, 10, 99), span(9, 10, 16), span(9, 0, 0, READ)]
-    found = measurements([0.5, 0.25], 1, reversed(spans), {ADD: "add"})
+    found = measurements([0.5, 0.25], 1, Trace(spans[::-1]), {ADD: "add"})
     assert found == {"warm_up": 1, "run_seconds": [0.5, 0.25], "execution_seconds": {"add": [5e-9, 6e-9]}}
 
 
 def test_a_run_that_got_nowhere_has_no_measurements():
-    assert measurements([], 2, [], {}) == {"warm_up": 2, "run_seconds": [], "execution_seconds": {}}
+    assert measurements([], 2, Trace(), {}) == {"warm_up": 2, "run_seconds": [], "execution_seconds": {}}

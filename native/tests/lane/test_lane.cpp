@@ -104,7 +104,8 @@ TEST_CASE("core spans are taken up to the frame that is asked for, and dropped o
     lane.child->post_span({5, 1, 2, 0, 0});
     lane.child->post_span({6, 3, 4, 1, 0});
     lane.child->post_span({6, 5, 6, 1, 0});
-    CHECK(lane.parent->spans_dropped() == 1);
+    CHECK(lane.parent->take_spans_dropped() == 1);
+    CHECK(lane.parent->take_spans_dropped() == 0);
     CHECK(lane.parent->take_span(5)->begin_ns == 1);
     CHECK_FALSE(lane.parent->take_span(5).has_value());
     CHECK(lane.parent->take_span(6)->begin_ns == 3);

@@ -7,16 +7,29 @@ function section(title, ...content) {
   return el("section", {}, el("h2", {}, title), content);
 }
 
+// Tasks of result.json at every level, the outermost first.
+function levels() {
+  const found = [];
+  for (let level = RESULT.tasks; level; level = level.below) found.push(level);
+  return found;
+}
+
+// Chips and sub-workers. A node is not counted beside what is below it.
+function leafWorkers() {
+  return TIMELINE.workers.filter((worker) => worker.kind !== "node");
+}
+
 function header() {
   const machine = RESULT.provenance.machine || {};
   const stages = RESULT.stages.reduce((sum, stage) => sum + stage.seconds, 0);
   const states = Object.entries(RESULT.tasks.states).map(([state, number]) => `${number.toLocaleString("en")} ${state}`).join(", ");
   const cards = [["All stages", duration(stages), `${RESULT.stages.length} of them`]];
   if (TIMELINE) {
-    const busy = TIMELINE.workers.reduce((sum, worker) => sum + worker.busy_ns, 0);
+    const workers = leafWorkers(), busy = workers.reduce((sum, worker) => sum + worker.busy_ns, 0);
+    const further = levels().slice(1).reduce((sum, level) => sum + level.count, 0);
     cards.push(["Task graph", duration(TIMELINE.span_ns / 1e9), "first submit to last completion"]);
-    cards.push(["Tasks", RESULT.tasks.count.toLocaleString("en"), states]);
-    cards.push(["Workers busy", percent(busy / (TIMELINE.span_ns * TIMELINE.workers.length || 1)), `of ${count(TIMELINE.workers.length, "worker")}, on average`]);
+    cards.push(["Tasks", RESULT.tasks.count.toLocaleString("en"), levels().length > 1 ? `${states}, and ${further.toLocaleString("en")} below` : states]);
+    cards.push(["Workers busy", percent(busy / (TIMELINE.span_ns * workers.length || 1)), `of ${count(workers.length, "worker")}, on average`]);
   }
   return [
     el("div", { class: "top" },
@@ -45,6 +58,7 @@ function stages() {
     TIMELINE ? [
       el("p", { class: "note" }, "The critical path, from the first submit to the last completion:"), pathBar(),
       el("p", { class: "note" }, "Execution: a task ran. Hand-over: nothing held a task up any more and it was on its way to its worker. Submission: the orchestration function had not submitted it yet. Completion: it had ended, and the parent did not know yet."),
+      TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "Where a node's task is on it, the path goes on through what that task submitted; the parent of those is the node.") : null,
     ] : null);
 }
 
@@ -54,29 +68,34 @@ function pathBar() {
 
 function callables() {
   const hashes = Object.fromEntries(RESULT.callables.map((callable) => [callable.name, callable.hashid]));
-  const named = Object.entries(RESULT.tasks.callables);
+  const all = levels(), nested = all.length > 1;
+  const named = all.flatMap((level, depth) => Object.entries(level.callables).map(([name, tasks]) => [name, tasks, depth]));
   if (!named.length || !TIMELINE) return null;
-  const work = Object.fromEntries(named.map(([name]) => [name, (TIMELINE.work_ns[name] || 0) / 1e9]));
-  const whole = Object.values(work).reduce((a, b) => a + b, 0) || 1;
+  const workOf = (name, depth) => ((TIMELINE.work_ns[depth] || {})[name] || [0, 0]).map((ns) => ns / 1e9);
+  // Of chips and sub-workers: a node's task takes as long as what it submits, which is in the table as well.
+  const whole = named.reduce((sum, [name, , depth]) => sum + workOf(name, depth)[0], 0) || 1;
   const seconds = (value) => ({ show: duration(value), sort: value });
-  const rows = named.map(([name, tasks]) => {
+  const rows = named.map(([name, tasks, depth]) => {
+    const [work, onNodes] = workOf(name, depth);
     const executed = tasks.execution_seconds || {}, queued = tasks.queue_seconds || {};
     const other = Object.entries(tasks.states).filter(([state]) => state !== "done").map(([state, number]) => `${number} ${state}`);
     const hashid = hashes[name.split("/")[0]] || name;
+    const level = RESULT.configuration.topology?.level - depth;
     return [
-      name, { show: el("code", { title: hashid }, hashid.replace("sha256:", "").slice(0, 8)), sort: hashid },
+      name, ...(nested ? [level] : []), { show: el("code", { title: hashid }, hashid.replace("sha256:", "").slice(0, 8)), sort: hashid },
       { show: [tasks.count.toLocaleString("en"), ...other].join(", "), sort: tasks.count },
       seconds(executed.min), seconds(executed.median), seconds(executed.p99), seconds(executed.max),
-      { show: `${duration(work[name])} \u00b7 ${percent(work[name] / whole)}`, sort: work[name] },
+      { show: duration(work + onNodes) + (onNodes && !work ? "" : ` \u00b7 ${percent(work / whole)}`), sort: work + onNodes },
       seconds(queued.median), seconds(queued.p99),
     ];
   });
   const number = true;
   return section("Callables",
     table("callables", [
-      { title: "callable" }, { title: "hash" }, { title: "tasks", number }, { title: "min", number }, { title: "median", number },
+      { title: "callable" }, ...(nested ? [{ title: "level", number, help: "of the Worker that submitted the tasks" }] : []),
+      { title: "hash" }, { title: "tasks", number }, { title: "min", number }, { title: "median", number },
       { title: "p99", number, help: "the smallest duration that 99 % of the tasks do not exceed" }, { title: "max", number },
-      { title: "total", number, help: "and its share of all execution" },
+      { title: "total", number, help: nested ? "and its share of all execution on chips and sub-workers" : "and its share of all execution" },
       { title: "median wait", number, help: "from submit to begin" }, { title: "p99 wait", number }], rows));
 }
 
@@ -97,13 +116,14 @@ function workers() {
   const number = true;
   return section("Workers",
     el("p", { class: "note" }, `Busy means that the worker executed a task; all of it relative to the ${duration(whole / 1e9)} of the task graph.`),
+    TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "A node is busy while a task of it runs, whatever is below it does; averages over workers leave it out, and count what is below.") : null,
     table("workers", [{ title: "worker" }, { title: "process", number }, { title: "tasks", number }, { title: "busy", number }, { title: "utilisation" }, { title: "cores" }], rows));
 }
 
 function pathSteps() {
   if (!TIMELINE || !TIMELINE.path.length) return null;
   const T = TIMELINE.tasks, most = 14;
-  const why = { submit: "its submit", dependency: "a task that it depends on", worker: "its worker, which executed another task", "": "" };
+  const why = { submit: "its submit", dependency: "a task that it depends on", worker: "its worker, which executed another task", below: "the last task that it submitted", "": "" };
   const rows = TIMELINE.path.map(([kind, begin, length, task, cause]) => {
     const about = task < 0 ? "" : `${TIMELINE.names[T[3][task]]}, task ${T[6][task]} of run ${T[5][task]}`;
     const where = task < 0 || T[0][task] < 0 ? "" : TIMELINE.workers[T[0][task]].name;

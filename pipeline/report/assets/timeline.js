@@ -9,7 +9,10 @@ function timelineSection() {
   if (T.cores.length && T.cores[0].length < T.total_cores) thinned.push(`the ${T.cores[0].length.toLocaleString("en")} longest of ${T.total_cores.toLocaleString("en")} core spans`);
   const notes = [];
   if (thinned.length) notes.push(`Thinned: this timeline shows ${thinned.join(" and ")}; tables and shares count all of them.`);
-  if (T.dropped) notes.push(`${count(T.dropped, "core span")} came faster than they were recorded and are missing.`);
+  const lost = Object.entries(T.dropped), all = lost.reduce((sum, [, number]) => sum + number, 0);
+  const where = T.submitters.length > 1 ? ` (${lost.map(([name, number]) => `${name}: ${number.toLocaleString("en")}`).join(", ")})` : "";
+  if (all) notes.push(`${count(all, "core span")}${where} came faster than they were recorded and are missing.`);
+  if (T.missing.length) notes.push(`What ${T.missing.join(" and ")} recorded is missing: it was being replaced, or did not answer in time.`);
   const button = (id, text, title) => el("button", { id, title, type: "button" }, text);
   return section("Timeline",
     notes.map((note) => el("p", { class: "note", id: "thinned" }, note)),
@@ -25,22 +28,27 @@ function timelineSection() {
 }
 
 function startTimeline() {
-  const T = TIMELINE, [WORKER, BEGIN, LENGTH, NAME, STATE, RUN, TASK, SUBMIT, DISPATCH, COMPLETE, WAITED] = T.tasks;
+  const T = TIMELINE, [WORKER, BEGIN, LENGTH, NAME, STATE, RUN, TASK, SUBMIT, DISPATCH, COMPLETE, WAITED, OF, WITHIN] = T.tasks;
   const root = document.getElementById("timeline"), tip = root.querySelector(".tip");
   const overview = root.querySelector(".overview"), lanes = root.querySelector(".lanes");
   const cores = document.getElementById("show-cores"), showPath = document.getElementById("show-path");
   const onPath = new Set(T.path.filter(([kind]) => T.path_kinds[kind] === "execution").map(([, , , task]) => task));
-  const numbers = new Map(TASK.map((task, i) => [`${RUN[i]}/${task}`, i]));
+  const key = (of, run, task) => `${of}/${run}/${task}`; // each Worker numbers its own
+  const numbers = new Map(TASK.map((task, i) => [key(OF[i], RUN[i], task), i]));
   const followers = new Map();
   WAITED.forEach((waited, i) => waited.forEach((task) => {
-    const earlier = numbers.get(`${RUN[i]}/${task}`);
+    const earlier = numbers.get(key(OF[i], RUN[i], task));
     if (earlier !== undefined) followers.set(earlier, [...(followers.get(earlier) || []), i]);
   }));
+  const below = new Map();
+  WITHIN.forEach((task) => { if (task >= 0) below.set(task, (below.get(task) || 0) + 1); });
+  const moments = T.submitters.map(() => [[], []]);
+  OF.forEach((of, i) => { moments[of][0].push(SUBMIT[i]); moments[of][1].push(COMPLETE[i]); });
   const hidden = new Set();
   const whole = Math.max(T.span_ns, 1);
   let view = [0, whole], rows = [], selected = -1, brush = null;
 
-  // ---- rows: each a worker's lane or one core of it, its spans in order of time -----------------------------------
+  // ---- rows: the moments of a Worker, the lane of one of its children or one core of that, in order of time -------
   const byLane = T.workers.map(() => []);
   WORKER.forEach((worker, i) => { if (worker >= 0) byLane[worker].push(i); });
   byLane.forEach((lane) => lane.sort((a, b) => BEGIN[a] - BEGIN[b]));
@@ -54,13 +62,18 @@ function startTimeline() {
   if (cores) cores.checked = T.workers.length + coreRows <= 26;
 
   function layOut() {
-    rows = [];
-    let top = AXIS + LANE + 5; // below the parent's row
+    rows = [{ top: AXIS, height: LANE, label: T.submitters[0], left: 10, moments: moments[0], spans: [] }];
+    let top = AXIS + LANE + 5;
     T.workers.forEach((worker, w) => {
-      rows.push({ top, height: LANE, label: worker.name, share: worker.busy_ns / whole, spans: byLane[w], begin: BEGIN, length: LENGTH, name: NAME, tasks: true });
+      const left = 10 + 12 * Math.min(worker.depth, 4);
+      rows.push({ top, height: LANE, label: worker.label, left, share: worker.busy_ns / whole, spans: byLane[w], begin: BEGIN, length: LENGTH, name: NAME, tasks: true });
       top += LANE + 2;
+      if (worker.hosts >= 0) {
+        rows.push({ top, height: LANE, label: "submits", left: left + 12, moments: moments[worker.hosts], spans: [] });
+        top += LANE + 2;
+      }
       for (const core of cores && cores.checked ? worker.cores : []) {
-        rows.push({ top, height: CORE, label: `core ${core.core}`, share: core.busy_ns / whole, spans: byCore.get(`${w}/${core.core}`) || [], begin: T.cores[2], length: T.cores[3], name: T.cores[4] });
+        rows.push({ top, height: CORE, label: `core ${core.core}`, left: left + 12, share: core.busy_ns / whole, spans: byCore.get(`${w}/${core.core}`) || [], begin: T.cores[2], length: T.cores[3], name: T.cores[4] });
         top += CORE + 1;
       }
       top += 3;
@@ -92,11 +105,11 @@ function startTimeline() {
     const quiet = style("--quiet"), line = style("--line"), text = style("--text"), bad = style("--bad"), path = style("--path");
     ticks(pen, width, height, quiet, line);
     let drawn = 0;
-    parentRow(pen, width, text, quiet, line);
     for (const row of rows) {
+      if (row.moments) { momentsRow(pen, row, width, row.top === AXIS ? text : quiet, line); continue; }
       const middle = row.top + row.height / 2;
       pen.fillStyle = row.tasks ? text : quiet;
-      pen.fillText(row.label, row.tasks ? 10 : 22, middle);
+      pen.fillText(row.label, row.left, middle);
       pen.fillStyle = quiet;
       pen.textAlign = "right";
       pen.fillText(percent(row.share), GUTTER - 8, middle);
@@ -134,22 +147,23 @@ function startTimeline() {
     root.dataset.view = `${Math.round(view[0])} ${Math.round(view[1])}`;
   }
 
-  // The parent's moments: submits above, completions below.
-  function parentRow(pen, width, text, quiet, line) {
+  // The moments of a Worker: submits above, completions below.
+  function momentsRow(pen, row, width, text, line) {
+    const [submits, completions] = row.moments, half = row.height / 2;
     pen.fillStyle = text;
-    pen.fillText("parent", 10, AXIS + LANE / 2);
+    pen.fillText(row.label, row.left, row.top + half);
     pen.fillStyle = line;
     pen.globalAlpha = 0.35;
-    pen.fillRect(GUTTER, AXIS, width - GUTTER - 8, LANE);
-    for (const [moments, top, colour] of [[SUBMIT, AXIS, PATH_COLOURS.submission], [COMPLETE, AXIS + LANE / 2, PATH_COLOURS.completion]]) {
+    pen.fillRect(GUTTER, row.top, width - GUTTER - 8, row.height);
+    for (const [times, top, colour] of [[submits, row.top, PATH_COLOURS.submission], [completions, row.top + half, PATH_COLOURS.completion]]) {
       pen.fillStyle = colour;
       pen.globalAlpha = 0.8;
       const drawnAt = new Set();
-      for (const time of moments) {
+      for (const time of times) {
         const x = Math.round(toX(time, width));
         if (time < view[0] || time > view[1] || drawnAt.has(x)) continue;
         drawnAt.add(x);
-        pen.fillRect(x, top + 1, 1, LANE / 2 - 2);
+        pen.fillRect(x, top + 1, 1, half - 2);
       }
     }
     pen.globalAlpha = 1;
@@ -212,22 +226,23 @@ function startTimeline() {
     clipped(pen, width, () => {
       for (let i = 1; i < steps.length; ++i) {
         const [, begin, , to, cause] = steps[i], from = steps[i - 1][3];
-        if (begin < view[0] || BEGIN[from] > view[1] || WORKER[from] === WORKER[to] || cause === "submit") continue;
+        // Between Workers nothing is waited for: a path goes down with a submit, and up when all is done below.
+        if (begin < view[0] || BEGIN[from] > view[1] || WORKER[from] === WORKER[to] || OF[from] !== OF[to] || cause === "submit") continue;
         curve(pen, width, from, to, colour);
       }
     });
   }
 
-  const waitedFor = (i) => WAITED[i].map((task) => numbers.get(`${RUN[i]}/${task}`)).filter((found) => found !== undefined);
+  const waitedFor = (i) => WAITED[i].map((task) => numbers.get(key(OF[i], RUN[i], task))).filter((found) => found !== undefined);
 
-  // How many workers were busy over the whole run, from the lanes' spans.
+  // How many workers were busy over the whole run, from the lanes' spans. A node is busy with what is below it.
   const load = (() => {
     const bins = new Float64Array(400), each = whole / bins.length;
-    byLane.forEach((lane) => lane.forEach((i) => {
+    byLane.forEach((lane, w) => T.workers[w].kind !== "node" && lane.forEach((i) => {
       const begin = BEGIN[i] / each, end = (BEGIN[i] + LENGTH[i]) / each;
       for (let bin = Math.floor(begin); bin < Math.min(end, bins.length); ++bin) bins[bin] += Math.min(end, bin + 1) - Math.max(begin, bin);
     }));
-    return bins.map((sum) => sum / T.workers.length);
+    return bins.map((sum) => sum / (leafWorkers().length || 1));
   })();
 
   function drawOverview() {
@@ -277,8 +292,8 @@ function startTimeline() {
     tip.style.display = found ? "block" : "none";
     if (!found) return;
     const [row, i] = found, outer = root.getBoundingClientRect();
-    const [run, task] = row.tasks ? [RUN[i], TASK[i]] : [T.cores[5][i], T.cores[6][i]];
-    tip.textContent = `${T.names[row.name[i]]} \u00b7 ${duration(row.length[i] / 1e9)} at ${duration(row.begin[i] / 1e9)} \u00b7 ${row.tasks ? "" : "in "}task ${task} of run ${run}${row.tasks && STATE[i] !== "done" ? ` \u00b7 ${STATE[i]}` : ""}`;
+    const [run, task, worker] = row.tasks ? [RUN[i], TASK[i], WORKER[i]] : [T.cores[5][i], T.cores[6][i], T.cores[0][i]];
+    tip.textContent = `${T.names[row.name[i]]} \u00b7 ${duration(row.length[i] / 1e9)} at ${duration(row.begin[i] / 1e9)} \u00b7 ${row.tasks ? "" : "in "}task ${task} of run ${run} \u00b7 ${T.workers[worker].name}${row.tasks && STATE[i] !== "done" ? ` \u00b7 ${STATE[i]}` : ""}`;
     tip.style.left = `${Math.min(event.clientX - outer.left + 12, outer.width - tip.offsetWidth - 6)}px`;
     tip.style.top = `${event.clientY - outer.top + 16}px`;
   }
@@ -294,7 +309,9 @@ function startTimeline() {
       detail.replaceChildren(
         el("b", {}, `${T.names[NAME[i]]}, task ${TASK[i]} of run ${RUN[i]} on ${T.workers[WORKER[i]].name}: ${STATE[i]}${onPath.has(i) ? ", on the critical path" : ""}`), el("br"),
         `submitted at ${duration(SUBMIT[i] / 1e9)} \u2192 ${after(SUBMIT[i], DISPATCH[i])} until it was dispatched \u2192 ${after(DISPATCH[i], BEGIN[i])} until it began \u2192 ${duration(LENGTH[i] / 1e9)} executing \u2192 ${after(BEGIN[i] + LENGTH[i], COMPLETE[i])} until the parent knew`, el("br"),
-        waited.length ? `waited for ${waited.join(", ")}` : "waited for no other task", next ? `; ${count(next, "task")} waited for it` : "");
+        waited.length ? `waited for ${waited.join(", ")}` : "waited for no other task", next ? `; ${count(next, "task")} waited for it` : "",
+        WITHIN[i] >= 0 ? `; submitted by ${T.names[NAME[WITHIN[i]]]}, task ${TASK[WITHIN[i]]} of run ${RUN[WITHIN[i]]} on ${T.submitters[OF[i]]}` : "",
+        below.has(i) ? `; submitted ${count(below.get(i), "task")} itself` : "");
     }
     draw();
   }
@@ -327,7 +344,7 @@ function startTimeline() {
       if (Math.abs(event.clientX - start.x) >= DRAG) return;
       const box = lanes.getBoundingClientRect(), found = spanAt(event.clientX - box.left, event.clientY - box.top);
       if (!found) { select(-1); return; }
-      const [row, i] = found, task = row.tasks ? i : numbers.get(`${T.cores[5][i]}/${T.cores[6][i]}`);
+      const [row, i] = found, task = row.tasks ? i : numbers.get(key(T.workers[T.cores[0][i]].of, T.cores[5][i], T.cores[6][i]));
       select(task === undefined ? -1 : task);
     });
   lanes.addEventListener("pointermove", point);
@@ -358,7 +375,7 @@ function startTimeline() {
     },
   }, el("i", { style: `background: ${colourOf(i)}; margin-right: 6px` }), name)),
   el("span", {}, el("i", { style: "background: var(--path); height: 4px" }), "on the critical path"),
-  el("span", { class: "quiet" }, "parent: submits above, completions below"));
+  el("span", { class: "quiet" }, `${T.submitters.length > 1 ? "parent and nodes" : "parent"}: submits above, completions below`));
   new ResizeObserver(draw).observe(root);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   layOut();
