@@ -63,12 +63,19 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     if (!lane) {
         return refuse(std::move(lane).error());
     }
+    Result<Inbox> inbox = Inbox();
+    if (UniqueFd notices = request->take_fd(3); notices.valid()) {
+        inbox = Inbox::listen(channel, std::move(notices), request->take_fd(4), body->place, body->next_notice);
+    }
+    if (!inbox) {
+        return refuse(std::move(inbox).error());
+    }
     auto store = make_store(*body);
     if (!store) {
         return refuse(std::move(store).error());
     }
     std::unique_ptr<ChildHost> host(
-        new ChildHost(std::move(channel), std::move(store).value(), std::move(lane).value()));
+        new ChildHost(std::move(channel), std::move(inbox).value(), std::move(store).value(), std::move(lane).value()));
     host->answer(*request, {});
     host->thread_ = std::thread([self = host.get()] {
         sigset_t all;
@@ -80,8 +87,9 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     return host;
 }
 
-ChildHost::ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane)
-    : channel_(std::move(channel)), store_(std::move(store)), lane_(std::move(lane)) {}
+ChildHost::ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store,
+                     std::unique_ptr<ChildLane> lane)
+    : channel_(std::move(channel)), inbox_(std::move(inbox)), store_(std::move(store)), lane_(std::move(lane)) {}
 
 ChildHost::~ChildHost() {
     if (thread_.joinable()) {
@@ -91,7 +99,7 @@ ChildHost::~ChildHost() {
 
 void ChildHost::serve() {
     while (!ended_) {
-        auto received = channel_.receive(std::nullopt);
+        auto received = inbox_.receive(channel_, std::nullopt);
         if (!received) {
             // The parent is gone, or speaks another language: nobody is left to work for.
             ::_exit(received.error().code == Code::closed ? 0 : 1);
@@ -139,7 +147,7 @@ void ChildHost::hold() {
     holding_ = true;
     const std::uint64_t end = now_ns() + kLongestHold;
     while (!ended_) {
-        auto received = channel_.receive(std::min(end, now_ns() + kHold));
+        auto received = inbox_.receive(channel_, std::min(end, now_ns() + kHold));
         if (!received) {
             break;  // nothing more to do; or the parent is gone, which serve() finds out as well
         }

@@ -15,6 +15,7 @@
 #include "common/result.h"
 #include "common/unique_fd.h"
 #include "control/channel.h"
+#include "control/inbox.h"
 #include "control/start_body.h"
 #include "identity/digest.h"
 #include "lane/child_lane.h"
@@ -63,7 +64,7 @@ public:
                   std::span<const std::byte> payload);
 
 private:
-    ChildHost(Channel channel, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
+    ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
     void serve();
     void serve(Message& message);
     void install(Message& message);
@@ -76,6 +77,7 @@ private:
     [[nodiscard]] Result<void> send_payload(const MessageHeader& header, std::span<const std::byte> payload);
 
     Channel channel_;
+    Inbox inbox_;  // of the control thread
     std::mutex send_mutex_;
     std::unique_ptr<CallableStore> store_;
     std::unique_ptr<ChildLane> lane_;

@@ -1,4 +1,5 @@
-// The one definition of control messages: what travels on the SOCK_SEQPACKET socket between a parent and a child.
+// The one definition of control messages: what travels on the SOCK_SEQPACKET socket between a parent and a child, and
+// in the notices of a parent (control/notice.h).
 // A message is a MessageHeader, then `body_bytes` of body; descriptors travel beside it (SCM_RIGHTS). Every message
 // carries the layout version, so that each end refuses the other at the first word if it speaks another one.
 #pragma once
@@ -12,12 +13,13 @@ namespace callring {
 
 inline constexpr std::uint32_t kControlMagic = 0x43524C43;  // "CLRC"
 inline constexpr std::size_t kMaxMessageBody = std::size_t{32} * 1024;
-inline constexpr std::size_t kMaxMessageFds = 4;
+inline constexpr std::size_t kMaxMessageFds = 5;
 
 // Requests go from parent to child and are answered by a message with the same op and sequence number, `code` telling
 // the outcome and the body the reason. `result`, `child_started` and `child_exited` are notices without an answer.
 enum class Op : std::uint32_t {
-    start = 1,                // lane, bell, progress event as descriptors; body: StartBody of the child's kind
+    start = 1,                // lane, bell, progress event and, for a child that hears notices, their memory and event
+                              // as descriptors; body: StartBody
     map_arena = 2,            // argument: arena id; descriptor: the arena
     register_callable = 3,    // digest, kind; body or descriptor: payload. What is installed stays so
     register_and_hold = 4,    // likewise; a task that this interrupts holds for a while (ChildHost)

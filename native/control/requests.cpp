@@ -15,9 +15,22 @@ void Requests::post(MessageHeader header, std::string_view body, std::span<const
         return;
     }
     header.sequence = next_sequence_++;
-    pending_.emplace(header.sequence, Pending{deadline_ns, false, std::move(on_answer)});
-    next_deadline_ = std::min(next_deadline_.value_or(deadline_ns), deadline_ns);
+    add(header.sequence, {deadline_ns, false, std::move(on_answer), nullptr});
     send(header, body, fds);
+}
+
+void Requests::expect(Broadcast& from, std::uint32_t place, std::uint64_t deadline_ns, OnAnswer on_answer) {
+    if (failed_) {
+        Result<Message> error = *failed_;
+        on_answer(error);
+        return;
+    }
+    add(from.address(place), {deadline_ns, false, std::move(on_answer), &from});
+}
+
+void Requests::add(std::uint64_t sequence, Pending pending) {
+    next_deadline_ = std::min(next_deadline_.value_or(pending.deadline_ns), pending.deadline_ns);
+    pending_.emplace(sequence, std::move(pending));
 }
 
 void Requests::tell(MessageHeader header, std::string_view body) {
@@ -65,10 +78,17 @@ void Requests::deliver(Message message) {
     if (entry == pending_.end()) {
         return;
     }
-    const OnAnswer on_answer = std::move(entry->second.on_answer);
+    const Pending pending = std::move(entry->second);
+    const std::uint64_t sequence = entry->first;
     pending_.erase(entry);
-    Result<Message> answer = std::move(message);
-    on_answer(answer);
+    end(sequence, pending, std::move(message));
+}
+
+void Requests::end(std::uint64_t sequence, const Pending& pending, Result<Message> answer) {
+    if (pending.from != nullptr) {
+        pending.from->heard(sequence);
+    }
+    pending.on_answer(answer);
 }
 
 void Requests::expire(std::uint64_t now_ns) {
@@ -100,8 +120,7 @@ void Requests::fail_all(const Error& error) {
     unsent_.clear();
     const auto pending = std::exchange(pending_, {});
     for (const auto& [sequence, request] : pending) {
-        Result<Message> answer = error;
-        request.on_answer(answer);
+        end(sequence, request, error);
     }
 }
 

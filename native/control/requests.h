@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "control/broadcast.h"
 #include "control/channel.h"
 
 namespace callring {
@@ -34,6 +35,8 @@ public:
     // Sends `header` (op and fields set by the caller) under a new sequence number.
     void post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
               OnAnswer on_answer);
+    // Likewise, but by the notice that is begun in `from` (which outlives this), of which this child is at `place`.
+    void expect(Broadcast& from, std::uint32_t place, std::uint64_t deadline_ns, OnAnswer on_answer);
     // Sends `header`; an answer to it is dropped.
     void tell(MessageHeader header, std::string_view body);
     // Sends what waits. True: nothing waits any more.
@@ -55,13 +58,16 @@ private:
         std::uint64_t deadline_ns;
         bool late;
         OnAnswer on_answer;
+        Broadcast* from;  // null for a message
     };
     struct Unsent {
         MessageHeader header;
         std::string body;
         std::vector<UniqueFd> fds;
     };
+    void add(std::uint64_t sequence, Pending pending);
     void send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
+    static void end(std::uint64_t sequence, const Pending& pending, Result<Message> answer);
 
     Channel channel_;
     std::function<void()> on_blocked_;

@@ -64,10 +64,15 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
                       }) > cores;
     const std::uint64_t deadline = now_ns() + timeout_ns_;
     ++operation->open;  // until all are asked: an answer that comes at once must not settle it
-    for (const ChildPtr& child : children_) {
-        if (takes_part(*child, callable->spec.runs_on)) {
-            post_install(child, callable, std::max(deadline + child->patience_ns, child->start_deadline_ns), operation,
-                         nullptr);
+    {
+        const Payload& payload = *callable->spec.payload;
+        const Op op = operation->held ? Op::register_and_hold : Op::register_callable;
+        Announcement announcement(broadcast_, header_of(op, *callable), payload.body(), payload.fds());
+        for (const ChildPtr& child : children_) {
+            if (takes_part(*child, callable->spec.runs_on)) {
+                ask_to_install(announcement, child, callable,
+                               std::max(deadline + child->patience_ns, child->start_deadline_ns), operation, nullptr);
+            }
         }
     }
     --operation->open;
@@ -79,13 +84,16 @@ void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, co
         // What is being removed, too, as long as tasks that were accepted may still come to this child.
         if (takes_callables_of(child->kind, callable->spec.runs_on) &&
             (callable->registrations > 0 || callable->in_flight > 0)) {
-            post_install(child, callable, deadline_ns, nullptr, refused);
+            const Payload& payload = *callable->spec.payload;
+            Announcement announcement(broadcast_, header_of(Op::register_callable, *callable), payload.body(),
+                                      payload.fds());
+            ask_to_install(announcement, child, callable, deadline_ns, nullptr, refused);
         }
     }
 }
 
-void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable, std::uint64_t deadline_ns,
-                             const OperationPtr& operation, const Refused& refused) {
+void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
+                               std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused) {
     Installation& now = child->ledger.installations[callable->spec.digest];
     std::size_t target = 0;
     if (operation) {
@@ -130,10 +138,7 @@ void Registrar::post_install(const ChildPtr& child, const CallablePtr& callable,
         release(callable, operation);
         tell(operation, late);
     };
-    const Payload& payload = *callable->spec.payload;
-    const bool holds = operation && operation->held && child->kind == ChildKind::sub;
-    const Op op = holds ? Op::register_and_hold : Op::register_callable;
-    child->requests->post(header_of(op, *callable), payload.body(), payload.fds(), deadline_ns, on_answer);
+    announcement.ask(*child, deadline_ns, on_answer);
 }
 
 void Registrar::answer(Operation* operation, std::size_t target, const Result<Message>& answered) {
@@ -187,20 +192,24 @@ void Registrar::release(const CallablePtr& callable, const OperationPtr& operati
     if (succeeded || !callable->removing() || callable->in_flight > 0) {
         return;
     }
-    for (const ChildPtr& child : children_) {
-        if (!takes_part(*child, callable->spec.runs_on)) {
-            continue;
-        }
-        const auto entry = child->ledger.installations.find(callable->spec.digest);
-        // An installation under way may still be refused, and is looked at when it is answered.
-        if (entry != child->ledger.installations.end() && entry->second.held() && entry->second.installing == 0) {
-            post_removal(child, callable, operation);
+    {
+        Announcement announcement(broadcast_, header_of(Op::unregister_callable, *callable), {}, {});
+        for (const ChildPtr& child : children_) {
+            if (!takes_part(*child, callable->spec.runs_on)) {
+                continue;
+            }
+            const auto entry = child->ledger.installations.find(callable->spec.digest);
+            // An installation under way may still be refused, and is looked at when it is answered.
+            if (entry != child->ledger.installations.end() && entry->second.held() && entry->second.installing == 0) {
+                ask_to_remove(announcement, child, callable, operation);
+            }
         }
     }
     settle_removal(callable);
 }
 
-void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable, const OperationPtr& operation) {
+void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
+                              const OperationPtr& operation) {
     child->ledger.installations[callable->spec.digest].removing = true;
     std::size_t target = 0;
     if (operation) {
@@ -245,8 +254,7 @@ void Registrar::post_removal(const ChildPtr& child, const CallablePtr& callable,
         settle_removal(callable);
         tell(operation, late);
     };
-    child->requests->post(header_of(Op::unregister_callable, *callable), {}, {},
-                          now_ns() + timeout_ns_ + child->patience_ns, on_answer);
+    announcement.ask(*child, now_ns() + timeout_ns_ + child->patience_ns, on_answer);
 }
 
 // A final removal is over when every child has let go of the callable, or is marked uncertain.

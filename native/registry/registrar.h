@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "registry/announcement.h"
 #include "registry/callable.h"
 #include "schedule/child.h"
 
@@ -49,8 +50,13 @@ public:
     };
 
     // `children` is the engine's list; `max_callables` bounds the identities of each kind of child.
-    Registrar(const std::vector<ChildPtr>& children, std::uint32_t max_callables, std::uint64_t timeout_ns, Hooks hooks)
-        : children_(children), max_callables_(max_callables), timeout_ns_(timeout_ns), hooks_(std::move(hooks)) {}
+    Registrar(const std::vector<ChildPtr>& children, Broadcast& broadcast, std::uint32_t max_callables,
+              std::uint64_t timeout_ns, Hooks hooks)
+        : children_(children),
+          broadcast_(broadcast),
+          max_callables_(max_callables),
+          timeout_ns_(timeout_ns),
+          hooks_(std::move(hooks)) {}
 
     // Counts one more registration and asks every child that is starting or ready, and does not have it, to install it.
     // Errors, which change nothing: cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
@@ -78,9 +84,10 @@ public:
     [[nodiscard]] bool any_removal() const noexcept { return removals_ > 0; }
 
 private:
-    void post_install(const ChildPtr& child, const CallablePtr& callable, std::uint64_t deadline_ns,
-                      const OperationPtr& operation, const Refused& refused);
-    void post_removal(const ChildPtr& child, const CallablePtr& callable, const OperationPtr& operation);
+    void ask_to_install(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
+                        std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused);
+    void ask_to_remove(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
+                       const OperationPtr& operation);
     void fail(Operation& operation);
     void answer(Operation* operation, std::size_t target, const Result<Message>& answer);
     void tell(const OperationPtr& operation, bool late);
@@ -90,6 +97,7 @@ private:
     void note_certain(Child& child, Installation& installation);
 
     const std::vector<ChildPtr>& children_;
+    Broadcast& broadcast_;
     std::uint32_t max_callables_;
     std::uint64_t timeout_ns_;
     Hooks hooks_;

@@ -57,6 +57,7 @@ struct Child {
     // Since when it has worked on what is in flight: from the first frame, or from the last completion that was seen.
     std::uint64_t busy_since_ns = 0;
     Ledger ledger;
+    bool hears_notices = false;                     // once it is ready
     std::map<std::uint64_t, std::string> payloads;  // came by the control plane before their completion, by sequence
     std::deque<Message> answers;                    // received while a completion was taken; not handled yet
 

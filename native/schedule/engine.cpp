@@ -17,7 +17,12 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
     if (!bell) {
         return std::move(bell).error();
     }
-    std::unique_ptr<Engine> engine(new Engine(std::move(options), std::move(pool), std::move(bell).value()));
+    auto broadcast = Broadcast::create();
+    if (!broadcast) {
+        return std::move(broadcast).error();
+    }
+    std::unique_ptr<Engine> engine(
+        new Engine(std::move(options), std::move(pool), std::move(bell).value(), std::move(broadcast).value()));
     Engine* self = engine.get();
     auto supervisor = Supervisor::create(
         engine->bell_->event_fd(),
@@ -37,12 +42,14 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
     return engine;
 }
 
-Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell)
+Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell,
+               std::unique_ptr<Broadcast> broadcast)
     : options_(std::move(options)),
       pool_(std::move(pool)),
       bell_(std::move(bell)),
+      broadcast_(std::move(broadcast)),
       owner_(::getpid()),
-      registrar_(scheduler_.children(), options_.max_callables, options_.control_timeout_ns,
+      registrar_(scheduler_.children(), *broadcast_, options_.max_callables, options_.control_timeout_ns,
                  {
                      .changed = [this] { changed_.notify_all(); },
                      .distrust = [this](Child& child, const std::string& why) { condemn(child, why); },

@@ -175,8 +175,8 @@ public:
     [[nodiscard]] std::shared_ptr<NodeTraces> ask_for_traces();
     Waited wait_for_traces(const std::shared_ptr<NodeTraces>& asked);
 
-    // In a process that was forked: everything here is its parent's, whose threads may have held the lock. Nothing may be
-    // asked any more.
+    // In a process that was forked: everything here is its parent's, whose threads may have held the lock. Nothing may
+    // be asked any more.
     void leave_to_parent() noexcept { parents_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] bool is_parents() const noexcept { return parents_.load(std::memory_order_relaxed); }
 
@@ -195,7 +195,8 @@ private:
     // longer is given the chance to notice a signal.
     Waited wait_for_children(const std::function<bool()>& answered);
 
-    Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell);
+    Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell,
+           std::unique_ptr<Broadcast> broadcast);
 
     // engine_launch.cpp
     Result<void> prepare(Task& task);
@@ -254,6 +255,7 @@ private:
     EngineOptions options_;
     std::shared_ptr<MemoryPool> pool_;
     std::unique_ptr<ParentBell> bell_;
+    std::unique_ptr<Broadcast> broadcast_;
     std::unique_ptr<Supervisor> supervisor_;
     pid_t owner_;
     std::atomic<bool> parents_{false};

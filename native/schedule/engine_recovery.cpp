@@ -40,7 +40,11 @@ Result<void> Engine::receive_from(const ChildPtr& child) {
         child->answers.pop_front();
         handle(*child, std::move(message));
     }
-    auto received = pump(*child, [&](Message message) { handle(*child, std::move(message)); });
+    // What comes unasked may be left in the socket: it is still readable then.
+    auto received = pump(*child, [&](Message message) {
+        handle(*child, std::move(message));
+        return child->requests && child->requests->unanswered() > 0;
+    });
     if (!received && received.error().code != Code::closed) {
         // It does not speak our language, and is ended for it.
         start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});

@@ -215,10 +215,15 @@ void Engine::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& 
 }
 
 void Engine::introduce(const ChildPtr& child) {
-    const StartBody body{options_.platform, options_.runtime, options_.cores_per_chip, options_.max_callables};
-    const std::array<int, 3> fds{child->lane->fd(), bell_->fd(), bell_->event_fd()};
+    const StartBody body{options_.platform,      options_.runtime, options_.cores_per_chip,
+                         options_.max_callables, child->index,     broadcast_->next()};
+    const std::array<int, 5> fds{child->lane->fd(), bell_->fd(), bell_->event_fd(), broadcast_->fd(),
+                                 broadcast_->event_fd()};
+    // Chips' callables mostly do not fit a notice, and a node answers when those below it have.
+    child->hears_notices = child->kind == ChildKind::sub && child->index < kAudience;
+    const std::span<const int> given(fds.data(), child->hears_notices ? fds.size() : 3);
     const std::uint64_t deadline = child->start_deadline_ns;
-    child->requests->post(header_of(Op::start), body.encode(), fds, deadline,
+    child->requests->post(header_of(Op::start), body.encode(), given, deadline,
                           [this, child, key = child->key](Result<Message>& answer) {
                               if (child->key != key) {
                                   return;  // it died, and its death says why

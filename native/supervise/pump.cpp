@@ -18,7 +18,7 @@ Result<std::string> payload_of(Message& message) {
     return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-Result<void> pump(Child& child, const std::function<void(Message)>& hand_on) {
+Result<void> pump(Child& child, const std::function<bool(Message)>& hand_on) {
     for (;;) {
         auto received = child.requests->channel().try_receive();
         if (!received) {
@@ -31,8 +31,8 @@ Result<void> pump(Child& child, const std::function<void(Message)>& hand_on) {
         if (message.op() == Op::result) {
             auto payload = payload_of(message);
             child.payloads[message.header.argument] = payload ? std::move(*payload) : std::string();
-        } else {
-            hand_on(std::move(message));
+        } else if (!hand_on(std::move(message))) {
+            return {};
         }
     }
 }
@@ -41,7 +41,10 @@ std::string take_payload(Child& child, std::uint64_t sequence) {
     auto entry = child.payloads.find(sequence);
     if (entry == child.payloads.end() && child.requests) {
         // It was sent before the completion, so it is in the socket if the progress thread has not taken it yet.
-        static_cast<void>(pump(child, [&](Message message) { child.answers.push_back(std::move(message)); }));
+        static_cast<void>(pump(child, [&](Message message) {
+            child.answers.push_back(std::move(message));
+            return true;
+        }));
         entry = child.payloads.find(sequence);
     }
     if (entry == child.payloads.end()) {

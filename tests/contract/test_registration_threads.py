@@ -12,7 +12,7 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import HandleStaleError, RegisterTombstoneError, UnregisterTombstoneError, WorkerClosed
-from tests.contract.conftest import wait_until
+from tests.contract.conftest import Stopped, wait_until
 
 FUNCTIONS = [abs, len, max, min, sum]
 
@@ -69,6 +69,39 @@ def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(c
 
         together(8, work)
         expect_installed(worker, [handle for handles in held for handle in handles])
+
+
+class Numbered:
+    """Returns its number."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __call__(self, args):
+        return self.number
+
+
+def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the_others():
+    # More than there is room for in the memory from which children are told at once.
+    count = 20
+    with Worker(sub_workers=3) as worker:
+        handles = [None] * count
+
+        def register(i):
+            handles[i] = worker.register(Numbered(i))
+
+        threads = [threading.Thread(target=register, args=(i,)) for i in range(count)]
+        with Stopped(worker, 1):
+            for thread in threads:
+                thread.start()
+            for others in (0, 2):
+                assert wait_until(lambda others=others: len(worker.children[others].installed) == count)
+            assert not any(handles)
+        for thread in threads:
+            thread.join(60)
+        expect_installed(worker, handles)
+        groups = worker.run(lambda o: [o.submit_sub_group(handle, [None] * 3) for handle in handles])
+        assert [group.result() for group in groups] == [[i] * 3 for i in range(count)]
 
 
 def test_removals_race_with_submits_and_no_accepted_task_is_broken():

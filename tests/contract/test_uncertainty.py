@@ -167,7 +167,7 @@ def test_what_installs_too_late_is_taken_back_by_its_late_answer(worker):
         worker.register(Slow(1.3 * OPTIONS.control_timeout))
     assert [len(child.uncertain) for child in worker.children] == [0, 0, 1, 1]
     assert certain(worker)
-    assert all(not child.installed for child in worker.children)
+    assert wait_until(lambda: all(not child.installed for child in worker.children))
     assert all(child.incarnation == 1 for child in worker.children)
 
 

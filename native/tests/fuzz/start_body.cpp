@@ -6,8 +6,8 @@
 namespace callring::fuzz::start_body {
 
 std::vector<Bytes> seeds() {
-    return {copy(StartBody{"a2a3sim", "host_build_graph", 0, 4096}.encode()),
-            copy(StartBody{"", "", UINT32_MAX, UINT32_MAX}.encode())};
+    return {copy(StartBody{"a2a3sim", "host_build_graph", 0, 4096, 7, 12}.encode()),
+            copy(StartBody{"", "", UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT64_MAX}.encode())};
 }
 
 void run(std::span<const std::byte> input) {
@@ -19,7 +19,8 @@ void run(std::span<const std::byte> input) {
     const auto again = StartBody::decode(body->encode());
     require(again.ok(), "what was decoded encodes to something that decodes");
     require(again->platform == body->platform && again->runtime == body->runtime && again->cores == body->cores &&
-                again->max_callables == body->max_callables,
+                again->max_callables == body->max_callables && again->place == body->place &&
+                again->next_notice == body->next_notice,
             "nothing is lost between encoding and decoding");
 }
 

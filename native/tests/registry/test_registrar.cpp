@@ -1,6 +1,7 @@
 // The registrar against children that are played by this test: real sockets, real messages, answers in order, but at
 // moments, with refusals, delays and deaths that a random generator chooses.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <algorithm>
 #include <map>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "control/inbox.h"
 #include "registry/registrar.h"
 
 using namespace callring;
@@ -19,6 +21,10 @@ namespace {
 
 constexpr std::uint64_t kLongNs = 5'000'000'000;
 constexpr std::uint64_t kNever = UINT64_MAX / 2;
+
+UniqueFd copy(int fd) {
+    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
 
 Digest name(unsigned number) {
     Digest digest{};
@@ -35,19 +41,20 @@ CallableSpec spec(unsigned number, std::byte descriptor = std::byte{0}) {
 // The child's end: what it has installed, and which identities it cannot prepare.
 struct Peer {
     Channel channel;
+    Inbox inbox;
     std::set<Digest> table;
     std::map<Digest, bool> refuses;
     unsigned payloads = 0;
 
     // Serves one request; false when there is none.
     bool serve() {
-        auto received = channel.try_receive();
-        if (!received || !*received) {
+        auto received = inbox.receive(channel, now_ns());
+        if (!received) {
             return false;
         }
-        MessageHeader reply = (*received)->header;
+        MessageHeader reply = received->header;
         Code code = Code::ok;
-        if ((*received)->op() == Op::register_callable || (*received)->op() == Op::register_and_hold) {
+        if (received->op() == Op::register_callable || received->op() == Op::register_and_hold) {
             ++payloads;
             if (!table.contains(reply.digest) && refuses[reply.digest]) {
                 code = Code::prepare_failed;
@@ -68,8 +75,10 @@ struct World {
     std::vector<Peer> peers;
     std::vector<std::string> distrusted;
     std::uint32_t keys = 0;
+    std::unique_ptr<Broadcast> broadcast = std::move(Broadcast::create()).value();
     Registrar registrar{
         children,
+        *broadcast,
         8,
         kNever,
         {[] {}, [this](Child& child, const std::string& why) { distrusted.push_back(child.name() + ": " + why); }}};
@@ -86,9 +95,15 @@ struct World {
     void start(std::size_t i) {
         auto ends = std::move(Channel::pair()).value();
         Child& child = *children[i];
-        peers[i] = {std::move(ends.second), {}, {}, 0};
+        peers[i] = {std::move(ends.second), {}, {}, {}, 0};
         child.key = ++keys;
         child.state = ChildState::starting;
+        child.hears_notices = i % 3 != 2;  // most of them, and some of those that do not
+        if (child.hears_notices) {
+            peers[i].inbox = std::move(Inbox::listen(peers[i].channel, copy(broadcast->fd()),
+                                                     copy(broadcast->event_fd()), child.index, broadcast->next()))
+                                 .value();
+        }
         child.requests = std::make_shared<Requests>(std::move(ends.first), [] {});
         registrar.install_all(children[i], kNever, [](const Callable&, const Error&) {});
         note_ready(i);

@@ -1,0 +1,46 @@
+// Announcement: one request to many children: at once to those that hear notices, one by one to all others.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "control/broadcast.h"
+#include "schedule/child.h"
+
+namespace callring {
+
+class Announcement {
+public:
+    // `body` and `fds` must outlive it. A second one while there is one already asks everybody one by one.
+    Announcement(Broadcast& broadcast, const MessageHeader& header, std::string_view body, std::span<const int> fds)
+        : broadcast_(broadcast), header_(header), body_(body), fds_(fds), open_(fds.empty() && broadcast.open(body)) {}
+    // Notices are out when this ends.
+    ~Announcement() {
+        if (open_) {
+            broadcast_.publish(header_, body_);
+        }
+    }
+    Announcement(const Announcement&) = delete;
+    Announcement& operator=(const Announcement&) = delete;
+
+    // Asks `child`, whose requests are not null; otherwise as Requests::post().
+    void ask(Child& child, std::uint64_t deadline_ns, Requests::OnAnswer on_answer) {
+        // What a child that starts is asked lies in its socket in order; it hears notices from then on.
+        if (open_ && child.hears_notices && child.state == ChildState::ready) {
+            child.requests->expect(broadcast_, child.index, deadline_ns, std::move(on_answer));
+        } else {
+            child.requests->post(header_, body_, fds_, deadline_ns, std::move(on_answer));
+        }
+    }
+
+private:
+    Broadcast& broadcast_;
+    MessageHeader header_;
+    std::string_view body_;
+    std::span<const int> fds_;
+    bool open_;
+};
+
+}  // namespace callring
