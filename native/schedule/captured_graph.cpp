@@ -132,6 +132,9 @@ Result<std::vector<CapturedGraph::BoundNode>> CapturedGraph::bind(const GraphArg
     if (auto checked = check_replacements(arguments); !checked) {
         return std::move(checked).error();
     }
+    if (arguments.tensors.empty() && arguments.scalars.empty()) {
+        return std::vector<BoundNode>();
+    }
     std::vector<bool> used(arguments.tensors.size(), false);
     std::vector<TensorView> kept;  // tensors that stay, to be compared with what comes
     std::vector<BoundNode> bound(nodes_.size());

@@ -68,7 +68,8 @@ public:
         return callables_;
     }
 
-    // The arguments of every node, member by member, with replacements; nodes that nothing replaces share theirs.
+    // The arguments of every node, member by member, with replacements; nodes that nothing replaces share theirs. Empty
+    // if nothing replaces any.
     // Errors: invalid_argument (a replacement of another dtype, shape or layout; one that overlaps another tensor of
     // the graph, for which nothing orders it; a number of scalars that is not that of the parameters).
     struct BoundNode {

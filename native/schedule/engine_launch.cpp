@@ -115,16 +115,16 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
     auto tasks = std::make_shared<std::vector<Task>>(graph->size());
     for (NodeId id = 0; id < graph->size(); ++id) {
         const GraphNode& node = graph->node(id);
-        CapturedGraph::BoundNode& use = (*bound)[id];
+        const CapturedGraph::BoundNode* use = bound->empty() ? nullptr : &(*bound)[id];
         Task& task = (*tasks)[id];
         task.callable = node.callable;
-        task.args = std::move(use.args);
+        task.args = use != nullptr ? use->args : node.args;
         task.placement = node.placement;
         task.config = node.config;
         for (std::size_t i = 0; i < node.members.size(); ++i) {
             auto member = std::make_shared<Task>();
             member->callable = node.callable;
-            member->args = std::move(use.members[i]);
+            member->args = use != nullptr ? use->members[i] : node.members[i].first;
             member->placement = node.members[i].second;
             member->config = node.config;
             member->group = {tasks, &task};

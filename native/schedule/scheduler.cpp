@@ -65,8 +65,11 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     if (auto checked = check_children(*task); !checked) {
         return checked;
     }
+    if (!run->self) {
+        run->self = run;
+    }
     task->id = run->accepted++;
-    task->run = run;
+    task->run = run.get();
     task->run_id = run->id;
     begin_trace(*task);
     for (const TaskPtr& member : task->members) {

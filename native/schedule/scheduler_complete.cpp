@@ -142,9 +142,9 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
     }
     --pending_;
     count(code);
-    const RunPtr owner = std::move(task->run);
-    Run& run = *owner;
-    ++run.ended;
+    Run& run = *std::exchange(task->run, nullptr);
+    // With its last task nobody else may have the run: it lives until this returns.
+    const RunPtr last = ++run.ended == run.accepted ? std::move(run.self) : nullptr;
     if (run.stream) {
         run.outbox.push_back(task);
         stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox || run.finished();

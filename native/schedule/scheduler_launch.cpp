@@ -10,13 +10,16 @@ namespace callring {
 Result<void> Scheduler::launch(const RunPtr& run) {
     const CapturedGraph& graph = *run->graph;
     for (NodeId id = 0; id < graph.size(); ++id) {
-        const TaskPtr task = launched_task(*run, id);
-        if (auto checked = check_arguments(*task); !checked) {
+        const Task& task = (*run->launched)[id];
+        if (auto checked = check_arguments(task); !checked) {
             return checked;
         }
-        if (auto checked = check_children(*task); !checked) {
+        if (auto checked = check_children(task); !checked) {
             return checked;
         }
+    }
+    if (graph.size() > 0) {
+        run->self = run;
     }
     run->accepted = graph.size();
     pending_ += graph.size();
@@ -28,7 +31,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     for (NodeId id = 0; id < graph.size(); ++id) {
         Task& task = (*run->launched)[id];
         task.id = id;
-        task.run = run;
+        task.run = run.get();
         task.run_id = run->id;
         task.unmet = static_cast<std::uint32_t>(graph.predecessors(id).size());
         blocked_ += task.unmet > 0 ? 1 : 0;

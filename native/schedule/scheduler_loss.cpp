@@ -167,7 +167,7 @@ bool Scheduler::cancel(const TaskPtr& task) {
 void Scheduler::collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const {
     const auto collect = [&](const std::deque<TaskPtr>& queue) {
         std::copy_if(queue.rbegin(), queue.rend(), std::back_inserter(tasks),
-                     [&run](const TaskPtr& task) { return task->run.get() == &run; });
+                     [&run](const TaskPtr& task) { return task->run == &run; });
     };
     collect(sub_queue_);
     for (const ChildPtr& child : children_) {
