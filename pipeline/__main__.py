@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import NoReturn
 
-from pipeline.interrupts import remembered
+from pipeline.interrupts import INTERRUPTED, remembered
 from pipeline.standard_output import ReaderGone, watched
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     except ReaderGone as gone:
         code = gone.exit_code
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     _leave(code)
 
 

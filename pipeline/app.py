@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
 from pipeline.composed_once import composed_once
-from pipeline.interrupts import remembered, restored
+from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from pipeline.standard_output import ReaderGone
 from runtime.errors import ConfigurationError
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReaderGone:
         raise
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except SystemExit as usage:
         # argparse has said what is wrong, and exits with 2, which means nothing here.
         return 1 if usage.code else 0

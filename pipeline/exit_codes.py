@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+from pipeline.interrupts import INTERRUPTED
 from pipeline.lock.mismatch import LockMismatch
 from pipeline.standard_output import ReaderGone
 from runtime.errors import (
@@ -26,7 +27,6 @@ TASK_FAILED = 4
 WORKER_LOST = 5
 SLOWER = 6
 """Than ``compare_threshold`` allows."""
-INTERRUPTED = 130
 READER_GONE = ReaderGone.exit_code
 
 

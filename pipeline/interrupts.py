@@ -13,6 +13,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit code of a process that an interrupt ended, as shells have it."""
+
 _seen = threading.Event()
 
 

@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 
 from pipeline import core_build
 from pipeline.console import Console
-from pipeline.exit_codes import INTERRUPTED, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
-from pipeline.interrupts import remembered, restored
+from pipeline.exit_codes import READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
+from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.provenance import ask, provenance

@@ -206,9 +206,7 @@ void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_
         lane_->complete(code, begin_ns, end_ns, payload);
         return;
     }
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(Op::result);
-    header.argument = sequence;
+    const MessageHeader header = header_of(Op::result, sequence);
     {
         const std::lock_guard lock(send_mutex_);
         if (const auto sent = send_payload(header, payload); !sent) {

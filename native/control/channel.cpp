@@ -9,17 +9,18 @@
 #include <cstring>
 
 #include "common/clock.h"
+#include "common/system_error.h"
 #include "lane/layout.h"
 
 namespace callring {
 
 namespace {
 
-Error system_error(const char* call) {
+Error socket_error(const char* call) {
     if (errno == EPIPE || errno == ECONNRESET) {
         return {Code::closed, "the other end of the control socket is gone"};
     }
-    return {Code::io, std::string(call) + ": " + std::strerror(errno)};
+    return system_error(call);
 }
 
 // Waits until the socket is ready for `events`; false when the deadline passed first.
@@ -31,7 +32,7 @@ Result<bool> wait_ready(int fd, short events, std::optional<std::uint64_t> deadl
             return true;
         }
         if (ready < 0 && errno != EINTR) {
-            return system_error("poll");
+            return socket_error("poll");
         }
         if (ready == 0 && deadline_ns && now_ns() >= *deadline_ns) {
             return false;
@@ -93,7 +94,7 @@ int poll_timeout_ms(std::optional<std::uint64_t> deadline_ns) noexcept {
 Result<std::pair<Channel, Channel>> Channel::pair() {
     std::array<int, 2> sockets{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
-        return system_error("socketpair");
+        return socket_error("socketpair");
     }
     return std::pair{Channel(UniqueFd(sockets[0])), Channel(UniqueFd(sockets[1]))};
 }
@@ -128,7 +129,7 @@ Result<void> Channel::send(const MessageHeader& header, std::string_view body, s
             continue;
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK) {
-            return system_error("sendmsg");
+            return socket_error("sendmsg");
         }
         auto ready = wait_ready(fd(), POLLOUT, deadline_ns);
         if (!ready) {
@@ -162,7 +163,7 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
             if (errno == EAGAIN || errno == EWOULDBLOCK) {
                 return std::optional<Message>{};
             }
-            return system_error("recvmsg");
+            return socket_error("recvmsg");
         }
         std::vector<UniqueFd> fds = take_descriptors(message);
         if (received == 0) {

@@ -43,6 +43,13 @@ struct MessageHeader {
     std::uint32_t body_bytes = 0;
     std::array<std::byte, 32> digest{};
 };
+// What a sender sets itself; the rest is set by whatever sends it.
+[[nodiscard]] inline MessageHeader header_of(Op op, std::uint64_t argument = 0) noexcept {
+    MessageHeader header;
+    header.op = static_cast<std::uint32_t>(op);
+    header.argument = argument;
+    return header;
+}
 static_assert(sizeof(MessageHeader) == 72 && std::is_trivially_copyable_v<MessageHeader>);
 
 }  // namespace callring

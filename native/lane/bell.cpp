@@ -3,12 +3,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <new>
-#include <string>
 #include <utility>
 
+#include "common/system_error.h"
 #include "lane/sleep_word.h"
 
 namespace callring {
@@ -28,7 +26,7 @@ Result<std::unique_ptr<ParentBell>> ParentBell::create() {
     new (map->data()) Bell{};
     UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
-        return Error{Code::io, std::string("eventfd: ") + std::strerror(errno)};
+        return system_error("eventfd");
     }
     return std::unique_ptr<ParentBell>(new ParentBell(std::move(map).value(), std::move(event)));
 }

@@ -16,8 +16,7 @@ bool takes_part(const Child& child, ChildKind kind) {
 }
 
 MessageHeader header_of(Op op, const Callable& callable) {
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(op);
+    MessageHeader header = callring::header_of(op);
     header.kind = callable.spec.kind;
     header.digest = callable.spec.digest;
     return header;

@@ -17,8 +17,6 @@ std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
     const std::lock_guard lock(mutex_);
     auto asked = std::make_shared<NodeTraces>();
     const std::uint64_t deadline = now_ns() + options_.control_timeout_ns;
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(Op::take_trace);
     for (const ChildPtr& child : scheduler_.children()) {
         if (child->kind != ChildKind::node) {
             continue;
@@ -29,7 +27,7 @@ std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
         }
         ++asked->open;
         expect_deadline(deadline + child->patience_ns);
-        child->requests->post(header, {}, {}, deadline + child->patience_ns,
+        child->requests->post(header_of(Op::take_trace), {}, {}, deadline + child->patience_ns,
                               [this, asked, id = child->id, told = false](Result<Message>& answer) mutable {
                                   if (!std::exchange(told, true)) {  // else it comes after its timeout
                                       asked->answers.emplace_back(id, answer ? answered(*answer) : answer.error());

@@ -77,14 +77,11 @@ Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
 
 void Engine::post_arena(const ChildPtr& child, const Arena& arena, std::uint64_t deadline_ns,
                         const std::shared_ptr<Mapping>& mapping) {
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(Op::map_arena);
-    header.argument = arena.id();
     const std::array<int, 1> fds{arena.fd()};
     if (mapping) {
         ++mapping->open;
     }
-    child->requests->post(header, {}, fds, deadline_ns,
+    child->requests->post(header_of(Op::map_arena, arena.id()), {}, fds, deadline_ns,
                           [this, child, key = child->key, mapping, told = false](Result<Message>& answer) mutable {
                               const bool gone = child->key != key;
                               if (!gone && !answer) {

@@ -14,15 +14,6 @@
 
 namespace callring {
 
-namespace {
-MessageHeader header_of(Op op, std::uint64_t argument = 0) {
-    MessageHeader header;
-    header.op = static_cast<std::uint32_t>(op);
-    header.argument = argument;
-    return header;
-}
-}  // namespace
-
 Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns) {
     start_deadline_ns_ = deadline_ns;
     supervisor_->run([&] {

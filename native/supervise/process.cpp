@@ -14,6 +14,8 @@
 #include <string_view>
 #include <utility>
 
+#include "common/system_error.h"
+
 namespace callring {
 
 namespace {
@@ -87,7 +89,7 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.
     const UniqueFd source(::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
     if (!source.valid()) {
-        return Error{Code::io, std::string("fcntl(F_DUPFD_CLOEXEC): ") + std::strerror(errno)};
+        return system_error("fcntl(F_DUPFD_CLOEXEC)");
     }
     const SpawnPlan plan(source.get());
     pid_t pid = -1;
@@ -98,10 +100,10 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     }
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
-        const int reason = errno;
+        const Error error = system_error("pidfd_open");
         ::kill(pid, SIGKILL);
         ::waitpid(pid, nullptr, 0);
-        return Error{Code::io, std::string("pidfd_open: ") + std::strerror(reason)};
+        return error;
     }
     return Process(pid, std::move(pidfd));
 }

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/system_error.h"
 #include "control/channel.h"
 
 namespace callring {
@@ -30,7 +31,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Hooks hoo
     UniqueFd sockets(::epoll_create1(EPOLL_CLOEXEC));
     UniqueFd command(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!epoll.valid() || !sockets.valid() || !command.valid()) {
-        return Error{Code::io, std::string("epoll_create1 or eventfd: ") + std::strerror(errno)};
+        return system_error("epoll_create1 or eventfd");
     }
     return std::unique_ptr<Supervisor>(
         new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), std::move(hooks)));
