@@ -68,7 +68,7 @@ class Orchestrator(_core.Submitter):
         worker: int,
         after: Iterable[Task] = (),
     ) -> Task:
-        """What submit_next_level does not take natively: keywords, plain arrays, and whatever is wrong."""
+        """What submit_next_level does not take natively: plain arrays, other iterables, and whatever is wrong."""
         callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level")
         placement = self._worker._placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
@@ -239,8 +239,12 @@ class Orchestrator(_core.Submitter):
             raise  # noqa: PLE0704 - called where MemoryError is handled
 
     def _earlier(self, after: Iterable[Task]) -> list[_core.Task]:
-        earlier = [task._native for task in after]
-        for task in earlier:
+        earlier = []
+        for given in after:
+            task = given._native
+            if given._worker is not self._worker:
+                raise ConfigurationError(f"after: task {task.id} of run {task.run_id} belongs to another Worker")
+            earlier.append(task)
             if task.run_id != self._run.id:
                 raise ConfigurationError(
                     f"after: task {task.id} of run {task.run_id}, but this is run {self._run.id}; runs are independent"

@@ -23,7 +23,10 @@ PyTypeObject* g_token_type = nullptr;
 PyTypeObject* g_task_type = nullptr;  // TaskRef
 
 struct Names {
+    PyObject* args = PyUnicode_InternFromString("args");
+    PyObject* config = PyUnicode_InternFromString("config");
     PyObject* worker = PyUnicode_InternFromString("worker");
+    PyObject* after = PyUnicode_InternFromString("after");
     PyObject* submit_sub = PyUnicode_InternFromString("_submit_sub");
     PyObject* submit_next_level = PyUnicode_InternFromString("_submit_next_level");
     PyObject* result = PyUnicode_InternFromString("_result");
@@ -229,6 +232,7 @@ struct Submitter {
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;
+    std::vector<TaskPtr> after;  // of the submit that is under way
 };
 
 // Every PyObject* of a Submitter, for the collector.
@@ -264,6 +268,7 @@ PyObject* submitter_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwar
         new (&submitter->native_config) CallConfig();
         new (&submitter->engine) std::shared_ptr<Engine>();
         new (&submitter->run) RunPtr();
+        new (&submitter->after) std::vector<TaskPtr>();
     }
     return self;
 }
@@ -324,7 +329,7 @@ CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
 
 // False: the Python half has to look at them.
 bool take_args(const Submitter& self, PyObject* given, Task& task) {
-    if (given == Py_None) {
+    if (given == nullptr || given == Py_None) {
         return true;
     }
     if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.args_type) {
@@ -340,7 +345,7 @@ bool take_args(const Submitter& self, PyObject* given, Task& task) {
 }
 
 bool take_config(Submitter& self, PyObject* given, Task& task) {
-    if (given == Py_None) {
+    if (given == nullptr || given == Py_None) {
         return true;
     }
     if (given != self.config) {
@@ -356,17 +361,76 @@ bool take_config(Submitter& self, PyObject* given, Task& task) {
     return true;
 }
 
+// Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
+bool take_after(Submitter& self, PyObject* given) {
+    self.after.clear();
+    if (given == nullptr) {
+        return true;
+    }
+    if (PyList_CheckExact(given) == 0 && PyTuple_CheckExact(given) == 0) {
+        return false;
+    }
+    PyObject** items = PySequence_Fast_ITEMS(given);
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(given); ++i) {
+        if (PyObject_TypeCheck(items[i], g_task_type) == 0) {
+            return false;
+        }
+        const auto& ref = *reinterpret_cast<TaskRef*>(items[i]);
+        if (ref.engine != self.engine.get() || ref.task->run_id != self.run->id) {
+            return false;
+        }
+        self.after.push_back(ref.task);
+    }
+    return true;
+}
+
+// The call of a submit; what is not given is null.
+struct Call {
+    PyObject* handle = nullptr;
+    PyObject* args = nullptr;
+    PyObject* config = nullptr;
+    PyObject* worker = nullptr;
+    PyObject* after = nullptr;
+
+    // False: the Python half has to look at it. Names in a call are interned; where they are not, it may do that, too.
+    bool take(PyObject* const* given, Py_ssize_t count, PyObject* names) {
+        if (count < 1 || count > 3) {
+            return false;
+        }
+        handle = given[0];
+        args = count > 1 ? given[1] : nullptr;
+        config = count > 2 ? given[2] : nullptr;
+        for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
+            PyObject* name = PyTuple_GET_ITEM(names, i);
+            PyObject** place = name == g_names->worker   ? &worker
+                               : name == g_names->after  ? &after
+                               : name == g_names->config ? &config
+                               : name == g_names->args   ? &args
+                                                         : nullptr;
+            if (place == nullptr || *place != nullptr) {
+                return false;
+            }
+            *place = given[count + i];
+        }
+        return true;
+    }
+};
+
 // The accepted task as a Task; null without an error: the Python half has to look at the call.
-PyObject* submit(Submitter& self, PyObject* const* args, Py_ssize_t count, PyObject* names, std::int32_t placement) {
-    CallablePtr callable = resolve(self, args[0], names);
+PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_t placement) {
+    CallablePtr callable = resolve(self, call.handle, names);
     if (!callable || self.engine->is_parents()) {
         return nullptr;
     }
     auto task = std::make_shared<Task>();
     task->callable = std::move(callable);
     task->placement = placement;
-    if (!take_args(self, count > 1 ? args[1] : Py_None, *task) ||
-        !take_config(self, count > 2 ? args[2] : Py_None, *task) || !self.engine->submit(self.run, task, {})) {
+    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task) || !take_after(self, call.after)) {
+        return nullptr;
+    }
+    const auto accepted = self.engine->submit(self.run, task, self.after);
+    self.after.clear();
+    if (!accepted) {
         return nullptr;
     }
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.worker, self.engine.get(), std::move(task));
@@ -397,27 +461,26 @@ PyObject* attempt_or_hand_over(PyObject* self, PyObject* method, PyObject* const
 PyObject* submit_sub(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     return attempt_or_hand_over(self, g_names->submit_sub, args, count, names, [&]() -> PyObject* {
-        if (names != nullptr || count < 1 || count > 3) {
+        Call call;
+        if (!call.take(args, count, names) || call.worker != nullptr) {
             return nullptr;
         }
-        return submit(submitter, args, count, submitter.python_names, kAnyChild);
+        return submit(submitter, call, submitter.python_names, kAnyChild);
     });
 }
 
 PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     return attempt_or_hand_over(self, g_names->submit_next_level, args, count, names, [&]() -> PyObject* {
-        // The ordinary call names `worker` and nothing else by keyword.
-        if (names == nullptr || PyTuple_GET_SIZE(names) != 1 || PyTuple_GET_ITEM(names, 0) != g_names->worker ||
-            count < 1 || count > 3 || PyLong_CheckExact(args[count]) == 0) {
+        Call call;
+        if (!call.take(args, count, names) || call.worker == nullptr || PyLong_CheckExact(call.worker) == 0) {
             return nullptr;
         }
-        PyObject* index = PyDict_GetItemWithError(submitter.placements, args[count]);
+        PyObject* index = PyDict_GetItemWithError(submitter.placements, call.worker);
         if (index == nullptr) {
             return nullptr;
         }
-        return submit(submitter, args, count, submitter.next_level_names,
-                      static_cast<std::int32_t>(PyLong_AsLong(index)));
+        return submit(submitter, call, submitter.next_level_names, static_cast<std::int32_t>(PyLong_AsLong(index)));
     });
 }
 

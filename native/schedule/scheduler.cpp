@@ -117,6 +117,9 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
 // Those that `task` must follow and that have not ended, each once; and why it cannot run, if one of them failed.
 void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after) {
     const auto follow = [&](const TaskPtr& earlier) {
+        if (std::exchange(earlier->met, task.id + 1) == task.id + 1) {
+            return;
+        }
         if (earlier->state != TaskState::ended) {
             unmet_.push_back(earlier);
         } else if (earlier->code != Code::ok && !task.root_cause) {
@@ -129,9 +132,7 @@ void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<Task
         }
     }
     for (const TaskPtr& earlier : after) {
-        if (std::find(unmet_.begin(), unmet_.end(), earlier) == unmet_.end()) {
-            follow(earlier);
-        }
+        follow(earlier);
     }
 }
 

@@ -125,7 +125,10 @@ private:
     void push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors);
     void feed(Child& child);
     void feed_subs();
+    [[nodiscard]] static bool movable(const Task& task);
+    [[nodiscard]] static bool has_movable(const Child& child);
     void balance_subs();
+    void move_half(Child& from, Child& to);
     [[nodiscard]] Child* soonest_sub(const Digest& digest);
     // Tells a child of new frames: at once, or when the burst that is under way ends.
     void wake(Child& child);

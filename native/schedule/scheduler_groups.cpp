@@ -96,7 +96,6 @@ bool Scheduler::start_sub_group(const TaskPtr& group) {
 void Scheduler::begin_members(const TaskPtr& group) {
     group->state = TaskState::dispatched;
     for (const TaskPtr& member : group->members) {
-        member->pinned = true;
         if (member->times) {
             member->times->waited_for = group->times->waited_for;
         }

@@ -36,7 +36,7 @@ void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
         const TaskPtr& task = *it;
-        task->pinned = false;
+        task->followed = false;
         if (task->unmet > 0 && !task->root_cause) {
             task->state = TaskState::blocked;
             ++blocked_;

@@ -72,7 +72,8 @@ struct Task {
     std::int32_t child = -1;     // where it was dispatched
     std::uint64_t sequence = 0;  // its frame there
     bool awaited = false;        // somebody waits for just this one, and takes care of it
-    bool pinned = false;         // its frame relies on that lane: it cannot move
+    bool followed = false;       // another one follows it in that lane, or did
+    std::uint64_t met = 0;       // 1 + the id of the last task of its run that was found to follow it
     bool overdue = false;        // it exceeded its deadline, and its child is being ended for it
 
     std::vector<std::shared_ptr<Task>> members;  // of a group's node

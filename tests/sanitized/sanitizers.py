@@ -77,7 +77,9 @@ SANITIZERS = {
             {
                 # The longest history of accesses that it keeps: without it a report may lack one of its two stacks.
                 "history_size": 7,
-                "second_deadlock_stack": 1,
+                # The C++ tests look for them. Here DuckDB, which a test loads, holds more locks in a fork than the
+                # detector can count.
+                "detect_deadlocks": 0,
                 # A child whose callable keeps hold of it, or that its task ends, joins nobody: it ends as a process.
                 "report_thread_leaks": 0,
             },

@@ -1,0 +1,122 @@
+"""Sub-workers share what any of them may run: no task waits behind another without need while one of them idles."""
+
+import time
+
+import pytest
+
+from runtime import Tag, TaskArgs, Worker
+from runtime.errors import ConfigurationError
+from tests.patience import patience
+
+
+def meet(args):
+    """Waits until as many tasks as there are flags run at the same time; args: the flags, position."""
+    flags, [mine] = args[0], args.scalars
+    flags[mine] = 1
+    end = time.monotonic() + patience(20)
+    while not flags.all():
+        assert time.monotonic() < end, f"the others did not run at the same time: {flags}"
+        time.sleep(0.0005)
+
+
+def wait_for(args):
+    """Waits until a gate is open; args: the gates, position."""
+    gates, [mine] = args[0], args.scalars
+    end = time.monotonic() + patience(20)
+    while not gates[mine]:
+        assert time.monotonic() < end, "the gate stays shut"
+        time.sleep(0.0005)
+
+
+def nothing(args):
+    return None
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker(sub_workers=4) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """The module's worker lives on between tests."""
+
+
+@pytest.fixture(scope="module")
+def handles(worker):
+    return {function.__name__: worker.register(function) for function in (meet, wait_for, nothing)}
+
+
+def fan(o, handles, flags, gate):
+    """Four tasks that have to meet, behind one that ends when the gate is open."""
+    first = o.submit_sub(handles["wait_for"], TaskArgs((gate, Tag.NO_DEP), scalars=[0]))
+    for i in range(4):
+        o.submit_sub(handles["meet"], TaskArgs((flags, Tag.NO_DEP), scalars=[i]), after=[first])
+
+
+def test_what_follows_one_task_runs_at_the_same_time(worker, handles):
+    flags, gate = worker.zeros(4, "int64"), worker.zeros(1, "int64")
+    run = worker.submit(lambda o: fan(o, handles, flags, gate))
+    gate.numpy()[0] = 1
+    run.result()
+    assert flags.numpy().all()
+
+
+def test_what_follows_one_task_of_a_captured_graph_runs_at_the_same_time(worker, handles):
+    flags, gate = worker.zeros(4, "int64"), worker.zeros(1, "int64")
+    graph = worker.capture(lambda o: fan(o, handles, flags, gate))
+    run = worker.launch(graph)
+    gate.numpy()[0] = 1
+    run.result()
+    assert flags.numpy().all()
+
+
+def test_a_chain_at_the_end_of_a_queue_keeps_nothing_before_it_from_an_idle_sub_worker(worker, handles):
+    gates = worker.zeros(4, "int64")
+
+    def orchestrate(o):
+        held = [o.submit_sub(handles["wait_for"], TaskArgs((gates, Tag.NO_DEP), scalars=[i])) for i in range(4)]
+        short = [o.submit_sub(handles["nothing"]) for _ in range(40)]
+        chains = [o.submit_sub(handles["nothing"]) for _ in range(8)]
+        for _ in range(3):
+            chains = [o.submit_sub(handles["nothing"], after=[last]) for last in chains]
+        gates.numpy()[0] = 1
+        for task in short:
+            task.result(timeout=patience(10))
+        assert sum(task.done() for task in held) == 1
+        gates.numpy()[:] = 1
+        return len(short)
+
+    assert worker.run(orchestrate) == 40
+
+
+@pytest.mark.parametrize("kind", [list, tuple, iter, lambda tasks: [*tasks, *tasks]])
+def test_after_takes_any_iterable_of_tasks_and_each_task_counts_once(worker, handles, kind):
+    record = worker.zeros(3, "int64")
+
+    def note(args):
+        args[0][args.scalars[0]] = 1
+
+    def total(args):
+        return int(args[0].sum())
+
+    noted, summed = worker.register(note), worker.register(total)
+
+    def orchestrate(o):
+        earlier = [o.submit_sub(noted, TaskArgs((record, Tag.NO_DEP), scalars=[i])) for i in range(3)]
+        return o.submit_sub(summed, args=TaskArgs((record, Tag.NO_DEP)), after=kind(earlier)).result()
+
+    assert worker.run(orchestrate) == 3
+
+
+def test_a_task_of_another_worker_cannot_be_followed(worker, handles):
+    with Worker(sub_workers=1) as other:
+        handle = other.register(nothing)
+
+        def elsewhere(o):
+            foreign = o.submit_sub(handle)
+            worker.run(lambda here: here.submit_sub(handles["nothing"], after=[foreign]))
+
+        with pytest.raises(ConfigurationError, match="belongs to another Worker"):
+            other.run(elsewhere)
