@@ -3,6 +3,7 @@
 // engine's lock orders all calls; `has_completions` may be called without it by whoever waits.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,6 +42,11 @@ public:
     [[nodiscard]] bool revoke(std::uint64_t sequence) noexcept;
     // Whether the child has begun the frame `sequence`, which must be in flight.
     [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
+
+    // The earlier frames that the frame `sequence`, which must be in flight, follows: FrameConfig::predecessors.
+    [[nodiscard]] std::array<std::uint32_t, kMaxPredecessors> predecessors(std::uint64_t sequence) const noexcept {
+        return frame(sequence).config.predecessors;
+    }
 
     // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
     [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;

@@ -1,7 +1,8 @@
 // Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
-// Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (which child, and when), scheduler_groups.cpp (what
-// begins together), scheduler_complete.cpp (completions and what they release), scheduler_loss.cpp (deaths, deadlines,
-// cancelling).
+// Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
+// scheduler_groups.cpp (what begins together), scheduler_complete.cpp (completions and what they release),
+// scheduler_loss.cpp (deaths, deadlines, cancelling).
+//
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
 // cancelled). No system call but wake-ups.
@@ -124,12 +125,6 @@ private:
     void push_follower(Child& child, const TaskPtr& task);
     void push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors);
     void feed(Child& child);
-    void feed_subs();
-    [[nodiscard]] static bool movable(const Task& task);
-    [[nodiscard]] static bool has_movable(const Child& child);
-    void balance_subs();
-    void move_half(Child& from, Child& to);
-    [[nodiscard]] Child* soonest_sub(const Digest& digest);
     // Tells a child of new frames: at once, or when the burst that is under way ends.
     void wake(Child& child);
     // From here to end_burst() children are not woken: the first frame of many would wake each of them to find only
@@ -139,6 +134,12 @@ private:
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
     }
+
+    // scheduler_subs.cpp
+    void feed_subs();
+    void balance_subs();
+    void move_half(Child& from, Child& to);
+    [[nodiscard]] Child* soonest_sub(const Digest& digest);
 
     // scheduler_groups.cpp
     [[nodiscard]] static bool is_group(const Task& task) noexcept { return !task.members.empty(); }

@@ -1,32 +1,15 @@
-// Scheduler: which child takes a task, and when.
+// Scheduler: when a child is given a task. Which of the sub-workers takes one: scheduler_subs.cpp.
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "common/clock.h"
 #include "lane/frame.h"
-#include "lane/spin.h"
 #include "schedule/scheduler.h"
 
 namespace callring {
 
 namespace {
-
-// About what waking a child on another core takes; and what it has to be worth where it must share a core with others
-// that are busy, which does no good to tasks that compute.
-constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
-constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
-// How long a task may wait behind another that was expected to be short, before what waits is shared out.
-constexpr std::uint64_t kPatienceNs = 1'000'000;
-
-// How many frames that cannot move are gone over to find others: a long chain is not gone through again and again.
-constexpr std::size_t kLook = 64;
-
-std::uint64_t wake_ns(std::size_t busy) {
-    static const std::size_t cores = std::thread::hardware_concurrency();
-    return busy < cores ? kWakeNs : kCrowdedWakeNs;
-}
 
 std::uint32_t flags_of(const CallConfig& config) {
     return (config.trace >= 1 ? kFrameTraced : 0U) | (config.trace >= 2 ? kFrameCores : 0U) |
@@ -222,144 +205,6 @@ void Scheduler::feed(Child& child) {
     }
     if (pushed) {
         wake(child);
-    }
-}
-
-// The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
-// that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
-Child* Scheduler::soonest_sub(const Digest& digest) {
-    Child* best = nullptr;
-    std::uint64_t best_ns = 0;
-    Child* sleeper = nullptr;
-    std::uint64_t sleeper_ns = 0;
-    std::size_t busy = 0;
-    bool others_idle = false;
-    const std::uint64_t now = now_ns();
-    for (const ChildPtr& child : children_) {
-        if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full() ||
-            !child->ledger.usable(digest)) {
-            continue;
-        }
-        const std::uint64_t wait_ns = child->expected_ns(now);
-        if (child->in_flight.empty()) {
-            others_idle = true;
-        } else {
-            ++busy;
-        }
-        const bool sleeps = child->lane->child_sleeps();
-        Child*& candidate = sleeps ? sleeper : best;
-        std::uint64_t& candidate_ns = sleeps ? sleeper_ns : best_ns;
-        if (candidate == nullptr || wait_ns < candidate_ns) {
-            candidate = child.get();
-            candidate_ns = wait_ns;
-        }
-    }
-    if (sleeper != nullptr && (best == nullptr || sleeper_ns + wake_ns(busy) < best_ns)) {
-        best = sleeper;
-    }
-    if (best != nullptr && others_idle && !best->in_flight.empty() && balance_at_ns_ == 0) {
-        balance_at_ns_ = now + kPatienceNs;
-        on_deadline_set(balance_at_ns_);
-    }
-    return best;
-}
-
-void Scheduler::feed_subs() {
-    while (!sub_queue_.empty()) {
-        if (group_waits_for_subs()) {
-            if (!start_sub_group(sub_queue_.front())) {
-                return;
-            }
-            continue;
-        }
-        Child* child = soonest_sub(sub_queue_.front()->callable->spec.digest);
-        if (child == nullptr) {
-            return;
-        }
-        const TaskPtr task = std::move(sub_queue_.front());
-        sub_queue_.pop_front();
-        --queued_;
-        push(*child, task, {});
-        wake(*child);
-    }
-}
-
-// Whether its frame may go to another lane: it relies on nothing before it in this one, and nothing relies on it.
-bool Scheduler::movable(const Task& task) {
-    return task.unmet == 0 && !task.followed && !task.group;
-}
-
-// Whether there is something to take from `child` for an idle one.
-bool Scheduler::has_movable(const Child& child) {
-    const std::size_t queued = child.in_flight.size() - std::min<std::size_t>(child.in_flight.size(), 1);
-    const auto last = child.in_flight.rbegin();
-    return std::any_of(last, last + static_cast<std::ptrdiff_t>(std::min(queued, kLook)),
-                       [](const TaskPtr& task) { return movable(*task); });
-}
-
-// A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
-// busiest has not begun and may let go of, if that is worth waking it.
-void Scheduler::balance_subs() {
-    const std::uint64_t now = now_ns();
-    for (const ChildPtr& idle : children_) {
-        if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty()) {
-            continue;
-        }
-        Child* busiest = nullptr;
-        std::uint64_t most_ns = wake_ns(
-            static_cast<std::size_t>(std::count_if(children_.begin(), children_.end(), [](const ChildPtr& child) {
-                return child->kind == ChildKind::sub && !child->in_flight.empty();
-            })));
-        for (const ChildPtr& child : children_) {
-            if (child->kind == ChildKind::sub && child->takes_work() && child->expected_ns(now) >= most_ns &&
-                has_movable(*child)) {
-                busiest = child.get();
-                most_ns = child->expected_ns(now);
-            }
-        }
-        if (busiest == nullptr) {
-            return;
-        }
-        move_half(*busiest, *idle);
-    }
-}
-
-// Revoking is a compare-and-swap on the frame, so nothing can run twice.
-void Scheduler::move_half(Child& from, Child& to) {
-    std::vector<TaskPtr> stay;  // latest first
-    std::vector<TaskPtr> moved;
-    const std::size_t queued = from.in_flight.size() - 1;
-    while (2 * moved.size() + stay.size() < queued && stay.size() < kLook) {
-        TaskPtr& last = from.in_flight.back();
-        const bool moves = movable(*last) && to.ledger.usable(last->callable->spec.digest);
-        if (moves && !from.lane->revoke(last->sequence)) {
-            break;  // it has begun, and so has all before it
-        }
-        (moves ? moved : stay).push_back(std::move(last));
-        from.in_flight.pop_back();
-    }
-    from.in_flight.insert(from.in_flight.end(), std::make_move_iterator(stay.rbegin()),
-                          std::make_move_iterator(stay.rend()));
-    std::for_each(moved.rbegin(), moved.rend(), [&](const TaskPtr& task) { push(to, task, {}); });
-    if (!moved.empty()) {
-        wake(to);
-    }
-}
-
-void Scheduler::share_out() {
-    balance_at_ns_ = 0;
-    if (sub_queue_.empty()) {
-        balance_subs();
-    }
-    // The next task behind may be a long one, too: look again while somebody idles beside a queue.
-    const auto is_sub = [](const ChildPtr& child) { return child->kind == ChildKind::sub && child->takes_work(); };
-    const bool idle = std::any_of(children_.begin(), children_.end(),
-                                  [&](const ChildPtr& child) { return is_sub(child) && child->in_flight.empty(); });
-    const bool queue = std::any_of(children_.begin(), children_.end(),
-                                   [&](const ChildPtr& child) { return is_sub(child) && has_movable(*child); });
-    if (idle && queue) {
-        balance_at_ns_ = now_ns() + kPatienceNs;
-        on_deadline_set(balance_at_ns_);
     }
 }
 

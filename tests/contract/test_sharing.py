@@ -1,5 +1,6 @@
 """Sub-workers share what any of them may run: no task waits behind another without need while one of them idles."""
 
+import random
 import time
 
 import pytest
@@ -72,7 +73,7 @@ def test_what_follows_one_task_of_a_captured_graph_runs_at_the_same_time(worker,
     assert flags.numpy().all()
 
 
-def test_a_chain_at_the_end_of_a_queue_keeps_nothing_before_it_from_an_idle_sub_worker(worker, handles):
+def test_an_idle_sub_worker_takes_single_tasks_and_whole_chains_from_behind_long_ones(worker, handles):
     gates = worker.zeros(4, "int64")
 
     def orchestrate(o):
@@ -82,13 +83,47 @@ def test_a_chain_at_the_end_of_a_queue_keeps_nothing_before_it_from_an_idle_sub_
         for _ in range(3):
             chains = [o.submit_sub(handles["nothing"], after=[last]) for last in chains]
         gates.numpy()[0] = 1
-        for task in short:
+        for task in [*short, *chains]:
             task.result(timeout=patience(10))
         assert sum(task.done() for task in held) == 1
         gates.numpy()[:] = 1
         return len(short)
 
     assert worker.run(orchestrate) == 40
+
+
+def visit(args):
+    """Marks its flag after a while; what it follows must be marked. args: flags, position, microseconds, others."""
+    flags, [mine, pause, *earlier] = args[0], args.scalars
+    assert all(flags[i] for i in earlier), f"{mine} ran before one of {earlier}"
+    time.sleep(pause / 1e6)
+    flags[mine] += 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("captured", [False, True])
+def test_tasks_that_move_between_sub_workers_keep_their_order_and_run_once(worker, captured, seed):
+    choose = random.Random(seed)
+    count = 300
+    flags = worker.zeros(count, "int64")
+    visits = worker.register(visit)
+
+    def orchestrate(o):
+        tasks = []
+        for i in range(count):
+            # Some follow the last ones, which are likely to be in a lane; some nothing at all.
+            earlier = sorted({i - choose.randrange(1, 6) for _ in range(choose.choice((0, 1, 1, 1, 2, 4)))})
+            earlier = [k for k in earlier if k >= 0]
+            scalars = [i, choose.choice((0, 0, 100, 3000)), *earlier]
+            args = TaskArgs((flags, Tag.NO_DEP), scalars=scalars)
+            tasks.append(o.submit_sub(visits, args, after=[tasks[k] for k in earlier]))
+
+    if captured:
+        worker.launch(worker.capture(orchestrate)).result()
+    else:
+        worker.run(orchestrate)
+    assert (flags.numpy() == 1).all()
+    worker.unregister(visits)
 
 
 @pytest.mark.parametrize("kind", [list, tuple, iter, lambda tasks: [*tasks, *tasks]])

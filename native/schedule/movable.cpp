@@ -1,0 +1,84 @@
+#include "schedule/movable.h"
+
+#include <algorithm>
+#include <span>
+
+namespace callring {
+
+namespace {
+
+// Where the frame `sequence` lies in `in_flight`, which is in the order of sequence numbers; its size if it does not.
+std::size_t place_of(const std::deque<TaskPtr>& in_flight, std::uint64_t sequence) {
+    const auto found =
+        std::lower_bound(in_flight.begin(), in_flight.end(), sequence,
+                         [](const TaskPtr& task, std::uint64_t wanted) { return task->sequence < wanted; });
+    return found != in_flight.end() && (*found)->sequence == sequence
+               ? static_cast<std::size_t>(found - in_flight.begin())
+               : in_flight.size();
+}
+
+// Calls `visit` with the place of each task in flight that `task` follows in its lane. Those that have ended are not.
+template <class Visit>
+void for_each_followed(const Child& child, const Task& task, const Visit& visit) {
+    if (task.unmet == 0) {
+        return;
+    }
+    for (const std::uint32_t distance : child.lane->predecessors(task.sequence)) {
+        const std::size_t place =
+            distance == 0 ? child.in_flight.size() : place_of(child.in_flight, task.sequence - distance);
+        if (place < child.in_flight.size()) {
+            visit(place);
+        }
+    }
+}
+
+}  // namespace
+
+Movable::Movable(const Child& child)
+    : child_(child),
+      first_(std::max<std::size_t>(1, child.in_flight.size() - std::min(child.in_flight.size(), kWindow))),
+      size_(child.in_flight.size() - std::min(child.in_flight.size(), first_)) {
+    for (std::size_t i = 0; i < size_; ++i) {
+        const Task& task = *child.in_flight[first_ + i];
+        parent_.at(i) = i;
+        fixed_.at(i) = task.group != nullptr;  // a group's members begin together
+        for_each_followed(child, task, [&](std::size_t place) {
+            if (place < first_) {
+                fixed_.at(part_of(i)) = true;
+            } else {
+                join(i, place - first_);
+            }
+        });
+    }
+}
+
+bool Movable::any() const {
+    for (std::size_t i = size_; i-- > 0;) {
+        if (!fixed_.at(part_of(i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::vector<TaskPtr> Movable::followed_by(const Child& child, const Task& task) {
+    std::vector<TaskPtr> followed;
+    for_each_followed(child, task, [&](std::size_t place) { followed.push_back(child.in_flight[place]); });
+    return followed;
+}
+
+std::size_t Movable::part_of(std::size_t i) const {
+    while (parent_.at(i) != i) {
+        i = parent_.at(i);
+    }
+    return i;
+}
+
+void Movable::join(std::size_t i, std::size_t k) {
+    const std::size_t a = part_of(i);
+    const std::size_t b = part_of(k);
+    parent_.at(std::max(a, b)) = std::min(a, b);
+    fixed_.at(std::min(a, b)) = fixed_.at(a) || fixed_.at(b);
+}
+
+}  // namespace callring

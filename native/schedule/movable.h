@@ -1,0 +1,71 @@
+// Movable: which of the frames that a sub-worker has not begun may go to another one. A task that follows another one
+// in its lane relies on that lane; the two can only move together, and so can a whole chain. Looks at the frames that
+// were queued last, at most kWindow: a long queue is not gone through again and again.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "schedule/child.h"
+
+namespace callring {
+
+class Movable {
+public:
+    static constexpr std::size_t kWindow = 64;
+
+    // The first frame in flight counts as begun. Valid while nothing is dispatched or ends.
+    explicit Movable(const Child& child);
+
+    [[nodiscard]] bool any() const;
+    // Places in `child.in_flight`, ascending: of about half of its frames, those queued last, with all that they rely
+    // on and all that relies on them. Only frames that `accepts` says yes to.
+    template <class Accepts>
+    [[nodiscard]] std::vector<std::size_t> half(const Accepts& accepts);
+
+    // The tasks of `child` that `task`, which is in flight there, follows in its lane and that are in flight, too.
+    [[nodiscard]] static std::vector<TaskPtr> followed_by(const Child& child, const Task& task);
+
+private:
+    [[nodiscard]] std::size_t part_of(std::size_t i) const;  // of the window: what moves together, named by its first
+    void join(std::size_t i, std::size_t k);
+
+    const Child& child_;
+    std::size_t first_;  // of the window, in `in_flight`
+    std::size_t size_;
+    std::array<std::size_t, kWindow> parent_{};
+    std::array<bool, kWindow> fixed_{};  // by part: it relies on what lies before the window, or has begun
+};
+
+template <class Accepts>
+std::vector<std::size_t> Movable::half(const Accepts& accepts) {
+    for (std::size_t i = 0; i < size_; ++i) {
+        if (!accepts(*child_.in_flight[first_ + i])) {
+            fixed_.at(part_of(i)) = true;
+        }
+    }
+    const std::size_t wanted = child_.in_flight.size() / 2;
+    std::array<bool, kWindow> taken{};  // by part
+    std::size_t count = 0;
+    for (std::size_t i = size_; i-- > 0 && count < wanted;) {
+        const std::size_t part = part_of(i);
+        if (fixed_.at(part) || taken.at(part)) {
+            continue;
+        }
+        taken.at(part) = true;
+        for (std::size_t k = 0; k < size_; ++k) {
+            count += part_of(k) == part ? 1 : 0;
+        }
+    }
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < size_; ++i) {
+        if (taken.at(part_of(i))) {
+            places.push_back(first_ + i);
+        }
+    }
+    return places;
+}
+
+}  // namespace callring

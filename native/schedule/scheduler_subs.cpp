@@ -1,0 +1,167 @@
+// Scheduler: which sub-worker takes what any of them may run, when it is dispatched and afterwards.
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "lane/spin.h"
+#include "schedule/movable.h"
+#include "schedule/scheduler.h"
+
+namespace callring {
+
+namespace {
+
+// About what waking a child on another core takes; and what it has to be worth where it must share a core with others
+// that are busy, which does no good to tasks that compute.
+constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
+constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
+// How long a task may wait behind another that was expected to be short, before what waits is shared out.
+constexpr std::uint64_t kPatienceNs = 1'000'000;
+
+std::uint64_t wake_ns(std::size_t busy) {
+    static const std::size_t cores = std::thread::hardware_concurrency();
+    return busy < cores ? kWakeNs : kCrowdedWakeNs;
+}
+
+}  // namespace
+
+// The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
+// that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
+Child* Scheduler::soonest_sub(const Digest& digest) {
+    Child* best = nullptr;
+    std::uint64_t best_ns = 0;
+    Child* sleeper = nullptr;
+    std::uint64_t sleeper_ns = 0;
+    std::size_t busy = 0;
+    bool others_idle = false;
+    const std::uint64_t now = now_ns();
+    for (const ChildPtr& child : children_) {
+        if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full() ||
+            !child->ledger.usable(digest)) {
+            continue;
+        }
+        const std::uint64_t wait_ns = child->expected_ns(now);
+        if (child->in_flight.empty()) {
+            others_idle = true;
+        } else {
+            ++busy;
+        }
+        const bool sleeps = child->lane->child_sleeps();
+        Child*& candidate = sleeps ? sleeper : best;
+        std::uint64_t& candidate_ns = sleeps ? sleeper_ns : best_ns;
+        if (candidate == nullptr || wait_ns < candidate_ns) {
+            candidate = child.get();
+            candidate_ns = wait_ns;
+        }
+    }
+    if (sleeper != nullptr && (best == nullptr || sleeper_ns + wake_ns(busy) < best_ns)) {
+        best = sleeper;
+    }
+    if (best != nullptr && others_idle && !best->in_flight.empty() && balance_at_ns_ == 0) {
+        balance_at_ns_ = now + kPatienceNs;
+        on_deadline_set(balance_at_ns_);
+    }
+    return best;
+}
+
+void Scheduler::feed_subs() {
+    while (!sub_queue_.empty()) {
+        if (group_waits_for_subs()) {
+            if (!start_sub_group(sub_queue_.front())) {
+                return;
+            }
+            continue;
+        }
+        Child* child = soonest_sub(sub_queue_.front()->callable->spec.digest);
+        if (child == nullptr) {
+            return;
+        }
+        const TaskPtr task = std::move(sub_queue_.front());
+        sub_queue_.pop_front();
+        --queued_;
+        push(*child, task, {});
+        wake(*child);
+    }
+}
+
+// A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
+// busiest has not begun and may let go of, if that is worth waking it.
+void Scheduler::balance_subs() {
+    const std::uint64_t now = now_ns();
+    for (const ChildPtr& idle : children_) {
+        if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty()) {
+            continue;
+        }
+        Child* busiest = nullptr;
+        std::uint64_t most_ns = wake_ns(
+            static_cast<std::size_t>(std::count_if(children_.begin(), children_.end(), [](const ChildPtr& child) {
+                return child->kind == ChildKind::sub && !child->in_flight.empty();
+            })));
+        for (const ChildPtr& child : children_) {
+            if (child->kind == ChildKind::sub && child->takes_work() && child->expected_ns(now) >= most_ns &&
+                Movable(*child).any()) {
+                busiest = child.get();
+                most_ns = child->expected_ns(now);
+            }
+        }
+        if (busiest == nullptr) {
+            return;
+        }
+        move_half(*busiest, *idle);
+    }
+}
+
+// Revoking is a compare-and-swap on the frame, so nothing can run twice.
+void Scheduler::move_half(Child& from, Child& to) {
+    const std::vector<std::size_t> places =
+        Movable(from).half([&to](const Task& task) { return to.ledger.usable(task.callable->spec.digest); });
+    struct Moved {
+        TaskPtr task;
+        std::vector<TaskPtr> followed;
+    };
+    std::vector<Moved> moved;  // latest first, as a child begins the earlier ones first
+    for (std::size_t i = places.size(); i-- > 0;) {
+        const auto place = from.in_flight.begin() + static_cast<std::ptrdiff_t>(places[i]);
+        if (!from.lane->revoke((*place)->sequence)) {
+            break;  // it has begun, and so has all before it
+        }
+        auto followed = Movable::followed_by(from, **place);
+        moved.push_back({std::move(*place), std::move(followed)});
+        from.in_flight.erase(place);
+    }
+    std::for_each(moved.rbegin(), moved.rend(), [&](const Moved& each) {
+        const bool with_all = std::all_of(each.followed.begin(), each.followed.end(), [&to](const TaskPtr& earlier) {
+            return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(to.index);
+        });
+        if (with_all) {
+            push(to, each.task, each.followed);
+        } else {  // what it follows began in the meantime, and will release it
+            each.task->state = TaskState::blocked;
+            ++blocked_;
+        }
+    });
+    if (!moved.empty()) {
+        wake(to);
+    }
+}
+
+void Scheduler::share_out() {
+    balance_at_ns_ = 0;
+    if (sub_queue_.empty()) {
+        balance_subs();
+    }
+    // The next task behind may be a long one, too: look again while somebody idles beside a queue.
+    const auto is_sub = [](const ChildPtr& child) { return child->kind == ChildKind::sub && child->takes_work(); };
+    const bool idle = std::any_of(children_.begin(), children_.end(),
+                                  [&](const ChildPtr& child) { return is_sub(child) && child->in_flight.empty(); });
+    const bool queue = std::any_of(children_.begin(), children_.end(),
+                                   [&](const ChildPtr& child) { return is_sub(child) && Movable(*child).any(); });
+    if (idle && queue) {
+        balance_at_ns_ = now_ns() + kPatienceNs;
+        on_deadline_set(balance_at_ns_);
+    }
+}
+
+}  // namespace callring
