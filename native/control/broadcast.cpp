@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <new>
 #include <utility>
 
@@ -56,7 +55,7 @@ void Broadcast::publish(MessageHeader header, std::string_view body) noexcept {
         notice.audience.at(i).store(audience_.at(i), std::memory_order_release);
     }
     notice.header = header;
-    std::memcpy(notice.body.data(), body.data(), body.size());
+    std::copy(body.begin(), body.end(), notice.body.begin());
     notice.number.store(next_, std::memory_order_release);
     ++next_;
     audience_.fill(0);
