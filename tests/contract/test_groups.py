@@ -11,21 +11,7 @@ import pytest
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ConfigurationError, TaskSkipped, WorkerGivenUp, WorkerLost
 from tests.contract.conftest import all_ready, wait_until
-
-
-def meet(args):
-    """Waits until every member of the group has come; args: one flag a member, INPUT position, count."""
-    flags, (mine, count) = args[0], args.scalars
-    flags[mine] += 1
-    end = time.monotonic() + 20
-    while (flags[:count] < flags[mine]).any():
-        assert time.monotonic() < end, f"the other members did not run at the same time: {flags}"
-        time.sleep(0.0005)
-    return mine, os.getpid()
-
-
-def members(flags, count):
-    return [TaskArgs((flags, Tag.NO_DEP), scalars=[i, count]) for i in range(count)]
+from tests.contract.meeting import hold_until_open, meet, members
 
 
 @pytest.fixture(scope="module")
@@ -249,13 +235,6 @@ def test_cancel_withdraws_a_group_that_has_not_begun_as_a_whole(worker):
     free = worker.run(lambda o: o.submit_sub_group(count, [TaskArgs((x[i : i + 1], Tag.INOUT)) for i in range(4)]))
     free.result()
     assert x.numpy().tolist() == [1, 1, 1, 1]
-
-
-def hold_until_open(args):
-    end = time.monotonic() + 20
-    while args[0][0] == 0:
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def test_a_killed_child_fails_its_member_and_a_group_that_waits_for_it_begins_on_its_replacement(chip):

@@ -71,16 +71,6 @@ def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(c
         expect_installed(worker, [handle for handles in held for handle in handles])
 
 
-class Numbered:
-    """Returns its number."""
-
-    def __init__(self, number):
-        self.number = number
-
-    def __call__(self, args):
-        return self.number
-
-
 def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the_others():
     # More than there is room for in the memory from which children are told at once.
     count = 20
@@ -88,7 +78,7 @@ def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the
         handles = [None] * count
 
         def register(i):
-            handles[i] = worker.register(Numbered(i))
+            handles[i] = worker.register(lambda args: i)
 
         threads = [threading.Thread(target=register, args=(i,)) for i in range(count)]
         with Stopped(worker, 1):

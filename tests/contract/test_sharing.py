@@ -7,26 +7,8 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker
 from runtime.errors import ConfigurationError
+from tests.contract.meeting import hold_until_open, meet, members
 from tests.patience import patience
-
-
-def meet(args):
-    """Waits until as many tasks as there are flags run at the same time; args: the flags, position."""
-    flags, [mine] = args[0], args.scalars
-    flags[mine] = 1
-    end = time.monotonic() + patience(20)
-    while not flags.all():
-        assert time.monotonic() < end, f"the others did not run at the same time: {flags}"
-        time.sleep(0.0005)
-
-
-def wait_for(args):
-    """Waits until a gate is open; args: the gates, position."""
-    gates, [mine] = args[0], args.scalars
-    end = time.monotonic() + patience(20)
-    while not gates[mine]:
-        assert time.monotonic() < end, "the gate stays shut"
-        time.sleep(0.0005)
 
 
 def nothing(args):
@@ -46,14 +28,14 @@ def nothing_is_left():
 
 @pytest.fixture(scope="module")
 def handles(worker):
-    return {function.__name__: worker.register(function) for function in (meet, wait_for, nothing)}
+    return {function.__name__: worker.register(function) for function in (meet, hold_until_open, nothing)}
 
 
 def fan(o, handles, flags, gate):
     """Four tasks that have to meet, behind one that ends when the gate is open."""
-    first = o.submit_sub(handles["wait_for"], TaskArgs((gate, Tag.NO_DEP), scalars=[0]))
-    for i in range(4):
-        o.submit_sub(handles["meet"], TaskArgs((flags, Tag.NO_DEP), scalars=[i]), after=[first])
+    first = o.submit_sub(handles["hold_until_open"], TaskArgs((gate, Tag.NO_DEP)))
+    for args in members(flags, 4):
+        o.submit_sub(handles["meet"], args, after=[first])
 
 
 def test_what_follows_one_task_runs_at_the_same_time(worker, handles):
@@ -77,7 +59,7 @@ def test_an_idle_sub_worker_takes_single_tasks_and_whole_chains_from_behind_long
     gates = worker.zeros(4, "int64")
 
     def orchestrate(o):
-        held = [o.submit_sub(handles["wait_for"], TaskArgs((gates, Tag.NO_DEP), scalars=[i])) for i in range(4)]
+        held = [o.submit_sub(handles["hold_until_open"], TaskArgs((gates[i : i + 1], Tag.NO_DEP))) for i in range(4)]
         short = [o.submit_sub(handles["nothing"]) for _ in range(40)]
         chains = [o.submit_sub(handles["nothing"]) for _ in range(8)]
         for _ in range(3):
