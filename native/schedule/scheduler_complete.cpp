@@ -173,7 +173,10 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
 
 void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
     if (run.graph) {
-        for (const NodeId id : run.graph->successors(static_cast<NodeId>(task->id))) {
+        const auto successors = run.graph->successors(static_cast<NodeId>(task->id));
+        // One that cannot be dispatched any more ends at once, and may be the last of the run.
+        const RunPtr keep = successors.empty() ? nullptr : run.self;
+        for (const NodeId id : successors) {
             release(launched_task(run, id), task);
         }
         return;

@@ -1,12 +1,17 @@
 """Captured graphs: recorded once, launched as often as wanted, the same as runs of the same submits."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime import CallConfig, Tag, TaskArgs, Worker
+from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ChipError, ConfigurationError, HandleStaleError, TaskSkipped
+from tests.contract.conftest import wait_until
+from tests.contract.meeting import hold_until_open
 
 CHIPS = 2
 ONE = CallConfig(block_count=1)
@@ -160,6 +165,31 @@ def test_groups_python_callables_and_allocated_tensors_are_recorded_as_well(work
 
 def fill(args):
     args[0][...] = 1
+
+
+def test_a_launch_that_nobody_holds_ends_with_a_task_that_cannot_be_dispatched_any_more(chip):
+    # A sanitizer sees if the end of that task, the last of the run, takes the graph away from who goes through it.
+    with Worker(chips=1, sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
+        count, hold = worker.register(chip["count"]), worker.register(hold_until_open)
+        fails = worker.register(lambda args: 1 / 0)
+        x, gate = worker.zeros(1, "float64"), worker.zeros(1, "float64")
+
+        def record(o):
+            held = o.submit_sub(hold, TaskArgs((gate, Tag.NO_DEP)))
+            failed = o.submit_sub(fails)
+            o.submit_next_level(count, TaskArgs((x, Tag.INOUT), scalars=[0]), ONE, worker=0, after=[held])
+            o.submit_sub(fails, after=[held, failed])
+
+        graph = worker.capture(record)
+        worker.launch(graph)
+        del graph
+        assert wait_until(lambda: worker.stats().skipped == 1)
+        os.kill(worker.children[0].pid, signal.SIGKILL)
+        assert wait_until(lambda: worker.children[0].state == "lost")
+        gate.numpy()[0] = 1
+        assert wait_until(lambda: worker.stats().pending == 0)
+        stats = worker.stats()
+        assert (stats.done, stats.failed, stats.skipped, stats.lost) == (1, 1, 1, 1)
 
 
 def test_a_launch_can_be_cancelled(worker, chip):
