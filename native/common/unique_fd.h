@@ -1,6 +1,7 @@
 // UniqueFd: owns one file descriptor and closes it. Every descriptor of ours is close-on-exec.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -21,6 +22,9 @@ public:
     UniqueFd(const UniqueFd&) = delete;
     UniqueFd& operator=(const UniqueFd&) = delete;
     ~UniqueFd() { reset(); }
+
+    // Another descriptor for what `fd` is open for; invalid, with errno, if there is none to be had.
+    [[nodiscard]] static UniqueFd copy_of(int fd) noexcept { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }

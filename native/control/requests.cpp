@@ -1,7 +1,5 @@
 #include "control/requests.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,9 +7,7 @@ namespace callring {
 
 void Requests::post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
                     OnAnswer on_answer) {
-    if (failed_) {
-        Result<Message> error = *failed_;
-        on_answer(error);
+    if (refuse(on_answer)) {
         return;
     }
     header.sequence = next_sequence_++;
@@ -20,12 +16,18 @@ void Requests::post(MessageHeader header, std::string_view body, std::span<const
 }
 
 void Requests::expect(Broadcast& from, std::uint32_t place, std::uint64_t deadline_ns, OnAnswer on_answer) {
-    if (failed_) {
-        Result<Message> error = *failed_;
-        on_answer(error);
+    if (refuse(on_answer)) {
         return;
     }
     add(from.address(place), {deadline_ns, false, std::move(on_answer), &from});
+}
+
+bool Requests::refuse(const OnAnswer& on_answer) const {
+    if (failed_) {
+        Result<Message> error = *failed_;
+        on_answer(error);
+    }
+    return failed_.has_value();
 }
 
 void Requests::add(std::uint64_t sequence, Pending pending) {
@@ -48,7 +50,7 @@ void Requests::send(const MessageHeader& header, std::string_view body, std::spa
     }
     Unsent message{header, std::string(body), {}};
     for (const int fd : fds) {
-        message.fds.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+        message.fds.push_back(UniqueFd::copy_of(fd));
     }
     unsent_.push_back(std::move(message));
     if (unsent_.size() == 1) {

@@ -65,6 +65,8 @@ private:
         std::string body;
         std::vector<UniqueFd> fds;
     };
+    // Whether the child is gone; then `on_answer` has been told.
+    bool refuse(const OnAnswer& on_answer) const;
     void add(std::uint64_t sequence, Pending pending);
     void send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
     static void end(std::uint64_t sequence, const Pending& pending, Result<Message> answer);

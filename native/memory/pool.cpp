@@ -1,6 +1,5 @@
 #include "memory/pool.h"
 
-#include <fcntl.h>
 #include <sys/types.h>
 
 #include <algorithm>
@@ -109,7 +108,7 @@ Result<std::shared_ptr<Buffer>> MemoryPool::adopt(std::uint32_t foreign, int fd)
         id = next_arena_++;
         hook = hook_;
     }
-    auto map = SharedMap::attach(UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)));
+    auto map = SharedMap::attach(UniqueFd::copy_of(fd));
     if (!map) {
         return std::move(map).error();
     }

@@ -1,5 +1,4 @@
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,19 +18,15 @@ using namespace callring;
 namespace {
 constexpr std::uint64_t kLongNs = 5'000'000'000;
 
-UniqueFd copy(int fd) {
-    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
 // A child that listens.
 struct Child {
     Child(Broadcast& broadcast, std::uint32_t place_of_child) : place(place_of_child) {
         auto ends = std::move(Channel::pair()).value();
         parent = std::move(ends.first);
         channel = std::move(ends.second);
-        inbox =
-            std::move(Inbox::listen(channel, copy(broadcast.fd()), copy(broadcast.event_fd()), place, broadcast.next()))
-                .value();
+        inbox = std::move(Inbox::listen(channel, UniqueFd::copy_of(broadcast.fd()),
+                                        UniqueFd::copy_of(broadcast.event_fd()), place, broadcast.next()))
+                    .value();
     }
     // The bodies of what it has been asked so far.
     std::vector<std::string> received() {
@@ -140,8 +135,11 @@ TEST_CASE("what is no broadcast's memory is refused") {
     auto ends = std::move(Channel::pair()).value();
     auto small = std::move(SharedMap::create("callring-test", 4096)).value();
     const auto broadcast = std::move(Broadcast::create()).value();
-    CHECK_FALSE(Inbox::listen(ends.second, copy(small.fd()), copy(broadcast->event_fd()), 0, 0).ok());
-    CHECK_FALSE(Inbox::listen(ends.second, copy(broadcast->fd()), copy(broadcast->event_fd()), kAudience, 0).ok());
+    CHECK_FALSE(
+        Inbox::listen(ends.second, UniqueFd::copy_of(small.fd()), UniqueFd::copy_of(broadcast->event_fd()), 0, 0).ok());
+    CHECK_FALSE(Inbox::listen(ends.second, UniqueFd::copy_of(broadcast->fd()), UniqueFd::copy_of(broadcast->event_fd()),
+                              kAudience, 0)
+                    .ok());
 }
 
 TEST_CASE("children on other threads sleep, and miss nothing of what is for them") {

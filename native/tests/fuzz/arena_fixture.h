@@ -1,8 +1,6 @@
 // One small arena as a child has it mapped, for what decodes arguments.
 #pragma once
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -56,8 +54,7 @@ private:
         const auto pool = std::make_shared<MemoryPool>(kBytes, kBytes);
         buffer = pool->allocate(kBytes).value();
         const auto arena = pool->arenas().front();
-        require(map.attach(arena->id(), UniqueFd(::fcntl(arena->fd(), F_DUPFD_CLOEXEC, 0))).ok(),
-                "the arena is mapped");
+        require(map.attach(arena->id(), UniqueFd::copy_of(arena->fd())).ok(), "the arena is mapped");
         view_ = {map.resolve(arena->id(), 0, kBytes).value(), kBytes};
     }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 
 #include <memory>
 
@@ -12,17 +11,13 @@
 
 namespace callring::test {
 
-inline UniqueFd duplicate(int fd) {
-    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
 struct LanePair {
     explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spans = 16,
                       std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
         bell = std::move(ParentBell::create()).value();
         parent = std::move(ParentLane::create(capacity, spans)).value();
-        auto attached = ChildLane::attach(duplicate(parent->fd()), duplicate(bell->fd()), duplicate(bell->event_fd()),
-                                          most_spin_ns);
+        auto attached = ChildLane::attach(UniqueFd::copy_of(parent->fd()), UniqueFd::copy_of(bell->fd()),
+                                          UniqueFd::copy_of(bell->event_fd()), most_spin_ns);
         REQUIRE(attached.ok());
         child = std::move(attached).value();
     }

@@ -116,8 +116,8 @@ TEST_CASE("a child refuses a lane of another layout version") {
     void* mapped = ::mmap(nullptr, sizeof(LaneHeader), PROT_READ | PROT_WRITE, MAP_SHARED, lane.parent->fd(), 0);
     REQUIRE(mapped != MAP_FAILED);
     static_cast<LaneHeader*>(mapped)->layout_version = kLayoutVersion + 1;
-    auto attached = ChildLane::attach(test::duplicate(lane.parent->fd()), test::duplicate(lane.bell->fd()),
-                                      test::duplicate(lane.bell->event_fd()));
+    auto attached = ChildLane::attach(UniqueFd::copy_of(lane.parent->fd()), UniqueFd::copy_of(lane.bell->fd()),
+                                      UniqueFd::copy_of(lane.bell->event_fd()));
     REQUIRE_FALSE(attached.ok());
     CHECK(attached.error().code == Code::layout_mismatch);
     ::munmap(mapped, sizeof(LaneHeader));
@@ -126,8 +126,8 @@ TEST_CASE("a child refuses a lane of another layout version") {
 TEST_CASE("a child refuses a lane whose size is not sealed") {
     UniqueFd loose(::memfd_create("loose", MFD_CLOEXEC));
     const LanePair lane;
-    auto attached =
-        ChildLane::attach(std::move(loose), test::duplicate(lane.bell->fd()), test::duplicate(lane.bell->event_fd()));
+    auto attached = ChildLane::attach(std::move(loose), UniqueFd::copy_of(lane.bell->fd()),
+                                      UniqueFd::copy_of(lane.bell->event_fd()));
     REQUIRE_FALSE(attached.ok());
     CHECK(attached.error().code == Code::malformed);
 }

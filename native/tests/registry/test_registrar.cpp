@@ -1,7 +1,6 @@
 // The registrar against children that are played by this test: real sockets, real messages, answers in order, but at
 // moments, with refusals, delays and deaths that a random generator chooses.
 #include <doctest/doctest.h>
-#include <fcntl.h>
 
 #include <algorithm>
 #include <map>
@@ -21,10 +20,6 @@ namespace {
 
 constexpr std::uint64_t kLongNs = 5'000'000'000;
 constexpr std::uint64_t kNever = UINT64_MAX / 2;
-
-UniqueFd copy(int fd) {
-    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
 
 Digest name(unsigned number) {
     Digest digest{};
@@ -100,9 +95,10 @@ struct World {
         child.state = ChildState::starting;
         child.hears_notices = i % 3 != 2;  // most of them, and some of those that do not
         if (child.hears_notices) {
-            peers[i].inbox = std::move(Inbox::listen(peers[i].channel, copy(broadcast->fd()),
-                                                     copy(broadcast->event_fd()), child.index, broadcast->next()))
-                                 .value();
+            peers[i].inbox =
+                std::move(Inbox::listen(peers[i].channel, UniqueFd::copy_of(broadcast->fd()),
+                                        UniqueFd::copy_of(broadcast->event_fd()), child.index, broadcast->next()))
+                    .value();
         }
         child.requests = std::make_shared<Requests>(std::move(ends.first), [] {});
         registrar.install_all(children[i], kNever, [](const Callable&, const Error&) {});

@@ -1,7 +1,6 @@
 // instructions PHASE TASKS: takes so many tasks through the hot path, parent and child in one thread, and lets
 // callgrind collect one phase of it: `submit` (accepted and put into a lane), `follow` (the same behind a predecessor
 // in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Run by tests/native.
-#include <fcntl.h>
 #include <valgrind/callgrind.h>
 
 #include <cstdio>
@@ -20,10 +19,6 @@ using namespace callring;
 namespace {
 
 constexpr std::size_t kBurst = 100;
-
-UniqueFd duplicate(int fd) {
-    return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
 
 // Collects what happens in `work` if this is the phase that is looked at.
 template <class Work>
@@ -52,7 +47,8 @@ int main(int argc, char** argv) {
     child->state = ChildState::ready;
     child->lane = std::move(ParentLane::create(1024, 0)).value();
     const auto other_end =
-        std::move(ChildLane::attach(duplicate(child->lane->fd()), duplicate(bell->fd()), duplicate(bell->event_fd())))
+        std::move(ChildLane::attach(UniqueFd::copy_of(child->lane->fd()), UniqueFd::copy_of(bell->fd()),
+                                    UniqueFd::copy_of(bell->event_fd())))
             .value();
     Scheduler scheduler;
     scheduler.on_callable_idle = [](const CallablePtr&) {};
