@@ -68,15 +68,14 @@ class Registry:
         """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
         serialized = serialize(target, platform=self._platform, runtime=self._runtime)
         can_run(_RUNS_ON[serialized.namespace])
-        hashid = serialized.hashid
         self._used = True
         try:
-            native, results = self._install(serialized, hashid)
+            native, results = self._install(serialized)
         except native_errors() as error:
             raise _registration_error(serialized, *error.args) from None
         if results:
             raise self._partial_failure(serialized, results)
-        token = self._token(native, serialized, hashid)
+        token = self._token(native, serialized)
         return CallableHandle._bound(
             token.hashid,  # the same object: by that a handle that was tampered with is told from this one
             serialized.kind,
@@ -86,17 +85,17 @@ class Registry:
             origin=self._name,
         )
 
-    def _token(self, native: _core.CallableRef, serialized: Serialized, hashid: str) -> _core.Token:
+    def _token(self, native: _core.CallableRef, serialized: Serialized) -> _core.Token:
         """Ties a handle to this registration; private to this process."""
         token: _core.Token = _core.make_token(
-            self, native, hashid, serialized.kind, serialized.namespace, serialized.label
+            self, native, serialized.hashid, serialized.kind, serialized.namespace, serialized.label
         )
         return token
 
-    def _install(self, serialized: Serialized, hashid: str) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
+    def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
         """The native callable, and what every target answered unless all have installed it."""
         return self._engine.register_callable(
-            hashid_to_digest(hashid),
+            hashid_to_digest(serialized.hashid),
             KIND_NUMBERS[serialized.kind],
             _RUNS_ON[serialized.namespace],
             serialized.label,
@@ -120,11 +119,10 @@ class Registry:
         Raises:
             NativeError: why not, for the Worker above; nothing stays installed.
         """
-        hashid = serialized.hashid
-        native, results = self._install(serialized, hashid)
+        native, results = self._install(serialized)
         if results:
             raise native_errors()(_PARTIAL, _packed(results))
-        self._inherited[hashid] = self._token(native, serialized, hashid)
+        self._inherited[serialized.hashid] = self._token(native, serialized)
 
     def disinherit(self, hashid: str) -> None:
         """Lets go of what was inherited; accepted tasks that use it end first. Children that do not answer in time are

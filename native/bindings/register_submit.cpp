@@ -232,7 +232,6 @@ struct Submitter {
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;
-    std::vector<TaskPtr> after;  // of the submit that is under way
 };
 
 // Every PyObject* of a Submitter, for the collector.
@@ -268,7 +267,6 @@ PyObject* submitter_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwar
         new (&submitter->native_config) CallConfig();
         new (&submitter->engine) std::shared_ptr<Engine>();
         new (&submitter->run) RunPtr();
-        new (&submitter->after) std::vector<TaskPtr>();
     }
     return self;
 }
@@ -362,8 +360,7 @@ bool take_config(Submitter& self, PyObject* given, Task& task) {
 }
 
 // Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
-bool take_after(Submitter& self, PyObject* given) {
-    self.after.clear();
+bool take_after(const Submitter& self, PyObject* given, std::vector<TaskPtr>& after) {
     if (given == nullptr) {
         return true;
     }
@@ -371,7 +368,9 @@ bool take_after(Submitter& self, PyObject* given) {
         return false;
     }
     PyObject** items = PySequence_Fast_ITEMS(given);
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(given); ++i) {
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(given);
+    after.reserve(static_cast<std::size_t>(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
         if (PyObject_TypeCheck(items[i], g_task_type) == 0) {
             return false;
         }
@@ -379,7 +378,7 @@ bool take_after(Submitter& self, PyObject* given) {
         if (ref.engine != self.engine.get() || ref.task->run_id != self.run->id) {
             return false;
         }
-        self.after.push_back(ref.task);
+        after.push_back(ref.task);
     }
     return true;
 }
@@ -425,12 +424,9 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     auto task = std::make_shared<Task>();
     task->callable = std::move(callable);
     task->placement = placement;
-    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task) || !take_after(self, call.after)) {
-        return nullptr;
-    }
-    const auto accepted = self.engine->submit(self.run, task, self.after);
-    self.after.clear();
-    if (!accepted) {
+    std::vector<TaskPtr> after;
+    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task) ||
+        !take_after(self, call.after, after) || !self.engine->submit(self.run, task, after)) {
         return nullptr;
     }
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.worker, self.engine.get(), std::move(task));

@@ -1,7 +1,6 @@
 #include "schedule/movable.h"
 
 #include <algorithm>
-#include <span>
 
 namespace callring {
 
