@@ -25,7 +25,8 @@ def execute(registered: Registered, console: Console) -> Executed:
     runs = []
     durations = []
     for number in range(described.warm_up + described.repeat):
-        if number:
+        if number or described.capture:
+            # Before the first launch, too: the orchestration function has run once to be captured.
             workload.reset()
         begin = time.perf_counter()
         run = begin_run()

@@ -68,7 +68,11 @@ class Workload(ABC, Generic[SettingsT]):
         """Submits the tasks of one run. Calling it again repeats the same work on the same tensors."""
 
     def reset(self) -> None:
-        """Gives tensors that a run reads and changes their first contents again: before every run but the first."""
+        """Gives tensors that a run reads and changes their first contents again.
+
+        Called before every run but the first after ``prepare``, warm-ups included; before the first, too, if runs are
+        launches of a captured graph.
+        """
 
     @abstractmethod
     def verify(self) -> Verification:

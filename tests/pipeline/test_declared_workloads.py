@@ -1,9 +1,11 @@
 """Workloads that are declared in YAML: what their tensors hold, which tasks come of their loops, what is verified."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,6 +84,80 @@ def test_a_repeated_run_finds_what_it_changes_as_it_was_declared(inside, tmp_pat
     )
     done = inside("--config-dir", str(config), "workload=twice", ALLOWED)
     assert done.code == 0, done.err
+
+
+PING_PONG = """
+defaults: [/callable@callables.add: vector_add]
+name: ping_pong
+warm_up: 1
+repeat: 3
+tensors: {there: {shape: [64], fill: 1}, back: {shape: [64], fill: 5}, step: {shape: [64], fill: 2}}
+tasks:
+  - {callable: add, where: 0, args: [{in: there}, {in: step}, {out: back}]}
+  - {callable: add, where: 0, args: [{in: back}, {in: step}, {out: there}]}
+verify: {expected: {there: there.npy, back: back.npy}}
+"""
+STENCIL = """
+defaults: [/callable@callables.add: vector_add]
+name: stencil
+warm_up: 1
+repeat: 3
+tensors: {line: {shape: [8], fill: line.npy}}
+tasks:
+  - for: {i: 4}
+    callable: add
+    where: 0
+    args: [{in: 'line[i + 1:i + 2]'}, {in: 'line[i + 2:i + 3]'}, {out: 'line[i:i + 1]'}]
+verify: {expected: {line: after.npy}}
+"""
+
+
+@pytest.mark.parametrize("capture", ["false", "true"])
+def test_repetitions_of_a_ping_pong_begin_as_it_was_declared(inside, tmp_path, capture):
+    folder = workload_folder(tmp_path, PING_PONG, there=np.full(64, 5), back=np.full(64, 3))
+    done = inside("--config-dir", folder, "workload=ping_pong", f"+workload.capture={capture}")
+    assert done.code == 0, done.err
+    assert "verified" in done.out
+
+
+@pytest.mark.parametrize("capture", ["false", "true"])
+def test_repetitions_of_a_stencil_in_one_tensor_begin_as_it_was_declared(inside, tmp_path, capture):
+    line, after = np.array([1, 2, 3, 4, 5, 6, 7, 8]), np.array([5, 7, 9, 11, 5, 6, 7, 8])
+    folder = workload_folder(tmp_path, STENCIL, line=line, after=after)
+    done = inside("--config-dir", folder, "workload=stencil", f"+workload.capture={capture}")
+    assert done.code == 0, done.err
+
+
+CHANGES = """
+from runtime import Tag, TaskArgs
+
+def orchestrate(o, tensors, handles, context):
+    there, step = tensors["there"], tensors["step"]
+    there.numpy()[...] += 1  # here, not in a task
+    args = TaskArgs((there, Tag.INPUT), (step, Tag.INPUT), (tensors["back"], Tag.OUTPUT))
+    o.submit_next_level(handles["add"], args, worker=0)
+"""
+
+
+def test_a_launch_of_a_captured_graph_does_not_begin_with_what_the_capture_changed(inside, tmp_path):
+    folder = workload_folder(tmp_path, PING_PONG, there=np.full(64, 1), back=np.full(64, 3))
+    Path(folder, "changes_in_capture.py").write_text(CHANGES)
+    own = ("~workload.tasks", "+workload.orchestration=changes_in_capture:orchestrate", "+workload.capture=true")
+    allowed = "python_packages=[changes_in_capture]"
+    done = inside(
+        "--config-dir", folder, "workload=ping_pong", allowed, *own, "workload.warm_up=0", "workload.repeat=1"
+    )
+    assert done.code == 0, done.err
+
+
+def workload_folder(tmp_path, text, **arrays):
+    """A folder of configs with one workload, and files of float32 beside it."""
+    folder = tmp_path / "mine"
+    (folder / "workload").mkdir(parents=True)
+    (folder / "workload" / f"{yaml.safe_load(text)['name']}.yaml").write_text(text)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array.astype(np.float32))
+    return str(folder)
 
 
 def test_a_workload_without_verify_says_that_nothing_was_compared(inside):

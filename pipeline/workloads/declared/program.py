@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")
 """What a declared workload has instead of ``program`` and its settings."""
 _TAG_NAMES = {"in": "INPUT", "out": "OUTPUT", "inout": "INOUT", "out_existing": "OUTPUT_EXISTING", "no_dep": "NO_DEP"}
-_KEEPS_CONTENT = ("inout", "out_existing", "no_dep")
+_READS_ONLY = "in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,13 @@ class Declared(Workload[None]):
         return Context(self.chips, self.nodes, self.sub_workers, self._sizes)
 
     def _to_refill(self) -> list[str]:
-        """Tensors whose first content a run may read and change: a repeated run must find it again."""
+        """Tensors that a run may change: a repeated run must find them as they were declared, whatever reads them.
+
+        Also those that are only written: what a repetition leaves out must not be hidden by what the one before wrote.
+        """
         if self._orchestration is not None:
             return list(self._declared)
-        return sorted({a.tensor for task in self._tasks for a in task.arguments if a.tag in _KEEPS_CONTENT})
+        return sorted({a.tensor for task in self._tasks for a in task.arguments if a.tag != _READS_ONLY})
 
     def prepare(self, worker: Worker) -> None:
         """Shares every tensor with its first content."""
@@ -110,9 +113,9 @@ class Declared(Workload[None]):
         }
 
     def reset(self) -> None:
-        """Gives tensors that a run may read and change their first contents again."""
+        """Gives tensors that a run may change their first contents again."""
         for name in self._refilled:
-            self._tensors[name].numpy()[...] = self._declared[name].content()
+            self._declared[name].fill_into(self._tensors[name].numpy())
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
         """Submits the tasks, or calls the orchestration function with (o, tensors, handles, context)."""

@@ -59,6 +59,13 @@ class DeclaredTensor:
             return random.standard_normal(self.shape).astype(self.dtype)
         return random.integers(0, 2 if self.dtype == "bool" else 100, self.shape).astype(self.dtype)
 
+    def fill_into(self, array: npt.NDArray[Any]) -> None:
+        """Gives an array of the same shape and dtype this content."""
+        if self.file is None and self.fill != "random":
+            array.fill(0 if self.fill == "zeros" else self.fill)
+        else:
+            array[...] = self.content()
+
 
 def declare_tensors(
     config: object, key: str, sizes: Mapping[str, float], folders: Sequence[Path]
