@@ -17,7 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
-from pipeline.composed_once import composed_once
+from pipeline.hydra_glue.command_line import parsed_by_us
+from pipeline.hydra_glue.composed_once import composed_once
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from pipeline.standard_output import ReaderGone
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        with _plan_leaves_nothing(), remembered(), composed_once(sys.argv[1:]):
+        with _plan_leaves_nothing(), remembered(), parsed_by_us(), composed_once(sys.argv[1:]):
             application()
     except ReaderGone:
         raise

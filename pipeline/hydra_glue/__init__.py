@@ -1,0 +1,1 @@
+"""Everything that touches parts of Hydra that are not its public interface."""

@@ -1,0 +1,35 @@
+"""The parser of the command line: Hydra's own, on every Python."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from hydra._internal import utils
+
+from pipeline.hydra_glue.argparse_help import unfinished_help_allowed
+
+# The name hydra.main is a function's, too: only the import system gives the module.
+_PLACES: tuple[Any, ...] = (utils, import_module("hydra.main"))
+"""Modules that make a parser: of completions, and of everything else."""
+
+
+@contextlib.contextmanager
+def parsed_by_us() -> Iterator[None]:
+    """While the block runs, Hydra applications parse their command line with our parser."""
+    theirs = utils.get_args_parser
+
+    def ours() -> argparse.ArgumentParser:
+        with unfinished_help_allowed():
+            return theirs()
+
+    for place in _PLACES:
+        place.get_args_parser = ours
+    try:
+        yield
+    finally:
+        for place in _PLACES:
+            place.get_args_parser = theirs
