@@ -10,6 +10,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
+#include "bindings/entry.h"
 #include "bindings/task_args.h"
 #include "bindings/values.h"
 #include "bindings/wait.h"
@@ -171,12 +172,12 @@ PyObject* task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
     if (PyArg_ParseTuple(args, "OOO", &worker, &engine, &native) == 0) {
         return nullptr;
     }
-    try {
-        return new_task(type, worker, py::handle(engine).cast<Engine*>(), py::handle(native).cast<TaskPtr>());
-    } catch (const py::cast_error& error) {
-        PyErr_SetString(PyExc_TypeError, error.what());
-        return nullptr;
+    auto* owner = py::handle(engine).cast<Engine*>();
+    auto task = py::handle(native).cast<TaskPtr>();
+    if (owner == nullptr || !task) {
+        throw py::type_error("a TaskRef is of an engine and a task of it");
     }
+    return new_task(type, worker, owner, std::move(task));
 }
 
 PyObject* task_native(PyObject* self, void* /*closure*/) {
@@ -193,21 +194,13 @@ PyObject* value_of(const TaskRef& ref) {
 
 PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     const auto& ref = *reinterpret_cast<TaskRef*>(self);
-    try {
-        if (count == 0 && names == nullptr && !ref.engine->is_parents()) {
-            if (!ref.engine->poll_task(ref.task)) {
-                wait_interruptibly([&] { return ref.engine->wait_for_task(ref.task, std::nullopt); });
-            }
-            if (PyObject* value = value_of(ref)) {
-                return value;
-            }
+    if (count == 0 && names == nullptr && !ref.engine->is_parents()) {
+        if (!ref.engine->poll_task(ref.task)) {
+            wait_interruptibly([&] { return ref.engine->wait_for_task(ref.task, std::nullopt); });
         }
-    } catch (py::error_already_set& error) {
-        error.restore();
-        return nullptr;
-    } catch (const std::exception& error) {
-        PyErr_SetString(PyExc_RuntimeError, error.what());
-        return nullptr;
+        if (PyObject* value = value_of(ref)) {
+            return value;
+        }
     }
     const auto explain = py::reinterpret_steal<py::object>(PyObject_GetAttr(self, g_names->result));
     return explain ? PyObject_Vectorcall(explain.ptr(), args, static_cast<std::size_t>(count), names) : nullptr;
@@ -280,20 +273,12 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
                          &given[5], &given[6], &PyDict_Type, &given[7], &given[8]) == 0) {
         return -1;
     }
-    try {
-        submitter.token = Slot(given[2], "_token");
-        submitter.hashid = Slot(given[2], "hashid");
-        submitter.arrays = Slot(given[3], "_arrays");
-        submitter.native = Slot(given[3], "_native");
-        submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
-        submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
-    } catch (py::error_already_set& error) {
-        error.restore();
-        return -1;
-    } catch (const py::builtin_exception& error) {
-        error.set_error();
-        return -1;
-    }
+    submitter.token = Slot(given[2], "_token");
+    submitter.hashid = Slot(given[2], "hashid");
+    submitter.arrays = Slot(given[3], "_arrays");
+    submitter.native = Slot(given[3], "_native");
+    submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
+    submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
     if (PyType_Check(given[4]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[4]), g_task_type) == 0) {
         PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef");
         return -1;
@@ -440,16 +425,9 @@ PyObject* hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_
 template <class Attempt>
 PyObject* attempt_or_hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_ssize_t count,
                                PyObject* names, const Attempt& attempt) {
-    try {
-        PyObject* task = attempt();
-        if (task != nullptr || PyErr_Occurred() != nullptr) {
-            return task;
-        }
-    } catch (py::error_already_set& error) {
-        error.restore();
-        return nullptr;
-    } catch (const std::bad_alloc&) {
-        return PyErr_NoMemory();
+    PyObject* task = attempt();
+    if (task != nullptr || PyErr_Occurred() != nullptr) {
+        return task;
     }
     return hand_over(self, method, args, count, names);
 }
@@ -482,11 +460,6 @@ PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t co
 
 // ---- the types ------------------------------------------------------------------------------------------------------
 
-template <class Function>
-PyCFunction as_method(Function* function) {
-    return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
-}
-
 PyTypeObject* add_type(py::module_& module, PyType_Spec spec, const char* name) {
     auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
     if (!type) {
@@ -515,9 +488,9 @@ void register_submit(py::module_& module) {
     }};
     static std::array<PyType_Slot, 6> token_slots{{
         {Py_tp_doc, const_cast<char*>("Ties a handle to the registration that made it.")},
-        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<Token, token_clear>)},
-        {Py_tp_traverse, reinterpret_cast<void*>(&token_traverse)},
-        {Py_tp_clear, reinterpret_cast<void*>(&token_clear)},
+        slot<&deallocate<Token, token_clear>>(Py_tp_dealloc),
+        slot<&token_traverse>(Py_tp_traverse),
+        slot<&token_clear>(Py_tp_clear),
         {Py_tp_members, token_members.data()},
         {0, nullptr},
     }};
@@ -529,16 +502,17 @@ void register_submit(py::module_& module) {
                py::arg("target_namespace"), py::arg("label"));
 
     static std::array<PyMethodDef, 2> task_methods{{
-        {"result", as_method(&task_result), METH_FASTCALL | METH_KEYWORDS,
-         "result($self, timeout=None)\n--\n\n"
-         "What the Python callable returned; None for chip callables.\n\n"
-         "Raises:\n"
-         "    TimeoutError: the task has not ended within ``timeout`` seconds.\n"
-         "    The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped."},
+        keyword_method<&task_result>(
+            "result",
+            "result($self, timeout=None)\n--\n\n"
+            "What the Python callable returned; None for chip callables.\n\n"
+            "Raises:\n"
+            "    TimeoutError: the task has not ended within ``timeout`` seconds.\n"
+            "    The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped."),
         {},
     }};
     static std::array<PyGetSetDef, 2> task_properties{{
-        {"_native", &task_native, nullptr, "The engine's task.", nullptr},
+        property<&task_native>("_native", "The engine's task."),
         {},
     }};
     static std::array<PyMemberDef, 2> task_members{{
@@ -547,10 +521,10 @@ void register_submit(py::module_& module) {
     }};
     static std::array<PyType_Slot, 9> task_slots{{
         {Py_tp_doc, const_cast<char*>("One accepted task: (worker, engine, task).")},
-        {Py_tp_new, reinterpret_cast<void*>(&task_new)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<TaskRef, task_clear>)},
-        {Py_tp_traverse, reinterpret_cast<void*>(&task_traverse)},
-        {Py_tp_clear, reinterpret_cast<void*>(&task_clear)},
+        slot<&task_new>(Py_tp_new),
+        slot<&deallocate<TaskRef, task_clear>>(Py_tp_dealloc),
+        slot<&task_traverse>(Py_tp_traverse),
+        slot<&task_clear>(Py_tp_clear),
         {Py_tp_methods, task_methods.data()},
         {Py_tp_getset, task_properties.data()},
         {Py_tp_members, task_members.data()},
@@ -561,35 +535,37 @@ void register_submit(py::module_& module) {
                  "TaskRef");
 
     static std::array<PyMethodDef, 3> submitter_methods{{
-        {"submit_sub", as_method(&submit_sub), METH_FASTCALL | METH_KEYWORDS,
-         "submit_sub($self, handle, args=None, config=None, *, after=())\n--\n\n"
-         "Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.\n\n"
-         "Raises: as submit_next_level; ValueError if the Worker has no sub-workers."},
-        {"submit_next_level", as_method(&submit_next_level), METH_FASTCALL | METH_KEYWORDS,
-         "submit_next_level($self, handle, args=None, config=None, *, worker, after=())\n--\n\n"
-         "Submits one task for exactly the child ``worker`` of the next level.\n\n"
-         "Args:\n"
-         "    handle: a registered callable.\n"
-         "    args: its tensors with tags, and scalars.\n"
-         "    config: block count, retries, deadline, trace level.\n"
-         "    worker: the child's id.\n"
-         "    after: tasks of this run that it must follow beside those inferred from tensors.\n\n"
-         "Raises:\n"
-         "    TypeError: not a handle.\n"
-         "    ValueError: no such child.\n"
-         "    HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the\n"
-         "        documentation, callable identity.\n"
-         "    WorkerGivenUp: the child died too often and is not replaced any more.\n"
-         "    BackPressureTimeout: too many tasks are pending and none ends."},
+        keyword_method<&submit_sub>(
+            "submit_sub",
+            "submit_sub($self, handle, args=None, config=None, *, after=())\n--\n\n"
+            "Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.\n\n"
+            "Raises: as submit_next_level; ValueError if the Worker has no sub-workers."),
+        keyword_method<&submit_next_level>(
+            "submit_next_level",
+            "submit_next_level($self, handle, args=None, config=None, *, worker, after=())\n--\n\n"
+            "Submits one task for exactly the child ``worker`` of the next level.\n\n"
+            "Args:\n"
+            "    handle: a registered callable.\n"
+            "    args: its tensors with tags, and scalars.\n"
+            "    config: block count, retries, deadline, trace level.\n"
+            "    worker: the child's id.\n"
+            "    after: tasks of this run that it must follow beside those inferred from tensors.\n\n"
+            "Raises:\n"
+            "    TypeError: not a handle.\n"
+            "    ValueError: no such child.\n"
+            "    HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the\n"
+            "        documentation, callable identity.\n"
+            "    WorkerGivenUp: the child died too often and is not replaced any more.\n"
+            "    BackPressureTimeout: too many tasks are pending and none ends."),
         {},
     }};
     static std::array<PyType_Slot, 8> submitter_slots{{
         {Py_tp_doc, const_cast<char*>("The native half of an Orchestrator.")},
-        {Py_tp_new, reinterpret_cast<void*>(&submitter_new)},
-        {Py_tp_init, reinterpret_cast<void*>(&submitter_init)},
-        {Py_tp_dealloc, reinterpret_cast<void*>(&deallocate<Submitter, submitter_clear>)},
-        {Py_tp_traverse, reinterpret_cast<void*>(&submitter_traverse)},
-        {Py_tp_clear, reinterpret_cast<void*>(&submitter_clear)},
+        slot<&submitter_new>(Py_tp_new),
+        slot<&submitter_init>(Py_tp_init),
+        slot<&deallocate<Submitter, submitter_clear>>(Py_tp_dealloc),
+        slot<&submitter_traverse>(Py_tp_traverse),
+        slot<&submitter_clear>(Py_tp_clear),
         {Py_tp_methods, submitter_methods.data()},
         {0, nullptr},
     }};

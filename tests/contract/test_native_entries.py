@@ -1,0 +1,35 @@
+"""What CPython calls in the core directly: whatever is wrong comes back as a Python exception."""
+
+import pytest
+
+from runtime import TaskArgs, Worker, _core
+
+
+def test_arguments_that_were_tampered_with_are_a_type_error():
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(lambda args: 1)
+
+        def orchestrate(o):
+            args = TaskArgs()
+            args._native = 3
+            with pytest.raises(TypeError, match="int"):
+                o.submit_sub(handle, args)
+            return o.submit_sub(handle).result()
+
+        assert worker.run(orchestrate) == 1
+
+
+@pytest.mark.parametrize("engine", [None, 3])
+@pytest.mark.parametrize("task", [None, 3])
+def test_a_task_of_no_engine_is_a_type_error(engine, task):
+    with pytest.raises(TypeError):
+        _core.TaskRef(object(), engine, task)
+
+
+def test_a_submitter_made_of_something_else_raises():
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(lambda args: 1)
+        with pytest.raises(AttributeError, match="_token"):
+            _core.Submitter(3, 3, 3, 3, 3, 3, 3, 3, 3, {}, 3)
+        with pytest.raises(TypeError, match="int"):
+            _core.Submitter(3, None, 3, 3, type(handle), TaskArgs, _core.TaskRef, 3, 3, {}, 3)
