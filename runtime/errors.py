@@ -152,7 +152,7 @@ class InitializerError(CallringError, concurrent.futures.BrokenExecutor):
 
 
 class WorkerGivenUp(WorkerLost):
-    """A child died more often than ``WorkerOptions.max_restarts`` allows and is not replaced any more."""
+    """A child died more often than ``WorkerOptions.max_restarts`` allows, or cannot start, and is not replaced."""
 
     code = "WORKER_GIVEN_UP"
 

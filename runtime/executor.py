@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import concurrent.futures
 import itertools
+import math
 import os
 import time
 import weakref
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from runtime.call_stream import CallStream, Future
 from runtime.errors import ConfigurationError
-from runtime.options import CallConfig
+from runtime.options import CallConfig, WorkerOptions
 from runtime.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    from runtime.options import WorkerOptions
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -99,7 +99,7 @@ class Executor(concurrent.futures.Executor):
         Raises:
             RuntimeError: after shutdown.
             BackPressureTimeout: ``WorkerOptions.max_pending_tasks`` are pending and none ends.
-            WorkerGivenUp: every sub-worker died too often to be replaced.
+            WorkerGivenUp: no sub-worker can be started any more, or each died more often than ``max_restarts`` allows.
             WorkerClosed: the Worker was closed.
         """
         return self._stream.submit(fn, lambda pickler: pickler.pack(fn, args, kwargs))
@@ -185,6 +185,9 @@ def _worker_of(
         count = len(os.sched_getaffinity(0))
     if count <= 0:
         raise ConfigurationError(f"max_workers must be greater than 0, not {count}")
+    options = options or WorkerOptions()
+    if options.max_restarts is None:
+        options = replace(options, max_restarts=math.inf)  # what a call does to its worker never ends the pool
     return Worker(level=3, chips=0, sub_workers=count, options=options), True
 
 

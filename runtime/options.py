@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
@@ -38,8 +39,11 @@ class WorkerOptions:
     """For all children together at init(); later for each replacement."""
     control_timeout: float = 10.0
     """How long a child may take to answer a control request; after twice that it is replaced."""
-    max_restarts: int = 10
-    """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up."""
+    max_restarts: float | None = None
+    """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up, and
+    so it is after as many processes in a row that could not begin to work. ``math.inf``: deaths at work are always
+    mended, and after 10 such processes it is given up. None: 10; for the Worker that an Executor starts, ``math.inf``.
+    """
     restart_window: float = 60.0
     submit_timeout: float = 60.0
     """How long a submit waits at the bound of pending tasks or of runs without any task ending."""
@@ -63,7 +67,13 @@ class WorkerOptions:
         _require(self.max_pending_tasks >= 1, "max_pending_tasks", self.max_pending_tasks, "at least 1")
         _require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
         _require(1 <= self.max_callables <= 1 << 24, "max_callables", self.max_callables, "1 to 16777216")
-        _require(0 <= self.max_restarts < 1 << 32, "max_restarts", self.max_restarts, "0 to 4294967295")
+        restarts = self.max_restarts
+        _require(
+            restarts in (None, math.inf) or (isinstance(restarts, int) and 0 <= restarts < 1 << 32),
+            "max_restarts",
+            restarts,
+            "None, math.inf or 0 to 4294967295",
+        )
         for name in ("start_timeout", "control_timeout", "submit_timeout", "restart_window"):
             _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
         _require(self.close_timeout >= 0, "close_timeout", self.close_timeout, "0 seconds or more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import sys
@@ -14,6 +15,9 @@ from runtime import _core
 
 if TYPE_CHECKING:
     from runtime.topology import Topology
+
+
+_RESTARTS = 10
 
 
 def core_folder() -> Path:
@@ -34,7 +38,7 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "max_runs": options.max_runs,
         "control_timeout": options.control_timeout,
         "start_timeout": options.start_timeout,
-        "max_restarts": options.max_restarts,
+        "max_restarts": _restart_limit(options.max_restarts),
         "restart_window": options.restart_window,
         "trace": options.trace,
         "chip_program": [str(core_folder() / "bin" / "callring-chip")],
@@ -42,6 +46,13 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "environment": _environment(),
         "python_setup": json.dumps({"sys_path": sys.path}),
     }
+
+
+def _restart_limit(max_restarts: float | None) -> int | None:
+    """What the native engine takes: None where there is no limit."""
+    if max_restarts is None:
+        return _RESTARTS
+    return None if math.isinf(max_restarts) else int(max_restarts)
 
 
 def child_specs(topology: Topology, lineage: tuple[bytes, ...]) -> list[tuple[str, int, _core.Payload | None, float]]:

@@ -100,7 +100,7 @@ EngineOptions make_options(const py::dict& given) {
     options.max_runs = given["max_runs"].cast<std::uint64_t>();
     options.control_timeout_ns = static_cast<std::uint64_t>(given["control_timeout"].cast<double>() * 1e9);
     options.start_timeout_ns = static_cast<std::uint64_t>(given["start_timeout"].cast<double>() * 1e9);
-    options.max_restarts = given["max_restarts"].cast<std::uint32_t>();
+    options.max_restarts = given["max_restarts"].cast<std::optional<std::uint32_t>>();
     options.restart_window_ns = static_cast<std::uint64_t>(given["restart_window"].cast<double>() * 1e9);
     options.trace = given["trace"].cast<bool>();
     options.chip_program = given["chip_program"].cast<std::vector<std::string>>();

@@ -41,6 +41,7 @@ struct Child {
 
     // The incarnation.
     std::uint32_t incarnation = 0;
+    std::uint64_t completed_before = 0;   // by the incarnations before
     std::uint32_t key = 0;                // the supervisor's name of this incarnation, never used again; 0 between two
     std::uint64_t start_deadline_ns = 0;  // while it starts
     std::unique_ptr<ParentLane> lane;     // of the previous incarnation between two
@@ -66,6 +67,10 @@ struct Child {
     // Whether it will, now or after its replacement started.
     [[nodiscard]] bool has_a_future() const noexcept {
         return state == ChildState::ready || state == ChildState::starting;
+    }
+    // Whether this incarnation has begun anything.
+    [[nodiscard]] bool has_worked() const noexcept {
+        return completed != completed_before || (!in_flight.empty() && lane->claimed(in_flight.front()->sequence));
     }
     // How long what is in flight will take it; longer if that has taken longer than expected already.
     [[nodiscard]] std::uint64_t expected_ns(std::uint64_t now_ns) const noexcept {

@@ -40,7 +40,7 @@ struct EngineOptions {
     std::uint64_t max_runs = 64;  // under way at once
     std::uint64_t control_timeout_ns = 10'000'000'000;
     std::uint64_t start_timeout_ns = 30'000'000'000;  // of a replacement
-    std::uint32_t max_restarts = 10;                  // deaths of one child within the window that are mended
+    std::optional<std::uint32_t> max_restarts = 10;   // of one child within the window; none: see RestartPolicy
     std::uint64_t restart_window_ns = 60'000'000'000;
     bool trace = false;
     std::uint32_t span_capacity = 16384;           // core spans per chip between two drains, when tracing

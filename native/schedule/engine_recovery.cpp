@@ -12,11 +12,6 @@
 
 namespace callring {
 
-namespace {
-// A child that died before it was ever ready is started again after this pause: what stopped it may pass.
-constexpr std::uint64_t kPauseAfterFailedStartNs = 100'000'000;
-}  // namespace
-
 // ---- messages -------------------------------------------------------------------------------------------------------
 
 void Engine::handle(Child& child, Message message) {
@@ -198,7 +193,9 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
 
 void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_asked) {
     const std::uint64_t now = now_ns();
-    const bool was_ready = child->state == ChildState::ready;
+    const RestartPolicy::Life life = child->state != ChildState::ready ? RestartPolicy::Life::never_ready
+                                     : child->has_worked()             ? RestartPolicy::Life::worked
+                                                                       : RestartPolicy::Life::idle;
     const auto requests = std::move(child->requests);
     child->requests = nullptr;
     child->process = nullptr;
@@ -217,14 +214,17 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
         if (!start_error_) {
             start_error_ = Error{Code::worker_lost, child->name() + " " + why + " while starting"};
         }
-    } else if (ended_for_task || child->restarts.restart_after_death(now)) {
+    } else if (ended_for_task) {
         child->state = ChildState::starting;
-        child->start_again_ns = was_ready ? now : now + kPauseAfterFailedStartNs;
+        child->start_again_ns = now;
+    } else if (const auto again = child->restarts.start_again_after_death(now, life)) {
+        child->state = ChildState::starting;
+        child->start_again_ns = *again;
     } else {
         child->state = ChildState::lost;
-        child->last_exit = "was given up after " + std::to_string(child->restarts.deaths()) + " deaths within " +
-                           std::to_string(options_.restart_window_ns / 1'000'000'000) + " s (the last: " + why +
-                           "); mend what ends it, or raise WorkerOptions.max_restarts";
+        child->last_exit = "was given up after " + child->restarts.describe() + " (the last: " + why +
+                           "); mend what ends it" +
+                           (options_.max_restarts ? ", or raise WorkerOptions.max_restarts" : "");
     }
     if (child->lane) {
         child->lane_view.store(nullptr, std::memory_order_release);  // whatever it holds, nobody waits for it any more

@@ -121,6 +121,8 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
         std::move(ends->first), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
     child->key = key;
     ++child->incarnation;
+    child->completed_before = child->completed;
+    child->restarts.started(now_ns());
     child->start_again_ns = 0;
     child->process = process;
     child->payloads.clear();

@@ -1,32 +1,71 @@
-// RestartPolicy: when a child that keeps dying is given up: after more than `limit` deaths within `window_ns`.
+// RestartPolicy: when a child that died is started again, and when it is given up.
+// It is given up after more than `limit` deaths within `window_ns`, or after more than `limit` of its processes in a
+// row ended before they had done anything. Without a limit only the latter counts: what its tasks do never ends such a
+// child, but one that cannot work is not started for ever, and what waits for it is told.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
+#include <string>
 
 namespace callring {
 
 class RestartPolicy {
 public:
-    RestartPolicy() = default;
-    RestartPolicy(std::size_t limit, std::uint64_t window_ns) : limit_(limit), window_ns_(window_ns) {}
+    // How far the process got that died.
+    enum class Life : std::uint8_t { never_ready, idle, worked };
 
-    // Counts a death. True: start it again.
-    [[nodiscard]] bool restart_after_death(std::uint64_t now_ns) {
+    static constexpr std::size_t kMostUselessWithoutLimit = 10;
+    // So many deaths within the window are mended at once; from then on a child is started at most once in a pause.
+    static constexpr std::size_t kMendedAtOnce = 10;
+    static constexpr std::uint64_t kPauseNs = 100'000'000;
+    // What stopped a child from becoming ready may pass: each attempt waits twice as long as the one before.
+    static constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
+
+    RestartPolicy() = default;
+    RestartPolicy(std::optional<std::size_t> limit, std::uint64_t window_ns) : limit_(limit), window_ns_(window_ns) {}
+
+    void started(std::uint64_t now_ns) noexcept { started_ns_ = now_ns; }
+
+    // Counts a death. The result: when to start the next process; none: the child is given up.
+    [[nodiscard]] std::optional<std::uint64_t> start_again_after_death(std::uint64_t now_ns, Life life) {
+        // An idle process that was ended long after the last one says nothing about the child.
+        const bool useless = life == Life::never_ready || (life == Life::idle && within_window(now_ns));
+        useless_ = useless ? useless_ + 1 : 0;
         while (!deaths_.empty() && now_ns - deaths_.front() > window_ns_) {
             deaths_.pop_front();
         }
         deaths_.push_back(now_ns);
-        return deaths_.size() <= limit_;
+        if ((limit_ && deaths_.size() > *limit_) || useless_ > limit_.value_or(kMostUselessWithoutLimit)) {
+            return std::nullopt;
+        }
+        if (life == Life::never_ready) {
+            return now_ns + std::min(kLongestPauseNs, kPauseNs << std::min<std::size_t>(useless_ - 1, 8));
+        }
+        return deaths_.size() > kMendedAtOnce ? std::max(now_ns, started_ns_ + kPauseNs) : now_ns;
     }
-    // Deaths within the window, up to the last one counted.
-    [[nodiscard]] std::size_t deaths() const noexcept { return deaths_.size(); }
+    // Why the child is given up, after the deaths that were counted.
+    [[nodiscard]] std::string describe() const {
+        if (limit_ && deaths_.size() > *limit_) {
+            return std::to_string(deaths_.size()) + " deaths within " + std::to_string(window_ns_ / 1'000'000'000) +
+                   " s";
+        }
+        return std::to_string(useless_) + " starts in a row of which none could work";
+    }
 
 private:
-    std::size_t limit_ = 0;
+    [[nodiscard]] bool within_window(std::uint64_t now_ns) const noexcept {
+        return !deaths_.empty() && now_ns - deaths_.back() <= window_ns_;
+    }
+
+    std::optional<std::size_t> limit_;
     std::uint64_t window_ns_ = 0;
-    std::deque<std::uint64_t> deaths_;
+    std::deque<std::uint64_t> deaths_;  // within the window, up to the last one
+    std::size_t useless_ = 0;           // processes in a row that ended before they had done anything
+    std::uint64_t started_ns_ = 0;
 };
 
 }  // namespace callring

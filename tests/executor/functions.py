@@ -56,6 +56,25 @@ def initialize_if_there(path):
         raise FileNotFoundError(path)
 
 
+class OnlyWith:
+    """An initializer that cannot be unpickled without a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return only_with, (self.path,)
+
+    def __call__(self):
+        """Does nothing."""
+
+
+def only_with(path):
+    if not Path(path).exists():
+        raise FileNotFoundError(f"{Path(path).name} is gone")
+    return OnlyWith(path)
+
+
 def raise_it(error):
     raise error
 

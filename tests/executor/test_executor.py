@@ -191,7 +191,29 @@ def test_a_call_that_exceeds_its_deadline_fails_and_the_next_runs_on_a_fresh_wor
         assert after.result() != before.result()
 
 
-def test_when_every_worker_was_given_up_futures_fail_and_submits_say_so():
+def test_no_number_of_calls_that_end_their_worker_ends_the_pool():
+    with Executor(max_workers=1) as executor:
+        assert [type(executor.submit(functions.kill_me).exception()) for _ in range(30)] == [WorkerLost] * 30
+        assert executor.submit(functions.keep, 1).result() == 1
+        assert executor.worker.stats().restarts == 30
+
+
+def test_a_pool_whose_worker_cannot_start_any_more_says_so_instead_of_waiting_for_ever(tmp_path):
+    needed = tmp_path / "needed"
+    needed.touch()
+    with Executor(max_workers=1, initializer=functions.OnlyWith(needed)) as executor:
+        assert executor.submit(functions.keep, 1).result() == 1
+        needed.unlink()
+        assert isinstance(executor.submit(functions.kill_me).exception(), WorkerLost)
+        given_up = executor.submit(functions.keep, 1).exception()
+        assert isinstance(given_up, WorkerGivenUp)
+        assert "11 starts in a row of which none could work" in str(given_up)
+        assert "needed is gone" in str(given_up)
+        with pytest.raises(WorkerGivenUp):
+            executor.submit(functions.keep, 1)
+
+
+def test_a_limit_of_restarts_that_was_asked_for_holds_for_the_workers_of_an_executor_too():
     with Executor(max_workers=1, options=WorkerOptions(max_restarts=0)) as executor:
         lost, waiting = executor.submit(functions.kill_me), executor.submit(functions.keep, 1)
         assert isinstance(lost.exception(), WorkerLost)
