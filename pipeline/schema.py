@@ -58,6 +58,7 @@ class TopologyConfig:
     name: str = "chip1"
     level: int = 3
     chips: int = 1
+    """0 for one of Python sub-workers alone, and from level 4 on."""
     sub_workers: int = 0
     children: list[Any] = field(default_factory=list)
     """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""

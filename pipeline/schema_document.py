@@ -52,6 +52,11 @@ def json_schema() -> dict[str, Any]:
         name: {"anyOf": [_object(kind) for kind in kinds]} if len(kinds) > 1 else _object(kinds[0])
         for name, kinds in _FILES.items()
     }
+    definitions["topology"]["properties"]["defaults"] = {
+        "type": "array",
+        "items": {"type": ["object", "string"]},
+        "description": "Other configs, and the workload for this topology: override /workload@_global_.workload.",
+    }
     definitions["topology"]["properties"]["count"] = {"type": "integer", "minimum": 1, "default": 1}
     definitions["topology"]["properties"]["children"]["items"] = {"$ref": "#/$defs/topology"}
     definitions["chip_model"]["properties"]["costs"]["additionalProperties"] = _object(TaskCostConfig)

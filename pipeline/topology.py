@@ -70,8 +70,10 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
     if level == CHIP_LEVEL:
         if children:
             raise ConfigurationError(f"{key}.children: level {level} has chips and sub-workers, no children")
-        if chips < 1:
-            raise ConfigurationError(f"{key}.chips={chips}: at least 1; workloads run on chips")
+        if chips < 0:
+            raise ConfigurationError(f"{key}.chips={chips}: 0 or more")
+        if not chips and not subs:
+            raise ConfigurationError(f"{key}.chips={chips}: neither chips nor sub_workers; at least one of either")
         return Level(name, level, chips, subs)
     if chips:
         raise ConfigurationError(

@@ -15,7 +15,7 @@ from pipeline.schema import Config
 from pipeline.store import default_store
 from pipeline.targets import Lookup, resolve_target, takes_handles
 from pipeline.topology import CHIP_LEVEL, Level, parse_topology
-from pipeline.workloads.base import Workload
+from pipeline.workloads.base import FOR_NODES, Workload
 from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
@@ -191,7 +191,7 @@ def _program(
     if tree.level != CHIP_LEVEL:
         raise ConfigurationError(
             f"topology.level={tree.level}: {program.__name__} runs on one node, level {CHIP_LEVEL}; choose a topology "
-            "of that level, for instance +topology=node, or declare tasks for nodes"
+            f"of that level, for instance +topology=node, or {FOR_NODES}"
         )
     made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
     return made

@@ -20,7 +20,8 @@ def register(started: Started, console: Console) -> Registered:
     Raises PartialFailureError and what else Worker.register raises.
     """
     described = started.built.described
-    targets: dict[str, Any] = dict(started.built.chip_callables)
+    # What no child of this topology could run is built, for the lock, and not registered.
+    targets: dict[str, Any] = dict(started.built.chip_callables) if described.tree.total_chips else {}
     for spec in described.python_callables:
         package = spec.target.partition(":")[0]
         targets[spec.name] = (

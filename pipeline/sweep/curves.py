@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.report.summary import duration
 from pipeline.sweep.axis import Axis, figure_axis, parameter_axis
 from pipeline.sweep.chart import Chart, Curve, Mark
+from pipeline.sweep.points import workloads_of
 
 if TYPE_CHECKING:
     from pipeline.sweep.points import Point
@@ -82,9 +83,14 @@ def _time(seconds: float) -> str:
 
 
 def _by_chips(key: str, points: Sequence[Point]) -> bool:
-    """Whether a parameter is a topology, and no two of its values have the same number of chips."""
+    """Whether a parameter is a topology, and its values differ in the number of chips that one workload runs on."""
     chips = {point.values.get(key): point.chips for point in points}
-    return key in ("topology", "topology.chips") and len(set(chips.values())) == len(chips)
+    return (
+        key in ("topology", "topology.chips")
+        and len(set(chips.values())) == len(chips)
+        and 0 not in chips.values()
+        and len(workloads_of(points)) == 1
+    )
 
 
 def _parameter(key: str, points: Sequence[Point]) -> tuple[Axis, Callable[[Point], float]]:
@@ -109,9 +115,13 @@ def _curves(
     points: Sequence[Point], key: str, others: Sequence[str], place: Callable[[Point], float], figure: _Figure
 ) -> list[Curve]:
     """A curve for each combination of the other parameters."""
+    if "workload" not in (key, *others) and len(workloads_of(points)) > 1:
+        # Chosen by the topology, for instance: no curve leads from one workload to another.
+        others = [*others, "workload"]
     by_others: dict[tuple[str, ...], list[Point]] = {}
     for point in points:
-        by_others.setdefault(tuple(point.values.get(other, "") for other in others), []).append(point)
+        values = {"workload": point.result["workload"], **point.values}
+        by_others.setdefault(tuple(values.get(other, "") for other in others), []).append(point)
     fastest = sorted(by_others, key=lambda combination: min(figure.of(p)[1] for p in by_others[combination]))
     loud = set(fastest[:_MOST_CURVES])
     colours = itertools.count()

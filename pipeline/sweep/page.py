@@ -12,7 +12,7 @@ from pipeline.report.files import write_atomically
 from pipeline.report.summary import duration
 from pipeline.sweep.chart import legend, svg
 from pipeline.sweep.curves import charts_of
-from pipeline.sweep.points import values_of
+from pipeline.sweep.points import values_of, workloads_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def write_page(path: Path, pairs: Sequence[tuple[Point, Comparison | None]], key
     points = [point for point, _ in pairs]
     done = [point for point in points if point.result]
     first: Mapping[str, Any] = done[0].result if done else {}
-    title = f"Sweep of {first.get('workload') or 'nothing that ran'}"
+    title = f"Sweep of {_joined(workloads_of(done)) or 'nothing that ran'}"
     text = _TEMPLATE.format(
         title=escape(title),
         style=files("pipeline.sweep").joinpath("page.css").read_text(),
@@ -53,6 +53,10 @@ def write_page(path: Path, pairs: Sequence[tuple[Point, Comparison | None]], key
         footer=_footer(first),
     )
     write_atomically(path, text.encode())
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
 
 
 def _charts(charts: Sequence[Chart]) -> str:

@@ -99,6 +99,11 @@ def swept_keys(points: Sequence[Point]) -> list[str]:
     return [key for key in keys if len({of_point.get(key) for of_point in values}) > 1]
 
 
+def workloads_of(points: Sequence[Point]) -> list[str]:
+    """Names of the workloads that ran, each once, in the order of the points."""
+    return list(dict.fromkeys(str(point.result["workload"]) for point in points if point.result))
+
+
 def values_of(point: Point, keys: Sequence[str]) -> str:
     """A point's values of the swept keys, to name it; all that it overrides if nothing was swept."""
     return " ".join(f"{key}={point.values[key]}" for key in keys if key in point.values) or " ".join(point.overrides)

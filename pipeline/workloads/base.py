@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from runtime import CallableHandle, Orchestrator, Worker
 
 SettingsT = TypeVar("SettingsT")
+FOR_SUB_WORKERS = "a workload that needs none: workload=softmax"
+"""What messages offer on topologies without chips."""
+FOR_NODES = "a workload for nodes: workload=vector_add_on_nodes"
+"""What messages offer on topologies of nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Workload(ABC, Generic[SettingsT]):
 
     Args:
         settings: values for the fields of ``settings_type``; fields left out take their defaults.
-        chips: ids of the chips to use, at least one.
+        chips: ids of the chips to use; none for programs without chip callables on a topology without chips.
         sub_workers: number of Python sub-workers of the Worker.
 
     Raises:
@@ -54,8 +58,11 @@ class Workload(ABC, Generic[SettingsT]):
 
     def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
         self.settings: SettingsT = parse_settings(self.settings_type, settings)
-        if not chips:
-            raise ConfigurationError(f"chips={chips!r}: {type(self).__name__} needs at least one chip")
+        if not chips and self.chip_callables:
+            raise ConfigurationError(
+                f"topology.chips=0: {type(self).__name__} needs at least one, for {', '.join(self.chip_callables)}; "
+                f"choose a topology with chips, for instance +topology=chip1, or {FOR_SUB_WORKERS}"
+            )
         self.chips = chips
         self.sub_workers = sub_workers
 

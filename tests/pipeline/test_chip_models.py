@@ -165,6 +165,7 @@ def test_a_chart_shows_what_was_measured_or_what_was_computed_never_both(measure
         point = Point((f"topology.chips={chips}",), number=chips)
         point.result = {
             "exit_code": 0,
+            "workload": "sums",
             "configuration": {"topology": {"chips": chips}},
             "measurements": {"run_seconds": [1.0 / chips]},
             "virtual": {"makespan_ns": 8000 // chips},

@@ -22,6 +22,8 @@ _ALLOWED = (
 )
 _SAID = "numbers, names, + - * / // %, min() and max()"
 _PART = "part"
+NODES = "nodes"
+"""The number of nodes, known on topologies that have any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ def _expression(tree: ast.expr, text: str, key: str, names: Collection[str]) -> 
         if not isinstance(node, _ALLOWED) or not number or not call:
             raise ConfigurationError(f"{key}={text!r}: allowed are {_SAID}")
         if isinstance(node, ast.Name) and node not in functions and node.id not in names:
+            if node.id == NODES:
+                raise ConfigurationError(f"{key}={text!r}: this topology has no nodes; choose one, +topology=pod")
             hint = near(node.id, names) or f"; known are {', '.join(names)}"
             raise ConfigurationError(f"{key}={text!r}: no size or loop variable {node.id!r}{hint}")
     try:

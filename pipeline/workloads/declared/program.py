@@ -11,7 +11,7 @@ from pipeline.targets import Lookup, resolve_target
 from pipeline.topology import Level
 from pipeline.workloads.base import Verification, Workload
 from pipeline.workloads.declared.expected import Expected, declare_expected
-from pipeline.workloads.declared.expressions import parse_expression
+from pipeline.workloads.declared.expressions import NODES, parse_expression
 from pipeline.workloads.declared.mapping import named
 from pipeline.workloads.declared.tasks import DeclaredTask, Surroundings, declare_tasks
 from pipeline.workloads.declared.tensors import declare_tensors
@@ -70,7 +70,7 @@ class Declared(Workload[None]):
         self.sub_workers = tree.sub_workers
         own: dict[str, float] = {"chips": tree.total_chips, "sub_workers": tree.sub_workers}
         if self.nodes:
-            own["nodes"] = len(self.nodes)
+            own[NODES] = len(self.nodes)
         self._sizes = _sizes(config.get("sizes") or {}, own)
         self._declared = declare_tensors(config.get("tensors") or {}, "workload.tensors", self._sizes, lookup.folders)
         self._tasks: list[DeclaredTask] = []

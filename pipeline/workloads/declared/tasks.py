@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.messages import near
+from pipeline.workloads.base import FOR_NODES, FOR_SUB_WORKERS
 from pipeline.workloads.declared.expressions import Expression, Piece, parse_expression, parse_piece
 from pipeline.workloads.declared.mapping import mapping, named, sequence
 from pipeline.workloads.declared.tensors import DeclaredTensor
@@ -202,6 +203,11 @@ def _where(
     on_chip = callable_ in around.chip_callables
     if around.nodes:
         return _where_of_nodes(given, key, callable_, around, names)
+    if on_chip and not around.chips:
+        raise ConfigurationError(
+            f"{key}.callable={callable_!r}: a chip callable, and this topology has no chips; choose another, for "
+            f"instance +topology=chip1, or {FOR_SUB_WORKERS}"
+        )
     where = given.get("where", "chip" if on_chip and "chip" in names else None if on_chip else _SUB)
     if where is None:
         raise ConfigurationError(f"{key}.where: missing; a chip's number, or loop over them: for: {{chip: chips}}")
@@ -209,9 +215,10 @@ def _where(
         if on_chip:
             raise ConfigurationError(f"{key}.where={where!r}: {callable_} is a chip callable; give a chip's number")
         if not around.sub_workers:
+            other = "node" if around.chip_callables else "subs"
             raise ConfigurationError(
                 f"{key}.callable={callable_!r}: a Python callable, and this topology has no sub-workers; "
-                "choose another, for instance +topology=node"
+                f"choose another, for instance +topology={other}"
             )
         return None
     if not on_chip:
@@ -226,12 +233,14 @@ def _where_of_nodes(
     if callable_ in around.chip_callables:
         raise ConfigurationError(
             f"{key}.callable={callable_!r}: a chip callable, and this topology has nodes, which run Python callables; "
-            "submit it in one of those, to the node's own chips"
+            f"submit it in one of those, to the node's own chips, or choose {FOR_NODES}"
         )
     where = given.get("where", "node" if "node" in names else _SUB if around.sub_workers else None)
     if where is None or (where == _SUB and not around.sub_workers):
         found = "missing" if where is None else "this topology has no sub-workers beside its nodes"
-        raise ConfigurationError(f"{key}.where: {found}; a node's number, or loop over them: for: {{node: nodes}}")
+        raise ConfigurationError(
+            f"{key}.where: {found}; a node's number, or loop over them: for: {{node: nodes}}; or choose {FOR_NODES}"
+        )
     return None if where == _SUB else parse_expression(where, f"{key}.where", names)
 
 
