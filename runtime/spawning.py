@@ -41,8 +41,8 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "max_restarts": _restart_limit(options.max_restarts),
         "restart_window": options.restart_window,
         "trace": options.trace,
-        "chip_program": [str(core_folder() / "bin" / "callring-chip")],
-        "fork_server_program": [sys.executable, "-c", _fork_server_code()],
+        "chip_program": [os.fsencode(core_folder() / "bin" / "callring-chip")],
+        "fork_server_program": [os.fsencode(part) for part in (sys.executable, "-c", _fork_server_code())],
         "environment": _environment(),
         "python_setup": json.dumps({"sys_path": sys.path}),
     }
@@ -75,7 +75,13 @@ def _fork_server_code() -> str:
     return f"import sys; sys.path[:] = {sys.path!r}; from runtime.fork_server import main; main()"
 
 
-def _environment() -> list[str]:
-    """The parent's environment; numeric libraries keep to one thread, so that the fork server can fork safely."""
-    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return [f"{name}={value}" for name, value in {**os.environ, **single}.items()]
+_THREADS_OF_ALL = "OMP_NUM_THREADS"
+"""What the numeric libraries follow that are not told otherwise by a variable of their own."""
+_THREADS_OF_ONE = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _environment() -> list[bytes]:
+    """The parent's environment. Where it does not say how many threads numeric libraries may use, they use one."""
+    chosen = os.environ
+    single = {} if _THREADS_OF_ALL in chosen else dict.fromkeys((_THREADS_OF_ALL, *_THREADS_OF_ONE), "1")
+    return [os.fsencode(f"{name}={value}") for name, value in {**single, **chosen}.items()]
