@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, identity
 from runtime.errors import BackPressureTimeout, ControlTimeout, WorkerClosed
+from runtime.failure import add_note
 from runtime.identity import TargetNamespace
 from runtime.native_errors import native_errors, translate
 from runtime.pickled_call import CallPickler, Calls
@@ -194,7 +195,7 @@ class CallStream:
 
     def _unpicklable(self, error: Exception, label: str) -> Future[Any]:
         future: Future[Any] = Future(self, b"", label)
-        error.add_note(f"while pickling a call of {label}")
+        add_note(error, f"while pickling a call of {label}")
         future.set_exception(error)
         return future
 

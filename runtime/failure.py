@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
@@ -39,26 +39,92 @@ def pickle_value(value: object) -> bytes:
 
 
 def pack_exception(error: BaseException) -> bytes:
-    """Encodes an exception with its traceback; one that cannot be pickled keeps its type's name and its text."""
-    text = "".join(traceback.format_exception(error))
+    """Encodes an exception with its traceback; one that cannot be pickled keeps its type's name and its text.
+
+    Whatever the exception's own methods do, this succeeds: a task that raised must not end its worker.
+    """
+    pickled = _pickled(error) or _pickled(_Parts(error))
+    return pickle.dumps((pickled, type_name(type(error)), text_of(error), _traceback_of(error)))
+
+
+def _pickled(error: object) -> bytes:
+    """The pickle of an exception; empty if it cannot be pickled, or does not come back as an exception."""
     try:
-        pickled = cloudpickle.dumps(error)
-        pickle.loads(pickled)  # an exception with a custom __init__ often pickles but does not come back
-    except Exception:
-        pickled = b""
-    return pickle.dumps((pickled, f"{type(error).__module__}.{type(error).__qualname__}", str(error), text))
+        pickled: bytes = cloudpickle.dumps(error)
+        return pickled if isinstance(pickle.loads(pickled), BaseException) else b""
+    except BaseException:  # whatever its methods raise, SystemExit too
+        return b""
+
+
+class _Parts:
+    """An exception that comes back without its class's ``__init__`` and ``__setattr__``, which may refuse that."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        args = vars(BaseException)["args"].__get__(self._error)
+        return _from_parts, (type(self._error), args, _ATTRIBUTES(self._error))
+
+
+def _from_parts(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    _ATTRIBUTES(error).update(attributes)
+    return error
 
 
 def unpack_exception(payload: bytes) -> BaseException:
     """The exception that pack_exception encoded, with the child's traceback as its cause."""
-    pickled, type_name, message, text = pickle.loads(payload)
-    error: BaseException
+    pickled, name, message, text = pickle.loads(payload)
+    error: object = None
     try:
-        error = pickle.loads(pickled)
-    except Exception:
-        error = RuntimeError(f"{type_name}: {message}")
-    error.__cause__ = RemoteTraceback(text)
+        error = pickle.loads(pickled) if pickled else None
+    except KeyboardInterrupt:
+        raise  # of the user, who waits here
+    except BaseException:  # it came back in the child: this process lacks something, or refuses it
+        error = None
+    if not isinstance(error, BaseException):
+        error = RuntimeError(f"{name}: {message}")
+    _SET_CAUSE(error, RemoteTraceback(text))
     return error
+
+
+# Past the methods of the exception's class, which may refuse, as those of a frozen dataclass do.
+_SET_CAUSE = vars(BaseException)["__cause__"].__set__
+_ATTRIBUTES = vars(BaseException)["__dict__"].__get__
+_QUALNAME = vars(type)["__qualname__"].__get__
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Adds a note to an exception of a user's class, also to one that lets nothing be set."""
+    attributes = _ATTRIBUTES(error)
+    notes = attributes.get("__notes__", [])
+    attributes["__notes__"] = [*(notes if isinstance(notes, list | tuple) else [notes]), note]
+
+
+def type_name(kind: type) -> str:
+    """The full name of a type, whatever its class body and its metaclass say of it."""
+    name: str = _QUALNAME(kind)
+    module = vars(kind).get("__module__")
+    return f"{module}.{name}" if type(module) is str else name
+
+
+def text_of(error: BaseException) -> str:
+    """What an exception says; where its own ``__str__`` fails, what it was made of."""
+    for read in (str, BaseException.__str__):
+        try:
+            return str.__str__(read(error))  # a plain one: it may be of a subclass
+        except BaseException:  # in a child, where an interrupt means nothing
+            continue
+    return "(it has no text: its __str__ fails)"
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:  # formatting asks the exception for its notes and causes
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        return f"Traceback (most recent call last):\n{lines}{type_name(type(error))}: {text_of(error)}\n"
 
 
 class Failures:
@@ -96,7 +162,7 @@ class Failures:
             return self._skipped(task, label, hashid)
         if code == self._codes["python_exception"]:
             error = unpack_exception(task.payload)
-            error.add_note(f"in {worker}, callable {label} ({hashid})")
+            add_note(error, f"in {worker}, callable {label} ({hashid})")
             return error
         text = task.payload.decode(errors="replace")
         if code == self._codes["kernel_failed"]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import cloudpickle
 
 from runtime.errors import InitializerError
+from runtime.failure import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +168,7 @@ class Calls:
             self._initializer(*self._initargs)
         except Exception as error:
             raise InitializerError(
-                f"the initializer failed: {type(error).__name__}: {error}; the call was not executed", operation="run"
+                f"the initializer failed: {type(error).__name__}: {text_of(error)}; the call was not executed",
+                operation="run",
             ) from error
         self._ready = True

@@ -25,6 +25,18 @@ inline std::shared_ptr<void> keep(py::object object) {
             }};
 }
 
+// What `value` says of itself, whatever its __str__ does; what is no UTF-8 is escaped. No Python error leaves it.
+inline std::string text_of(py::handle value) {
+    const auto text = py::reinterpret_steal<py::object>(PyObject_Str(value.ptr()));
+    const auto bytes = py::reinterpret_steal<py::object>(
+        text ? PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace") : nullptr);
+    if (!bytes) {
+        PyErr_Clear();
+        return "(it has no text: its __str__ fails)";
+    }
+    return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
+}
+
 // Python objects that nobody refers to any more, dropped on threads that did not have the interpreter's lock.
 class Dropped {
 public:
@@ -156,10 +168,10 @@ private:
         } catch (const py::error_already_set& error) {
             if (error.matches(py::module_::import("runtime._core").attr("NativeError"))) {
                 const py::tuple args = error.value().attr("args");
-                return Error{static_cast<Code>(args[0].cast<std::uint32_t>()), py::str(args[1])};
+                return Error{static_cast<Code>(args[0].cast<std::uint32_t>()), text_of(args[1])};
             }
-            const std::string type = py::str(error.type().attr("__name__"));
-            return Error{Code::prepare_failed, type + ": " + std::string(py::str(error.value()))};
+            const std::string type = reinterpret_cast<PyTypeObject*>(error.type().ptr())->tp_name;
+            return Error{Code::prepare_failed, type + ": " + text_of(error.value())};
         }
     }
 
