@@ -101,16 +101,6 @@ def _compilers() -> Iterator[Finding]:
         state = "ok" if path else "missing" if needed else "warning"
         found = _first_line(path, "--version") if path else "not installed" + ("" if needed else "; builds take longer")
         yield Finding("compilers", program, state, found, "" if path else f"{_APT} {package}")
-    header = _compiles(
-        "#include <openssl/evp.h>\n#include <openssl/opensslv.h>\nOPENSSL_VERSION_STR OPENSSL_VERSION_TEXT"
-    )
-    yield Finding(
-        "compilers",
-        "openssl",
-        "ok" if header else "missing",
-        header or "no headers",
-        "" if header else f"{_APT} libssl-dev",
-    )
     for library in ("libasan.so", "libtsan.so"):
         there = "/" in _first_line("g++", f"-print-file-name={library}") if shutil.which("g++") else False
         yield Finding(
@@ -128,16 +118,6 @@ def _first_line(*command: str | None) -> str:
     except OSError as error:
         return str(error)
     return (done.stdout or done.stderr).partition("\n")[0]
-
-
-def _compiles(source: str) -> str:
-    """The last line of a preprocessed source; empty if it does not preprocess."""
-    if not shutil.which("g++"):
-        return ""
-    done = subprocess.run(
-        ["g++", "-E", "-x", "c++", "-"], input=source, capture_output=True, text=True, timeout=10, check=False
-    )
-    return done.stdout.strip().rpartition("\n")[2].replace('"', "").strip() if done.returncode == 0 else ""
 
 
 def _kernel() -> Iterator[Finding]:

@@ -1,4 +1,6 @@
+import hashlib
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -50,6 +52,12 @@ def test_python_and_native_describe_chip_callables_alike(blob, signature, platfo
     numbers = [int(direction) for direction in signature]
     assert described == _core.chip_callable_descriptor(blob, numbers, platform, runtime)
     assert _core.validate_descriptor(described) == 1
+
+
+@given(size=st.integers(0, 70_000), seed=st.integers(0, 2**32 - 1))
+def test_native_hashes_payloads_of_any_size_as_hashlib_does(size, seed):
+    payload = random.Random(seed).randbytes(size)
+    assert _core.python_serialized_descriptor(payload)[-32:] == hashlib.sha256(payload).digest()
 
 
 @given(st.binary())
