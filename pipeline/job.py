@@ -30,6 +30,7 @@ from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
 from pipeline.standard_output import abandon, watched
 from pipeline.store import Store, default_store
+from pipeline.topology import topology_name
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
 from runtime.errors import StartError
@@ -106,7 +107,7 @@ class Job:
             return self._exit_code  # another process did the work and has reported
         code = 0 if error is None else exit_code_of(error)
         message = None if error is None else message_of(error)
-        if error is None and self._verification is not None and not self._verification.passed:
+        if error is None and self._verification is not None and self._verification.passed is False:
             code = TASK_FAILED
             message = f"verification differs: {self._verification.message}"
         if message is not None and code != READER_GONE:
@@ -119,7 +120,7 @@ class Job:
 
     def _run_stages(self, last: int) -> None:
         with self._console.stage("describe"):
-            self._described = described = describe(self._config, self._folders, self._lock_file)
+            self._described = described = describe(self._config, self._folders, self._lock_file, self._overrides)
         if not gc.isenabled():  # see pipeline.__main__
             gc.freeze()
             gc.set_threshold(_MADE_BETWEEN_COLLECTIONS)
@@ -283,7 +284,7 @@ class Job:
         described = self._described
         record = RunRecord(
             workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
-            topology=self._config["topology"]["name"],
+            topology=topology_name(self._config["topology"], self._overrides),
             target=self._config["target"]["name"],
             build=self._config["build"]["name"],
             exit_code=code,

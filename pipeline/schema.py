@@ -55,7 +55,8 @@ class Lock(Enum):
 class TopologyConfig:
     """One level of workers."""
 
-    name: str = "chip1"
+    name: str = ""
+    """Empty: results name it by what it consists of, as they do if the command line changes one that has a name."""
     level: int = 3
     chips: int = 1
     """0 for one of Python sub-workers alone, and from level 4 on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.messages import near
@@ -36,6 +36,12 @@ class Level(NamedTuple):
         return sum(level.chips for level in self.walk())
 
     @property
+    def words(self) -> str:
+        """What the tree consists of: ``"8 chips, 1 sub-worker"``."""
+        counts = {"node": len(self.children), "chip": self.total_chips, "sub-worker": self.total_sub_workers}
+        return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count)
+
+    @property
     def total_sub_workers(self) -> int:
         """Python sub-workers of the whole tree."""
         return sum(level.sub_workers for level in self.walk())
@@ -58,6 +64,24 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
             f"{key}.level={level}: {CHIP_LEVEL}, a node of chips and sub-workers, or more, up to {_DEEPEST}"
         )
     return _level(config, key, level, str(config.get("name") or ""))
+
+
+def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """What results call a topology: its name, unless the command line made it another one; then what it consists of.
+
+    Args:
+        config: as of ``parse_topology``; what that refuses is called by the overrides that say it.
+        overrides: of the command line.
+    """
+    name = str(config.get("name") or "")
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    changed = [override for override, key in zip(overrides, keys, strict=True) if key.startswith("topology.")]
+    if name and ("topology.name" in keys or not changed):
+        return name
+    try:
+        return parse_topology(config).words
+    except ConfigurationError:
+        return ", ".join(changed) or name
 
 
 def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:

@@ -64,9 +64,11 @@ class Registry:
 
     # ---- registering -----------------------------------------------------------------------------------------------
 
-    def register(self, target: object, can_run: Callable[[str], None]) -> CallableHandle:
+    def register(self, target: object, can_run: Callable[[str], None], name: str | None = None) -> CallableHandle:
         """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
         serialized = serialize(target, platform=self._platform, runtime=self._runtime)
+        if name is not None:
+            serialized = serialized._replace(label=name)
         can_run(_RUNS_ON[serialized.namespace])
         self._used = True
         try:

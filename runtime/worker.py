@@ -256,12 +256,13 @@ class Worker:
 
     # ---- callables -------------------------------------------------------------------------------------------------
 
-    def register(self, target: object) -> CallableHandle:
+    def register(self, target: object, *, name: str | None = None) -> CallableHandle:
         """Names a callable and installs it in every child that can run it; before init(), at init().
 
         Args:
             target: a ChipCallable; any Python callable that can be pickled; ``"module:qualname"`` or a function
                 marked with ``by_source``, identified by its module's source.
+            name: what messages call it; default: its own name. Not part of its identity.
 
         Returns:
             A new handle with a lifetime of its own; equal callables share one hashid.
@@ -273,7 +274,7 @@ class Worker:
             CleanupUncertainError, RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
         self._require_open("register")
-        return self._registry.register(target, self._can_run)
+        return self._registry.register(target, self._can_run, name)
 
     def unregister(self, handle: CallableHandle) -> None:
         """Releases a handle. The last handle of a callable removes it, once accepted tasks that use it have ended.

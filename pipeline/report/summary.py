@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pipeline.workloads.base import verification_word
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -63,7 +65,7 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
     verification = document["verification"]
     lines = []
     if verification is not None:
-        lines.append(f"{'verified' if verification['passed'] else 'differs':<11} {verification['message']}")
+        lines.append(f"{verification_word(verification['passed']):<11} {verification['message']}")
     seconds = sum(stage["seconds"] for stage in document["stages"])
     tasks, *below = (level["count"] for level in levels(document["tasks"]))
     further = f" and {sum(below)} below {'it' if tasks == 1 else 'them'}" if below else ""

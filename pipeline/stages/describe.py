@@ -14,7 +14,7 @@ from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
 from pipeline.store import default_store
 from pipeline.targets import Lookup, resolve_target, takes_handles
-from pipeline.topology import CHIP_LEVEL, Level, parse_topology
+from pipeline.topology import CHIP_LEVEL, Level, parse_topology, topology_name
 from pipeline.workloads.base import FOR_NODES, Workload
 from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
@@ -25,13 +25,16 @@ _WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture"
 _SANITIZERS = ("", "address", "undefined", "thread")
 
 
-def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: LockFile) -> Described:
+def describe(
+    config: Mapping[str, Any], folders: Sequence[Path], lock_file: LockFile, overrides: Sequence[str] = ()
+) -> Described:
     """Validates a composed configuration.
 
     Args:
         config: as plain values; see pipeline.schema.Config.
         folders: folders of the configs, to find sources.
         lock_file: what ``lock`` is about.
+        overrides: what the command line overrode.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -79,7 +82,7 @@ def describe(config: Mapping[str, Any], folders: Sequence[Path], lock_file: Lock
         chip_callables=chip_callables,
         python_callables=python_callables if tree.sub_workers or tree.children else (),
         declared_python_callables=python_callables,
-        topology=topology["name"],
+        topology=topology_name(topology, overrides),
         tree=tree,
         platform=target["platform"],
         runtime=target["runtime"],

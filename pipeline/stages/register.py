@@ -33,8 +33,7 @@ def register(started: Started, console: Console) -> Registered:
     for name, target in targets.items():
         begin = time.perf_counter()
         if takes_handles(target):
-            # With the function's name, for messages.
             target = functools.update_wrapper(functools.partial(target, handles=dict(handles)), target)
-        handles[name] = started.worker.register(target)
+        handles[name] = started.worker.register(target, name=name)
         console.action("registered", name, hashed=handles[name].hashid, seconds=time.perf_counter() - begin)
     return Registered(started, handles)

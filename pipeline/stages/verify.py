@@ -16,6 +16,5 @@ def verify(executed: Executed, console: Console) -> Verified:
     described = executed.registered.started.built.described
     begin = time.perf_counter()
     verification = described.workload.verify()
-    word = "verified" if verification.passed else "differs"
-    console.action(word, described.workload_name, seconds=time.perf_counter() - begin)
+    console.action(verification.word, described.workload_name, seconds=time.perf_counter() - begin)
     return Verified(executed, verification)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from runtime import CallableHandle, Orchestrator, Worker
 
+
+def verification_word(passed: bool | None) -> str:
+    """What people are told of an outcome; None: nothing was compared."""
+    return "unverified" if passed is None else "verified" if passed else "differs"
+
+
 SettingsT = TypeVar("SettingsT")
 FOR_SUB_WORKERS = "a workload that needs none: workload=softmax"
 """What messages offer on topologies without chips."""
@@ -31,10 +37,16 @@ FOR_NODES = "a workload for nodes: workload=vector_add_on_nodes"
 class Verification:
     """Whether a run's outcome is right, and what was measured while finding out."""
 
-    passed: bool
+    passed: bool | None
+    """None: nothing was compared."""
     figures: dict[str, int | float | str] = field(default_factory=dict)
     message: str = ""
     """Where the outcome differs, how often and the worst; what was compared, when it does not."""
+
+    @property
+    def word(self) -> str:
+        """``"verified"``, ``"differs"`` or ``"unverified"``."""
+        return verification_word(self.passed)
 
 
 class Workload(ABC, Generic[SettingsT]):

@@ -1,6 +1,7 @@
 """Workloads that are declared in YAML: what their tensors hold, which tasks come of their loops, what is verified."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +164,10 @@ def workload_folder(tmp_path, text, **arrays):
 def test_a_workload_without_verify_says_that_nothing_was_compared(inside):
     done = inside(*DECLARED, "~workload.verify")
     assert done.code == 0, done.err
-    assert "nothing was compared" in done.out
+    assert "unverified  declared_sums" in done.out
+    assert "unverified  nothing was compared: the workload declares no verify" in done.out
+    assert not re.search(r"\bverified", done.out)
+    assert result_of(done)["verification"]["passed"] is None
 
 
 def test_loops_unfold_in_order_and_nest():

@@ -24,9 +24,17 @@ def looks_with(callable_name, packages=ALLOWED):
 
 TASKS = [
     pytest.param(adds_with("wrong_sum"), 4, ["41 of 4096", "first at [7]", "worst at [4007]"], id="a sum is wrong"),
-    pytest.param(adds_with("refuses"), 4, ["refuses", "code 7", "sha256:", "chip 0"], id="a kernel returns 7"),
     pytest.param(
-        adds_with("segfault"), 5, ["segfault", "sha256:", "chip 0", "SIGSEGV"], id="a kernel writes where nothing is"
+        adds_with("refuses"),
+        4,
+        ["callable add failed", "code 7", "kernel refuses", "sha256:", "chip 0"],
+        id="a kernel returns 7",
+    ),
+    pytest.param(
+        adds_with("segfault"),
+        5,
+        ["callable add", "sha256:", "chip 0", "SIGSEGV"],
+        id="a kernel writes nowhere",
     ),
 ]
 
@@ -51,7 +59,7 @@ def test_a_python_callable_that_raises_is_shown_with_its_own_traceback(command):
     done = command(*looks_with("raises"))
     assert done.code == 4
     assert "ValueError: no good: 1 tensors" in done.err
-    assert re.search(r"in sub-worker \d, callable raises \(sha256:[0-9a-f]{64}\)", done.err)
+    assert re.search(r"in sub-worker \d, callable look \(sha256:[0-9a-f]{64}\)", done.err)
     # Of the user's code, and only once.
     assert done.err.count("Traceback") == 1
     assert "pipeline/job.py" not in done.err

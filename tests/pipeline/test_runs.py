@@ -5,6 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.report.test_page import data_of
 
 from .conftest import FIXTURES, PROJECT, Command
@@ -127,6 +129,26 @@ def test_json_output_is_nothing_but_the_result(command):
     done = command(*SMALL, "output=json", "hydra.run.dir=run")
     assert json.loads(done.out) == result_of(done)
     assert done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "1 chip"),
+        (["+topology=chip2"], "chip2"),
+        (["+topology=chip8", "topology.chips=2"], "2 chips"),
+        (["+topology=node", "topology.chips=1", "topology.sub_workers=1"], "1 chip, 1 sub-worker"),
+        (["+topology=chip2", "topology.chips=1", "topology.name=mine"], "mine"),
+        (["+chip_model=example", "stage=model", "topology.chips=256"], "256 chips"),
+        (["topology.chips=-1"], "topology.chips=-1"),
+    ],
+)
+def test_a_run_is_named_by_the_topology_that_it_ran_on(inside, arguments, said):
+    done = inside(*SMALL, *arguments, "hydra.run.dir=run")
+    assert json.loads((done.folder / "run" / "result.json").read_text())["topology"] == said
+    assert "stage=model" in arguments or f"vector_add on {said} (a2a3sim, release)" in done.out
+    planned = inside(*SMALL, *arguments, "stage=plan")
+    assert planned.code or f"would run   vector_add on {said} for" in planned.out
 
 
 def test_a_sweep_over_four_topologies_runs_four_jobs(command):

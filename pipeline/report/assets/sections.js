@@ -42,12 +42,14 @@ function header() {
   ];
 }
 
+const VERIFICATION_WORDS = new Map([[true, "verified"], [false, "differs"], [null, "unverified"]]);
+
 function verification() {
   const found = RESULT.verification;
   if (!found) return section("Verification", el("p", { class: "quiet", id: "verification" }, "The run did not get there: nothing was compared."));
   const figures = Object.entries(found.figures).map(([name, value]) => el("span", {}, el("span", { class: "quiet" }, name.replaceAll("_", " ")), el("b", {}, figure(value))));
   return section("Verification",
-    el("div", { class: `box${found.passed ? " good" : ""}`, id: "verification" }, `${found.passed ? "verified" : "differs"}: ${found.message}`),
+    el("div", { class: `box${found.passed ? " good" : ""}`, id: "verification" }, `${VERIFICATION_WORDS.get(found.passed)}: ${found.message}`),
     figures.length ? el("div", { class: "legend", id: "figures" }, figures) : null);
 }
 

@@ -128,7 +128,7 @@ class Declared(Workload[None]):
     def verify(self) -> Verification:
         """Compares as ``verify`` declares; without it there is nothing to compare, and the message says so."""
         if self._expected is None:
-            return Verification(True, {}, "nothing was compared: the workload declares no verify")
+            return Verification(None, {}, "nothing was compared: the workload declares no verify")
         actual = {name: tensor.numpy() for name, tensor in self._tensors.items()}
         return self._expected.verify(self._declared, self._sizes, actual)
 
