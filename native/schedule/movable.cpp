@@ -40,7 +40,8 @@ Movable::Movable(const Child& child)
     for (std::size_t i = 0; i < size_; ++i) {
         const Task& task = *child.in_flight[first_ + i];
         parent_.at(i) = i;
-        fixed_.at(i) = task.group != nullptr;  // a group's members begin together
+        // A group's members begin together; and only in its lane is a task skipped whose predecessor failed there.
+        fixed_.at(i) = task.group != nullptr || task.root_cause != nullptr;
         for_each_followed(child, task, [&](std::size_t place) {
             if (place < first_) {
                 fixed_.at(part_of(i)) = true;

@@ -1,7 +1,7 @@
 // Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
 // Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
 // scheduler_groups.cpp (what begins together), scheduler_complete.cpp (completions and what they release),
-// scheduler_loss.cpp (deaths, deadlines, cancelling).
+// scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks of all this, for tests).
 //
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
@@ -13,6 +13,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -93,6 +94,10 @@ public:
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
     [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
 
+    // For tests: where what is noted of tasks contradicts itself; empty if nothing does. `runs` are all that have tasks
+    // which have not ended, but streams. Takes time: looks at every task.
+    [[nodiscard]] std::string contradiction(std::span<const RunPtr> runs) const;
+
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;
     // A child's lane does not hold what a child writes: its memory was written over.
@@ -159,6 +164,7 @@ private:
     void take_spans(Child& child, const Task& task);
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
+    void end_poisoned();
     void end_one(const TaskPtr& task, Code code, std::string payload);
     void release_successors(const TaskPtr& task, const Run& run);
     void release(const TaskPtr& next, const TaskPtr& ended);
@@ -166,6 +172,7 @@ private:
     void record_span(Task& task);
 
     // scheduler_loss.cpp
+    bool begin_again(Task& task) noexcept;
     void requeue(Child& child, const std::vector<TaskPtr>& tasks);
     void abandon(const TaskPtr& task, const std::string& why);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
@@ -174,7 +181,7 @@ private:
 
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
-    std::vector<TaskPtr> poisoned_;  // work list of end()
+    std::vector<TaskPtr> poisoned_;  // to be skipped: work list of end_poisoned(); some more than once
     // Of the submit that is under way; members, so that the next one finds room.
     std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
     std::vector<ByteRange> ranges_;

@@ -110,7 +110,11 @@ void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {
 
 void Scheduler::end(const TaskPtr& task, Code code, std::string payload) {
     end_one(task, code, std::move(payload));
-    // A work list instead of recursion: a chain of dependents can be as long as the graph.
+    end_poisoned();
+}
+
+// A work list instead of recursion: a chain of dependents can be as long as the graph.
+void Scheduler::end_poisoned() {
     while (!poisoned_.empty()) {
         const TaskPtr next = std::move(poisoned_.back());
         poisoned_.pop_back();

@@ -12,45 +12,57 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     drain_child(child);
     child.look_at_ns = 0;
     std::vector<TaskPtr> back;
+    std::vector<TaskPtr> over;
     for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
-        if (task->overdue) {
-            end_frame(task, Code::task_timeout, {});
-        } else if (!child.lane->claimed(task->sequence)) {
-            back.push_back(task);
-        } else if (task->config.retries == 0) {
-            end_frame(task, Code::worker_lost, why);
+        const bool begun = child.lane->claimed(task->sequence);
+        if (task->overdue || (begun && !begin_again(*task))) {
+            over.push_back(task);
         } else {
-            --task->config.retries;
-            ++counts_.begun_again;
             back.push_back(task);
         }
     }
+    // Before the first task ends: what its end skips or releases must not seem to be in a lane that is gone.
     requeue(child, back);
+    for (const TaskPtr& task : over) {
+        end_frame(task, task->overdue ? Code::task_timeout : Code::worker_lost, task->overdue ? std::string() : why);
+    }
     if (!sub_queue_.empty()) {
         feed_subs();
     }
 }
 
-// Frames of one lane, in its order, that are not in it any more: back in front of what waits already.
+// Whether a task that had begun when its child died may begin again; that is one retry less. A cancelled run begins
+// nothing any more.
+bool Scheduler::begin_again(Task& task) noexcept {
+    const Run& run = task.group ? *task.group->run : *task.run;
+    if (task.config.retries == 0 || run.cancelled) {
+        return false;
+    }
+    --task.config.retries;
+    ++counts_.begun_again;
+    return true;
+}
+
+// Frames of one lane, in its order, that are not in it any more: back in front of what waits already. Nothing ends
+// before all of them have left the lane.
 void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
         const TaskPtr& task = *it;
         task->followed = false;
-        if (task->unmet > 0 && !task->root_cause) {
+        if (task->root_cause || task->unmet > 0) {
             task->state = TaskState::blocked;
-            ++blocked_;
-        } else if (!task->root_cause) {
+            blocked_ += task->unmet > 0 ? 1 : 0;
+            if (task->root_cause) {
+                poisoned_.push_back(task);
+            }
+        } else {
             task->state = TaskState::ready;
             ++queued_;
             (task->placement == kAnyChild ? sub_queue_ : child.backlog).push_front(task);
         }
     }
-    for (const TaskPtr& task : tasks) {
-        if (task->root_cause) {
-            end(task, Code::skipped, {});
-        }
-    }
+    end_poisoned();
 }
 
 void Scheduler::child_ready(Child& child) {
@@ -84,7 +96,9 @@ void Scheduler::give_up(Child& child, const std::string& why) {
 // A queued task, taken out of its queue, will not run: nor will the others of a group that has not begun.
 void Scheduler::abandon(const TaskPtr& task, const std::string& why) {
     const TaskPtr group = task->group;
-    if (!group) {
+    if (task->root_cause) {
+        end(task, Code::skipped, {});
+    } else if (!group) {
         end(task, Code::given_up, why);
     } else if (group->state == TaskState::ready) {
         unqueue_group(group);

@@ -35,6 +35,7 @@ KERNELS = {
     ),
     "fail_with": ([SCALAR], "(void)block; return static_cast<int>(args->scalars[0]);"),
     "segfault": ([SCALAR], "(void)block; *reinterpret_cast<volatile int *>(args->scalars[0]) = 1; return 0;"),
+    "crash": ([INOUT], "(void)block; (void)args; *reinterpret_cast<volatile int *>(8) = 1; return 0;"),
     "crash_once": (
         [INOUT],
         """

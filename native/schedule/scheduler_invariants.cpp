@@ -1,0 +1,131 @@
+// Scheduler: whether its books agree with each other. For tests: it looks at everything.
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "schedule/captured_graph.h"
+#include "schedule/scheduler.h"
+
+namespace callring {
+
+namespace {
+
+std::string task_of(const Task& task) {
+    return "task " + std::to_string(task.id) + " of run " + std::to_string(task.run_id) + " ";
+}
+
+std::string difference(const std::string& what, std::uint64_t noted, std::uint64_t found) {
+    return noted == found ? "" : what + ": " + std::to_string(noted) + " noted, " + std::to_string(found) + " found";
+}
+
+// By task that has not ended: how many that have not ended say that it follows them.
+std::map<const Task*, std::uint32_t> count_unmet(std::span<const TaskPtr> live) {
+    std::map<const Task*, std::uint32_t> unmet;
+    for (const TaskPtr& task : live) {
+        if (task->run->graph) {
+            for (const NodeId id : task->run->graph->successors(static_cast<NodeId>(task->id))) {
+                ++unmet[&(*task->run->launched)[id]];
+            }
+        }
+        for (const TaskPtr& next : task->successors) {
+            ++unmet[next.get()];
+        }
+    }
+    return unmet;
+}
+
+}  // namespace
+
+std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
+    std::map<const Task*, int> places;  // of a task or a member: how many lanes and queues it is in
+    std::uint64_t queued = sub_queue_.size();
+    for (const TaskPtr& task : sub_queue_) {
+        ++places[task.get()];
+        if (task->state != TaskState::ready) {
+            return task_of(*task) + "is in the sub-workers' queue, but not ready";
+        }
+    }
+    for (const ChildPtr& child : children_) {
+        queued += child->backlog.size();
+        for (const TaskPtr& task : child->backlog) {
+            ++places[task.get()];
+            if (task->state != TaskState::ready || task->placement != static_cast<std::int32_t>(child->index)) {
+                return task_of(*task) + "is in the queue of " + child->name() + ", but not ready for it";
+            }
+        }
+        const Task* before = nullptr;
+        for (const TaskPtr& task : child->in_flight) {
+            ++places[task.get()];
+            if (task->state != TaskState::dispatched || task->child != static_cast<std::int32_t>(child->index)) {
+                return task_of(*task) + "is in the lane of " + child->name() + ", but not dispatched to it";
+            }
+            if (before != nullptr && before->sequence >= task->sequence) {
+                return task_of(*task) + "is out of order in the lane of " + child->name();
+            }
+            before = task.get();
+        }
+    }
+    if (auto wrong = difference("queued tasks", queued_, queued); !wrong.empty()) {
+        return wrong;
+    }
+    if (!poisoned_.empty() || !unmet_.empty()) {
+        return "a work list is not empty";
+    }
+
+    std::vector<TaskPtr> live;
+    for (const RunPtr& run : runs) {
+        std::uint64_t count = 0;
+        const auto look_at = [&](const TaskPtr& task) {
+            if (task && task->state != TaskState::ended) {
+                live.push_back(task);
+                ++count;
+            }
+        };
+        std::for_each(run->tasks.begin(), run->tasks.end(), look_at);
+        for (std::uint64_t id = 0; run->graph && id < run->launched->size(); ++id) {
+            look_at(launched_task(*run, id));
+        }
+        if (auto wrong = difference("tasks of run " + std::to_string(run->id), run->accepted - run->ended, count);
+            !wrong.empty()) {
+            return wrong;
+        }
+        if ((count > 0) != (run->self != nullptr)) {
+            return "run " + std::to_string(run->id) + " does not keep itself alive exactly while it has tasks";
+        }
+    }
+    if (auto wrong = difference("pending tasks", pending_, live.size()); !wrong.empty()) {
+        return wrong;
+    }
+    const auto unmet = count_unmet(live);
+    std::uint64_t blocked = 0;
+    for (const TaskPtr& task : live) {
+        const auto found = unmet.find(task.get());
+        if (auto wrong = difference(task_of(*task) + "follows", task->unmet, found == unmet.end() ? 0 : found->second);
+            !wrong.empty()) {
+            return wrong;
+        }
+        if (task->root_cause && task->state == TaskState::blocked) {
+            return task_of(*task) + "waits, though it can only be skipped";
+        }
+        if (task->state == TaskState::blocked) {
+            if (task->unmet == 0) {
+                return task_of(*task) + "is blocked by nothing";
+            }
+            ++blocked;
+        }
+        const int wanted = task->state == TaskState::blocked || is_group(*task) ? 0 : 1;
+        const bool queued_group = is_group(*task) && task->state == TaskState::ready;
+        if (!queued_group && places[task.get()] != wanted) {
+            return task_of(*task) + "is in " + std::to_string(places[task.get()]) + " places";
+        }
+        for (const TaskPtr& member : task->members) {
+            const bool in_one = member->state == TaskState::ready || member->state == TaskState::dispatched;
+            if (places[member.get()] != (in_one ? 1 : 0)) {
+                return "a member of " + task_of(*task) + "is in " + std::to_string(places[member.get()]) + " places";
+            }
+        }
+    }
+    return difference("blocked tasks", blocked_, blocked);
+}
+
+}  // namespace callring
