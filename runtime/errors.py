@@ -187,6 +187,18 @@ class StartError(CallringError, RuntimeError):
     code = "START_FAILED"
 
 
+class OutOfMemory(CallringError, MemoryError):  # noqa: N818 - named as what it is also
+    """There is no memory for what was asked, here or in a child; nothing else is harmed."""
+
+    code = "OUT_OF_MEMORY"
+
+
+class OutOfDescriptors(CallringError, OSError):  # noqa: N818
+    """A process has no file descriptors left for what was asked; the message says how to raise the limit."""
+
+    code = "OUT_OF_DESCRIPTORS"
+
+
 # ---- configuration and building ------------------------------------------------------------------------------------
 
 

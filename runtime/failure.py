@@ -8,13 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from runtime.errors import CallringError, ChipError, TaskSkipped, TaskTimeout, WorkerGivenUp, WorkerLost
+from runtime.errors import (
+    CallringError,
+    ChipError,
+    OutOfDescriptors,
+    OutOfMemory,
+    TaskSkipped,
+    TaskTimeout,
+    WorkerGivenUp,
+    WorkerLost,
+)
 from runtime.native_errors import code_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runtime import _core
+
+
+_SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptors}
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
@@ -127,6 +139,13 @@ def _traceback_of(error: BaseException) -> str:
         return f"Traceback (most recent call last):\n{lines}{type_name(type(error))}: {text_of(error)}\n"
 
 
+def failed_in_task(error: BaseException) -> bool:
+    """Whether ``error`` says how a task failed, in its callable or on the way to it and back."""
+    if isinstance(error, CallringError):
+        return isinstance(error, ChipError | TaskSkipped) or getattr(error, "operation", None) == "run"
+    return isinstance(error.__cause__, RemoteTraceback)
+
+
 class Failures:
     """Builds the errors of one Worker's tasks.
 
@@ -193,7 +212,12 @@ class Failures:
                 operation="run",
                 callable=label,
             )
-        return CallringError(f"callable {label} failed ({name}): {text}", hashid=hashid, worker=worker, operation="run")
+        fields = {"hashid": hashid, "worker": worker, "operation": "run"}
+        if name in _SHORT_OF:
+            return _SHORT_OF[name](
+                f"callable {label} ran on {worker}, but what it returned is lost: {text or 'no memory'}", **fields
+            )
+        return CallringError(f"callable {label} failed ({name}): {text}", **fields)
 
     def _skipped(self, task: _core.Task, label: str, hashid: str) -> TaskSkipped:
         error = TaskSkipped(

@@ -16,6 +16,8 @@ _BY_CODE: dict[str, type[errors.CallringError]] = {
     "worker_lost": errors.WorkerLost,
     "given_up": errors.WorkerGivenUp,
     "handle_stale": errors.HandleStaleError,
+    "out_of_memory": errors.OutOfMemory,
+    "out_of_descriptors": errors.OutOfDescriptors,
     "cleanup_uncertain": errors.CleanupUncertainError,
 }
 
@@ -26,12 +28,9 @@ def native_errors() -> type[Exception]:
 
 
 def translate(error: Exception, **fields: Any) -> Exception:
-    """The error of runtime.errors for a native one; out of memory becomes MemoryError."""
+    """The error of runtime.errors for a native one."""
     code, message = error.args
-    name = code_name(code)
-    if name == "out_of_memory":
-        return MemoryError(message)
-    return _BY_CODE.get(name, errors.CallringError)(message, **fields)
+    return _BY_CODE.get(code_name(code), errors.CallringError)(message, **fields)
 
 
 def code_name(code: int) -> str:

@@ -28,7 +28,7 @@ from runtime.errors import (
     WorkerClosed,
 )
 from runtime.identity import CallableHandle, TargetNamespace, hashid_to_digest
-from runtime.native_errors import code_name, native_errors
+from runtime.native_errors import code_name, native_errors, translate
 from runtime.serialize import KIND_NUMBERS, Serialized, serialize
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTomb
     )
 
 
-def _registration_error(serialized: Serialized, code: int, message: str) -> CallringError:
+def _registration_error(serialized: Serialized, code: int, message: str) -> Exception:
     """What a registration that changed nothing is refused with."""
     label = serialized.label
     fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
@@ -277,4 +277,4 @@ def _registration_error(serialized: Serialized, code: int, message: str) -> Call
         case "closed":
             return WorkerClosed(message, **fields)
         case _:
-            return CallringError(f"callable {label} was not registered: {message}", **fields)
+            return translate(native_errors()(code, f"callable {label} was not registered: {message}"), **fields)

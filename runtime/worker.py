@@ -100,7 +100,10 @@ class Worker:
         self._topology = topology
         self._codes: dict[str, int] = _core.CODES
         self._pool = _core.MemoryPool(options.arena_bytes, options.memory_limit_bytes)
-        self._engine = _core.Engine(spawning.engine_options(topology), self._pool)
+        try:
+            self._engine = _core.Engine(spawning.engine_options(topology), self._pool)
+        except native_errors() as error:
+            raise translate(error, operation="make a Worker") from None
         self._registry = Registry(self._engine, platform=self.platform, runtime=self.runtime, lineage=lineage)
         self._failures = Failures(self._codes, self._child_name)
         self._placements = {chip: index for index, chip in enumerate(self.next_level)}

@@ -41,6 +41,7 @@ constexpr std::array<std::pair<Code, const char*>, kCodes> kCodeNames{{
     {Code::partial_failure, "partial_failure"},
     {Code::task_timeout, "task_timeout"},
     {Code::too_many_runs, "too_many_runs"},
+    {Code::out_of_descriptors, "out_of_descriptors"},
 }};
 
 const char* kind_name(ChildKind kind) {

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "lane/returned_value.h"
+
 namespace callring::bindings {
 
 namespace {
@@ -34,23 +36,23 @@ void put_text(char letter, const char* data, Py_ssize_t size, std::string& out) 
 // False: it has no short form.
 bool pack_short(PyObject* value, std::string& out) {
     if (value == Py_True || value == Py_False) {
-        out.assign(1, value == Py_True ? 't' : 'f');
+        out.assign(1, value == Py_True ? returned::kTrue : returned::kFalse);
         return true;
     }
     if (PyLong_CheckExact(value)) {
         int overflow = 0;
         const auto number = static_cast<std::int64_t>(PyLong_AsLongLongAndOverflow(value, &overflow));
         if (overflow == 0) {
-            put_number('i', number, out);
+            put_number(returned::kInteger, number, out);
         }
         return overflow == 0;
     }
     if (PyFloat_CheckExact(value)) {
-        put_number('d', PyFloat_AS_DOUBLE(value), out);
+        put_number(returned::kFloat, PyFloat_AS_DOUBLE(value), out);
         return true;
     }
     if (PyBytes_CheckExact(value)) {
-        put_text('b', PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), out);
+        put_text(returned::kBytes, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), out);
         return true;
     }
     if (PyUnicode_CheckExact(value)) {
@@ -60,7 +62,7 @@ bool pack_short(PyObject* value, std::string& out) {
             PyErr_Clear();  // a lone surrogate: pickle knows how
             return false;
         }
-        put_text('s', text, size, out);
+        put_text(returned::kText, text, size, out);
         return true;
     }
     return false;
@@ -75,7 +77,7 @@ void pack_value(py::handle value, const py::object& dumps, std::string& out) {
     }
     if (!pack_short(value.ptr(), out)) {
         const py::bytes pickled = dumps(value);
-        put_text('p', PyBytes_AS_STRING(pickled.ptr()), PyBytes_GET_SIZE(pickled.ptr()), out);
+        put_text(returned::kPickle, PyBytes_AS_STRING(pickled.ptr()), PyBytes_GET_SIZE(pickled.ptr()), out);
     }
 }
 
@@ -85,19 +87,19 @@ py::object unpack_value(std::string_view payload) {
     }
     const std::string_view body = payload.substr(1);
     switch (payload.front()) {
-        case 't':
+        case returned::kTrue:
             return py::bool_(true);
-        case 'f':
+        case returned::kFalse:
             return py::bool_(false);
-        case 'i':
+        case returned::kInteger:
             return py::int_(get_number<std::int64_t>(body));
-        case 'd':
+        case returned::kFloat:
             return py::float_(get_number<double>(body));
-        case 's':
+        case returned::kText:
             return py::str(body.data(), body.size());
-        case 'b':
+        case returned::kBytes:
             return py::bytes(body.data(), body.size());
-        case 'p':
+        case returned::kPickle:
             return py::module_::import("pickle").attr("loads")(
                 py::memoryview::from_memory(body.data(), static_cast<py::ssize_t>(body.size())));
         default:

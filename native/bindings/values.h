@@ -1,7 +1,5 @@
 // What Python callables return, as bytes in a completion: small values of exact built-in types without pickling.
-//
-// Nothing: None. Otherwise one letter and what follows it: 'i' int64, 'd' double, 't' and 'f' True and False, 's' UTF-8
-// text, 'b' bytes, 'p' a pickle.
+// Their form: lane/returned_value.h.
 #pragma once
 
 #include <pybind11/pybind11.h>

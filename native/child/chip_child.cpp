@@ -36,7 +36,8 @@ public:
         if (outcome) {
             host_.complete(sequence, Code::ok, begin, end, {});
         } else {
-            const std::string& text = outcome.error().message;
+            // In one message, without shared memory: its parent takes none from a chip.
+            const std::string_view text = std::string_view(outcome.error().message).substr(0, kMaxMessageBody);
             host_.complete(sequence, outcome.error().code, begin, end, std::as_bytes(std::span(text)));
         }
     }

@@ -28,6 +28,8 @@ MessageHeader reply_to(const Message& request, Code code) {
     header.op = request.header.op;
     header.sequence = request.header.sequence;
     header.argument = request.header.argument;
+    header.kind = request.header.kind;
+    header.digest = request.header.digest;
     header.code = static_cast<std::uint32_t>(code);
     return header;
 }
@@ -54,6 +56,9 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     };
     if (request->op() != Op::start) {
         return refuse({Code::malformed, "the first request is not a start request"});
+    }
+    if (auto arrived = request->check_fds(); !arrived) {
+        return refuse(std::move(arrived).error());
     }
     auto body = StartBody::decode(request->body);
     if (!body) {
@@ -159,6 +164,9 @@ void ChildHost::hold() {
 Result<void> ChildHost::handle(Message& message) {
     switch (message.op()) {
         case Op::map_arena:
+            if (auto arrived = message.check_fds(); !arrived) {
+                return arrived;
+            }
             return arenas_.attach(static_cast<std::uint32_t>(message.header.argument), message.take_fd(0));
         case Op::unregister_callable:
             return store_->remove(message.header.digest);
@@ -188,16 +196,14 @@ void ChildHost::answer_with(const Message& request, const Result<std::string>& p
 Result<void> ChildHost::send_payload(const MessageHeader& header, std::span<const std::byte> payload) {
     if (payload.size() <= kMaxMessageBody) {
         const std::string_view body(reinterpret_cast<const char*>(payload.data()), payload.size());
-        static_cast<void>(channel_.send(header, body, {}, kNever));
-        return {};
+        return channel_.send(header, body, {}, kNever);
     }
     const auto sealed = SealedPayload::create(payload);
     if (!sealed) {
         return sealed.error();
     }
     const std::array<int, 1> fds{sealed->fd()};
-    static_cast<void>(channel_.send(header, {}, fds, kNever));
-    return {};
+    return channel_.send(header, {}, fds, kNever);
 }
 
 void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
@@ -206,15 +212,18 @@ void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_
         lane_->complete(code, begin_ns, end_ns, payload);
         return;
     }
-    const MessageHeader header = header_of(Op::result, sequence);
-    {
+    const auto sent = [&] {
         const std::lock_guard lock(send_mutex_);
-        if (const auto sent = send_payload(header, payload); !sent) {
-            code = Code::out_of_memory;
-            static_cast<void>(channel_.send(header, sent.error().message, {}, kNever));
-        }
+        return send_payload(header_of(Op::result, sequence), payload);
+    }();
+    if (sent) {
+        lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);
+        return;
     }
-    lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);
+    // The task has ended all the same, but what came of it cannot be told.
+    const std::string& why = sent.error().message;
+    const auto text = std::as_bytes(std::span(why)).first(std::min(why.size(), ChildLane::max_inline_payload()));
+    lane_->complete(sent.error().code, begin_ns, end_ns, text);
 }
 
 }  // namespace callring

@@ -38,8 +38,9 @@ enum class Code : std::uint32_t {
     partial_failure = 24,    // a process below a node child refused; the message tells every target's result
     task_timeout = 25,       // the task exceeded its deadline; its child was ended
     too_many_runs = 26,      // as many runs are under way as the Worker allows
+    out_of_descriptors = 27,
 };
-inline constexpr std::uint32_t kCodes = 27;  // how many there are
+inline constexpr std::uint32_t kCodes = 28;  // how many there are
 
 struct Error {
     Code code = Code::invalid_argument;

@@ -59,6 +59,13 @@ std::vector<UniqueFd> take_descriptors(const msghdr& message) {
 
 }  // namespace
 
+Result<void> Message::check_fds() const {
+    if (fds_lost) {
+        return Error{Code::out_of_descriptors, std::string("no descriptors are left; ") + kMoreDescriptors};
+    }
+    return {};
+}
+
 Result<Message> decode_message(std::span<const std::byte> bytes) {
     Message message;
     if (bytes.size() < sizeof(MessageHeader)) {
@@ -169,7 +176,9 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
         if (received == 0) {
             return Error{Code::closed, "the other end closed the control socket"};
         }
-        if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        // Descriptors that are cut off are the sender's fault only where there was no room for more.
+        const bool fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
+        if ((message.msg_flags & MSG_TRUNC) != 0 || (fds_lost && fds.size() >= kMaxMessageFds)) {
             return Error{Code::malformed, "control message over its limits"};
         }
         auto decoded = decode_message({buffer.data(), static_cast<std::size_t>(received)});
@@ -177,6 +186,7 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
             return std::move(decoded).error();
         }
         decoded->fds = std::move(fds);
+        decoded->fds_lost = fds_lost;
         return std::optional<Message>(std::move(decoded).value());
     }
 }

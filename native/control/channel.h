@@ -21,9 +21,12 @@ struct Message {
     MessageHeader header;
     std::string body;
     std::vector<UniqueFd> fds;
+    bool fds_lost = false;  // not all that were sent: this process had no descriptors left for the others
 
     [[nodiscard]] Op op() const noexcept { return static_cast<Op>(header.op); }
     [[nodiscard]] Code code() const noexcept { return static_cast<Code>(header.code); }
+    // Whether its descriptors have arrived. Error: out_of_descriptors.
+    [[nodiscard]] Result<void> check_fds() const;
     // Takes the descriptor at `index`; invalid if the message has none there.
     [[nodiscard]] UniqueFd take_fd(std::size_t index) {
         return index < fds.size() ? std::move(fds[index]) : UniqueFd();

@@ -16,8 +16,11 @@ Result<Payload> Payload::create(std::span<const std::byte> bytes) {
 }
 
 Result<Payload> Payload::take(Message& message) {
-    if (message.fds.empty()) {
+    if (message.fds.empty() && !message.fds_lost) {
         return Payload(std::move(message.body));
+    }
+    if (auto arrived = message.check_fds(); !arrived) {
+        return std::move(arrived).error();
     }
     auto sealed = SealedPayload::adopt(message.take_fd(0));
     if (!sealed) {

@@ -19,7 +19,7 @@ class Payload {
 public:
     // Copies `bytes`. Errors: as SealedPayload::create.
     static Result<Payload> create(std::span<const std::byte> bytes);
-    // Takes what came with `message`. Errors: as SealedPayload::adopt.
+    // Takes what came with `message`. Errors: as Message::check_fds and SealedPayload::adopt.
     static Result<Payload> take(Message& message);
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {

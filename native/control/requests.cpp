@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/system_error.h"
+#include "common/utf8.h"
+
 namespace callring {
 
 void Requests::post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
@@ -11,15 +14,20 @@ void Requests::post(MessageHeader header, std::string_view body, std::span<const
         return;
     }
     header.sequence = next_sequence_++;
-    add(header.sequence, {deadline_ns, false, std::move(on_answer), nullptr});
-    send(header, body, fds);
+    add(header.sequence, {deadline_ns, false, std::move(on_answer), nullptr, header});
+    if (auto sent = send(header, body, fds); !sent) {
+        const auto entry = pending_.extract(header.sequence);
+        Result<Message> error = std::move(sent).error();
+        entry.mapped().on_answer(error);
+    }
 }
 
-void Requests::expect(Broadcast& from, std::uint32_t place, std::uint64_t deadline_ns, OnAnswer on_answer) {
+void Requests::expect(Broadcast& from, std::uint32_t place, const MessageHeader& header, std::uint64_t deadline_ns,
+                      OnAnswer on_answer) {
     if (refuse(on_answer)) {
         return;
     }
-    add(from.address(place), {deadline_ns, false, std::move(on_answer), &from});
+    add(from.address(place), {deadline_ns, false, std::move(on_answer), &from, header});
 }
 
 bool Requests::refuse(const OnAnswer& on_answer) const {
@@ -37,25 +45,32 @@ void Requests::add(std::uint64_t sequence, Pending pending) {
 
 void Requests::tell(MessageHeader header, std::string_view body) {
     header.sequence = next_sequence_++;
-    send(header, body, {});
+    static_cast<void>(send(header, body, {}));
 }
 
-void Requests::send(const MessageHeader& header, std::string_view body, std::span<const int> fds) {
+Result<void> Requests::send(const MessageHeader& header, std::string_view body, std::span<const int> fds) {
     if (unsent_.empty()) {
         // A deadline in the past: send() returns at once.
-        const auto sent = channel_.send(header, body, fds, 0);
-        if (sent || sent.error().code != Code::timeout) {
-            return;  // an error of the socket: the child is gone, and its end will tell every request
+        auto sent = channel_.send(header, body, fds, 0);
+        if (sent || sent.error().code == Code::closed) {
+            return {};  // the child is gone, and its end will tell every request
+        }
+        if (sent.error().code != Code::timeout) {
+            return sent;
         }
     }
     Unsent message{header, std::string(body), {}};
     for (const int fd : fds) {
         message.fds.push_back(UniqueFd::copy_of(fd));
+        if (!message.fds.back().valid()) {
+            return system_error("fcntl(F_DUPFD_CLOEXEC)");
+        }
     }
     unsent_.push_back(std::move(message));
     if (unsent_.size() == 1) {
         on_blocked_();
     }
+    return {};
 }
 
 bool Requests::flush() {
@@ -70,20 +85,40 @@ bool Requests::flush() {
         if (!sent && sent.error().code == Code::timeout) {
             return false;
         }
+        const std::uint64_t sequence = message.header.sequence;
         unsent_.pop_front();
+        if (const auto entry = pending_.find(sequence);
+            !sent && sent.error().code != Code::closed && entry != pending_.end()) {
+            const auto taken = pending_.extract(entry);
+            Result<Message> error = sent.error();
+            taken.mapped().on_answer(error);
+        }
     }
     return true;
 }
 
-void Requests::deliver(Message message) {
+Result<void> Requests::deliver(Message message) {
     const auto entry = pending_.find(message.header.sequence);
     if (entry == pending_.end()) {
-        return;
+        return Error{Code::malformed, "it sent a message that nothing asked for"};
+    }
+    const MessageHeader& asked = entry->second.asked;
+    const MessageHeader& told = message.header;
+    if (told.op != asked.op || told.argument != asked.argument || told.kind != asked.kind ||
+        told.digest != asked.digest) {
+        return Error{Code::malformed, "it answered another request than it was asked"};
+    }
+    if (told.code >= kCodes) {
+        return Error{Code::malformed, "it answered with an unknown code"};
+    }
+    if (message.code() != Code::ok) {
+        make_utf8(message.body);
     }
     const Pending pending = std::move(entry->second);
     const std::uint64_t sequence = entry->first;
     pending_.erase(entry);
     end(sequence, pending, std::move(message));
+    return {};
 }
 
 void Requests::end(std::uint64_t sequence, const Pending& pending, Result<Message> answer) {

@@ -1,7 +1,8 @@
 // Requests: what was asked of one child over its channel and not answered yet.
 // Guarantees: posting never blocks and keeps the order of its calls, whatever the child does; every request is told
 // its answer, its timeout, or the child's end; an answer that comes after the timeout is still matched by its sequence
-// number. Not thread-safe: the engine's lock orders all calls.
+// number; what answers no request, or another than was asked, is refused. Not thread-safe: the engine's lock orders all
+// calls.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +23,9 @@ namespace callring {
 
 class Requests {
 public:
-    // Called with the answer. Before that at most once with the error `timeout`; instead of it with what fail_all() is
-    // given. It may post again.
+    // Called with the answer, whose code is a Code and whose body is text in UTF-8 unless that is ok. Before that at
+    // most once with the error `timeout`; instead of it with what fail_all() is given, or with why the request could
+    // not be sent. It may post again.
     using OnAnswer = std::function<void(Result<Message>& answer)>;
 
     // `on_blocked` is called when the child does not take a message at once: flush() when its socket is writable.
@@ -36,14 +38,15 @@ public:
     void post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
               OnAnswer on_answer);
     // Likewise, but by the notice that is begun in `from` (which outlives this), of which this child is at `place`.
-    void expect(Broadcast& from, std::uint32_t place, std::uint64_t deadline_ns, OnAnswer on_answer);
+    void expect(Broadcast& from, std::uint32_t place, const MessageHeader& header, std::uint64_t deadline_ns,
+                OnAnswer on_answer);
     // Sends `header`; an answer to it is dropped.
     void tell(MessageHeader header, std::string_view body);
     // Sends what waits. True: nothing waits any more.
     bool flush();
 
-    // Hands in a message that was received; one that answers no request is dropped.
-    void deliver(Message message);
+    // Hands in a message that was received. Error: malformed, if it answers no request, or another than was asked.
+    Result<void> deliver(Message message);
     // Tells the requests whose time is up.
     void expire(std::uint64_t now_ns);
     // No request times out before this; none if nothing can.
@@ -59,6 +62,7 @@ private:
         bool late;
         OnAnswer on_answer;
         Broadcast* from;  // null for a message
+        MessageHeader asked;
     };
     struct Unsent {
         MessageHeader header;
@@ -68,7 +72,8 @@ private:
     // Whether the child is gone; then `on_answer` has been told.
     bool refuse(const OnAnswer& on_answer) const;
     void add(std::uint64_t sequence, Pending pending);
-    void send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
+    // Error: the message was not sent and never will be, while the child goes on.
+    Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
     static void end(std::uint64_t sequence, const Pending& pending, Result<Message> answer);
 
     Channel channel_;

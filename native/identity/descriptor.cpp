@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "common/utf8.h"
 #include "identity/encoder.h"
-#include "identity/utf8.h"
 
 namespace callring {
 

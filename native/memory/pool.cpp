@@ -85,7 +85,9 @@ Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
     };
     auto map = SharedMap::create("callring-arena", size);
     if (!map) {
-        return give_up({Code::out_of_memory, std::move(map).error().message});
+        Error error = std::move(map).error();
+        error.code = error.code == Code::out_of_descriptors ? error.code : Code::out_of_memory;
+        return give_up(std::move(error));
     }
     auto arena = std::make_shared<Arena>(id, std::move(map).value());
     if (hook) {

@@ -29,7 +29,7 @@ public:
     void ask(Child& child, std::uint64_t deadline_ns, Requests::OnAnswer on_answer) {
         // What a child that starts is asked lies in its socket in order; it hears notices from then on.
         if (open_ && child.hears_notices && child.state == ChildState::ready) {
-            child.requests->expect(broadcast_, child.index, deadline_ns, std::move(on_answer));
+            child.requests->expect(broadcast_, child.index, header_, deadline_ns, std::move(on_answer));
         } else {
             child.requests->post(header_, body_, fds_, deadline_ns, std::move(on_answer));
         }

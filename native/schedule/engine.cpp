@@ -54,9 +54,9 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
                      .changed = [this] { changed_.notify_all(); },
                      .distrust = [this](Child& child, const std::string& why) { condemn(child, why); },
                  }) {
-    scheduler_.on_lane_overwritten = [this](Child& child) {
+    scheduler_.on_protocol_violation = [this](Child& child, const std::string& what) {
         if (child.key != 0) {  // its death has not been told yet
-            condemn(child, "it wrote over its lane");
+            protocol_violation(child, what);
         }
     };
     scheduler_.on_callable_idle = [this](const CallablePtr& callable) {

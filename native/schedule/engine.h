@@ -215,16 +215,18 @@ private:
     void note_if_ready(Child& child);
 
     // engine_recovery.cpp; on the progress thread unless said otherwise.
-    void handle(Child& child, Message message);        // any thread
-    Result<void> receive_from(const ChildPtr& child);  // any thread, under the lock
+    Result<void> handle(Child& child, Message message);  // any thread
+    Result<void> handle_found(Child& child);             // any thread
+    Result<void> receive_from(const ChildPtr& child);    // any thread, under the lock
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);
     void on_exit(Supervisor::Key key, const ExitStatus& status);
     void child_died(const ChildPtr& child, const std::string& why, bool as_asked);
     std::optional<std::uint64_t> next_deadline();
     void on_deadline();
-    void condemn(Child& child, const std::string& why);  // any thread
-    void expect_deadline(std::uint64_t deadline_ns);     // any thread
+    void protocol_violation(Child& child, const std::string& what);  // any thread
+    void condemn(Child& child, const std::string& why);              // any thread
+    void expect_deadline(std::uint64_t deadline_ns);                 // any thread
 
     // engine_registry.cpp; any thread.
     struct Mapping {

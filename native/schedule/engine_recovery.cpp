@@ -14,33 +14,55 @@ namespace callring {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
-void Engine::handle(Child& child, Message message) {
-    if (message.op() != Op::child_exited) {
-        child.requests->deliver(std::move(message));
-        note_if_ready(child);
-        return;
-    }
-    std::int32_t status = 0;
-    if (child.kind == ChildKind::fork_server && message.body.size() == sizeof status) {
+// Error: malformed, if the child must not say that.
+Result<void> Engine::handle(Child& child, Message message) {
+    if (message.op() == Op::child_exited && child.kind == ChildKind::fork_server) {
+        std::int32_t status = 0;
+        if (message.body.size() != sizeof status) {
+            return Error{Code::malformed, "it told no exit status"};
+        }
         std::memcpy(&status, message.body.data(), sizeof status);
         noted_exits_.emplace_back(static_cast<Supervisor::Key>(message.header.argument),
                                   ExitStatus::from_wait_status(status));
+        return {};
     }
+    if (message.code() == Code::partial_failure && child.kind != ChildKind::node) {
+        return Error{Code::malformed, "it answered for processes below it, and has none"};
+    }
+    if (auto delivered = child.requests->deliver(std::move(message)); !delivered) {
+        return delivered;
+    }
+    note_if_ready(child);
+    return {};
+}
+
+// Under the lock. What was found while a result was taken.
+Result<void> Engine::handle_found(Child& child) {
+    Result<void> handled;
+    while (handled && !child.answers.empty()) {
+        Message message = std::move(child.answers.front());
+        child.answers.pop_front();
+        handled = handle(child, std::move(message));
+    }
+    return handled;
 }
 
 Result<void> Engine::receive_from(const ChildPtr& child) {
     const bool uncertain = registrar_.any_uncertain();
-    while (!child->answers.empty()) {
-        Message message = std::move(child->answers.front());
-        child->answers.pop_front();
-        handle(*child, std::move(message));
+    auto received = handle_found(*child);
+    if (received) {
+        // What the fork server says unasked may be left in the socket: it is still readable then.
+        received = pump(*child, [&](Message message) -> Result<bool> {
+            if (auto handled = handle(*child, std::move(message)); !handled) {
+                return std::move(handled).error();
+            }
+            return child->requests && child->requests->unanswered() > 0;
+        });
     }
-    // What comes unasked may be left in the socket: it is still readable then.
-    auto received = pump(*child, [&](Message message) {
-        handle(*child, std::move(message));
-        return child->requests && child->requests->unanswered() > 0;
-    });
-    if (!received && received.error().code != Code::closed) {
+    const Code code = received ? Code::ok : received.error().code;
+    if (code == Code::malformed || (code == Code::layout_mismatch && child->state == ChildState::ready)) {
+        protocol_violation(*child, received.error().message);
+    } else if (code != Code::ok && code != Code::closed) {
         // It does not speak our language, and is ended for it.
         start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
     }
@@ -153,7 +175,8 @@ void Engine::end_overdue() {
     drain();
     const std::uint64_t now = now_ns();
     for (const ChildPtr& child : scheduler_.children()) {
-        if (child->look_at_ns != 0 && now >= child->look_at_ns && scheduler_.expire(*child, now)) {
+        if (child->look_at_ns != 0 && now >= child->look_at_ns &&
+            scheduler_.expire(*child, now, options_.control_timeout_ns)) {
             condemn(*child, child->condemned);
         }
     }
@@ -161,6 +184,11 @@ void Engine::end_overdue() {
 }
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------
+
+// It says what no child may say: nothing that it has said, or says from now on, can be believed.
+void Engine::protocol_violation(Child& child, const std::string& what) {
+    start_failed(child, {Code::malformed, child.name() + ": protocol violation: " + what});
+}
 
 void Engine::condemn(Child& child, const std::string& why) {
     if (child.condemned.empty()) {

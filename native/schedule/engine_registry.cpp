@@ -84,11 +84,12 @@ void Engine::post_arena(const ChildPtr& child, const Arena& arena, std::uint64_t
     child->requests->post(header_of(Op::map_arena, arena.id()), {}, fds, deadline_ns,
                           [this, child, key = child->key, mapping, told = false](Result<Message>& answer) mutable {
                               const bool gone = child->key != key;
-                              if (!gone && !answer) {
+                              const Code code = answer ? answer->code() : answer.error().code;
+                              if (!gone && !answer && code == Code::timeout) {
                                   condemn(*child, "it did not map new shared memory in time");
-                              } else if (!gone && answer->code() != Code::ok) {
-                                  const Error error{answer->code(),
-                                                    child->name() + " cannot map new shared memory: " + answer->body};
+                              } else if (!gone && code != Code::ok) {
+                                  const std::string& why = answer ? answer->body : answer.error().message;
+                                  const Error error{code, child->name() + " cannot map new shared memory: " + why};
                                   if (mapping) {
                                       mapping->failure = error;
                                   } else {

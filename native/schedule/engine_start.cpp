@@ -185,7 +185,9 @@ void Engine::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& 
     pid_t pid = -1;
     UniqueFd pidfd;
     std::string why = forked ? forked->body : forked.error().message;
-    if (forked && forked->code() == Code::ok) {
+    if (const auto arrived = forked ? forked->check_fds() : Result<void>(); !arrived) {
+        why = arrived.error().message;  // its process ends when it finds its control socket closed
+    } else if (forked && forked->code() == Code::ok) {
         std::from_chars(why.data(), why.data() + why.size(), pid);
         pidfd = forked->take_fd(0);
     }

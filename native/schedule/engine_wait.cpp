@@ -34,12 +34,9 @@ bool Engine::drain() {
     if (scheduler_.drain() == 0) {
         return false;
     }
-    // Answers that were found while a large result was taken.
     for (const ChildPtr& child : scheduler_.children()) {
-        while (!child->answers.empty()) {
-            Message message = std::move(child->answers.front());
-            child->answers.pop_front();
-            handle(*child, std::move(message));
+        if (auto handled = handle_found(*child); !handled) {
+            protocol_violation(*child, handled.error().message);
         }
     }
     changed_.notify_all();

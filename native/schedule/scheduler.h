@@ -75,8 +75,9 @@ public:
     // A child will not be replaced (its state says so): what only it could run is lost.
     void give_up(Child& child, const std::string& why);
     // Looks at the deadlines of what is in flight on `child`. True: what it runs has exceeded its own, everything else
-    // was taken back, and the child has to be ended. `look_at_ns` says when to look again.
-    [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns);
+    // was taken back, and the child has to be ended. `look_at_ns` says when to look again. A child that has not noted
+    // that it began the first task of its lane counts as having begun it `patience_ns` after it could.
+    [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns);
     // When share_out() is due; 0: it is not.
     [[nodiscard]] std::uint64_t balance_at_ns() const noexcept { return balance_at_ns_; }
     // Gives idle sub-workers what waits behind tasks that take longer than was expected.
@@ -100,8 +101,8 @@ public:
 
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;
-    // A child's lane does not hold what a child writes: its memory was written over.
-    std::function<void(Child&)> on_lane_overwritten;
+    // A child's lane does not hold what such a child writes: its memory was written over, or the child lies.
+    std::function<void(Child&, const std::string& what)> on_protocol_violation;
     // Called when a sealed run's last task has ended.
     std::function<void(Run&)> on_run_finished;
     // Called with the earliest time at which a frame that was just dispatched can exceed its deadline.
@@ -159,9 +160,9 @@ private:
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
-    // False if it is no completion of the frame that is due.
-    [[nodiscard]] bool complete(Child& child, const Completion& completion);
-    void take_spans(Child& child, const Task& task);
+    // Error: malformed, if it is no completion of the frame that is due, or says what its child cannot say of it.
+    Result<void> complete(Child& child, const Completion& completion);
+    Result<void> take_spans(Child& child, const Task& task, const Completion& completion);
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
     void end_poisoned();
@@ -173,6 +174,8 @@ private:
 
     // scheduler_loss.cpp
     bool begin_again(Task& task) noexcept;
+    [[nodiscard]] static std::uint64_t begun_by(const Child& child, Task& task, std::uint64_t now_ns,
+                                                std::uint64_t patience_ns) noexcept;
     void requeue(Child& child, const std::vector<TaskPtr>& tasks);
     void abandon(const TaskPtr& task, const std::string& why);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;

@@ -1,10 +1,13 @@
 // Scheduler: completions, and what they release.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "common/clock.h"
 #include "lane/completion.h"
 #include "schedule/captured_graph.h"
+#include "schedule/outcome.h"
 #include "schedule/scheduler.h"
 #include "supervise/pump.h"
 
@@ -13,6 +16,7 @@ namespace callring {
 namespace {
 // So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is told.
 constexpr std::size_t kQuietOutbox = 256;
+constexpr const char* kLaneOverwritten = "it wrote over its lane";
 }  // namespace
 
 std::size_t Scheduler::drain() {
@@ -24,11 +28,7 @@ std::size_t Scheduler::drain() {
         }
         begin_burst();
         if (child->lane->has_completions()) {
-            const std::size_t taken = drain_child(*child);
-            if (taken == 0) {
-                on_lane_overwritten(*child);
-            }
-            ended += taken;
+            ended += drain_child(*child);
             subs_moved = subs_moved || child->kind == ChildKind::sub;
         }
         feed(*child);
@@ -47,12 +47,18 @@ std::size_t Scheduler::drain() {
 
 std::size_t Scheduler::drain_child(Child& child) {
     std::size_t count = 0;
+    Result<void> completed;
     while (const Completion* completion = child.lane->front_completion()) {
-        if (!complete(child, *completion)) {
+        completed = complete(child, *completion);
+        if (!completed) {
+            on_protocol_violation(child, completed.error().message);
             break;
         }
         child.lane->pop_completion();
         ++count;
+    }
+    if (count == 0 && completed && child.lane->has_completions()) {
+        on_protocol_violation(child, kLaneOverwritten);
     }
     if (count > 0) {
         const std::uint64_t now = now_ns();
@@ -63,14 +69,36 @@ std::size_t Scheduler::drain_child(Child& child) {
     return count;
 }
 
-bool Scheduler::complete(Child& child, const Completion& completion) {
-    // Completions come in frame order, and every frame in flight that was not revoked gets exactly one.
-    if (child.in_flight.empty()) {
-        return false;
-    }
-    const auto outcome = decode_completion(completion, child.in_flight.front()->sequence);
+Result<void> Scheduler::complete(Child& child, const Completion& written) {
+    // Completions come in frame order, and every frame in flight that was not revoked gets exactly one. What is checked
+    // is a copy, of what is used: its child may write to the lane at any moment.
+    Completion completion;  // NOLINT(*-member-init): all but the payload is copied
+    std::memcpy(&completion, &written, offsetof(Completion, payload));
+    const auto outcome =
+        child.in_flight.empty() ? std::nullopt : decode_completion(completion, child.in_flight.front()->sequence);
     if (!outcome) {
-        return false;
+        return Error{Code::malformed, kLaneOverwritten};
+    }
+    const Task& due = *child.in_flight.front();
+    Code code = outcome->code;
+    std::string payload;
+    if (outcome->payload_elsewhere) {
+        auto taken = take_payload(child, completion.sequence);
+        if (!taken && taken.error().code == Code::malformed) {
+            return std::move(taken).error();
+        }
+        code = taken ? code : taken.error().code;
+        payload = taken ? std::move(taken).value() : std::move(taken).error().message;
+    } else {
+        payload.assign(reinterpret_cast<const char*>(written.payload.data()), outcome->payload.size());
+    }
+    if (auto checked = check_outcome(child.kind, due, completion, code, payload); !checked) {
+        return checked;
+    }
+    if (due.config.trace >= 2) {
+        if (auto taken = take_spans(child, due, completion); !taken) {
+            return taken;
+        }
     }
     const TaskPtr task = std::move(child.in_flight.front());
     child.in_flight.pop_front();
@@ -79,25 +107,21 @@ bool Scheduler::complete(Child& child, const Completion& completion) {
         task->times->begin_ns = completion.begin_ns;
         task->times->end_ns = completion.end_ns;
     }
-    std::string payload;
-    if (outcome->payload_elsewhere) {
-        payload = take_payload(child, completion.sequence);
-    } else {
-        payload.assign(reinterpret_cast<const char*>(outcome->payload.data()), outcome->payload.size());
-    }
-    if (task->config.trace >= 2) {
-        take_spans(child, *task);
-    }
-    end_frame(task, outcome->code, std::move(payload));
-    return true;
+    end_frame(task, code, std::move(payload));
+    return {};
 }
 
-void Scheduler::take_spans(Child& child, const Task& task) {
+Result<void> Scheduler::take_spans(Child& child, const Task& task, const Completion& completion) {
     while (auto span = child.lane->take_span(task.sequence)) {
         if (span->sequence == task.sequence) {
+            if (span->begin_ns < completion.begin_ns || span->end_ns < span->begin_ns ||
+                span->end_ns > completion.end_ns) {
+                return Error{Code::malformed, "a core worked for a task at another time than the task ran"};
+            }
             core_spans.push_back({task.child, task.run_id, task.id, *span});
         }
     }
+    return {};
 }
 
 void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {

@@ -151,6 +151,7 @@ void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr>
     task->state = TaskState::dispatched;
     task->child = static_cast<std::int32_t>(child.index);
     task->sequence = frame.sequence;
+    task->begun_by_ns = 0;
     if (child.in_flight.empty()) {
         child.busy_since_ns = now_ns();
     }

@@ -108,7 +108,19 @@ void Scheduler::abandon(const TaskPtr& task, const std::string& why) {
     }
 }
 
-bool Scheduler::expire(Child& child, std::uint64_t now_ns) {
+// When the first task in flight had begun, as far as its child can be believed: it may note again and again that it
+// began just now, or not at all. The first note counts, unless it is of a time that has not come.
+std::uint64_t Scheduler::begun_by(const Child& child, Task& task, std::uint64_t now_ns,
+                                  std::uint64_t patience_ns) noexcept {
+    if (const auto noted = child.lane->begun_ns(task.sequence)) {
+        const std::uint64_t begun = *noted > now_ns ? child.busy_since_ns : *noted;
+        task.begun_by_ns = task.begun_by_ns == 0 ? begun : std::min(task.begun_by_ns, begun);
+    }
+    const std::uint64_t unnoted = std::min(now_ns, child.busy_since_ns + patience_ns);
+    return task.begun_by_ns == 0 ? unnoted : task.begun_by_ns;
+}
+
+bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns) {
     child.look_at_ns = 0;
     if (!child.takes_work()) {
         return false;
@@ -120,8 +132,8 @@ bool Scheduler::expire(Child& child, std::uint64_t now_ns) {
         }
         // Frames are executed in order: only the first can have begun. The others begin now at the earliest.
         const bool first = task == child.in_flight.front();
-        const auto begun = first ? child.lane->begun_ns(task->sequence) : std::nullopt;
-        const std::uint64_t expiry = begun.value_or(now_ns) + task->config.deadline_ns;
+        const std::uint64_t begun = first ? begun_by(child, *task, now_ns, patience_ns) : now_ns;
+        const std::uint64_t expiry = begun + task->config.deadline_ns;
         overdue = overdue || expiry <= now_ns;
         if (child.look_at_ns == 0 || expiry < child.look_at_ns) {
             child.look_at_ns = expiry;

@@ -69,12 +69,13 @@ struct Task {
     std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
     std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
-    std::int32_t child = -1;     // where it was dispatched
-    std::uint64_t sequence = 0;  // its frame there
-    bool awaited = false;        // somebody waits for just this one, and takes care of it
-    bool followed = false;       // another one follows it in that lane, or did
-    std::uint64_t met = 0;       // 1 + the id of the last task of its run that was found to follow it
-    bool overdue = false;        // it exceeded its deadline, and its child is being ended for it
+    std::int32_t child = -1;        // where it was dispatched
+    std::uint64_t sequence = 0;     // its frame there
+    bool awaited = false;           // somebody waits for just this one, and takes care of it
+    bool followed = false;          // another one follows it in that lane, or did
+    std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
+    std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
+    bool overdue = false;           // it exceeded its deadline, and its child is being ended for it
 
     std::vector<std::shared_ptr<Task>> members;  // of a group's node
     std::uint32_t open_members = 0;              // of these, not ended

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,11 +34,12 @@ struct Fixture {
         return std::move(request).value();
     }
     void answer(const Message& request) { REQUIRE(child.send(request.header, "done", {}, now_ns() + kLongNs).ok()); }
-    void deliver() {
+    Result<void> receive() {
         auto message = requests.channel().receive(now_ns() + kLongNs);
         REQUIRE(message.ok());
-        requests.deliver(std::move(message).value());
+        return requests.deliver(std::move(message).value());
     }
+    void deliver() { REQUIRE(receive().ok()); }
 
     int blocked = 0;
     std::vector<std::string> heard;
@@ -74,15 +76,53 @@ TEST_CASE("a request that times out is told once, and its late answer still reac
     CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout", "late:done"});
 }
 
-TEST_CASE("an answer that nobody asked for is dropped") {
+TEST_CASE("an answer that nothing asked for is refused") {
     Fixture fixture;
     fixture.post("only");
     const Message request = fixture.take();
     fixture.answer(request);
     fixture.answer(request);
     fixture.deliver();
-    fixture.deliver();
+    CHECK(fixture.receive().error().code == Code::malformed);
     CHECK(fixture.heard == std::vector<std::string>{"only:done"});
+}
+
+TEST_CASE("an answer to another request than was asked is refused") {
+    const std::vector<std::function<void(MessageHeader&)>> lies{
+        [](MessageHeader& header) { header.digest[31] = std::byte{1}; },
+        [](MessageHeader& header) { header.op = static_cast<std::uint32_t>(Op::unregister_callable); },
+        [](MessageHeader& header) { header.kind = 7; },
+        [](MessageHeader& header) { header.argument = 7; },
+        [](MessageHeader& header) { header.code = kCodes; },
+    };
+    for (const auto& lie : lies) {
+        Fixture fixture;
+        fixture.post("asked");
+        Message request = fixture.take();
+        lie(request.header);
+        fixture.answer(request);
+        CHECK(fixture.receive().error().code == Code::malformed);
+        CHECK(fixture.heard.empty());
+    }
+}
+
+TEST_CASE("why a child refuses is text, whatever it sends") {
+    Fixture fixture;
+    fixture.post("asked");
+    Message request = fixture.take();
+    request.header.code = static_cast<std::uint32_t>(Code::prepare_failed);
+    REQUIRE(fixture.child.send(request.header, "no \xff", {}, now_ns() + kLongNs).ok());
+    fixture.deliver();
+    CHECK(fixture.heard == std::vector<std::string>{"asked:no ?"});
+}
+
+TEST_CASE("a request that cannot be sent to a child that lives says why") {
+    Fixture fixture;
+    const std::array<int, 1> fds{-1};
+    fixture.post("sent", kNever, fds);
+    REQUIRE(fixture.heard.size() == 1);
+    CHECK(fixture.heard[0].find("sendmsg") != std::string::npos);
+    CHECK(fixture.requests.unanswered() == 0);
 }
 
 TEST_CASE("a child's death ends every pending and every later request") {

@@ -3,10 +3,10 @@
 #include <array>
 #include <string_view>
 
+#include "common/utf8.h"
 #include "identity/descriptor.h"
 #include "identity/encoder.h"
 #include "identity/hashid.h"
-#include "identity/utf8.h"
 
 using namespace callring;
 

@@ -123,7 +123,7 @@ struct World {
         if (!received || !*received) {
             return false;
         }
-        children[i]->requests->deliver(std::move(**received));
+        REQUIRE(children[i]->requests->deliver(std::move(**received)).ok());
         note_ready(i);
         return true;
     }

@@ -1,9 +1,10 @@
-// Whether bytes are well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+// Well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace callring {
 
@@ -44,6 +45,15 @@ namespace callring {
         i += length;
     }
     return true;
+}
+
+// Text of another process, for messages: with every byte that is not ASCII replaced if it is not well-formed.
+inline void make_utf8(std::string& text) noexcept {
+    if (!is_utf8(std::as_bytes(std::span(text)))) {
+        for (char& byte : text) {
+            byte = static_cast<unsigned char>(byte) < 0x80 ? byte : '?';
+        }
+    }
 }
 
 }  // namespace callring

@@ -1,0 +1,76 @@
+#include "schedule/outcome.h"
+
+#include <charconv>
+#include <cstdint>
+
+#include "common/clock.h"
+#include "lane/returned_value.h"
+
+namespace callring {
+
+namespace {
+
+template <class Number>
+bool take_number(std::string_view& text) noexcept {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) {
+        return false;
+    }
+    Number number{};
+    const auto parsed = std::from_chars(text.data(), text.data() + end, number);
+    const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + end;
+    text.remove_prefix(end + 1);
+    return whole;
+}
+
+bool can_be_said_by(ChildKind kind, Code code) noexcept {
+    switch (code) {
+        case Code::ok:
+        case Code::skipped:
+        case Code::not_installed:
+        case Code::malformed:
+        case Code::out_of_memory:
+        case Code::out_of_descriptors:
+            return true;
+        case Code::kernel_failed:
+            return kind == ChildKind::chip;
+        case Code::python_exception:
+            return kind != ChildKind::chip;
+        case Code::io:
+            return kind == ChildKind::node;
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+bool is_kernel_failure(std::string_view payload) noexcept {
+    return take_number<std::int32_t>(payload) && take_number<std::uint32_t>(payload) &&
+           payload.find('\n') != std::string_view::npos;
+}
+
+Result<void> check_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
+                           std::string_view payload) {
+    if (!can_be_said_by(kind, code)) {
+        return Error{Code::malformed, "it ended a task in a way in which it cannot end"};
+    }
+    if (code == Code::kernel_failed && !is_kernel_failure(payload)) {
+        return Error{Code::malformed, "it did not say which kernel failed"};
+    }
+    if (code == Code::ok && (kind == ChildKind::chip ? !payload.empty() : !is_returned_value(payload))) {
+        return Error{Code::malformed, "it returned what is no value"};
+    }
+    // What it follows ended before, as its parent saw: a child skips nothing else.
+    if (code == Code::skipped && (!payload.empty() || !task.root_cause)) {
+        return Error{Code::malformed, "it skipped a task that follows none which failed"};
+    }
+    if (task.times && code != Code::skipped &&
+        (completion.begin_ns < task.times->dispatch_ns || completion.end_ns < completion.begin_ns ||
+         completion.end_ns > now_ns())) {
+        return Error{Code::malformed, "it ran a task at a time at which it cannot have"};
+    }
+    return {};
+}
+
+}  // namespace callring

@@ -1,0 +1,22 @@
+// What a child may say of a task: a kernel may have written over the lane, or written into it what it likes, so the
+// parent believes nothing that such a child could not have said.
+#pragma once
+
+#include <string_view>
+
+#include "common/result.h"
+#include "lane/layout.h"
+#include "schedule/task.h"
+
+namespace callring {
+
+// Whether `code` and `payload` can be what a child of that kind made of `task`, and the times of `completion` when it
+// did. Only what Python children return is ever unpickled: a chip returns no values. Error: malformed.
+[[nodiscard]] Result<void> check_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
+                                         std::string_view payload);
+
+// Whether `payload` is what a chip says of a kernel that failed: four lines, namely its code, its block, its name and
+// its message, of which the last may hold more of them.
+[[nodiscard]] bool is_kernel_failure(std::string_view payload) noexcept;
+
+}  // namespace callring

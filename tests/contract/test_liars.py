@@ -1,0 +1,209 @@
+"""A child that says what it cannot know, or what no child says, is ended as one that breaks the protocol: its task is
+lost for that reason, its parent is unharmed, and nothing that it said is believed.
+"""
+
+import os
+import resource
+import time
+
+import pytest
+
+from runtime import ArgDirection, CallConfig, TaskArgs, Worker, WorkerOptions, _core
+from runtime.errors import TaskTimeout, WorkerLost
+from runtime.toolchain import build_chip_callable
+from tests.contract import liars
+from tests.contract.conftest import NATIVE, all_ready, source_of
+
+SCALAR = ArgDirection.SCALAR
+CODES = _core.CODES
+
+HOSTILE = """
+#include "common/result.h"
+#include "control/message.h"
+#include "lane/layout.h"
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <sys/socket.h>
+#include <time.h>
+
+namespace {
+using namespace callring;
+
+LaneHeader *find_lane() {
+    FILE *maps = std::fopen("/proc/self/maps", "r");
+    char line[512];
+    unsigned long begin = 0;
+    while (std::fgets(line, sizeof line, maps) != nullptr) {
+        if (std::strstr(line, "callring-lane") != nullptr) { std::sscanf(line, "%lx", &begin); }
+    }
+    std::fclose(maps);
+    return reinterpret_cast<LaneHeader *>(begin);
+}
+
+void complete(Code code, std::uint32_t flags, const std::string &payload) {
+    LaneHeader &lane = *find_lane();
+    const std::uint64_t tail = lane.completions.tail.load();
+    auto *completion = reinterpret_cast<Completion *>(reinterpret_cast<char *>(&lane) +
+        completions_offset(lane.capacity) + (tail % lane.capacity) * kCompletionBytes);
+    *completion = Completion{tail, static_cast<std::uint32_t>(code), flags, 0, 0,
+                             static_cast<std::uint32_t>(payload.size()), {}};
+    std::memcpy(completion->payload.data(), payload.data(), payload.size());
+    lane.completions.tail.store(tail + 1);
+}
+
+void say(Op op, std::uint64_t argument, const std::string &body) {
+    MessageHeader header = header_of(op, argument);
+    header.layout_version = kLayoutVersion;
+    header.body_bytes = static_cast<std::uint32_t>(body.size());
+    std::string message(reinterpret_cast<const char *>(&header), sizeof header);
+    message += body;
+    ::send(3, message.data(), message.size(), MSG_NOSIGNAL);
+}
+
+// Unpickled, it makes the folder whose name it holds.
+std::string pickle_of_mkdir(const std::string &name) { return "cos\\nmkdir\\n(S'" + name + "'\\ntR."; }
+}  // namespace
+"""
+
+LIE = """
+    if (block->index != 0) { return 0; }
+    switch (args->scalars[0]) {
+    case 0: complete(Code::python_exception, 0, pickle_of_mkdir("callring-was-here")); break;
+    case 1: complete(Code::ok, 0, "p" + pickle_of_mkdir("callring-was-here")); break;
+    case 2: say(Op::result, find_lane()->completions.tail.load(), "p" + pickle_of_mkdir("callring-was-here"));
+            complete(Code::ok, kPayloadElsewhere, ""); break;
+    case 3: complete(Code::kernel_failed, 0, "many\\n0\\nlie\\n"); break;
+    case 4: complete(Code::kernel_failed, 0, "5"); break;
+    case 5: complete(Code::ok, kPayloadElsewhere, ""); break;
+    case 6: for (int i = 0; i < 20000; ++i) { say(Op::result, 1000000 + i, std::string(30000, 'x')); } break;
+    case 7: for (int i = 0; i < 20000; ++i) { say(Op::start, 0, std::string(30000, '\\xff')); } break;
+    case 8: find_lane()->begun_ns.store(~std::uint64_t{0} / 4); break;
+    case 9: for (;;) {
+                timespec now{};
+                ::clock_gettime(CLOCK_MONOTONIC, &now);
+                find_lane()->begun_ns.store(now.tv_sec * 1000000000ull + now.tv_nsec);
+            }
+    case 10: find_lane()->begun_frame.store(0); break;
+    default: break;
+    }
+    for (;;) { usleep(1000); }"""
+
+
+@pytest.fixture(scope="session")
+def lie(tmp_path_factory):
+    """A kernel that lies in the way that its scalar says, and never ends."""
+    source = tmp_path_factory.mktemp("hostile") / "lie.cpp"
+    source.write_text(HOSTILE + source_of("lie", LIE, [SCALAR]))
+    return build_chip_callable(
+        source, signature=[SCALAR], platform="a2a3sim", flags=["-std=c++20", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
+    )
+
+
+CHIP_LIES = {
+    "an exception of Python": (0, "cannot end"),
+    "a value": (1, "no value"),
+    "a value in a message": (2, "no value"),
+    "a failure without a code": (3, "which kernel"),
+    "a failure without a kernel": (4, "which kernel"),
+    "a result that it does not send": (5, "sent none"),
+    "results that nothing waits for": (6, "nothing waits for"),
+    "messages that nothing asked for": (7, "nothing asked for"),
+}
+
+
+@pytest.mark.parametrize("how", CHIP_LIES)
+def test_a_chip_that_lies_is_replaced_and_nothing_that_it_said_is_unpickled(how, lie, chip, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    number, what = CHIP_LIES[how]
+    with Worker(chips=2) as worker:
+        handle, sleep = worker.register(lie), worker.register(chip["sleep_ms"])
+        with pytest.raises(WorkerLost, match=f"protocol violation: .*{what}") as caught:
+            worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[number]), worker=0) and None)
+        assert (caught.value.worker, caught.value.hashid) == ("chip 0", handle.hashid)
+        assert all_ready(worker)
+        assert [child.incarnation for child in worker.children] == [2, 1]
+        worker.run(lambda o: [o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=i) for i in range(2)] and None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_child_says_unasked_takes_no_memory_of_its_parent(lie):
+    with Worker(chips=1) as worker:
+        handle = worker.register(lie)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for number in (6, 7):
+            with pytest.raises(WorkerLost, match="protocol violation"):
+                worker.run(lambda o, number=number: o.submit_next_level(handle, TaskArgs(scalars=[number]), worker=0))
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+SUB_LIES = {
+    "a code that there is none": (lambda: liars.complete(code=99), "wrote over its lane"),
+    "a code that only its parent gives": (lambda: liars.complete(code=CODES["cancelled"]), "cannot end"),
+    "a kernel's failure": (lambda: liars.complete(code=CODES["kernel_failed"], payload=b"1\n0\nk\n"), "cannot end"),
+    "a length beyond its completion": (lambda: liars.complete(size=1 << 30), "wrote over its lane"),
+    "an earlier or a later task": (lambda: liars.complete(ahead=3), "wrote over its lane"),
+    "a skip of what follows nothing": (lambda: liars.complete(code=CODES["skipped"]), "follows none"),
+    "a value of no known form": (lambda: liars.complete(payload=b"?"), "no value"),
+    "a number of three bytes": (lambda: liars.complete(payload=b"i123"), "no value"),
+    "text that is none": (lambda: liars.complete(payload=b"s\xff"), "no value"),
+    "a result that it does not send": (lambda: liars.complete(flags=1), "sent none"),
+    "a result that nothing waits for": (lambda: liars.say(liars.RESULT, argument=1 << 40), "nothing waits for"),
+    "a message that nothing asked for": (lambda: liars.say(liars.REGISTER, sequence=7), "nothing asked for"),
+    "a message longer than it says": (lambda: liars.say(liars.RESULT, body=b"x", size=0), "contradicts its header"),
+}
+
+
+@pytest.mark.parametrize("how", SUB_LIES)
+def test_a_sub_worker_that_lies_is_replaced_and_harms_nothing_else(how):
+    lie, what = SUB_LIES[how]
+
+    def lie_for_ever(args):
+        lie()
+        time.sleep(600)
+
+    with Worker(sub_workers=2) as worker:
+        handle, one = worker.register(lie_for_ever), worker.register(lambda args: 1)
+        with pytest.raises(WorkerLost, match=f"protocol violation: .*{what}") as caught:
+            worker.run(lambda o: o.submit_sub(handle)).result()
+        assert caught.value.hashid == handle.hashid
+        assert all_ready(worker)
+        assert sorted(child.incarnation for child in worker.children) == [1, 2]
+        assert [task.result() for task in worker.run(lambda o: [o.submit_sub(one) for _ in range(8)])] == [1] * 8
+
+
+@pytest.mark.parametrize(("begin", "end"), [(1, 2), (1 << 62, (1 << 62) + 1), (2, 1)])
+def test_a_sub_worker_that_ran_a_task_at_an_impossible_time_is_replaced(begin, end):
+    def lie(args):
+        liars.complete(begin=begin, end=end)
+        time.sleep(600)
+
+    with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as worker:
+        handle = worker.register(lie)
+        with pytest.raises(WorkerLost, match=r"protocol violation: .*at a time"):
+            worker.run(lambda o: o.submit_sub(handle)).result()
+
+
+@pytest.mark.parametrize("number", [8, 9, 10])
+def test_a_kernel_that_forges_when_it_began_exceeds_its_deadline_all_the_same(number, lie):
+    with Worker(chips=1, options=WorkerOptions(control_timeout=1.0)) as worker:
+        handle = worker.register(lie)
+        config = CallConfig(block_count=1, deadline=0.2)
+        run = worker.submit(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[number]), config, worker=0))
+        assert isinstance(run.exception(60), TaskTimeout)
+        assert all_ready(worker)
+
+
+def test_two_lies_of_one_child_are_one_death():
+    def lie(args):
+        liars.say(liars.REGISTER, sequence=7, times=200)
+        liars.complete(payload=b"?")
+        os.kill(os.getpid(), 9)
+
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(lie)
+        with pytest.raises(WorkerLost):
+            worker.run(lambda o: o.submit_sub(handle)).result()
+        assert all_ready(worker)
+        assert worker.children[0].incarnation == 2

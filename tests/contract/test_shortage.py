@@ -1,0 +1,134 @@
+"""What the parent cannot take for want of descriptors or memory is a typed error, and harms nothing else."""
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from runtime import Tag, TaskArgs, Worker
+from runtime.errors import OutOfDescriptors, OutOfMemory, PartialFailureError
+from tests.contract.conftest import all_ready
+
+MEBIBYTE = 1 << 20
+LARGE = 64 * MEBIBYTE
+
+
+@contextlib.contextmanager
+def limited(kind, soft):
+    """Within the block this process may have so much of it."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (soft, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
+def no_descriptors():
+    """Within the block no descriptor can be opened here."""
+    lowest = os.open("/dev/null", os.O_RDONLY)
+    os.close(lowest)
+    return limited(resource.RLIMIT_NOFILE, lowest)
+
+
+def memory_left(left):
+    """Within the block this process may map so many bytes more."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return limited(resource.RLIMIT_AS, pages * resource.getpagesize() + left)
+
+
+def submit(worker, handle, *args):
+    return worker.run(lambda o: o.submit_sub(handle, *args))
+
+
+def test_a_value_for_which_the_parent_has_no_descriptor_says_so_and_is_not_none():
+    with Worker(sub_workers=1) as worker:
+        large, small = worker.register(lambda args: bytes(LARGE)), worker.register(lambda args: 1)
+        with no_descriptors():
+            with pytest.raises(OutOfDescriptors, match="ulimit -n") as caught:
+                submit(worker, large)
+            assert submit(worker, small).result() == 1
+        assert (caught.value.hashid, caught.value.worker) == (large.hashid, "sub-worker 0")
+        assert isinstance(caught.value, OSError)
+        assert len(submit(worker, large).result()) == LARGE
+        assert worker.children[0].incarnation == 1
+
+
+@pytest.mark.parametrize("left", [LARGE // 2, LARGE + LARGE // 2])
+def test_a_value_for_which_the_parent_has_no_memory_is_a_memory_error(left):
+    with Worker(sub_workers=1) as worker:
+        large, small = worker.register(lambda args: bytes(LARGE)), worker.register(lambda args: 1)
+        with memory_left(left):
+            with pytest.raises(OutOfMemory, match="memory") as caught:
+                submit(worker, large)
+            assert submit(worker, small).result() == 1
+        assert caught.value.hashid == large.hashid
+        assert isinstance(caught.value, MemoryError)
+        assert len(submit(worker, large).result()) == LARGE
+        assert worker.children[0].incarnation == 1
+
+
+def test_a_value_that_a_child_cannot_send_says_what_the_child_lacks():
+    def large_without_descriptors(args):
+        lowest = os.open("/dev/null", os.O_RDONLY)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        return bytes(MEBIBYTE)
+
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(large_without_descriptors)
+        with pytest.raises(OutOfDescriptors, match=r"sub-worker 0.*ulimit -n"):
+            submit(worker, handle)
+        assert worker.children[0].incarnation == 1
+
+
+def test_a_child_that_has_no_descriptor_for_new_memory_says_so_and_lives():
+    with Worker(sub_workers=1) as worker:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+        def limit(args):
+            most = args.scalars[0]
+            if not most:
+                most = os.open("/dev/null", os.O_RDONLY)
+                os.close(most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+        handle = worker.register(limit)
+        submit(worker, handle, TaskArgs(scalars=[0])).result()
+        with pytest.raises(OutOfDescriptors, match="sub-worker 0"):
+            worker.zeros(1 << 29, "uint8")
+        submit(worker, handle, TaskArgs(scalars=[soft])).result()
+        assert worker.children[0].incarnation == 1
+
+
+def test_a_child_that_has_no_descriptor_for_a_large_callable_refuses_it_by_that_reason():
+    with Worker(sub_workers=1) as worker:
+
+        def limit(args):
+            lowest = os.open("/dev/null", os.O_RDONLY)
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+        submit(worker, worker.register(limit)).result()
+        ballast = os.urandom(MEBIBYTE)
+        with pytest.raises(PartialFailureError, match=r"out_of_descriptors.*ulimit -n"):
+            worker.register(lambda args: len(ballast))
+        assert worker.children[0].incarnation == 1
+
+
+def test_what_the_parent_cannot_open_is_a_typed_error_everywhere():
+    with Worker(sub_workers=1) as worker:
+        ballast = os.urandom(MEBIBYTE)
+        with no_descriptors():
+            with pytest.raises(OutOfDescriptors, match="ulimit -n"):
+                worker.register(lambda args: len(ballast))
+            with pytest.raises(OutOfDescriptors, match="ulimit -n"):
+                worker.zeros(1 << 29, "uint8")
+            with pytest.raises(OutOfDescriptors, match="ulimit -n"):
+                Worker(sub_workers=1)
+        x = worker.zeros(1)
+        handle = worker.register(lambda args: len(args[0]))
+        assert submit(worker, handle, TaskArgs((x, Tag.INPUT))).result() == 1
+        assert all_ready(worker)
