@@ -9,16 +9,15 @@ from pipeline.lock.mismatch import LockMismatch
 from pipeline.standard_output import ReaderGone
 from runtime.errors import (
     CallringError,
-    ChipError,
     CompileError,
     ControlTimeout,
     SignatureMismatch,
     StartError,
-    TaskSkipped,
     TaskTimeout,
     ToolchainMissing,
     WorkerLost,
 )
+from runtime.failure import failed_in_task
 
 OK = 0
 CONFIGURATION = 1
@@ -40,7 +39,7 @@ def exit_code_of(error: BaseException) -> int:
         return WORKER_LOST
     if isinstance(error, (CompileError, SignatureMismatch, ToolchainMissing, LockMismatch)):
         return BUILD_FAILED
-    if isinstance(error, (ChipError, TaskSkipped)) or getattr(error, "__notes__", None):
+    if failed_in_task(error):
         return TASK_FAILED
     return CONFIGURATION
 
@@ -51,9 +50,9 @@ def message_of(error: BaseException) -> str:
         return "interrupted: nobody reads the output any more"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    notes = getattr(error, "__notes__", None)
+    notes = getattr(error, "__notes__", ())
     if isinstance(error, CallringError):
-        return "\n".join([str(error), *(notes or ())])
-    if notes:
+        return "\n".join([str(error), *notes])
+    if failed_in_task(error):
         return "\n".join([f"{type(error).__name__}: {error}", *notes, str(error.__cause__ or "").strip()])
     return "".join(traceback.format_exception(error))
