@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxSignature = 4096;
 
-Error malformed(const std::string& what) {
+Error malformed_blob(const std::string& what) {
     return {Code::malformed, "chip callable: " + what};
 }
 
@@ -106,31 +106,31 @@ private:
 
 Result<void> check(const BlobParts& parts) {
     if (parts.kernels.empty()) {
-        return malformed("it has no kernel");
+        return malformed_blob("it has no kernel");
     }
     if (!is_identifier(parts.entry)) {
-        return malformed("entry '" + parts.entry + "' is not a C identifier");
+        return malformed_blob("entry '" + parts.entry + "' is not a C identifier");
     }
     for (std::size_t i = 0; i < parts.kernels.size(); ++i) {
         const KernelPart& kernel = parts.kernels[i];
         if (!is_identifier(kernel.name) || !is_identifier(kernel.core_kind)) {
-            return malformed("kernel name '" + kernel.name + "' or core kind '" + kernel.core_kind +
-                             "' is not a C identifier");
+            return malformed_blob("kernel name '" + kernel.name + "' or core kind '" + kernel.core_kind +
+                                  "' is not a C identifier");
         }
         if (kernel.binary.empty()) {
-            return malformed("kernel " + kernel.name + " has an empty binary");
+            return malformed_blob("kernel " + kernel.name + " has an empty binary");
         }
         for (std::size_t k = 0; k < i; ++k) {
             if (parts.kernels[k].func_id == kernel.func_id || parts.kernels[k].name == kernel.name) {
-                return malformed("two kernels share func_id " + std::to_string(kernel.func_id) + " or name " +
-                                 kernel.name);
+                return malformed_blob("two kernels share func_id " + std::to_string(kernel.func_id) + " or name " +
+                                      kernel.name);
             }
         }
     }
     if (parts.orchestration.empty()) {
         const KernelPart& kernel = parts.kernels.front();
         if (parts.kernels.size() != 1 || kernel.name != parts.entry || kernel.signature != parts.signature) {
-            return malformed(
+            return malformed_blob(
                 "without an orchestration function it must be one kernel with the public name and signature");
         }
     }
@@ -181,13 +181,13 @@ Result<std::vector<std::byte>> build_blob(BlobParts parts) {
 Result<BlobParts> parse_blob(std::span<const std::byte> blob) {
     Reader reader(blob);
     if (reader.number<std::uint32_t>() != kBlobMagic) {
-        return malformed("not a chip callable (magic)");
+        return malformed_blob("not a chip callable (magic)");
     }
     if (const auto version = reader.number<std::uint32_t>(); version != kBlobVersion) {
-        return malformed("blob version " + std::to_string(version) + " is not " + std::to_string(kBlobVersion));
+        return malformed_blob("blob version " + std::to_string(version) + " is not " + std::to_string(kBlobVersion));
     }
     if (reader.number<std::uint64_t>() != blob.size()) {
-        return malformed("its size contradicts its header");
+        return malformed_blob("its size contradicts its header");
     }
     const auto kernels = reader.number<std::uint32_t>();
     reader.align();
@@ -211,7 +211,7 @@ Result<BlobParts> parse_blob(std::span<const std::byte> blob) {
         parts.kernels.push_back(std::move(kernel));
     }
     if (reader.failed()) {
-        return malformed("it ends inside a section, or a count is impossible");
+        return malformed_blob("it ends inside a section, or a count is impossible");
     }
     if (auto checked = check(parts); !checked) {
         return std::move(checked).error();
@@ -221,7 +221,7 @@ Result<BlobParts> parse_blob(std::span<const std::byte> blob) {
     if (canonical.size() != blob.size() || std::memcmp(canonical.data(), blob.data(), blob.size()) != 0 ||
         !std::is_sorted(parts.kernels.begin(), parts.kernels.end(),
                         [](const KernelPart& a, const KernelPart& b) { return a.func_id < b.func_id; })) {
-        return malformed("not in canonical form");
+        return malformed_blob("not in canonical form");
     }
     return parts;
 }

@@ -54,7 +54,7 @@ private:
     std::size_t position_ = 0;
 };
 
-Error malformed(const char* what) {
+Error malformed_frame(const char* what) {
     return {Code::malformed, std::string("argument blob: ") + what};
 }
 
@@ -63,7 +63,7 @@ Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t 
     constexpr Wide kLimit = static_cast<Wide>(1) << 62U;
     const auto shape = std::span(tensor.shape).first(tensor.rank);
     if (std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; })) {
-        return malformed("negative extent");
+        return malformed_frame("negative extent");
     }
     const auto element = static_cast<Wide>(element_bytes(tensor.dtype));
     Wide low = 0;
@@ -73,7 +73,7 @@ Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t 
         for (std::uint32_t i = 0; i < tensor.rank; ++i) {
             const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i];
             if (reach < -kLimit || reach > kLimit) {
-                return malformed("tensor lies outside of its arena");
+                return malformed_frame("tensor lies outside of its arena");
             }
             (reach < 0 ? low : high) += reach * element;
         }
@@ -81,7 +81,7 @@ Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t 
     const Wide begin = static_cast<Wide>(offset) + low;
     const Wide bytes = high - low;
     if (begin < 0 || begin > kLimit || bytes > kLimit) {
-        return malformed("tensor lies outside of its arena");
+        return malformed_frame("tensor lies outside of its arena");
     }
     auto address = arenas.resolve(arena, static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(bytes));
     if (!address) {
@@ -96,23 +96,23 @@ Result<void> read_tensor(Reader& reader, const ArenaMap& arenas, DecodedArgument
     std::array<std::uint8_t, 4> small{};
     std::uint64_t offset = 0;
     if (!reader.get(arena) || !reader.get(small) || !reader.get(offset)) {
-        return malformed("ends inside a tensor record");
+        return malformed_frame("ends inside a tensor record");
     }
     callring_tensor tensor{};
     tensor.dtype = small[0];
     tensor.rank = small[1];
     if (element_bytes(tensor.dtype) == 0) {
-        return malformed("unknown dtype");
+        return malformed_frame("unknown dtype");
     }
     if (tensor.rank > CALLRING_MAX_RANK) {
-        return malformed("rank is over the limit");
+        return malformed_frame("rank is over the limit");
     }
     if (small[2] > static_cast<std::uint8_t>(Tag::no_dep) || small[3] != 0) {
-        return malformed("unknown tag");
+        return malformed_frame("unknown tag");
     }
     if (!reader.get_bytes(tensor.shape, tensor.rank * sizeof(std::int64_t)) ||
         !reader.get_bytes(tensor.strides, tensor.rank * sizeof(std::int64_t))) {
-        return malformed("ends inside a tensor record");
+        return malformed_frame("ends inside a tensor record");
     }
     if (auto located = locate(tensor, arena, offset, arenas); !located) {
         return located;
@@ -183,10 +183,10 @@ Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMa
     std::int32_t tensors = 0;
     std::int32_t scalars = 0;
     if (!reader.get(tensors) || !reader.get(scalars)) {
-        return malformed("shorter than its counts");
+        return malformed_frame("shorter than its counts");
     }
     if (tensors < 0 || scalars < 0 || static_cast<std::size_t>(tensors) > reader.left() / kFixedRecordBytes) {
-        return malformed("impossible counts");
+        return malformed_frame("impossible counts");
     }
     for (std::int32_t i = 0; i < tensors; ++i) {
         if (auto read = read_tensor(reader, arenas, out); !read) {
@@ -194,7 +194,7 @@ Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMa
         }
     }
     if (static_cast<std::size_t>(scalars) > reader.left() / sizeof(std::uint64_t)) {
-        return malformed("ends inside the scalars");
+        return malformed_frame("ends inside the scalars");
     }
     out.scalars.resize(static_cast<std::size_t>(scalars));
     if (scalars > 0) {
@@ -203,7 +203,7 @@ Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMa
     if (opaque) {
         std::uint32_t count = 0;
         if (!reader.get(count) || count > reader.left()) {
-            return malformed("ends inside the opaque bytes");
+            return malformed_frame("ends inside the opaque bytes");
         }
         out.opaque = reader.rest().first(count);
     }

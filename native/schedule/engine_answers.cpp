@@ -12,7 +12,7 @@ namespace callring {
 
 namespace {
 // How often a caller that waits for children is given the chance to notice a signal.
-constexpr std::uint64_t kSignalSliceNs = 250'000'000;
+constexpr std::uint64_t kAnswerSliceNs = 250'000'000;
 // For how long a caller receives. It listens to one child at a time, so nobody may depend on it for longer.
 constexpr std::uint64_t kReceiveNs = 2'000'000;
 
@@ -72,7 +72,7 @@ std::vector<ChildPtr> Engine::unanswered() {
 Waited Engine::wait_for_children(const std::function<bool()>& answered) {
     std::unique_lock lock(mutex_);
     const auto over = [&] { return answered() || closed_; };
-    if (changed_.wait_for(lock, std::chrono::nanoseconds(kSignalSliceNs), over)) {
+    if (changed_.wait_for(lock, std::chrono::nanoseconds(kAnswerSliceNs), over)) {
         return Waited::done;
     }
     return Waited::interrupted;
