@@ -212,4 +212,4 @@ def _launcher() -> list[str]:
     cache = compiler_cache()
     # The user's own choice comes first: CMake reads it from the environment.
     wanted = cache is not None and "CMAKE_CXX_COMPILER_LAUNCHER" not in os.environ
-    return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={cache}", f"-DCMAKE_C_COMPILER_LAUNCHER={cache}"] if wanted else []
+    return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={cache}"] if wanted else []

@@ -1,12 +1,13 @@
 // The extension module runtime._core: calls one register function per folder of native/ and nothing else.
 #include "bindings/bindings.h"
+#include "bindings/build_facts.h"
 
 PYBIND11_MODULE(_core, module) {
     using namespace callring::bindings;
     module.doc() = "Native core of Callring. Private: the public interface is the package runtime.";
-    module.attr("source_digest") = CALLRING_SOURCE_DIGEST;
-    module.attr("build_type") = CALLRING_BUILD_TYPE;
-    module.attr("sanitizer") = CALLRING_SANITIZE;
+    module.attr("source_digest") = kSourceDigest;
+    module.attr("build_type") = kBuildType;
+    module.attr("sanitizer") = kSanitizer;
     register_identity(module);
     register_memory(module);
     register_graph(module);
