@@ -17,8 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
+from pipeline.environment_values import resolved
 from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
+from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from pipeline.standard_output import ReaderGone
@@ -39,13 +41,12 @@ OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, repla
 def run_job(config: DictConfig) -> int:
     """One job, with whatever configuration Hydra composed; never raises for a failed run."""
     try:
-        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+        plain, from_environment = resolved(config)
     except OmegaConfBaseException as error:
         # Said here, so that the other jobs of a sweep still run.
         _say(error)
         outcome.codes.append(1)
         return 1
-    assert isinstance(plain, dict)
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
     if values["stage"] in CARE:
         from pipeline.stages.care import care
@@ -75,6 +76,7 @@ def run_job(config: DictConfig) -> int:
         Path(runtime.output_dir),
         lock_file,
         overrides=list(hydra_config.overrides.task),
+        from_environment=from_environment,
         warm=warm,
         in_sweep=in_sweep,
     )
@@ -122,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
     try:
-        with _plan_leaves_nothing(), remembered(), parsed_by_us(), composed_once(sys.argv[1:]):
+        with _plan_leaves_nothing(), remembered(), parsed_by_us(), _composed():
             application()
     except ReaderGone:
         raise
@@ -140,6 +142,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(error)
         return 1
     return max(outcome.codes, default=0)
+
+
+@contextlib.contextmanager
+def _composed() -> Iterator[None]:
+    """While the block runs, Hydra composes once, and no more than files may decide."""
+    with only_trusted(sys.argv[1:], CONF), composed_once(sys.argv[1:]):
+        yield
 
 
 @contextlib.contextmanager

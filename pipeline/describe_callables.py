@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline.compiler_flags import require_flags
 from pipeline.messages import near
 from pipeline.model import ChipSpec, KernelSpec, PythonSpec
 from pipeline.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
-from pipeline.targets import resolve_target
+from pipeline.targets import Lookup, NotImported
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
 
@@ -20,14 +21,13 @@ _DIRECTIONS = {direction.name.lower(): int(direction) for direction in ArgDirect
 
 
 def describe_callables(
-    callables: Mapping[str, Any], folders: Sequence[Path], packages: Sequence[str]
+    callables: Mapping[str, Any], lookup: Lookup
 ) -> tuple[tuple[ChipSpec, ...], tuple[PythonSpec, ...]]:
     """The chip callables and the Python callables of a workload.
 
     Args:
         callables: by name, as composed from conf/callable.
-        folders: where relative sources are looked for, in order.
-        packages: allowed packages of Python targets.
+        lookup: where sources and Python targets are looked for.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -40,9 +40,9 @@ def describe_callables(
             raise ConfigurationError(f"{key}={config!r}: a callable is a mapping; see conf/callable")
         kind = config.get("kind")
         if kind == "chip":
-            chips.append(_chip(name, key, config, folders))
+            chips.append(_chip(name, key, config, lookup.folders))
         elif kind == "python":
-            pythons.append(_python(name, key, config, packages))
+            pythons.append(_python(name, key, config, lookup))
         else:
             raise ConfigurationError(f"{key}.kind={kind!r}: 'chip' or 'python'")
     return tuple(chips), tuple(pythons)
@@ -70,6 +70,7 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
         _fields(KernelConfig, cast("Mapping[str, Any]", kernel), f"{key}.kernels[{i}]")
         for i, kernel in enumerate(values.kernels)
     ]
+    require_flags(values.flags, f"{key}.flags")
     signature = _signature(values.signature, f"{key}.signature")
     if not values.source and not kernels:
         raise ConfigurationError(f"{key}: give source or kernels")
@@ -123,9 +124,9 @@ def _source_name(declared: str) -> str:
     return Path(declared).name if Path(declared).is_absolute() else Path(declared).as_posix()
 
 
-def _python(name: str, key: str, config: Mapping[str, Any], packages: Sequence[str]) -> PythonSpec:
+def _python(name: str, key: str, config: Mapping[str, Any], lookup: Lookup) -> PythonSpec:
     values: PythonCallableConfig = _fields(PythonCallableConfig, config, key)
-    function = resolve_target(values.target, f"{key}.target", packages)
-    if not callable(function):
+    function = lookup.target(values.target, f"{key}.target")
+    if not callable(function) and not isinstance(function, NotImported):
         raise ConfigurationError(f"{key}.target={values.target!r}: not callable")
     return PythonSpec(name, values.target, values.pickle_by_value)

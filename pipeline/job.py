@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
 from pipeline import core_build
 from pipeline.console import Console
+from pipeline.environment_values import without_values
 from pipeline.exit_codes import READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.lock.file import LockFile
@@ -58,6 +58,7 @@ class Job:
         output: the run directory.
         lock_file: what ``lock`` is about.
         overrides: what the command line overrode in the configuration.
+        from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
         warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
         in_sweep: whether this is one of several jobs; with ``output=json`` it is the sweep that prints.
     """
@@ -70,11 +71,13 @@ class Job:
         lock_file: LockFile,
         *,
         overrides: Sequence[str] = (),
+        from_environment: Mapping[str, str] | None = None,
         warm: WarmWorkers | None = None,
         in_sweep: bool = False,
     ) -> None:
         self._config = config
         self._overrides = overrides
+        self._from_environment = dict(from_environment or {})
         self._warm = warm
         self._in_sweep = in_sweep
         self._folders = folders
@@ -243,16 +246,20 @@ class Job:
         """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
         described = self._described
         assert described is not None
-        request = self._output / "job.yaml"
+        request = self._output / "job.json"
         place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
         also = {
             "_folders": [str(folder) for folder in self._folders],
             "_search_path": sys.path,
             "_lock_file": place,
             "_overrides": list(self._overrides),
+            "_from_environment": list(self._from_environment.items()),
             "_in_sweep": self._in_sweep,
         }
-        OmegaConf.save(OmegaConf.create({**self._config, **also}), request)
+        # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
+        descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({**self._config, **also}, file)
         environment = core_build.environment_for(core, described.sanitizer)
         environment[_HANDED_OVER] = core.key
         if build_seconds:
@@ -276,6 +283,12 @@ class Job:
             abandon()
         return code if code >= 0 else WORKER_LOST
 
+    def _shown_configuration(self) -> Mapping[str, Any]:
+        """The configuration as reports have it."""
+        if self._config["report"]["environment"]:
+            return self._config
+        return without_values(self._config, self._from_environment)
+
     def _report(self, code: int, error: str | None) -> int:
         """Leaves the run's files and says what came out; the exit code, which a comparison may have changed."""
         from pipeline.report.outputs import write_outputs
@@ -288,7 +301,7 @@ class Job:
             target=self._config["target"]["name"],
             build=self._config["build"]["name"],
             exit_code=code,
-            configuration=self._config,
+            configuration=self._shown_configuration(),
             overrides=self._overrides,
             provenance=provenance(
                 Store(described.store if described else default_store(), "callables", read_only=described is None)
@@ -325,23 +338,32 @@ class Job:
 
 
 def main() -> int:
-    """Runs a job that was handed over: ``python -m pipeline.job job.yaml output``."""
+    """Runs a job that was handed over: ``python -m pipeline.job job.json output``."""
     import ctypes
 
     # Whoever handed the job over is gone: nobody waits for it any more.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])
-    config = OmegaConf.to_container(OmegaConf.load(request), resolve=True)
-    assert isinstance(config, dict)
+    config: dict[str, Any] = json.loads(request.read_text())
+    request.unlink()
     folders = [Path(folder) for folder in config.pop("_folders")]
     sys.path += [place for place in config.pop("_search_path") if place not in sys.path]
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
-    plain: dict[str, Any] = {str(key): value for key, value in config.items()}
+    from_environment = dict(config.pop("_from_environment"))
     try:
         with watched(), remembered():
-            return Job(plain, folders, output, lock_file, overrides=overrides, in_sweep=in_sweep).run()
+            job = Job(
+                config,
+                folders,
+                output,
+                lock_file,
+                overrides=overrides,
+                from_environment=from_environment,
+                in_sweep=in_sweep,
+            )
+            return job.run()
     except KeyboardInterrupt as interrupt:
         return exit_code_of(interrupt)
 

@@ -143,6 +143,14 @@ class WorkerConfig:
 
 
 @dataclass
+class ReportConfig:
+    """What a run's files say."""
+
+    environment: bool = False
+    """Whether values of environment variables are written; else what the config says, ``${oc.env:NAME}``, is."""
+
+
+@dataclass
 class Config:
     """The whole configuration."""
 
@@ -163,8 +171,9 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     plan: PlanConfig = field(default_factory=PlanConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
     python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
-    """Package prefixes from which Python targets may come."""
+    """Package prefixes from which Python targets may come: of the command line or the primary config, no other file."""
     workload: Any = None
     """What runs: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
 

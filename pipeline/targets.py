@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.messages import near
+from pipeline.trust import OURS
 from runtime.errors import ConfigurationError
+from runtime.identity import module_file
 
 
 class Lookup(NamedTuple):
@@ -20,6 +21,26 @@ class Lookup(NamedTuple):
     """For files, in order."""
     packages: Sequence[str]
     """Package prefixes that Python targets may come from."""
+    importing: bool = True
+    """Whether modules of the user are imported; a plan does without."""
+
+    def target(self, target: str, key: str) -> Any:
+        """The object behind ``"module:qualname"``, or NotImported. Raises ConfigurationError as ``resolve_target``."""
+        module = target.partition(":")[0]
+        if self.importing or module.partition(".")[0] == OURS:
+            return resolve_target(target, key, self.packages)
+        _require_allowed(target, key, self.packages)
+        try:
+            module_file(module)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{key}={target!r}: {error.args[0]}") from None
+        return NotImported(target)
+
+
+class NotImported(NamedTuple):
+    """Stands for a target of the user's where user code is not imported."""
+
+    target: str
 
 
 def takes_handles(function: object) -> bool:
@@ -41,14 +62,7 @@ def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:
     Raises:
         ConfigurationError: malformed, outside of the allowed packages, not importable, or not there.
     """
-    module_name, colon, qualname = target.partition(":")
-    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *qualname.split("."))):
-        raise ConfigurationError(f"{key}={target!r}: give 'module:qualname'")
-    if not any(module_name == package or module_name.startswith(f"{package}.") for package in packages):
-        raise ConfigurationError(
-            f"{key}={target!r}: module {module_name!r} is in none of the allowed packages ({', '.join(packages)}); "
-            "add its package to python_packages if you trust it"
-        )
+    module_name, qualname = _require_allowed(target, key, packages)
     try:
         value: Any = importlib.import_module(module_name)
     except ImportError as error:
@@ -61,3 +75,16 @@ def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:
             raise ConfigurationError(f"{key}={target!r}: {module_name!r} has no {qualname!r}{near(part, dir(value))}")
         value = getattr(value, part)
     return value
+
+
+def _require_allowed(target: str, key: str, packages: Sequence[str]) -> tuple[str, str]:
+    """The module and the qualified name, if they are named well and allowed."""
+    module_name, colon, qualname = target.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *qualname.split("."))):
+        raise ConfigurationError(f"{key}={target!r}: give 'module:qualname'")
+    if not any(module_name == package or module_name.startswith(f"{package}.") for package in packages):
+        raise ConfigurationError(
+            f"{key}={target!r}: module {module_name!r} is in none of the allowed packages ({', '.join(packages)}); "
+            "add its package to python_packages on the command line if you trust it"
+        )
+    return module_name, qualname

@@ -6,8 +6,8 @@ Pure Python on hashlib; the native core derives the same bytes on its own, and t
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import struct
+import sys
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from runtime.handle import CallableHandle, CallableKind, TargetNamespace, valida
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from importlib.machinery import ModuleSpec
 
 __all__ = [
     "ArgDirection",
@@ -28,6 +29,7 @@ __all__ = [
     "build_python_source_descriptor",
     "compute_callable_hashid",
     "hashid_to_digest",
+    "module_file",
     "signature_schema_hash",
     "target_arch",
     "validate_hashid",
@@ -117,13 +119,18 @@ def build_python_source_descriptor(target: str | Callable[..., object]) -> bytes
     names = [*module.split("."), *qualname.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(f"target {text!r}: give 'module:qualname' of a module-level function")
-    digest = hashlib.sha256(_module_file(module).read_bytes()).digest()
+    digest = hashlib.sha256(module_file(module).read_bytes()).digest()
     return _header(4) + _str(module) + _str(qualname) + _bytes(digest)
 
 
-def _module_file(module: str) -> Path:
+def module_file(module: str) -> Path:
+    """The file that a module is imported from, found without importing it or a package around it.
+
+    Raises:
+        ConfigurationError: no such module, or one without a source file.
+    """
     try:
-        spec = importlib.util.find_spec(module)
+        spec = _find_spec(module)
     except (ImportError, ValueError) as error:
         raise ConfigurationError(f"module {module!r} cannot be found: {error}") from None
     if spec is None:
@@ -131,6 +138,28 @@ def _module_file(module: str) -> Path:
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise ConfigurationError(f"module {module!r} has no source file, so its source cannot name a callable")
     return Path(spec.origin)
+
+
+def _find_spec(module: str) -> ModuleSpec | None:
+    """As importlib.util.find_spec, which imports the packages around a module."""
+    if module in sys.modules:
+        loaded = sys.modules[module].__spec__
+        if loaded is None:
+            raise ValueError("it is no module that can be imported by its name")
+        return loaded
+    spec: ModuleSpec | None = None
+    path: list[str] | None = None
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        found = (finder.find_spec(name, path) for finder in sys.meta_path)
+        spec = next((one for one in found if one is not None), None)
+        if spec is None or (name != module and spec.submodule_search_locations is None):
+            return None
+        # Of a namespace package not its iterator, which wants the package around it to be imported.
+        locations = spec.submodule_search_locations
+        path = None if locations is None else list(getattr(locations, "_path", locations))
+    return spec
 
 
 def compute_callable_hashid(descriptor: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import posixpath
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,12 +13,14 @@ from typing import TYPE_CHECKING
 from pipeline.callable_build import header_path, sources
 from pipeline.lock.document import Fact, LockedCallable
 from pipeline.targets import resolve_target
+from runtime.errors import ConfigurationError
 from runtime.identity import (
     ArgDirection,
     CallableKind,
     build_chip_callable_descriptor,
     build_python_source_descriptor,
     compute_callable_hashid,
+    module_file,
 )
 
 if TYPE_CHECKING:
@@ -44,9 +45,13 @@ def chip_entries(
     }
 
 
-def python_entries(described: Described) -> dict[str, LockedCallable]:
-    """All Python callables that a workload declares, also when this topology has no sub-worker to run them."""
-    return {spec.name: _python(described, spec) for spec in described.declared_python_callables}
+def python_entries(described: Described, *, by_value: bool = True) -> dict[str, LockedCallable]:
+    """All Python callables that a workload declares, also when this topology has no sub-worker to run them.
+
+    ``by_value=False`` leaves out those that are named by their pickle, for which their module has to be imported.
+    """
+    declared = described.declared_python_callables
+    return {spec.name: _python(described, spec) for spec in declared if by_value or not spec.pickle_by_value}
 
 
 def _chip(described: Described, spec: ChipSpec, built: ChipCallable, builder: CallableBuilder) -> LockedCallable:
@@ -116,10 +121,10 @@ def _python(described: Described, spec: PythonSpec) -> LockedCallable:
 
 def _module_source(module: str) -> dict[str, str]:
     """The digest of a module's file, if it has one of Python."""
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None or not found.origin.endswith(".py"):
+    try:
+        return {module: _sha256(module_file(module).read_bytes())}
+    except ConfigurationError:
         return {}
-    return {module: _sha256(Path(found.origin).read_bytes())}
 
 
 def _directions(signature: Iterable[int]) -> str:

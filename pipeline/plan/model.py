@@ -51,7 +51,10 @@ class PlannedGraph:
 
     tasks: tuple[PlannedTask, ...]
     complete: bool
-    """False: the orchestration waits for results, so that what comes after cannot be known before it runs."""
+    """False: the orchestration waits for results, so that what comes after cannot be known before it runs, or
+    ``not_imported``."""
+    not_imported: str = ""
+    """The target of the user's that decides what is submitted: a plan does not import it."""
 
     @property
     def edges(self) -> int:

@@ -56,7 +56,10 @@ def record(workload: Workload[Any], callables: Iterable[str], next_level: str = 
         workload.orchestrate(recorder, _Names(callables))  # type: ignore[arg-type]
     except _NeedsResult:
         complete = False
-    return Recording(PlannedGraph(tuple(recorder.tasks), complete), recorder.demands, tuple(recorder.callables))
+    if workload.not_imported:
+        complete = False
+    planned = PlannedGraph(tuple(recorder.tasks), complete, workload.not_imported)
+    return Recording(planned, recorder.demands, tuple(recorder.callables))
 
 
 class _NeedsResult(Exception):  # noqa: N818 - no error: it ends the recording

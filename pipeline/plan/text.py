@@ -17,6 +17,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"{'would start':<12}{plan.processes.count} processes: {of}"
     yield from (f"{'':<12}{line}" for line in _tree(plan.processes, "", ""))
     graph = plan.graph
+    if graph.not_imported:
+        runs = f"{plan.workload} on {plan.topology} for {plan.target}, {plan.runs} times"
+        yield f"{'would run':<12}{runs}: what {graph.not_imported} submits; a plan imports no code of yours"
+        return
     tasks = f"{len(graph.tasks)} task{'' if len(graph.tasks) == 1 else 's'}, {graph.edges} dependencies"
     longest = 1 + max(graph.depths(), default=-1)
     rest = "" if graph.complete else "; more follow from results that only a run knows"

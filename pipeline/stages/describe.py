@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.compiler_flags import require_flags
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
 from pipeline.messages import near
 from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
 from pipeline.store import default_store
-from pipeline.targets import Lookup, resolve_target, takes_handles
+from pipeline.targets import Lookup, NotImported, takes_handles
 from pipeline.topology import CHIP_LEVEL, Level, parse_topology, topology_name
-from pipeline.workloads.base import FOR_NODES, Workload
+from pipeline.trust import allowed_packages
+from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
 from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
@@ -49,11 +51,11 @@ def describe(
         raise ConfigurationError(f"build.sanitizer={build['sanitizer']!r}: one of {', '.join(map(repr, _SANITIZERS))}")
     if not isinstance(workload, Mapping):
         raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
-    packages = config["python_packages"]
-    chip_callables, python_callables = describe_callables(workload.get("callables") or {}, folders, packages)
-    made = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
+    lookup = Lookup(folders, allowed_packages(config["python_packages"]), importing=config["stage"] != "plan")
+    chip_callables, python_callables = describe_callables(workload.get("callables") or {}, lookup)
+    made = _program(workload, tree, chip_callables, python_callables, lookup)
     for spec in python_callables if tree.children else ():
-        _require_carried(spec, config["lock"], Lookup(folders, packages))
+        _require_carried(spec, config["lock"], lookup)
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
     modelled = None
     if config["chip_model"] is not None:
@@ -64,7 +66,7 @@ def describe(
                 "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
                 f"of level {CHIP_LEVEL}"
             )
-        twin = _program(workload, tree, chip_callables, python_callables, Lookup(folders, packages))
+        twin = _program(workload, tree, chip_callables, python_callables, lookup)
         names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
         modelled = parse_chip_model(config["chip_model"], twin, names)
     elif config["stage"] == "model":
@@ -72,6 +74,7 @@ def describe(
     repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
     _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
     _require_comparable(config)
+    require_flags(build["kernel_flags"], "build.kernel_flags")
     flags = tuple(build["kernel_flags"])
     return Described(
         workload_name=str(workload.get("name", "")),
@@ -162,7 +165,7 @@ def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
 def _require_carried(spec: PythonSpec, lock: str, lookup: Lookup) -> None:
     """Refuses a callable that takes handles if nothing carries them to it."""
     key = f"workload.callables.{spec.name}"
-    if not takes_handles(resolve_target(spec.target, f"{key}.target", lookup.packages)):
+    if not takes_handles(lookup.target(spec.target, f"{key}.target")):
         return
     if not spec.pickle_by_value:
         raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
@@ -186,7 +189,9 @@ def _program(
         if not rest:
             raise ConfigurationError("workload.program: missing; name one, or declare tensors and tasks")
         return Declared(rest, tree, chip_callables, python_callables, lookup)
-    program = resolve_target(str(workload["program"]), "workload.program", lookup.packages)
+    program = lookup.target(str(workload["program"]), "workload.program")
+    if isinstance(program, NotImported):
+        return NotImportedProgram(program.target, tuple(range(tree.chips)), tree.sub_workers)
     if not (isinstance(program, type) and issubclass(program, Workload)):
         raise ConfigurationError(
             f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"

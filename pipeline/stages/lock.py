@@ -46,13 +46,14 @@ def plan_lock(
     described: Described, cached: Mapping[str, ChipCallable], builder: CallableBuilder, console: Console
 ) -> None:
     """Says what ``lock`` would do, as far as it can be said without building. Raises ConfigurationError as ``lock``."""
-    callables = {**chip_entries(described, cached, builder), **python_entries(described)}
+    callables = {**chip_entries(described, cached, builder), **python_entries(described, by_value=False)}
     unbuilt = {spec.name for spec in described.chip_callables if spec.name not in cached}
+    unbuilt |= {spec.name for spec in described.declared_python_callables if spec.pickle_by_value}
     file = described.lock_file
     if described.lock == "write":
         content = file.read()
         workloads = {} if content is None else content.document.workloads
-        same = workloads.get(described.workload_name, {}).get(target_name(described)) == callables
+        same = not unbuilt and workloads.get(described.workload_name, {}).get(target_name(described)) == callables
         console.action("unchanged" if same else "would write", file.name)
         return
     content, locked = read_locked(described)

@@ -47,7 +47,7 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
     names = [build.name for build in builds if build.kind != "core"]
     recording = record(described.workload, names, "node" if described.tree.children else "chip")
     virtual = None
-    if described.modelled is not None:
+    if described.modelled is not None and not described.workload.not_imported:
         from pipeline.report.virtual import virtual_document, virtual_words
         from pipeline.stages.model import virtual_record
 

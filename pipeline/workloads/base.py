@@ -67,6 +67,8 @@ class Workload(ABC, Generic[SettingsT]):
     """Names under which ``orchestrate`` expects the handles of chip callables."""
     python_callables: ClassVar[tuple[str, ...]] = ()
     """Likewise for Python callables, which are used only if there are sub-workers."""
+    not_imported: str = ""
+    """The target that decides what is submitted, where it is the user's and a plan does not import it."""
 
     def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
         self.settings: SettingsT = parse_settings(self.settings_type, settings)
@@ -96,6 +98,30 @@ class Workload(ABC, Generic[SettingsT]):
     @abstractmethod
     def verify(self) -> Verification:
         """Compares what the last run left with what is expected; called after the run has ended without an error."""
+
+
+class NotImportedProgram(Workload[None]):
+    """Stands in a plan for a program of the user's: what it submits is not known.
+
+    Args:
+        target: of the program.
+        chips, sub_workers: as of Workload.
+    """
+
+    chip_callables = ()
+
+    def __init__(self, target: str, chips: tuple[int, ...], sub_workers: int) -> None:
+        self.not_imported, self.chips, self.sub_workers = target, chips, sub_workers
+
+    def prepare(self, worker: Worker) -> None:
+        """Nothing is known to be prepared."""
+
+    def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
+        """Nothing is known to be submitted."""
+
+    def verify(self) -> Verification:
+        """Nothing runs."""
+        return Verification(None)
 
 
 def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:

@@ -293,3 +293,13 @@ def test_a_mistake_about_the_lock_is_explained(clone, arguments, words):
     done = clone(*WRONG_SUM, "stage=build", *arguments)
     assert_refused(done, 1, *words)
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_lock_written_on_one_topology_holds_on_the_others(command):
+    assert command("stage=build", "lock=write", RUN).code == 0  # no sub-worker, and classify is locked
+    assert command("+topology=node", "stage=build", "lock=check", RUN).code == 0
+    softmax = ("workload=softmax", "stage=build", RUN)
+    assert command(*softmax, "+topology=subs", "lock=write").code == 0
+    assert command(*softmax, "+topology=node", "lock=check").code == 0
+    refused = command(*softmax, "lock=check")
+    assert_refused(refused, 1, "this topology has no sub-workers; choose another")

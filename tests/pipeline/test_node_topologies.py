@@ -53,10 +53,12 @@ def test_a_kernel_that_fails_on_a_node_says_which_and_where(inside):
 
 def test_an_orchestration_function_is_told_the_nodes(inside):
     own = ("~workload.tasks", "+workload.orchestration=user_programs.nodes:orchestrate")
-    done = inside(*ON_NODES, "+topology=pod", *own, "stage=plan", "output=json")
+    done = inside(*ON_NODES, "+topology=pod", *own, "workload.repeat=1", "hydra.run.dir=run")
     assert done.code == 0, done.err
-    assert [task["where"] for task in json.loads(done.out)["graph"]["tasks"]] == ["node 1"]
-    assert inside(*ON_NODES, "+topology=pod", *own).code == 0
+    trace = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))
+    (node,) = [event["pid"] for event in trace["traceEvents"] if event.get("cat") == "node"]
+    names = {e["pid"]: e["args"]["name"] for e in trace["traceEvents"] if e["name"] == "process_name"}
+    assert names[node] == "node 1"
 
 
 def test_points_of_a_sweep_share_the_nodes(inside):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.compare import DEFAULT_TOLERANCES, EXACT, Tolerance, compare
-from pipeline.targets import Lookup, resolve_target
+from pipeline.targets import Lookup, NotImported
 from pipeline.workloads.base import Verification
 from pipeline.workloads.declared.mapping import mapping, named, number
 from pipeline.workloads.declared.tensors import DeclaredTensor, declare_tensors
@@ -109,8 +109,8 @@ def declare_expected(
     files = _files(given.get("expected", {}), f"{key}.expected", tensors, lookup.folders)
     golden = None
     if "golden" in given:
-        golden = resolve_target(str(given["golden"]), f"{key}.golden", lookup.packages)
-        if not callable(golden):
+        golden = lookup.target(str(given["golden"]), f"{key}.golden")
+        if not callable(golden) and not isinstance(golden, NotImported):
             raise ConfigurationError(f"{key}.golden={given['golden']!r}: not callable")
     if golden is None and not files:
         raise ConfigurationError(f"{key}: give golden (module:function) or expected (files by tensor)")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.targets import Lookup, resolve_target
+from pipeline.targets import Lookup, NotImported
 from pipeline.topology import Level
 from pipeline.workloads.base import Verification, Workload
 from pipeline.workloads.declared.expected import Expected, declare_expected
@@ -86,7 +86,11 @@ class Declared(Workload[None]):
             )
             self._tasks = declare_tasks(config["tasks"], "workload.tasks", around)
         else:
-            self._orchestration = _orchestration(str(config["orchestration"]), lookup.packages)
+            function = _orchestration(str(config["orchestration"]), lookup)
+            if isinstance(function, NotImported):
+                self.not_imported = function.target
+            else:
+                self._orchestration = function
         verify = config.get("verify")
         self._expected: Expected | None = None
         if verify is not None:
@@ -166,9 +170,11 @@ def _sizes(config: object, own: Mapping[str, float]) -> dict[str, float]:
     return sizes
 
 
-def _orchestration(target: str, packages: Sequence[str]) -> Callable[..., object]:
+def _orchestration(target: str, lookup: Lookup) -> Callable[..., object] | NotImported:
     key = "workload.orchestration"
-    function = resolve_target(target, key, packages)
+    function = lookup.target(target, key)
+    if isinstance(function, NotImported):
+        return function
     if not callable(function):
         raise ConfigurationError(f"{key}={target!r}: not callable")
     try:

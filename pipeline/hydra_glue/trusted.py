@@ -1,0 +1,57 @@
+"""Looks at every configuration that Hydra composes before Hydra acts on it: logging and callbacks come first."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import OmegaConf
+
+from pipeline.trust import require_trusted
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@contextlib.contextmanager
+def only_trusted(arguments: Sequence[str], packaged: Path) -> Iterator[None]:
+    """While the block runs, composing a configuration that ``pipeline.trust`` refuses raises ConfigurationError.
+
+    The points of a sweep are composed here before any launcher gets them.
+
+    Args:
+        arguments: the command line.
+        packaged: the config tree that comes with Callring.
+    """
+    theirs = ConfigLoaderImpl.load_configuration
+
+    @functools.wraps(theirs)
+    def load_configuration(self: ConfigLoaderImpl, config_name: str | None, *args: Any, **options: Any) -> DictConfig:
+        config = theirs(self, config_name, *args, **options)
+        plain = OmegaConf.to_container(config, resolve=False)
+        assert isinstance(plain, dict)
+        values = {str(key): value for key, value in plain.items()}
+        require_trusted(values, arguments, _primary(self, config_name, packaged))
+        return config
+
+    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConfigLoaderImpl.load_configuration = theirs  # type: ignore[method-assign]
+
+
+def _primary(loader: ConfigLoaderImpl, name: str | None, packaged: Path) -> Path | None:
+    """The file of the primary config, found as Hydra finds it; None if it is ours."""
+    for place in loader.get_search_path().get_path():
+        if not str(place.path).startswith("file://"):
+            continue
+        folder = Path(str(place.path).removeprefix("file://"))
+        file = folder / f"{str(name).removesuffix('.yaml')}.yaml"
+        if file.is_file():
+            return None if folder.resolve() == packaged.resolve() else file
+    return None
