@@ -11,7 +11,7 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402
 
 _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1280,1600 --hide-scrollbars"
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1280,1600 --hide-scrollbars"
 )
 
 
