@@ -19,8 +19,20 @@ def jobs():
     return workflow["jobs"]["tox"]["strategy"]["matrix"]["include"]
 
 
+def machines():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    return workflow["jobs"]["fresh"]["strategy"]["matrix"]["include"]
+
+
 def test_the_workflow_calls_every_environment_once():
-    assert [job["env"] for job in jobs()] == environments()
+    # On GitHub containers are the fresh machines.
+    containers = [f"fresh-{job['image'].partition(':')[2]}" for job in machines() if job["image"].startswith("debian:")]
+    assert [job["env"] for job in jobs()] + containers == environments()
+
+
+def test_the_workflow_can_read_and_not_write():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert workflow["permissions"] == {"contents": "read"}
 
 
 def test_the_tests_of_a_python_run_on_it():

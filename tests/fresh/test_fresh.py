@@ -1,0 +1,30 @@
+"""What is said where no machine can be made, and which lines are run where one can."""
+
+import sys
+
+import pytest
+
+from tests.fresh import __main__ as fresh
+from tests.fresh import machine
+from tests.fresh.readme import lines
+
+
+def test_where_no_machine_can_be_made_the_reason_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["fresh", "sid"])
+    assert fresh.main() == 0
+    assert capsys.readouterr().out == "SKIPPED fresh sid: needs root, to make a Debian system of its own\n"
+
+
+def test_a_missing_program_is_named_with_its_package(monkeypatch):
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", "")
+    assert "apt-get install debootstrap" in machine.reason_not_to()
+
+
+@pytest.mark.parametrize("package", ["g++", "python3-dev", "python3-venv"])
+def test_both_lines_install_what_the_build_needs(package):
+    first, second = lines()
+    assert all(package in line.partition("&& python3 -m venv")[0].split() for line in (first, second))
+    assert first.endswith("python -m pipeline +topology=chip8")
+    assert second.endswith("python -m pytest")
