@@ -8,10 +8,10 @@ import pytest
 from tests.native.presets import NATIVE, program
 
 
-def configure(folder, *options, path=None):
+def configure(folder, *options, path=None, **environment):
     """The words of CMake's refusal, which is the only one and ours."""
     command = [program("cmake"), "-S", str(NATIVE), "-B", str(folder / "build"), *options]
-    environment = {"PATH": str(path or folder)}
+    environment["PATH"] = str(path or folder)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode != 0, done.stdout
     assert done.stderr.startswith("CMake Error at prerequisites.cmake"), done.stderr
@@ -24,9 +24,11 @@ def compiler():
     return f"-DCMAKE_CXX_COMPILER={program('g++')}"
 
 
-def test_a_machine_without_a_compiler_is_told_its_package(tmp_path):
-    said = configure(tmp_path, "-G", "Unix Makefiles")
-    assert "There is no C++ compiler" in said
+# As CMake alone looks for one, and as scikit-build-core tells it to.
+@pytest.mark.parametrize("named", [{}, {"CXX": "x86_64-linux-gnu-g++ -pthread"}])
+def test_a_machine_without_a_compiler_is_told_its_package(tmp_path, named):
+    said = configure(tmp_path, "-G", "Unix Makefiles", **named)
+    assert "There is no C++ compiler (looked for " in said
     for line in ("apt-get install g++", "dnf install gcc-c++", "brew install gcc"):
         assert line in said
 
