@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.store import digest_of
 from runtime.errors import ToolchainMissing
+from runtime.packages import not_installed
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -21,7 +22,7 @@ def compiler_identity(store: Store) -> str:
     """
     found = shutil.which("g++")
     if found is None:
-        raise ToolchainMissing("g++ is not installed; on Debian: apt-get install g++")
+        raise ToolchainMissing(not_installed("g++"))
     file = Path(found).resolve()
     facts = file.stat()
     name = digest_of(str(file), str(facts.st_size), str(facts.st_mtime_ns))

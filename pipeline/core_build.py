@@ -16,6 +16,7 @@ from pipeline.compiler import compiler_identity
 from pipeline.store import Store, digest_of
 from pipeline.tied_process import run_tied
 from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
+from runtime.packages import not_installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,7 +142,7 @@ def build_core(described: Described, core: Core) -> Core:
     """
     for program in ("cmake", "ninja", "g++"):
         if find_program(program) is None:
-            raise ToolchainMissing(f"{program} is not installed; on Debian: apt-get install cmake ninja-build g++")
+            raise ToolchainMissing(not_installed(program))
     store = Store(described.store, "cores")
     entry = store.put(core.key, lambda folder: _build_into(folder, described), core_origin(described))
     return Core(core.key, entry / "runtime", loaded=False)

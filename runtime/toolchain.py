@@ -23,6 +23,7 @@ from elftools.elf.sections import SymbolTableSection
 from runtime.chip_callable import ChipCallable, CoreCallable
 from runtime.errors import CompileError, ConfigurationError, SignatureMismatch, ToolchainMissing
 from runtime.identity import ArgDirection
+from runtime.packages import not_installed
 from runtime.platforms import require_platform
 from runtime.spawning import core_folder
 
@@ -215,7 +216,7 @@ def _source(source: str | os.PathLike[str]) -> Path:
 def _compiler(name: str) -> str:
     found = shutil.which(name)
     if found is None:
-        raise ToolchainMissing(f"{name} is not installed; on Debian: apt-get install g++")
+        raise ToolchainMissing(not_installed(name))
     return found
 
 
