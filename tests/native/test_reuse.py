@@ -1,0 +1,24 @@
+"""pip builds in another isolated environment each time; what one build compiled is there for the next."""
+
+import json
+import sys
+
+import pybind11
+
+from tests.native.presets import program, run
+
+
+def test_the_next_isolated_build_needs_to_compile_nothing_again(tmp_path):
+    options = (
+        "-DCALLRING_PYTHON=ON",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-DCMAKE_MAKE_PROGRAM={program('ninja')}",
+    )
+    found = f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"
+    run("cmake", "-G", "Ninja", "-S", ".", "-B", str(tmp_path), *options, found)
+    commands = json.loads((tmp_path / "compile_commands.json").read_text())
+    assert len(commands) > 10
+    # No command depends on where this environment has pybind11.
+    assert [one["command"] for one in commands if pybind11.get_include() in one["command"]] == []
+    # No object lies where scikit-build-core empties CMake's files for a new environment.
+    assert [one["output"] for one in commands if one["output"].startswith("CMakeFiles/")] == []
