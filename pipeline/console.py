@@ -8,11 +8,12 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from pipeline.interrupts import check
+from pipeline.report.files import write_atomically
 from pipeline.report.record import Action, StageRecord
 from pipeline.report.summary import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SHORT_HASH = 8
@@ -39,15 +40,24 @@ class Console:
         """The stages so far, the one that failed included."""
         return tuple(self._stages)
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Those of the stage that is at work."""
+        return tuple(self._actions)
+
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Times one stage and collects its actions, also when it fails. Raises KeyboardInterrupt if one came before."""
-        check()
+    def stage(self, name: str, *, interrupted: bool = False) -> Iterator[Callable[[], float]]:
+        """Times one stage and collects its actions, also when it fails. Gives what tells its seconds so far.
+
+        Raises KeyboardInterrupt if one came before, unless ``interrupted`` allows that.
+        """
+        if not interrupted:
+            check()
         self._actions = []
         begin = time.perf_counter()
         try:
             with self._at_work(name):
-                yield
+                yield lambda: time.perf_counter() - begin
         finally:
             self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions)))
 
@@ -86,4 +96,4 @@ class Console:
 
     def write_log(self, path: Path) -> None:
         """Writes every line so far."""
-        path.write_text("".join(f"{line}\n" for line in self._lines))
+        write_atomically(path, "".join(f"{line}\n" for line in self._lines).encode())

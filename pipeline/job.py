@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import signal
@@ -23,7 +24,7 @@ from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.report.provenance import ask, provenance
-from pipeline.report.record import CallableRecord, LockRecord, RunRecord
+from pipeline.report.record import CallableRecord, LockRecord, RunRecord, StageRecord
 from pipeline.report.summary import write_summary
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
@@ -59,6 +60,7 @@ class Job:
         lock_file: what ``lock`` is about.
         overrides: what the command line overrode in the configuration.
         from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
+        begin: when it began, by the monotonic clock; None: now.
         warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
         in_sweep: whether this is one of several jobs; with ``output=json`` it is the sweep that prints.
     """
@@ -72,6 +74,7 @@ class Job:
         *,
         overrides: Sequence[str] = (),
         from_environment: Mapping[str, str] | None = None,
+        begin: float | None = None,
         warm: WarmWorkers | None = None,
         in_sweep: bool = False,
     ) -> None:
@@ -87,6 +90,7 @@ class Job:
         self._out = sys.stdout if config["output"] in FOR_PEOPLE else None
         self._verbose = config["output"] == "verbose"
         self._console = Console(self._out, verbose=self._verbose)
+        self._begin = time.monotonic() if begin is None else begin
         self._described: Described | None = None
         self._callables: list[CallableRecord] = []
         self._locked: Locked | None = None
@@ -216,6 +220,13 @@ class Job:
                     verified: Verified = verify(executed, self._console)
                     self._verification = verified.verification
             ended_well = True
+        except KeyboardInterrupt:
+            patience = self._config["worker"]["close_timeout"]
+            self._console.line(
+                f"{'ending':<12}interrupted: waits for the workers to end, at most {patience:g} s "
+                "(worker.close_timeout), then reports what ran"
+            )
+            raise
         finally:
             self._trace = worker.trace()
             if self._warm is not None and ended_well:
@@ -255,6 +266,7 @@ class Job:
             "_overrides": list(self._overrides),
             "_from_environment": list(self._from_environment.items()),
             "_in_sweep": self._in_sweep,
+            "_begin": self._begin,
         }
         # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
         descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -290,12 +302,46 @@ class Job:
         return without_values(self._config, self._from_environment)
 
     def _report(self, code: int, error: str | None) -> int:
-        """Leaves the run's files and says what came out; the exit code, which a comparison may have changed."""
-        from pipeline.report.outputs import write_outputs
-        from pipeline.report.result import result_document, result_text
+        """Leaves the run's files and says what came out; the exit code, which a comparison may have changed.
 
+        A stage like the others, except that an interrupt that came before does not keep it from its work.
+        """
+        from pipeline.report.outputs import write_documents, write_traces
+        from pipeline.report.result import result_document, result_text, stage_document
+
+        compared = io.StringIO()
+        with self._console.stage("report", interrupted=True) as seconds:
+            record = self._record(code, error)
+            drawn = write_traces(self._output, record)
+            document = result_document(record)
+            if self._config["compare"] and not code and not self._in_sweep:
+                from pipeline.baseline.verdict import compare_result
+
+                path, threshold = self._config["compare"], self._config["compare_threshold"]
+                document = compare_result(document, path, threshold, compared)
+            # What is still to be written takes milliseconds; it cannot say how many.
+            self._console.action("reported", _shown_path(self._output), seconds=seconds())
+            document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
+            document["seconds"] = time.monotonic() - self._begin
+            if self._out is not None and self._config["stage"] == "report":
+                # The error has been said, on standard error.
+                write_summary({**document, "error": None}, self._out)
+            if self._out is not None:
+                self._out.write(compared.getvalue())
+            if document["exit_code"] != code:
+                self._console.error(f"error: {document['error']}")
+            write_documents(self._output, document, drawn)
+            self._console.write_log(self._output / "run.log")
+        if self._json and not self._in_sweep:
+            print(result_text(document))
+        if self._verbose:
+            for file in sorted(self._output.glob("*.*")):
+                self._console.line(f"{'wrote':<12}{file}")
+        return int(document["exit_code"])
+
+    def _record(self, code: int, error: str | None) -> RunRecord:
         described = self._described
-        record = RunRecord(
+        return RunRecord(
             workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
             topology=topology_name(self._config["topology"], self._overrides),
             target=self._config["target"]["name"],
@@ -316,25 +362,11 @@ class Job:
             virtual=self._virtual,
             error=error,
         )
-        document = result_document(record)
-        if self._out is not None and self._config["stage"] == "report":
-            # The error has been said, on standard error.
-            write_summary({**document, "error": None}, self._out)
-        if self._config["compare"] and not code and not self._in_sweep:
-            from pipeline.baseline.verdict import compare_result
 
-            path, threshold = self._config["compare"], self._config["compare_threshold"]
-            document = compare_result(document, path, threshold, self._out)
-            if document["exit_code"]:
-                self._console.error(f"error: {document['error']}")
-        if self._json and not self._in_sweep:
-            print(result_text(document))
-        self._console.write_log(self._output / "run.log")
-        write_outputs(self._output, record, document)
-        if self._verbose:
-            for file in sorted(self._output.glob("*.*")):
-                self._console.line(f"{'wrote':<12}{file}")
-        return int(document["exit_code"])
+
+def _shown_path(folder: Path) -> str:
+    here = Path.cwd()
+    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def main() -> int:
@@ -351,7 +383,7 @@ def main() -> int:
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
-    from_environment = dict(config.pop("_from_environment"))
+    from_environment, begin = dict(config.pop("_from_environment")), config.pop("_begin")
     try:
         with watched(), remembered():
             job = Job(
@@ -361,6 +393,7 @@ def main() -> int:
                 lock_file,
                 overrides=overrides,
                 from_environment=from_environment,
+                begin=begin,
                 in_sweep=in_sweep,
             )
             return job.run()

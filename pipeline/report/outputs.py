@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -17,24 +18,40 @@ if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
 
 
-def write_outputs(folder: Path, record: RunRecord, document: Mapping[str, Any]) -> None:
-    """Writes them, result.json last: where it is, the others are.
+def write_traces(folder: Path, record: RunRecord) -> dict[str, Any] | None:
+    """Writes the traces.
 
     Args:
         folder: the run directory.
         record: of the run.
-        document: what goes into result.json; see result.py.
+
+    Returns:
+        What the page's timeline shows; None if no task was submitted.
 
     Raises:
         OSError: a file cannot be written; each is there as a whole or not at all.
     """
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
     drawn = timeline(record.trace, record.names, kernels)
-    write_page(folder / "report.html", report_page(document, drawn))
     if drawn is not None:
         write_trace(folder / "trace.json.gz", chrome_trace(record.trace, os.getpid(), record.names, kernels))
     if record.virtual is not None:
         from pipeline.report.virtual import virtual_trace
 
-        write_trace(folder / "virtual_trace.json.gz", virtual_trace(record.virtual))
+        write_trace(folder / "virtual_trace.json.gz", json.dumps(virtual_trace(record.virtual), separators=(",", ":")))
+    return drawn
+
+
+def write_documents(folder: Path, document: Mapping[str, Any], drawn: Mapping[str, Any] | None) -> None:
+    """Writes report.html, then result.json: where it is, the others are.
+
+    Args:
+        folder: the run directory.
+        document: what goes into result.json; see result.py.
+        drawn: of ``write_traces``.
+
+    Raises:
+        OSError: as ``write_traces``.
+    """
+    write_page(folder / "report.html", report_page(document, drawn))
     write_result(folder / "result.json", document)

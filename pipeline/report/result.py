@@ -57,7 +57,8 @@ def result_document(record: RunRecord) -> dict[str, Any]:
             for c in record.callables
         ],
         "lock": None if record.lock is None else record.lock._asdict(),
-        "stages": [_stage(stage) for stage in record.stages],
+        "seconds": sum(stage.seconds for stage in record.stages),
+        "stages": [stage_document(stage) for stage in record.stages],
         "measurements": measurements(record.run_seconds, record.warm_up, record.trace, record.names),
         "tasks": task_statistics(record.trace, record.names),
         "virtual": _virtual(record),
@@ -77,7 +78,8 @@ def write_result(path: Path, document: Mapping[str, Any]) -> None:
     write_atomically(path, result_text(document).encode() + b"\n")
 
 
-def _stage(stage: StageRecord) -> dict[str, Any]:
+def stage_document(stage: StageRecord) -> dict[str, Any]:
+    """An entry of ``stages``."""
     return {"name": stage.name, "seconds": stage.seconds, "actions": [action._asdict() for action in stage.actions]}
 
 

@@ -66,12 +66,11 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
     lines = []
     if verification is not None:
         lines.append(f"{verification_word(verification['passed']):<11} {verification['message']}")
-    seconds = sum(stage["seconds"] for stage in document["stages"])
     tasks, *below = (level["count"] for level in levels(document["tasks"]))
     further = f" and {sum(below)} below {'it' if tasks == 1 else 'them'}" if below else ""
     lines.append(
         f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
-        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'}{further} in {duration(seconds)}"
+        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'}{further} in {duration(document['seconds'])}"
     )
     return lines
 

@@ -9,9 +9,11 @@ spans give the same bytes. Format: "Trace Event Format", the document of the Chr
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pipeline.report.files import write_atomically
@@ -26,7 +28,7 @@ from pipeline.report.workers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from runtime.trace import CoreSpan, TaskSpan, Trace
@@ -40,12 +42,16 @@ _NO_PROCESS = 1 << 22
 """Above all process ids of Linux: from here on children are numbered that have no process at the moment."""
 
 Event = dict[str, Any]
+_Timed = tuple[int, str]
+"""When, in nanoseconds, and the event as JSON: more than one, where they belong right behind each other."""
+_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def chrome_trace(
-    trace: Trace, parent: int, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """The trace as a JSON document.
+def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]) -> str:
+    """The trace as the text of a JSON document.
+
+    As text from the start: a hundred thousand tasks are a million events, which as objects would take longer than all
+    that they tell of.
 
     Args:
         trace: what the Worker recorded; times are CLOCK_MONOTONIC nanoseconds.
@@ -60,30 +66,29 @@ def chrome_trace(
     origin = first_submit(workers)
     tracks = _Tracks(workers, parent)
     flows = itertools.count()
-    events: list[Event] = []
+    events: list[_Timed] = []
+    shown = _Names(names)
+    kernel = functools.cache(_json)
     for index, worker in enumerate(workers):
-        tasks = {(span.run, span.task): span for span in worker.trace.tasks}
+        own = tracks.own[index]
         submitters = workers[worker.above].trace.tasks if worker.within else ()
         for number, span in enumerate(worker.trace.tasks):
-            name = names.get(span.hashid, span.hashid)
             child = tracks.child(index, span.kind, span.worker) if span.begin_ns and span.worker >= 0 else None
             within = worker.within[number] if worker.within else -1
             if within < 0:
-                events += _task_events(
-                    span, tracks.own[index], child, name, origin=origin, above={}, number=next(flows)
-                )
+                _add_task(events, span, own, child, shown, origin=origin, above="", number=next(flows))
                 continue
-            above = {"within": {"run": submitters[within].run, "task": submitters[within].task}}
-            submit, *others = _task_events(
-                span, tracks.own[index], child, name, origin=origin, above=above, number=next(flows)
-            )
+            above = f',"within":{{"run":{submitters[within].run},"task":{submitters[within].task}}}'
+            _add_task(events, span, own, child, shown, origin=origin, above=above, number=next(flows))
             lane = tracks.child(worker.above, NODE, worker.node)
-            events += [submit, *_submitted_by(lane, tracks.own[index], span.submit_ns, origin, next(flows)), *others]
+            events += _submitted_by(lane, own, span.submit_ns, origin, next(flows))
+        hashids = {(span.run, span.task): span.hashid for span in worker.trace.tasks} if worker.trace.cores else {}
         for core in worker.trace.cores:
-            chip = tracks.child(index, "chip", core.worker)
-            events.append(_core_event(core, chip, tasks.get((core.run, core.task)), kernels, origin))
+            known = kernels.get(hashids.get((core.run, core.task), ""), ())
+            name = kernel(kernel_name(known, core.func_id))
+            events.append(_core_event(core, tracks.child(index, "chip", core.worker), name, origin))
     # Stable, and a flow event comes right behind its slice: it attaches to the slice opened last on its track.
-    events.sort(key=lambda event: event["ts"])
+    events.sort(key=itemgetter(0))
     dropped = dropped_spans(workers)
     about = {
         "clock": "CLOCK_MONOTONIC",
@@ -92,12 +97,13 @@ def chrome_trace(
         "dropped_core_spans_by_worker": dropped,
         "missing_nodes": missing_workers(workers),
     }
-    return {"displayTimeUnit": "ns", "otherData": about, "traceEvents": [*tracks.events, *events]}
+    named = [_json(event) for event in tracks.events]
+    listed = ",".join([*named, *(text for _, text in events)])
+    return f'{{"displayTimeUnit":"ns","otherData":{_json(about)},"traceEvents":[{listed}]}}'
 
 
-def write_trace(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes the document gzipped, in one step; the bytes depend on nothing but the document."""
-    text = json.dumps(document, separators=(",", ":"))
+def write_trace(path: Path, text: str) -> None:
+    """Writes a document gzipped, in one step; the bytes depend on nothing but the text."""
     write_atomically(path, gzip.compress(text.encode(), _COMPRESSION, mtime=0))
 
 
@@ -149,56 +155,93 @@ class _Tracks:
         return events
 
 
-def _task_events(
-    span: TaskSpan, worker: int, child: int | None, name: str, *, origin: int, above: Mapping[str, Any], number: int
-) -> Iterator[Event]:
+class _Names:
+    """The names of callables and states as JSON, each made once; by hashid, with the verbs of a task's moments."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._known: dict[str, tuple[str, str, str, str, str]] = {}
+
+    def of(self, hashid: str) -> tuple[str, str, str, str, str]:
+        """The hashid, the name, and the name behind submit, dispatch and complete."""
+        known = self._known.get(hashid)
+        if known is None:
+            name = self._names.get(hashid, hashid)
+            moments = [_json(f"{verb} {name}") for verb in ("submit", "dispatch", "complete")]
+            known = self._known[hashid] = (_json(hashid), _json(name), moments[0], moments[1], moments[2])
+        return known
+
+
+def _add_task(
+    events: list[_Timed],
+    span: TaskSpan,
+    worker: int,
+    child: int | None,
+    names: _Names,
+    *,
+    origin: int,
+    above: str,
+    number: int,
+) -> None:
     """What the process ``worker`` did for a task, and the process ``child``, if it began; its submit comes first."""
-    task = {"run": span.run, "task": span.task}
-    args = {**task, "hashid": span.hashid, "state": span.state, **above}
-    flow = {"cat": "task", "name": "task", "id": number}  # Perfetto wants a number here
-
-    def moment(track: int, time_ns: int, verb: str, args: Mapping[str, Any]) -> tuple[Event, Event]:
-        at = _at(worker, track, time_ns, origin)
-        return {**at, "ph": "X", "dur": 0.0, "cat": verb, "name": f"{verb} {name}", "args": args}, {**at, **flow}
-
-    submit, arrow = moment(_SUBMITS, span.submit_ns, "submit", {**args, "waited_for": span.waited_for})
-    yield from (submit, {**arrow, "ph": "s"})
+    hashid, name, submit_name, dispatch_name, complete_name = names.of(span.hashid)
+    task = f'"run":{span.run},"task":{span.task}'
+    args = f'{task},"hashid":{hashid},"state":"{span.state}"{above}'
+    flow = f'"cat":"task","name":"task","id":{number}'  # Perfetto wants a number here
+    ns = span.submit_ns
+    at = _at(worker, _SUBMITS, ns, origin)
+    waited_for = ",".join(map(str, span.waited_for))
+    events.append(
+        (
+            ns,
+            f'{{{at},"ph":"X","dur":0.0,"cat":"submit","name":{submit_name},'
+            f'"args":{{{args},"waited_for":[{waited_for}]}}}},{{{at},{flow},"ph":"s"}}',
+        )
+    )
     if child is not None:
-        dispatch, arrow = moment(_DISPATCHES, span.dispatch_ns, "dispatch", task)
-        yield from (dispatch, {**arrow, "ph": "t"})
-        begin = _at(child, _LANE, span.begin_ns, origin)
-        yield {
-            **begin,
-            "ph": "X",
-            "dur": _microseconds(span.end_ns - span.begin_ns),
-            "cat": span.kind,
-            "name": name,
-            "args": {**args, "queued_us": _microseconds(span.begin_ns - span.submit_ns)},
-        }
-        yield {**begin, **flow, "ph": "t"}
-    complete, arrow = moment(_COMPLETIONS, span.complete_ns, "complete", {**task, "state": span.state})
-    yield from (complete, {**arrow, "ph": "f", "bp": "e"})
+        ns = span.dispatch_ns
+        at = _at(worker, _DISPATCHES, ns, origin)
+        events.append(
+            (
+                ns,
+                f'{{{at},"ph":"X","dur":0.0,"cat":"dispatch","name":{dispatch_name},"args":{{{task}}}}},'
+                f'{{{at},{flow},"ph":"t"}}',
+            )
+        )
+        ns = span.begin_ns
+        at = _at(child, _LANE, ns, origin)
+        events.append(
+            (
+                ns,
+                f'{{{at},"ph":"X","dur":{_microseconds(span.end_ns - ns)},"cat":"{span.kind}","name":{name},'
+                f'"args":{{{args},"queued_us":{_microseconds(ns - span.submit_ns)}}}}},{{{at},{flow},"ph":"t"}}',
+            )
+        )
+    ns = span.complete_ns
+    at = _at(worker, _COMPLETIONS, ns, origin)
+    events.append(
+        (
+            ns,
+            f'{{{at},"ph":"X","dur":0.0,"cat":"complete","name":{complete_name},'
+            f'"args":{{{task},"state":"{span.state}"}}}},{{{at},{flow},"ph":"f","bp":"e"}}',
+        )
+    )
 
 
-def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int) -> tuple[Event, Event]:
+def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int) -> tuple[_Timed, _Timed]:
     """The flow from the task that a node's lane executes to the submit that it makes at this time."""
-    flow = {"cat": "submit", "name": "submits", "id": number}
+    flow = f'"cat":"submit","name":"submits","id":{number}'
     begin, end = (_at(lane, _LANE, time_ns, origin), _at(worker, _SUBMITS, time_ns, origin))
-    return {**begin, **flow, "ph": "s"}, {**end, **flow, "ph": "f", "bp": "e"}
+    return (time_ns, f'{{{begin},{flow},"ph":"s"}}'), (time_ns, f'{{{end},{flow},"ph":"f","bp":"e"}}')
 
 
-def _core_event(
-    core: CoreSpan, chip: int, task: TaskSpan | None, kernels: Mapping[str, Sequence[str]], origin: int
-) -> Event:
-    known = kernels.get(task.hashid, ()) if task else ()
-    return {
-        **_at(chip, _FIRST_CORE + core.core, core.begin_ns, origin),
-        "ph": "X",
-        "dur": _microseconds(core.end_ns - core.begin_ns),
-        "cat": "core",
-        "name": kernel_name(known, core.func_id),
-        "args": {"run": core.run, "task": core.task, "func_id": core.func_id},
-    }
+def _core_event(core: CoreSpan, chip: int, name: str, origin: int) -> _Timed:
+    at = _at(chip, _FIRST_CORE + core.core, core.begin_ns, origin)
+    return core.begin_ns, (
+        f'{{{at},"ph":"X","dur":{_microseconds(core.end_ns - core.begin_ns)},"cat":"core",'
+        f'"name":{name},'
+        f'"args":{{"run":{core.run},"task":{core.task},"func_id":{core.func_id}}}}}'
+    )
 
 
 def kernel_name(kernels: Sequence[str], func_id: int) -> str:
@@ -210,8 +253,8 @@ def _metadata(pid: int, tid: int, name: str, args: dict[str, str | int]) -> Even
     return {"ph": "M", "pid": pid, "tid": tid, "ts": 0.0, "name": name, "args": args}
 
 
-def _at(pid: int, tid: int, time_ns: int, origin: int) -> Event:
-    return {"pid": pid, "tid": tid, "ts": _microseconds(time_ns - origin)}
+def _at(pid: int, tid: int, time_ns: int, origin: int) -> str:
+    return f'"pid":{pid},"tid":{tid},"ts":{(time_ns - origin) / 1000.0}'
 
 
 def _microseconds(duration_ns: int) -> float:

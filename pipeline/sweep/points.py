@@ -135,7 +135,7 @@ def row_of(point: Point, keys: Sequence[str], comparison: Comparison | None = No
         "tasks": tasks.get("count"),
         "task_execution_seconds_median": execution.get("median"),
         "task_queue_seconds_median": queue.get("median"),
-        "total_seconds": sum(stage["seconds"] for stage in result["stages"]) if result else None,
+        "total_seconds": result.get("seconds"),
         "chips": point.chips if result else None,
     }
     if comparison is not None:

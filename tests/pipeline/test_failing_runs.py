@@ -76,7 +76,10 @@ def test_an_interrupt_ends_a_run_with_130_and_no_process(command, to):
             process.send_signal(signal.SIGINT)
         else:
             os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate()
+        out, err = process.communicate()
+    ending = "ending      interrupted: waits for the workers to end, at most 0.1 s (worker.close_timeout), then reports"
+    assert ending in out
+    assert out.index(ending) < out.index("reported    run")
     assert (process.returncode, err) == (130, "error: interrupted\n")
     assert_nothing_remains(process.pid)
     assert json.loads((command.folder / "run" / "result.json").read_text())["status"] == "interrupted"

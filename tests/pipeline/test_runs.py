@@ -3,10 +3,15 @@
 import gzip
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from pipeline.report import trace as trace_module
+from pipeline.report.summary import duration
+from runtime.children import ChildInfo
+from runtime.trace import CoreSpan, TaskSpan, Trace
 from tests.report.test_page import data_of
 
 from .conftest import FIXTURES, PROJECT, Command
@@ -49,7 +54,7 @@ def test_a_run_leaves_its_result_its_trace_and_its_log(command):
     assert (entry["name"], entry["kind"], entry["target_namespace"]) == ("add", "CHIP_CALLABLE", "LOCAL_CHIP")
     assert entry["hashid"].startswith("sha256:")
     names = [stage["name"] for stage in result["stages"]]
-    assert names == ["describe", "build", "load", "start", "register", "execute", "verify"]
+    assert names == ["describe", "build", "load", "start", "register", "execute", "verify", "report"]
     events = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))["traceEvents"]
     assert [event for event in events if event["ph"] == "X"]
     page = data_of((done.folder / "run" / "report.html").read_text())
@@ -199,3 +204,28 @@ def test_a_users_own_configs_and_kernels_join_with_config_dir(command):
         "hydra.run.dir=run",
     )
     assert words_of(result_of(done), "register")["add"] == "registered"
+
+
+def test_the_report_is_a_stage_and_the_last_line_has_the_wall_time(inside):
+    begin = time.monotonic()
+    done = inside(*SMALL, "+topology=chip1", "hydra.run.dir=run")
+    whole = time.monotonic() - begin
+    result = result_of(done)
+    assert result["stages"][-1]["name"] == "report"
+    assert words_of(result, "report") == {"run": "reported"}
+    # Also what is between the stages: ending the workers, taking the trace.
+    assert sum(stage["seconds"] for stage in result["stages"]) <= result["seconds"] <= whole
+    assert done.out.splitlines()[-1].endswith(f"1 task in {duration(result['seconds'])}")
+
+
+def test_the_trace_of_many_tasks_is_text_from_the_start(monkeypatch):
+    tasks = [TaskSpan(1, i, "sha256:a", "chip", 0, i, i, i, i, i, [], "done") for i in range(1000)]
+    spans = [CoreSpan(0, 1, i, 0, 0, i, i) for i in range(1000)]
+    chip = ChildInfo("chip", 0, 21, 1, "ready", 1, "", {}, [])
+    encoded = []
+    encode = trace_module._json
+    monkeypatch.setattr(trace_module, "_json", lambda value: encoded.append(value) or encode(value))
+    document = json.loads(trace_module.chrome_trace(Trace(tasks, spans, children=[chip]), 11, {}, {}))
+    assert len(document["traceEvents"]) > 9 * 1000
+    # As objects are: the tracks' names, and what the whole is about; of the tasks each name once.
+    assert len(encoded) < 50

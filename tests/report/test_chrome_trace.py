@@ -41,7 +41,7 @@ TRACE = Trace(
 
 @pytest.fixture
 def document():
-    return chrome_trace(TRACE, 11, {ADD: "add", READ: "read"}, {ADD: ("first", "second")})
+    return json.loads(chrome_trace(TRACE, 11, {ADD: "add", READ: "read"}, {ADD: ("first", "second")}))
 
 
 def events(document, phase):
@@ -105,7 +105,7 @@ def test_a_task_that_never_began_shows_its_submit_and_its_end_with_its_state(doc
 
 @given(traces())
 def test_every_trace_keeps_the_rules_of_the_format(trace):
-    document = chrome_trace(trace, 11, {}, {})
+    document = json.loads(chrome_trace(trace, 11, {}, {}))
     assert violations(document) == []
     assert len(flow_slices(document)) == len(trace.tasks)
 
@@ -119,7 +119,8 @@ def test_what_was_dropped_is_said(document):
 
 
 def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp_path):
-    write_trace(tmp_path / "a.json.gz", document)
+    text = chrome_trace(TRACE, 11, {ADD: "add", READ: "read"}, {ADD: ("first", "second")})
+    write_trace(tmp_path / "a.json.gz", text)
     again = chrome_trace(TRACE, 11, {READ: "read", ADD: "add"}, {ADD: ("first", "second")})
     write_trace(tmp_path / "b.json.gz", again)
     content = (tmp_path / "a.json.gz").read_bytes()
@@ -128,7 +129,7 @@ def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp
 
 
 def test_an_empty_trace_still_names_the_processes():
-    document = chrome_trace(Trace(children=CHILDREN), 11, {}, {})
+    document = json.loads(chrome_trace(Trace(children=CHILDREN), 11, {}, {}))
     assert {e["ph"] for e in document["traceEvents"]} == {"M"}
 
 

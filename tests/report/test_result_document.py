@@ -58,6 +58,7 @@ def test_a_result_has_the_documented_keys():
         "verification",
         "callables",
         "lock",
+        "seconds",
         "stages",
         "measurements",
         "tasks",

@@ -1,6 +1,7 @@
 """The trace of a real run: every task on its child's lane, every kernel inside its task, all on one clock."""
 
 import itertools
+import json
 import os
 import time
 
@@ -55,7 +56,7 @@ def test_every_kernel_ran_inside_its_task(traced):
 
 def test_the_document_has_a_lane_for_each_child_that_worked_and_no_two_tasks_of_a_lane_overlap(traced):
     trace, names, _ = traced
-    document = chrome_trace(trace, os.getpid(), names, {})
+    document = json.loads(chrome_trace(trace, os.getpid(), names, {}))
     threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in document["traceEvents"] if e["name"] == "thread_name"}
     lanes = {}
     for event in document["traceEvents"]:
@@ -84,7 +85,7 @@ def test_what_a_task_waited_for_ended_before_it_began(traced):
 
 def test_the_document_keeps_the_rules_of_the_format_and_every_flow_leads_through_its_task(traced):
     trace, names, _ = traced
-    document = chrome_trace(trace, os.getpid(), names, {})
+    document = json.loads(chrome_trace(trace, os.getpid(), names, {}))
     assert violations(document) == []
     ways = [[slice_["cat"] for _, slice_ in bound] for bound in flow_slices(document).values()]
     assert len(ways) == len(trace.tasks)
