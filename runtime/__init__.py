@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ def __getattr__(name: str) -> object:
     return value
 
 
-if "CALLRING_CORE_DIR" in os.environ:
-    # Before anything imports the core: another folder's extension takes the name runtime._core.
+if "CALLRING_CORE_DIR" in os.environ or "t" in sys.abiflags:
+    # Before anything imports the core: another folder's extension takes the name runtime._core, or a Python without the
+    # global interpreter lock is refused.
     from runtime import _select_core as _select_core

@@ -1,4 +1,7 @@
-"""Chooses the native core before anything imports it: ``CALLRING_CORE_DIR`` if set, else the installed one."""
+"""Chooses the native core before anything imports it: ``CALLRING_CORE_DIR`` if set, else the installed one.
+
+There is none for a free-threaded Python: its bindings rely on the global interpreter lock.
+"""
 
 import importlib.machinery
 import importlib.util
@@ -7,6 +10,14 @@ import sys
 from pathlib import Path
 
 _NAME = "runtime._core"
+
+
+def _refuse_free_threading() -> None:
+    if "t" in sys.abiflags:
+        raise ImportError(
+            f"Callring needs Python's global interpreter lock, and {sys.executable} is a free-threaded build without "
+            f"it: use the ordinary build of this Python, python{sys.version_info.major}.{sys.version_info.minor}"
+        )
 
 
 def _select() -> None:
@@ -26,4 +37,5 @@ def _select() -> None:
     raise ImportError(f"CALLRING_CORE_DIR names a folder without a _core for this Python ({sys.version.split()[0]})")
 
 
+_refuse_free_threading()
 _select()

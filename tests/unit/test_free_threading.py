@@ -1,0 +1,45 @@
+"""A free-threaded Python is refused in words: where the core is built, and where it is imported."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pybind11
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SAYS = "needs Python's global interpreter lock"
+USE = f"use the ordinary build of this Python, python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def free_threaded(tmp_path):
+    """An interpreter that says of itself that it is built without the lock."""
+    folder = tmp_path / "free"
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    (packages / "sitecustomize.py").write_text("import sys\nsys.abiflags = 't'\n")
+    return folder / "bin" / "python"
+
+
+def test_the_core_cannot_be_imported_in_it(free_threaded):
+    done = subprocess.run(
+        [free_threaded, "-c", "from runtime import Worker"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert SAYS in done.stderr
+    assert USE in done.stderr
+
+
+def test_the_core_cannot_be_built_for_it(free_threaded, tmp_path):
+    options = [f"-DPython_EXECUTABLE={free_threaded}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
+    done = subprocess.run(
+        ["cmake", "-S", ROOT / "native", "-B", tmp_path / "build", "-DCALLRING_PYTHON=ON", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = " ".join(done.stderr.split())
+    assert done.returncode != 0
+    assert SAYS in said
+    assert USE in said
