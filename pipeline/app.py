@@ -21,6 +21,7 @@ from pipeline.environment_values import resolved
 from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
 from pipeline.hydra_glue.trusted import only_trusted
+from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from pipeline.standard_output import ReaderGone
@@ -34,7 +35,7 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
 
 # Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
 # so that they share the sweep's directory.
-OmegaConf.register_new_resolver("callring.pid", os.getpid, use_cache=True, replace=True)
+register_resolver("callring.pid", os.getpid, cached=True)
 
 
 @restored()
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     register_schema()
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    application = hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(run_job)
+    application = hydra.main(config_path=str(CONF), config_name="config", **COMPATIBILITY)(run_job)
     try:
         with _plan_leaves_nothing(), remembered(), parsed_by_us(), _composed():
             application()

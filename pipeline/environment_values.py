@@ -9,6 +9,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.resolvers import oc
 
+from pipeline.hydra_glue.versions import register_resolver
+
 _NAME = "oc.env"
 _BETWEEN = "\0"
 """Between the keys of a path: a key may have a dot."""
@@ -21,7 +23,7 @@ def _counted(*arguments: Any) -> Any:
     return oc.env(*arguments)
 
 
-OmegaConf.register_new_resolver(_NAME, _counted, replace=True)
+register_resolver(_NAME, _counted, cached=False)
 
 
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -217,6 +218,7 @@ class PythonCallableConfig:
     """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
 
 
+@functools.cache
 def register_schema() -> None:
-    """Makes the schema known to Hydra, under the name that conf/config.yaml begins with."""
+    """Makes the schema known to Hydra, once in a process, under the name that conf/config.yaml begins with."""
     ConfigStore.instance().store(name="schema", node=Config)

@@ -1,8 +1,10 @@
 """Composes the configuration of a command once.
 
-Hydra composes it from the files twice: to learn whether it asks for a sweep (``hydra.mode``), and to run it. That is
-most of what a run with nothing to build would take. Here the first composition is already the strict one of what the
+Hydra 1.3 composes it from the files twice: to learn whether it asks for a sweep (``hydra.mode``), and to run it. That
+is most of what a run with nothing to build would take. Here the first composition is already the strict one of what the
 command line looks like, a single run or a sweep, and is kept for the second.
+
+Hydra 1.4 learns it without composing, and is left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+
+from pipeline.hydra_glue.versions import HYDRA
 
 if TYPE_CHECKING:
     from hydra.core.config_search_path import ConfigSearchPath
@@ -59,11 +63,14 @@ class _Loader(ConfigLoaderImpl):
 
 @contextlib.contextmanager
 def composed_once(arguments: Sequence[str]) -> Iterator[None]:
-    """While the block runs, Hydra applications compose with our loader.
+    """While the block runs, Hydra 1.3 composes with our loader.
 
     Args:
         arguments: the command line.
     """
+    if HYDRA >= (1, 4):
+        yield
+        return
 
     def loader(config_search_path: ConfigSearchPath) -> _Loader:
         made = _Loader(config_search_path)

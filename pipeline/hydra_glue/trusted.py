@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
+from pipeline.hydra_glue.versions import HYDRA
 from pipeline.trust import require_trusted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+_COMPOSES = "_load_configuration" if HYDRA >= (1, 4) else "load_configuration"
+"""The method through which every composition goes; in 1.4 the public one calls it, too."""
 
 
 @contextlib.contextmanager
@@ -27,22 +31,22 @@ def only_trusted(arguments: Sequence[str], packaged: Path) -> Iterator[None]:
         arguments: the command line.
         packaged: the config tree that comes with Callring.
     """
-    theirs = ConfigLoaderImpl.load_configuration
+    theirs = getattr(ConfigLoaderImpl, _COMPOSES)
 
     @functools.wraps(theirs)
     def load_configuration(self: ConfigLoaderImpl, config_name: str | None, *args: Any, **options: Any) -> DictConfig:
-        config = theirs(self, config_name, *args, **options)
+        config: DictConfig = theirs(self, config_name, *args, **options)
         plain = OmegaConf.to_container(config, resolve=False)
         assert isinstance(plain, dict)
         values = {str(key): value for key, value in plain.items()}
         require_trusted(values, arguments, _primary(self, config_name, packaged))
         return config
 
-    ConfigLoaderImpl.load_configuration = load_configuration  # type: ignore[method-assign]
+    setattr(ConfigLoaderImpl, _COMPOSES, load_configuration)
     try:
         yield
     finally:
-        ConfigLoaderImpl.load_configuration = theirs  # type: ignore[method-assign]
+        setattr(ConfigLoaderImpl, _COMPOSES, theirs)
 
 
 def _primary(loader: ConfigLoaderImpl, name: str | None, packaged: Path) -> Path | None:

@@ -8,20 +8,22 @@ plain keys, it is that one's copy with these values set; the outcome is what Hyd
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pickle
 from typing import TYPE_CHECKING, Any, cast
 
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.types import HydraContext
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.hydra_glue.override_dirname import set_override_dirname
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hydra.core.config_loader import ConfigLoader
     from hydra.core.override_parser.types import Override
+    from hydra.types import HydraContext
     from omegaconf import DictConfig
 
 _PLAIN = (bool, int, float, str, type(None))
@@ -90,7 +92,7 @@ class PointLoader:
 def with_point_loader(context: HydraContext) -> HydraContext:
     """The context with our loader in the place of Hydra's."""
     loader = cast("ConfigLoader", PointLoader(context.config_loader))
-    return HydraContext(config_loader=loader, callbacks=context.callbacks)
+    return dataclasses.replace(context, config_loader=loader)
 
 
 def _is_plain(override: Override) -> bool:
@@ -106,13 +108,8 @@ def _with_values(model: bytes, master: DictConfig, parsed: Sequence[Override]) -
     for override in parsed:
         if _is_plain(override):
             OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-    config.hydra.overrides.task = [override.input_line for override in parsed if not override.is_hydra_override()]
-    form = config.hydra.job.config.override_dirname
-    config.hydra.job.override_dirname = get_overrides_dirname(
-        overrides=[override for override in parsed if not override.is_hydra_override()],
-        kv_sep=form.kv_sep,
-        item_sep=form.item_sep,
-        exclude_keys=form.exclude_keys,
-    )
+    of_the_task = [override for override in parsed if not override.is_hydra_override()]
+    config.hydra.overrides.task = [override.input_line for override in of_the_task]
+    set_override_dirname(config, of_the_task)
     OmegaConf.copy_cache(from_config=master, to_config=config)
     return config

@@ -51,7 +51,7 @@ def run_points(
     for number, overrides in enumerate(points, first_number):
         point = context.config_loader.load_sweep_config(config, list(overrides))
         with open_dict(point):
-            point.hydra.job.id = point.hydra.job.num = number
+            point.hydra.job.num, point.hydra.job.id = number, str(number)
         returned.append(_run(point, context, task))
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     return returned

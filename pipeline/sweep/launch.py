@@ -93,7 +93,7 @@ class Sweep:
         try:
             config = self._loader.compose(self._config, point.overrides)
             with open_dict(config):
-                config.hydra.job.num = config.hydra.job.id = self._next_number
+                config.hydra.job.num, config.hydra.job.id = self._next_number, str(self._next_number)
             point.folder = self.folder / str(OmegaConf.select(config, "hydra.sweep.subdir"))
         except Exception as error:
             if not type(error).__module__.startswith(("hydra", "omegaconf")):

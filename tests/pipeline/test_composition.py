@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pipeline.app import CONF
+from pipeline.hydra_glue.versions import COMPATIBILITY
 from pipeline.schema import register_schema
 from pipeline.sweep.composition import PointLoader
 
@@ -19,7 +20,7 @@ from pipeline.sweep.composition import PointLoader
 @pytest.fixture(scope="module")
 def hydra_loader():
     register_schema()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), **COMPATIBILITY):
         yield GlobalHydra.instance().config_loader()
 
 

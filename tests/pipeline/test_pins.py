@@ -1,7 +1,7 @@
-"""hydra-core and omegaconf are pinned together: with omegaconf 2.4, pip would silently choose an unfixed Hydra."""
+"""hydra-core and omegaconf go together in pairs: 1.3 with 2.3, 1.4 with 2.4; a Hydra without its fixes never comes."""
 
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import requires, version
 
 import pytest
 from packaging.requirements import Requirement
@@ -15,11 +15,29 @@ PINNED = {
         Requirement, tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
     )
 }
+PAIRS = {(1, 3): (2, 3), (1, 4): (2, 4)}
+"""Minor versions of hydra-core, each with its omegaconf's."""
 
 
 @pytest.mark.parametrize("name", ["hydra-core", "omegaconf"])
 def test_what_is_installed_is_what_is_pinned(name):
-    assert version(name) in PINNED[name]
+    assert PINNED[name].contains(version(name), prereleases=True)
+
+
+def test_what_is_installed_is_a_pair():
+    assert PAIRS[Version(version("hydra-core")).release[:2]] == Version(version("omegaconf")).release[:2]
+
+
+def test_the_installed_hydra_asks_for_the_installed_omegaconf():
+    """So that pip, too, chooses nothing but pairs."""
+    (asked,) = [item for item in map(Requirement, requires("hydra-core")) if item.name == "omegaconf"]
+    assert asked.specifier.contains(version("omegaconf"), prereleases=True)
+
+
+@pytest.mark.parametrize(("hydra", "omegaconf"), PAIRS.items())
+def test_every_pair_is_allowed(hydra, omegaconf):
+    for name, (major, minor) in (("hydra-core", hydra), ("omegaconf", omegaconf)):
+        assert f"{major}.{minor}.99" in PINNED[name]
 
 
 def test_the_installed_hydra_has_its_security_fixes():
@@ -27,10 +45,11 @@ def test_the_installed_hydra_has_its_security_fixes():
 
 
 def test_no_hydra_without_its_security_fixes_is_allowed():
+    """With omegaconf 2.4, and no release of Hydra 1.4, pip would silently choose 1.3.0."""
     assert "1.3.8" in PINNED["hydra-core"]
     assert [old for old in ("1.3.0", "1.3.2", "1.3.7") if old in PINNED["hydra-core"]] == []
 
 
-def test_the_omegaconf_that_hides_the_fixed_hydra_is_not_allowed():
-    assert "2.3.1" in PINNED["omegaconf"]
-    assert [new for new in ("2.4.0", "2.4.1", "3.0.0") if new in PINNED["omegaconf"]] == []
+def test_what_was_not_tried_is_not_allowed():
+    assert "1.5.0" not in PINNED["hydra-core"]
+    assert [new for new in ("2.5.0", "3.0.0") if new in PINNED["omegaconf"]] == []

@@ -138,7 +138,7 @@ def test_a_source_hashid_does_not_depend_on_the_hash_seed():
 def other_pythons():
     """Interpreters of other supported versions, on the path or of pyenv."""
     found = {}
-    for minor in (11, 12, 13):
+    for minor in range(11, 16):
         name = f"python3.{minor}"
         pyenv = sorted(Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}"))
         path = str(pyenv[-1]) if pyenv else shutil.which(name)
@@ -147,7 +147,7 @@ def other_pythons():
     return found
 
 
-@pytest.mark.parametrize("name", ["python3.11", "python3.12", "python3.13"])
+@pytest.mark.parametrize("name", [f"python3.{minor}" for minor in range(11, 16)])
 def test_a_source_hashid_is_the_same_on_every_python(name, tmp_path):
     path = other_pythons().get(name)
     if path is None:

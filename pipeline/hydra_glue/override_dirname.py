@@ -1,0 +1,25 @@
+"""``hydra.job.override_dirname``, which Hydra 1.3 writes into every composition, and 1.4 computes when it is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hydra._internal import config_loader_impl
+
+from pipeline.hydra_glue.versions import HYDRA
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.core.override_parser.types import Override
+    from omegaconf import DictConfig
+
+
+def set_override_dirname(config: DictConfig, overrides: Sequence[Override]) -> None:
+    """Writes it as Hydra 1.3 would, had it composed the configuration from these overrides; those of Hydra left out."""
+    if HYDRA >= (1, 4):
+        return
+    form = config.hydra.job.config.override_dirname
+    config.hydra.job.override_dirname = config_loader_impl.get_overrides_dirname(
+        overrides=list(overrides), kv_sep=form.kv_sep, item_sep=form.item_sep, exclude_keys=form.exclude_keys
+    )
