@@ -27,6 +27,8 @@ _LOGGING_CLASSES = (
     *("logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler"),
     "colorlog.ColoredFormatter",
 )
+_HYDRAS_FILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
+"""Where Hydra's own logging writes, which --hydra-help shows."""
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _LAUNCHERS_COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
 """Keys of hydra.launcher that say what its processes run."""
@@ -71,7 +73,8 @@ def _refused(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
                 yield key, value
         elif key.startswith(_LOGGING):
             external = "ext://" in str(value) and value not in _STREAMS
-            if external or "${" in str(value) or (name in ("class", "()") and value not in _LOGGING_CLASSES):
+            elsewhere = "${" in str(value) and value != _HYDRAS_FILE
+            if external or elsewhere or (name in ("class", "()") and value not in _LOGGING_CLASSES):
                 yield key, value
         elif key.startswith("hydra.job.env_set."):
             yield key, value
@@ -93,7 +96,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _require_packages(packages: Any, given: Container[str], primary: Path | None) -> None:
-    if "python_packages" in given:
+    if "python_packages" in given or packages is None:  # none: a composition of Hydra's own, for its help
         return
     trusted = [OURS, *_packages_of(primary)]
     for package in packages if isinstance(packages, list) else [packages]:
