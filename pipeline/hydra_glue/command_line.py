@@ -1,11 +1,14 @@
-"""The parser of the command line: Hydra's own, on every Python."""
+"""The parser of the command line: Hydra's own, on every Python, with Callring's version."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import platform
+import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 from hydra._internal import utils
@@ -17,6 +20,11 @@ _PLACES: tuple[Any, ...] = (utils, import_module("hydra.main"))
 """Modules that make a parser: of completions, and of everything else."""
 
 
+def _versions() -> str:
+    beside = f"Hydra {version('hydra-core')}, OmegaConf {version('omegaconf')}"
+    return f"Callring {version('callring')} (Python {platform.python_version()}, {beside})"
+
+
 @contextlib.contextmanager
 def parsed_by_us() -> Iterator[None]:
     """While the block runs, Hydra applications parse their command line with our parser."""
@@ -24,7 +32,12 @@ def parsed_by_us() -> Iterator[None]:
 
     def ours() -> argparse.ArgumentParser:
         with unfinished_help_allowed():
-            return theirs()
+            parser = theirs()
+        if "--version" in sys.argv:  # looking versions up takes milliseconds
+            for action in parser._actions:
+                if isinstance(action, argparse._VersionAction):
+                    action.version = _versions()
+        return parser
 
     for place in _PLACES:
         place.get_args_parser = ours
