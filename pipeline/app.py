@@ -57,6 +57,15 @@ def run_job(config: DictConfig) -> int:
         return code
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
+    if not in_sweep:
+        from pipeline.sweep.forgotten import refuse_forgotten
+
+        try:
+            refuse_forgotten(hydra_config, outcome.arguments)
+        except ConfigurationError as error:
+            print(f"error: {error}", file=sys.stderr)
+            outcome.codes.append(1)
+            return 1
     warm = None
     if in_sweep:
         from pipeline.warm_workers import WARM
@@ -120,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _command_line(arguments):
             return main()
     outcome.codes.clear()
+    outcome.arguments[:] = sys.argv[1:]
     register_schema()
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"

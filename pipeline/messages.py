@@ -8,7 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pipeline import outcome
 from pipeline.schema import ChipCallableConfig, PythonCallableConfig
+from pipeline.sweep.forgotten import sweep_line
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
@@ -35,7 +37,8 @@ def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) 
     ambiguous = re.match(r"Ambiguous value for argument '([^=]+)=(.*)'", texts[0])
     if ambiguous:
         key, values = ambiguous.groups()
-        return f"{key}={values}: several values: -m sweeps over them, and {key}=[{values}] is a list"
+        line = sweep_line(outcome.arguments)
+        return f"{key}={values}: several values; to sweep over them write {line}; a list is {key}=[{values}]"
     if texts[0].startswith("Config group override must be"):
         return "a group of configs cannot be null: choose one of its options"
     first = texts[0].splitlines()[0] if texts[0] else type(error).__name__

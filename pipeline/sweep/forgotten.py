@@ -1,0 +1,48 @@
+"""A sweep that is asked for without ``-m``: refused with the line to write.
+
+Without ``-m`` Hydra runs one point, and says nothing of the others.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def sweep_line(arguments: Sequence[str]) -> str:
+    """The command that sweeps.
+
+    Args:
+        arguments: those that were given without ``-m``.
+    """
+    program = "callring" if Path(sys.argv[0]).name == "callring" else "python -m pipeline"
+    return f"{program} -m {shlex.join(arguments)}"
+
+
+def refuse_forgotten(hydra: Any, arguments: Sequence[str]) -> None:
+    """Refuses a single run whose configuration is that of a sweep.
+
+    A primary config of the user's own may have both in one: there ``-m`` is a choice.
+
+    Args:
+        hydra: the section of the composed configuration.
+        arguments: the command line.
+
+    Raises:
+        ConfigurationError: ``-m`` is missing.
+    """
+    if hydra.job.config_name != "config":
+        return
+    swept = list(hydra.sweeper.get("params") or ())
+    if swept:
+        raise ConfigurationError(
+            f"this configuration is a sweep over {', '.join(map(str, swept))}, of which one point would run: "
+            f"write {sweep_line(arguments)}"
+        )
