@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", **COMPATIBILITY)(run_job)
     try:
-        with _plan_leaves_nothing(), remembered(), parsed_by_us(), _composed():
+        with _plan_leaves_nothing(), remembered(), _completed(), parsed_by_us(), _composed():
             application()
     except ReaderGone:
         raise
@@ -153,6 +153,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(error)
         return 1
     return max(outcome.codes, default=0)
+
+
+@contextlib.contextmanager
+def _completed() -> Iterator[None]:
+    """If the command completes a line of a shell: with values, and with the folder of configs that the line names."""
+    if not {"-sc", "--shell-completion"} & set(sys.argv[1:]):
+        yield
+        return
+    from pipeline.hydra_glue.completion import values_completed
+
+    # Hydra looks for folders only on its own command line, not on the one that it completes.
+    named = [folder for folder in _user_folders(os.environ.get("COMP_LINE", "").split()) if folder.is_dir()]
+    with values_completed(Config), _command_line([*sys.argv[1:], *(f"--config-dir={folder}" for folder in named)]):
+        yield
 
 
 @contextlib.contextmanager

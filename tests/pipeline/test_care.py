@@ -13,6 +13,8 @@ from pipeline.stages.prune import prune
 from pipeline.store import Store
 from tests.soak.store import soak
 
+from .conftest import FIXTURES
+
 DAY = 86400
 
 
@@ -131,4 +133,12 @@ def test_a_shell_completes_options_and_keys(inside, monkeypatch):
     assert completions("callring +topology=chip") == [f"+topology=chip{n}" for n in (1, 2, 4, 8)]
     assert completions("callring workload=mat") == ["workload=matmul"]
     assert "worker.start_timeout=" in completions("callring worker.start")
+    assert completions("callring stage=pl") == ["stage=plan"]
+    assert {"stage=doctor", "stage=report"} <= set(completions("callring stage="))
+    assert completions("callring output=j") == ["output=json"]
+    folder = str(FIXTURES / "conf")
+    theirs = sorted(f"workload={file.stem}" for file in (FIXTURES / "conf" / "workload").glob("b*.yaml"))
+    assert theirs
+    assert completions(f"callring --config-dir {folder} workload=b") == theirs
+    assert completions(f"callring --config-dir={folder} workload=b") == theirs
     assert "complete" in inside("--shell-completion", "install=bash").out
