@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -10,6 +11,16 @@
 #include "lane/sleep_word.h"
 
 namespace callring {
+
+namespace {
+
+// Its parent finds in the lane why.
+[[noreturn]] void end_damaged() noexcept {
+    std::fputs("callring: the lane of this process was written over; it ends\n", stderr);
+    ::_exit(1);
+}
+
+}  // namespace
 
 Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
     if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
@@ -62,10 +73,16 @@ const Frame* ChildLane::try_next() noexcept {
     while (std::byte* slot = frames_.front()) {
         auto* frame = reinterpret_cast<Frame*>(slot);
         if (!settle_claim(frame->claim, Claim::claimed)) {
+            if (frame->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::revoked)) {
+                end_damaged();
+            }
             failed_.reset(frames_.position() % kWindow);
             frames_.pop();
             ring_parent();  // a slot is free again, and no completion will say so
             continue;
+        }
+        if (!is_due(*frame)) {
+            end_damaged();
         }
         if (predecessor_failed(*frame)) {
             complete(Code::skipped, 0, 0, {});
@@ -77,6 +94,11 @@ const Frame* ChildLane::try_next() noexcept {
         return frame;
     }
     return nullptr;
+}
+
+bool ChildLane::is_due(const Frame& frame) const noexcept {
+    return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion &&
+           frame.claim.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(Claim::claimed);
 }
 
 void ChildLane::note_begin(const Frame& frame) noexcept {
@@ -97,6 +119,9 @@ bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
 }
 
 bool ChildLane::wait() noexcept {
+    if (frames_.overrun()) {
+        end_damaged();
+    }
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
     while (!spin_(ready)) {
         announce_and_sleep(header().child_asleep, 1, ready, std::nullopt);
@@ -111,6 +136,9 @@ void ChildLane::stop() noexcept {
 
 void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload,
                          std::uint32_t flags) noexcept {
+    if (!is_due(*reinterpret_cast<const Frame*>(frames_.front()))) {
+        end_damaged();
+    }
     // Never full: it holds as many completions as frames can be in flight.
     auto* completion = reinterpret_cast<Completion*>(completions_.reserve());
     const std::uint64_t sequence = frames_.position();

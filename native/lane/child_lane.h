@@ -1,6 +1,8 @@
 // ChildLane: the child's end of its lane. It takes frames in order and posts completions and core spans.
 // Guarantees: every frame that is claimed gets exactly one completion; a revoked frame is passed over; a frame whose
-// predecessor in this lane failed completes as `skipped` without being executed. Used by one thread, except `stop`.
+// predecessor in this lane failed completes as `skipped` without being executed. A frame that is not what the parent
+// wrote is not executed, and one that was written over while it was executed is not completed: the process ends, since
+// nothing in its lane means anything any more. Used by one thread, except `stop`.
 #pragma once
 
 #include <bitset>
@@ -48,6 +50,7 @@ private:
     ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std::uint64_t most_spin_ns);
     [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
     [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(bell_.data()); }
+    [[nodiscard]] bool is_due(const Frame& frame) const noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;

@@ -80,6 +80,29 @@ bool ParentLane::claimed(std::uint64_t sequence) const noexcept {
     return frame(sequence).claim.load(std::memory_order_acquire) == static_cast<std::uint32_t>(Claim::claimed);
 }
 
+bool ParentLane::passed(std::uint64_t sequence) const noexcept {
+    const std::uint64_t head = header().frames.head.load(std::memory_order_acquire);
+    return head > sequence && head <= frames_.position();
+}
+
+bool ParentLane::intact() const noexcept {
+    const LaneHeader& lane = header();
+    const auto in_flight = [&lane](const RingIndices& ring) {
+        return ring.tail.load(std::memory_order_acquire) - ring.head.load(std::memory_order_acquire) <= lane.capacity;
+    };
+    return lane.magic == kLaneMagic && lane.layout_version == kLayoutVersion && lane.capacity == frames_.capacity() &&
+           lane.span_capacity == spans_.capacity() && lane.total_bytes == map_.size() &&
+           lane.frames.tail.load(std::memory_order_acquire) == frames_.position() && in_flight(lane.frames) &&
+           lane.completions.head.load(std::memory_order_acquire) == completions_.position() &&
+           in_flight(lane.completions);
+}
+
+bool ParentLane::intact(std::uint64_t sequence) const noexcept {
+    const Frame& frame = this->frame(sequence);
+    return frame.layout_version == kLayoutVersion && frame.sequence == sequence &&
+           frame.claim.load(std::memory_order_acquire) <= static_cast<std::uint32_t>(Claim::revoked);
+}
+
 std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const noexcept {
     // The time is whole if the frame is the same before and after: the child withdraws it before it notes another.
     const auto noted = [&] { return header().begun_frame.load(std::memory_order_acquire) == sequence + 1; };

@@ -43,6 +43,13 @@ public:
     // Whether the child has begun the frame `sequence`, which must be in flight.
     [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
 
+    // Whether the child has got beyond the frame `sequence`, as far as the lane says.
+    [[nodiscard]] bool passed(std::uint64_t sequence) const noexcept;
+    // Whether everything that the parent has written is as it wrote it, and the child's indices can be a child's. The
+    // frame `sequence`, which must be in flight, likewise. If not, the child has written over its lane.
+    [[nodiscard]] bool intact() const noexcept;
+    [[nodiscard]] bool intact(std::uint64_t sequence) const noexcept;
+
     // The earlier frames that the frame `sequence`, which must be in flight, follows: FrameConfig::predecessors.
     [[nodiscard]] std::array<std::uint32_t, kMaxPredecessors> predecessors(std::uint64_t sequence) const noexcept {
         return frame(sequence).config.predecessors;

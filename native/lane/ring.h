@@ -91,6 +91,10 @@ public:
         return slots_ + ((head_ % capacity_) * slot_bytes_);
     }
     void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
+    // Whether the producer's index cannot be the producer's: it was written over.
+    [[nodiscard]] bool overrun() const noexcept {
+        return indices_->tail.load(std::memory_order_acquire) - head_ > capacity_;
+    }
 
     [[nodiscard]] std::uint64_t position() const noexcept { return head_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }

@@ -52,6 +52,7 @@ struct Child {
     bool ended_for_task = false;    // the reason is what a task did: no sign that the child is broken
     std::uint64_t look_at_ns = 0;   // when a deadline of what is in flight can expire first; 0: nothing has one
     std::deque<TaskPtr> in_flight;  // by frame sequence
+    bool lane_damaged = false;      // it has written into its lane what no child writes
     bool to_be_woken = false;       // when the scheduler's burst ends
     // How long its tasks take, as seen from here: a moving average; 0 until one has ended.
     std::uint64_t task_ns = 0;

@@ -188,6 +188,7 @@ private:
     // Of the submit that is under way; members, so that the next one finds room.
     std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
     std::vector<ByteRange> ranges_;
+    [[nodiscard]] static bool lane_is_damaged(const Child& child);
     std::vector<TaskPtr> unmet_;
     std::vector<Child*> to_wake_;  // when the burst ends
     bool in_burst_ = false;

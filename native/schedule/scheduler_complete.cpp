@@ -51,6 +51,7 @@ std::size_t Scheduler::drain_child(Child& child) {
     while (const Completion* completion = child.lane->front_completion()) {
         completed = complete(child, *completion);
         if (!completed) {
+            child.lane_damaged = true;
             on_protocol_violation(child, completed.error().message);
             break;
         }
@@ -58,6 +59,7 @@ std::size_t Scheduler::drain_child(Child& child) {
         ++count;
     }
     if (count == 0 && completed && child.lane->has_completions()) {
+        child.lane_damaged = true;
         on_protocol_violation(child, kLaneOverwritten);
     }
     if (count > 0) {

@@ -9,12 +9,17 @@
 namespace callring {
 
 void Scheduler::child_lost(Child& child, const std::string& why) {
+    const bool known = child.lane_damaged;  // then `why` says so
     drain_child(child);
     child.look_at_ns = 0;
+    const bool damaged = std::exchange(child.lane_damaged, false) || lane_is_damaged(child);
+    const TaskPtr first = child.in_flight.empty() ? nullptr : child.in_flight.front();
     std::vector<TaskPtr> back;
     std::vector<TaskPtr> over;
     for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
-        const bool begun = child.lane->claimed(task->sequence);
+        // What a damaged lane says of the first frame is worth nothing: it was executed when that happened.
+        const bool begun =
+            child.lane->claimed(task->sequence) || child.lane->passed(task->sequence) || (damaged && task == first);
         if (task->overdue || (begun && !begin_again(*task))) {
             over.push_back(task);
         } else {
@@ -23,12 +28,19 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     }
     // Before the first task ends: what its end skips or releases must not seem to be in a lane that is gone.
     requeue(child, back);
+    const std::string reason = damaged && !known ? why + ", having written over its lane" : why;
     for (const TaskPtr& task : over) {
-        end_frame(task, task->overdue ? Code::task_timeout : Code::worker_lost, task->overdue ? std::string() : why);
+        end_frame(task, task->overdue ? Code::task_timeout : Code::worker_lost, task->overdue ? std::string() : reason);
     }
     if (!sub_queue_.empty()) {
         feed_subs();
     }
+}
+
+bool Scheduler::lane_is_damaged(const Child& child) {
+    return !child.lane->intact() ||
+           std::any_of(child.in_flight.begin(), child.in_flight.end(),
+                       [&child](const TaskPtr& task) { return !child.lane->intact(task->sequence); });
 }
 
 // Whether a task that had begun when its child died may begin again; that is one retry less. A cancelled run begins
@@ -50,6 +62,7 @@ void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
         const TaskPtr& task = *it;
         task->followed = false;
+        task->begun_by_ns = 0;
         if (task->root_cause || task->unmet > 0) {
             task->state = TaskState::blocked;
             blocked_ += task->unmet > 0 ? 1 : 0;

@@ -36,6 +36,27 @@ KERNELS = {
     "fail_with": ([SCALAR], "(void)block; return static_cast<int>(args->scalars[0]);"),
     "segfault": ([SCALAR], "(void)block; *reinterpret_cast<volatile int *>(args->scalars[0]) = 1; return 0;"),
     "crash": ([INOUT], "(void)block; (void)args; *reinterpret_cast<volatile int *>(8) = 1; return 0;"),
+    "write_over_lane": (
+        [INOUT, SCALAR, SCALAR, SCALAR, SCALAR],
+        """
+    // Counts that it was begun, writes scalars[2] over bytes scalars[0] to scalars[1] of its lane, and crashes or not.
+    if (block->index != 0) { return 0; }
+    *static_cast<volatile double *>(args->tensors[0].data) += 1;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512];
+    while (fgets(line, sizeof line, maps) != nullptr) {
+        unsigned long begin = 0, end = 0;
+        if (strstr(line, "callring-lane") != nullptr && sscanf(line, "%lx-%lx", &begin, &end) == 2) {
+            const unsigned long size = end - begin;
+            const unsigned long to = args->scalars[1] < size ? args->scalars[1] : size;
+            memset(reinterpret_cast<void *>(begin + args->scalars[0]), static_cast<int>(args->scalars[2]),
+                   to - args->scalars[0]);
+        }
+    }
+    fclose(maps);
+    if (args->scalars[3] != 0) { *reinterpret_cast<volatile int *>(8) = 1; }
+    return 0;""",
+    ),
     "crash_once": (
         [INOUT],
         """
@@ -100,8 +121,9 @@ LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", (NATIVE 
 
 def source_of(name, body, signature):
     directions = ", ".join(f"CALLRING_{direction.name}" for direction in signature)
+    headers = "".join(f"#include <{name}>\n" for name in ("callring/chip.h", "stdio.h", "string.h", "unistd.h"))
     return (
-        f"#include <callring/chip.h>\n#include <unistd.h>\nCALLRING_SIGNATURE({name}, {directions});\n"
+        f"{headers}CALLRING_SIGNATURE({name}, {directions});\n"
         f"CALLRING_EXPORT int {name}(const callring_block *block, const callring_args *args) {{\n{body}\n}}\n"
     )
 
