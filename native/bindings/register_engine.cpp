@@ -405,6 +405,7 @@ void register_engine_class(py::module_& module) {
             "timeout"_a)
         .def(
             "wait_for_progress",
+                engine.count_wait();
             [](Engine& engine, std::uint64_t ended, double timeout) {
                 const auto deadline = *deadline_after(timeout);
                 return wait_interruptibly([&] { return engine.wait_for_progress(ended, deadline); });
@@ -419,6 +420,7 @@ void register_engine_class(py::module_& module) {
             "timeout"_a)
         .def("stats", [](Engine& engine) { return stats_dict(engine.stats()); })
         .def("poll_run", &Engine::poll_run, "run"_a)
+                engine.count_wait();
         .def("poll_task", &Engine::poll_task, "task"_a)
         .def(
             "failures", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); },

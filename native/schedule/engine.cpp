@@ -87,7 +87,6 @@ Result<RunPtr> Engine::begin_run() {
         drain();
         if (const std::uint64_t runs = runs_under_way(); runs >= options_.max_runs) {
             after_progress();
-            ++submit_waits_;
             return Error{Code::too_many_runs, std::to_string(runs) + " runs are under way"};
         }
     }

@@ -139,6 +139,8 @@ public:
     Waited wait_for_progress(std::uint64_t ended, std::uint64_t deadline_ns);
     // The same as wait_for_room() for begin_run().
     Waited wait_for_run_slot(std::uint64_t deadline_ns);
+    // Counts a submit or launch that met a bound and waits; once, though its waiting may be interrupted.
+    void count_wait();
     [[nodiscard]] bool poll_run(const RunPtr& run);
     [[nodiscard]] bool poll_task(const TaskPtr& task);
     // Calls `look` under the lock, for a consistent view of tasks and runs.

@@ -71,7 +71,6 @@ Result<void> Engine::check_room() {
         drain();
         after_progress();
         if (scheduler_.pending() >= options_.max_pending_tasks) {
-            ++submit_waits_;
             return Error{Code::back_pressure, std::to_string(scheduler_.pending()) + " tasks are pending"};
         }
     }

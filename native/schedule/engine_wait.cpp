@@ -195,6 +195,11 @@ Waited Engine::wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> d
     return waited;
 }
 
+void Engine::count_wait() {
+    const std::lock_guard lock(mutex_);
+    ++submit_waits_;
+}
+
 Waited Engine::wait_for_room(std::uint64_t deadline_ns) {
     std::unique_lock lock(mutex_);
     return wait(lock, [&] { return closing_ || scheduler_.pending() < options_.max_pending_tasks; }, deadline_ns);

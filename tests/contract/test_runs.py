@@ -41,7 +41,7 @@ def test_runs_overlap_up_to_the_configured_depth_and_then_say_which_option_to_ra
         begin().result(20)
         stats = worker.stats()
         assert (stats.runs, stats.accepted, stats.done) == (0, 3, 3)
-        assert stats.waits >= 1
+        assert stats.waits == 1
 
 
 def test_a_submit_at_the_bound_of_runs_goes_on_when_one_ends():
@@ -50,6 +50,21 @@ def test_a_submit_at_the_bound_of_runs_goes_on_when_one_ends():
         runs = [worker.submit(lambda o: o.submit_sub(nap)) for _ in range(5)]
         assert [run.done() for run in runs[:4]] == [True] * 4
         runs[4].result(20)
+
+
+def test_a_submit_that_meets_a_bound_counts_one_wait():
+    with Worker(sub_workers=1, options=WorkerOptions(max_pending_tasks=2)) as worker:
+        handle, gate = worker.register(wait_open), worker.zeros(1, "float64")
+        args = TaskArgs((gate, Tag.NO_DEP))
+        submitting = threading.Thread(
+            target=worker.run, args=(lambda o: [o.submit_sub(handle, args) for _ in range(3)],)
+        )
+        submitting.start()
+        assert wait_until(lambda: worker.stats().waits > 0)
+        gate.numpy()[0] = 1
+        submitting.join(20)
+        stats = worker.stats()
+        assert (stats.waits, stats.done) == (1, 3)
 
 
 def test_a_bound_of_pending_tasks_says_which_option_to_raise():
