@@ -204,6 +204,10 @@ class Failures:
                 worker=worker,
                 operation="run",
             )
+        if name == "cancelled":
+            return CallringError(
+                f"callable {label} was not executed: its run was cancelled", hashid=hashid, operation="run"
+            )
         if name == "given_up":
             return WorkerGivenUp(
                 f"callable {label} was not executed: {text}",

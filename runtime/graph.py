@@ -108,16 +108,23 @@ class Graph:
 
 
 def begin_launch(
-    worker: Worker, graph: Graph, tensors: Mapping[Tensor, Tensor], scalars: Mapping[str, float]
+    worker: Worker,
+    graph: Graph,
+    tensors: Mapping[Tensor, Tensor],
+    scalars: Mapping[str, float],
+    earlier: tuple[list[_core.Run], list[_core.Run]],
 ) -> _core.Run:
-    """Begins a run of ``graph``, waiting where a bound is met; see Worker.launch."""
+    """Begins a run of ``graph``, after those of ``after`` and ``after_any``, waiting where a bound is met.
+
+    See Worker.launch.
+    """
     for tensor in (*tensors.keys(), *tensors.values()):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
     replacements, bits = list(tensors.items()), graph._bits(scalars)
     while True:
         try:
-            return graph._native.launch(worker._engine, replacements, bits)
+            return graph._native.launch(worker._engine, replacements, bits, *earlier)
         except native_errors() as error:
             _wait_or_raise(worker, error)
 

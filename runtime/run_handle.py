@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core
+from runtime.errors import ConfigurationError, TaskSkipped
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from runtime.worker import Worker
 
@@ -95,11 +96,26 @@ class RunHandle:
         return [error for task in tasks if (error := error_of(task)) is not None]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """The first error of the run, or None. Raises TimeoutError if it has not ended in time."""
+        """The first error of the run, or None. Raises TimeoutError if it has not ended in time.
+
+        That of a run that did not begin, because one that it follows (``after=``) did not end well, is a TaskSkipped,
+        whose cause is the error of that one.
+        """
         if not self.wait(timeout):
             raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
+        error_of = self._worker._failures.error_of
         failures = self._engine.failures(self._native)
-        return self._worker._failures.error_of(failures[0]) if failures else None
+        if failures:
+            return error_of(failures[0])
+        poison = self._engine.poison(self._native)
+        if poison is None:
+            return None
+        error = TaskSkipped(
+            f"run {self._native.id} was not executed: run {poison.run_id}, which it follows, failed or was cancelled",
+            operation="run",
+        )
+        error.__cause__ = error_of(poison)
+        return error
 
     def result(self, timeout: float | None = None) -> Any:
         """What the orchestration function returned, once every task has ended.
@@ -136,3 +152,22 @@ class RunHandle:
     def __repr__(self) -> str:
         """Names the run."""
         return f"<RunHandle {self._native.id}>"
+
+
+def followed(worker: Worker, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:
+    """The runs that a new run of ``worker`` follows, as ``argument`` of its submit or launch names them.
+
+    Raises: TypeError (not a RunHandle), ConfigurationError (a run of another Worker).
+    """
+    if isinstance(runs, RunHandle):
+        raise TypeError(f"{argument} takes several runs: {argument}=[run]")
+    earlier = []
+    for run in runs:
+        if not isinstance(run, RunHandle):
+            raise TypeError(f"{argument} takes RunHandles, which submit and launch return, not a {type(run).__name__}")
+        if run._worker is not worker:
+            raise ConfigurationError(
+                f"{argument}: {run!r} belongs to another Worker, {run._worker!r}; wait for it before this submit"
+            )
+        earlier.append(run._native)
+    return earlier

@@ -20,14 +20,14 @@ from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
 from runtime.recorder import Recorder
 from runtime.registry import Registry, told_by
-from runtime.run_handle import RunHandle
+from runtime.run_handle import RunHandle, followed
 from runtime.stats import WorkerStats
 from runtime.tensor import Tensor, empty, share, zeros
 from runtime.topology import CHIP_LEVEL, NODE_LEVEL, Topology, chip_ids
 from runtime.trace import CoreSpan, TaskSpan, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -341,19 +341,34 @@ class Worker:
             raise
 
     def submit(
-        self, target: Callable[..., Any] | CallableHandle, args: Any = None, config: CallConfig | None = None
+        self,
+        target: Callable[..., Any] | CallableHandle,
+        args: Any = None,
+        config: CallConfig | None = None,
+        *,
+        after: Iterable[RunHandle] = (),
+        after_any: Iterable[RunHandle] = (),
     ) -> RunHandle:
         """Begins a run: the orchestration function runs here, on the caller's thread, its tasks already execute.
 
+        Runs are independent: two that use the same tensor are not ordered, unless one says that it follows the other.
+
+        Args:
+            target, args, config: as for run.
+            after: runs of this Worker. Tasks of the new run begin only when all of these have ended, and are skipped
+                if one of them failed or was cancelled.
+            after_any: likewise, but however they end.
+
         Raises:
+            ConfigurationError: ``after`` or ``after_any`` names a run of another Worker.
             What the orchestration function raises; the run is then cancelled and has ended.
             BackPressureTimeout: ``options.max_runs`` runs are under way and nothing moves.
-            TypeError: not an orchestration function (from level 3 on), not a handle (level 2).
+            TypeError: not an orchestration function (from level 3 on), not a handle (level 2); not a RunHandle.
             WorkerClosed: not started, or closed.
         """
         self._require_ready("submit")
         orchestrate = self._orchestration(target)
-        native = self._begin_run()
+        native = self._begin_run(followed(self, "after", after), followed(self, "after_any", after_any))
         run = RunHandle(native, self)
         try:
             run._returned(orchestrate(Orchestrator(self, native), args, config))
@@ -388,6 +403,8 @@ class Worker:
         *,
         tensors: Mapping[Tensor, Tensor] | None = None,
         scalars: Mapping[str, float] | None = None,
+        after: Iterable[RunHandle] = (),
+        after_any: Iterable[RunHandle] = (),
     ) -> RunHandle:
         """Begins a run of a captured graph, with no Python in the loop; its result is None.
 
@@ -395,20 +412,23 @@ class Worker:
             tensors: tensors of the recording and what takes their places, of the same dtype, shape and strides; views
                 of them that were recorded follow.
             scalars: new values of the graph's parameters; those left out are as recorded.
+            after, after_any: runs that this one follows, as for submit.
 
         Raises:
-            ConfigurationError: an unknown parameter; a replacement that does not fit, or overlaps another tensor.
+            ConfigurationError: an unknown parameter; a replacement that does not fit, or overlaps another tensor; a
+                run of another Worker.
             HandleStaleError, CleanupUncertainError: of a callable of the graph.
             BackPressureTimeout, WorkerGivenUp, WorkerClosed: as for submit.
         """
         self._require_ready("launch")
-        native = begin_launch(self, graph, tensors or {}, scalars or {})
+        earlier = followed(self, "after", after), followed(self, "after_any", after_any)
+        native = begin_launch(self, graph, tensors or {}, scalars or {}, earlier)
         return RunHandle(native, self)
 
-    def _begin_run(self) -> _core.Run:
+    def _begin_run(self, after: list[_core.Run], after_any: list[_core.Run]) -> _core.Run:
         while True:
             try:
-                return self._engine.begin_run()
+                return self._engine.begin_run(after, after_any)
             except native_errors() as error:
                 if error.args[0] != self._codes["too_many_runs"]:
                     raise translate(error, operation="submit") from None

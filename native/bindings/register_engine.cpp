@@ -321,7 +321,12 @@ void register_engine_class(py::module_& module) {
                 return engine.inspect([&] { return callable->removing() && !callable->gone; });
             },
             "callable"_a)
-        .def("begin_run", [](Engine& engine) { return unwrap(engine.begin_run()); })
+        .def(
+            "begin_run",
+            [](Engine& engine, std::vector<RunPtr> after, std::vector<RunPtr> after_any) {
+                return unwrap(engine.begin_run({std::move(after), std::move(after_any)}));
+            },
+            "after"_a, "after_any"_a)
         .def("watch_run", &Engine::watch_run, "run"_a, "watcher"_a)
         .def("unwatch_run", &Engine::unwatch_run, "run"_a, "watcher"_a)
         .def("seal", &Engine::seal, "run"_a)
@@ -400,12 +405,12 @@ void register_engine_class(py::module_& module) {
             "wait_for_room",
             [](Engine& engine, double timeout) {
                 const auto deadline = *deadline_after(timeout);
+                engine.count_wait();
                 return wait_interruptibly([&] { return engine.wait_for_room(deadline); });
             },
             "timeout"_a)
         .def(
             "wait_for_progress",
-                engine.count_wait();
             [](Engine& engine, std::uint64_t ended, double timeout) {
                 const auto deadline = *deadline_after(timeout);
                 return wait_interruptibly([&] { return engine.wait_for_progress(ended, deadline); });
@@ -415,18 +420,21 @@ void register_engine_class(py::module_& module) {
             "wait_for_run_slot",
             [](Engine& engine, double timeout) {
                 const auto deadline = *deadline_after(timeout);
+                engine.count_wait();
                 return wait_interruptibly([&] { return engine.wait_for_run_slot(deadline); });
             },
             "timeout"_a)
         .def("stats", [](Engine& engine) { return stats_dict(engine.stats()); })
         .def("poll_run", &Engine::poll_run, "run"_a)
-                engine.count_wait();
         .def("poll_task", &Engine::poll_task, "task"_a)
         .def(
             "failures", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); },
             "run"_a)
         .def(
             "skipped", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->skipped; }); },
+            "run"_a)
+        .def(
+            "poison", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->poison; }); },
             "run"_a)
         .def("children",
              [](Engine& engine) {

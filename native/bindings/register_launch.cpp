@@ -37,11 +37,11 @@ NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vect
 }
 
 RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine,
-              const std::vector<std::pair<TensorView, TensorView>>& tensors,
-              const std::vector<std::uint64_t>& scalars) {
+              const std::vector<std::pair<TensorView, TensorView>>& tensors, const std::vector<std::uint64_t>& scalars,
+              const std::vector<RunPtr>& after, const std::vector<RunPtr>& after_any) {
     return unwrap([&] {
         const py::gil_scoped_release release;
-        return engine.launch(graph, {tensors, scalars});
+        return engine.launch(graph, {tensors, scalars}, {after, after_any});
     }());
 }
 
@@ -65,7 +65,7 @@ void register_launch(py::module_& module) {
         .def("record", &record, "callable"_a, "args"_a, "placements"_a, "group"_a, "config"_a, "after"_a,
              "parameters"_a)
         .def("seal", &CapturedGraph::seal)
-        .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a)
+        .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a, "after"_a, "after_any"_a)
         .def_property_readonly("edge_count", &CapturedGraph::edge_count)
         .def_property_readonly("callables", &callables_of)
         .def_property_readonly("has_deadlines", &CapturedGraph::has_deadlines)

@@ -78,7 +78,7 @@ Engine::~Engine() {
     static_cast<void>(close(0));
 }
 
-Result<RunPtr> Engine::begin_run() {
+Result<RunPtr> Engine::begin_run(const Followed& followed) {
     const std::lock_guard lock(mutex_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
@@ -90,7 +90,7 @@ Result<RunPtr> Engine::begin_run() {
             return Error{Code::too_many_runs, std::to_string(runs) + " runs are under way"};
         }
     }
-    return new_run();
+    return new_run(followed);
 }
 
 RunPtr Engine::begin_stream() {
@@ -104,6 +104,17 @@ RunPtr Engine::new_run() {
     auto run = std::make_shared<Run>();
     run->id = next_run_++;
     runs_.push_back(run);
+    return run;
+}
+
+RunPtr Engine::new_run(const Followed& followed) {
+    RunPtr run = new_run();
+    for (const RunPtr& earlier : followed.well) {
+        scheduler_.follow(run, earlier, true);
+    }
+    for (const RunPtr& earlier : followed.anyhow) {
+        scheduler_.follow(run, earlier, false);
+    }
     return run;
 }
 
@@ -121,9 +132,7 @@ std::uint64_t Engine::runs_under_way() {
 
 void Engine::seal(const RunPtr& run) {
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(run->sealed, true) && run->finished()) {
-        tell_watchers(*run);
-    }
+    scheduler_.seal(*run);
     after_progress();
     stream_changed_.notify_all();
 }

@@ -104,8 +104,14 @@ public:
     // "chip 3, chip 5": where the callable is uncertain.
     [[nodiscard]] std::string uncertain_on(const CallablePtr& callable);
 
+    // Runs of this engine that a new run follows: it begins nothing before they have ended. It is skipped unless those
+    // in `well` end well; how those in `anyhow` end is no matter.
+    struct Followed {
+        std::vector<RunPtr> well;
+        std::vector<RunPtr> anyhow;
+    };
     // Errors: too_many_runs (use wait_for_run_slot, then again), closed.
-    Result<RunPtr> begin_run();
+    Result<RunPtr> begin_run(const Followed& followed);
     // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to whoever
     // takes the ended ones.
     RunPtr begin_stream();
@@ -121,7 +127,7 @@ public:
     // handle_stale, cleanup_uncertain, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
     // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as CapturedGraph::bind.
-    Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments);
+    Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
@@ -133,14 +139,14 @@ public:
     void hand_over(const TaskPtr& task);
     // Whether `task` has been begun and has not ended.
     [[nodiscard]] bool running(const TaskPtr& task);
+    // Counts a submit or launch that met a bound and waits; once, though its waiting may be interrupted.
+    void count_wait();
     // Waits until a submit may succeed. Timed out: nothing ended before `deadline_ns`.
     Waited wait_for_room(std::uint64_t deadline_ns);
     // Waits until more than `ended` tasks have ended, or none is pending any more.
     Waited wait_for_progress(std::uint64_t ended, std::uint64_t deadline_ns);
     // The same as wait_for_room() for begin_run().
     Waited wait_for_run_slot(std::uint64_t deadline_ns);
-    // Counts a submit or launch that met a bound and waits; once, though its waiting may be interrupted.
-    void count_wait();
     [[nodiscard]] bool poll_run(const RunPtr& run);
     [[nodiscard]] bool poll_task(const TaskPtr& task);
     // Calls `look` under the lock, for a consistent view of tasks and runs.
@@ -251,7 +257,8 @@ private:
     void make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
     void after_progress();  // under the lock: tells waiters, asks for the progress thread if it is needed
     void on_bell();
-    RunPtr new_run();  // under the lock
+    RunPtr new_run();                          // under the lock
+    RunPtr new_run(const Followed& followed);  // under the lock
     [[nodiscard]] std::uint64_t runs_under_way();
     void tell_watchers(Run& run);
     void end_overdue();

@@ -106,7 +106,7 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     return accepted;
 }
 
-Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments) {
+Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
     auto bound = graph->bind(arguments);
     if (!bound) {
         return std::move(bound).error();
@@ -147,14 +147,11 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
     }
     RunPtr run;
     if (accepted) {
-        run = new_run();
+        run = new_run(followed);
         run->graph = graph;
         run->launched = tasks;
         accepted = scheduler_.launch(run);
-        run->sealed = true;
-        if (accepted && run->finished()) {
-            tell_watchers(*run);
-        }
+        scheduler_.seal(*run);
         after_progress();
     }
     if (!accepted) {

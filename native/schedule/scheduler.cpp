@@ -92,6 +92,9 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
 
     collect_hazards(*run, *task);
     collect_unmet(*run, *task, after);
+    if (run->poison) {
+        task->root_cause = run->poison;
+    }
     if (run->cancelled) {
         end(task, Code::cancelled, {});
     } else if (task->root_cause) {
@@ -105,7 +108,11 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
         }
         task->unmet = static_cast<std::uint32_t>(unmet_.size());
         if (unmet_.empty()) {
-            dispatch_to_a_future(task);
+            if (run->waits_for > 0) {
+                hold(*run, task);
+            } else {
+                dispatch_to_a_future(task);
+            }
         } else if (!dispatch_behind_predecessors(task, unmet_)) {
             ++blocked_;
         }

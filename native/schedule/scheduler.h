@@ -1,11 +1,14 @@
 // Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
 // Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
 // scheduler_groups.cpp (what begins together), scheduler_complete.cpp (completions and what they release),
+// scheduler_launch.cpp (captured graphs), scheduler_runs.cpp (runs that follow others),
 // scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks of all this, for tests).
 //
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
-// cancelled). No system call but wake-ups.
+// cancelled); a run that follows others begins nothing before they have ended. System calls: wake-ups (of a child, of a
+// caller through on_run_finished), the receipt of a result that did not fit its completion, and the hooks that the
+// engine gives it.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
@@ -64,6 +67,10 @@ public:
 
     // Accepts the tasks of a launch, all or, on an error, none. Errors: as submit.
     Result<void> launch(const RunPtr& run);
+    // Orders `run`, which has no task yet, behind `earlier`; if `poisoned`, it is skipped unless that ends well.
+    void follow(const RunPtr& run, const RunPtr& earlier, bool poisoned);
+    // No more submits for `run`.
+    void seal(Run& run);
 
     // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
     std::size_t drain();
@@ -103,7 +110,7 @@ public:
     std::function<void(const CallablePtr&)> on_callable_idle;
     // A child's lane does not hold what such a child writes: its memory was written over, or the child lies.
     std::function<void(Child&, const std::string& what)> on_protocol_violation;
-    // Called when a sealed run's last task has ended.
+    // Called when a sealed run has ended.
     std::function<void(Run&)> on_run_finished;
     // Called with the earliest time at which a frame that was just dispatched can exceed its deadline.
     std::function<void(std::uint64_t)> on_deadline_set;
@@ -122,6 +129,12 @@ private:
 
     // scheduler_launch.cpp
     [[nodiscard]] static TaskPtr launched_task(const Run& run, std::uint64_t id);
+    void begin_launched(const Run& run);
+
+    // scheduler_runs.cpp
+    void hold(Run& run, const TaskPtr& task);
+    void finish(Run& run);
+    void open(Run& run);
 
     // scheduler_dispatch.cpp
     void dispatch(const TaskPtr& task);
@@ -165,7 +178,7 @@ private:
     Result<void> take_spans(Child& child, const Task& task, const Completion& completion);
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
-    void end_poisoned();
+    void settle();
     void end_one(const TaskPtr& task, Code code, std::string payload);
     void release_successors(const TaskPtr& task, const Run& run);
     void release(const TaskPtr& next, const TaskPtr& ended);
@@ -173,6 +186,7 @@ private:
     void record_span(Task& task);
 
     // scheduler_loss.cpp
+    [[nodiscard]] static bool lane_is_damaged(const Child& child);
     bool begin_again(Task& task) noexcept;
     [[nodiscard]] static std::uint64_t begun_by(const Child& child, Task& task, std::uint64_t now_ns,
                                                 std::uint64_t patience_ns) noexcept;
@@ -184,11 +198,12 @@ private:
 
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
-    std::vector<TaskPtr> poisoned_;  // to be skipped: work list of end_poisoned(); some more than once
+    // Work lists of settle(). A chain of dependents can be as long as the graph, and one of runs as their number.
+    std::vector<TaskPtr> poisoned_;  // to be skipped; some more than once
+    std::vector<RunPtr> opened_;     // the last run that they followed has ended
     // Of the submit that is under way; members, so that the next one finds room.
     std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
     std::vector<ByteRange> ranges_;
-    [[nodiscard]] static bool lane_is_damaged(const Child& child);
     std::vector<TaskPtr> unmet_;
     std::vector<Child*> to_wake_;  // when the burst ends
     bool in_burst_ = false;

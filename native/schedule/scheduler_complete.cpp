@@ -136,16 +136,23 @@ void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {
 
 void Scheduler::end(const TaskPtr& task, Code code, std::string payload) {
     end_one(task, code, std::move(payload));
-    end_poisoned();
+    settle();
 }
 
-// A work list instead of recursion: a chain of dependents can be as long as the graph.
-void Scheduler::end_poisoned() {
-    while (!poisoned_.empty()) {
-        const TaskPtr next = std::move(poisoned_.back());
-        poisoned_.pop_back();
-        if (next->state != TaskState::ended) {
-            end_one(next, Code::skipped, {});
+void Scheduler::settle() {
+    for (;;) {
+        if (!poisoned_.empty()) {
+            const TaskPtr next = std::move(poisoned_.back());
+            poisoned_.pop_back();
+            if (next->state != TaskState::ended) {
+                end_one(next, Code::skipped, {});
+            }
+        } else if (!opened_.empty()) {
+            const RunPtr run = std::move(opened_.back());
+            opened_.pop_back();
+            open(*run);
+        } else {
+            return;
         }
     }
 }
@@ -184,7 +191,9 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
         }
     } else if (code == Code::skipped) {
         run.skipped.push_back(task);
-    } else if (code != Code::cancelled && !begun_as_group) {  // a group's members have told how they failed
+    } else if (code == Code::cancelled) {
+        run.withdrawn = run.withdrawn ? run.withdrawn : task;
+    } else if (!begun_as_group) {  // a group's members have told how they failed
         run.failures.push_back(task);
     }
     if (!begun_as_group) {
@@ -196,7 +205,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
         on_callable_idle(task->callable);
     }
     if (run.finished()) {
-        on_run_finished(run);
+        finish(run);
     }
     release_successors(task, run);
 }

@@ -19,8 +19,13 @@ std::string difference(const std::string& what, std::uint64_t noted, std::uint64
 }
 
 // By task that has not ended: how many that have not ended say that it follows them.
-std::map<const Task*, std::uint32_t> count_unmet(std::span<const TaskPtr> live) {
+std::map<const Task*, std::uint32_t> count_unmet(std::span<const RunPtr> runs, std::span<const TaskPtr> live) {
     std::map<const Task*, std::uint32_t> unmet;
+    for (const RunPtr& run : runs) {
+        for (const TaskPtr& task : run->held) {
+            ++unmet[task.get()];
+        }
+    }
     for (const TaskPtr& task : live) {
         if (task->run->graph) {
             for (const NodeId id : task->run->graph->successors(static_cast<NodeId>(task->id))) {
@@ -68,7 +73,7 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
     if (auto wrong = difference("queued tasks", queued_, queued); !wrong.empty()) {
         return wrong;
     }
-    if (!poisoned_.empty() || !unmet_.empty()) {
+    if (!poisoned_.empty() || !opened_.empty() || !unmet_.empty()) {
         return "a work list is not empty";
     }
 
@@ -89,6 +94,9 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
             !wrong.empty()) {
             return wrong;
         }
+        if (!run->held.empty() && run->waits_for == 0) {
+            return "run " + std::to_string(run->id) + " holds tasks and waits for no other run";
+        }
         if ((count > 0) != (run->self != nullptr)) {
             return "run " + std::to_string(run->id) + " does not keep itself alive exactly while it has tasks";
         }
@@ -96,7 +104,7 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
     if (auto wrong = difference("pending tasks", pending_, live.size()); !wrong.empty()) {
         return wrong;
     }
-    const auto unmet = count_unmet(live);
+    const auto unmet = count_unmet(runs, live);
     std::uint64_t blocked = 0;
     for (const TaskPtr& task : live) {
         const auto found = unmet.find(task.get());

@@ -45,10 +45,30 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             begin_trace(*member);
         }
     }
+    if (run->poison || run->waits_for > 0) {
+        for (NodeId id = 0; id < graph.size(); ++id) {
+            if (graph.predecessors(id).empty()) {
+                hold(*run, launched_task(*run, id));
+            }
+        }
+        if (run->waits_for == 0) {
+            open(*run);
+            settle();
+        }
+        return {};
+    }
     begin_burst();
+    begin_launched(*run);
+    end_burst();
+    return {};
+}
+
+// Those that wait for nothing, and behind them in their lanes those that may follow at once.
+void Scheduler::begin_launched(const Run& run) {
+    const CapturedGraph& graph = *run.graph;
     std::vector<TaskPtr> predecessors;
     for (NodeId id = 0; id < graph.size(); ++id) {
-        const TaskPtr task = launched_task(*run, id);
+        const TaskPtr task = launched_task(run, id);
         if (task->state != TaskState::blocked) {
             continue;
         }
@@ -58,7 +78,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
         }
         predecessors.clear();
         for (const NodeId earlier : graph.predecessors(id)) {
-            if (TaskPtr other = launched_task(*run, earlier); other->state != TaskState::ended) {
+            if (TaskPtr other = launched_task(run, earlier); other->state != TaskState::ended) {
                 predecessors.push_back(std::move(other));
             }
         }
@@ -66,8 +86,6 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             --blocked_;
         }
     }
-    end_burst();
-    return {};
 }
 
 TaskPtr Scheduler::launched_task(const Run& run, std::uint64_t id) {

@@ -75,7 +75,7 @@ void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
             (task->placement == kAnyChild ? sub_queue_ : child.backlog).push_front(task);
         }
     }
-    end_poisoned();
+    settle();
 }
 
 void Scheduler::child_ready(Child& child) {

@@ -89,8 +89,9 @@ struct Task {
 
 using TaskPtr = std::shared_ptr<Task>;
 
-// One execution of an orchestration function. Errors and dependencies never leave it. Or a stream: tasks without
-// dependencies, each of which goes to whoever takes the ended ones, and is forgotten.
+// One execution of an orchestration function. Dependencies never leave it, and errors reach only the runs that say that
+// they follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies, each of which goes to the
+// thread that takes the ended ones, and is forgotten.
 struct Run {
     Run() = default;
     Run(const Run&) = delete;
@@ -119,8 +120,19 @@ struct Run {
     std::vector<int> watchers;      // eventfds, written when it has finished; each is its watcher's
     std::vector<TaskPtr> failures;  // in the order in which they happened; skipped tasks are not among them
     std::vector<TaskPtr> skipped;
+    TaskPtr withdrawn;  // the first that was cancelled
 
-    [[nodiscard]] bool finished() const noexcept { return sealed && ended == accepted; }
+    // A run that follows others begins when they have ended.
+    struct Follower {
+        std::shared_ptr<Run> run;
+        bool poisoned;  // if this one does not end well
+    };
+    std::vector<Follower> followers;  // while this one has not ended
+    std::uint32_t waits_for = 0;      // runs that it follows and that have not ended; it ends after them
+    std::vector<TaskPtr> held;        // its tasks that wait for these runs alone; each counts them as one unmet
+    TaskPtr poison;                   // how a run that it follows failed: none of its tasks will run
+
+    [[nodiscard]] bool finished() const noexcept { return sealed && ended == accepted && waits_for == 0; }
 };
 
 using RunPtr = std::shared_ptr<Run>;

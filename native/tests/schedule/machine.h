@@ -8,6 +8,9 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,7 +28,8 @@ struct Part {
     std::vector<std::size_t> after;  // parts that must have been executed well before it
     std::uint32_t retries = 0;
     std::uint32_t begun = 0;
-    bool done = false;  // executed well, the last time
+    std::vector<RunPtr> follows;  // runs that must have ended before it
+    bool done = false;            // executed well, the last time
 };
 
 class Machine {
@@ -36,7 +40,7 @@ public:
         scheduler.on_callable_idle = [](const CallablePtr&) {};
         scheduler.on_run_finished = [this](Run&) { ++runs_finished; };
         scheduler.on_deadline_set = [](std::uint64_t) {};
-        scheduler.on_lane_overwritten = [](Child&) { FAIL("a lane is taken for written over"); };
+        scheduler.on_protocol_violation = [](Child&, const std::string& what) { FAIL(what); };
         for (std::size_t i = 0; i < chips + subs; ++i) {
             auto child = std::make_shared<Child>();
             child->index = static_cast<std::uint32_t>(i);
@@ -94,15 +98,19 @@ public:
         part.done = false;
         CHECK(part.begun <= 1 + part.retries);
         CHECK(std::all_of(part.after.begin(), part.after.end(), [&](std::size_t i) { return parts[i].done; }));
+        CHECK(std::all_of(part.follows.begin(), part.follows.end(), [](const RunPtr& run) { return run->finished(); }));
         runs_now_[index] = number;
         return true;
     }
 
-    // It completes what it executes.
-    void complete(std::size_t index, Code code) {
+    // It completes what it executes, well or as a child of its kind can fail.
+    void complete(std::size_t index, bool well) {
         if (const auto number = std::exchange(runs_now_[index], std::nullopt)) {
-            parts[*number].done = code == Code::ok;
-            others_[index]->complete(code, 0, 0, {});
+            parts[*number].done = well;
+            const bool chip = child(index).kind == ChildKind::chip;
+            const std::string_view payload = !well && chip ? "7\n0\nkernel\nof the test" : "";
+            const Code failure = chip ? Code::kernel_failed : Code::python_exception;
+            others_[index]->complete(well ? Code::ok : failure, 0, 0, std::as_bytes(std::span(payload)));
         }
     }
 
@@ -134,7 +142,7 @@ public:
                     continue;
                 }
                 while (begin(i)) {
-                    complete(i, Code::ok);
+                    complete(i, true);
                     moved = true;
                 }
             }

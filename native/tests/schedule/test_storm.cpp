@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kChips = 2;
 constexpr std::size_t kSubs = 3;
+constexpr std::uint64_t kHourNs = 3'600'000'000'000;
 
 class Storm {
 public:
@@ -26,7 +27,7 @@ public:
             check();
         }
         for (const Started& each : runs_) {
-            each.run->sealed = true;
+            machine_.scheduler.seal(*each.run);
         }
         for (std::size_t i = 0; i < machine_.size(); ++i) {
             revive(i);
@@ -49,7 +50,27 @@ private:
     struct Started {
         RunPtr run;
         std::vector<std::pair<TaskPtr, std::vector<std::size_t>>> nodes;  // with the parts of each
+        std::vector<std::pair<RunPtr, bool>> follows;                     // and whether it is skipped if that failed
     };
+
+    Started start_run() {
+        Started started{std::make_shared<Run>(), {}, {}};
+        started.run->id = runs_.size() + 1;
+        for (std::size_t i = one_in(2) ? below(3) : 0; i > 0 && !runs_.empty(); --i) {
+            started.follows.emplace_back(runs_[runs_.size() - 1 - below(std::min<std::size_t>(4, runs_.size()))].run,
+                                         one_in(2));
+            machine_.scheduler.follow(started.run, started.follows.back().first, started.follows.back().second);
+        }
+        return started;
+    }
+
+    void note_follows(const Started& started, std::size_t first_part) {
+        for (std::size_t i = first_part; i < machine_.parts.size(); ++i) {
+            for (const auto& [run, poisoned] : started.follows) {
+                machine_.parts[i].follows.push_back(run);
+            }
+        }
+    }
 
     std::size_t below(std::size_t bound) { return std::uniform_int_distribution<std::size_t>(0, bound - 1)(random_); }
     bool one_in(std::size_t n) { return below(n) == 0; }
@@ -78,7 +99,7 @@ private:
             case 5:
                 // As if an hour had passed: what runs and has a deadline has exceeded it.
                 if (child.state == ChildState::ready && child.condemned.empty() &&
-                    machine_.scheduler.expire(child, now_ns() + 3'600'000'000'000)) {
+                    machine_.scheduler.expire(child, now_ns() + kHourNs, 2 * kHourNs)) {
                     CHECK_FALSE(child.condemned.empty());
                 }
                 break;
@@ -95,7 +116,7 @@ private:
             default:
                 if (child.state == ChildState::ready) {
                     if (machine_.begin(index) && !one_in(4)) {
-                        machine_.complete(index, one_in(8) ? Code::kernel_failed : Code::ok);
+                        machine_.complete(index, !one_in(8));
                     }
                 }
         }
@@ -148,9 +169,11 @@ private:
     }
 
     void submit() {
-        if (runs_.empty() || one_in(6) || runs_.back().run->graph) {
-            runs_.push_back({std::make_shared<Run>(), {}});
-            runs_.back().run->id = runs_.size();
+        if (runs_.empty() || one_in(6) || runs_.back().run->sealed) {
+            if (!runs_.empty()) {
+                machine_.scheduler.seal(*runs_.back().run);
+            }
+            runs_.push_back(start_run());
         }
         Started& started = runs_.back();
         for (std::size_t count = 1 + below(6); count > 0; --count) {
@@ -165,6 +188,7 @@ private:
                                            : machine_.task(place(), after_parts, config());
             if (machine_.scheduler.submit(started.run, task, after)) {
                 started.nodes.emplace_back(task, parts_since(first));
+                note_follows(started, first);
             } else {
                 machine_.parts.resize(first);  // all children that could run it were given up
                 task->members.clear();
@@ -182,7 +206,10 @@ private:
         auto graph = std::make_shared<CapturedGraph>();
         const std::size_t count = 1 + below(6);
         auto block = std::make_shared<std::vector<Task>>(count);
-        Started started{std::make_shared<Run>(), {}};
+        if (!runs_.empty()) {
+            machine_.scheduler.seal(*runs_.back().run);
+        }
+        Started started = start_run();
         const std::size_t first_part = machine_.parts.size();
         for (std::size_t id = 0; id < count; ++id) {
             std::vector<NodeId> after;
@@ -213,11 +240,11 @@ private:
             started.nodes.emplace_back(alias, parts_since(first));
         }
         graph->seal();
-        started.run->id = runs_.size() + 1;
+        note_follows(started, first_part);
         started.run->graph = graph;
         started.run->launched = block;
         if (machine_.scheduler.launch(started.run)) {
-            started.run->sealed = true;
+            machine_.scheduler.seal(*started.run);
             runs_.push_back(std::move(started));
         } else {
             for (Task& task : *block) {
@@ -256,6 +283,7 @@ private:
                     CHECK(part.begun == 0);
                     break;
                 case Code::kernel_failed:
+                case Code::python_exception:
                 case Code::worker_lost:
                 case Code::task_timeout:
                     CHECK(part.begun > 0);
@@ -267,6 +295,19 @@ private:
                     FAIL("a task ended in a way that nothing here causes");
             }
         }
+        for (const Started& each : runs_) {
+            for (const auto& [earlier, poisoned] : each.follows) {
+                if (poisoned && (!earlier->failures.empty() || earlier->withdrawn || earlier->poison)) {
+                    CHECK(each.run->poison);
+                }
+            }
+            for (const auto& [task, parts] : each.nodes) {
+                CHECK((!each.run->poison || std::all_of(parts.begin(), parts.end(), [this](std::size_t i) {
+                    return machine_.parts[i].begun == 0;
+                })));
+            }
+        }
+        CHECK(machine_.runs_finished == runs_.size());
         const TaskCounts& counts = scheduler().counts();
         CHECK(counts.accepted ==
               counts.done + counts.failed + counts.lost + counts.timed_out + counts.skipped + counts.cancelled);

@@ -1,0 +1,91 @@
+// Scheduler: runs that follow others. Of such a run, tasks are accepted at any time; those that depend on no other task
+// of it are held until every run that it follows has ended. Order is transitive: a run ends after those that it
+// follows, even if it has no tasks or was cancelled.
+#include <utility>
+
+#include "schedule/captured_graph.h"
+#include "schedule/scheduler.h"
+
+namespace callring {
+
+namespace {
+
+// The first task that makes what follows `run` fail, too; null if all of its tasks ended well.
+TaskPtr failure_of(const Run& run) {
+    if (!run.failures.empty()) {
+        return run.failures.front();
+    }
+    return run.poison ? run.poison : run.withdrawn;
+}
+
+}  // namespace
+
+void Scheduler::follow(const RunPtr& run, const RunPtr& earlier, bool poisoned) {
+    if (!earlier->finished()) {
+        earlier->followers.push_back({run, poisoned});
+        ++run->waits_for;
+    } else if (poisoned && !run->poison) {
+        run->poison = failure_of(*earlier);
+    }
+}
+
+void Scheduler::hold(Run& run, const TaskPtr& task) {
+    ++task->unmet;
+    ++blocked_;
+    run.held.push_back(task);
+}
+
+void Scheduler::seal(Run& run) {
+    if (!std::exchange(run.sealed, true) && run.finished()) {
+        finish(run);
+        settle();
+    }
+}
+
+void Scheduler::finish(Run& run) {
+    on_run_finished(run);
+    if (run.followers.empty()) {
+        return;
+    }
+    const TaskPtr failure = failure_of(run);
+    for (const Run::Follower& follower : std::exchange(run.followers, {})) {
+        if (follower.poisoned && !follower.run->poison) {
+            follower.run->poison = failure;
+        }
+        if (--follower.run->waits_for == 0) {
+            opened_.push_back(follower.run);
+        }
+    }
+}
+
+// Begins what was held, or skips it.
+void Scheduler::open(Run& run) {
+    const bool has_tasks = run.ended < run.accepted;
+    const bool own_burst = !std::exchange(in_burst_, true);
+    for (const TaskPtr& task : std::exchange(run.held, {})) {
+        if (task->state == TaskState::ended) {
+            continue;  // it was cancelled meanwhile
+        }
+        if (run.poison) {
+            task->root_cause = run.poison;
+            poisoned_.push_back(task);
+            continue;
+        }
+        --task->unmet;
+        --blocked_;
+        if (!run.graph) {
+            dispatch(task);
+        }
+    }
+    if (run.graph && has_tasks && !run.poison) {
+        begin_launched(run);
+    }
+    if (own_burst) {
+        end_burst();
+    }
+    if (!has_tasks && run.finished()) {
+        finish(run);  // else its last task does
+    }
+}
+
+}  // namespace callring
