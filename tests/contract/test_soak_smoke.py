@@ -21,3 +21,17 @@ def test_a_short_soak_accounts_for_every_task_and_leaves_nothing():
         "harassment: killed": 8,
         "harassment: stopped": 3,
     }
+
+
+def test_a_short_storm_of_kills_accounts_for_every_task_and_leaves_nothing():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.soak.kill_storm", "--kills", "30", "--seeds", "1", "--limit", "110"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = {name.strip(): count for name, count in (line.rsplit(maxsplit=1) for line in done.stdout.splitlines())}
+    assert figures["kills"] == "30"
