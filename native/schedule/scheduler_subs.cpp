@@ -91,7 +91,7 @@ void Scheduler::feed_subs() {
 void Scheduler::balance_subs() {
     const std::uint64_t now = now_ns();
     for (const ChildPtr& idle : children_) {
-        if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty()) {
+        if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty() || idle->lane->full()) {
             continue;
         }
         Child* busiest = nullptr;
@@ -113,7 +113,8 @@ void Scheduler::balance_subs() {
     }
 }
 
-// Revoking is a compare-and-swap on the frame, so nothing can run twice.
+// Revoking is a compare-and-swap on the frame, so nothing can run twice. An idle child's lane may have little room:
+// frames that were taken from it lie there until the child has passed over them.
 void Scheduler::move_half(Child& from, Child& to) {
     const std::vector<std::size_t> places =
         Movable(from).half([&to](const Task& task) { return to.ledger.usable(task.callable->spec.digest); });
@@ -131,17 +132,23 @@ void Scheduler::move_half(Child& from, Child& to) {
         moved.push_back({std::move(*place), std::move(followed)});
         from.in_flight.erase(place);
     }
+    std::vector<TaskPtr> left;
     std::for_each(moved.rbegin(), moved.rend(), [&](const Moved& each) {
         const bool with_all = std::all_of(each.followed.begin(), each.followed.end(), [&to](const TaskPtr& earlier) {
             return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(to.index);
         });
-        if (with_all) {
+        if (with_all && !to.lane->full()) {
             push(to, each.task, each.followed);
-        } else {  // what it follows began in the meantime, and will release it
+        } else if (each.task->unmet > 0) {  // what it follows is not there, and will release it
             each.task->state = TaskState::blocked;
             ++blocked_;
+        } else {
+            each.task->state = TaskState::ready;
+            ++queued_;
+            left.push_back(each.task);
         }
     });
+    sub_queue_.insert(sub_queue_.begin(), left.begin(), left.end());
     if (!moved.empty()) {
         wake(to);
     }
