@@ -11,7 +11,7 @@ import runtime.run_handle
 import runtime.scalar
 import runtime.tensor
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'unpack_value', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -451,7 +451,7 @@ def chip_callable_descriptor(blob: bytes, signature: collections.abc.Sequence[in
     ...
 def chip_platforms() -> list[typing.Any]:
     ...
-def die_with_parent() -> bool:
+def die_with_parent(parent: int) -> bool:
     ...
 def make_token(owner: typing.Any, native: typing.Any, hashid: typing.Any, kind: typing.Any, target_namespace: typing.Any, label: typing.Any) -> typing.Any:
     ...
@@ -464,6 +464,8 @@ def python_serialized_descriptor(payload: bytes) -> bytes:
 def python_source_descriptor(module: str, qualname: str, source_digest: bytes) -> bytes:
     ...
 def signature_schema_hash(signature: collections.abc.Sequence[int]) -> bytes:
+    ...
+def tie_forks() -> None:
     ...
 def unpack_value(payload: bytes) -> typing.Any:
     ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import pickle
@@ -11,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import _core
+from runtime import _core, handed_on
+from runtime.topology import NODE_LEVEL
 
 if TYPE_CHECKING:
     from runtime.topology import Topology
@@ -21,13 +21,17 @@ _RESTARTS = 10
 
 
 def core_folder() -> Path:
-    """The folder of the native core: ``bin/callring-chip`` and ``include`` lie beside the extension."""
+    """The folder of the native core: ``bin`` and ``include`` lie beside the extension."""
     return Path(_core.__file__).parent
 
 
 def engine_options(topology: Topology) -> dict[str, Any]:
     """What the native engine needs to know to start and serve the children of a Worker."""
     options = topology.options
+    has_python = topology.sub_workers or topology.level > NODE_LEVEL
+    python_setup, python_descriptors = handed_on.setup() if has_python else ("", [])
+    programs, parent = core_folder() / "bin", str(os.getpid())
+    python = (programs / "callring-start", parent, sys.executable, "-c", _fork_server_code())
     return {
         "platform": topology.platform,
         "runtime": topology.runtime,
@@ -41,10 +45,11 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "max_restarts": _restart_limit(options.max_restarts),
         "restart_window": options.restart_window,
         "trace": options.trace,
-        "chip_program": [os.fsencode(core_folder() / "bin" / "callring-chip")],
-        "fork_server_program": [os.fsencode(part) for part in (sys.executable, "-c", _fork_server_code())],
+        "chip_program": [os.fsencode(part) for part in (programs / "callring-chip", parent)],
+        "fork_server_program": [os.fsencode(part) for part in python],
         "environment": _environment(),
-        "python_setup": json.dumps({"sys_path": sys.path}),
+        "python_setup": python_setup,
+        "python_descriptors": python_descriptors,
     }
 
 

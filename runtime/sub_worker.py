@@ -7,7 +7,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
-from runtime import _core, identity
+from runtime import _core, identity, main_script
 from runtime.failure import pack_exception, pickle_value
 from runtime.serialize import BY_SIGNATURE
 from runtime.signature_call import call_by_signature
@@ -46,6 +46,7 @@ class Loader:
     def load(kind: int, payload: bytes) -> Callable[[Any], Any]:
         """The callable: unpickled (kind 2), or imported by ``"module:qualname"`` (kind 4)."""
         function = pickle.loads(payload) if kind == _KIND_SERIALIZED else _import(payload.decode())
+        main_script.remember(function)
         if not callable(function):
             raise TypeError(f"a {type(function).__name__} is not callable")
         return call_by_signature(function) if getattr(function, BY_SIGNATURE, False) else function

@@ -108,6 +108,9 @@ EngineOptions make_options(const py::dict& given) {
     options.fork_server_program = given["fork_server_program"].cast<std::vector<std::string>>();
     options.environment = given["environment"].cast<std::vector<std::string>>();
     options.python_setup = given["python_setup"].cast<std::string>();
+    for (const int descriptor : given["python_descriptors"].cast<std::vector<int>>()) {
+        options.python_descriptors.push_back(UniqueFd::copy_of(descriptor));
+    }
     return options;
 }
 

@@ -4,6 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "control/channel.h"
+#include "supervise/die_with_parent.h"
 #include "supervise/process.h"
 
 namespace callring::bindings {
@@ -54,7 +55,8 @@ void register_fork_server(py::module_& module) {
         .def("close", &Channel::close)
         .def("receive", &receive, "wait"_a)
         .def("send", &send, "op"_a, "sequence"_a, "argument"_a, "body"_a, "fds"_a = std::vector<int>{});
-    module.def("die_with_parent", &die_with_parent);
+    module.def("die_with_parent", &die_with_parent, "parent"_a);
+    module.def("tie_forks", [] { tie_forks(TiedForks::of_main_thread); });
     module.attr("CONTROL_FD") = kControlFd;
     py::dict operations;
     operations["start"] = static_cast<std::uint32_t>(Op::start);

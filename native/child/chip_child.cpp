@@ -1,9 +1,12 @@
 // The chip child: a process without Python that executes chip callables on one chip.
 // Started by exec with its control socket as descriptor 3. Its main thread takes frames from the lane and executes
 // them; a second thread serves registrations meanwhile.
+#include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+#include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -12,6 +15,7 @@
 #include "child/host.h"
 #include "common/clock.h"
 #include "lane/frame.h"
+#include "supervise/die_with_parent.h"
 #include "supervise/process.h"
 
 namespace callring {
@@ -101,12 +105,19 @@ int serve() {
 }  // namespace
 }  // namespace callring
 
-int main(int argc, char** /*argv*/) {
-    if (argc != 1 || !callring::die_with_parent()) {
+// callring-chip [PARENT]: the process that starts it, if that may be gone before this begins.
+int main(int argc, char** argv) {
+    if (argc > 2 || ::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
         std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
         return 2;
     }
-    // Interrupts from the terminal reach the whole group; what they mean is the parent's decision.
+    if (!callring::die_with_parent(argc == 2 ? static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)) : ::getppid())) {
+        return 1;  // nobody is left to tell
+    }
+    callring::tie_forks(callring::TiedForks::all);  // its threads, on which kernels run, live as long as it does
+    // An interrupt may be sent to every process of a session; what it means is the parent's decision. Nor may the
+    // terminal stop a child that writes to it, as it may stop a process that is not in its foreground group.
     ::signal(SIGINT, SIG_IGN);
+    ::signal(SIGTTOU, SIG_IGN);
     return callring::serve();
 }

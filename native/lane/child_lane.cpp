@@ -1,5 +1,6 @@
 #include "lane/child_lane.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/system_error.h"
 #include "lane/futex.h"
 #include "lane/sleep_word.h"
 
@@ -44,6 +46,10 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     auto bell_map = SharedMap::attach(std::move(bell));
     if (!bell_map) {
         return std::move(bell_map).error();
+    }
+    // A fork of this process has no lane: it must not take this one's frames, nor complete them a second time.
+    if (::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
+        return system_error("madvise(MADV_DONTFORK)");
     }
     if (lane_map->size() < sizeof(LaneHeader) || bell_map->size() < sizeof(Bell)) {
         return Error{Code::malformed, "lane memory is too small for its header"};

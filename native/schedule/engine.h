@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/unique_fd.h"
 #include "lane/bell.h"
 #include "lane/spin.h"
 #include "memory/pool.h"
@@ -48,6 +49,7 @@ struct EngineOptions {
     std::vector<std::string> fork_server_program;  // argv of the fork server
     std::vector<std::string> environment;          // "NAME=value" of every child
     std::string python_setup;                      // body of the fork server's start request
+    std::vector<UniqueFd> python_descriptors;      // what it is given with that
 };
 
 struct ChildSpec {

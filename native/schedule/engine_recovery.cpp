@@ -205,7 +205,10 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
     }
     const ChildPtr child = entry->second;
     incarnations_.erase(entry);
-    const std::string why = status.describe() + (child->condemned.empty() ? "" : " by its Worker: " + child->condemned);
+    std::string why = status.describe() + (child->condemned.empty() ? "" : " by its Worker: " + child->condemned);
+    if (!child->process) {
+        why = child->condemned;  // there never was one
+    }
     if (child->kind == ChildKind::fork_server) {
         // Its sub-workers die with it; their places start another one.
         fork_server_ = nullptr;

@@ -149,6 +149,12 @@ Result<void> Engine::launch_fork_server() {
     if (!spawned) {
         return std::move(spawned).error();
     }
+    std::vector<int> descriptors;
+    for (const UniqueFd& descriptor : options_.python_descriptors) {
+        descriptors.push_back(descriptor.get());
+    }
+    // It fits the socket, in which nothing is yet; if the process is gone, its end tells.
+    static_cast<void>(ends->first.send(header_of(Op::start), options_.python_setup, descriptors, 0));
     const std::lock_guard lock(mutex_);
     const Supervisor::Key key = next_key_++;
     auto server = std::make_shared<Child>();
@@ -162,7 +168,6 @@ Result<void> Engine::launch_fork_server() {
     fork_server_ = server;
     supervisor_->watch_socket(key, server->requests->channel().fd());
     supervisor_->watch_process(key, server->process, true);
-    server->requests->tell(header_of(Op::start), options_.python_setup);
     return {};
 }
 
@@ -193,13 +198,13 @@ void Engine::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& 
     }
     if (pid <= 0 || !pidfd.valid()) {
         if (child->key == key) {
-            child->condemned = "the fork server could not start it: " + why;
+            child->condemned = "could not be started: " + why;
             supervisor_->post([this, key] { supervisor_->note_exit(key, ExitStatus{}); });
         }
         return;
     }
     auto process = std::make_shared<const Process>(pid, std::move(pidfd));
-    if (child->key != key || closing_) {
+    if (child->key != key || closing_ || !child->condemned.empty()) {
         process->kill(SIGKILL);
     }
     if (child->key == key) {

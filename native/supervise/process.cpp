@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
 #include <spawn.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,17 +39,18 @@ struct SpawnPlan {
         ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         ::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
         ::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
-        // The spawning thread blocks all signals; a child starts with none blocked. An interrupt from the terminal
-        // goes to the whole foreground group: the parent decides what it means, so children ignore it.
+        // The spawning thread blocks all signals, and the user may ignore some; a child starts with none blocked and
+        // none ignored: one that ignored SIGCHLD could not wait for its own children. SIGHUP stays as it is, so that
+        // children of a program that survives its terminal (nohup) do, too.
         sigset_t none;
         sigset_t defaults;
         ::sigemptyset(&none);
-        ::sigemptyset(&defaults);
-        ::sigaddset(&defaults, SIGPIPE);
+        ::sigfillset(&defaults);
+        ::sigdelset(&defaults, SIGHUP);
         ::posix_spawnattr_init(&attributes);
         ::posix_spawnattr_setsigmask(&attributes, &none);
         ::posix_spawnattr_setsigdefault(&attributes, &defaults);
-        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     }
     SpawnPlan(const SpawnPlan&) = delete;
     SpawnPlan& operator=(const SpawnPlan&) = delete;
@@ -100,9 +100,13 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     }
     UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
+        // It has ended and was reaped, as this process ignores SIGCHLD: the number may be another's by now.
+        const bool gone = errno == ESRCH;
         const Error error = system_error("pidfd_open");
-        ::kill(pid, SIGKILL);
-        ::waitpid(pid, nullptr, 0);
+        if (!gone) {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+        }
         return error;
     }
     return Process(pid, std::move(pidfd));
@@ -111,6 +115,14 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
 void Process::kill(int signal) const noexcept {
     if (pidfd_.valid()) {
         ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+    }
+}
+
+void Process::end_group(bool direct) const noexcept {
+    constexpr unsigned kProcessGroup = 4;  // PIDFD_SIGNAL_PROCESS_GROUP, of Linux 6.9
+    if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, kProcessGroup) != 0 && errno == EINVAL &&
+        direct) {
+        ::kill(-pid_, SIGKILL);
     }
 }
 
@@ -130,11 +142,6 @@ std::optional<ExitStatus> Process::try_reap() const noexcept {
         status.signal = info.si_status;
     }
     return status;
-}
-
-bool die_with_parent() noexcept {
-    // If the parent died before this call, no signal will come: then the control socket's end of file ends us.
-    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
 }
 
 }  // namespace callring

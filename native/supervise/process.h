@@ -1,6 +1,7 @@
 // Process: a child of ours, started by exec and watched through its pidfd.
-// Guarantees: a child never inherits a descriptor but its standard streams and its control socket; waiting for its
-// death never polls; nobody else's children are touched.
+// Guarantees: a child never inherits a descriptor but its standard streams and its control socket, nor a blocked or
+// ignored signal; it leads a process group of its own, so that what it started and left behind can be ended; waiting
+// for its death never polls; nobody else's children are touched.
 #pragma once
 
 #include <sys/types.h>
@@ -42,6 +43,9 @@ public:
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
     void kill(int signal) const noexcept;
+    // Ends (SIGKILL) all of its process group: what it started and left behind. For a process that has ended; a direct
+    // child must not have been reaped, or the number of the group could be another's.
+    void end_group(bool direct) const noexcept;
     // Reaps the process if it has ended; for a direct child only.
     [[nodiscard]] std::optional<ExitStatus> try_reap() const noexcept;
 
@@ -49,8 +53,5 @@ private:
     pid_t pid_ = -1;
     UniqueFd pidfd_;
 };
-
-// Called first in a child's main: from now on it dies (SIGKILL) with whoever started it. False if that cannot be had.
-[[nodiscard]] bool die_with_parent() noexcept;
 
 }  // namespace callring

@@ -216,6 +216,7 @@ void Supervisor::process_ended(Key key) {
         return;
     }
     Watched& watched = entry->second;
+    watched.process->end_group(watched.direct);
     if (watched.direct) {
         if (const auto status = watched.process->try_reap()) {
             finish(key, *status);

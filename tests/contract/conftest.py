@@ -174,6 +174,14 @@ def descendants():
     return found
 
 
+def gone(pid):
+    """Whether a process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def wait_until(condition, seconds=10.0):
     """Whether ``condition()`` came true in time."""
     end = time.monotonic() + patience(seconds)

@@ -586,6 +586,7 @@ def test_what_is_late_at_the_bottom_is_told_by_its_name(tmp_path):
     core = Path(_core.__file__)
     (tmp_path / core.name).symlink_to(core)
     (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "callring-start").symlink_to(core.parent / "bin" / "callring-start")
     silent = tmp_path / "bin" / "callring-chip"
     silent.write_text("#!/bin/sh\nexec cat <&3 >/dev/null\n")  # never answers, and ends with its parent
     silent.chmod(0o755)

@@ -1,0 +1,49 @@
+// A process that dies with the one that started it, and takes what it forks along.
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+#include <sys/prctl.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+namespace callring {
+
+// From now on this process dies (SIGKILL) with the thread of `parent` that started it, also after exec. False if that
+// cannot be had, or if `parent` is gone already: then no signal would come.
+[[nodiscard]] inline bool die_with_parent(pid_t parent) noexcept {
+    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
+}
+
+// Which forks of a process die with it. The kernel ends a fork with the thread that made it, so only the forks of
+// threads that live as long as their process may be tied to it.
+enum class TiedForks : bool {
+    all,             // every thread does
+    of_main_thread,  // unless they are in a session of their own: by that a program says that it outlives its parent
+};
+
+namespace tied_forks {
+inline TiedForks which = TiedForks::all;
+inline pid_t session = 0;
+inline thread_local pid_t parent = 0;  // of the fork that this thread makes; 0: it is not tied
+
+inline void before_fork() noexcept {
+    const bool tied = which == TiedForks::all || (::gettid() == ::getpid() && ::getsid(0) == session);
+    parent = tied ? ::getpid() : 0;
+}
+inline void in_fork() noexcept {
+    if (parent != 0 && !die_with_parent(parent)) {
+        ::_exit(1);
+    }
+}
+}  // namespace tied_forks
+
+// From now on the forks of this process, and theirs, die with it. Not what posix_spawn and vfork start: they execute
+// another program at once.
+inline void tie_forks(TiedForks which) noexcept {
+    tied_forks::which = which;
+    tied_forks::session = ::getsid(0);
+    ::pthread_atfork(tied_forks::before_fork, nullptr, tied_forks::in_fork);
+}
+
+}  // namespace callring
