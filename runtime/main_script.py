@@ -9,31 +9,47 @@ with ``__name__ == "__mp_main__"``.
 
 from __future__ import annotations
 
+import builtins
 import importlib.util
 import os
 import re
 import sys
 import threading
 from collections import deque
+from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Origin = tuple[str, str]
 """``("module", its name)`` or ``("path", its file)``."""
 
+_SCRIPT = "__callring_script__"
 NAMES = ("__main__", "__mp_main__")
 
 _MOST_REMEMBERED = 64
 
 
+class _Results(threading.local):
+    are_pickled = False
+
+
+results = _Results()
+"""While a result is pickled on this thread, ``__main__`` has only what was imported: the rest goes back by value, under
+the name that it has in the parent.
+"""
+
+
 def origin() -> Origin | None:
     """Where the main script of this program is; None for what was typed in."""
     main = sys.modules["__main__"]
-    if isinstance(main, MainScript):
-        return main._origin
+    if (script := _script_of_parent()) is not None:
+        return script.origin
     name = getattr(getattr(main, "__spec__", None), "name", None)
     if name is not None and name != "__main__":
         return "module", name
@@ -43,69 +59,72 @@ def origin() -> Origin | None:
 
 def install(origin: Origin | None) -> None:
     """In a child: makes the main script of its parent the module ``__main__``."""
-    main = MainScript(None if origin is None else (origin[0], origin[1]))
+    main = MainScript("__main__")
+    vars(main)[_SCRIPT] = _Script(None if origin is None else (origin[0], origin[1]))
     sys.modules.update(dict.fromkeys(NAMES, main))
 
 
 def remember(value: object) -> None:
     """Gives what came by value its name in ``__main__``, and what it refers to theirs."""
-    main = sys.modules["__main__"]
-    if isinstance(main, MainScript) and isinstance(value, FunctionType) and value.__module__ in NAMES:
-        main._remember(value)
+    if isinstance(value, FunctionType) and value.__module__ in NAMES and (script := _script_of_parent()) is not None:
+        script.remember(value)
 
 
 def refuse_while_imported(operation: str) -> None:
     """Raises RuntimeError if the main script, which is being imported in a child, does what only the program may do."""
-    main = sys.modules["__main__"]
-    if isinstance(main, MainScript) and main._wanted is not None:
-        raise RuntimeError(f"{operation}: {main._advice()}")
+    script = _script_of_parent()
+    if script is not None and script.wanted is not None:
+        raise RuntimeError(f"{operation}: not while a worker imports the main script")
 
 
 def is_named(value: Any) -> bool:
-    """Whether the main script knows a function or class of its by its name."""
+    """Whether the main script of this program knows a function or class of its by its name."""
     found: Any = sys.modules["__main__"]
-    if getattr(value, "__module__", None) not in NAMES or isinstance(found, MainScript):
+    if getattr(value, "__module__", None) not in NAMES or _script_of_parent() is not None:
         return False
     for part in value.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is value
 
 
+def _script_of_parent() -> _Script | None:
+    """What stands behind ``__main__`` in a child; None in a program."""
+    return vars(sys.modules["__main__"]).get(_SCRIPT)
+
+
 class MainScript(ModuleType):
     """The module ``__main__`` of a child."""
 
-    _origin: Origin | None
-    _wanted: str | None
-
-    def __init__(self, origin: Origin | None) -> None:
-        super().__init__("__main__")
-        self.__dict__.update(
-            _origin=origin,
-            _wanted=None,  # while it is imported: the name that needed it
-            _outcome=None,  # of importing it: True, or the error
-            _functions=deque(maxlen=_MOST_REMEMBERED),  # that came by value
-            _lock=threading.RLock(),
-            names_only=False,  # nothing imports it now
-        )
-
     def __getattr__(self, name: str) -> Any:
         """What came by value, or what the script defines once it is imported."""
-        if not name.startswith("_"):
-            for found in self._by_value(name):
+        script: _Script = vars(self)[_SCRIPT]
+        if not name.startswith("__") and not results.are_pickled:
+            for found in script.by_value(name):
                 return found
-            if not self.names_only and re.search(rf"\b{re.escape(name)}\b", self._source()):
-                self._import(name)
+            if re.search(rf"\b{re.escape(name)}\b", script.source):
+                script.import_once(vars(self), name)
                 if name in vars(self):
                     return vars(self)[name]
         raise AttributeError(f"module '__main__' has no attribute {name!r}")
 
-    def _remember(self, function: FunctionType) -> None:
-        functions: deque[FunctionType] = self.__dict__["_functions"]
-        if not functions or functions[-1] is not function:
-            functions.append(function)
 
-    def _by_value(self, name: str) -> Any:
-        for function in reversed(tuple(self.__dict__["_functions"])):
+class _Script:
+    def __init__(self, origin: Origin | None) -> None:
+        self.origin = origin
+        self.wanted: str | None = None
+        """While it is imported: the name that needed it."""
+        self._outcome: RuntimeError | bool | None = None  # of importing it
+        self._functions: deque[FunctionType] = deque(maxlen=_MOST_REMEMBERED)
+        self._lock = threading.RLock()
+
+    def remember(self, function: FunctionType) -> None:
+        """Keeps one of the latest functions that came by value."""
+        if not self._functions or self._functions[-1] is not function:
+            self._functions.append(function)
+
+    def by_value(self, name: str) -> Iterator[Any]:
+        """What came by value and has this name, the latest first."""
+        for function in reversed(tuple(self._functions)):
             if function.__qualname__ == name:
                 yield function
             if name in function.__globals__:
@@ -115,10 +134,12 @@ class MainScript(ModuleType):
             if kind.__module__ in NAMES and kind.__qualname__ == name:
                 yield kind
 
-    def _source(self) -> str:
-        if self._origin is None:
+    @cached_property
+    def source(self) -> str:
+        """Its text; empty where there is none to be had."""
+        if self.origin is None:
             return ""
-        kind, where = self._origin
+        kind, where = self.origin
         try:
             if kind == "path":
                 return Path(where).read_text()
@@ -127,39 +148,41 @@ class MainScript(ModuleType):
         except (OSError, ValueError, ImportError):
             return ""
 
-    def _import(self, name: str) -> None:
-        with self.__dict__["_lock"]:
-            outcome = self.__dict__["_outcome"]
-            if self._wanted is not None or outcome is True:
-                return
-            if outcome is None:
-                self.__dict__["_wanted"] = name
+    def import_once(self, namespace: dict[str, Any], name: str) -> None:
+        """Executes it in ``namespace`` because of ``name``. Raises RuntimeError if it failed, now or before."""
+        with self._lock:
+            if self.wanted is not None:
+                return  # it asks for what it has not defined yet
+            if self._outcome is None:
+                self.wanted = name
                 try:
-                    self._execute()
-                    outcome = True
+                    self._execute(namespace)
+                    self._outcome = True
                 except BaseException as error:
-                    outcome = RuntimeError(f"{self._advice()} ({type(error).__name__}: {error})")
-                    outcome.__cause__ = error
-                self.__dict__.update(_outcome=outcome, _wanted=None)
-            if outcome is not True:
-                raise outcome.with_traceback(None)
+                    self._outcome = RuntimeError(f"{self.advice()} ({type(error).__name__}: {error})")
+                    self._outcome.__cause__ = error
+                finally:
+                    self.wanted = None
+            if isinstance(self._outcome, RuntimeError):
+                raise self._outcome.with_traceback(None)
 
-    def _execute(self) -> None:
-        assert self._origin is not None
-        kind, where = self._origin
-        self.__dict__.update(__name__="__mp_main__", __builtins__=__builtins__)
+    def _execute(self, namespace: dict[str, Any]) -> None:
+        assert self.origin is not None
+        kind, where = self.origin
+        namespace.update(__name__="__mp_main__", __builtins__=builtins)
         if kind == "path":
             code = compile(Path(where).read_bytes(), where, "exec")
-            self.__dict__.update(__file__=where)
+            namespace.update(__file__=where)
         else:
             spec = importlib.util.find_spec(where)
             assert spec is not None
             code = spec.loader.get_code(where)  # type: ignore[union-attr]
-            self.__dict__.update(__file__=spec.origin, __spec__=spec, __package__=spec.parent)
-        exec(code, self.__dict__)
+            namespace.update(__file__=spec.origin, __spec__=spec, __package__=spec.parent)
+        exec(code, namespace)
 
-    def _advice(self) -> str:
+    def advice(self) -> str:
+        """Why it is imported, and what it must not do then."""
         return (
-            f"the main script is imported in a worker, because {self._wanted!r} of it can only be had by its name; put "
+            f"the main script is imported in a worker, because {self.wanted!r} of it can only be had by its name; put "
             'what only the program itself may do, such as starting Workers, under `if __name__ == "__main__":`'
         )

@@ -11,12 +11,12 @@ import io
 import pickle
 import sys
 import weakref
-from collections import ChainMap
-from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from runtime import main_script, pickling
 from runtime.errors import InitializerError
 from runtime.failure import text_of
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from runtime._core import FrameArgs
 
-_PROTOCOL = 5
 _NAMED = 1 << 31  # the function's bytes stand for it: keep what they unpickle to
 _CHUNK = 1 << 30  # the arguments are many calls' positional arguments; the value is the list of their values
 _LENGTH = _CHUNK - 1
@@ -38,11 +37,12 @@ class CallPickler:
 
     def __init__(self) -> None:
         self._named: weakref.WeakKeyDictionary[object, bytes] = weakref.WeakKeyDictionary()
+        self._by_name: weakref.WeakSet[object] = weakref.WeakSet()  # those that only have a name in the main script
 
     def pack(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes]:
         """The call's bytes, and those of its function alone.
 
-        Raises: whatever cloudpickle raises for what cannot be pickled.
+        Raises: as pickling.dumps.
         """
         return self._pack(function, (args, kwargs), 0)
 
@@ -54,39 +54,22 @@ class CallPickler:
         named = self._pickle_named(function)
         if named is None:
             # One pickler for both: what function and arguments share stays shared.
-            buffer = io.BytesIO()
-            pickler = _Pickler(buffer, _PROTOCOL)
-            pickler.dump(function)
-            length = buffer.tell()
-            pickler.dump(arguments)
-            pickled = buffer.getvalue()
+            pickled, length = pickling.dumps_together(function, arguments)
             return _head(length, flags) + pickled, pickled[:length]
-        return b"".join((_head(len(named), flags | _NAMED), named, _pickle(arguments))), named
+        # A child that imports the main script for the function has the classes of the arguments from there, too.
+        pickled = _pickle(arguments, by_name=function in self._by_name)
+        return b"".join((_head(len(named), flags | _NAMED), named, pickled)), named
 
     def _pickle_named(self, function: Callable[..., Any]) -> bytes | None:
         if type(function) not in (FunctionType, BuiltinFunctionType, type):
             return None
         pickled = self._named.get(function)
         if pickled is None and _is_named(function):
-            pickled = self._named[function] = cloudpickle.dumps(function, _PROTOCOL)
+            pickled = pickling.dumps(function)
+            if pickled == pickling.by_name(function):
+                self._by_name.add(function)
+            self._named[function] = pickled
         return pickled
-
-
-def _reduce_method(method: MethodType) -> tuple[Any, ...]:
-    name = method.__func__.__name__
-    if getattr(method.__self__, name, None) == method:
-        return getattr, (method.__self__, name)
-    return MethodType, (method.__func__, method.__self__)
-
-
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Takes a method by its name where its object has it, as the standard library does.
-
-    cloudpickle takes the function of a class method by value, and such a function has lost the file that its traceback
-    would name.
-    """
-
-    dispatch_table: ClassVar = ChainMap({MethodType: _reduce_method}, cloudpickle.Pickler.dispatch_table)
 
 
 def _head(length: int, flags: int) -> bytes:
@@ -102,17 +85,17 @@ def _is_named(function: Any) -> bool:
     return value is function
 
 
-def _pickle(value: object) -> bytes:
+def _pickle(value: object, by_name: bool) -> bytes:
     """Pickles by the standard library when that is enough: what a child cannot import goes by value."""
     if not cloudpickle.list_registry_pickle_by_value():
         try:
-            pickled = pickle.dumps(value, _PROTOCOL)
-        except Exception:  # cloudpickle may know better, or raises the same
+            pickled = pickle.dumps(value, pickling.PROTOCOL)
+        except Exception:  # others may know better, or raise the same
             pass
         else:
-            if b"__main__" not in pickled:  # a child's main module is another
+            if not pickling.misses_something(pickled, by_name):
                 return pickled
-    return bytes(cloudpickle.dumps(value, _PROTOCOL))
+    return pickling.dumps(value, once=True)
 
 
 class Calls:
@@ -148,6 +131,7 @@ class Calls:
         else:
             unpickler = pickle.Unpickler(io.BytesIO(call[_HEAD:]))
             function = unpickler.load()
+            main_script.remember(function)
             arguments = unpickler.load()
         if head & _CHUNK:
             return [function(*positional) for positional in arguments]
@@ -160,6 +144,7 @@ class Calls:
             if len(self._named) >= _MOST_FUNCTIONS:
                 self._named.clear()
             function = self._named[pickled] = pickle.loads(pickled)
+            main_script.remember(function)
         return function
 
     def _initialize(self) -> None:

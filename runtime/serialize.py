@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-import cloudpickle
-
-from runtime import _core, identity
+from runtime import _core, identity, pickling
 from runtime.chip_callable import ChipCallable
 from runtime.identity import CallableKind, TargetNamespace
 
@@ -69,7 +67,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
 
     Raises:
         TypeError: not a callable of any kind.
-        Whatever cloudpickle raises for what cannot be pickled.
+        Whatever pickling.dumps raises for what cannot be pickled.
     """
     if isinstance(target, ChipCallable):
         descriptor = identity.build_chip_callable_descriptor(
@@ -89,7 +87,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         raise TypeError(
             f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
         )
-    return serialized_pickle(cloudpickle.dumps(target), target)
+    return serialized_pickle(pickling.dumps(target), target)
 
 
 def serialized_pickle(pickled: bytes, target: object) -> Serialized:

@@ -9,7 +9,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import _core, forked, spawning
+from runtime import _core, forked, main_script, spawning
 from runtime.children import ChildInfo
 from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
@@ -193,6 +193,7 @@ class Worker:
         return self._start(self.options.start_timeout)
 
     def _start(self, timeout: float) -> Self:
+        main_script.refuse_while_imported("init")
         with self._lifecycle:
             if self._state == "ready":
                 return self

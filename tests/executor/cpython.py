@@ -37,7 +37,6 @@ EXCLUDED = {
     "test_max_tasks_per_child": "max_tasks_per_child is not offered",
     "test_max_tasks_per_child_defaults_to_spawn_context": "max_tasks_per_child is not offered",
     "test_max_tasks_early_shutdown": "max_tasks_per_child is not offered",
-    "test_ressources_gced_in_workers": "proxies of multiprocessing managers need its authentication key in the workers",
     # A call whose arguments or result cannot be unpickled fails with the error itself: nothing breaks.
     "test_error_at_task_unpickle": _UNPICKLING,
     "test_exit_at_task_unpickle": _UNPICKLING,
