@@ -23,6 +23,7 @@ from pipeline.hydra_glue.composed_once import composed_once
 from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.interrupts import INTERRUPTED, remembered, restored
+from pipeline.places import explain_place
 from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
 from pipeline.standard_output import ReaderGone
 from runtime.errors import ConfigurationError
@@ -148,6 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
+        place = explain_place(error, sys.argv[1:]) if isinstance(error, OSError) else None
+        if place is not None:
+            print(f"error: {place}", file=sys.stderr)
+            return 1
         if not _said_by_hydra(error):
             raise
         _say(error)

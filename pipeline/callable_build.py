@@ -7,6 +7,7 @@ are noted as seen from the source: clones in several folders share a store, and 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.compiler import compiler_identity
-from pipeline.store import Store, digest_of
+from pipeline.compiler import compiler_identity, latest_identity
+from pipeline.store import Store, digest_of, unwritable
 from runtime.chip_callable import ChipCallable
 from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
 from runtime.spawning import core_folder
@@ -39,12 +40,15 @@ class CallableBuilder:
     """
 
     def __init__(self, root: Path, platform: str, flags: tuple[str, ...], *, read_only: bool = False) -> None:
+        self._root = root
         self._store = Store(root, "callables", read_only=read_only)
         self._platform = platform
         self._flags = flags
         self._keys: dict[str, str] = {}
-        self.compiler = compiler_identity(self._store)
-        """What the compiler says of itself."""
+        self.compiler = latest_identity(self._store)
+        """What the compiler says of itself, or did when it was installed."""
+        self.damaged_names: set[str] = set()
+        """Callables whose entry ``find`` found altered on disk, or owned by another user."""
 
     def find(self, spec: ChipSpec) -> ChipCallable | None:
         """The callable as it was built from exactly these bytes, or None."""
@@ -59,6 +63,8 @@ class CallableBuilder:
         found = self._stored(key)
         if found is not None:
             self._keys[spec.name] = key
+        elif self._store.is_damaged(key):
+            self.damaged_names.add(spec.name)
         return found
 
     def _stored(self, key: str) -> ChipCallable | None:
@@ -95,6 +101,8 @@ class CallableBuilder:
         try:
             return self._build(spec)
         except CompileError as error:
+            if self._store.told_to_be_full(str(getattr(error, "output", ""))):
+                raise unwritable(self._root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from None
             said = f"workload.callables.{spec.name}: {error.args[0]}"
             fields = {name: getattr(error, name) for name in ("output", "source")}
             raise CompileError(said, **fields) from None
@@ -122,6 +130,7 @@ class CallableBuilder:
         ]
 
     def _build(self, spec: ChipSpec) -> ChipCallable:
+        compiler_identity(self._store)  # raises if there is none to build with
         headers = self._included(spec)
         primary = self._primary_key(spec)
         key = self._key(primary, spec, headers)

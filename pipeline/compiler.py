@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from pipeline.store import Store
 
 
+_LATEST = digest_of("the compiler that was asked last")
+
+
+def latest_identity(store: Store) -> str:
+    """That of g++, or, where it is not installed, that of the last one that used the store; empty if there is none.
+
+    So what it built is found without it.
+    """
+    try:
+        return compiler_identity(store)
+    except ToolchainMissing:
+        return store.read_note(_LATEST) or ""
+
+
 def compiler_identity(store: Store) -> str:
     """Version line and target machine of g++. Raises ToolchainMissing.
 
@@ -32,4 +46,6 @@ def compiler_identity(store: Store) -> str:
 
         known = asked()
         store.write_note(name, known)
+    if store.read_note(_LATEST) != known:
+        store.write_note(_LATEST, known)
     return known

@@ -12,7 +12,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.compiler import compiler_identity
+from pipeline.compiler import latest_identity
 from pipeline.store import Store, digest_of
 from pipeline.tied_process import run_tied
 from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
@@ -102,7 +102,7 @@ def find_core(described: Described, *, read_only: bool = False) -> Core:
             "another are not here; run from a checkout"
         )
     store = Store(described.store, "cores")
-    compiler = compiler_identity(Store(described.store, "callables", read_only=read_only))
+    compiler = latest_identity(Store(described.store, "callables", read_only=read_only))
     key = digest_of("core", digest, *wanted, python, compiler, _pybind11_version())
     entry = store.find(key)
     return Core(key, None if entry is None else entry / "runtime", loaded=False)
@@ -114,10 +114,10 @@ def earlier_cores(described: Described) -> list[tuple[float, Mapping[str, Any]]]
 
 
 def core_origin(described: Described, *, read_only: bool = False) -> dict[str, Any]:
-    """What a core for this build is made from, as kept with it and compared by a plan. Raises ToolchainMissing."""
+    """What a core for this build is made from, as kept with it and compared by a plan."""
     return {
         "name": "core",
-        "compiler": compiler_identity(Store(described.store, "callables", read_only=read_only)),
+        "compiler": latest_identity(Store(described.store, "callables", read_only=read_only)),
         "build type": described.cmake_build_type,
         "sanitizer": described.sanitizer,
         "python": _python_abi(),

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from pipeline import core_build
 from pipeline.console import Console
 from pipeline.environment_values import without_values
-from pipeline.exit_codes import READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
+from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
+from pipeline.places import run_directory_words
 from pipeline.report.provenance import ask, provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord, StageRecord
 from pipeline.report.summary import write_summary
@@ -34,7 +35,7 @@ from pipeline.store import Store, default_store
 from pipeline.topology import topology_name
 from pipeline.warm_workers import WarmWorkers
 from pipeline.workloads.base import Verification
-from runtime.errors import StartError
+from runtime.errors import ConfigurationError, StartError
 from runtime.trace import Trace
 
 if TYPE_CHECKING:
@@ -120,7 +121,12 @@ class Job:
         if message is not None and code != READER_GONE:
             self._console.error(f"error: {message}")
         if self._config["stage"] != "plan":
-            code = self._report(code, message)
+            try:
+                code = self._report(code, message)
+            except OSError as unwritten:
+                words = run_directory_words(_shown_path(self._output), unwritten)
+                self._console.error(f"error: {words}; what ran is not recorded")
+                code = code or CONFIGURATION
         if isinstance(error, KeyboardInterrupt):
             raise error
         return code
@@ -339,6 +345,15 @@ class Job:
                 self._console.line(f"{'wrote':<12}{file}")
         return int(document["exit_code"])
 
+    def _known_store(self) -> Path:
+        """For what it knows of compiler and versions; a folder without anything if none can be had."""
+        if self._described is not None:
+            return self._described.store
+        try:
+            return default_store()
+        except ConfigurationError:
+            return self._output
+
     def _record(self, code: int, error: str | None) -> RunRecord:
         described = self._described
         return RunRecord(
@@ -349,9 +364,7 @@ class Job:
             exit_code=code,
             configuration=self._shown_configuration(),
             overrides=self._overrides,
-            provenance=provenance(
-                Store(described.store if described else default_store(), "callables", read_only=described is None)
-            ),
+            provenance=provenance(Store(self._known_store(), "callables", read_only=described is None)),
             callables=self._callables,
             lock=self._lock_record(),
             stages=self._console.stages,

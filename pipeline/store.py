@@ -9,17 +9,25 @@ folder that nobody holds was left by a run that died. Locks are the kernel's and
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import itertools
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.report.files import write_atomically
+from runtime.errors import ConfigurationError
+
+_PRIVATE = 0o700
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITABLE = (*_NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO)
 _MANIFEST = "manifest.json"
 _ORIGIN = "origin.json"
 _BUILDING = ".building-"
@@ -43,9 +51,28 @@ class Entry(NamedTuple):
     """What it was made from; empty if that was not recorded."""
 
 
+_CHOOSE = "choose another with store.path=FOLDER or CALLRING_STORE"
+
+
 def default_store() -> Path:
-    """``$CALLRING_STORE``, else ``~/.cache/callring``."""
-    return Path(os.environ.get("CALLRING_STORE") or Path.home() / ".cache" / "callring")
+    """``$CALLRING_STORE``, else ``~/.cache/callring``. Raises ConfigurationError if no home is known."""
+    return chosen_store("")
+
+
+def chosen_store(path: str) -> Path:
+    """The store's folder as ``store.path`` says; empty: as the environment says.
+
+    Raises:
+        ConfigurationError: it is a file, or no home directory is known.
+    """
+    try:
+        given = Path(path or os.environ.get("CALLRING_STORE") or Path.home() / ".cache" / "callring")
+        folder = given.expanduser().resolve()
+    except RuntimeError:  # of pathlib: HOME is not set, and the user is not in the password database
+        raise ConfigurationError(f"store.path={path!r}: no home directory is known, set HOME; or {_CHOOSE}") from None
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"store.path={path!r}: {folder.name} is a file; the store is a folder")
+    return folder
 
 
 def digest_of(*parts: str | bytes) -> str:
@@ -68,6 +95,7 @@ class Store:
 
     def __init__(self, root: Path, kind: str, *, read_only: bool = False) -> None:
         self._read_only = read_only
+        self._root = root
         self._folder = root / kind
         self._kind = kind
         self._swept = False
@@ -77,11 +105,19 @@ class Store:
         entry = self._folder / key
         try:
             recorded = json.loads((entry / _MANIFEST).read_text())["files"]
-            if all(_file_digest(entry / name) == digest for name, digest in recorded.items()):
+            paths = {entry / name: digest for name, digest in recorded.items()}
+            # What another user put here would run as this one.
+            if all(map(_is_ours, (self._folder.resolve(), entry, *paths))) and all(
+                _file_digest(path) == digest for path, digest in paths.items()
+            ):
                 return entry
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             pass
         return None
+
+    def told_to_be_full(self, words: str) -> bool:
+        """Whether a program that wrote into an entry says that there is no room left."""
+        return str(self._folder) in words and os.strerror(errno.ENOSPC) in words
 
     def is_damaged(self, key: str) -> bool:
         """Whether there is an entry of this key that must not be used."""
@@ -107,8 +143,20 @@ class Store:
             key: hash of everything that the entry is made from.
             write: fills the folder that it is given.
             origin: what the entry is made from, in JSON's types: kept with it, for people.
+
+        Raises:
+            ConfigurationError: the store cannot be written; nothing of the entry is left.
+            What ``write`` raises.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return self._put(key, write, origin)
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            raise unwritable(self._root, error) from None
+
+    def _put(self, key: str, write: Callable[[Path], None], origin: Mapping[str, Any] | None) -> Path:
+        self._make_folder()
         if not self._swept:
             self._swept = True
             self.sweep()
@@ -127,6 +175,15 @@ class Store:
                 (folder / _MANIFEST).write_text(json.dumps({"files": recorded}, indent=1))
                 self._take_place(folder, entry)
                 return entry
+
+    def _make_folder(self) -> None:
+        """Makes the folder of this kind, and the store around it: what is in it runs, so no other user may write it."""
+        self._root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (self._root, self._folder):
+            folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        facts = self._folder.stat()
+        if facts.st_uid == os.geteuid() and stat.S_IMODE(facts.st_mode) != _PRIVATE:
+            self._folder.chmod(_PRIVATE)
 
     @contextlib.contextmanager
     def _building(self, key: str) -> Iterator[Path | None]:
@@ -229,21 +286,19 @@ class Store:
 
     def read_note(self, name: str) -> str | None:
         """A note, or None."""
+        path = self._folder / f"{name}{_NOTE}"
         try:
-            return (self._folder / f"{name}{_NOTE}").read_text()
-        except OSError:
+            return path.read_text() if _is_ours(path) else None
+        except (OSError, ValueError):
             return None
 
     def write_note(self, name: str, text: str) -> None:
-        """Writes a note in one step."""
+        """Writes a note in one step; not where the store cannot be written."""
         if self._read_only:
             return
-        import tempfile
-
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, prefix=".note-", delete=False) as file:
-            file.write(text)
-        Path(file.name).replace(self._folder / f"{name}{_NOTE}")
+        with contextlib.suppress(OSError):
+            self._make_folder()
+            write_atomically(self._folder / f"{name}{_NOTE}", text.encode())
 
 
 class _Held(NamedTuple):
@@ -284,6 +339,18 @@ def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def unwritable(root: Path, error: OSError) -> ConfigurationError:
+    """What to tell the user of a store that cannot be written."""
+    room = "; or make room: stage=prune" if error.errno in _NO_ROOM else ""
+    return ConfigurationError(f"store.path={root}: cannot be written: {error.strerror}; {_CHOOSE}{room}")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this user, or the system, owns what is there, which is no link to elsewhere. Raises OSError."""
+    facts = path.lstat()
+    return facts.st_uid in (os.geteuid(), 0) and not stat.S_ISLNK(facts.st_mode)
 
 
 def _age(path: Path) -> float:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pipeline.places import unusable
 from pipeline.stages.prune import KINDS
-from pipeline.store import Store
+from pipeline.store import Store, chosen_store
+from runtime.errors import ConfigurationError
 
 _OPEN_FILES = 4096
 """A chip child takes about four descriptors; 1024 are enough for some two hundred."""
@@ -37,11 +39,16 @@ class Finding:
     """The line that mends it; empty if there is nothing to mend."""
 
 
-def findings(store: Path) -> Iterator[Finding]:
-    """Every finding, in the order in which a person would read them."""
-    for check in (_versions, _core, _compilers, _kernel, _machine, _limits):
+def findings(store: str) -> Iterator[Finding]:
+    """Every finding, in the order in which a person would read them; ``store`` as ``store.path`` says it."""
+    for check in (_versions, _core, _compilers, _kernel, _machine, _limits, _places):
         yield from check()
-    yield from _store(store)
+    try:
+        root = chosen_store(store)
+    except ConfigurationError as error:
+        yield Finding("store", "folder", "missing", error.args[0], "store.path=FOLDER, or export CALLRING_STORE=FOLDER")
+        return
+    yield from _store(root)
 
 
 def _versions() -> Iterator[Finding]:
@@ -182,9 +189,27 @@ def _limits() -> Iterator[Finding]:
     yield Finding("limits", "/dev/shm", "ok", f"{free / (1 << 20):.0f} MiB free; not needed: shared memory is memfd")
 
 
+def _places() -> Iterator[Finding]:
+    home = os.environ.get("HOME")
+    why = "HOME is not set" if not home else unusable(Path(home))
+    state = "warning" if why else "ok"
+    yield Finding("places", "home", state, why or str(home), "export HOME=FOLDER, or store.path=FOLDER" if why else "")
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        yield Finding("places", "working directory", "missing", str(error.strerror), "cd to one that is there")
+        return
+    why = unusable(here)
+    mend = "hydra.run.dir=FOLDER, or cd to a folder of yours" if why else ""
+    yield Finding("places", "working directory", "missing" if why else "ok", why or str(here), mend)
+
+
 def _store(root: Path) -> Iterator[Finding]:
-    if root.exists() and not os.access(root, os.W_OK):
-        yield Finding("store", "folder", "missing", f"{root} cannot be written", f"chown -R $USER {root}")
+    why = unusable(root)
+    if why:
+        yield Finding(
+            "store", "folder", "missing", f"{root}: {why}", "store.path=FOLDER, or export CALLRING_STORE=FOLDER"
+        )
         return
     stores: dict[str, Store] = {kind: Store(root, kind) for kind in KINDS}
     entries = [entry for store in stores.values() for entry in store.entries()]

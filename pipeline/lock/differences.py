@@ -81,7 +81,10 @@ def _changes(locked: LockedCallable, built: LockedCallable) -> list[str]:
         else:
             changes += _changed_items(key, old, new)
     if not changes:
-        changes.append("no source, flag, signature or compiler that the lock records changed")
+        changes.append(
+            "no source, flag, signature or compiler that the lock records changed: the store's entry was altered, or "
+            "the compiler does not repeat itself; stage=prune store.max_bytes=0 empties the store"
+        )
     if CallableKind.PYTHON_SERIALIZED in (locked.kind, built.kind):
         changes.append("a pickle (pickle_by_value) may differ between versions of Python and cloudpickle")
     return changes

@@ -29,6 +29,8 @@ def build_callables(described: Described, console: Console) -> Built:
         found = builder.find(spec)
         if found is None:
             missing.append(spec)
+            if spec.name in builder.damaged_names:
+                console.action("damaged", f"{spec.name}, in the store")
         else:
             builder.mark_used(spec)
             outcomes[spec.name] = "cached", found, time.perf_counter() - begin

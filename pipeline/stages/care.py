@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.console import Console
-from pipeline.store import default_store
+from pipeline.store import chosen_store
 from runtime.errors import ConfigurationError
 
 
@@ -30,8 +30,7 @@ def care(config: Mapping[str, Any]) -> int:
 
 
 def _store(config: Mapping[str, Any]) -> Path:
-    path = config["store"]["path"]
-    return Path(path).expanduser().resolve() if path else default_store()
+    return chosen_store(config["store"]["path"])
 
 
 def _doctor(config: Mapping[str, Any], as_json: bool) -> int:
@@ -39,7 +38,7 @@ def _doctor(config: Mapping[str, Any], as_json: bool) -> int:
 
     console = Console(None if as_json else sys.stdout)
     found = []
-    for finding in findings(_store(config)):
+    for finding in findings(config["store"]["path"]):
         found.append(finding)
         console.line(f"{finding.state:<12}{finding.name:<22} {finding.found}")
         if finding.mend:

@@ -13,7 +13,7 @@ from pipeline.lock.file import LockFile
 from pipeline.messages import near
 from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
-from pipeline.store import default_store
+from pipeline.store import chosen_store
 from pipeline.targets import Lookup, NotImported, takes_handles
 from pipeline.topology import CHIP_LEVEL, Level, parse_topology, topology_name
 from pipeline.trust import allowed_packages
@@ -94,7 +94,7 @@ def describe(
         cmake_build_type=build["cmake_build_type"],
         sanitizer=build["sanitizer"],
         kernel_flags=flags,
-        store=_store(config["store"]["path"]),
+        store=chosen_store(config["store"]["path"]),
         worker_options=dict(config["worker"]),
         modelled=modelled,
         lock=config["lock"],
@@ -203,13 +203,6 @@ def _program(
         )
     made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
     return made
-
-
-def _store(path: str) -> Path:
-    folder = Path(path).expanduser().resolve() if path else default_store()
-    if folder.exists() and not folder.is_dir():
-        raise ConfigurationError(f"store.path={path!r}: {folder.name} is a file; the store is a folder")
-    return folder
 
 
 def _require_callables(workload: Workload[Any], chips: set[str], pythons: set[str]) -> None:

@@ -16,7 +16,7 @@ from pipeline.plan.recorder import record
 from pipeline.plan.text import plan_lines
 from pipeline.stages.build import chip_hashid
 from pipeline.stages.lock import plan_lock
-from runtime.errors import CallringError
+from runtime.errors import CallringError, ConfigurationError
 from runtime.identity import build_python_source_descriptor, compute_callable_hashid
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
         picture: a file for the task graph as SVG; empty: none.
 
     Raises:
-        ConfigurationError: as ``lock``. OSError: the picture. What ``prepare`` and ``orchestrate`` raise.
+        ConfigurationError: as ``lock``; the picture cannot be written. What ``prepare`` and ``orchestrate`` raise.
     """
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags, read_only=True)
     cached = {spec.name: found for spec in described.chip_callables if (found := builder.find(spec))}
@@ -74,7 +74,10 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
     if virtual:
         console.line(f"{'would take':<12}{virtual_words(virtual)}")
     if picture:
-        Path(picture).write_text(graph_svg(made))
+        try:
+            Path(picture).write_text(graph_svg(made))
+        except OSError as error:
+            raise ConfigurationError(f"plan.graph={picture}: cannot be written: {error.strerror}") from None
         console.action("drawn", picture)
     return made
 
