@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _ERROR_RATE = 0.01
 """How often something that did not change may be called slower or faster, over all comparisons of one command."""
 _WHOLE = "run"
+_TIMES = 2.0
+"""From here on, how many times as long says more than by how many percent."""
+_OTHER_LOAD = 0.25
+"""Difference in load average for each core from which two runs were not measured on an equally busy machine."""
 _NOT_THE_WORK = ("workload.repeat", "workload.warm_up")
 
 
@@ -42,6 +46,19 @@ class Comparison:
     """What is not the same in both, then and now: keys of the configuration, callables, the machine."""
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the machine rather than the code may be what is different: no interval knows of it."""
+        found = []
+        if self.earlier.machine != self.run.machine:
+            found.append(f"another machine: {self.earlier.machine} before, {self.run.machine} now")
+        before, now = self.earlier.load_average, self.run.load_average
+        if before is None or now is None:
+            found += ["the load of the machine was not recorded before"] if now is not None else []
+        elif abs(before - now) > _OTHER_LOAD * (self.run.cores + 1):
+            found.append(f"another load: a load average of {before:.1f} before, {now:.1f} now; measure both again")
+        return tuple(found)
+
+    @property
     def ratio(self) -> Ratio:
         """Of the whole run."""
         return self.lines[0].ratio
@@ -59,9 +76,11 @@ class Comparison:
                     "low": line.ratio.low,
                     "high": line.ratio.high,
                     "verdict": line.ratio.verdict,
+                    "words": verdict_words(line.ratio),
                 }
                 for line in self.lines
             ],
+            "warnings": list(self.warnings),
             "different": {key: {"old": old, "new": new} for key, (old, new) in self.different.items()},
         }
 
@@ -123,7 +142,7 @@ def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> No
         out: where to.
     """
     compared = list(named)
-    rows: list[Sequence[str]] = [("compared", "what", "before", "now", "ratio", "interval", "")]
+    rows: list[Sequence[str]] = [("compared", "what", "before", "now", "ratio", "interval", "verdict")]
     for name, comparison in compared:
         for line in comparison.lines:
             rows.append((name, line.what, duration(line.old), duration(line.new), *ratio_words(line.ratio)))
@@ -131,6 +150,8 @@ def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> No
     common = set.intersection(*({(k, *map(str, v)) for k, v in c.different.items()} for _, c in compared))
     for key, old, new in sorted(common):
         out.write(f"{'different':<12}{key}: {old} before, {new} now\n")
+    for warning in dict.fromkeys(words for _, comparison in compared for words in comparison.warnings):
+        out.write(f"{'warning':<12}{warning}\n")
     if any(comparison.ratio.verdict == "unknown" for _, comparison in compared):
         out.write(
             f"{'unknown':<12}fewer than {LEAST_RUNS} measured runs on a side say nothing about noise: "
@@ -139,13 +160,38 @@ def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> No
 
 
 def ratio_words(ratio: Ratio) -> tuple[str, str, str]:
-    """A ratio, its interval and the verdict, for people; the verdict is empty where nothing can be told apart."""
+    """A ratio, its interval and the verdict, for people."""
     interval = "-" if ratio.low is None or ratio.high is None else f"{ratio.low:.3f} to {ratio.high:.3f}"
     return (
         f"{ratio.ratio:.3f}",
         interval,
-        {"slower": "SLOWER", "faster": "faster", "unknown": "?"}.get(ratio.verdict, ""),
+        verdict_words(ratio),
     )
+
+
+def verdict_words(ratio: Ratio) -> str:
+    """``"slower by 5 to 9 %"``, ``"faster by 12 to 18 %"``, ``"no significant difference"``, or why nothing is known.
+
+    Percent of the time that it took before: of a run that takes half as long, 50.
+    """
+    if ratio.low is None or ratio.high is None:
+        return "too few runs to tell"
+    if ratio.verdict == "slower":
+        if ratio.low >= _TIMES:
+            return f"slower, {ratio.low:.3g} to {ratio.high:.3g} times as long"
+        return f"slower by {_percent(ratio.low - 1, ratio.high - 1)}"
+    if ratio.verdict == "faster":
+        return f"faster by {_percent(1 - ratio.high, 1 - ratio.low)}"
+    return "no significant difference"
+
+
+def _percent(low: float, high: float) -> str:
+    """A range of shares; as many digits as tell its ends apart from each other and from 0."""
+    for digits in range(3):
+        ends = [f"{100 * end:.{digits}f}" for end in (low, high)]
+        if float(ends[0]) > 0 and ends[0] != ends[1]:
+            break
+    return f"{ends[0]} to {ends[1]} %" if ends[0] != ends[1] else f"{ends[0]} %"
 
 
 def slower_than(comparisons: Iterable[Comparison | None], threshold: float) -> list[Comparison]:

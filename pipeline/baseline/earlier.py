@@ -32,6 +32,9 @@ class Measured:
     """By callable."""
     machine: str
     """What the figures depend on beside the code."""
+    load_average: float | None
+    """Of the machine when the run began, over the minute before; None if it was not recorded."""
+    cores: int
 
 
 def measured_of(document: Mapping[str, Any], name: str) -> Measured | None:
@@ -47,6 +50,8 @@ def measured_of(document: Mapping[str, Any], name: str) -> Measured | None:
         measurements["execution_seconds"],
         {callable_["name"]: callable_["hashid"] for callable_ in document["callables"]},
         f"{machine.get('cpu')}, {machine.get('cores')} cores",
+        machine.get("load_average"),
+        int(machine.get("cores") or 1),
     )
 
 

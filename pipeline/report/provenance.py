@@ -24,9 +24,17 @@ _PROJECT = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = ("callring", "numpy", "hydra-core", "omegaconf", "cloudpickle", "pybind11")
 
 
+_load_average: list[float | None] = [None]
+"""When ``ask`` was called."""
+
+
 def ask() -> None:
-    """Starts what takes a while to answer; ``provenance`` then need not wait for it."""
+    """Starts what takes a while to answer, and notes what the run itself will change: ``provenance`` has it then."""
     _git_process()
+    try:
+        _load_average[0] = round(os.getloadavg()[0], 2)
+    except OSError:
+        _load_average[0] = None
 
 
 def provenance(store: Store) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def provenance(store: Store) -> dict[str, Any]:
         "versions": _versions(store),
         "compiler": _compiler(store),
         "git": _git(),
-        "machine": _machine(),
+        "machine": {**_machine(), "load_average": _load_average[0]},
     }
 
 

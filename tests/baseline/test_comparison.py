@@ -2,17 +2,20 @@
 
 import io
 import json
+import re
 
 import pytest
 
+from pipeline.baseline.comparison import verdict_words
 from pipeline.baseline.earlier import load_earlier
+from pipeline.baseline.interval import Ratio
 from pipeline.baseline.verdict import compare_result, compare_sweep
 from runtime.errors import ConfigurationError
 
 STEADY = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0]
 
 
-def document(*, factor=1.0, size=8, chips=1, code=0, runs=STEADY, hashid="a", cpu="one", **workload):
+def document(*, factor=1.0, size=8, chips=1, code=0, runs=STEADY, hashid="a", cpu="one", load=0.1, **workload):
     return {
         "version": 1,
         "exit_code": code,
@@ -20,7 +23,7 @@ def document(*, factor=1.0, size=8, chips=1, code=0, runs=STEADY, hashid="a", cp
         "error": None,
         "measurements": {"warm_up": 0, "run_seconds": [factor * x for x in runs], "execution_seconds": {"add": runs}},
         "callables": [{"name": "add", "hashid": f"sha256:{hashid * 64}"}],
-        "provenance": {"machine": {"cpu": cpu, "cores": 2}},
+        "provenance": {"machine": {"cpu": cpu, "cores": 2, "load_average": load}},
         "configuration": {
             "workload": {"size": size, "repeat": len(runs), **workload},
             "topology": {"name": f"chip{chips}", "chips": chips},
@@ -52,7 +55,7 @@ def test_a_slower_run_ends_with_6_and_says_by_how_much_and_what_else_is_differen
     (line,) = compared["comparison"]["lines"]
     assert line["ratio"] == pytest.approx(1.5)
     assert 1.4 < line["low"] <= 1.5 <= line["high"] < 1.6
-    assert "SLOWER" in out.getvalue()
+    assert re.search(r"slower by 4\d to 5\d %", out.getvalue())
     assert compared["comparison"]["different"] == {
         "workload.tile": {"old": None, "new": 4},
         "callable add": {"old": "bbbbbbbb", "new": "aaaaaaaa"},
@@ -83,6 +86,32 @@ def test_a_run_that_failed_is_not_compared(tmp_path):
 def test_another_machine_is_said(tmp_path):
     compared = compare_result(document(cpu="two"), str(leave(tmp_path / "before")), 1.1, None)
     assert compared["comparison"]["different"]["machine"] == {"old": "one, 2 cores", "new": "two, 2 cores"}
+
+
+def test_another_load_of_the_machine_is_a_warning_also_where_nothing_seems_different(tmp_path):
+    out = io.StringIO()
+    compared = compare_result(document(load=4.2), str(leave(tmp_path / "before")), 1.1, out)
+    warning = "another load: a load average of 0.1 before, 4.2 now; measure both again"
+    assert compared["comparison"]["warnings"] == [warning]
+    assert f"warning     {warning}\n" in out.getvalue()
+    assert "no significant difference" in out.getvalue()
+    assert "another load" not in str(compare_result(document(load=0.6), str(tmp_path / "before"), 1.1, None))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (Ratio(0.85, 0.82, 0.88), "faster by 12 to 18 %"),
+        (Ratio(0.019, 0.018, 0.02), "faster by 98.0 to 98.2 %"),
+        (Ratio(1.07, 1.05, 1.09), "slower by 5 to 9 %"),
+        (Ratio(1.001, 1.0004, 1.002), "slower by 0.04 to 0.20 %"),
+        (Ratio(3.2, 3.1, 3.512), "slower, 3.1 to 3.51 times as long"),
+        (Ratio(1.01, 0.98, 1.05), "no significant difference"),
+        (Ratio(1.5, None, None), "too few runs to tell"),
+    ],
+)
+def test_a_verdict_is_words(ratio, words):
+    assert verdict_words(ratio) == words
 
 
 def test_points_meet_those_with_the_same_swept_values_in_any_order(tmp_path):
