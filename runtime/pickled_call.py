@@ -36,8 +36,8 @@ class CallPickler:
     """The parent's side: one per Executor, used by any thread."""
 
     def __init__(self) -> None:
-        self._named: weakref.WeakKeyDictionary[object, bytes] = weakref.WeakKeyDictionary()
-        self._by_name: weakref.WeakSet[object] = weakref.WeakSet()  # those that only have a name in the main script
+        # Their pickles, and whether they only have a name in the main script.
+        self._named: weakref.WeakKeyDictionary[object, tuple[bytes, bool]] = weakref.WeakKeyDictionary()
 
     def pack(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes]:
         """The call's bytes, and those of its function alone.
@@ -57,19 +57,17 @@ class CallPickler:
             pickled, length = pickling.dumps_together(function, arguments)
             return _head(length, flags) + pickled, pickled[:length]
         # A child that imports the main script for the function has the classes of the arguments from there, too.
-        pickled = _pickle(arguments, by_name=function in self._by_name)
-        return b"".join((_head(len(named), flags | _NAMED), named, pickled)), named
+        pickled, by_name = named
+        return b"".join((_head(len(pickled), flags | _NAMED), pickled, _pickle(arguments, by_name))), pickled
 
-    def _pickle_named(self, function: Callable[..., Any]) -> bytes | None:
+    def _pickle_named(self, function: Callable[..., Any]) -> tuple[bytes, bool] | None:
         if type(function) not in (FunctionType, BuiltinFunctionType, type):
             return None
-        pickled = self._named.get(function)
-        if pickled is None and _is_named(function):
+        named = self._named.get(function)
+        if named is None and _is_named(function):
             pickled = pickling.dumps(function)
-            if pickled == pickling.by_name(function):
-                self._by_name.add(function)
-            self._named[function] = pickled
-        return pickled
+            named = self._named[function] = pickled, pickled == pickling.by_name(function)
+        return named
 
 
 def _head(length: int, flags: int) -> bytes:

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 PROTOCOL = 5
 
-_CONNECTION = b"multiprocessing.connection"
-"""In the pickle of a connection, which pickles as the bare number of its descriptor unless it is told how."""
-
 
 class NotShareable(TypeError):  # noqa: N818 - what it is of a value, not what went wrong
     """A value of multiprocessing that cannot be given to a worker."""
@@ -62,7 +59,7 @@ def dumps_together(first: object, second: object) -> tuple[bytes, int]:
 def _dumps(by_value: Callable[[], tuple[bytes, int]], values: tuple[object, ...], once: bool) -> tuple[bytes, int]:
     try:
         pickled = by_value()
-        if _CONNECTION not in pickled[0]:
+        if not _has_connection(pickled[0]):
             return pickled
     except Exception:
         with _shared(once):
@@ -141,6 +138,12 @@ class _NamingPickler(_SharingPickler):
         return super().reducer_override(obj)
 
 
+def _has_connection(pickled: bytes) -> bool:
+    """Whether a connection was pickled: as the bare number of its descriptor, unless it is told how."""
+    name = "multiprocessing.connection"
+    return name in sys.modules and name.encode() in pickled
+
+
 def by_name(function: Any) -> bytes | None:
     """The pickle of a function of the main script by its name; None if it has none there."""
     return pickle.dumps(function, PROTOCOL) if main_script.is_named(function) else None
@@ -152,7 +155,7 @@ def misses_something(pickled: bytes, main_is_imported: bool) -> bool:
     Args:
         main_is_imported: the child imports the main script for something else anyway.
     """
-    return _CONNECTION in pickled or (b"__main__" in pickled and not main_is_imported)
+    return (b"__main__" in pickled and not main_is_imported) or _has_connection(pickled)
 
 
 # ---- descriptors -----------------------------------------------------------------------------------------------------
