@@ -68,6 +68,13 @@ def take(told: str, descriptors: list[int]) -> None:
     sys.meta_path.insert(0, _AfterImport({_PROCESS: give_key, _TRACKER: give_tracker}))
 
 
+def finish() -> None:
+    """Before a child ends: what its tasks gave to multiprocessing is written, as at the end of a process of its own."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._run_finalizers()
+
+
 class _AfterImport(importlib.abc.MetaPathFinder):
     """Calls a function with a module when it has been imported."""
 

@@ -7,7 +7,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any
 
-from runtime import _core, identity, main_script
+from runtime import _core, handed_on, identity, main_script
 from runtime.failure import pack_exception, pickle_value
 from runtime.serialize import BY_SIGNATURE
 from runtime.signature_call import call_by_signature
@@ -29,6 +29,7 @@ def main(control: int) -> int:
     except _core.NativeError:
         return 1  # the parent was told why, or is gone
     host.serve(pickle_value, pack_exception)
+    handed_on.finish()
     return 0
 
 

@@ -122,7 +122,7 @@ def fill(one): one[1] = 5
 def wait(one): return one.wait(30) in (0, 1)
 
 if __name__ == "__main__":
-    queue, value = context.Queue(), context.Value("i", 0)
+    queue, value = context.SimpleQueue(), context.Value("i", 0)  # which has no thread that a death could interrupt
     with Executor(max_workers=2, initializer=keeper.keep, initargs=(queue, value)) as executor:
         def call(function, *args): return executor.submit(function, *args).result(30)
         for kind in (context.Lock, context.RLock, context.Semaphore, context.BoundedSemaphore):
@@ -174,6 +174,27 @@ if __name__ == "__main__":
 def test_what_multiprocessing_shares_with_spawned_processes_works_in_workers_and_in_their_replacements(tmp_path):
     (tmp_path / "keeper.py").write_text(GIVEN)
     run(tmp_path, SHARED)
+
+
+LAST = """
+import multiprocessing, threading
+from runtime import Executor
+
+def put(queue): queue.put(bytes(1 << 25))
+
+if __name__ == "__main__":
+    queue, got = multiprocessing.get_context("spawn").Queue(), []
+    reader = threading.Thread(target=lambda: got.append(queue.get()), daemon=True)
+    reader.start()
+    with Executor(max_workers=1) as executor:
+        executor.submit(put, queue).result()
+    reader.join(60)
+    assert [len(one) for one in got] == [1 << 25]
+"""
+
+
+def test_a_worker_that_ends_writes_first_what_its_last_call_put_into_a_queue(tmp_path):
+    run(tmp_path, LAST)
 
 
 REFUSED = """
