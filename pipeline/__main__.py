@@ -9,6 +9,7 @@ import threading
 from typing import NoReturn
 
 from pipeline.interrupts import INTERRUPTED, remembered
+from pipeline.shadowed import shadowed
 from pipeline.standard_output import ReaderGone, watched
 
 
@@ -21,15 +22,23 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
         with watched(), remembered():
-            # Here, because an interrupt may come while the libraries are still being loaded.
-            from pipeline import app
-
-            code = app.main()
+            code = _run()
     except ReaderGone as gone:
         code = gone.exit_code
     except KeyboardInterrupt:
         code = INTERRUPTED
     _leave(code)
+
+
+def _run() -> int:
+    why = shadowed()
+    if why is not None:
+        print(f"error: {why}", file=sys.stderr)
+        return 1
+    # Here, because an interrupt may come while the libraries are still being loaded.
+    from pipeline import app
+
+    return app.main()
 
 
 def _leave(code: int) -> NoReturn:

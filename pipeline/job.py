@@ -267,7 +267,6 @@ class Job:
         place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
         also = {
             "_folders": [str(folder) for folder in self._folders],
-            "_search_path": sys.path,
             "_lock_file": place,
             "_overrides": list(self._overrides),
             "_from_environment": list(self._from_environment.items()),
@@ -282,7 +281,9 @@ class Job:
         environment[_HANDED_OVER] = core.key
         if build_seconds:
             environment[_BUILT_BY_PARENT] = build_seconds
-        command = [sys.executable, "-m", "pipeline.job", str(request), str(self._output)]
+        # With this process's own search path from the first import on: the current folder must not shadow anything.
+        program = f"import sys; sys.path[:] = {sys.path!r}; from pipeline.job import main; sys.exit(main())"
+        command = [sys.executable, "-c", program, str(request), str(self._output)]
         # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
         cores = Store(described.store, "cores")
         cores.mark_used(core.key)
@@ -383,7 +384,7 @@ def _shown_path(folder: Path) -> str:
 
 
 def main() -> int:
-    """Runs a job that was handed over: ``python -m pipeline.job job.json output``."""
+    """Runs a job that was handed over; the arguments are job.json and the run directory."""
     import ctypes
 
     # Whoever handed the job over is gone: nobody waits for it any more.
@@ -392,7 +393,6 @@ def main() -> int:
     config: dict[str, Any] = json.loads(request.read_text())
     request.unlink()
     folders = [Path(folder) for folder in config.pop("_folders")]
-    sys.path += [place for place in config.pop("_search_path") if place not in sys.path]
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
     overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
@@ -412,7 +412,3 @@ def main() -> int:
             return job.run()
     except KeyboardInterrupt as interrupt:
         return exit_code_of(interrupt)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
