@@ -90,6 +90,7 @@ const Frame* ChildLane::try_next() noexcept {
         if (!is_due(*frame)) {
             end_damaged();
         }
+        claimed_ = frame;
         if (predecessor_failed(*frame)) {
             complete(Code::skipped, 0, 0, {});
             continue;
@@ -100,11 +101,6 @@ const Frame* ChildLane::try_next() noexcept {
         return frame;
     }
     return nullptr;
-}
-
-bool ChildLane::is_due(const Frame& frame) const noexcept {
-    return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion &&
-           frame.claim.load(std::memory_order_relaxed) == static_cast<std::uint32_t>(Claim::claimed);
 }
 
 void ChildLane::note_begin(const Frame& frame) noexcept {
@@ -142,7 +138,8 @@ void ChildLane::stop() noexcept {
 
 void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload,
                          std::uint32_t flags) noexcept {
-    if (!is_due(*reinterpret_cast<const Frame*>(frames_.front()))) {
+    if (!is_due(*claimed_) ||
+        claimed_->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::claimed)) {
         end_damaged();
     }
     // Never full: it holds as many completions as frames can be in flight.

@@ -50,7 +50,10 @@ private:
     ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std::uint64_t most_spin_ns);
     [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
     [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(bell_.data()); }
-    [[nodiscard]] bool is_due(const Frame& frame) const noexcept;
+    // Whether that is what the parent wrote as the frame at this place.
+    [[nodiscard]] bool is_due(const Frame& frame) const noexcept {
+        return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion;
+    }
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;
@@ -59,6 +62,7 @@ private:
     SharedMap bell_;
     UniqueFd progress_event_;
     RingConsumer frames_;
+    const Frame* claimed_ = nullptr;  // the frame that is executed
     RingProducer completions_;
     RingProducer spans_;
     std::bitset<kWindow> failed_;  // by sequence number

@@ -136,7 +136,9 @@ void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {
 
 void Scheduler::end(const TaskPtr& task, Code code, std::string payload) {
     end_one(task, code, std::move(payload));
-    settle();
+    if (!poisoned_.empty() || !opened_.empty()) {
+        settle();
+    }
 }
 
 void Scheduler::settle() {

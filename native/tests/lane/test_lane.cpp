@@ -1,4 +1,6 @@
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -70,6 +72,75 @@ TEST_CASE("a revoked frame is passed over and a claimed frame cannot be revoked"
     const Frame* next = lane.child->try_next();
     REQUIRE(next != nullptr);
     CHECK(next->run == 3);
+}
+
+TEST_CASE("a lane is intact until something else than its two ends has written to it") {
+    const LanePair lane;
+    const std::uint64_t first = lane.push();
+    const std::uint64_t second = lane.push();
+    const auto all_intact = [&] {
+        return lane.parent->intact() && lane.parent->intact(first) && lane.parent->intact(second);
+    };
+    CHECK(all_intact());
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(all_intact());
+    CHECK_FALSE(lane.parent->passed(first));
+    lane.child->complete(Code::ok, 0, 0, {});
+    CHECK(all_intact());
+    CHECK(lane.parent->passed(first));
+    CHECK_FALSE(lane.parent->passed(second));
+    REQUIRE(lane.parent->revoke(second));
+    CHECK(lane.child->try_next() == nullptr);
+    CHECK(all_intact());
+
+    auto mapped = SharedMap::attach(UniqueFd::copy_of(lane.parent->fd()));
+    REQUIRE(mapped.ok());
+    const auto written_over = [&](std::size_t place, bool of_frame) {
+        std::byte& byte = mapped->data()[place];
+        byte ^= std::byte{0x80};
+        const bool damaged = of_frame ? !lane.parent->intact(second) : !lane.parent->intact();
+        byte ^= std::byte{0x80};
+        return damaged;
+    };
+    const std::size_t frame = frames_offset() + (second * kFrameBytes);
+    CHECK(written_over(offsetof(LaneHeader, magic), false));
+    CHECK(written_over(offsetof(LaneHeader, capacity), false));
+    CHECK(written_over(offsetof(LaneHeader, frames.tail) + 7, false));
+    CHECK(written_over(offsetof(LaneHeader, frames.head) + 7, false));
+    CHECK(written_over(offsetof(LaneHeader, completions.tail) + 7, false));
+    CHECK(written_over(offsetof(LaneHeader, completions.head) + 7, false));
+    CHECK(written_over(frame + offsetof(Frame, layout_version), true));
+    CHECK(written_over(frame + offsetof(Frame, claim), true));
+    CHECK(written_over(frame + offsetof(Frame, sequence), true));
+    CHECK(all_intact());
+}
+
+TEST_CASE("a child whose frame was written over does not execute or complete it, and ends") {
+    for (const bool while_executed : {false, true}) {
+        const LanePair lane;
+        lane.push();
+        auto mapped = SharedMap::attach(UniqueFd::copy_of(lane.parent->fd()));
+        REQUIRE(mapped.ok());
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            if (while_executed && lane.child->try_next() == nullptr) {
+                ::_exit(7);
+            }
+            std::memset(mapped->data() + frames_offset(), 0, kFrameBytes);
+            if (while_executed) {
+                lane.child->complete(Code::ok, 0, 0, {});
+            } else {
+                static_cast<void>(lane.child->try_next());
+            }
+            ::_exit(8);
+        }
+        int status = 0;
+        REQUIRE(::waitpid(pid, &status, 0) == pid);
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 1);
+        CHECK_FALSE(lane.parent->has_completions());
+        CHECK_FALSE(lane.parent->intact(0));
+    }
 }
 
 TEST_CASE("a frame whose predecessor failed in this lane completes as skipped without being handed out") {
