@@ -38,7 +38,7 @@ class WarmWorkers:
         except CallringError:
             worker.close()
             return
-        if any(child.state != "ready" or child.installed or child.uncertain for child in worker.children):
+        if any(child.state != "ready" or child.installed for child in worker.children):
             worker.close()
             return
         worker.trace()  # whatever is recorded belongs to the job that ended

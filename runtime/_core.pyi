@@ -243,7 +243,7 @@ class Engine:
         ...
     def refuse(self) -> None:
         ...
-    def register_callable(self, digest: bytes, kind: int, runs_on: str, label: str, descriptor: bytes, payload: bytes) -> tuple[CallableRef, list[tuple[str, int, str]]]:
+    def register_callable(self, digest: bytes, kind: int, runs_on: str, label: str, descriptor: bytes, payload: bytes, signature: tuple[int, int, str] | None = None) -> tuple[CallableRef, int, list[tuple[str, int, str]]]:
         ...
     def running(self, task: Task) -> bool:
         ...
@@ -267,9 +267,7 @@ class Engine:
         ...
     def take_trace(self) -> tuple[typing.Any, ...]:
         ...
-    def uncertain_on(self, callable: CallableRef) -> str:
-        ...
-    def unregister_callable(self, callable: CallableRef) -> list[tuple[str, int, str]]:
+    def unregister_callable(self, callable: CallableRef) -> int:
         ...
     def unwatch_run(self, run: Run, watcher: int) -> None:
         ...
@@ -388,8 +386,7 @@ class Submitter:
         Raises:
             TypeError: not a handle.
             ValueError: no such child.
-            HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the
-                documentation, callable identity.
+            HandleForeignError, HandleStaleError, NamespaceMismatchError: see the documentation, callable identity.
             WorkerGivenUp: the child died too often and is not replaced any more.
             BackPressureTimeout: too many tasks are pending and none ends.
         """

@@ -23,5 +23,3 @@ class ChildInfo(NamedTuple):
     """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
     """Hashids it has installed, with their number of registrations."""
-    uncertain: list[str]
-    """Hashids of which it has not confirmed in time what it has installed."""

@@ -95,14 +95,14 @@ class SlotExhaustedError(CallringError, RuntimeError):
 
 
 class PartialFailureError(CallringError, RuntimeError):
-    """At least one target refused a registration; ``results`` maps every target to its answer."""
+    """A target refused a registration, or none is left to accept it; ``results`` maps every target to its answer."""
 
     code = "REGISTER_PARTIAL_FAILURE"
     fields = (*CallringError.fields, "results")
 
 
 class CleanupUncertainError(CallringError, RuntimeError):
-    """The identity is uncertain on a live child."""
+    """Reserved: the identity is uncertain on a live child. No child stays so: one that does not answer is replaced."""
 
     code = "REGISTER_CLEANUP_UNCERTAIN"
 
@@ -120,7 +120,7 @@ class UnregisterTombstoneError(CallringError, KeyError):
 
 
 class ControlTimeout(CallringError, TimeoutError):  # noqa: N818 - named as in the contract
-    """A child did not answer a control request in time."""
+    """A child did not answer a control request in time. No registration raises it: that child is replaced."""
 
     code = "CONTROL_TIMEOUT"
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from runtime import _core
 from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
 from runtime.native_errors import code_name, native_errors, translate
-from runtime.registry import uncertain
 from runtime.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -140,8 +139,6 @@ def _wait_or_raise(worker: Worker, refusal: Exception) -> None:
         case "handle_stale":
             message = f"launch: {situation}; register it again, and capture the graph anew"
             raise HandleStaleError(message, operation="launch") from None
-        case "cleanup_uncertain":
-            raise uncertain("of the graph", situation, operation="launch") from None
         case "invalid_argument":
             raise ConfigurationError(f"launch: {situation}") from None
         case _:

@@ -18,7 +18,6 @@ _BY_CODE: dict[str, type[errors.CallringError]] = {
     "handle_stale": errors.HandleStaleError,
     "out_of_memory": errors.OutOfMemory,
     "out_of_descriptors": errors.OutOfDescriptors,
-    "cleanup_uncertain": errors.CleanupUncertainError,
 }
 
 

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from runtime import _core
 from runtime.errors import (
     CallringError,
-    CleanupUncertainError,
-    ControlTimeout,
     DescriptorMismatchError,
     HandleForeignError,
     HandleStaleError,
@@ -36,10 +34,13 @@ if TYPE_CHECKING:
 
 _RUNS_ON = {TargetNamespace.LOCAL_CHIP: "chip", TargetNamespace.LOCAL_PYTHON: "sub"}
 _OK = _core.CODES["ok"]
-_TIMEOUT = _core.CODES["timeout"]
 _CLOSED = _core.CODES["closed"]
+_TIMEOUT = _core.CODES["timeout"]
+_GIVEN_UP = _core.CODES["given_up"]
 _PARTIAL = _core.CODES["partial_failure"]
 _REMOVING = _core.CODES["removal_active"]
+_ENDED = (_CLOSED, _TIMEOUT)
+"""Of children that died, or were ended as they did not answer: no refusals."""
 
 
 class Registry:
@@ -72,11 +73,13 @@ class Registry:
         can_run(_RUNS_ON[serialized.namespace])
         self._used = True
         try:
-            native, results = self._install(serialized)
+            native, outcome, results = self._install(serialized)
+            if outcome == _GIVEN_UP:
+                self._engine.unregister_callable(native)
         except native_errors() as error:
             raise _registration_error(serialized, *error.args) from None
-        if results:
-            raise self._partial_failure(serialized, results)
+        if outcome != _OK:
+            raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized)
         return CallableHandle._bound(
             token.hashid,  # the same object: by that a handle that was tampered with is told from this one
@@ -94,8 +97,8 @@ class Registry:
         )
         return token
 
-    def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, list[tuple[str, int, str]]]:
-        """The native callable, and what every target answered unless all have installed it."""
+    def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, int, list[tuple[str, int, str]]]:
+        """The native callable, the outcome (a code), and what every target answered."""
         return self._engine.register_callable(
             hashid_to_digest(serialized.hashid),
             KIND_NUMBERS[serialized.kind],
@@ -121,30 +124,33 @@ class Registry:
         Raises:
             NativeError: why not, for the Worker above; nothing stays installed.
         """
-        native, results = self._install(serialized)
-        if results:
+        native, outcome, results = self._install(serialized)
+        if outcome == _PARTIAL:
             raise native_errors()(_PARTIAL, _packed(results))
+        # Children that were given up refuse nothing: what is submitted to them here is told so.
         self._inherited[serialized.hashid] = self._token(native, serialized)
 
     def disinherit(self, hashid: str) -> None:
-        """Lets go of what was inherited; accepted tasks that use it end first. Children that do not answer in time are
-        replaced. Raises NativeError when this Worker is closed.
+        """Lets go of what was inherited; accepted tasks that use it end first. Raises NativeError when this Worker is
+        closed.
         """
         token = self._inherited.pop(hashid)
         token.live = False
         self._engine.unregister_callable(token.native)
 
-    def _partial_failure(self, serialized: Serialized, results: list[tuple[str, int, str]]) -> CallringError:
+    def _failure(self, serialized: Serialized, outcome: int, results: list[tuple[str, int, str]]) -> CallringError:
         fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
-        if all(code in (_OK, _CLOSED) for _, code, _ in results) and self._engine.closing:
+        if outcome == _CLOSED or (outcome == _GIVEN_UP and self._engine.closing):
             return WorkerClosed("the Worker was closed while it registered a callable", **fields)
-        if {code for _, code, _ in results} - {_OK} == {_REMOVING}:
+        refusals = [(child, code, why) for child, code, why in results if code not in (_OK, *_ENDED)]
+        if {code for _, code, _ in refusals} == {_REMOVING}:
             # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
-            where = ", ".join(child for child, code, _ in results if code == _REMOVING)
+            where = ", ".join(child for child, _, _ in refusals)
             return _being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
-        told = told_by(results)
-        failed = "; ".join(f"{child}: {text}" for child, text in told.items() if text != "ok")
-        return PartialFailureError(f"callable {serialized.label} was not registered: {failed}", **fields, results=told)
+        failed = "; ".join(f"{child}: {text}" for child, text in told_by(refusals).items())
+        return PartialFailureError(
+            f"callable {serialized.label} was not registered: {failed}", **fields, results=told_by(results)
+        )
 
     # ---- unregistering ---------------------------------------------------------------------------------------------
 
@@ -155,21 +161,16 @@ class Registry:
             token.live = False
         fields = {"hashid": token.hashid, "namespace": token.target_namespace, "operation": "unregister"}
         try:
-            results = self._engine.unregister_callable(token.native)
+            self._engine.unregister_callable(token.native)
         except native_errors() as error:
             raise WorkerClosed(error.args[1], **fields) from None
-        late = ", ".join(child for child, code, _ in results if code == _TIMEOUT)
-        if late:
-            raise ControlTimeout(
-                f"callable {token.label}: no answer from {late}, which is replaced unless it answers soon", **fields
-            )
 
     # ---- resolving -------------------------------------------------------------------------------------------------
 
     def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.CallableRef:
         """The native callable behind ``handle``; checked in the documented order.
 
-        Whether it is still registered, and certain everywhere, is checked once more when the task is accepted.
+        Whether it is still registered is checked once more when the task is accepted.
         """
         token = getattr(handle, "_token", None)
         if (
@@ -190,7 +191,7 @@ class Registry:
         return token.native
 
     def _check(self, handle: object, operation: str) -> _core.Token:
-        """Type, owner, liveness, uncertainty, integrity, in this order."""
+        """Type, owner, liveness, integrity, in this order."""
         if not isinstance(handle, CallableHandle):
             raise TypeError(
                 f"{operation} takes the handle of a registered callable, not a {type(handle).__name__}; "
@@ -212,8 +213,6 @@ class Registry:
             )
         if not token.live:
             raise HandleStaleError(f"{operation}: {handle!r} was unregistered; register the callable again", **fields)
-        if where := self._engine.uncertain_on(token.native):
-            raise uncertain(token.label, where, **fields)
         if (token.hashid, token.kind, token.target_namespace) != (handle.hashid, handle.kind, handle.target_namespace):
             raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
         return token
@@ -242,15 +241,6 @@ def _unpacked(message: str) -> list[tuple[str, str]]:
     return [tuple(json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def uncertain(label: str, where: str, **fields: object) -> CleanupUncertainError:
-    """The error for a callable of which a live child has not confirmed what it has installed."""
-    return CleanupUncertainError(
-        f"callable {label} may be half installed in {where}, which did not answer in time; it is replaced unless it "
-        "answers soon: try again then",
-        **fields,
-    )
-
-
 def _being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
     return RegisterTombstoneError(
         f"callable {label} is being removed: {why}; register it again when they have", **fields
@@ -262,8 +252,6 @@ def _registration_error(serialized: Serialized, code: int, message: str) -> Exce
     label = serialized.label
     fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
     match code_name(code):
-        case "cleanup_uncertain":
-            return uncertain(label, message, **fields)
         case "removal_active":
             return _being_removed(label, message, fields)
         case "slot_exhausted":

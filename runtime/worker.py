@@ -188,6 +188,7 @@ class Worker:
         Raises:
             StartError: a child did not start; nothing is left behind.
             PartialFailureError: a child refused a callable that was registered before; likewise.
+            ConfigurationError: at level 4 and up, a callable was registered that no node and no sub-worker can run.
             WorkerClosed: the Worker was closed; it is never revived.
         """
         return self._start(self.options.start_timeout)
@@ -202,7 +203,7 @@ class Worker:
             self._require_open("init")
             self._topology.require_children()
             try:
-                self._engine.start(spawning.child_specs(self._topology, self._registry.lineage), timeout)
+                self._engine.start(spawning.child_specs(self._topology), timeout)
             except native_errors() as error:
                 self._end(0.0)
                 raise self._start_error(*error.args) from None
@@ -273,9 +274,12 @@ class Worker:
 
         Raises:
             TypeError: not a callable. Whatever pickling raises; then nothing has changed.
-            PartialFailureError: a child refused; nothing stays installed.
-            ConfigurationError: no child of this Worker could ever run it.
-            CleanupUncertainError, RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
+            PartialFailureError: a child refused, or no child is left: all that could run it were given up. Nothing
+                stays installed. A child that dies meanwhile, or is replaced because it does not answer, is no failure:
+                its replacement has the callable before it takes work.
+            ConfigurationError: no child of this Worker could ever run it. At level 4 and up init() raises it, as
+                add_worker may follow.
+            RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
         self._require_open("register")
         return self._registry.register(target, self._can_run, name)
@@ -284,8 +288,7 @@ class Worker:
         """Releases a handle. The last handle of a callable removes it, once accepted tasks that use it have ended.
 
         Raises:
-            HandleForeignError, HandleStaleError, UnregisterTombstoneError.
-            ControlTimeout: a child did not confirm it in time; the handle is released all the same.
+            HandleForeignError, HandleStaleError, UnregisterTombstoneError, WorkerClosed.
         """
         self._require_open("unregister")
         self._registry.unregister(handle)
@@ -418,7 +421,7 @@ class Worker:
         Raises:
             ConfigurationError: an unknown parameter; a replacement that does not fit, or overlaps another tensor; a
                 run of another Worker.
-            HandleStaleError, CleanupUncertainError: of a callable of the graph.
+            HandleStaleError: of a callable of the graph.
             BackPressureTimeout, WorkerGivenUp, WorkerClosed: as for submit.
         """
         self._require_ready("launch")
@@ -463,7 +466,6 @@ class Worker:
                 **{
                     **child,
                     "installed": {f"sha256:{digest.hex()}": count for digest, count in child["installed"].items()},
-                    "uncertain": [f"sha256:{digest.hex()}" for digest in child["uncertain"]],
                 }
             )
             for child in self._engine.children()

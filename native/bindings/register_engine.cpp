@@ -13,7 +13,7 @@ namespace callring::bindings {
 
 namespace {
 
-constexpr std::array<std::pair<Code, const char*>, kCodes> kCodeNames{{
+constexpr std::array<std::pair<Code, const char*>, kCodes - 1> kCodeNames{{
     {Code::ok, "ok"},
     {Code::invalid_argument, "invalid_argument"},
     {Code::io, "io"},
@@ -36,7 +36,6 @@ constexpr std::array<std::pair<Code, const char*>, kCodes> kCodeNames{{
     {Code::back_pressure, "back_pressure"},
     {Code::given_up, "given_up"},
     {Code::handle_stale, "handle_stale"},
-    {Code::cleanup_uncertain, "cleanup_uncertain"},
     {Code::removal_active, "removal_active"},
     {Code::partial_failure, "partial_failure"},
     {Code::task_timeout, "task_timeout"},
@@ -65,12 +64,8 @@ const char* state_name(ChildState state) {
 // (child, code, message) of every child that was asked.
 using Results = std::vector<std::tuple<std::string, std::uint32_t, std::string>>;
 
-// What each child answered; nothing if all answered ok.
 Results target_results(const std::vector<TargetResult>& results) {
     Results list;
-    if (std::all_of(results.begin(), results.end(), [](const auto& result) { return result.code == Code::ok; })) {
-        return list;
-    }
     for (const TargetResult& result : results) {
         list.emplace_back(result.child, static_cast<std::uint32_t>(result.code), result.message);
     }
@@ -128,11 +123,6 @@ py::dict snapshot(const ChildSnapshot& child) {
     result["completed"] = child.completed;
     result["last_exit"] = child.last_exit;
     result["installed"] = installed;
-    py::list uncertain;
-    for (const Digest& digest : child.uncertain) {
-        uncertain.append(to_bytes(digest));
-    }
-    result["uncertain"] = uncertain;
     return result;
 }
 
@@ -206,8 +196,9 @@ void register_payload(py::module_& module) {
 }
 
 // Begins an operation and waits for it, without the interpreter's lock; a signal handler that raises abandons it.
+// Returns the callable, the outcome, and what each child answered.
 template <class Begin>
-std::pair<CallablePtr, Results> finish(Engine& engine, Begin&& begin) {
+std::tuple<CallablePtr, std::uint32_t, Results> finish(Engine& engine, Begin&& begin) {
     const OperationPtr operation = unwrap([&] {
         const py::gil_scoped_release release;
         return begin();
@@ -218,7 +209,8 @@ std::pair<CallablePtr, Results> finish(Engine& engine, Begin&& begin) {
         engine.abandon(operation);
         throw;
     }
-    return {operation->callable, target_results(engine.inspect([&] { return operation->results; }))};
+    const auto [outcome, results] = engine.inspect([&] { return std::pair(operation->outcome(), operation->results); });
+    return {operation->callable, static_cast<std::uint32_t>(outcome), target_results(results)};
 }
 
 void register_callable_class(py::module_& module) {
@@ -303,7 +295,7 @@ void register_engine_class(py::module_& module) {
         .def(
             "unregister_callable",
             [](Engine& engine, const CallablePtr& callable) {
-                return finish(engine, [&] { return engine.begin_unregister(callable); }).second;
+                return std::get<1>(finish(engine, [&] { return engine.begin_unregister(callable); }));
             },
             "callable"_a)
         .def("refusal",
@@ -315,7 +307,6 @@ void register_engine_class(py::module_& module) {
                  return py::make_tuple(to_bytes(refusal->callable.digest), refusal->callable.label, refusal->child,
                                        static_cast<std::uint32_t>(refusal->error.code), refusal->error.message);
              })
-        .def("uncertain_on", &Engine::uncertain_on, "callable"_a)
         .def_property_readonly("closing", &Engine::closing)
         .def("leave_to_parent", &Engine::leave_to_parent)
         .def(

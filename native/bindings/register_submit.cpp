@@ -553,8 +553,8 @@ void register_submit(py::module_& module) {
             "Raises:\n"
             "    TypeError: not a handle.\n"
             "    ValueError: no such child.\n"
-            "    HandleForeignError, HandleStaleError, CleanupUncertainError, NamespaceMismatchError: see the\n"
-            "        documentation, callable identity.\n"
+            "    HandleForeignError, HandleStaleError, NamespaceMismatchError: see the documentation, callable "
+            "identity.\n"
             "    WorkerGivenUp: the child died too often and is not replaced any more.\n"
             "    BackPressureTimeout: too many tasks are pending and none ends."),
         {},

@@ -25,22 +25,21 @@ enum class Code : std::uint32_t {
     not_installed = 11,              // a frame's digest has no slot in this child
     prepare_failed = 12,             // loading a binary or unpickling a callable failed
     out_of_memory = 13,
-    kernel_failed = 14,      // a kernel or an orchestration function returned non-zero
-    python_exception = 15,   // a Python callable raised
-    worker_lost = 16,        // the child died while it ran the task
-    skipped = 17,            // a predecessor failed; never executed
-    cancelled = 18,          // withdrawn before it began
-    back_pressure = 19,      // a bound was reached and nothing moved until the timeout
-    given_up = 20,           // the child kept dying and is not replaced any more
-    handle_stale = 21,       // the last registration of a callable was released
-    cleanup_uncertain = 22,  // a child has not confirmed that it let go of the callable
-    removal_active = 23,     // the final removal of a callable is under way
-    partial_failure = 24,    // a process below a node child refused; the message tells every target's result
-    task_timeout = 25,       // the task exceeded its deadline; its child was ended
-    too_many_runs = 26,      // as many runs are under way as the Worker allows
+    kernel_failed = 14,     // a kernel or an orchestration function returned non-zero
+    python_exception = 15,  // a Python callable raised
+    worker_lost = 16,       // the child died while it ran the task
+    skipped = 17,           // a predecessor failed; never executed
+    cancelled = 18,         // withdrawn before it began
+    back_pressure = 19,     // a bound was reached and nothing moved until the timeout
+    given_up = 20,          // the child kept dying and is not replaced any more
+    handle_stale = 21,      // the last registration of a callable was released
+    removal_active = 23,    // the final removal of a callable is under way
+    partial_failure = 24,   // a process below a node child refused; the message tells every target's result
+    task_timeout = 25,      // the task exceeded its deadline; its child was ended
+    too_many_runs = 26,     // as many runs are under way as the Worker allows
     out_of_descriptors = 27,
 };
-inline constexpr std::uint32_t kCodes = 28;  // how many there are
+inline constexpr std::uint32_t kCodes = 28;  // every code is less; 22 is not used any more
 
 struct Error {
     Code code = Code::invalid_argument;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,7 +38,10 @@ struct Callable {
     CallableSpec spec;
     std::uint32_t registrations = 0;  // handles, and registrations that have not failed so far
     std::uint64_t in_flight = 0;      // accepted tasks that have not ended
-    bool gone = false;                // no child has it any more, or those that might are marked uncertain
+    bool confirmed = false;           // a child has installed it once: it can be installed
+    // By a child's index: how often it ended while it started and installed it, before that.
+    std::map<std::uint32_t, std::uint32_t> fatal_starts;
+    bool gone = false;  // no child that takes work has it any more
 
     [[nodiscard]] bool removing() const noexcept { return registrations == 0; }
 };

@@ -10,9 +10,15 @@ namespace callring {
 
 namespace {
 
+// As often may one child die while it starts with a callable that none has ever installed, before that callable is held
+// to be the reason. A child that dies by chance is replaced, and that one installs it.
+constexpr std::uint32_t kMostFatalStarts = 5;
+constexpr const char* kSilent = "it did not answer control requests within the control timeout";
+
+// Not one that is being ended: its replacement is told of everything.
 bool takes_part(const Child& child, ChildKind kind) {
-    return takes_callables_of(child.kind, kind) && child.requests != nullptr &&
-           (child.state == ChildState::starting || child.state == ChildState::ready);
+    return takes_callables_of(child.kind, kind) && child.requests != nullptr && child.condemned.empty() &&
+           child.has_a_future();
 }
 
 MessageHeader header_of(Op op, const Callable& callable) {
@@ -27,9 +33,6 @@ MessageHeader header_of(Op op, const Callable& callable) {
 // ---- registering ----------------------------------------------------------------------------------------------------
 
 Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
-    if (std::string where = uncertain_on(spec.digest, spec.runs_on); !where.empty()) {
-        return Error{Code::cleanup_uncertain, std::move(where)};
-    }
     const auto known = callables_.find(spec.digest);
     CallablePtr callable;
     if (known != callables_.end()) {
@@ -70,15 +73,38 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
         for (const ChildPtr& child : children_) {
             if (takes_part(*child, callable->spec.runs_on)) {
                 ask_to_install(announcement, child, callable,
-                               std::max(deadline + child->patience_ns, child->start_deadline_ns), operation, nullptr);
+                               std::max(deadline + child->patience_ns, child->start_deadline_ns), operation);
             }
         }
     }
     --operation->open;
+    await_confirmation(operation);
     return operation;
 }
 
-void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, const Refused& refused) {
+// Before the children start there are none, and nothing to wait for.
+void Registrar::await_confirmation(const OperationPtr& operation) {
+    const Callable& callable = *operation->callable;
+    const auto takes = [&](const ChildPtr& child) { return takes_callables_of(child->kind, callable.spec.runs_on); };
+    const auto may_answer = [&](const ChildPtr& child) { return takes(child) && child->has_a_future(); };
+    if (operation->failed || std::none_of(children_.begin(), children_.end(), takes)) {
+        return;
+    }
+    if (std::none_of(children_.begin(), children_.end(), may_answer)) {
+        for (const ChildPtr& child : children_) {
+            if (takes(child)) {
+                operation->results.push_back({child->name(), Code::given_up, child->last_exit});
+            }
+        }
+        operation->unconfirmed = false;
+        operation->hopeless = true;
+    } else if (!callable.confirmed && !operation->unconfirmed) {
+        operation->unconfirmed = true;
+        unconfirmed_.push_back(operation);
+    }
+}
+
+void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns) {
     for (const auto& [digest, callable] : callables_) {
         // What is being removed, too, as long as tasks that were accepted may still come to this child.
         if (takes_callables_of(child->kind, callable->spec.runs_on) &&
@@ -86,73 +112,118 @@ void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns, co
             const Payload& payload = *callable->spec.payload;
             Announcement announcement(broadcast_, header_of(Op::register_callable, *callable), payload.body(),
                                       payload.fds());
-            ask_to_install(announcement, child, callable, deadline_ns, nullptr, refused);
+            ask_to_install(announcement, child, callable, deadline_ns, nullptr);
         }
     }
 }
 
+// An operation waits for children that take work. One that starts installs everything before it does.
 void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
-                               std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused) {
-    Installation& now = child->ledger.installations[callable->spec.digest];
+                               std::uint64_t deadline_ns, const OperationPtr& operation) {
+    const bool starting = child->state == ChildState::starting;
+    const OperationPtr waiting = starting ? nullptr : operation;
+    Installation& now = child->ledger[callable->spec.digest];
     std::size_t target = 0;
-    if (operation) {
-        target = operation->results.size();
-        operation->results.push_back({child->name(), Code::ok, {}});
+    if (waiting) {
+        target = waiting->results.size();
+        waiting->results.push_back({child->name(), Code::ok, {}});
     }
     if (now.held()) {
         return;
     }
     ++now.installing;
-    if (operation) {
-        ++operation->open;
+    if (waiting) {
+        ++waiting->open;
     }
-    const auto on_answer = [this, child, key = child->key, callable, operation, target, refused,
-                            late = false](Result<Message>& answered) mutable {
+    const auto on_answer = [this, child, key = child->key, callable, starting, waiting, target,
+                            told = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
-        const bool timed_out = !gone && !answered && answered.error().code == Code::timeout;
-        const bool refusal = answered ? answered->code() != Code::ok : !timed_out;
-        if (!gone) {
-            Installation& installation = child->ledger.installations[callable->spec.digest];
-            if (timed_out) {
-                note_late(*child, installation);
-            } else {
-                if (late) {
-                    note_certain(*child, installation);
-                }
-                --installation.installing;
-                installation.installed = installation.installed || !refusal;
-                if (installation.empty()) {
-                    child->ledger.installations.erase(callable->spec.digest);
-                }
+        const bool timed_out = !answered && answered.error().code == Code::timeout;
+        const bool installed = answered && answered->code() == Code::ok;
+        if (timed_out) {
+            hooks_.condemn(*child, kSilent);
+        } else if (!gone) {
+            Installation& installation = child->ledger[callable->spec.digest];
+            --installation.installing;
+            installation.installed = installation.installed || installed;
+            if (installation.empty()) {
+                child->ledger.erase(callable->spec.digest);
             }
         }
-        if (refused && refusal && !gone) {
-            refused(*callable, answered ? Error{answered->code(), answered->body} : answered.error());
+        if (installed) {
+            confirm(*callable);
+        } else if (starting) {
+            not_installed_at_start(*child, callable, answered);
         }
-        if (operation && !late) {
-            answer(operation.get(), target, answered);
+        if (waiting && !std::exchange(told, true)) {
+            answer(*waiting, target, answered);
         }
-        late = late || timed_out;
-        // Nobody may want it any more: a registration failed, or was released, while this one was under way.
-        release(callable, operation);
-        tell(operation, late);
+        // Nothing may want it any more: a registration failed, or was released, while this one was under way.
+        release(callable, waiting);
+        tell(waiting);
     };
     announcement.ask(*child, deadline_ns, on_answer);
 }
 
-void Registrar::answer(Operation* operation, std::size_t target, const Result<Message>& answered) {
-    TargetResult& result = operation->results[target];
+// What a child that starts refuses, or dies of, ends registrations that wait for the first child to install it; of a
+// callable that was installed before, it is the child's own failure.
+void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered) {
+    if (answered) {
+        fail_unconfirmed(callable, {child.name(), answered->code(), answered->body});
+        if (!callable->removing()) {
+            hooks_.refused(child, *callable, {answered->code(), answered->body});
+        }
+    } else if (answered.error().code != Code::timeout && !callable->confirmed &&
+               ++callable->fatal_starts[child.index] >= kMostFatalStarts) {
+        fail_unconfirmed(callable, {child.name(), Code::worker_lost,
+                                    answered.error().message + " while it installed it, as its predecessors were"});
+    }
+}
+
+void Registrar::confirm(Callable& callable) {
+    if (!std::exchange(callable.confirmed, true)) {
+        std::erase_if(unconfirmed_, [&](const OperationPtr& operation) {
+            const bool mine = operation->callable.get() == &callable;
+            operation->unconfirmed = operation->unconfirmed && !mine;
+            return mine;
+        });
+        hooks_.changed();
+    }
+}
+
+void Registrar::fail_unconfirmed(const CallablePtr& callable, const TargetResult& why) {
+    const std::vector<OperationPtr> waiting = unconfirmed_;
+    for (const OperationPtr& operation : waiting) {
+        if (operation->callable == callable) {
+            operation->results.push_back(why);
+            fail(*operation);
+        }
+    }
+    hooks_.changed();
+}
+
+void Registrar::on_given_up() {
+    for (const OperationPtr& operation : unconfirmed_) {
+        await_confirmation(operation);
+    }
+    std::erase_if(unconfirmed_, [](const OperationPtr& operation) { return operation->hopeless; });
+    hooks_.changed();
+}
+
+// The end of a child, or its silence, fails nothing: what it lacks its replacement is given.
+void Registrar::answer(Operation& operation, std::size_t target, const Result<Message>& answered) {
+    TargetResult& result = operation.results[target];
     result.code = answered ? answered->code() : answered.error().code;
     result.message = answered ? answered->body : answered.error().message;
-    --operation->open;
-    if (operation->registers && result.code != Code::ok) {
-        fail(*operation);
+    --operation.open;
+    if (operation.registers && answered && answered->code() != Code::ok) {
+        fail(operation);
     }
 }
 
 // Callers that wait are woken for what they wait for, not for each of its answers.
-void Registrar::tell(const OperationPtr& operation, bool late) {
-    if (!operation || late || operation->settled()) {
+void Registrar::tell(const OperationPtr& operation) {
+    if (!operation || operation->settled()) {
         hooks_.changed();
     }
 }
@@ -160,8 +231,12 @@ void Registrar::tell(const OperationPtr& operation, bool late) {
 // The first failure decides: from now on no child that joins is told of this registration, and those that have it are
 // asked to release it.
 void Registrar::fail(Operation& operation) {
-    if (operation.registers && !std::exchange(operation.failed, true) && --operation.callable->registrations == 0) {
-        ++removals_;
+    if (operation.registers && !std::exchange(operation.failed, true)) {
+        operation.unconfirmed = false;
+        std::erase_if(unconfirmed_, [&](const OperationPtr& waiting) { return waiting.get() == &operation; });
+        if (--operation.callable->registrations == 0) {
+            ++removals_;
+        }
     }
 }
 
@@ -197,10 +272,10 @@ void Registrar::release(const CallablePtr& callable, const OperationPtr& operati
             if (!takes_part(*child, callable->spec.runs_on)) {
                 continue;
             }
-            const auto entry = child->ledger.installations.find(callable->spec.digest);
+            const auto entry = child->ledger.find(callable->spec.digest);
             // An installation under way may still be refused, and is looked at when it is answered.
-            if (entry != child->ledger.installations.end() && entry->second.held() && entry->second.installing == 0) {
-                ask_to_remove(announcement, child, callable, operation);
+            if (entry != child->ledger.end() && entry->second.held() && entry->second.installing == 0) {
+                ask_to_remove(announcement, child, callable, child->state == ChildState::ready ? operation : nullptr);
             }
         }
     }
@@ -209,7 +284,7 @@ void Registrar::release(const CallablePtr& callable, const OperationPtr& operati
 
 void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
                               const OperationPtr& operation) {
-    child->ledger.installations[callable->spec.digest].removing = true;
+    child->ledger[callable->spec.digest].removing = true;
     std::size_t target = 0;
     if (operation) {
         ++operation->open;
@@ -219,54 +294,44 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
         }
     }
     const auto on_answer = [this, child, key = child->key, callable, operation, target,
-                            late = false](Result<Message>& answered) mutable {
+                            told = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
-        const bool timed_out = !gone && !answered && answered.error().code == Code::timeout;
-        if (!gone) {
-            auto entry = child->ledger.installations.find(callable->spec.digest);
-            Installation& known = entry->second;
-            if (timed_out) {
-                note_late(*child, known);
-            } else {
-                if (late) {
-                    note_certain(*child, known);
-                }
-                known.installed = false;
-                known.removing = false;
-                if (known.empty()) {
-                    child->ledger.installations.erase(entry);
-                }
-                if (answered && answered->code() != Code::ok) {
-                    hooks_.distrust(*child,
-                                    "it could not release callable " + callable->spec.label + ": " + answered->body);
-                }
+        if (!answered && answered.error().code == Code::timeout) {
+            hooks_.condemn(*child, kSilent);
+        } else if (!gone) {
+            const auto entry = child->ledger.find(callable->spec.digest);
+            entry->second.installed = false;
+            entry->second.removing = false;
+            if (entry->second.empty()) {
+                child->ledger.erase(entry);
+            }
+            if (answered && answered->code() != Code::ok) {
+                hooks_.condemn(*child, "it could not release callable " + callable->spec.label + ": " + answered->body);
             }
         }
-        if (operation && !late) {
+        if (operation && !std::exchange(told, true)) {
             if (operation->registers) {
                 --operation->open;  // the clean-up of a failed registration: its results are those of installing
             } else {
-                answer(operation.get(), target, answered);
+                answer(*operation, target, answered);
             }
         }
-        late = late || timed_out;
         settle_removal(callable);
-        tell(operation, late);
+        tell(operation);
     };
-    announcement.ask(*child, now_ns() + timeout_ns_ + child->patience_ns, on_answer);
+    announcement.ask(*child, std::max(now_ns() + timeout_ns_ + child->patience_ns, child->start_deadline_ns),
+                     on_answer);
 }
 
-// A final removal is over when every child has let go of the callable, or is marked uncertain.
+// A final removal is over when no child that takes work has the callable any more. One that starts lets go of it before
+// it does, and one that is being ended never will again.
 void Registrar::settle_removal(const CallablePtr& callable) {
     if (callable->gone || !callable->removing() || callable->in_flight > 0) {
         return;
     }
     const bool held = std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {
-        if (!takes_part(*child, callable->spec.runs_on)) {
-            return false;
-        }
-        const auto entry = child->ledger.installations.find(callable->spec.digest);
-        return entry != child->ledger.installations.end() && !entry->second.empty() && !entry->second.uncertain();
+        return takes_part(*child, callable->spec.runs_on) && child->state == ChildState::ready &&
+               child->ledger.contains(callable->spec.digest);
     });
     if (!held) {
         callable->gone = true;
@@ -275,47 +340,9 @@ void Registrar::settle_removal(const CallablePtr& callable) {
     }
 }
 
-// ---- uncertainty ----------------------------------------------------------------------------------------------------
-
-void Registrar::note_late(Child& child, Installation& installation) {
-    if (installation.late++ == 0) {
-        ++uncertain_;
-        if (child.ledger.uncertain++ == 0) {
-            child.ledger.uncertain_since = now_ns();
-        }
-    }
-}
-
-void Registrar::note_certain(Child& child, Installation& installation) {
-    if (--installation.late == 0) {
-        --uncertain_;
-        if (--child.ledger.uncertain == 0) {
-            child.ledger.uncertain_since = 0;
-        }
-    }
-}
-
-void Registrar::forget(Child& child) {
-    uncertain_ -= child.ledger.uncertain;
-    child.ledger = {};
-}
-
 std::uint32_t Registrar::registrations(const Digest& digest) const {
     const auto known = callables_.find(digest);
     return known == callables_.end() ? 1 : std::max(known->second->registrations, 1U);
-}
-
-std::string Registrar::uncertain_on(const Digest& digest, ChildKind runs_on) const {
-    std::string names;
-    if (uncertain_ == 0) {
-        return names;
-    }
-    for (const ChildPtr& child : children_) {
-        if (takes_callables_of(child->kind, runs_on) && !child->ledger.usable(digest)) {
-            names += (names.empty() ? "" : ", ") + child->name();
-        }
-    }
-    return names;
 }
 
 }  // namespace callring

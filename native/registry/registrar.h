@@ -1,9 +1,11 @@
 // Registrar: which identities a Worker knows, and which child has which of them installed. It turns registrations and
 // removals into control messages, and answers into the state of both (identity.md, registration).
 // Guarantees: a callable that accepted tasks refer to stays installed until the last of them has ended; a child that
-// joins is told every live identity before anything that follows; after a failed registration no child keeps it; what
-// a child has not confirmed is marked uncertain until it is, or until that incarnation is gone.
-// Not thread-safe: the engine's lock orders all calls. It sends, but never waits.
+// joins is told every live identity before anything that follows; after a failed registration no child keeps it. A
+// child that ends, starts, or does not answer in time (it is ended for that) holds up nothing: its replacement has
+// every live identity before it takes work. But a callable that no child has ever installed is not taken on trust: its
+// first registrations wait for one child that has. Not thread-safe: the engine's lock orders all calls. It sends, but
+// never waits.
 #pragma once
 
 #include <cstdint>
@@ -31,12 +33,18 @@ struct TargetResult {
 struct Operation {
     CallablePtr callable;
     bool registers = false;
-    bool failed = false;                // a registration that at least one child has not confirmed
+    bool failed = false;                // a registration that a child has refused
+    bool unconfirmed = false;           // a registration that waits for the first child that installs the callable
+    bool hopeless = false;              // a registration that no child is left for
     bool held = false;                  // children that have installed it hold their tasks for a moment
-    std::size_t open = 0;               // messages without an answer or a timeout
-    std::vector<TargetResult> results;  // of the children that were asked to install, or to remove
+    std::size_t open = 0;               // messages to children that take work, without an answer or a timeout
+    std::vector<TargetResult> results;  // of the children that were asked to install, and of others that decided it
 
-    [[nodiscard]] bool settled() const noexcept { return open == 0; }
+    [[nodiscard]] bool settled() const noexcept { return open == 0 && !unconfirmed; }
+    // When nothing waits for it any more: ok, partial_failure, given_up, or closed.
+    [[nodiscard]] Code outcome() const noexcept {
+        return failed ? Code::partial_failure : hopeless ? Code::given_up : settled() ? Code::ok : Code::closed;
+    }
 };
 
 using OperationPtr = std::shared_ptr<Operation>;
@@ -44,9 +52,11 @@ using OperationPtr = std::shared_ptr<Operation>;
 class Registrar {
 public:
     struct Hooks {
-        std::function<void()> changed;  // an operation may have settled, or a pair is certain again
-        // A child says something that contradicts what it was told: it cannot be trusted any more.
-        std::function<void(Child&, const std::string& why)> distrust;
+        std::function<void()> changed;  // an operation may have settled
+        // A child did not answer in time, or contradicts what it was told: it is to be ended, and takes no more work.
+        std::function<void(Child&, const std::string& why)> condemn;
+        // A child that starts cannot install a live identity.
+        std::function<void(Child&, const Callable&, const Error&)> refused;
     };
 
     // `children` is the engine's list; `max_callables` bounds the identities of each kind of child.
@@ -59,7 +69,7 @@ public:
           hooks_(std::move(hooks)) {}
 
     // Counts one more registration and asks every child that is starting or ready, and does not have it, to install it.
-    // Errors, which change nothing: cleanup_uncertain, removal_active, slot_exhausted, hashid_descriptor_mismatch.
+    // Errors, which change nothing: removal_active, slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
     // Gives up a registration whose caller does not wait any longer.
     void abandon(Operation& operation);
@@ -69,32 +79,30 @@ public:
     // The last accepted task of a callable has ended.
     void on_idle(const CallablePtr& callable) { release(callable, nullptr); }
 
-    // Asks a child that starts to install every live identity. `refused` hears which it could not.
-    using Refused = std::function<void(const Callable&, const Error&)>;
-    void install_all(const ChildPtr& child, std::uint64_t deadline_ns, const Refused& refused);
-    // Forgets what an incarnation had installed; called before its requests are failed.
-    void forget(Child& child);
+    // Asks a child that starts to install every live identity.
+    void install_all(const ChildPtr& child, std::uint64_t deadline_ns);
+    // A child was given up: registrations that could only wait for it are hopeless.
+    void on_given_up();
 
     // The registrations of an identity that a child has installed, at least one: it is not removed yet.
     [[nodiscard]] std::uint32_t registrations(const Digest& digest) const;
-    // The children on which the identity is uncertain, for messages; empty almost always.
-    [[nodiscard]] std::string uncertain_on(const Digest& digest, ChildKind runs_on) const;
-    [[nodiscard]] bool any_uncertain() const noexcept { return uncertain_ > 0; }
     // Whether a final removal waits for accepted tasks.
     [[nodiscard]] bool any_removal() const noexcept { return removals_ > 0; }
 
 private:
     void ask_to_install(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
-                        std::uint64_t deadline_ns, const OperationPtr& operation, const Refused& refused);
+                        std::uint64_t deadline_ns, const OperationPtr& operation);
     void ask_to_remove(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
                        const OperationPtr& operation);
     void fail(Operation& operation);
-    void answer(Operation* operation, std::size_t target, const Result<Message>& answer);
-    void tell(const OperationPtr& operation, bool late);
+    void answer(Operation& operation, std::size_t target, const Result<Message>& answer);
+    void await_confirmation(const OperationPtr& operation);
+    void confirm(Callable& callable);
+    void fail_unconfirmed(const CallablePtr& callable, const TargetResult& why);
+    void not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered);
+    void tell(const OperationPtr& operation);
     void release(const CallablePtr& callable, const OperationPtr& operation);
     void settle_removal(const CallablePtr& callable);
-    void note_late(Child& child, Installation& installation);
-    void note_certain(Child& child, Installation& installation);
 
     const std::vector<ChildPtr>& children_;
     Broadcast& broadcast_;
@@ -102,8 +110,8 @@ private:
     std::uint64_t timeout_ns_;
     Hooks hooks_;
     std::map<Digest, CallablePtr> callables_;
-    std::size_t uncertain_ = 0;  // over all children
-    std::size_t removals_ = 0;   // callables whose final removal is under way
+    std::vector<OperationPtr> unconfirmed_;  // that wait for the first child which installs their callable
+    std::size_t removals_ = 0;               // callables whose final removal is under way
 };
 
 }  // namespace callring

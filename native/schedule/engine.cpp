@@ -52,7 +52,9 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
       registrar_(scheduler_.children(), *broadcast_, options_.max_callables, options_.control_timeout_ns,
                  {
                      .changed = [this] { changed_.notify_all(); },
-                     .distrust = [this](Child& child, const std::string& why) { condemn(child, why); },
+                     .condemn = [this](Child& child, const std::string& why) { condemn(child, why); },
+                     .refused = [this](Child& child, const Callable& callable,
+                                       const Error& error) { install_refused(child, callable, error); },
                  }) {
     scheduler_.on_protocol_violation = [this](Child& child, const std::string& what) {
         if (child.key != 0) {  // its death has not been told yet
@@ -178,15 +180,11 @@ std::vector<ChildSnapshot> Engine::children() {
     const std::lock_guard lock(mutex_);
     std::vector<ChildSnapshot> result;
     for (const ChildPtr& child : scheduler_.children()) {
-        ChildSnapshot snapshot{child->kind,        child->id,    child->pid(),
-                               child->incarnation, child->state, child->completed,
-                               child->last_exit,   {},           {}};
-        for (const auto& [digest, installation] : child->ledger.installations) {
+        ChildSnapshot snapshot{child->kind,  child->id,        child->pid(),     child->incarnation,
+                               child->state, child->completed, child->last_exit, {}};
+        for (const auto& [digest, installation] : child->ledger) {
             if (installation.installed) {
                 snapshot.installed.emplace(digest, registrar_.registrations(digest));
-            }
-            if (installation.uncertain()) {
-                snapshot.uncertain.push_back(digest);
             }
         }
         result.push_back(std::move(snapshot));

@@ -68,7 +68,6 @@ struct ChildSnapshot {
     std::uint64_t completed;
     std::string last_exit;                      // how the previous incarnation ended; empty for the first
     std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
-    std::vector<Digest> uncertain;
 };
 
 // Why start() failed on a callable that was registered before.
@@ -94,8 +93,8 @@ public:
     [[nodiscard]] std::optional<Refusal> refusal();
 
     // Registers with every child of the kind, all at once; before start(), with those to come. See Registrar. When it
-    // returns, most have answered: wait_for_operation() waits for the others. Errors: closed, cleanup_uncertain,
-    // removal_active, slot_exhausted, hashid_descriptor_mismatch.
+    // returns, most have answered: wait_for_operation() waits for the others. Errors: closed, removal_active,
+    // slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
     // Releases one registration; likewise. Errors: closed, removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
@@ -103,8 +102,6 @@ public:
     Waited wait_for_operation(const OperationPtr& operation);
     // Its caller does not wait any longer: a registration fails.
     void abandon(const OperationPtr& operation);
-    // "chip 3, chip 5": where the callable is uncertain.
-    [[nodiscard]] std::string uncertain_on(const CallablePtr& callable);
 
     // Runs of this engine that a new run follows: it begins nothing before they have ended. It is skipped unless those
     // in `well` end well; how those in `anyhow` end is no matter.
@@ -126,7 +123,7 @@ public:
     void watch_run(const RunPtr& run, int watcher);
     void unwatch_run(const RunPtr& run, int watcher);
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
-    // handle_stale, cleanup_uncertain, invalid_argument (see Scheduler::submit; the run was sealed).
+    // handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
     // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as CapturedGraph::bind.
     Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed);
@@ -221,6 +218,7 @@ private:
     void fork(const ChildPtr& child, const Channel& control);
     void adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& forked);
     void introduce(const ChildPtr& child);
+    void install_refused(Child& child, const Callable& callable, const Error& error);
     void start_failed(Child& child, const Error& error);
     void note_if_ready(Child& child);
 

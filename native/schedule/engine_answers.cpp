@@ -57,11 +57,11 @@ void Engine::ask(std::unique_lock<std::mutex>& lock, const std::function<void()>
     changed_.notify_all();
 }
 
-// Of the children that can be expected to answer soon: not those that start, or are late already.
+// Of the children that can be expected to answer soon: not those that start, or are being ended.
 std::vector<ChildPtr> Engine::unanswered() {
     std::vector<ChildPtr> asked;
     for (const ChildPtr& child : scheduler_.children()) {
-        if (child->state == ChildState::ready && child->ledger.uncertain == 0 && child->requests &&
+        if (child->state == ChildState::ready && child->condemned.empty() && child->requests &&
             child->requests->unanswered() > 0) {
             asked.push_back(child);
         }

@@ -56,12 +56,6 @@ Result<void> Engine::check_accepting(const CallablePtr& callable) {
     if (callable->removing()) {
         return Error{Code::handle_stale, "callable " + callable->spec.label + " was unregistered"};
     }
-    if (registrar_.any_uncertain()) {
-        if (std::string where = registrar_.uncertain_on(callable->spec.digest, callable->spec.runs_on);
-            !where.empty()) {
-            return Error{Code::cleanup_uncertain, std::move(where)};
-        }
-    }
     return {};
 }
 

@@ -48,7 +48,6 @@ Result<void> Engine::handle_found(Child& child) {
 }
 
 Result<void> Engine::receive_from(const ChildPtr& child) {
-    const bool uncertain = registrar_.any_uncertain();
     auto received = handle_found(*child);
     if (received) {
         // What the fork server says unasked may be left in the socket: it is still readable then.
@@ -65,10 +64,6 @@ Result<void> Engine::receive_from(const ChildPtr& child) {
     } else if (code != Code::ok && code != Code::closed) {
         // It does not speak our language, and is ended for it.
         start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
-    }
-    if (uncertain) {
-        drain();  // tasks may have waited for a pair to become certain
-        after_progress();
     }
     return received;
 }
@@ -110,9 +105,6 @@ std::optional<std::uint64_t> Engine::next_deadline() {
     };
     for (const auto& [key, child] : incarnations_) {
         consider(child->requests->next_deadline());
-        if (child->ledger.uncertain_since != 0 && child->condemned.empty()) {
-            consider(child->ledger.uncertain_since + options_.control_timeout_ns);
-        }
     }
     for (const ChildPtr& child : scheduler_.children()) {
         if (!closing_ && child->start_again_ns != 0) {
@@ -147,10 +139,9 @@ void Engine::on_deadline() {
         const std::uint64_t now = now_ns();
         const auto running = incarnations_;
         for (const auto& [key, child] : running) {
-            child->requests->expire(now);
-            const std::uint64_t since = child->ledger.uncertain_since;
-            if (since != 0 && now >= since + options_.control_timeout_ns) {
-                condemn(*child, "it did not answer control requests");
+            if (const auto due = child->requests->next_deadline(); due && now >= *due) {
+                static_cast<void>(receive_from(child));  // what lies in its socket came in time; we are late ourselves
+                child->requests->expire(now);
             }
         }
         for (const ChildPtr& child : scheduler_.children()) {
@@ -236,7 +227,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     const bool ended_for_task = std::exchange(child->ended_for_task, false);
     child->answers.clear();
     child->last_exit = why;
-    registrar_.forget(*child);
+    child->ledger.clear();
 
     if (closing_) {
         child->state = as_asked ? ChildState::closed : ChildState::lost;
@@ -266,6 +257,9 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     }
     if (requests) {
         requests->fail_all({Code::closed, child->name() + " " + why});
+    }
+    if (child->state != ChildState::starting) {
+        registrar_.on_given_up();
     }
     changed_.notify_all();
 }

@@ -44,11 +44,6 @@ void Engine::abandon(const OperationPtr& operation) {
     }
 }
 
-std::string Engine::uncertain_on(const CallablePtr& callable) {
-    const std::lock_guard lock(mutex_);
-    return registrar_.uncertain_on(callable->spec.digest, callable->spec.runs_on);
-}
-
 // ---- arenas ---------------------------------------------------------------------------------------------------------
 
 // Called with a new arena before anything lies in it. Those that take work must have mapped it before it is used;

@@ -239,13 +239,15 @@ void Engine::introduce(const ChildPtr& child) {
     for (const auto& arena : arenas_) {
         post_arena(child, *arena, deadline, nullptr);
     }
-    registrar_.install_all(child, deadline, [this, child](const Callable& callable, const Error& error) {
-        if (!started_ && !refusal_) {
-            refusal_ = Refusal{callable.spec, child->name(), error};
-        }
-        start_failed(*child, {error.code, child->name() + " cannot install callable " + callable.spec.label + ": " +
-                                              error.message});
-    });
+    registrar_.install_all(child, deadline);
+}
+
+void Engine::install_refused(Child& child, const Callable& callable, const Error& error) {
+    if (!started_ && !refusal_) {
+        refusal_ = Refusal{callable.spec, child.name(), error};
+    }
+    start_failed(child,
+                 {error.code, child.name() + " cannot install callable " + callable.spec.label + ": " + error.message});
 }
 
 void Engine::start_failed(Child& child, const Error& error) {

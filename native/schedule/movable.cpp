@@ -61,6 +61,29 @@ bool Movable::any() const {
     return false;
 }
 
+std::vector<std::size_t> Movable::half() const {
+    const std::size_t wanted = child_.in_flight.size() / 2;
+    std::array<bool, kWindow> taken{};  // by part
+    std::size_t count = 0;
+    for (std::size_t i = size_; i-- > 0 && count < wanted;) {
+        const std::size_t part = part_of(i);
+        if (fixed_.at(part) || taken.at(part)) {
+            continue;
+        }
+        taken.at(part) = true;
+        for (std::size_t k = 0; k < size_; ++k) {
+            count += part_of(k) == part ? 1 : 0;
+        }
+    }
+    std::vector<std::size_t> places;
+    for (std::size_t i = 0; i < size_; ++i) {
+        if (taken.at(part_of(i))) {
+            places.push_back(first_ + i);
+        }
+    }
+    return places;
+}
+
 std::vector<TaskPtr> Movable::followed_by(const Child& child, const Task& task) {
     std::vector<TaskPtr> followed;
     for_each_followed(child, task, [&](std::size_t place) { followed.push_back(child.in_flight[place]); });

@@ -21,9 +21,8 @@ public:
 
     [[nodiscard]] bool any() const;
     // Places in `child.in_flight`, ascending: of about half of its frames, those queued last, with all that they rely
-    // on and all that relies on them. Only frames that `accepts` says yes to.
-    template <class Accepts>
-    [[nodiscard]] std::vector<std::size_t> half(const Accepts& accepts);
+    // on and all that relies on them.
+    [[nodiscard]] std::vector<std::size_t> half() const;
 
     // The tasks of `child` that `task`, which is in flight there, follows in its lane and that are in flight, too.
     [[nodiscard]] static std::vector<TaskPtr> followed_by(const Child& child, const Task& task);
@@ -38,34 +37,5 @@ private:
     std::array<std::size_t, kWindow> parent_{};
     std::array<bool, kWindow> fixed_{};  // by part: it relies on what lies before the window, or has begun
 };
-
-template <class Accepts>
-std::vector<std::size_t> Movable::half(const Accepts& accepts) {
-    for (std::size_t i = 0; i < size_; ++i) {
-        if (!accepts(*child_.in_flight[first_ + i])) {
-            fixed_.at(part_of(i)) = true;
-        }
-    }
-    const std::size_t wanted = child_.in_flight.size() / 2;
-    std::array<bool, kWindow> taken{};  // by part
-    std::size_t count = 0;
-    for (std::size_t i = size_; i-- > 0 && count < wanted;) {
-        const std::size_t part = part_of(i);
-        if (fixed_.at(part) || taken.at(part)) {
-            continue;
-        }
-        taken.at(part) = true;
-        for (std::size_t k = 0; k < size_; ++k) {
-            count += part_of(k) == part ? 1 : 0;
-        }
-    }
-    std::vector<std::size_t> places;
-    for (std::size_t i = 0; i < size_; ++i) {
-        if (taken.at(part_of(i))) {
-            places.push_back(first_ + i);
-        }
-    }
-    return places;
-}
 
 }  // namespace callring

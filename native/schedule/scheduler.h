@@ -158,7 +158,7 @@ private:
     void feed_subs();
     void balance_subs();
     void move_half(Child& from, Child& to);
-    [[nodiscard]] Child* soonest_sub(const Digest& digest);
+    [[nodiscard]] Child* soonest_sub();
 
     // scheduler_groups.cpp
     [[nodiscard]] static bool is_group(const Task& task) noexcept { return !task.members.empty(); }

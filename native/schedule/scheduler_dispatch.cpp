@@ -53,7 +53,7 @@ void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
 }
 
 bool Scheduler::takes(const Child& child, const Task& task) {
-    return child.takes_work() && !child.lane->full() && child.ledger.usable(task.callable->spec.digest);
+    return child.takes_work() && !child.lane->full();
 }
 
 // A lane executes in order: when all unmet predecessors are in the lane of one child that may run the task, it follows
@@ -70,8 +70,7 @@ bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vec
         return false;
     }
     Child& child = *children_[static_cast<std::size_t>(where)];
-    if ((task->placement == kAnyChild && child.kind != ChildKind::sub) || !child.takes_work() ||
-        !child.ledger.usable(task->callable->spec.digest)) {
+    if ((task->placement == kAnyChild && child.kind != ChildKind::sub) || !child.takes_work()) {
         return false;
     }
     bool all_in_lane = true;

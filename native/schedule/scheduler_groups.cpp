@@ -55,8 +55,7 @@ void Scheduler::queue_group(const TaskPtr& group) {
 bool Scheduler::start_group(const TaskPtr& group) {
     const bool all_can = std::all_of(group->members.begin(), group->members.end(), [this](const TaskPtr& member) {
         Child& child = child_of(*member);
-        return child.takes_work() && child.in_flight.empty() && !child.lane->full() &&
-               child.backlog.front() == member && child.ledger.usable(member->callable->spec.digest);
+        return child.takes_work() && child.in_flight.empty() && !child.lane->full() && child.backlog.front() == member;
     });
     if (!all_can) {
         return false;
@@ -74,8 +73,7 @@ bool Scheduler::start_sub_group(const TaskPtr& group) {
     std::vector<std::int32_t> places;
     for (const ChildPtr& child : children_) {
         if (places.size() < group->members.size() && child->kind == ChildKind::sub && child->takes_work() &&
-            child->in_flight.empty() && child->backlog.empty() && !child->lane->full() &&
-            child->ledger.usable(group->callable->spec.digest)) {
+            child->in_flight.empty() && child->backlog.empty() && !child->lane->full()) {
             places.push_back(static_cast<std::int32_t>(child->index));
         }
     }

@@ -29,7 +29,7 @@ std::uint64_t wake_ns(std::size_t busy) {
 
 // The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
 // that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
-Child* Scheduler::soonest_sub(const Digest& digest) {
+Child* Scheduler::soonest_sub() {
     Child* best = nullptr;
     std::uint64_t best_ns = 0;
     Child* sleeper = nullptr;
@@ -38,8 +38,7 @@ Child* Scheduler::soonest_sub(const Digest& digest) {
     bool others_idle = false;
     const std::uint64_t now = now_ns();
     for (const ChildPtr& child : children_) {
-        if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full() ||
-            !child->ledger.usable(digest)) {
+        if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full()) {
             continue;
         }
         const std::uint64_t wait_ns = child->expected_ns(now);
@@ -74,7 +73,7 @@ void Scheduler::feed_subs() {
             }
             continue;
         }
-        Child* child = soonest_sub(sub_queue_.front()->callable->spec.digest);
+        Child* child = soonest_sub();
         if (child == nullptr) {
             return;
         }
@@ -116,8 +115,7 @@ void Scheduler::balance_subs() {
 // Revoking is a compare-and-swap on the frame, so nothing can run twice. An idle child's lane may have little room:
 // frames that were taken from it lie there until the child has passed over them.
 void Scheduler::move_half(Child& from, Child& to) {
-    const std::vector<std::size_t> places =
-        Movable(from).half([&to](const Task& task) { return to.ledger.usable(task.callable->spec.digest); });
+    const std::vector<std::size_t> places = Movable(from).half();
     struct Moved {
         TaskPtr task;
         std::vector<TaskPtr> followed;

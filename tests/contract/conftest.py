@@ -6,14 +6,13 @@ import re
 import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from runtime import ArgDirection
-from runtime.errors import CallringError, PartialFailureError
+from runtime.errors import CallringError
 from runtime.toolchain import build_chip_callable
 from tests.patience import patience
 
@@ -197,11 +196,6 @@ def all_ready(worker):
     return wait_until(lambda: all(child.state == "ready" for child in worker.children), 30)
 
 
-def certain(worker):
-    """Whether no child is uncertain about anything, or becomes so."""
-    return wait_until(lambda: not any(child.uncertain for child in worker.children))
-
-
 def stop(pid):
     """Stops a process, and returns when it has: a thread that runs goes on until its core takes the signal."""
 
@@ -227,44 +221,6 @@ class Stopped:
     def __exit__(self, *_):
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGCONT)
-
-
-class Large:
-    """Returns 1; so large that a child needs a while to check what it is sent."""
-
-    def __init__(self):
-        self.ballast = bytes(1 << 26)
-
-    def __call__(self, args):
-        return 1
-
-
-@contextlib.contextmanager
-def answered_once_of_twice(worker, index):
-    """A handle of an identity that was registered twice at once: the child at ``index`` has confirmed only one of the
-    two, and is stopped within the block. Also yields why the other registration failed.
-    """
-    pid = worker.children[index].pid
-    handles, errors = [], []
-
-    def register(target):
-        try:
-            handles.append(worker.register(target))
-            stop(pid)  # it checks the second one now
-        except PartialFailureError as error:
-            errors.append(error)
-
-    large = Large()
-    threads = [threading.Thread(target=register, args=(large,)) for _ in range(2)]
-    with Stopped(worker, index):
-        for thread in threads:
-            thread.start()
-        assert wait_until(lambda: 2 in worker.children[index - 1].installed.values())
-        os.kill(pid, signal.SIGCONT)
-        for thread in threads:
-            thread.join()
-        [handle], [error] = handles, errors
-        yield handle, error
 
 
 @pytest.fixture(autouse=True)

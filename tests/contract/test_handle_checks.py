@@ -1,17 +1,15 @@
-"""What a handle is refused with, and in which order: type, owner, liveness, uncertainty, integrity, namespace."""
+"""What a handle is refused with, and in which order: type, owner, liveness, integrity, namespace."""
 
 import pytest
 
-from runtime import CallableHandle, Worker, WorkerOptions
+from runtime import Worker, WorkerOptions
 from runtime.errors import (
     CallringError,
-    CleanupUncertainError,
     HandleForeignError,
     HandleStaleError,
     NamespaceMismatchError,
     SlotExhaustedError,
 )
-from tests.contract.conftest import all_ready, answered_once_of_twice, certain
 from tests.patience import patience
 
 
@@ -64,16 +62,6 @@ def test_a_stale_handle_is_stale_even_if_it_was_altered_and_is_of_another_namesp
     assert refusal(HandleStaleError, lambda: worker.run(lambda o: o.submit_next_level(handle, worker=0))).operation
 
 
-def test_an_uncertain_handle_is_uncertain_even_if_it_was_altered():
-    chip_like = CallableHandle("sha256:" + "0" * 64, "CHIP_CALLABLE", "LOCAL_CHIP")
-    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=patience(2))) as worker:
-        with answered_once_of_twice(worker, 1) as (handle, _):
-            altered(handle, chip_like)
-            error = refusal(CleanupUncertainError, lambda: worker.run(lambda o: o.submit_sub(handle)))
-            assert "sub-worker 1" in str(error)
-        assert certain(worker)
-
-
 def test_an_altered_handle_is_foreign_before_its_namespace_is_looked_at(worker, chip):
     handle = altered(worker.register(one), worker.register(chip["add"]))
     refusal(HandleForeignError, lambda: worker.run(lambda o: o.submit_sub(handle)))
@@ -118,14 +106,3 @@ def test_exhausted_slots_change_nothing_and_a_release_makes_room():
         third = worker.register(abs)
         assert [child.installed for child in worker.children] == [{second.hashid: 1, third.hashid: 1}] * 2
         assert worker.run(lambda o: o.submit_sub(second)).result() == 2
-
-
-def test_a_failed_registration_leaves_other_handles_of_the_same_identity_alone():
-    with Worker(sub_workers=2, options=WorkerOptions(control_timeout=patience(2))) as worker:
-        with answered_once_of_twice(worker, 1) as (handle, error):
-            assert (error.hashid, error.operation) == (handle.hashid, "register")
-            assert error.results["sub-worker 0"] == "ok"
-        assert certain(worker)
-        assert [child.installed for child in worker.children] == [{handle.hashid: 1}] * 2
-        assert all_ready(worker)
-        assert worker.run(lambda o: o.submit_sub(handle)).result() == 1

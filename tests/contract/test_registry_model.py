@@ -109,7 +109,6 @@ class RegistryModel(RuleBasedStateMachine):
             self.live,
             self.worker.children,
         )
-        assert not any(child.uncertain for child in self.worker.children)
 
     def teardown(self):
         if hasattr(self, "worker"):

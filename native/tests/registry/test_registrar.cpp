@@ -68,15 +68,23 @@ struct Peer {
 struct World {
     std::vector<ChildPtr> children;
     std::vector<Peer> peers;
-    std::vector<std::string> distrusted;
+    std::vector<std::string> condemned;  // why, one after the other
+    std::vector<std::string> refused;    // live identities that a child which starts cannot install
     std::uint32_t keys = 0;
     std::unique_ptr<Broadcast> broadcast = std::move(Broadcast::create()).value();
-    Registrar registrar{
-        children,
-        *broadcast,
-        8,
-        kNever,
-        {[] {}, [this](Child& child, const std::string& why) { distrusted.push_back(child.name() + ": " + why); }}};
+    Registrar registrar{children,
+                        *broadcast,
+                        8,
+                        kNever,
+                        {[] {},
+                         [this](Child& child, const std::string& why) {
+                             condemned.push_back(child.name() + ": " + why);
+                             child.condemned = why;
+                         },
+                         [this](Child& child, const Callable& callable, const Error&) {
+                             refused.push_back(child.name() + ": " + callable.spec.label);
+                             child.condemned = "it refused";
+                         }}};
 
     explicit World(std::size_t count) : peers(count) {
         for (std::size_t i = 0; i < count; ++i) {
@@ -93,6 +101,7 @@ struct World {
         peers[i] = {std::move(ends.second), {}, {}, {}, 0};
         child.key = ++keys;
         child.state = ChildState::starting;
+        child.condemned.clear();
         child.hears_notices = i % 3 != 2;  // most of them, and some of those that do not
         if (child.hears_notices) {
             peers[i].inbox =
@@ -101,22 +110,32 @@ struct World {
                     .value();
         }
         child.requests = std::make_shared<Requests>(std::move(ends.first), [] {});
-        registrar.install_all(children[i], kNever, [](const Callable&, const Error&) {});
+        registrar.install_all(children[i], kNever);
         note_ready(i);
     }
     void note_ready(std::size_t i) {
-        if (children[i]->requests->unanswered() == 0) {
+        if (children[i]->requests->unanswered() == 0 && children[i]->condemned.empty()) {
             children[i]->state = ChildState::ready;
         }
     }
+    // The end of a process, and its replacement; or, at last, none.
     void kill(std::size_t i) {
+        die(i, ChildState::starting);
+        start(i);
+    }
+    void give_up(std::size_t i) {
+        children[i]->last_exit = "was given up";
+        die(i, ChildState::lost);
+        registrar.on_given_up();
+    }
+    void die(std::size_t i, ChildState state) {
         Child& child = *children[i];
         const auto requests = std::move(child.requests);
         child.requests = nullptr;
         child.key = 0;
-        registrar.forget(child);
+        child.state = state;
+        child.ledger.clear();
         requests->fail_all({Code::closed, child.name() + " died"});
-        start(i);
     }
     bool deliver(std::size_t i) {
         auto received = children[i]->requests->channel().try_receive();
@@ -128,12 +147,16 @@ struct World {
         return true;
     }
     void expire(std::size_t i) { children[i]->requests->expire(UINT64_MAX); }
-    // Lets every child serve and every answer arrive.
+    // Lets every child serve and every answer arrive, and replaces those that are to be ended.
     void settle() {
         for (bool moved = true; moved;) {
             moved = false;
             for (std::size_t i = 0; i < children.size(); ++i) {
-                moved = peers[i].serve() || deliver(i) || moved;
+                const bool ends = !children[i]->condemned.empty();
+                if (ends) {
+                    kill(i);
+                }
+                moved = ends || peers[i].serve() || deliver(i) || moved;
             }
         }
     }
@@ -143,9 +166,8 @@ struct World {
         return *begun;
     }
     bool installed(std::size_t i, unsigned number) const {
-        const auto& installations = children[i]->ledger.installations;
-        const auto entry = installations.find(name(number));
-        return entry != installations.end() && entry->second.installed;
+        const auto entry = children[i]->ledger.find(name(number));
+        return entry != children[i]->ledger.end() && entry->second.installed;
     }
 };
 
@@ -188,27 +210,6 @@ TEST_CASE("a registration is settled when every child has answered, whoever aske
     CHECK(world.registrar.registrations(name(1)) == 2);
     CHECK(world.installed(0, 1));
     CHECK(world.peers[1].table.contains(name(1)));
-}
-
-TEST_CASE("a second registration that is answered too late makes an identity uncertain that has a handle") {
-    World world(1);
-    const auto first = world.add(1);
-    const auto second = world.add(1);
-    world.peers[0].serve();
-    world.deliver(0);
-    CHECK(first->settled());
-    CHECK_FALSE(first->failed);
-    world.expire(0);
-    CHECK(second->failed);
-    CHECK_FALSE(world.children[0]->ledger.usable(name(1)));
-    CHECK(world.registrar.begin_register(spec(1)).error().code == Code::cleanup_uncertain);
-    world.settle();
-    CHECK(world.children[0]->ledger.usable(name(1)));
-    CHECK(world.peers[0].table.contains(name(1)));
-    CHECK(world.registrar.registrations(name(1)) == 1);
-    REQUIRE(world.registrar.begin_unregister(first->callable).ok());
-    world.settle();
-    CHECK(world.peers[0].table.empty());
 }
 
 TEST_CASE("a registration that a child has confirmed already asks only those that have not") {
@@ -290,53 +291,155 @@ TEST_CASE("a final removal waits for accepted tasks, and nothing can be register
     CHECK(world.peers[0].table.contains(name(1)));
 }
 
-TEST_CASE("an installation that is not confirmed in time is uncertain until its answer comes, and is then taken back") {
+TEST_CASE("a child that does not answer in time is ended at once, fails nothing, and is waited for once") {
     World world(2);
     const auto late = world.add(1);
     world.peers[0].serve();
     world.deliver(0);
+    CHECK_FALSE(late->settled());
     world.expire(1);
-    CHECK(late->failed);
-    CHECK(world.registrar.begin_register(spec(1)).error().code == Code::cleanup_uncertain);
-    CHECK(world.registrar.begin_register(spec(1)).error().message == "sub-worker 1");
-    CHECK_FALSE(world.children[1]->ledger.usable(name(1)));
-    CHECK(world.children[1]->ledger.usable(name(2)));
-    world.add(2);  // other identities are not concerned
+    CHECK(late->outcome() == Code::ok);
+    CHECK(world.condemned.size() == 1);
+    const auto next = world.add(2);
+    CHECK(next->results.size() == 1);  // it is not even asked
+    world.peers[0].serve();
+    world.deliver(0);
+    CHECK(next->outcome() == Code::ok);
+    world.peers[1].serve();  // its late answer changes nothing
+    world.deliver(1);
+    world.kill(1);
     world.settle();
-    CHECK_FALSE(world.registrar.any_uncertain());
-    CHECK(world.peers[1].table.size() == 1);
-    CHECK_FALSE(world.add(1)->failed);
-    world.settle();
-    CHECK(world.peers[1].table.contains(name(1)));
+    CHECK(world.peers[1].table.size() == 2);
+    CHECK(world.condemned.size() == 1);
 }
 
-TEST_CASE("an uncertain mark goes with its incarnation") {
+TEST_CASE("a removal that a child does not confirm in time is over, and the identity may be registered again at once") {
     World world(2);
     const auto callable = world.add(1)->callable;
     world.settle();
     const auto removal = *world.registrar.begin_unregister(callable);
-    world.expire(0);
     world.peers[1].serve();
     world.deliver(1);
+    CHECK_FALSE(removal->settled());
+    world.expire(0);
     CHECK(removal->settled());
-    CHECK(removal->results[0].code == Code::timeout);
-    CHECK(world.registrar.uncertain_on(name(1), ChildKind::sub) == "sub-worker 0");
-    world.kill(0);
-    CHECK_FALSE(world.registrar.any_uncertain());
+    CHECK_FALSE(world.registrar.any_removal());
+    CHECK(world.condemned.size() == 1);
     world.add(1);
+    world.settle();
+    CHECK(world.peers[0].table.contains(name(1)));
+    CHECK(world.peers[1].table.contains(name(1)));
+}
+
+TEST_CASE("a registration during which a child dies succeeds, and its replacement is told of it") {
+    World world(2);
+    const auto operation = world.add(1);
+    world.kill(1);
+    CHECK_FALSE(operation->settled());  // nobody has installed it yet
+    world.peers[0].serve();
+    world.deliver(0);
+    CHECK(operation->outcome() == Code::ok);
+    CHECK(operation->results[1].code == Code::closed);
+    world.settle();
+    CHECK(world.peers[0].table.contains(name(1)));
+    CHECK(world.peers[1].table.contains(name(1)));
+}
+
+TEST_CASE("a registration whose every child dies waits for the first replacement that installs it") {
+    World world(2);
+    const auto operation = world.add(1);
+    world.kill(0);
+    world.kill(1);
+    CHECK_FALSE(operation->settled());
+    world.peers[1].serve();
+    world.deliver(1);
+    CHECK(operation->outcome() == Code::ok);
+    CHECK(world.children[0]->state == ChildState::starting);
     world.settle();
     CHECK(world.peers[0].table.contains(name(1)));
 }
 
-TEST_CASE("a registration that kills a child fails, and its replacement is not told of it") {
+TEST_CASE(
+    "a callable of which children die until none has installed it is refused, and their replacements are spared") {
     World world(2);
     const auto deadly = world.add(1);
-    world.kill(1);
+    for (int i = 0; i < 5; ++i) {
+        world.kill(0);
+        world.kill(1);
+    }
+    CHECK_FALSE(deadly->settled());
+    world.kill(0);
+    CHECK(deadly->outcome() == Code::partial_failure);
+    CHECK(deadly->results.back().code == Code::worker_lost);
     world.settle();
-    CHECK(deadly->settled());
-    CHECK(deadly->failed);
-    CHECK(deadly->results[1].code == Code::closed);
+    CHECK(world.peers[0].payloads == 0);
     CHECK(world.peers[0].table.empty());
+    CHECK(world.peers[1].table.empty());
+    CHECK_FALSE(world.registrar.any_removal());
+}
+
+TEST_CASE("a child that starts is not waited for, but what it refuses first is refused") {
+    World world(2);
+    world.add(1);
+    world.settle();
+    world.kill(1);
+    REQUIRE(world.children[1]->state == ChildState::starting);
+    SUBCASE("another child installs it") {
+        const auto operation = world.add(2);
+        CHECK(operation->results.size() == 1);
+        world.peers[0].serve();
+        world.deliver(0);
+        CHECK(operation->outcome() == Code::ok);
+        world.settle();
+        CHECK(world.peers[1].table.size() == 2);
+    }
+    SUBCASE("it is the first to answer") {
+        world.peers[1].refuses[name(2)] = true;
+        const auto operation = world.add(2);
+        while (world.peers[1].serve()) {
+        }
+        while (world.deliver(1)) {
+        }
+        CHECK(operation->failed);
+        world.settle();
+        CHECK(operation->outcome() == Code::partial_failure);
+        CHECK(world.refused.empty());  // it goes on, as it was asked for nothing that is live
+        CHECK(world.peers[0].table.size() == 1);
+        CHECK(world.peers[1].table.size() == 1);
+    }
+    SUBCASE("what others have is its own failure") {
+        world.peers[1].refuses[name(1)] = true;
+        while (world.peers[1].serve()) {
+        }
+        while (world.deliver(1)) {
+        }
+        CHECK(world.refused.size() == 1);
+    }
+}
+
+TEST_CASE("a registration for which no child is left is hopeless, before it begins and while it waits") {
+    World world(2);
+    const auto waiting = world.add(1);
+    world.give_up(0);
+    CHECK_FALSE(waiting->settled());
+    world.give_up(1);
+    CHECK(waiting->outcome() == Code::given_up);
+    CHECK(waiting->results.back().message == "was given up");
+    CHECK(world.add(2)->outcome() == Code::given_up);
+}
+
+TEST_CASE("a removal does not wait for a child that starts, which lets go before it takes work") {
+    World world(2);
+    const auto callable = world.add(1)->callable;
+    world.settle();
+    world.kill(1);
+    const auto removal = *world.registrar.begin_unregister(callable);
+    world.peers[0].serve();
+    world.deliver(0);
+    CHECK(removal->settled());
+    CHECK_FALSE(world.registrar.any_removal());
+    world.settle();
+    CHECK(world.children[1]->state == ChildState::ready);
     CHECK(world.peers[1].table.empty());
 }
 
@@ -361,7 +464,7 @@ TEST_CASE("a child that contradicts what it was told is not trusted any more") {
     world.peers[0].table.clear();
     REQUIRE(world.registrar.begin_unregister(callable).ok());
     world.settle();
-    CHECK(world.distrusted.size() == 1);
+    CHECK(world.condemned.size() == 1);
 }
 
 TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths end where the handles say") {
@@ -428,10 +531,8 @@ TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths en
             // What an accepted task needs is never taken from a child that takes work.
             for (const CallablePtr& callable : tasks) {
                 for (std::size_t child = 0; child < 3; ++child) {
-                    if (world.children[child]->state == ChildState::ready &&
-                        world.children[child]->ledger.usable(callable->spec.digest)) {
-                        REQUIRE((world.peers[child].table.contains(callable->spec.digest) ||
-                                 world.peers[child].refuses[callable->spec.digest]));
+                    if (world.children[child]->takes_work()) {
+                        REQUIRE(world.peers[child].table.contains(callable->spec.digest));
                     }
                 }
             }
@@ -447,9 +548,10 @@ TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths en
         world.settle();
         collect();
         REQUIRE(registering.empty());
-        CHECK_FALSE(world.registrar.any_uncertain());
         CHECK_FALSE(world.registrar.any_removal());
-        CHECK(world.distrusted.empty());
+        for (const std::string& why : world.condemned) {
+            CHECK(why.find("could not release") == std::string::npos);
+        }
         for (unsigned number = 0; number < kNames; ++number) {
             const auto held = std::count_if(handles.begin(), handles.end(), [&](const CallablePtr& callable) {
                 return callable->spec.digest == name(number);
