@@ -251,14 +251,14 @@ class Orchestrator(_core.Submitter):
                 )
         return earlier
 
-    def _wait_or_raise(self, refusal: Exception, callable_: _core.CallableRef) -> None:
+    def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
         """Waits for room if that is what a submit met; raises why else it was refused."""
-        if refusal.args[0] != self._worker._codes["back_pressure"]:
-            raise _refusal(refusal, callable_) from None
+        if error.args[0] != self._worker._codes["back_pressure"]:
+            raise refusal(error, callable_) from None
         options = self._worker.options
         if not self._worker._engine.wait_for_room(options.submit_timeout):
             raise BackPressureTimeout(
-                f"{refusal.args[1]} and none ended within {options.submit_timeout} s; "
+                f"{error.args[1]} and none ended within {options.submit_timeout} s; "
                 "raise WorkerOptions.max_pending_tasks, or submit less at once",
                 operation="submit",
             ) from None
@@ -271,12 +271,10 @@ def native_config(config: CallConfig | None) -> _core.CallConfig:
     return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
 
 
-def _refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
+def refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
     """Why a task was not accepted."""
     fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
     name = code_name(error.args[0])
-    if name == "cleanup_uncertain":
-        return uncertain(callable_.label, error.args[1], **fields)
     if name == "handle_stale":
         return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
     if name == "invalid_argument":

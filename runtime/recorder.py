@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from runtime import _core
 from runtime.errors import ConfigurationError
 from runtime.graph import Graph, GraphTask
-from runtime.orchestrator import Orchestrator, native_config
+from runtime.native_errors import native_errors
+from runtime.orchestrator import Orchestrator, native_config, refusal
 from runtime.scalar import Scalar
 from runtime.tensor import native_args
 
@@ -100,7 +101,10 @@ class Recorder(Orchestrator):
         ]
         natives = [native_args(args, self._worker._pool) for args in args_list]
         settings = native_config(config)
-        node = self._graph.record(callable_, natives, placements, group, settings, earlier, uses)
+        try:
+            node = self._graph.record(callable_, natives, placements, group, settings, earlier, uses)
+        except native_errors() as error:
+            raise refusal(error, callable_) from None
         return GraphTask(self._graph, node)
 
     def _index_of(self, parameter: Scalar) -> int:

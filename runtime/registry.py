@@ -25,7 +25,8 @@ from runtime.errors import (
     UnregisterTombstoneError,
     WorkerClosed,
 )
-from runtime.identity import CallableHandle, TargetNamespace, hashid_to_digest
+from runtime.handle import pickled_for
+from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.serialize import KIND_NUMBERS, Serialized, serialize
 
@@ -106,6 +107,7 @@ class Registry:
             serialized.label,
             serialized.descriptor,
             serialized.payload,
+            _counted(serialized.signature),
         )
 
     @property
@@ -216,6 +218,14 @@ class Registry:
         if (token.hashid, token.kind, token.target_namespace) != (handle.hashid, handle.kind, handle.target_namespace):
             raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
         return token
+
+
+def _counted(signature: tuple[ArgDirection, ...] | None) -> tuple[int, int, str] | None:
+    """How many tensors and scalars a chip callable takes, and its signature in words."""
+    if signature is None:
+        return None
+    scalars = signature.count(ArgDirection.SCALAR)
+    return len(signature) - scalars, scalars, f"({', '.join(direction.name for direction in signature)})"
 
 
 def told_by(results: list[tuple[str, int, str]]) -> dict[str, str]:

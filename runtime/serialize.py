@@ -25,6 +25,8 @@ class Serialized(NamedTuple):
     descriptor: bytes
     payload: bytes
     label: str
+    signature: tuple[identity.ArgDirection, ...] | None = None
+    """What a chip callable takes."""
 
     @property
     def hashid(self) -> str:
@@ -73,7 +75,14 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         descriptor = identity.build_chip_callable_descriptor(
             blob=target.blob, signature=target.signature, platform=platform, runtime=runtime
         )
-        return Serialized(CallableKind.CHIP_CALLABLE, TargetNamespace.LOCAL_CHIP, descriptor, target.blob, target.name)
+        return Serialized(
+            CallableKind.CHIP_CALLABLE,
+            TargetNamespace.LOCAL_CHIP,
+            descriptor,
+            target.blob,
+            target.name,
+            target.signature,
+        )
     if isinstance(target, str) or getattr(target, _MARK, False):
         path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
         return Serialized(

@@ -281,7 +281,8 @@ void register_engine_class(py::module_& module) {
         .def(
             "register_callable",
             [](Engine& engine, const py::bytes& digest, std::uint32_t kind, const std::string& runs_on,
-               const std::string& label, const py::bytes& descriptor, const py::bytes& payload) {
+               const std::string& label, const py::bytes& descriptor, const py::bytes& payload,
+               std::optional<std::tuple<std::size_t, std::size_t, std::string>> signature) {
                 const auto bytes = as_span(descriptor);
                 CallableSpec spec{to_digest(digest),
                                   kind,
@@ -289,9 +290,13 @@ void register_engine_class(py::module_& module) {
                                   label,
                                   {bytes.begin(), bytes.end()},
                                   std::make_shared<const Payload>(unwrap(Payload::create(as_span(payload))))};
+                if (signature) {
+                    auto& [tensors, scalars, text] = *signature;
+                    spec.signature = CallableSpec::Signature{tensors, scalars, std::move(text)};
+                }
                 return finish(engine, [&] { return engine.begin_register(std::move(spec)); });
             },
-            "digest"_a, "kind"_a, "runs_on"_a, "label"_a, "descriptor"_a, "payload"_a)
+            "digest"_a, "kind"_a, "runs_on"_a, "label"_a, "descriptor"_a, "payload"_a, "signature"_a = py::none())
         .def(
             "unregister_callable",
             [](Engine& engine, const CallablePtr& callable) {

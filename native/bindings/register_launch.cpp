@@ -4,6 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
+#include "schedule/argument_check.h"
 #include "schedule/engine.h"
 
 namespace callring::bindings {
@@ -20,6 +21,9 @@ NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vect
     node.callable = callable;
     node.config = config;
     const auto share = [&](std::size_t i) { return args.at(i) ? args.at(i)->share() : no_arguments(); };
+    for (std::size_t i = 0; i < placements.size(); ++i) {
+        unwrap(check_arguments(*callable, *share(i), placements[i]));
+    }
     if (group) {
         for (std::size_t i = 0; i < placements.size(); ++i) {
             node.members.emplace_back(share(i), placements[i]);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,12 +24,20 @@ enum class ChildKind : std::uint8_t { chip, sub, node, fork_server };
 
 // What register() is given: everything that names a callable and what a child receives of it.
 struct CallableSpec {
+    // What a chip callable takes.
+    struct Signature {
+        std::size_t tensors = 0;
+        std::size_t scalars = 0;
+        std::string text;  // "(IN, OUT, SCALAR)"
+    };
+
     Digest digest{};
     std::uint32_t kind = 0;
     ChildKind runs_on = ChildKind::chip;  // chip callables: chip; Python callables: sub, though nodes run them, too
     std::string label;                    // for messages
     std::vector<std::byte> descriptor;    // the canonical bytes behind the digest
     std::shared_ptr<const Payload> payload;
+    std::optional<Signature> signature = std::nullopt;  // of a chip callable
 };
 
 // From its first registration to the end of its final removal. Its removal is final, and under way, while

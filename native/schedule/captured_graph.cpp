@@ -11,21 +11,6 @@ namespace callring {
 
 namespace {
 
-// The bytes of `view`, from its first to behind its last element, as offsets in its arena.
-std::pair<std::uint64_t, std::uint64_t> extent(const TensorView& view) {
-    const std::uint64_t element = element_bytes(view.dtype);
-    std::uint64_t low = view.offset;
-    std::uint64_t high = view.offset + element;
-    for (std::uint32_t i = 0; i < view.rank; ++i) {
-        if (view.shape.at(i) == 0) {
-            return {view.offset, view.offset};
-        }
-        const std::int64_t reach = (view.shape.at(i) - 1) * view.strides.at(i) * static_cast<std::int64_t>(element);
-        (reach < 0 ? low : high) += static_cast<std::uint64_t>(reach);
-    }
-    return {low, high};
-}
-
 bool same_layout(const TensorView& a, const TensorView& b) {
     return a.dtype == b.dtype && a.rank == b.rank && a.shape == b.shape && a.strides == b.strides;
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "lane/frame.h"
+#include "schedule/argument_check.h"
 #include "schedule/captured_graph.h"
 #include "schedule/engine.h"
 
@@ -22,6 +23,11 @@ Result<void> Engine::prepare(Task& task) {
     }
     if (!task.args) {
         task.args = no_arguments();
+    }
+    if (task.members.empty()) {
+        if (auto checked = check_arguments(*task.callable, *task.args, task.placement); !checked) {
+            return checked;
+        }
     }
     const std::uint64_t bytes = argument_bytes(*task.args);
     if (bytes > UINT32_MAX) {

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import threading
 import time
 
@@ -275,9 +276,63 @@ def test_a_kernels_code_reaches_the_user_with_kernel_block_and_chip(worker, chip
     assert error.hashid == handle.hashid
 
 
-def test_arguments_that_contradict_the_signature_are_an_error_of_that_task(worker, add):
-    with pytest.raises(ChipError, match="takes 3 tensors"):
-        worker.run(lambda o: o.submit_next_level(add, TaskArgs(), worker=0))
+def test_arguments_that_contradict_the_signature_are_refused_at_submit(worker, add):
+    x = worker.zeros(4, "float64")
+    pairs = [(x, Tag.INPUT), (x, Tag.INPUT), (x, Tag.OUTPUT)]
+    wrong = {
+        "given 0 tensors and 0 scalars": None,
+        "given 2 tensors and 0 scalars": TaskArgs(*pairs[:2]),
+        "given 2 tensors and 1 scalar": TaskArgs(*pairs[:2], scalars=[1]),
+        "given 3 tensors and 1 scalar": TaskArgs(*pairs, scalars=[1]),
+        "given 4 tensors and 0 scalars": TaskArgs(*pairs, (x, Tag.INPUT)),
+    }
+    for words, args in wrong.items():
+        expected = rf"callable add: its signature \(IN, IN, OUT\) takes 3 tensors and 0 scalars; {words}"
+        for submit in (
+            lambda o, given=args: o.submit_next_level(add, given, worker=0),
+            lambda o, given=args: o.submit_next_level_group(add, [TaskArgs(*pairs), given], workers=[0, 1]),
+        ):
+            for way in (worker.run, worker.capture):
+                with pytest.raises(ConfigurationError, match=expected):
+                    way(submit)
+    worker.run(lambda o: o.submit_next_level(add, TaskArgs(*pairs), worker=0) and None)
+
+
+def test_a_task_that_would_write_the_same_bytes_twice_is_refused_at_submit(worker, add):
+    x = worker.zeros((4, 8), "float64")
+    nothing = worker.register(lambda args: None)
+    writes = (Tag.OUTPUT, Tag.INOUT, Tag.OUTPUT_EXISTING)
+    rows, column, other = x[1:3], x[:, 5], x[:, 4]
+    for a, b in ((x, x), (x, rows), (rows, column), (column, x.T), (x.reshape(32)[12:20], rows)):
+        for first, second in itertools.product(writes, writes):
+            args = TaskArgs((other, Tag.INPUT), (a, first), (b, second))
+            for way in (worker.run, worker.capture):
+                with pytest.raises(ConfigurationError, match="its tensors 1 and 2 write the same bytes"):
+                    way(lambda o, given=args: o.submit_sub(nothing, given))
+    many = [(x[i // 8, i % 8], Tag.OUTPUT) for i in range(32)]
+    with pytest.raises(ConfigurationError, match="its tensors 20 and 32 write the same bytes"):
+        worker.run(lambda o: o.submit_sub(nothing, TaskArgs(*many, (x[2, 4:5], Tag.INOUT))))
+    args = TaskArgs((x, Tag.INOUT), (x, Tag.INPUT), (x, Tag.OUTPUT))
+    with pytest.raises(ConfigurationError, match="callable add: its tensors"):
+        worker.run(lambda o: o.submit_next_level(add, args, worker=0))
+
+
+def test_a_task_may_write_disjoint_parts_of_a_tensor_and_what_it_reads(worker, add):
+    x = worker.zeros((4, 8), "float64")
+    nothing = worker.register(lambda args: None)
+    for pairs in (
+        [(x[:2], Tag.OUTPUT), (x[2:], Tag.OUTPUT)],
+        [(x[:, ::2], Tag.INOUT), (x[:, 1::2], Tag.OUTPUT)],
+        [(x, Tag.INPUT), (x[1:], Tag.OUTPUT)],
+        [(x, Tag.NO_DEP), (x[1:], Tag.OUTPUT)],
+        [(x[:0], Tag.OUTPUT), (x, Tag.OUTPUT)],
+        [(x[i // 8, i % 8], Tag.OUTPUT) for i in range(32)],
+    ):
+        assert worker.run(lambda o, pairs=pairs: o.submit_sub(nothing, TaskArgs(*pairs))).result() is None
+    y = worker.share(np.arange(8.0))
+    in_place = TaskArgs((y, Tag.INPUT), (y, Tag.INPUT), (y, Tag.OUTPUT))
+    worker.run(lambda o: o.submit_next_level(add, in_place, worker=0) and None)
+    assert y.numpy().tolist() == [2.0 * i for i in range(8)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
