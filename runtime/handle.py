@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from runtime.errors import HashidFormatError, KindUnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class CallableKind(StrEnum):
@@ -43,8 +49,9 @@ class CallableHandle:
 
     Built from its public fields a handle names an identity but is *unbound*: no Worker made it, and every API rejects
     it. One that was pickled names its identity wherever it arrives, and is accepted by the Workers nested below the one
-    that made it (docs: callable identity); elsewhere it is as good as unbound. Two handles of one registration are
-    equal; those of two registrations are not.
+    that made it (docs: callable identity); elsewhere it is as good as unbound. Its pickle is the same in every process,
+    so that a function that captures handles has the same hashid in every run. Two handles of one registration are
+    equal; those of two registrations are not. A copy of a handle is the handle.
 
     Args:
         hashid: the callable's name.
@@ -56,14 +63,15 @@ class CallableHandle:
         KindUnsupportedError: unknown kind or namespace, or two that do not belong together.
     """
 
-    __slots__ = ("_label", "_origin", "_token", "hashid", "kind", "target_namespace")
+    __slots__ = ("_label", "_token", "_travelled", "hashid", "kind", "target_namespace")
 
     hashid: str
     kind: CallableKind
     target_namespace: TargetNamespace
     _label: str
     _token: object | None
-    _origin: bytes | None
+    _travelled: bool
+    """Whether it came here in a pickle, as the handle of a registration."""
 
     def __init__(self, hashid: str, kind: CallableKind | str, target_namespace: TargetNamespace | str) -> None:
         validate_hashid(hashid)
@@ -81,7 +89,7 @@ class CallableHandle:
             ("target_namespace", namespace),
             ("_label", ""),
             ("_token", None),
-            ("_origin", None),
+            ("_travelled", False),
         ):
             object.__setattr__(self, name, value)
 
@@ -92,15 +100,13 @@ class CallableHandle:
         kind: CallableKind,
         namespace: TargetNamespace,
         *,
-        token: object | None,
+        token: object,
         label: str,
-        origin: bytes | None,
     ) -> CallableHandle:
-        """A handle tied to a registration (``token``) of the registry that ``origin`` names; for that registry only."""
+        """A handle tied to a registration, whose ``token`` says of which registry; for that registry only."""
         handle = cls(hashid, kind, namespace)
         object.__setattr__(handle, "_token", token)
         object.__setattr__(handle, "_label", label)
-        object.__setattr__(handle, "_origin", origin)
         return handle
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -122,8 +128,20 @@ class CallableHandle:
         return hash(self.hashid)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Crosses processes as the identity and whose it is: the registration stays where it was made."""
-        return _arrived, (self.hashid, self.kind, self.target_namespace, self._label, self._origin)
+        """Crosses processes as the identity, and whether it may be used below: the registration stays where it is."""
+        owner = _pickling.owner
+        usable = self._token is not None or self._travelled
+        if owner is not None:
+            usable = getattr(self._token, "owner", None) is owner
+        return _arrived, (self.hashid, self.kind, self.target_namespace, self._label, usable)
+
+    def __copy__(self) -> CallableHandle:
+        """The handle itself: there is one registration."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> CallableHandle:
+        """The handle itself: there is one registration."""
+        return self
 
     def __repr__(self) -> str:
         """``<CallableHandle chip vector_add 588d5ab9>``."""
@@ -131,7 +149,26 @@ class CallableHandle:
         return f"<CallableHandle {' '.join(word for word in words if word)} {self.hashid[7:15]}>"
 
 
-def _arrived(
-    hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str, origin: bytes | None
-) -> CallableHandle:
-    return CallableHandle._bound(hashid, kind, namespace, token=None, label=label, origin=origin)
+def _arrived(hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str, usable: bool) -> CallableHandle:
+    handle = CallableHandle._bound(hashid, kind, namespace, token=None, label=label)
+    object.__setattr__(handle, "_travelled", usable)
+    return handle
+
+
+class _Pickling(threading.local):
+    owner: object | None = None
+
+
+_pickling = _Pickling()
+
+
+@contextlib.contextmanager
+def pickled_for(owner: object) -> Iterator[None]:
+    """While this thread pickles a callable that ``owner``, a registry, registers: of the handles that the callable
+    captures only those of that registry may be used where the callable arrives.
+    """
+    before, _pickling.owner = _pickling.owner, owner
+    try:
+        yield
+    finally:
+        _pickling.owner = before

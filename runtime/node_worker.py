@@ -42,8 +42,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
         deadline_ns: when everything below must be ready (CLOCK_MONOTONIC).
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    topology, lineage = pickle.loads(_core.Payload.adopt(setup).data)
-    loader = NodeLoader(topology, lineage, deadline_ns)
+    loader = NodeLoader(pickle.loads(_core.Payload.adopt(setup).data), deadline_ns)
     try:
         host = _core.NodeHost(control, loader)
     except native_errors():
@@ -75,15 +74,14 @@ class NodeLoader:
     kinds = (_KIND_CHIP, *Loader.kinds)
     worker: Worker
 
-    def __init__(self, topology: Topology, lineage: tuple[bytes, ...], deadline_ns: int) -> None:
+    def __init__(self, topology: Topology, deadline_ns: int) -> None:
         self._topology = topology
-        self._lineage = lineage
         self._deadline_ns = deadline_ns
 
     def open(self) -> None:
         """Starts everything below. Raises NativeError with the first cause."""
         try:
-            self.worker = Worker._nested(self._topology, self._lineage)
+            self.worker = Worker._nested(self._topology)
             seconds = (self._deadline_ns - time.monotonic_ns()) / 1e9
             self.worker._start(max(0.0, seconds * _SHARE_OF_START))
         except CallringError as error:

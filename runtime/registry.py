@@ -8,7 +8,6 @@ what installed, and what may be removed when, is decided by the native registrar
 from __future__ import annotations
 
 import json
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +49,15 @@ class Registry:
     Args:
         engine: installs them in children.
         platform, runtime: context of chip callables' descriptors.
-        lineage: names of the registries of the Workers above. What they registered and this Worker inherited may be
-            used here through their handles.
+        nested: whether there are Workers above, of which what they register is inherited here. It may then be used
+            through the handles that travel in their callables.
     """
 
-    def __init__(self, engine: _core.Engine, *, platform: str, runtime: str, lineage: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, engine: _core.Engine, *, platform: str, runtime: str, nested: bool = False) -> None:
         self._engine = engine
         self._platform = platform
         self._runtime = runtime
-        self._name = os.urandom(16)
-        self._lineage = lineage
+        self._nested = nested
         self._inherited: dict[str, _core.Token] = {}  # by hashid
         self._used = False
         self._lock = threading.Lock()  # over `live` of the tokens; never held while a child is asked
@@ -68,7 +66,8 @@ class Registry:
 
     def register(self, target: object, can_run: Callable[[str], None], name: str | None = None) -> CallableHandle:
         """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
-        serialized = serialize(target, platform=self._platform, runtime=self._runtime)
+        with pickled_for(self):
+            serialized = serialize(target, platform=self._platform, runtime=self._runtime)
         if name is not None:
             serialized = serialized._replace(label=name)
         can_run(_RUNS_ON[serialized.namespace])
@@ -88,7 +87,6 @@ class Registry:
             serialized.namespace,
             token=token,
             label=serialized.label,
-            origin=self._name,
         )
 
     def _token(self, native: _core.CallableRef, serialized: Serialized) -> _core.Token:
@@ -114,11 +112,6 @@ class Registry:
     def used(self) -> bool:
         """Whether anything was ever registered here."""
         return self._used
-
-    @property
-    def lineage(self) -> tuple[bytes, ...]:
-        """The names of this registry and of those above: what a Worker below is given."""
-        return (*self._lineage, self._name)
 
     def inherit(self, serialized: Serialized) -> None:
         """Installs below what a Worker above registered, once for all of its registrations there.
@@ -201,7 +194,7 @@ class Registry:
             )
         fields = {"hashid": handle.hashid, "namespace": handle.target_namespace, "operation": operation}
         token = handle._token
-        if token is None and handle._origin in self._lineage and operation != "unregister":
+        if token is None and handle._travelled and self._nested and operation != "unregister":
             token = self._inherited.get(handle.hashid)
             if token is None:
                 raise HandleStaleError(f"{operation}: {handle!r} was unregistered above", **fields)

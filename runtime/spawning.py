@@ -60,17 +60,13 @@ def _restart_limit(max_restarts: float | None) -> int | None:
     return None if math.isinf(max_restarts) else int(max_restarts)
 
 
-def child_specs(topology: Topology, lineage: tuple[bytes, ...]) -> list[tuple[str, int, _core.Payload | None, float]]:
-    """What the native engine is to start: kind, id, what a node is made of, and its patience in seconds.
-
-    Args:
-        lineage: names of the registries whose handles the nodes' Workers accept.
-    """
+def child_specs(topology: Topology) -> list[tuple[str, int, _core.Payload | None, float]]:
+    """What the native engine is to start: kind, id, what a node is made of, and its patience in seconds."""
     # Whether anything is recorded is up to the Worker at the top.
     nodes = [replace(n, options=replace(n.options, trace=topology.options.trace)) for n in topology.nodes]
     return [
         *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
-        *(("node", i, _core.Payload(pickle.dumps((n, lineage))), n.patience) for i, n in enumerate(nodes)),
+        *(("node", i, _core.Payload(pickle.dumps(n)), n.patience) for i, n in enumerate(nodes)),
         *(("sub", i, None, 0.0) for i in range(topology.sub_workers)),
     ]
 

@@ -84,13 +84,13 @@ class Worker:
         self._assemble(topology)
 
     @classmethod
-    def _nested(cls, topology: Topology, lineage: tuple[bytes, ...]) -> Self:
+    def _nested(cls, topology: Topology) -> Self:
         """The Worker within a node child, which accepts the handles of the Workers above it."""
         worker = cls.__new__(cls)
-        worker._assemble(topology, lineage)
+        worker._assemble(topology, nested=True)
         return worker
 
-    def _assemble(self, topology: Topology, lineage: tuple[bytes, ...] = ()) -> None:
+    def _assemble(self, topology: Topology, *, nested: bool = False) -> None:
         self.level = topology.level
         self.chip_ids = topology.chip_ids
         self.sub_workers = topology.sub_workers
@@ -104,7 +104,7 @@ class Worker:
             self._engine = _core.Engine(spawning.engine_options(topology), self._pool)
         except native_errors() as error:
             raise translate(error, operation="make a Worker") from None
-        self._registry = Registry(self._engine, platform=self.platform, runtime=self.runtime, lineage=lineage)
+        self._registry = Registry(self._engine, platform=self.platform, runtime=self.runtime, nested=nested)
         self._failures = Failures(self._codes, self._child_name)
         self._placements = {chip: index for index, chip in enumerate(self.next_level)}
         self._lifecycle = threading.Lock()

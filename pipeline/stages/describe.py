@@ -170,7 +170,7 @@ def _require_carried(spec: PythonSpec, lock: str, lookup: Lookup) -> None:
     if not spec.pickle_by_value:
         raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
     if lock != "off":
-        raise ConfigurationError(f"lock={lock}: {spec.name} takes handles, and so has other bytes in every run")
+        raise ConfigurationError(f"lock={lock}: {spec.name} takes handles, which exist only once a Worker runs")
 
 
 def _program(

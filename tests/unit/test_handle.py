@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import pytest
@@ -33,9 +34,15 @@ def test_a_handle_is_hashable_and_short_to_read():
 
 
 def test_a_handle_keeps_its_identity_through_pickle():
-    copy = pickle.loads(pickle.dumps(handle()))
-    assert copy == handle()
-    assert copy.hashid == HASHID
+    arrived = pickle.loads(pickle.dumps(handle()))
+    assert arrived == handle()
+    assert arrived.hashid == HASHID
+
+
+def test_a_copy_of_a_handle_is_the_handle():
+    made = handle()
+    assert copy.copy(made) is made
+    assert copy.deepcopy([made])[0] is made
 
 
 def test_no_slot_and_no_owner_is_public():
