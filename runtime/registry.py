@@ -108,6 +108,11 @@ class Registry:
             _counted(serialized.signature),
         )
 
+    def require_runner(self, handle: CallableHandle, can_run: Callable[[str], None]) -> None:
+        """Refuses what no child could ever run, unless the handle was released."""
+        if isinstance(handle._token, _core.Token) and handle._token.live:
+            can_run(_RUNS_ON[handle.target_namespace])
+
     @property
     def used(self) -> bool:
         """Whether anything was ever registered here."""

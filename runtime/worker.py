@@ -108,6 +108,7 @@ class Worker:
         self._failures = Failures(self._codes, self._child_name)
         self._placements = {chip: index for index, chip in enumerate(self.next_level)}
         self._lifecycle = threading.Lock()
+        self._before_nodes: list[CallableHandle] = []  # registered when nodes could still be added
         self._state = "new"
         self._finalizer = weakref.finalize(self, self._engine.close, 0.0)
         forked.forget_in_fork(self)
@@ -202,6 +203,9 @@ class Worker:
                 raise WorkerClosed("this Worker is closed for good; make a new one", operation="init")
             self._require_open("init")
             self._topology.require_children()
+            for handle in self._before_nodes:
+                self._registry.require_runner(handle, self._require_runner)
+            self._before_nodes = []
             try:
                 self._engine.start(spawning.child_specs(self._topology), timeout)
             except native_errors() as error:
@@ -282,7 +286,11 @@ class Worker:
             RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
         self._require_open("register")
-        return self._registry.register(target, self._can_run, name)
+        if self.level <= NODE_LEVEL or self._state != "new":
+            return self._registry.register(target, self._require_runner, name)
+        handle = self._registry.register(target, lambda _: None, name)  # nodes that are added later may run it
+        self._before_nodes.append(handle)
+        return handle
 
     def unregister(self, handle: CallableHandle) -> None:
         """Releases a handle. The last handle of a callable removes it, once accepted tasks that use it have ended.
@@ -293,7 +301,7 @@ class Worker:
         self._require_open("unregister")
         self._registry.unregister(handle)
 
-    def _can_run(self, runs_on: str) -> None:
+    def _require_runner(self, runs_on: str) -> None:
         topology = self._topology
         if runs_on == "chip" and not topology.has_chips:
             raise ConfigurationError("register: a chip callable, but this Worker has no chips")
@@ -410,7 +418,10 @@ class Worker:
         after: Iterable[RunHandle] = (),
         after_any: Iterable[RunHandle] = (),
     ) -> RunHandle:
-        """Begins a run of a captured graph, with no Python in the loop; its result is None.
+        """Begins a run of a captured graph, with no Python in the loop, and returns at once; its result is None.
+
+        ``wait()`` or ``result()`` of what it returns waits for the tasks. It waits itself only at a bound of the Worker
+        (``max_runs``, ``max_pending_tasks``).
 
         Args:
             tensors: tensors of the recording and what takes their places, of the same dtype, shape and strides; views

@@ -541,12 +541,32 @@ def test_nothing_is_added_to_a_worker_that_is_started(worker):
         closed.register(len)
 
 
-def test_what_nobody_in_the_tree_could_run_is_refused(chip):
+def test_what_nobody_in_the_tree_could_run_is_refused_when_it_starts(chip):
     worker = made(1, chips=0, sub_workers=0)
     worker.register(chip["add"])
     with pytest.raises(ConfigurationError, match="register: a chip callable, but this Worker has no chips"):
         worker.init()
     worker.close()
+
+
+def test_what_was_registered_before_the_nodes_were_added_is_installed_in_them(chip):
+    worker = Worker(level=4)
+    handles = [worker.register(chip["add"]), worker.register(lambda o: o.children)]
+    worker.unregister(worker.register(chip["count"]))
+    worker.add_worker(Worker(chips=1))
+    with worker:
+        assert worker.children[0].installed == {handle.hashid: 1 for handle in handles}
+        assert [child.installed for child in on_node(worker, handles[1])] == [{handles[0].hashid: 1}]
+        with pytest.raises(ConfigurationError, match="no more nodes"):
+            worker.add_worker(Worker(chips=1))
+
+
+def test_what_was_released_before_the_start_needs_nobody_that_could_run_it(chip):
+    worker = made(1, chips=0, sub_workers=0)
+    worker.unregister(worker.register(chip["add"]))
+    with worker:
+        with pytest.raises(ConfigurationError, match="no chips"):
+            worker.register(chip["add"])
 
 
 def test_an_unknown_node_is_named(worker):
