@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.messages import near
-from runtime.chip_model import LONGEST_DELAY_NS, ChipModel, TaskCost, require_integer
+from runtime.chip_model import LONGEST_DELAY_NS, ChipModel, TaskCost
 from runtime.errors import ConfigurationError
+from runtime.numbers import integer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ def parse_chip_model(config: Mapping[str, Any], workload: Workload[Any], callabl
         raise ConfigurationError(f"{KEY}.{unknown[0]}={config[unknown[0]]!r}: no such key{near(unknown[0], _OF_CHIP)}")
     try:
         chip = ChipModel(**{name: config[name] for name in _OF_CHIP})
-        require_integer("dispatch_ns", config["dispatch_ns"], 0, LONGEST_DELAY_NS, " nanoseconds")
+        integer("dispatch_ns", config["dispatch_ns"], 0, LONGEST_DELAY_NS, " nanoseconds")
     except ConfigurationError as error:
         raise ConfigurationError(f"{KEY}.{error.args[0]}") from None
     costs = {}

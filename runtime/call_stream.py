@@ -21,7 +21,7 @@ import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from runtime import _core, identity
+from runtime import _core, identity, numbers
 from runtime.errors import BackPressureTimeout, ControlTimeout, WorkerClosed
 from runtime.failure import add_note
 from runtime.identity import TargetNamespace
@@ -86,11 +86,11 @@ class Future(concurrent.futures.Future[_T]):
             CancelledError: it was cancelled.
             What the function raised, with the traceback of the sub-worker as its cause; WorkerLost.
         """
-        return super().result(self._work(timeout))
+        return super().result(self._work(numbers.timeout(timeout)))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """What the call failed with, or None. Raises: as result, of the waiting itself."""
-        return super().exception(self._work(timeout))
+        return super().exception(self._work(numbers.timeout(timeout)))
 
     def _work(self, timeout: float | None) -> float | None:
         """Waits in the engine, and settles the future; returns what is left of the time."""

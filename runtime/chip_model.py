@@ -6,22 +6,17 @@ import math
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
+from runtime.numbers import integer, real, shown
 
 LONGEST_DELAY_NS = 10**15
 """The longest latency and hand-over: eleven days."""
 
 
-def require_number(name: str, value: object, least: float, allowed: str) -> None:
-    """Refuses what is not a finite number from ``least``. Raises ConfigurationError."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < least:  # type: ignore[arg-type, operator]
-        raise ConfigurationError(f"{name}={value!r}: {allowed}")
-
-
-def require_integer(name: str, value: object, least: int, most: int, unit: str = "") -> None:
-    """Refuses what is not an integer of the range. Raises ConfigurationError."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise ConfigurationError(f"{name}={value!r}: an integer from {least} to {most}{unit}")
+def _require(name: str, value: object, allowed: str, *, zero: bool) -> None:
+    """Refuses what is not a finite number from 0. Raises ConfigurationError."""
+    number = real(value)
+    if number is None or not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ConfigurationError(f"{name}={shown(value)}: {allowed}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +41,9 @@ class ChipModel:
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
-        require_integer("latency_ns", self.latency_ns, 0, LONGEST_DELAY_NS, " nanoseconds")
-        allowed = "bytes per second, more than 0"
-        require_number("bandwidth", self.bandwidth, 0, allowed)
-        if not self.bandwidth:
-            raise ConfigurationError(f"bandwidth={self.bandwidth!r}: {allowed}")
-        require_integer("cores", self.cores, 1, 2**32 - 1)
+        integer("latency_ns", self.latency_ns, 0, LONGEST_DELAY_NS, " nanoseconds")
+        _require("bandwidth", self.bandwidth, "bytes per second, more than 0", zero=False)
+        integer("cores", self.cores, 1, 2**32 - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,4 +65,4 @@ class TaskCost:
     def __post_init__(self) -> None:
         """Refuses values out of range."""
         for name in ("core_ns", "core_ns_per_byte"):
-            require_number(name, getattr(self, name), 0, "nanoseconds, 0 or more")
+            _require(name, getattr(self, name), "nanoseconds, 0 or more", zero=True)

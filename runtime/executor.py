@@ -11,14 +11,17 @@ import concurrent.futures
 import itertools
 import math
 import os
+import sys
 import time
 import weakref
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from runtime import numbers
 from runtime.call_stream import CallStream, Future
 from runtime.errors import ConfigurationError
+from runtime.numbers import integer, whole
 from runtime.options import CallConfig, WorkerOptions
 from runtime.worker import Worker
 
@@ -126,10 +129,10 @@ class Executor(concurrent.futures.Executor):
             The first exception of a call, from the iterator. The calls that have not begun are then cancelled.
             ValueError: chunksize or buffersize is less than 1. As submit.
         """
-        if chunksize < 1:
-            raise ValueError("chunksize must be >= 1.")
-        if buffersize is not None and buffersize < 1:
-            raise ValueError("buffersize must be None or > 0")
+        chunksize = _positive("chunksize", chunksize, "chunksize must be >= 1.")
+        if buffersize is not None:
+            buffersize = _positive("buffersize", buffersize, "buffersize must be None or > 0")
+        timeout = numbers.timeout(timeout)
         end = None if timeout is None else time.monotonic() + timeout
         chunks = _chunks(zip(*iterables, strict=False), chunksize)
         stream = self._stream  # a generator that is never finished must not keep the Executor from being dropped
@@ -183,12 +186,19 @@ def _worker_of(
     count = max_workers if workers is None else workers
     if count is None:
         count = len(os.sched_getaffinity(0))
-    if count <= 0:
-        raise ConfigurationError(f"max_workers must be greater than 0, not {count}")
+    count = _positive("max_workers", count, f"max_workers must be greater than 0, not {count}")
     options = options or WorkerOptions()
     if options.max_restarts is None:
         options = replace(options, max_restarts=math.inf)  # what a call does to its worker never ends the pool
     return Worker(level=3, chips=0, sub_workers=count, options=options), True
+
+
+def _positive(name: str, value: Any, words: str) -> int:
+    """``value`` as an int from 1; one that is less is refused in the words of CPython's executors."""
+    number = whole(value)
+    if number is not None and number < 1:
+        raise ConfigurationError(words)
+    return integer(name, value, 1, sys.maxsize)
 
 
 def _chunks(calls: Iterator[tuple[Any, ...]], size: int) -> Iterator[tuple[tuple[Any, ...], ...]]:

@@ -6,16 +6,12 @@ import math
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
-
-
-def _require(condition: bool, name: str, value: object, allowed: str) -> None:
-    if not condition:
-        raise ConfigurationError(f"{name}={value!r}: {allowed}")
+from runtime.numbers import flag, integer, seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerOptions:
-    """Resources, bounds and timeouts of one Worker. Times are seconds.
+    """Resources, bounds and timeouts of one Worker. Times are seconds, up to 1e9 (31 years); none is infinite.
 
     Raises:
         ConfigurationError: a value is out of range; the message names the option.
@@ -38,7 +34,7 @@ class WorkerOptions:
     start_timeout: float = 30.0
     """For all children together at init(); later for each replacement."""
     control_timeout: float = 10.0
-    """How long a child may take to answer a control request; after twice that it is replaced."""
+    """How long a child may take to answer a control request; one that takes longer is replaced."""
     max_restarts: float | None = None
     """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up, and
     so it is after as many processes in a row that could not begin to work. ``math.inf``: deaths at work are always
@@ -52,31 +48,24 @@ class WorkerOptions:
     """Record when each task and each core worked; read with Worker.trace()."""
 
     def __post_init__(self) -> None:
-        cores = self.cores_per_chip
-        _require(cores is None or 1 <= cores <= 1024, "cores_per_chip", cores, "None or 1 to 1024")
-        _require(self.arena_bytes >= 4096, "arena_bytes", self.arena_bytes, "at least 4096")
-        _require(
-            self.memory_limit_bytes >= self.arena_bytes,
-            "memory_limit_bytes",
-            self.memory_limit_bytes,
-            f"at least arena_bytes ({self.arena_bytes})",
-        )
-        capacity = self.lane_capacity
-        power_of_two = capacity > 0 and capacity & (capacity - 1) == 0
-        _require(power_of_two and capacity <= 32768, "lane_capacity", capacity, "a power of two up to 32768")
-        _require(self.max_pending_tasks >= 1, "max_pending_tasks", self.max_pending_tasks, "at least 1")
-        _require(self.max_runs >= 1, "max_runs", self.max_runs, "at least 1")
-        _require(1 <= self.max_callables <= 1 << 24, "max_callables", self.max_callables, "1 to 16777216")
-        restarts = self.max_restarts
-        _require(
-            restarts in (None, math.inf) or (isinstance(restarts, int) and 0 <= restarts < 1 << 32),
-            "max_restarts",
-            restarts,
-            "None, math.inf or 0 to 4294967295",
-        )
+        """Refuses values out of range."""
+        if self.cores_per_chip is not None:
+            integer("cores_per_chip", self.cores_per_chip, 1, 1024)
+        integer("arena_bytes", self.arena_bytes, 4096, 1 << 47)
+        least = self.arena_bytes
+        integer("memory_limit_bytes", self.memory_limit_bytes, least, 1 << 62, f" (at least arena_bytes, {least})")
+        capacity = integer("lane_capacity", self.lane_capacity, 1, 32768, ", a power of two")
+        if capacity & (capacity - 1):
+            raise ConfigurationError(f"lane_capacity={capacity}: a power of two up to 32768")
+        integer("max_pending_tasks", self.max_pending_tasks, 1, 1 << 32)
+        integer("max_runs", self.max_runs, 1, 1 << 32)
+        integer("max_callables", self.max_callables, 1, 1 << 24)
+        if self.max_restarts is not None and self.max_restarts != math.inf:
+            integer("max_restarts", self.max_restarts, 0, (1 << 32) - 1, ", None or math.inf")
         for name in ("start_timeout", "control_timeout", "submit_timeout", "restart_window"):
-            _require(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
-        _require(self.close_timeout >= 0, "close_timeout", self.close_timeout, "0 seconds or more")
+            seconds(name, getattr(self, name))
+        seconds("close_timeout", self.close_timeout, least=0)
+        flag("trace", self.trace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +89,10 @@ class CallConfig:
     Worker records (``WorkerOptions.trace``), else 0."""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.block_count < 1 << 32, "block_count", self.block_count, "0 to 4294967295")
-        _require(0 <= self.retries < 1 << 32, "retries", self.retries, "0 to 4294967295")
-        deadline = self.deadline
-        _require(deadline is None or 1e-6 <= deadline <= 1e9, "deadline", deadline, "None or 1e-6 to 1e9 seconds")
-        _require(self.trace in (None, 0, 1, 2), "trace", self.trace, "None, 0, 1 or 2")
+        """Refuses values out of range."""
+        integer("block_count", self.block_count, 0, (1 << 32) - 1)
+        integer("retries", self.retries, 0, (1 << 32) - 1)
+        if self.deadline is not None:
+            seconds("deadline", self.deadline)
+        if self.trace is not None:
+            integer("trace", self.trace, 0, 2)

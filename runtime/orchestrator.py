@@ -9,7 +9,7 @@ from runtime import _core
 from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
 from runtime.identity import CallableHandle, TargetNamespace
 from runtime.native_errors import code_name, native_errors, translate
-from runtime.registry import uncertain
+from runtime.options import CallConfig
 from runtime.run_handle import GroupTask, Task
 from runtime.tensor import TaskArgs, Tensor, empty, native_args
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from runtime.children import ChildInfo
-    from runtime.options import CallConfig
     from runtime.topology import Topology
     from runtime.worker import Worker
 
@@ -265,9 +264,11 @@ class Orchestrator(_core.Submitter):
 
 
 def native_config(config: CallConfig | None) -> _core.CallConfig:
-    """The engine's form of ``config``."""
+    """The engine's form of ``config``. Raises TypeError: no CallConfig."""
     if config is None:
         return _core.CallConfig()
+    if not isinstance(config, CallConfig):
+        raise TypeError(f"config is a CallConfig, not a {type(config).__name__}")
     return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
 
 

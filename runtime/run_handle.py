@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from runtime import _core
+from runtime import _core, numbers
 from runtime.errors import ConfigurationError, TaskSkipped
 
 if TYPE_CHECKING:
@@ -28,8 +28,15 @@ class Task(_core.TaskRef):
         return self._engine.poll_task(self._native)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the task has ended, at most ``timeout`` seconds; whether it has."""
-        return self._engine.wait_for_task(self._native, timeout)
+        """Waits until the task has ended; whether it has.
+
+        Args:
+            timeout: most seconds to wait, up to 1e9; None or ``math.inf``: no limit; negative: none.
+
+        Raises:
+            ConfigurationError: ``timeout`` is no such number.
+        """
+        return self._engine.wait_for_task(self._native, numbers.timeout(timeout))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The task's error, or None. Raises TimeoutError if it has not ended in time."""
@@ -81,8 +88,8 @@ class RunHandle:
         return self._engine.poll_run(self._native)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until every task has ended, at most ``timeout`` seconds; whether they have."""
-        return self._engine.wait_for_run(self._native, timeout)
+        """Waits until every task has ended, at most ``timeout`` seconds (see Task.wait); whether they have."""
+        return self._engine.wait_for_run(self._native, numbers.timeout(timeout))
 
     def cancel(self) -> None:
         """Withdraws every task that has not begun. What runs, runs to its end."""

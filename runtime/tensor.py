@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runtime import _core
 from runtime.native_errors import native_errors, translate
+from runtime.numbers import integer
 from runtime.scalar import Scalar
 from runtime.tags import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
 Tensor = _core.Tensor
 
+LARGEST_EXTENT = (1 << 63) - 1
 MAX_COPIED_BYTES = 65536
 """Largest plain NumPy array that may be passed as an INPUT; it is copied at submit."""
 
@@ -29,9 +31,8 @@ def dtype_name(dtype: npt.DTypeLike | str) -> str:
 
 
 def _shape(shape: int | Sequence[int]) -> list[int]:
-    if isinstance(shape, int | np.integer):
-        return [operator.index(shape)]
-    return [operator.index(extent) for extent in shape]
+    extents = shape if isinstance(shape, Iterable) and not isinstance(shape, (str, bytes)) else [shape]
+    return [integer("shape", extent, 0, LARGEST_EXTENT) for extent in extents]
 
 
 def empty(pool: _core.MemoryPool, shape: int | Sequence[int], dtype: npt.DTypeLike) -> Tensor:
@@ -101,8 +102,12 @@ class TaskArgs:
         self._native = _core.TaskArgs()
         self._arrays: list[tuple[int, npt.NDArray[Any] | Tensor]] = []
         self._parameters: tuple[tuple[int, Scalar], ...] = ()
-        for tensor, tag in tensors:
-            self.add_tensor(tensor, tag)
+        for pair in tensors:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(
+                    f"TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT), not a {type(pair).__name__}"
+                )
+            self.add_tensor(*pair)
         for scalar in scalars:
             self.add_scalar(scalar)
 
@@ -110,8 +115,11 @@ class TaskArgs:
         """Appends a tensor.
 
         Raises:
-            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first.
+            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first; or
+                ``tag`` is no Tag.
         """
+        if type(tag) is not Tag:
+            raise TypeError(f"tag={tag!r}: one of {', '.join(f'Tag.{known.name}' for known in Tag)}")
         if isinstance(tensor, Tensor):
             if self._arrays:
                 self._arrays.append((int(tag), tensor))  # keeps the order behind an array
@@ -122,17 +130,25 @@ class TaskArgs:
             raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
         if tag is not Tag.INPUT or tensor.nbytes > MAX_COPIED_BYTES:
             raise TypeError(
-                f"a NumPy array of {tensor.nbytes} bytes as {Tag(tag).name}: only INPUT arrays up to "
+                f"a NumPy array of {tensor.nbytes} bytes as {tag.name}: only INPUT arrays up to "
                 f"{MAX_COPIED_BYTES} bytes are copied; use worker.share(array)"
             )
         self._arrays.append((int(tag), tensor))
 
     def add_scalar(self, scalar: float | Scalar) -> None:
-        """Appends a scalar. Raises OverflowError if an integer does not fit 64 bits."""
+        """Appends a scalar: an integer of 64 bits (True is 1), or a float, which may be infinite or NaN.
+
+        Raises:
+            OverflowError: an integer does not fit 64 bits.
+            TypeError: not a number.
+        """
         if isinstance(scalar, Scalar):
             self._parameters += ((self.scalar_count, scalar),)
             scalar = scalar.recorded
-        self._native.add_scalar(scalar)
+        try:
+            self._native.add_scalar(scalar)
+        except TypeError:
+            raise TypeError(f"a scalar is an integer or a float, not a {type(scalar).__name__}") from None
 
     def __len__(self) -> int:
         """Number of tensors."""
@@ -145,9 +161,13 @@ class TaskArgs:
 
 
 def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs | None:
-    """The engine's form of ``args``; plain arrays are copied into shared memory here."""
-    if args is None or not args._arrays:
-        return None if args is None else args._native
+    """The engine's form of ``args``; plain arrays are copied into shared memory here. Raises TypeError: no TaskArgs."""
+    if args is None:
+        return None
+    if not isinstance(args, TaskArgs):
+        raise TypeError(f"the arguments of a task are a TaskArgs, not a {type(args).__name__}")
+    if not args._arrays:
+        return args._native
     native = args._native.copy()  # `args` may be submitted again, with other content in its arrays
     for tag, array in args._arrays:
         native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runtime.errors import ConfigurationError
+from runtime.numbers import LONGEST_SECONDS, integer, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,11 @@ CHIP_LEVEL = 2
 """A Worker of exactly one chip."""
 NODE_LEVEL = 3
 """A Worker of chips and sub-workers; from the next level on, of nodes and sub-workers."""
+
+MOST_CHILDREN = 1 << 16
+"""Chips, and sub-workers, of one Worker."""
+LAST_DEVICE = (1 << 31) - 1
+"""The largest id of a chip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,10 @@ class Topology:
     """What the node children consist of; their ids are the positions."""
 
     def __post_init__(self) -> None:
-        count = self.sub_workers
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise ConfigurationError(f"sub_workers={count!r}: an integer from 0")
+        count = integer("sub_workers", self.sub_workers, 0, MOST_CHILDREN)
         if self.level == CHIP_LEVEL and count:
             raise ConfigurationError(f"sub_workers={count}: a level 2 Worker is one chip and has none")
-        if not self.runtime or "\n" in self.runtime:
+        if not isinstance(self.runtime, str) or not self.runtime or "\n" in self.runtime:
             raise ConfigurationError(f"runtime={self.runtime!r}: a name on one line")
 
     def require_children(self) -> None:
@@ -63,9 +68,10 @@ class Topology:
     @property
     def patience(self) -> float:
         """Seconds that it takes longer than a single process to answer a control request: it asks its own children,
-        and when one does not answer, asks the others to undo what they did.
+        which may have to be replaced first, and when one refuses, asks the others to undo what they did.
         """
-        return 2 * (self.options.control_timeout + max((node.patience for node in self.nodes), default=0.0))
+        below = max((node.patience for node in self.nodes), default=0.0)
+        return min(LONGEST_SECONDS, 2 * (self.options.control_timeout + below))
 
     def __str__(self) -> str:
         """``8 chips, 2 sub-workers``, or ``2 nodes, 1 sub-workers``."""
@@ -75,20 +81,21 @@ class Topology:
 
 def chip_ids(level: int, chips: int | None, device_ids: Sequence[int] | None) -> tuple[int, ...]:
     """Ids of a Worker's chips, from its arguments. Raises ConfigurationError, naming the argument."""
-    if not isinstance(level, int) or isinstance(level, bool) or level < CHIP_LEVEL:
+    if (whole(level) or 0) < CHIP_LEVEL:
         raise ConfigurationError(f"level={level!r}: 2 (one chip), 3 (chips and sub-workers), 4 or more (nodes)")
     if chips is not None and device_ids is not None:
         raise ConfigurationError("give chips or device_ids, not both")
     if device_ids is not None:
-        argument, ids = f"device_ids={list(device_ids)}", tuple(device_ids)
-        if len(set(ids)) != len(ids) or any(not isinstance(i, int) or i < 0 for i in ids):
+        argument = f"device_ids={device_ids!r}"
+        if not isinstance(device_ids, Iterable):
+            raise ConfigurationError(f"{argument}: a list of distinct integers from 0")
+        ids = tuple(integer("device_ids", i, 0, LAST_DEVICE) for i in device_ids)
+        if len(set(ids)) != len(ids):
             raise ConfigurationError(f"{argument}: distinct integers from 0")
     else:
         count = chips if chips is not None else (1 if level == CHIP_LEVEL else 0)
         argument = f"chips={count}"
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
-            raise ConfigurationError(f"chips={chips!r}: an integer from 0")
-        ids = tuple(range(count))
+        ids = tuple(range(integer("chips", count, 0, MOST_CHILDREN)))
     if level == CHIP_LEVEL and len(ids) != 1:
         raise ConfigurationError(f"{argument}: a level 2 Worker is exactly one chip")
     if level > NODE_LEVEL and ids:

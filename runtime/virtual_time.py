@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime.chip_model import LONGEST_DELAY_NS, require_integer
+from runtime.chip_model import LONGEST_DELAY_NS
 from runtime.errors import ConfigurationError
 from runtime.native_errors import native_errors
+from runtime.numbers import integer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def compute(
     Raises:
         ConfigurationError: ``dispatch_ns`` is out of range; the tasks would take more than a hundred years.
     """
-    require_integer("dispatch_ns", dispatch_ns, 0, LONGEST_DELAY_NS, " nanoseconds")
+    integer("dispatch_ns", dispatch_ns, 0, LONGEST_DELAY_NS, " nanoseconds")
     try:
         *bounds, rows = graph.virtual_time(
             [(model.latency_ns, model.bandwidth, model.cores) for _, model in chips],

@@ -15,6 +15,7 @@ from runtime.errors import BackPressureTimeout, ConfigurationError, PartialFailu
 from runtime.failure import Failures
 from runtime.graph import Graph, begin_launch
 from runtime.native_errors import code_name, native_errors, translate
+from runtime.numbers import whole
 from runtime.options import WorkerOptions
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
@@ -55,6 +56,7 @@ class Worker:
     Raises:
         ConfigurationError: impossible topology or value; the message names the argument.
         PlatformUnavailable: the platform needs a toolkit that is not installed.
+        OutOfMemory, OutOfDescriptors: the process has none left for it.
 
     Example:
         >>> with Worker(level=3, chips=0, sub_workers=1) as worker:
@@ -75,6 +77,8 @@ class Worker:
         runtime: str = "host_build_graph",
         options: WorkerOptions | None = None,
     ) -> None:
+        if options is not None and not isinstance(options, WorkerOptions):
+            raise TypeError(f"options is a WorkerOptions, not a {type(options).__name__}")
         topology = Topology(
             level, chip_ids(level, chips, device_ids), sub_workers, platform, runtime, options or WorkerOptions()
         )
@@ -436,6 +440,8 @@ class Worker:
             BackPressureTimeout, WorkerGivenUp, WorkerClosed: as for submit.
         """
         self._require_ready("launch")
+        if not isinstance(graph, Graph):
+            raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")
         earlier = followed(self, "after", after), followed(self, "after_any", after_any)
         native = begin_launch(self, graph, tensors or {}, scalars or {}, earlier)
         return RunHandle(native, self)
@@ -545,12 +551,12 @@ class Worker:
             raise ConfigurationError("submit_sub: this Worker has no sub-workers (sub_workers=0)")
 
     def _placement_of(self, worker: int) -> int:
-        try:
-            return self._placements[worker]
-        except (KeyError, TypeError):
+        number = whole(worker)
+        if number is None or number not in self._placements:
             kind = "node" if self.level > NODE_LEVEL else "chip"
             known = ", ".join(map(str, self.next_level)) or "none"
-            raise ConfigurationError(f"worker={worker!r}: no such {kind}; this Worker has {known}") from None
+            raise ConfigurationError(f"worker={worker!r}: no such {kind}; this Worker has {known}")
+        return self._placements[number]
 
     def _child_name(self, index: int) -> str:
         ids = self.next_level

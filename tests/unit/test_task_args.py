@@ -121,5 +121,22 @@ def test_what_is_no_tensor_is_refused_by_its_type(value: Any) -> None:
 
 
 def test_a_tag_that_does_not_exist_is_refused(pool: _core.MemoryPool) -> None:
-    with pytest.raises(ValueError, match="7"):
-        TaskArgs((empty(pool, (4,), "float32"), 7))  # type: ignore[arg-type]
+    for tag in (7, 1, True, "INPUT", None):
+        with pytest.raises(TypeError, match=r"tag=.*: one of Tag\.INPUT, Tag\.OUTPUT, Tag\.INOUT"):
+            TaskArgs((empty(pool, (4,), "float32"), tag))  # type: ignore[arg-type]
+
+
+def test_what_is_no_pair_is_refused_even_if_it_can_be_taken_apart(pool: _core.MemoryPool) -> None:
+    tensor = empty(pool, (2, 4), "float32")
+    for wrong in (tensor, tensor.numpy(), 5, (tensor,), "ab"):
+        with pytest.raises(TypeError, match=r"TaskArgs takes \(tensor, tag\) pairs"):
+            TaskArgs(wrong)  # type: ignore[arg-type]
+
+
+def test_a_scalar_is_a_number() -> None:
+    assert TaskArgs(scalars=[True, 2**64 - 1, -(2**63), float("nan"), float("inf")]).scalar_count == 5
+    for wrong in ("1", None, 1j, [1]):
+        with pytest.raises(TypeError, match="a scalar is an integer or a float, not a"):
+            TaskArgs(scalars=[wrong])  # type: ignore[list-item]
+    with pytest.raises(OverflowError, match="does not fit 64 bits"):
+        TaskArgs(scalars=[2**70])

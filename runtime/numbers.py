@@ -1,0 +1,90 @@
+"""Numbers that users give: one rule for integers and one for durations, wherever they are given.
+
+An integer is what Python indexes with (``int``, NumPy's integers), a duration a finite number of seconds. ``True`` is
+neither, and nothing is rounded, cut or taken for infinite in silence.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from runtime.errors import ConfigurationError
+
+LONGEST_SECONDS = 1e9
+"""The longest duration: 31 years."""
+SHORTEST_SECONDS = 1e-6
+"""The shortest one that bounds something."""
+
+
+def integer(name: str, value: Any, least: int, most: int, unit: str = "") -> int:
+    """``value`` as an int from ``least`` to ``most``. Raises ConfigurationError, which names it and the range."""
+    number = whole(value)
+    if number is None or not least <= number <= most:
+        raise ConfigurationError(f"{name}={shown(value)}: an integer from {least} to {most}{unit}")
+    return number
+
+
+def seconds(name: str, value: Any, least: float = SHORTEST_SECONDS) -> float:
+    """``value`` as seconds from ``least`` to LONGEST_SECONDS. Raises ConfigurationError with name and range."""
+    number = real(value)
+    if number is None or not least <= number <= LONGEST_SECONDS:
+        raise ConfigurationError(f"{name}={shown(value)}: {least:g} to {LONGEST_SECONDS:g} seconds")
+    return number
+
+
+def timeout(value: Any) -> float | None:
+    """How long a wait may take: None and ``math.inf`` are for ever, what is negative is over already.
+
+    Raises:
+        ConfigurationError: not None, a number up to LONGEST_SECONDS, or infinity.
+    """
+    if value is None or value == math.inf:
+        return None
+    number = real(value)
+    if number is None or not number <= LONGEST_SECONDS:
+        raise ConfigurationError(
+            f"timeout={shown(value)}: up to {LONGEST_SECONDS:g} seconds, or None (or infinity) for no limit"
+        )
+    return max(0.0, number)
+
+
+def whole(value: Any) -> int | None:
+    """``value`` as an int; None for what is no integer."""
+    try:
+        return None if _is_bool(value) else operator.index(value)
+    except TypeError:
+        return None
+
+
+def real(value: Any) -> float | None:
+    """``value`` as a float, an infinite one included; None for NaN and for what is no real number."""
+    if _is_bool(value) or isinstance(value, (str, bytes, bytearray)):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    except OverflowError:  # an integer beyond every float
+        return math.inf if value > 0 else -math.inf
+    return None if math.isnan(number) else number
+
+
+def flag(name: str, value: Any) -> bool:
+    """``value`` if it is True or False. Raises ConfigurationError."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}={shown(value)}: True or False")
+    return value
+
+
+def _is_bool(value: Any) -> bool:
+    # NumPy's has an __index__ in old releases and a __float__ in all.
+    return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
+
+
+def shown(value: Any) -> str:
+    """The value as it was given; one with very many digits by how many."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"
+    return f"{value!r:.100}"
