@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from pipeline.messages import near
 from runtime.errors import ConfigurationError
+from runtime.topology import NODE_LEVEL
 
-CHIP_LEVEL = 3
-"""The level whose children are chips and Python sub-workers."""
 _DEEPEST = 16
 _KEYS = ("name", "level", "chips", "sub_workers", "count", "children")
 
@@ -58,10 +57,10 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
-    level = _integer(config, key, "level", CHIP_LEVEL)
-    if not CHIP_LEVEL <= level <= _DEEPEST:
+    level = _integer(config, key, "level", NODE_LEVEL)
+    if not NODE_LEVEL <= level <= _DEEPEST:
         raise ConfigurationError(
-            f"{key}.level={level}: {CHIP_LEVEL}, a node of chips and sub-workers, or more, up to {_DEEPEST}"
+            f"{key}.level={level}: {NODE_LEVEL}, a node of chips and sub-workers, or more, up to {_DEEPEST}"
         )
     return _level(config, key, level, str(config.get("name") or ""))
 
@@ -91,7 +90,7 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
         raise ConfigurationError(f"{key}.children={children!r}: a list of levels")
     if subs < 0:
         raise ConfigurationError(f"{key}.sub_workers={subs}: 0 or more")
-    if level == CHIP_LEVEL:
+    if level == NODE_LEVEL:
         if children:
             raise ConfigurationError(f"{key}.children: level {level} has chips and sub-workers, no children")
         if chips < 0:
@@ -101,7 +100,7 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
         return Level(name, level, chips, subs)
     if chips:
         raise ConfigurationError(
-            f"{key}.chips={chips}: must be 0 at level {level}; chips belong to level {CHIP_LEVEL}, "
+            f"{key}.chips={chips}: must be 0 at level {level}; chips belong to level {NODE_LEVEL}, "
             f"declared in {key}.children"
         )
     if not children:
@@ -126,7 +125,7 @@ def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
     count = _integer(config, key, "count", 1)
     if count < 1:
         raise ConfigurationError(f"{key}.count={count}: at least 1")
-    kind = "node" if level == CHIP_LEVEL else f"level {level} worker"
+    kind = "node" if level == NODE_LEVEL else f"level {level} worker"
     return [_level(config, key, level, str(config.get("name") or f"{kind} {begin + i}")) for i in range(count)]
 
 

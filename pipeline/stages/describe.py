@@ -15,13 +15,14 @@ from pipeline.model import ChipSpec, Described, PythonSpec
 from pipeline.schema import Config
 from pipeline.store import chosen_store
 from pipeline.targets import Lookup, NotImported, takes_handles
-from pipeline.topology import CHIP_LEVEL, Level, parse_topology, topology_name
+from pipeline.topology import Level, parse_topology, topology_name
 from pipeline.trust import allowed_packages
 from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
 from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.platforms import require_platform
+from runtime.topology import NODE_LEVEL
 
 _WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture")
 _SANITIZERS = ("", "address", "undefined", "thread")
@@ -64,7 +65,7 @@ def describe(
         if tree.children:
             raise ConfigurationError(
                 "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
-                f"of level {CHIP_LEVEL}"
+                f"of level {NODE_LEVEL}"
             )
         twin = _program(workload, tree, chip_callables, python_callables, lookup)
         names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
@@ -196,9 +197,9 @@ def _program(
         raise ConfigurationError(
             f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
         )
-    if tree.level != CHIP_LEVEL:
+    if tree.level != NODE_LEVEL:
         raise ConfigurationError(
-            f"topology.level={tree.level}: {program.__name__} runs on one node, level {CHIP_LEVEL}; choose a topology "
+            f"topology.level={tree.level}: {program.__name__} runs on one node, level {NODE_LEVEL}; choose a topology "
             f"of that level, for instance +topology=node, or {FOR_NODES}"
         )
     made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
