@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.callable_build import CallableBuilder
 from pipeline.describe_callables import describe_callables
+from pipeline.targets import Lookup
 
 KERNEL = """#include <callring/chip.h>
 #include "amount.h"
@@ -33,7 +34,7 @@ def make_spec():
             (folder / name / "amount.h").write_text("#define AMOUNT 1\n")
             kernels.append({"name": name, "source": f"{name}/kernel.cpp", "signature": ["out"]})
         config = {"kind": "chip", "source": "both.cpp", "signature": ["out"], "kernels": kernels}
-        ((spec,), _) = describe_callables({"both": config}, [folder], [])
+        ((spec,), _) = describe_callables({"both": config}, Lookup([folder], []))
         return spec
 
     return make

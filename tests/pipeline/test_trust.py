@@ -79,6 +79,13 @@ def test_the_command_line_may_say_what_files_may_not(inside, folder):
     assert inside(*given, "python_packages=[pipeline,foreign_code]").code == 0
 
 
+@pytest.mark.parametrize("option", ["default", "stdout", "disabled"])
+def test_hydras_own_options_of_logging_are_as_they_were(inside, option):
+    given = (f"hydra/job_logging={option}", f"hydra/hydra_logging={'default' if option == 'stdout' else option}")
+    done = inside(*SMALL, "stage=describe", *given)
+    assert done.code == 0, done.err
+
+
 @pytest.mark.parametrize("how", ["primary", "environment", "selected"])
 def test_packages_are_allowed_by_the_user_alone(inside, folder, how, monkeypatch):
     text = "kind: python\ntarget: foreign_code:function\n"

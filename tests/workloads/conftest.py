@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from pipeline.app import CONF
 from pipeline.describe_callables import describe_callables
+from pipeline.targets import Lookup
 from runtime import CallConfig, ChipWorker
 from runtime.toolchain import KernelSource, build_chip_callable
 
@@ -24,7 +25,7 @@ def compiled(entry, source, signature, kernels):
 def callables():
     """Every declared chip callable by name, and every kernel of one with several as a callable of its own."""
     declared = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in (CONF / "callable").glob("*.yaml")}
-    specs, _ = describe_callables(declared, [], ["pipeline"])
+    specs, _ = describe_callables(declared, Lookup([], ["pipeline"]))
     result = {spec.name: compiled(spec.entry, spec.source, spec.signature, spec.kernels) for spec in specs}
     for spec in specs:
         if spec.source:
