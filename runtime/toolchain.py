@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -133,8 +134,18 @@ def included_files(source: str | os.PathLike[str], *, flags: Sequence[str] = ())
     """The files that ``source`` includes, without system headers, itself first. Raises as build_chip_callable."""
     path = _source(source)
     rule = _run([*_command(path), *flags, "-MM", "-MT", "x", path.name], path)
-    names = rule.partition(":")[2].replace("\\\n", " ").split()
-    return [(path.parent / name).resolve() for name in names]
+    return [(path.parent / name).resolve() for name in _prerequisites(rule)]
+
+
+def _prerequisites(rule: str) -> list[str]:
+    """The names on the right of a rule for make as GCC writes it: spaces and ``#`` behind a backslash, ``$`` twice."""
+    names = re.findall(r"(?:\\\\|\\[ \t#]|[^ \t\n])+", rule.partition(":")[2].replace("\\\n", " "))
+    return [re.sub(r"(\\*)\\([ \t#])", _unescaped, name).replace("$$", "$") for name in names]
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    backslashes, character = found.groups()
+    return str("\\" * (len(backslashes) // 2) + character)
 
 
 @functools.cache

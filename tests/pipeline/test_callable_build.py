@@ -7,6 +7,7 @@ import pytest
 from pipeline.callable_build import CallableBuilder
 from pipeline.describe_callables import describe_callables
 from pipeline.targets import Lookup
+from runtime.toolchain import included_files
 
 KERNEL = """#include <callring/chip.h>
 #include "amount.h"
@@ -67,3 +68,23 @@ def test_another_clone_with_the_same_store_builds_nothing_again(make_spec, tmp_p
     there = make_spec(tmp_path / "there")
     shutil.rmtree(tmp_path / "here")
     assert builder.find(there) == built
+
+
+@pytest.mark.parametrize(
+    "folder", ["with a space", "a # sign", "$HOME", "back\\slash", "ends in a \\ ", "tab\tin it", "ü"]
+)
+def test_sources_and_headers_are_found_in_folders_of_any_name(make_spec, tmp_path, folder):
+    spec = make_spec(tmp_path / folder)
+    builder = CallableBuilder(tmp_path / "store", "a2a3sim", ())
+    built = builder.build(spec)
+    (tmp_path / folder / "first" / "amount.h").write_text("#define AMOUNT 2\n")
+    assert builder.build(spec).blob != built.blob
+
+
+def test_a_source_is_told_of_every_header_whatever_its_name(tmp_path):
+    names = ["a b.h", "a#b.h", "a$b.h", "a\\b.h", "a\\ b.h", "plain.h"]
+    source = tmp_path / "source.cpp"
+    source.write_text("".join(f'#include "{name}"\n' for name in names))
+    for name in names:
+        (tmp_path / name).touch()
+    assert included_files(source) == [source, *(tmp_path / name for name in names)]
