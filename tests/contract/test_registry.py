@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -196,3 +198,19 @@ def test_registration_works_while_every_child_is_busy(worker, chip):
     assert not run.done()
     gate.numpy()[0] = 1
     run.result()
+
+
+CAPTURES_A_HANDLE = """
+from runtime import Worker
+worker = Worker(level=4, sub_workers=1)
+first = worker.register(abs)
+print(worker.register(lambda o: o.submit_sub(first)).hashid)
+"""
+
+
+def test_a_function_that_captures_handles_has_the_same_hashid_in_every_process():
+    def hashid():
+        command = [sys.executable, "-c", CAPTURES_A_HANDLE]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert hashid() == hashid() != ""
