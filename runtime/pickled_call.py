@@ -110,6 +110,9 @@ class Calls:
         self._initargs = initargs
         self._token = token
         self._ready = initializer is None
+        if initializer is not None:
+            name = getattr(initializer, "__qualname__", type(initializer).__name__)
+            self.__qualname__ = f"initializer {name}"  # what errors of registering it name
         self._named: dict[bytes, Callable[..., Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:

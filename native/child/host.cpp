@@ -139,9 +139,11 @@ void ChildHost::install(Message& message) {
         return;
     }
     const bool may_hold = message.op() == Op::register_and_hold && store_->interrupts() && !holding_;
+    lane_->begin_loading();
     store_->install(message.header.kind, message.header.digest, payload->bytes(), may_hold,
                     [&](const Result<void>& outcome) {
                         answer(message, outcome);
+                        lane_->end_loading();
                         if (outcome && may_hold) {
                             hold();
                         }

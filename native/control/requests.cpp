@@ -128,14 +128,14 @@ void Requests::end(std::uint64_t sequence, const Pending& pending, Result<Messag
     pending.on_answer(answer);
 }
 
-void Requests::expire(std::uint64_t now_ns) {
+void Requests::expire(std::uint64_t now_ns, const Grace& grace) {
     std::vector<std::uint64_t> expired;
     next_deadline_.reset();
     for (auto& [sequence, pending] : pending_) {
         if (pending.late) {
             continue;
         }
-        if (pending.deadline_ns <= now_ns) {
+        if (grace.extend(pending.deadline_ns) <= now_ns) {
             pending.late = true;
             expired.push_back(sequence);
         } else {
@@ -145,7 +145,9 @@ void Requests::expire(std::uint64_t now_ns) {
     for (const std::uint64_t sequence : expired) {
         if (const auto entry = pending_.find(sequence); entry != pending_.end()) {
             // In place: it remembers that it was told. Posting more keeps references into the map valid.
-            Result<Message> error = Error{Code::timeout, "no answer within the control timeout"};
+            Result<Message> error =
+                Error{Code::timeout, grace.until_ns > now_ns ? "it still loads code; raise WorkerOptions.start_timeout"
+                                                             : "no answer within the control timeout"};
             entry->second.on_answer(error);
         }
     }

@@ -5,6 +5,7 @@
 // calls.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -20,6 +21,17 @@
 #include "control/channel.h"
 
 namespace callring {
+
+// More time for a child that is known to be busy: no request is late before `until_ns`, unless its time has been up for
+// `most_ns`.
+struct Grace {
+    std::uint64_t until_ns = 0;
+    std::uint64_t most_ns = 0;
+
+    [[nodiscard]] std::uint64_t extend(std::uint64_t deadline_ns) const noexcept {
+        return std::min(deadline_ns + most_ns, std::max(deadline_ns, until_ns));
+    }
+};
 
 class Requests {
 public:
@@ -48,9 +60,11 @@ public:
     // Hands in a message that was received. Error: malformed, if it answers no request, or another than was asked.
     Result<void> deliver(Message message);
     // Tells the requests whose time is up.
-    void expire(std::uint64_t now_ns);
+    void expire(std::uint64_t now_ns, const Grace& grace = {});
     // No request times out before this; none if nothing can.
-    [[nodiscard]] std::optional<std::uint64_t> next_deadline() const noexcept { return next_deadline_; }
+    [[nodiscard]] std::optional<std::uint64_t> next_deadline(const Grace& grace = {}) const noexcept {
+        return next_deadline_ ? std::optional(grace.extend(*next_deadline_)) : std::nullopt;
+    }
     // The child is gone: every pending and future request ends with `error`.
     void fail_all(const Error& error);
     // Requests without an answer, late ones included.

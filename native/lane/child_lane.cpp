@@ -161,6 +161,11 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
     ring_parent();
 }
 
+void ChildLane::end_loading() noexcept {
+    // After the answer was sent: a parent that sees the time finds the answer in the socket.
+    header().loaded_ns.store(now_ns(), std::memory_order_release);
+}
+
 void ChildLane::ring_parent() noexcept {
     auto& state = bell().state;
     const std::uint32_t before = take_announcement(state);

@@ -43,6 +43,11 @@ public:
                   std::uint32_t flags = 0) noexcept;
     [[nodiscard]] static constexpr std::size_t max_inline_payload() noexcept { return sizeof(Completion::payload); }
 
+    // Between these the child loads code of the user, which may take longer than an answer may. Any thread, one at a
+    // time.
+    void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }
+    void end_loading() noexcept;
+
     // Posts one core span of the current frame; dropped and counted when the parent does not take them fast enough.
     void post_span(const CoreSpanRecord& span) noexcept;
 

@@ -16,7 +16,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 9
+#define CALLRING_LAYOUT_VERSION 10
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -96,6 +96,8 @@ static_assert(sizeof(CoreSpanRecord) == 32 && std::is_trivial_v<CoreSpanRecord>)
 
 // ---- the lane ------------------------------------------------------------------------------------------------------
 
+inline constexpr std::uint64_t kLoading = UINT64_MAX;
+
 struct LaneHeader {
     std::uint32_t magic;
     std::uint32_t layout_version;
@@ -107,6 +109,8 @@ struct LaneHeader {
     // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
     std::atomic<std::uint64_t> begun_ns;
+    // When the child was done with loading code last (CLOCK_MONOTONIC); kLoading while it loads; 0: it never has.
+    alignas(kCacheLine) std::atomic<std::uint64_t> loaded_ns;
     RingIndices frames;
     RingIndices completions;
     RingIndices spans;

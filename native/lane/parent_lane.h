@@ -3,6 +3,7 @@
 // engine's lock orders all calls; `has_completions` may be called without it by whoever waits.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -57,6 +58,11 @@ public:
 
     // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
     [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;
+
+    // Until when the child is known to have loaded code: `now_ns` while it does; 0 if it never has.
+    [[nodiscard]] std::uint64_t loaded_until_ns(std::uint64_t now_ns) const noexcept {
+        return std::min(now_ns, header().loaded_ns.load(std::memory_order_acquire));
+    }
 
     // The oldest completion, valid until pop_completion; nullptr when there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;

@@ -235,6 +235,7 @@ private:
     void protocol_violation(Child& child, const std::string& what);  // any thread
     void condemn(Child& child, const std::string& why);              // any thread
     void expect_deadline(std::uint64_t deadline_ns);                 // any thread
+    [[nodiscard]] Grace grace_of(const Child& child, std::uint64_t now_ns) const;
 
     // engine_registry.cpp; any thread.
     struct Mapping {

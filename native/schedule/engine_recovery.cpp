@@ -95,8 +95,16 @@ bool Engine::on_writable(Supervisor::Key key) {
 
 // ---- deadlines ------------------------------------------------------------------------------------------------------
 
+// A child that is ready and loads code, and what waits in its socket behind that, has as long for it as for its start.
+Grace Engine::grace_of(const Child& child, std::uint64_t now_ns) const {
+    const std::uint64_t until =
+        child.state == ChildState::ready && child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
+    return until == 0 ? Grace{} : Grace{until + options_.control_timeout_ns, options_.start_timeout_ns};
+}
+
 std::optional<std::uint64_t> Engine::next_deadline() {
     const std::lock_guard lock(mutex_);
+    const std::uint64_t now = now_ns();
     std::optional<std::uint64_t> next;
     const auto consider = [&next](std::optional<std::uint64_t> deadline) {
         if (deadline && (!next || *deadline < *next)) {
@@ -104,7 +112,14 @@ std::optional<std::uint64_t> Engine::next_deadline() {
         }
     };
     for (const auto& [key, child] : incarnations_) {
+<<<<<<< HEAD
         consider(child->requests->next_deadline());
+=======
+        consider(child->requests->next_deadline(grace_of(*child, now)));
+        if (child->ledger.uncertain_since != 0 && child->condemned.empty()) {
+            consider(child->ledger.uncertain_since + options_.control_timeout_ns);
+        }
+>>>>>>> ced329b (Give code of the user as long to load as a child to start)
     }
     for (const ChildPtr& child : scheduler_.children()) {
         if (!closing_ && child->start_again_ns != 0) {
@@ -139,9 +154,16 @@ void Engine::on_deadline() {
         const std::uint64_t now = now_ns();
         const auto running = incarnations_;
         for (const auto& [key, child] : running) {
+<<<<<<< HEAD
             if (const auto due = child->requests->next_deadline(); due && now >= *due) {
                 static_cast<void>(receive_from(child));  // what lies in its socket came in time; we are late ourselves
                 child->requests->expire(now);
+=======
+            child->requests->expire(now, grace_of(*child, now));
+            const std::uint64_t since = child->ledger.uncertain_since;
+            if (since != 0 && now >= since + options_.control_timeout_ns) {
+                condemn(*child, "it did not answer control requests");
+>>>>>>> ced329b (Give code of the user as long to load as a child to start)
             }
         }
         for (const ChildPtr& child : scheduler_.children()) {

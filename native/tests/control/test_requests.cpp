@@ -76,6 +76,30 @@ TEST_CASE("a request that times out is told once, and its late answer still reac
     CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout", "late:done"});
 }
 
+TEST_CASE("a child that is known to be busy has more time, but not without end") {
+    Fixture fixture;
+    fixture.post("busy", 1000);
+    const Grace grace{1200, 500};
+    CHECK(fixture.requests.next_deadline(grace) == 1200);
+    fixture.requests.expire(1199, grace);
+    CHECK(fixture.heard.empty());
+    const Grace more{9000, 500};
+    CHECK(fixture.requests.next_deadline(more) == 1500);
+    fixture.requests.expire(1499, more);
+    CHECK(fixture.heard.empty());
+    fixture.requests.expire(1500, more);
+    CHECK(fixture.heard == std::vector<std::string>{"busy:it still loads code; raise WorkerOptions.start_timeout"});
+}
+
+TEST_CASE("a child that was busy has not less time than others") {
+    Fixture fixture;
+    fixture.post("late", 1000);
+    const Grace over{700, 500};
+    CHECK(fixture.requests.next_deadline(over) == 1000);
+    fixture.requests.expire(1000, over);
+    CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout"});
+}
+
 TEST_CASE("an answer that nothing asked for is refused") {
     Fixture fixture;
     fixture.post("only");

@@ -1,0 +1,101 @@
+"""Code of the user may take its time to load: only WorkerOptions.start_timeout bounds it."""
+
+import sys
+
+import pytest
+
+from runtime import Executor, Worker, WorkerOptions
+from runtime.errors import PartialFailureError
+from tests.contract.conftest import Stopped, nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
+from tests.executor import functions
+
+
+@pytest.fixture
+def slow_module(tmp_path, monkeypatch):
+    """A module whose import in a worker waits for a file beside it; its name, and the file."""
+    (tmp_path / "callring_slow_module.py").write_text(
+        f"""
+import os, time
+from pathlib import Path
+if os.getpid() != {__import__("os").getpid()}:
+    while not Path({str(tmp_path / "open")!r}).exists():
+        time.sleep(0.002)
+
+def initialize():
+    pass
+
+def answer(args=None):
+    return 42
+"""
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "open"
+    sys.modules.pop("callring_slow_module", None)
+
+
+def opened_after_the_control_timeout(gate, options):
+    """Opens the gate when a request would have been late long since, were it not for what is loaded."""
+    import threading
+
+    timer = threading.Timer(3 * options.control_timeout, gate.touch)
+    timer.start()
+    return timer
+
+
+def test_an_initializer_may_take_longer_to_import_than_a_child_may_take_to_answer(slow_module):
+    import callring_slow_module
+
+    options = WorkerOptions(control_timeout=0.3)
+    timer = opened_after_the_control_timeout(slow_module, options)
+    with Executor(2, initializer=callring_slow_module.initialize, options=options) as executor:
+        assert executor.submit(functions.keep, 1).result() == 1
+        assert [child.incarnation for child in executor.worker.children] == [1, 1]
+    timer.join()
+
+
+@pytest.mark.parametrize("by_source", [False, True])
+def test_so_may_any_callable_that_is_registered(slow_module, by_source):
+    import callring_slow_module
+
+    options = WorkerOptions(control_timeout=0.3)
+    with Worker(sub_workers=1, options=options) as worker:
+        timer = opened_after_the_control_timeout(slow_module, options)
+        handle = worker.register("callring_slow_module:answer" if by_source else callring_slow_module.answer)
+        assert worker.run(lambda o: o.submit_sub(handle)).result() == 42
+        # What is asked of a child that loads waits for that, and costs it nothing.
+        assert worker.children[0].incarnation == 1
+    timer.join()
+
+
+def test_memory_that_is_made_while_a_child_loads_waits_for_it(slow_module):
+    import threading
+
+    import callring_slow_module
+
+    options = WorkerOptions(control_timeout=0.3, arena_bytes=1 << 16)
+    with Worker(sub_workers=1, options=options) as worker:
+        timer = opened_after_the_control_timeout(slow_module, options)
+        registering = threading.Thread(target=worker.register, args=(callring_slow_module.answer,))
+        registering.start()
+        worker.zeros(1 << 20, "uint8")
+        registering.join()
+        assert worker.children[0].incarnation == 1
+    timer.join()
+
+
+def test_what_loads_longer_than_the_start_timeout_is_refused_with_the_option_to_raise(slow_module):
+    import callring_slow_module
+
+    options = WorkerOptions(control_timeout=0.3, start_timeout=3)
+    with pytest.raises(PartialFailureError, match=r"initialize.*sub-worker 0: timeout: .*WorkerOptions\.start_timeout"):
+        Executor(1, initializer=callring_slow_module.initialize, options=options)
+    slow_module.touch()
+
+
+def test_a_child_that_does_not_load_still_has_to_answer_in_time():
+    with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3)) as worker:
+        worker.unregister(worker.register(functions.keep))
+        with Stopped(worker, 0):
+            with pytest.raises(PartialFailureError, match="control timeout"):
+                worker.register(functions.nothing)
+        assert wait_until(lambda: worker.children[0].state == "ready")
