@@ -108,7 +108,7 @@ class Future(concurrent.futures.Future[_T]):
         value: Any = None
         try:
             if task.code == _OK:
-                value, error = _core.unpack_value(task.payload), None
+                value, error = task.value(), None
             else:
                 error = self._stream.error_of(task, self._label, self.hashid)
         except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason

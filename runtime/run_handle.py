@@ -52,7 +52,7 @@ class Task(_core.TaskRef):
         return self._value()
 
     def _value(self) -> Any:
-        return _core.unpack_value(self._native.payload)
+        return self._native.value()
 
     def __repr__(self) -> str:
         """Names run and task."""
@@ -65,7 +65,7 @@ class GroupTask(Task):
     __slots__ = ()
 
     def _value(self) -> list[Any]:
-        return [_core.unpack_value(member.payload) for member in self._native.members]
+        return [member.value() for member in self._native.members]
 
 
 class RunHandle:

@@ -6,6 +6,7 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
+#include "bindings/values.h"
 #include "bindings/wait.h"
 #include "lane/layout.h"
 
@@ -245,6 +246,8 @@ void register_run_and_task(py::module_& module) {
         // Meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
         .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
+        // What it returned, if it ended well. Raises whatever unpickling raises.
+        .def("value", [](const Task& task) { return unpack_value(task.payload); })
         .def_property_readonly("root_cause", [](const Task& task) { return task.root_cause; });
 }
 

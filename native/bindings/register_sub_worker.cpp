@@ -133,7 +133,6 @@ void register_sub_worker(py::module_& module) {
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
         .def("serve", &SubWorkerHost::serve, "dumps"_a, "pack_exception"_a)
         .def("slot_of", &SubWorkerHost::slot_of, "digest"_a);
-    module.def("unpack_value", [](const py::bytes& payload) { return unpack_value(payload); }, "payload"_a);
 }
 
 }  // namespace callring::bindings

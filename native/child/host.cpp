@@ -214,6 +214,11 @@ void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_
         lane_->complete(code, begin_ns, end_ns, payload);
         return;
     }
+    if (std::byte* room = lane_->reserve_result(payload.size())) {
+        std::ranges::copy(payload, room);
+        lane_->complete_with_result(code, begin_ns, end_ns, payload.size());
+        return;
+    }
     const auto sent = [&] {
         const std::lock_guard lock(send_mutex_);
         return send_payload(header_of(Op::result, sequence), payload);

@@ -59,7 +59,8 @@ public:
     [[nodiscard]] ChildLane& lane() noexcept { return *lane_; }
     [[nodiscard]] const ArenaMap& arenas() const noexcept { return arenas_; }
 
-    // Completes the current frame; a payload that does not fit its completion goes ahead on the control socket.
+    // Completes the current frame. A payload that does not fit its completion goes into the lane's result area, or
+    // ahead on the control socket if there is no room for it.
     void complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
                   std::span<const std::byte> payload);
 

@@ -3,8 +3,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "common/clock.h"
@@ -73,6 +75,7 @@ ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std
                                 lane.capacity);
     spans_ =
         RingProducer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord), lane.span_capacity);
+    results_ = map_.data() + results_offset(lane.capacity, lane.span_capacity);
 }
 
 const Frame* ChildLane::try_next() noexcept {
@@ -159,6 +162,51 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
     frames_.pop();
     completions_.publish();
     ring_parent();
+}
+
+std::byte* ChildLane::reserve_result(std::size_t bytes) noexcept {
+    // A parent that takes results at all takes the next one within a moment.
+    constexpr std::uint32_t kMostNaps = 40;
+    constexpr timespec kNap{0, 50'000};
+    if (bytes > kResultBytes) {
+        return nullptr;
+    }
+    std::uint64_t seen = header().results_taken.load(std::memory_order_acquire);
+    for (std::uint32_t naps = 0; !place_result(seen, bytes); ++naps) {
+        if (naps == kMostNaps || seen == vain_wait_at_) {
+            vain_wait_at_ = seen;
+            return nullptr;
+        }
+        ::nanosleep(&kNap, nullptr);
+        if (const std::uint64_t now = header().results_taken.load(std::memory_order_acquire); now != seen) {
+            seen = now;
+            naps = 0;
+        }
+    }
+    return results_ + (reserved_result_ % kResultBytes);
+}
+
+// Where a payload of so many bytes may lie; false: there is no room.
+bool ChildLane::place_result(std::uint64_t taken, std::size_t bytes) noexcept {
+    const auto next_round = [](std::uint64_t position) {
+        return (position + kResultBytes - 1) / kResultBytes * kResultBytes;
+    };
+    if (taken == next_result_) {
+        // All is free: from the front, whose pages are there and in the cache.
+        free_results_ = next_round(next_result_);
+        reserved_result_ = free_results_;
+        return true;
+    }
+    const bool in_one_piece = (next_result_ % kResultBytes) + bytes <= kResultBytes;
+    reserved_result_ = in_one_piece ? next_result_ : next_round(next_result_);
+    return reserved_result_ + bytes - std::max(taken, free_results_) <= kResultBytes;
+}
+
+void ChildLane::complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
+                                     std::size_t bytes) noexcept {
+    const ResultRecord record{reserved_result_, bytes};
+    next_result_ = reserved_result_ + bytes;
+    complete(code, begin_ns, end_ns, std::as_bytes(std::span(&record, 1)), kPayloadInResults);
 }
 
 void ChildLane::end_loading() noexcept {

@@ -43,6 +43,12 @@ public:
                   std::uint32_t flags = 0) noexcept;
     [[nodiscard]] static constexpr std::size_t max_inline_payload() noexcept { return sizeof(Completion::payload); }
 
+    // Room for a payload of the current frame in the result area, or nullptr: it is larger than that, or the parent
+    // does not take results at the moment. It waits a moment for a parent that does.
+    [[nodiscard]] std::byte* reserve_result(std::size_t bytes) noexcept;
+    // Completes the current frame with the payload that was written there.
+    void complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::size_t bytes) noexcept;
+
     // Between these the child loads code of the user, which may take longer than an answer may. Any thread, one at a
     // time.
     void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }
@@ -59,6 +65,7 @@ private:
     [[nodiscard]] bool is_due(const Frame& frame) const noexcept {
         return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion;
     }
+    [[nodiscard]] bool place_result(std::uint64_t taken, std::size_t bytes) noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;
@@ -70,7 +77,12 @@ private:
     const Frame* claimed_ = nullptr;  // the frame that is executed
     RingProducer completions_;
     RingProducer spans_;
-    std::bitset<kWindow> failed_;  // by sequence number
+    std::byte* results_ = nullptr;
+    std::uint64_t next_result_ = 0;            // where the last payload in the result area ended
+    std::uint64_t reserved_result_ = 0;        // where the next one begins
+    std::uint64_t free_results_ = 0;           // up to where the area is free, whatever was taken
+    std::uint64_t vain_wait_at_ = UINT64_MAX;  // what was taken when the last wait for room was in vain
+    std::bitset<kWindow> failed_;              // by sequence number
     AdaptiveSpin spin_;
     std::atomic<bool> stopped_{false};
 };

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 
@@ -15,6 +16,7 @@ namespace callring {
 struct TaskOutcome {
     Code code = Code::ok;
     bool payload_elsewhere = false;      // it came in a control message
+    bool payload_in_results = false;     // it lies in the lane's result area, where `payload`, a ResultRecord, says
     std::span<const std::byte> payload;  // in the completion
 };
 
@@ -22,11 +24,26 @@ struct TaskOutcome {
 [[nodiscard]] inline std::optional<TaskOutcome> decode_completion(const Completion& completion,
                                                                   std::uint64_t sequence) noexcept {
     if (completion.sequence != sequence || completion.code >= kCodes ||
-        completion.payload_bytes > completion.payload.size() || (completion.flags & ~kPayloadElsewhere) != 0) {
+        completion.payload_bytes > completion.payload.size() ||
+        (completion.flags & ~(kPayloadElsewhere | kPayloadInResults)) != 0) {
         return std::nullopt;
     }
     return TaskOutcome{static_cast<Code>(completion.code), (completion.flags & kPayloadElsewhere) != 0,
+                       (completion.flags & kPayloadInResults) != 0,
                        std::span(completion.payload).first(completion.payload_bytes)};
+}
+
+// Where in a result area of kResultBytes the payload lies that `record` describes; nullopt if it does not lie in it.
+[[nodiscard]] inline std::optional<ResultRecord> decode_result(std::span<const std::byte> record) noexcept {
+    ResultRecord result{};
+    if (record.size() != sizeof result) {
+        return std::nullopt;
+    }
+    std::memcpy(&result, record.data(), sizeof result);
+    if (result.bytes > kResultBytes || result.position % kResultBytes > kResultBytes - result.bytes) {
+        return std::nullopt;
+    }
+    return result;
 }
 
 }  // namespace callring

@@ -1,4 +1,5 @@
-// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans.
+// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans,
+// results.
 // The layout is versioned and breaks cleanly: both ends compare kLayoutVersion in every control message and in the
 // lane's header, and there is no migration between versions (identity.md of the design: task records and frames;
 // docs: explanation/two-planes).
@@ -68,6 +69,7 @@ struct SpillRecord {
 
 enum CompletionFlags : std::uint32_t {
     kPayloadElsewhere = 1U << 0U,  // the payload came in a control message `result` with this sequence number
+    kPayloadInResults = 1U << 1U,  // the payload lies in the lane's result area; here is a ResultRecord instead
 };
 
 inline constexpr std::size_t kCompletionBytes = 256;
@@ -82,6 +84,16 @@ struct Completion {
     std::array<std::byte, kCompletionBytes - 36> payload;
 };
 static_assert(sizeof(Completion) == kCompletionBytes && std::is_trivial_v<Completion>);
+
+// Where a payload lies that did not fit its completion: at `position` modulo kResultBytes of the result area, in one
+// piece. Positions only grow: what was taken up to one is free to be written again.
+struct ResultRecord {
+    std::uint64_t position;
+    std::uint64_t bytes;
+};
+
+// Pages of it are committed when they are first written, and serve again for every later payload.
+inline constexpr std::size_t kResultBytes = std::size_t{8} << 20U;
 
 // ---- core spans: what a chip's cores did, when traced -------------------------------------------------------------
 
@@ -110,7 +122,9 @@ struct LaneHeader {
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
     std::atomic<std::uint64_t> begun_ns;
     // When the child was done with loading code last (CLOCK_MONOTONIC); kLoading while it loads; 0: it never has.
-    alignas(kCacheLine) std::atomic<std::uint64_t> loaded_ns;
+    std::atomic<std::uint64_t> loaded_ns;
+    // Up to which position the parent has taken payloads out of the result area.
+    std::atomic<std::uint64_t> results_taken;
     RingIndices frames;
     RingIndices completions;
     RingIndices spans;
@@ -126,8 +140,11 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 [[nodiscard]] constexpr std::size_t spans_offset(std::uint32_t capacity) noexcept {
     return completions_offset(capacity) + (std::size_t{capacity} * kCompletionBytes);
 }
-[[nodiscard]] constexpr std::size_t lane_bytes(std::uint32_t capacity, std::uint32_t span_capacity) noexcept {
+[[nodiscard]] constexpr std::size_t results_offset(std::uint32_t capacity, std::uint32_t span_capacity) noexcept {
     return spans_offset(capacity) + (std::size_t{span_capacity} * sizeof(CoreSpanRecord));
+}
+[[nodiscard]] constexpr std::size_t lane_bytes(std::uint32_t capacity, std::uint32_t span_capacity) noexcept {
+    return results_offset(capacity, span_capacity) + kResultBytes;
 }
 
 // ---- the parent's bell ----------------------------------------------------------------------------------------------

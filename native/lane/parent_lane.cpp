@@ -31,6 +31,7 @@ ParentLane::ParentLane(SharedMap map) : map_(std::move(map)) {
                                 lane.capacity);
     spans_ =
         RingConsumer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord), lane.span_capacity);
+    results_ = map_.data() + results_offset(lane.capacity, lane.span_capacity);
 }
 
 Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {
@@ -68,6 +69,9 @@ bool ParentLane::revoke(std::uint64_t sequence) noexcept {
 void ParentLane::pop_completion() noexcept {
     const std::uint64_t sequence = reinterpret_cast<const Completion*>(completions_.front())->sequence;
     completions_.pop();
+    if (results_taken_ != 0) {
+        header().results_taken.store(std::exchange(results_taken_, 0), std::memory_order_release);
+    }
     --outstanding_;
     if (outstanding_ == 0) {
         settled_ = frames_.position();
@@ -115,6 +119,15 @@ std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const 
 
 const Completion* ParentLane::front_completion() noexcept {
     return reinterpret_cast<const Completion*>(completions_.front());
+}
+
+std::optional<std::span<const std::byte>> ParentLane::result(std::span<const std::byte> bytes) noexcept {
+    const auto record = decode_result(bytes);
+    if (!record) {
+        return std::nullopt;
+    }
+    results_taken_ = record->position + record->bytes;
+    return std::span(results_ + (record->position % kResultBytes), record->bytes);
 }
 
 bool ParentLane::has_completions() const noexcept {

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "common/result.h"
+#include "lane/completion.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
 #include "memory/shared_map.h"
@@ -66,7 +67,11 @@ public:
 
     // The oldest completion, valid until pop_completion; nullptr when there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;
+    // Gives its place in the result area back, too.
     void pop_completion() noexcept;
+    // The payload in the result area that `record`, the ResultRecord of the completion in front, describes, valid until
+    // pop_completion; nullopt if there is none such: the child wrote over its lane.
+    [[nodiscard]] std::optional<std::span<const std::byte>> result(std::span<const std::byte> record) noexcept;
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
@@ -81,6 +86,7 @@ private:
     [[nodiscard]] Frame& frame(std::uint64_t sequence) const noexcept;
 
     SharedMap map_;
+    const std::byte* results_ = nullptr;
     RingProducer frames_;
     RingConsumer completions_;
     RingConsumer spans_;
@@ -90,6 +96,7 @@ private:
     // Every frame before this sequence number has ended. A frame's slot is not used again before its end was seen,
     // so that claimed() can be asked of every frame in flight, also after the child's death.
     std::uint64_t settled_ = 0;
+    std::uint64_t results_taken_ = 0;  // with the completion in front
 };
 
 }  // namespace callring

@@ -92,7 +92,14 @@ Result<void> Scheduler::complete(Child& child, const Completion& written) {
         code = taken ? code : taken.error().code;
         payload = taken ? std::move(taken).value() : std::move(taken).error().message;
     } else {
-        payload.assign(reinterpret_cast<const char*>(written.payload.data()), outcome->payload.size());
+        std::optional<std::span<const std::byte>> bytes = std::span(written.payload).first(outcome->payload.size());
+        if (outcome->payload_in_results) {
+            bytes = child.lane->result(*bytes);
+        }
+        if (!bytes) {
+            return Error{Code::malformed, kLaneOverwritten};
+        }
+        payload.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
     }
     if (auto checked = check_outcome(child.kind, due, completion, code, payload); !checked) {
         return checked;

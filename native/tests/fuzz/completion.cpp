@@ -22,8 +22,10 @@ Bytes encoded(Code code, std::uint32_t flags, std::string_view payload) {
 }  // namespace
 
 std::vector<Bytes> seeds() {
+    const ResultRecord record{kResultBytes + 5, 1000};
+    const std::string_view in_results(reinterpret_cast<const char*>(&record), sizeof record);
     return {encoded(Code::ok, 0, ""), encoded(Code::ok, 0, "value"), encoded(Code::ok, kPayloadElsewhere, ""),
-            encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
+            encoded(Code::ok, kPayloadInResults, in_results), encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
 }
 
 void run(std::span<const std::byte> input) {
@@ -39,6 +41,10 @@ void run(std::span<const std::byte> input) {
     require(payload.size() <= completion.payload.size(), "the payload fits its completion");
     require(payload.empty() || payload.data() == completion.payload.data(), "the payload lies in its completion");
     require(static_cast<std::uint32_t>(outcome->code) < kCodes, "the code is known");
+    if (const auto result = decode_result(payload)) {
+        const std::uint64_t begin = result->position % kResultBytes;
+        require(result->bytes <= kResultBytes && begin + result->bytes <= kResultBytes, "a result lies in its area");
+    }
 }
 
 }  // namespace callring::fuzz::completion

@@ -44,8 +44,8 @@ void run(std::span<const std::byte> bytes) {
     require(lane.capacity > 0 && (lane.capacity & (lane.capacity - 1)) == 0, "the capacity is a power of two");
     __extension__ using Wide = unsigned __int128;
     const Wide end = Wide{sizeof(LaneHeader)} + (Wide{lane.capacity} * (kFrameBytes + kCompletionBytes)) +
-                     (Wide{lane.span_capacity} * sizeof(CoreSpanRecord));
-    require(end == input.bytes, "the rings fill the memory exactly");
+                     (Wide{lane.span_capacity} * sizeof(CoreSpanRecord)) + kResultBytes;
+    require(end == input.bytes, "the rings and the result area fill the memory exactly");
 }
 
 }  // namespace callring::fuzz::lane_header
