@@ -17,8 +17,8 @@ import logging
 import os
 import threading
 import time
-import uuid
 import weakref
+from concurrent.futures._base import PENDING, RUNNING
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, identity, numbers
@@ -31,13 +31,13 @@ from runtime.pickled_call import CallPickler, Calls
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.options import CallConfig
     from runtime.worker import Worker
 
 _LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
 _T = TypeVar("_T")
 _OK = _core.CODES["ok"]
 _CANCELLED = _core.CODES["cancelled"]
+_LOST = _core.CODES["worker_lost"]
 _BACK_PRESSURE = _core.CODES["back_pressure"]
 
 
@@ -55,28 +55,45 @@ class Future(concurrent.futures.Future[_T]):
     """The outcome of one call. Made by Executor.submit only."""
 
     def __init__(self, stream: CallStream, function: bytes, label: str) -> None:
+        self._task: _core.Task | None = None  # until it is settled
         super().__init__()
         self._stream = stream
         self._function = function if len(function) <= _MOST_KEPT else _hashid(function)
         self._label = label
-        self._task: _core.Task | None = None  # until it is settled
 
     @property
     def hashid(self) -> str | None:
         """Names the function by its pickled bytes, as if it had been registered; None if it could not be pickled."""
         return _hashid(self._function) if isinstance(self._function, bytes) else self._function
 
+    @property
+    def _state(self) -> str:
+        """What users of the standard library's futures, their ``repr`` among them, look at: "RUNNING" while it runs."""
+        state = self._settled_state
+        return RUNNING if state is PENDING and self.running() else state
+
+    @_state.setter
+    def _state(self, state: str) -> None:
+        self._settled_state = state
+
     def running(self) -> bool:
         """Whether a sub-worker has begun the call and not ended it."""
         task = self._task
         return task is not None and self._stream.running(task)
 
-    def cancel(self) -> bool:
-        """Withdraws the call if no sub-worker has begun it; whether it is cancelled."""
+    def cancel(self, running: bool = False) -> bool:
+        """Withdraws the call if no sub-worker has begun it; whether it is cancelled.
+
+        Args:
+            running: a call that runs is cancelled as well, by ending its process, which is replaced. Returns when
+                it has ended. What the call has done so far stays done.
+        """
         task = self._task
-        if task is None or not self._stream.cancel(self, task):
+        if task is None or self._stream.cancel(self, task):
             return self.cancelled()
-        return True
+        if running and self._stream.end_running(task, _CANCELLED):
+            self._stream.wait(self, task, None)
+        return self.cancelled()
 
     def result(self, timeout: float | None = None) -> _T:
         """What the function returned.
@@ -134,25 +151,20 @@ class CallStream:
     Args:
         worker: started; has sub-workers.
         owned: close it when the last call has ended.
-        initializer, initargs: see Executor.
-        config: what each call may do.
+        calls: what executes them in the sub-workers.
     """
 
     def __init__(
         self,
         worker: Worker,
         owned: bool,
-        initializer: Callable[..., object] | None,
-        initargs: tuple[Any, ...],
-        config: CallConfig,
+        calls: Calls,
     ) -> None:
         worker._require_ready("make an Executor")
         self.worker = worker
         self._owned = owned
-        self._config = _core.CallConfig(retries=config.retries, deadline=config.deadline or 0.0)
         self._engine = worker._engine
-        token = uuid.uuid4().hex if initializer else ""
-        self._handle = worker.register(Calls(initializer, initargs, token))
+        self._handle = worker.register(calls)
         self._callable = worker._registry.resolve(self._handle, TargetNamespace.LOCAL_PYTHON, "submit")
         self._pickler = CallPickler()
         self._refusal: str | None = None  # why nothing is accepted any more
@@ -165,16 +177,25 @@ class CallStream:
         _streams.add(self)
         self._thread.start()
 
+    @property
+    def accepts(self) -> bool:
+        """Whether it was not sealed."""
+        return self._refusal is None
+
     # ---- submitting ------------------------------------------------------------------------------------------------
 
-    def submit(self, fn: Callable[..., Any], pack: Callable[[CallPickler], tuple[bytes, bytes]]) -> Future[Any]:
+    def submit(
+        self, fn: Callable[..., Any], pack: Callable[[CallPickler], tuple[bytes, bytes]], config: _core.CallConfig
+    ) -> Future[Any]:
         """Submits the call that ``pack`` makes bytes of; see Executor.submit."""
         label = getattr(fn, "__qualname__", type(fn).__name__)
         if self._refusal is not None:
             raise RuntimeError(self._refusal)
         try:
             call, function = pack(self._pickler)
-        except Exception as error:
+        except KeyboardInterrupt:  # of this process's user, not of what is pickled
+            raise
+        except BaseException as error:
             return self._unpicklable(error, label)
         future: Future[Any] = Future(self, function, label)
         while True:
@@ -182,7 +203,7 @@ class CallStream:
                 if self._refusal is not None:
                     raise RuntimeError(self._refusal)
                 try:
-                    task = self._engine.submit_opaque(self._native, self._callable, call, self._config)
+                    task = self._engine.submit_opaque(self._native, self._callable, call, config)
                 except native_errors() as error:
                     refused = error
                 else:
@@ -193,7 +214,7 @@ class CallStream:
                 raise translate(refused, operation="submit")
             self._wait_for_room(refused.args[1])
 
-    def _unpicklable(self, error: Exception, label: str) -> Future[Any]:
+    def _unpicklable(self, error: BaseException, label: str) -> Future[Any]:
         future: Future[Any] = Future(self, b"", label)
         add_note(error, f"while pickling a call of {label}")
         future.set_exception(error)
@@ -226,6 +247,10 @@ class CallStream:
             self._settle(future, task)
         return withdrawn
 
+    def end_running(self, task: _core.Task, code: int) -> bool:
+        """Ends the process that runs a call, which ends with ``code``; whether there is one."""
+        return self._engine.end_running(task, code)
+
     def running(self, task: _core.Task) -> bool:
         """Whether the call has begun and not ended."""
         return self._engine.running(task)
@@ -256,6 +281,20 @@ class CallStream:
             waiting = list(self._futures.items())
         for task, future in reversed(waiting):  # the engine withdraws the newest cheapest
             self.cancel(future, task)
+
+    def end(self, signal: int | None) -> None:
+        """Cancels what has not begun and ends what runs: by ``signal`` where that concerns no other, or by force."""
+        self.seal("cannot schedule new futures: the workers were ended")
+        self.cancel_all()
+        with self._lock:
+            rest = list(self._futures.items())
+        if signal is not None and self._owned:
+            for task, _ in rest:
+                self._engine.signal_running(task, signal)
+            concurrent.futures.wait([future for _, future in rest], self.worker.options.close_timeout)
+        for task, _ in rest:
+            self.end_running(task, _LOST)
+        self.join()
 
     def join(self) -> None:
         """Waits until every future is settled, and what the Executor made is gone."""

@@ -139,10 +139,10 @@ class ChipError(CallringError, RuntimeError):
 
 
 class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N818
-    """A child died while it ran a task. Fields: ``signal``, ``exit_status`` and ``callable`` (its label)."""
+    """A child died while it ran a task. Fields: ``signal``, ``exit_status``, ``pid`` and ``callable`` (its label)."""
 
     code = "WORKER_LOST"
-    fields = (*CallringError.fields, "signal", "exit_status", "callable")
+    fields = (*CallringError.fields, "signal", "exit_status", "callable", "pid")
 
 
 class InitializerError(CallringError, concurrent.futures.BrokenExecutor):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +200,7 @@ class Failures:
                 callable=label,
                 signal=_number_after(text, "signal "),
                 exit_status=_number_after(text, "status "),
+                pid=_number_after(text, "pid "),
             )
         name = code_name(code)
         if name == "task_timeout":
@@ -252,6 +254,5 @@ class Failures:
 
 
 def _number_after(text: str, word: str) -> int | None:
-    _, found, rest = text.partition(word)
-    digits = rest.split(" ", 1)[0]
-    return int(digits) if found and digits.isdigit() else None
+    found = re.search(rf"{word}(\d+)", text)
+    return int(found[1]) if found else None

@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import uuid
 import weakref
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from runtime import main_script, pickling
+from runtime import main_script, pickling, sub_worker
 from runtime.errors import InitializerError
 from runtime.failure import text_of
 
@@ -102,13 +103,24 @@ class Calls:
     Args:
         initializer: called before the first call in each process, or None.
         initargs: its arguments.
-        token: tells one Executor's from another's that has an equal initializer.
+        most_calls: after so many a process makes way for a fresh one; None: never.
+        token: tells one Executor's from another's that is equal, but whose processes are to be initialized or counted
+            by itself; made here unless it is given.
     """
 
-    def __init__(self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...], token: str) -> None:
+    def __init__(
+        self,
+        initializer: Callable[..., object] | None,
+        initargs: tuple[Any, ...],
+        most_calls: int | None,
+        token: str | None = None,
+    ) -> None:
+        alike = initializer is None and most_calls is None
         self._initializer = initializer
         self._initargs = initargs
-        self._token = token
+        self._most_calls = most_calls
+        self._token = token if token is not None else "" if alike else uuid.uuid4().hex
+        self._calls = 0
         self._ready = initializer is None
         if initializer is not None:
             name = getattr(initializer, "__qualname__", type(initializer).__name__)
@@ -117,10 +129,13 @@ class Calls:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles what it was made of, not what it has met."""
-        return Calls, (self._initializer, self._initargs, self._token)
+        return Calls, (self._initializer, self._initargs, self._most_calls, self._token)
 
     def __call__(self, args: FrameArgs) -> Any:
         """Executes the call in the opaque bytes of ``args``."""
+        self._calls += 1
+        if self._calls == self._most_calls:
+            sub_worker.retire()
         if not self._ready:
             self._initialize()
         call = args.opaque

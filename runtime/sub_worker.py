@@ -28,9 +28,20 @@ def main(control: int) -> int:
         host = _core.SubWorkerHost(control, Loader())
     except _core.NativeError:
         return 1  # the parent was told why, or is gone
+    _hosts.append(host)
     host.serve(pickle_value, pack_exception)
     handed_on.finish()
     return 0
+
+
+_hosts: list[_core.SubWorkerHost] = []
+"""The host of this process, if it is a sub-worker. Kept to its end: a process that retires has its control thread."""
+
+
+def retire() -> None:
+    """Ends this sub-worker when its current task has ended; its parent starts a fresh one in its place."""
+    for host in _hosts:
+        host.retire()
 
 
 class Loader:

@@ -359,6 +359,13 @@ void register_engine_class(py::module_& module) {
             "stream"_a, "callable"_a, "opaque"_a, "config"_a)
         .def("cancel_task", py::overload_cast<const TaskPtr&>(&Engine::cancel), "task"_a)
         .def("running", &Engine::running, "task"_a)
+        .def(
+            "end_running",
+            [](Engine& engine, const TaskPtr& task, std::uint32_t code) {
+                return engine.end_running(task, static_cast<Code>(code));
+            },
+            "task"_a, "code"_a)
+        .def("signal_running", &Engine::signal_running, "task"_a, "signal"_a)
         .def("take_ended", &Engine::take_ended, "stream"_a, py::call_guard<py::gil_scoped_release>())
         .def("hand_over", &Engine::hand_over, "task"_a)
         .def(

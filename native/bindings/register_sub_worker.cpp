@@ -63,6 +63,10 @@ public:
         for (;;) {
             if (const Frame* frame = lane.try_next()) {
                 run(*frame, dumps, pack_exception);
+                if (retires_) {
+                    lane.retire();
+                    return;
+                }
                 continue;
             }
             callables_->forget_stale();
@@ -76,6 +80,9 @@ public:
             store_->end_idle();
         }
     }
+
+    // Ends serve() when the current task has ended: the process makes way for a fresh one.
+    void retire() noexcept { retires_ = true; }
 
     std::optional<std::uint32_t> slot_of(const py::bytes& digest) { return store_->table().slot_of(to_digest(digest)); }
 
@@ -111,6 +118,7 @@ private:
     PythonStore* store_ = nullptr;  // the host's
     std::optional<CallableCache<void>> callables_;
     py::object args_;  // FrameArgs
+    bool retires_ = false;
     std::string payload_;
 };
 
@@ -132,6 +140,7 @@ void register_sub_worker(py::module_& module) {
     py::class_<SubWorkerHost>(module, "SubWorkerHost", "A sub-worker's lane and control thread.")
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
         .def("serve", &SubWorkerHost::serve, "dumps"_a, "pack_exception"_a)
+        .def("retire", &SubWorkerHost::retire)
         .def("slot_of", &SubWorkerHost::slot_of, "digest"_a);
 }
 

@@ -49,6 +49,9 @@ public:
     // Completes the current frame with the payload that was written there.
     void complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::size_t bytes) noexcept;
 
+    // Tells the parent that this process is about to end because it has done its work.
+    void retire() noexcept { header().child_retires.store(1, std::memory_order_release); }
+
     // Between these the child loads code of the user, which may take longer than an answer may. Any thread, one at a
     // time.
     void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }

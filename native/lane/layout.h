@@ -121,6 +121,7 @@ struct LaneHeader {
     // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
     std::atomic<std::uint64_t> begun_ns;
+    std::atomic<std::uint32_t> child_retires;  // 1: the child ends by itself, between two tasks
     // When the child was done with loading code last (CLOCK_MONOTONIC); kLoading while it loads; 0: it never has.
     std::atomic<std::uint64_t> loaded_ns;
     // Up to which position the parent has taken payloads out of the result area.

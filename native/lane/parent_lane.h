@@ -60,6 +60,10 @@ public:
     // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
     [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;
 
+    // Whether the child has ended, or is about to, because it has done its work.
+    [[nodiscard]] bool child_retires() const noexcept {
+        return header().child_retires.load(std::memory_order_acquire) != 0;
+    }
     // Until when the child is known to have loaded code: `now_ns` while it does; 0 if it never has.
     [[nodiscard]] std::uint64_t loaded_until_ns(std::uint64_t now_ns) const noexcept {
         return std::min(now_ns, header().loaded_ns.load(std::memory_order_acquire));

@@ -152,6 +152,29 @@ bool Engine::cancel(const TaskPtr& task) {
     return cancelled;
 }
 
+bool Engine::end_running(const TaskPtr& task, Code code) {
+    const std::lock_guard lock(mutex_);
+    drain();
+    const bool ends = scheduler_.end_running(task, code);
+    if (ends) {
+        Child& child = *scheduler_.children()[static_cast<std::size_t>(task->child)];
+        condemn(child, child.condemned);
+    }
+    after_progress();
+    return ends;
+}
+
+bool Engine::signal_running(const TaskPtr& task, int signal) {
+    const std::lock_guard lock(mutex_);
+    drain();
+    const Child* child = scheduler_.runner_of(*task);
+    if (child != nullptr) {
+        child->kill(signal);
+    }
+    after_progress();
+    return child != nullptr;
+}
+
 void Engine::watch_run(const RunPtr& run, int watcher) {
     const std::lock_guard lock(mutex_);
     run->watchers.push_back(watcher);

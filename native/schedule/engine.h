@@ -119,6 +119,10 @@ public:
     void cancel(const RunPtr& run);
     // Withdraws one task. False: it has begun, or has ended.
     bool cancel(const TaskPtr& task);
+    // Ends the child that runs `task`, which then ends as `code`: cancelled or worker_lost. False: it does not run.
+    bool end_running(const TaskPtr& task, Code code);
+    // Sends a signal to the child that runs `task`, and leaves it at that. False: it does not run.
+    bool signal_running(const TaskPtr& task, int signal);
     // Writes to the eventfd `watcher` when `run` has finished, at once if it has; until unwatch_run().
     void watch_run(const RunPtr& run, int watcher);
     void unwatch_run(const RunPtr& run, int watcher);

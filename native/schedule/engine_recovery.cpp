@@ -112,14 +112,7 @@ std::optional<std::uint64_t> Engine::next_deadline() {
         }
     };
     for (const auto& [key, child] : incarnations_) {
-<<<<<<< HEAD
-        consider(child->requests->next_deadline());
-=======
         consider(child->requests->next_deadline(grace_of(*child, now)));
-        if (child->ledger.uncertain_since != 0 && child->condemned.empty()) {
-            consider(child->ledger.uncertain_since + options_.control_timeout_ns);
-        }
->>>>>>> ced329b (Give code of the user as long to load as a child to start)
     }
     for (const ChildPtr& child : scheduler_.children()) {
         if (!closing_ && child->start_again_ns != 0) {
@@ -154,16 +147,10 @@ void Engine::on_deadline() {
         const std::uint64_t now = now_ns();
         const auto running = incarnations_;
         for (const auto& [key, child] : running) {
-<<<<<<< HEAD
-            if (const auto due = child->requests->next_deadline(); due && now >= *due) {
+            const Grace grace = grace_of(*child, now);
+            if (const auto due = child->requests->next_deadline(grace); due && now >= *due) {
                 static_cast<void>(receive_from(child));  // what lies in its socket came in time; we are late ourselves
-                child->requests->expire(now);
-=======
-            child->requests->expire(now, grace_of(*child, now));
-            const std::uint64_t since = child->ledger.uncertain_since;
-            if (since != 0 && now >= since + options_.control_timeout_ns) {
-                condemn(*child, "it did not answer control requests");
->>>>>>> ced329b (Give code of the user as long to load as a child to start)
+                child->requests->expire(now, grace);
             }
         }
         for (const ChildPtr& child : scheduler_.children()) {
@@ -240,13 +227,16 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     const RestartPolicy::Life life = child->state != ChildState::ready ? RestartPolicy::Life::never_ready
                                      : child->has_worked()             ? RestartPolicy::Life::worked
                                                                        : RestartPolicy::Life::idle;
+    const pid_t pid = child->pid();
     const auto requests = std::move(child->requests);
     child->requests = nullptr;
     child->process = nullptr;
     child->key = 0;
     child->start_deadline_ns = 0;
     child->condemned.clear();
-    const bool ended_for_task = std::exchange(child->ended_for_task, false);
+    // Nothing that it did says that it is broken.
+    const bool blameless = std::exchange(child->ended_for_task, false) ||
+                           (as_asked && life == RestartPolicy::Life::worked && child->lane->child_retires());
     child->answers.clear();
     child->last_exit = why;
     child->ledger.clear();
@@ -258,7 +248,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
         if (!start_error_) {
             start_error_ = Error{Code::worker_lost, child->name() + " " + why + " while starting"};
         }
-    } else if (ended_for_task) {
+    } else if (blameless) {
         child->state = ChildState::starting;
         child->start_again_ns = now;
     } else if (const auto again = child->restarts.start_again_after_death(now, life)) {
@@ -272,7 +262,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     }
     if (child->lane) {
         child->lane_view.store(nullptr, std::memory_order_release);  // whatever it holds, nobody waits for it any more
-        scheduler_.child_lost(*child, why);
+        scheduler_.child_lost(*child, pid > 0 ? why + ", pid " + std::to_string(pid) : why);
     }
     if (child->state != ChildState::starting) {
         scheduler_.give_up(*child, child->last_exit);

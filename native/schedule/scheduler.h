@@ -85,6 +85,10 @@ public:
     // was taken back, and the child has to be ended. `look_at_ns` says when to look again. A child that has not noted
     // that it began the first task of its lane counts as having begun it `patience_ns` after it could.
     [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns);
+    // The same for a task that is to end as `code`, cancelled or worker_lost, though it runs. False: it does not.
+    [[nodiscard]] bool end_running(const TaskPtr& task, Code code);
+    // The child that runs `task`, which is no group; null if none does.
+    [[nodiscard]] Child* runner_of(const Task& task) const;
     // When share_out() is due; 0: it is not.
     [[nodiscard]] std::uint64_t balance_at_ns() const noexcept { return balance_at_ns_; }
     // Gives idle sub-workers what waits behind tasks that take longer than was expected.
@@ -190,6 +194,7 @@ private:
     bool begin_again(Task& task) noexcept;
     [[nodiscard]] static std::uint64_t begun_by(const Child& child, Task& task, std::uint64_t now_ns,
                                                 std::uint64_t patience_ns) noexcept;
+    [[nodiscard]] bool end_with_child(Child& child, Code code, const char* why);
     void requeue(Child& child, const std::vector<TaskPtr>& tasks);
     void abandon(const TaskPtr& task, const std::string& why);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;

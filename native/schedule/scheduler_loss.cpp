@@ -20,7 +20,7 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
         // What a damaged lane says of the first frame is worth nothing: it was executed when that happened.
         const bool begun =
             child.lane->claimed(task->sequence) || child.lane->passed(task->sequence) || (damaged && task == first);
-        if (task->overdue || (begun && !begin_again(*task))) {
+        if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
             over.push_back(task);
         } else {
             back.push_back(task);
@@ -30,7 +30,8 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     requeue(child, back);
     const std::string reason = damaged && !known ? why + ", having written over its lane" : why;
     for (const TaskPtr& task : over) {
-        end_frame(task, task->overdue ? Code::task_timeout : Code::worker_lost, task->overdue ? std::string() : reason);
+        const Code code = task->ended_as == Code::ok ? Code::worker_lost : task->ended_as;
+        end_frame(task, code, code == Code::worker_lost ? reason : std::string());
     }
     if (!sub_queue_.empty()) {
         feed_subs();
@@ -155,24 +156,46 @@ bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patienc
     if (!overdue) {
         return false;
     }
+    if (end_with_child(child, Code::task_timeout, "a task exceeded its deadline")) {
+        return true;
+    }
+    child.look_at_ns = now_ns;  // the next look sees what is left
+    return false;
+}
+
+Child* Scheduler::runner_of(const Task& task) const {
+    if (task.state != TaskState::dispatched || is_group(task)) {
+        return nullptr;
+    }
+    Child& child = *children_[static_cast<std::size_t>(task.child)];
+    return child.takes_work() && child.in_flight.front().get() == &task && child.lane->claimed(task.sequence) ? &child
+                                                                                                              : nullptr;
+}
+
+bool Scheduler::end_running(const TaskPtr& task, Code code) {
+    Child* child = runner_of(*task);
+    return child != nullptr && end_with_child(*child, code, "its task was ended");
+}
+
+// What `child` runs ends as `code` when the child does. False: it has ended just now, and the child goes on.
+bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
     // The others are taken back first: the child cannot begin one of them, only to be ended for what it ran before.
-    const TaskPtr late = child.in_flight.front();
+    const TaskPtr first = child.in_flight.front();
     // From the back, so that none runs whose predecessor in this lane was taken away.
     std::vector<TaskPtr> back;
-    while (child.in_flight.back() != late && child.lane->revoke(child.in_flight.back()->sequence)) {
+    while (child.in_flight.back() != first && child.lane->revoke(child.in_flight.back()->sequence)) {
         back.push_back(std::move(child.in_flight.back()));
         child.in_flight.pop_back();
     }
     std::reverse(back.begin(), back.end());
-    late->overdue = !child.lane->has_completions();  // it may have ended just now
-    if (late->overdue) {
-        child.condemned = "a task exceeded its deadline";
+    const bool runs = !child.lane->has_completions();
+    if (runs) {
+        first->ended_as = code;
+        child.condemned = why;
         child.ended_for_task = true;
-    } else {
-        child.look_at_ns = now_ns;  // the next look sees what is left
     }
     requeue(child, back);
-    return late->overdue;
+    return runs;
 }
 
 void Scheduler::cancel(Run& run) {

@@ -75,7 +75,8 @@ struct Task {
     bool followed = false;          // another one follows it in that lane, or did
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
     std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
-    bool overdue = false;           // it exceeded its deadline, and its child is being ended for it
+    // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
+    Code ended_as = Code::ok;
 
     std::vector<std::shared_ptr<Task>> members;  // of a group's node
     std::uint32_t open_members = 0;              // of these, not ended

@@ -85,3 +85,15 @@ class Failing:
     @classmethod
     def fail(cls):
         raise LookupError("of a class")
+
+
+def wait_if(value, path):
+    """Waits for the file, if there is one to wait for."""
+    if path is not None:
+        wait_for(path)
+    return value
+
+
+def ignore_and_wait(mark, path):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return touch_and_wait(mark, path)

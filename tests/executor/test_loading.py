@@ -5,7 +5,6 @@ import sys
 import pytest
 
 from runtime import Executor, Worker, WorkerOptions
-from runtime.errors import PartialFailureError
 from tests.contract.conftest import Stopped, nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
 from tests.executor import functions
 
@@ -81,21 +80,3 @@ def test_memory_that_is_made_while_a_child_loads_waits_for_it(slow_module):
         registering.join()
         assert worker.children[0].incarnation == 1
     timer.join()
-
-
-def test_what_loads_longer_than_the_start_timeout_is_refused_with_the_option_to_raise(slow_module):
-    import callring_slow_module
-
-    options = WorkerOptions(control_timeout=0.3, start_timeout=3)
-    with pytest.raises(PartialFailureError, match=r"initialize.*sub-worker 0: timeout: .*WorkerOptions\.start_timeout"):
-        Executor(1, initializer=callring_slow_module.initialize, options=options)
-    slow_module.touch()
-
-
-def test_a_child_that_does_not_load_still_has_to_answer_in_time():
-    with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3)) as worker:
-        worker.unregister(worker.register(functions.keep))
-        with Stopped(worker, 0):
-            with pytest.raises(PartialFailureError, match="control timeout"):
-                worker.register(functions.nothing)
-        assert wait_until(lambda: worker.children[0].state == "ready")
