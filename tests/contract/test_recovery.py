@@ -216,6 +216,53 @@ def test_a_replacement_that_cannot_install_a_live_identity_takes_no_work_and_say
         assert worker.children[1].installed == {handle.hashid: 1}
 
 
+SLOW_FORKS = """
+import os, time
+opened = os.pidfd_open
+
+def open_slowly(pid, flags=0):
+    while os.path.exists({mark!r}) and not os.path.exists({failed!r}):
+        time.sleep(0.001)
+    if os.path.exists({failed!r}):
+        time.sleep(0.1)  # the answer of the child arrives before ours
+    return opened(pid, flags)
+
+os.pidfd_open = open_slowly
+"""
+
+
+class FailsLoudly:
+    """Cannot be unpickled when a file exists, and says by another one that it was tried."""
+
+    def __init__(self, mark, failed):
+        self.files = str(mark), str(failed)
+
+    def __reduce__(self):
+        return fail_loudly, self.files
+
+    def __call__(self, args):
+        return None
+
+
+def fail_loudly(mark, failed):
+    if Path(mark).exists():
+        Path(failed).touch()
+        raise RuntimeError("not any more")
+    return len
+
+
+def test_a_replacement_that_fails_before_its_parent_knows_its_process_is_ended_all_the_same(tmp_path, monkeypatch):
+    mark, failed = tmp_path / "mark", tmp_path / "failed"
+    (tmp_path / "sitecustomize.py").write_text(SLOW_FORKS.format(mark=str(mark), failed=str(failed)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Worker(sub_workers=1, options=WorkerOptions(max_restarts=1)) as worker:
+        worker.register(FailsLoudly(mark, failed))
+        mark.touch()
+        kill(worker, 0)
+        assert wait_until(lambda: worker.children[0].state == "lost")
+        assert "not any more" in worker.children[0].last_exit
+
+
 def test_a_callable_that_no_child_can_install_fails_the_start_like_a_registration(tmp_path):
     path = tmp_path / "there"
     path.touch()
