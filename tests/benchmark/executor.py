@@ -1,19 +1,71 @@
-"""``python -m tests.benchmark.executor``: runtime.Executor beside ProcessPoolExecutor, in turn, with the same calls."""
+"""``python -m tests.benchmark.executor``: runtime.Executor beside other pools, in turn, with the same calls.
+
+Beside ProcessPoolExecutor (fork), and beside loky where it is installed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import multiprocessing
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import runtime
 from tests.benchmark.contenders import median_us, noop, rate
-from tests.benchmark.measure import Row, in_turn
+from tests.benchmark.measure import OURS, Row, duration, in_turn, per_second
 
-_POOLS = ("callring", "ProcessPoolExecutor")
+_FORK = "ProcessPoolExecutor"
+
+
+def _forked(children: int) -> Executor:
+    return ProcessPoolExecutor(children, mp_context=multiprocessing.get_context("fork"))
+
+
+def _loky(children: int) -> Executor:
+    from loky import ProcessPoolExecutor as Loky
+
+    return Loky(children)
+
+
+def contenders() -> dict[str, Callable[[int], Executor]]:
+    """How each pool that is here is made, ours last: the others fork, and must not do so beside our threads."""
+    others = {"loky": _loky} if importlib.util.find_spec("loky") else {}
+    return {_FORK: _forked, **others, OURS: runtime.Executor}
+
+
+def megabyte(size: int) -> bytes:
+    """A result that is new each time."""
+    return bytes(size)
+
+
+def _results(pool: Executor, count: int, size: int) -> None:
+    for future in [pool.submit(megabyte, size) for _ in range(count)]:
+        future.result()
+
+
+def _started_ms(make: Callable[[int], Executor], children: int) -> float:
+    """From nothing to the results of the first calls."""
+    begin = time.perf_counter()
+    pool = make(children)
+    wait([pool.submit(noop) for _ in range(children)])
+    taken = time.perf_counter() - begin
+    pool.shutdown()
+    return taken * 1e3
+
+
+@contextmanager
+def _all(children: int) -> Iterator[dict[str, Executor]]:
+    with ExitStack() as stack:
+        pools = {}
+        for name, make in contenders().items():
+            pools[name] = stack.enter_context(make(children))
+            _independent(pools[name], children * 4)
+        yield pools
 
 
 def _independent(pool: Executor, count: int) -> None:
@@ -33,29 +85,30 @@ def _mapped(pool: Executor, count: int) -> None:
 def _submit_us(pool: Executor, count: int) -> float:
     begin = time.perf_counter()
     futures = [pool.submit(noop) for _ in range(count)]
-    duration = time.perf_counter() - begin
+    taken = time.perf_counter() - begin
     wait(futures)
-    return duration / count * 1e6
+    return taken / count * 1e6
 
 
 def run(children: int, rounds: int, scale: float) -> list[Row]:
     """Measures everything with so many workers; ``scale`` shrinks the amount of work."""
-    calls, trips = max(50, int(20_000 * scale)), max(20, int(2_000 * scale))
-    # The pool first: it forks, and must not do so beside our threads.
-    with ProcessPoolExecutor(children, mp_context=multiprocessing.get_context("fork")) as theirs:
-        _independent(theirs, children * 4)
-        with runtime.Executor(children) as ours:
-            _independent(ours, children * 4)
-            pools = dict(zip(_POOLS, (ours, theirs), strict=True))
-            rows = []
-            for name, work in (("independent calls", _independent), ("wait for all", _waited_for), ("map", _mapped)):
-                row = Row(f"{name}/s, {children} workers", "1/s", higher_is_better=True)
-                rows.append(in_turn(row, {n: partial(rate, calls, partial(work, p)) for n, p in pools.items()}, rounds))
-            row = Row(f"submit, {children} workers", "us", higher_is_better=False)
-            rows.append(in_turn(row, {n: partial(_submit_us, p, calls) for n, p in pools.items()}, rounds))
-            row = Row(f"round trip, {children} workers", "us", higher_is_better=False)
-            once = {n: partial(lambda p: p.submit(noop).result(), p) for n, p in pools.items()}
-            rows.append(in_turn(row, {n: partial(median_us, trips, o) for n, o in once.items()}, rounds))
+    calls, trips, large = max(50, int(20_000 * scale)), max(20, int(2_000 * scale)), max(10, int(400 * scale))
+    row = duration(f"start to first results, {children} workers", "ms")
+    rows = [in_turn(row, {n: partial(_started_ms, make, children) for n, make in contenders().items()}, rounds)]
+    with _all(children) as pools:
+        for name, work in (("independent calls", _independent), ("wait for all", _waited_for), ("map", _mapped)):
+            row = per_second(f"{name}, {children} workers")
+            rows.append(in_turn(row, {n: partial(rate, calls, partial(work, p)) for n, p in pools.items()}, rounds))
+        for size, text in ((100_000, "100 kB"), (1_000_000, "1 MB"), (10_000_000, "10 MB")):
+            row = per_second(f"results of {text}, {children} workers")
+            count = max(4, large * 1_000_000 // max(size, 1_000_000))
+            works = {n: partial(rate, count, partial(_results, p, size=size)) for n, p in pools.items()}
+            rows.append(in_turn(row, works, rounds))
+        row = duration(f"submit, {children} workers", "us")
+        rows.append(in_turn(row, {n: partial(_submit_us, p, calls) for n, p in pools.items()}, rounds))
+        row = duration(f"round trip, {children} workers", "us")
+        once = {n: partial(lambda p: p.submit(noop).result(), p) for n, p in pools.items()}
+        rows.append(in_turn(row, {n: partial(median_us, trips, o) for n, o in once.items()}, rounds))
     return rows
 
 
@@ -65,11 +118,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0)
     given = parser.parse_args()
-    print(f"| calls | {' | '.join(_POOLS)} | ratio |\n| --- | --- | --- | --- |")
+    names = list(contenders())
+    print(f"| calls | {' | '.join(names)} | to {_FORK} |\n| --- |{' --- |' * (len(names) + 1)}")
     for children in (1, 2, 8):
         for row in run(children, given.rounds, given.scale):
-            cells = [f"{statistics.median(row.figures[name]):,.0f} {row.unit}" for name in _POOLS]
-            print(f"| {row.name} | {' | '.join(cells)} | {row.ratio_to(_POOLS[1]):.1f}x |", flush=True)
+            cells = [f"{statistics.median(row.figures[name]):,.0f} {row.unit}" for name in names]
+            print(f"| {row.name} | {' | '.join(cells)} | {row.ratio_to(_FORK):.2f}x |", flush=True)
 
 
 if __name__ == "__main__":
