@@ -221,7 +221,7 @@ def test_the_report_is_a_stage_and_the_last_line_has_the_wall_time(inside):
 def test_the_trace_of_many_tasks_is_text_from_the_start(monkeypatch):
     tasks = [TaskSpan(1, i, "sha256:a", "chip", 0, i, i, i, i, i, [], "done") for i in range(1000)]
     spans = [CoreSpan(0, 1, i, 0, 0, i, i) for i in range(1000)]
-    chip = ChildInfo("chip", 0, 21, 1, "ready", 1, "", {}, [])
+    chip = ChildInfo("chip", 0, 21, 1, "ready", 1, "", {})
     encoded = []
     encode = trace_module._json
     monkeypatch.setattr(trace_module, "_json", lambda value: encoded.append(value) or encode(value))

@@ -18,9 +18,9 @@ READ = "sha256:" + "b" * 64
 T0 = 5_000_000_000_000
 
 CHILDREN = [
-    ChildInfo("sub", 0, 31, 1, "ready", 1, "", {}, []),
-    ChildInfo("chip", 1, 22, 1, "ready", 1, "", {}, []),
-    ChildInfo("chip", 0, 21, 1, "ready", 1, "", {}, []),
+    ChildInfo("sub", 0, 31, 1, "ready", 1, "", {}),
+    ChildInfo("chip", 1, 22, 1, "ready", 1, "", {}),
+    ChildInfo("chip", 0, 21, 1, "ready", 1, "", {}),
 ]
 TRACE = Trace(
     [

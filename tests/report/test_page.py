@@ -16,7 +16,7 @@ from runtime.trace import CoreSpan, TaskSpan, Trace
 from tests.report.test_result_document import ADD, RECORD
 from tests.report.traces import WORKERS, traces
 
-CHILDREN = [ChildInfo(kind, number, 21 + number, 1, "ready", 1, "", {}, []) for kind, number in reversed(WORKERS)]
+CHILDREN = [ChildInfo(kind, number, 21 + number, 1, "ready", 1, "", {}) for kind, number in reversed(WORKERS)]
 
 
 def data_of(page):

@@ -15,8 +15,8 @@ from tests.report.test_result_document import ADD, READ, RECORD
 pytestmark = pytest.mark.usefixtures("browser")
 __all__ = ["browser"]
 
-CHILDREN = [ChildInfo("chip", n, 20 + n, 1, "ready", 1, "", {}, []) for n in range(2)]
-CHILDREN.append(ChildInfo("sub", 0, 30, 1, "ready", 1, "", {}, []))
+CHILDREN = [ChildInfo("chip", n, 20 + n, 1, "ready", 1, "", {}) for n in range(2)]
+CHILDREN.append(ChildInfo("sub", 0, 30, 1, "ready", 1, "", {}))
 TRACE = Trace(
     [
         TaskSpan(1, 0, ADD, "chip", 0, 1_000, 1_100, 2_000, 502_000, 503_000, [], "done"),

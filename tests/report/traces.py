@@ -25,8 +25,7 @@ class _Recording:
         self.free_at = dict.fromkeys(workers, 0)
         self.tasks, self.cores, self.dropped = [], [], 0
         self.children = [
-            ChildInfo(kind, number, first_pid + i, 1, "ready", 1, "", {}, [])
-            for i, (kind, number) in enumerate(workers)
+            ChildInfo(kind, number, first_pid + i, 1, "ready", 1, "", {}) for i, (kind, number) in enumerate(workers)
         ]
 
     def run(self, draw, now, most):
