@@ -292,6 +292,9 @@ class Engine:
     @property
     def closing(self) -> bool:
         ...
+    @property
+    def torn(self) -> bool:
+        ...
 class CapturedGraph:
     """
     Recorded tasks, and the edges that follow from their tensors.

@@ -41,6 +41,9 @@ _LOST = _core.CODES["worker_lost"]
 _BACK_PRESSURE = _core.CODES["back_pressure"]
 
 
+_MEMORY_PAUSE = 0.05
+"""Seconds until an Executor's thread that has no memory to settle futures tries again."""
+
 _MOST_KEPT = 65536
 """Pickled functions up to so many bytes are hashed when somebody asks, larger ones at once, so that they can go."""
 
@@ -303,9 +306,17 @@ class CallStream:
 
     def _serve(self) -> None:
         """The Executor's own thread."""
-        while ended := self._engine.take_ended(self._native):
-            self._settle_all(ended)
-            del ended
+        while True:
+            try:
+                ended = self._engine.take_ended(self._native)
+                if not ended:
+                    break
+                self._settle_all(ended)
+                del ended
+            except MemoryError:
+                if self._engine.torn:
+                    break
+                time.sleep(_MEMORY_PAUSE)  # whoever has the memory may give some back
         self._settle_rest()
         if self._owned:
             self.worker.close()
@@ -313,9 +324,9 @@ class CallStream:
             self._unregister()
 
     def _settle_all(self, ended: list[_core.Task]) -> None:
-        with self._lock:
-            settled = [(self._futures.pop(task, None), task) for task in ended]
-        for future, task in settled:
+        for task in ended:
+            with self._lock:
+                future = self._futures.pop(task, None)
             if future is not None and future._task is not None:
                 try:
                     future._settle(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 
 _SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptors}
+
+
+_LENGTH = struct.Struct("<I")
+"""Before each part of a packed exception; the engine counts the parts (native/schedule/outcome.cpp)."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
@@ -61,7 +66,9 @@ def pack_exception(error: BaseException) -> bytes:
     Whatever the exception's own methods do, this succeeds: a task that raised must not end its worker.
     """
     pickled = _pickled(error) or _pickled(_Parts(error))
-    return pickle.dumps((pickled, type_name(type(error)), text_of(error), _traceback_of(error)))
+    texts = (type_name(type(error)), text_of(error), _traceback_of(error))
+    parts = [pickled, *(text.encode("utf-8", "backslashreplace") for text in texts)]
+    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
 
 
 def _pickled(error: object) -> bytes:
@@ -92,7 +99,13 @@ def _from_parts(kind: type[BaseException], args: tuple[Any, ...], attributes: di
 
 def unpack_exception(payload: bytes) -> BaseException:
     """The exception that pack_exception encoded, with the child's traceback as its cause."""
-    pickled, name, message, text = pickle.loads(payload)
+    parts = []
+    while payload:
+        (length,) = _LENGTH.unpack_from(payload)
+        parts.append(payload[_LENGTH.size : _LENGTH.size + length])
+        payload = payload[_LENGTH.size + length :]
+    pickled = parts[0]
+    name, message, text = (part.decode("utf-8", "replace") for part in parts[1:])
     error: object = None
     try:
         error = pickle.loads(pickled) if pickled else None

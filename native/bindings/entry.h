@@ -7,11 +7,18 @@
 
 #include <exception>
 #include <new>
+#include <stdexcept>
+#include <string_view>
 #include <type_traits>
 
 namespace callring::bindings {
 
 namespace py = pybind11;
+
+// pybind11 says in these words that CPython had no memory for an object.
+inline bool is_allocation_failure(const std::runtime_error& error) noexcept {
+    return std::string_view(error.what()).starts_with("Could not allocate");
+}
 
 // Sets the Python exception for the C++ exception that is being handled.
 inline void set_python_error() noexcept {
@@ -25,6 +32,12 @@ inline void set_python_error() noexcept {
         error.set_error();
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
+    } catch (const std::runtime_error& error) {
+        if (is_allocation_failure(error)) {
+            PyErr_NoMemory();
+        } else {
+            PyErr_SetString(PyExc_RuntimeError, error.what());
+        }
     } catch (const std::exception& error) {
         PyErr_SetString(PyExc_RuntimeError, error.what());
     } catch (...) {

@@ -1,9 +1,22 @@
 // The extension module runtime._core: calls one register function per folder of native/ and nothing else.
+#include <utility>
+
 #include "bindings/bindings.h"
 #include "bindings/build_facts.h"
+#include "bindings/entry.h"
 
 PYBIND11_MODULE(_core, module) {
     using namespace callring::bindings;
+    pybind11::register_local_exception_translator([](std::exception_ptr raised) {
+        try {
+            std::rethrow_exception(std::move(raised));
+        } catch (const std::runtime_error& error) {
+            if (!is_allocation_failure(error)) {
+                throw;
+            }
+            PyErr_NoMemory();
+        }
+    });
     module.doc() = "Native core of Callring. Private: the public interface is the package runtime.";
     module.attr("source_digest") = kSourceDigest;
     module.attr("build_type") = kBuildType;

@@ -1,7 +1,9 @@
 // Binds the engine: Engine, Run, Task, Callable, Payload. No logic: conversions, the interpreter's lock, signals.
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
+#include <new>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
@@ -366,7 +368,23 @@ void register_engine_class(py::module_& module) {
             },
             "task"_a, "code"_a)
         .def("signal_running", &Engine::signal_running, "task"_a, "signal"_a)
-        .def("take_ended", &Engine::take_ended, "stream"_a, py::call_guard<py::gil_scoped_release>())
+        .def(
+            "take_ended",
+            [](Engine& engine, const RunPtr& stream) -> py::typing::List<TaskPtr> {
+                std::vector<TaskPtr> ended;
+                {
+                    const py::gil_scoped_release release;
+                    ended = engine.take_ended(stream);
+                }
+                try {
+                    return py::cast(ended);
+                } catch (...) {  // there is no memory for the list: none of them may be lost
+                    engine.give_back(stream, std::move(ended));
+                    throw;
+                }
+            },
+            "stream"_a)
+        .def_property_readonly("torn", &Engine::torn)
         .def("hand_over", &Engine::hand_over, "task"_a)
         .def(
             "submit",
@@ -385,10 +403,16 @@ void register_engine_class(py::module_& module) {
                 TaskPtr group = make_task(callable, nullptr, kAnyChild, config);
                 for (std::size_t i = 0; i < members.size(); ++i) {
                     group->members.push_back(make_task(callable, share(members[i]), placements.at(i), config));
-                    group->members.back()->group = group;
                 }
                 group->open_members = static_cast<std::uint32_t>(members.size());
-                const auto accepted = engine.submit(run, group, after);
+                for (const TaskPtr& member : group->members) {
+                    member->group = group;
+                }
+                Result<void> accepted = Error{Code::out_of_memory, "no memory is left for it"};
+                try {
+                    accepted = engine.submit(run, group, after);
+                } catch (const std::bad_alloc&) {  // as `accepted` says
+                }
                 if (!accepted) {
                     group->members.clear();  // they hold the group, too
                 }

@@ -43,7 +43,8 @@ public:
         for (;;) {
             if (const Frame* frame = lane.try_next()) {
                 const std::uint64_t begin_ns = (frame->config.flags & kFrameTraced) != 0 ? now_ns() : 0;
-                const Code code = execute(*frame, *pool, run, dumps, pack_exception);
+                const Code code =
+                    within_memory([&] { return execute(*frame, *pool, run, dumps, pack_exception); }, payload_);
                 host_->complete(frame->sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
                                 std::as_bytes(std::span(payload_)));
                 continue;

@@ -89,29 +89,29 @@ public:
 private:
     void run(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
         const std::uint64_t begin_ns = (frame.config.flags & kFrameTraced) != 0 ? now_ns() : 0;
+        const Code code = within_memory([&] { return execute(frame, dumps, pack_exception); }, payload_);
+        host_->complete(frame.sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
+                        std::as_bytes(std::span(payload_)));
+    }
+
+    Code execute(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
         // Immediately before it executes: the digest is all that the frame says. The reference keeps it alive while it
         // runs, also when it is removed meanwhile.
         const std::shared_ptr<void> function = callables_->find(frame.digest);
         if (!function) {
-            complete(frame, Code::not_installed, begin_ns, "its digest is not installed in this child");
-            return;
+            payload_ = "its digest is not installed in this child";
+            return Code::not_installed;
         }
         // The previous task's arguments serve again, unless that task, or an array over them, still refers to them.
         if (!args_ || Py_REFCNT(args_.ptr()) > 1) {
             args_ = py::cast(FrameArgs{});
         }
         if (auto decoded = decode_arguments(frame, host_->arenas(), args_.cast<FrameArgs&>().decoded); !decoded) {
-            complete(frame, decoded.error().code, begin_ns, decoded.error().message);
-            return;
+            payload_ = decoded.error().message;
+            return decoded.error().code;
         }
         const auto call = [&] { return PyObject_CallOneArg(static_cast<PyObject*>(function.get()), args_.ptr()); };
-        const Code code = pack_outcome(call, dumps, pack_exception, payload_);
-        complete(frame, code, begin_ns, payload_);
-    }
-
-    void complete(const Frame& frame, Code code, std::uint64_t begin_ns, std::string_view payload) {
-        host_->complete(frame.sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
-                        std::as_bytes(std::span(payload)));
+        return pack_outcome(call, dumps, pack_exception, payload_);
     }
 
     std::unique_ptr<ChildHost> host_;

@@ -4,6 +4,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,22 @@ Code pack_outcome(const Call& call, const py::object& dumps, const py::object& p
         out = py::bytes(pack_exception(error));
         return Code::python_exception;
     }
+}
+
+// The same for all that a child does for a task: what it has no memory for is out_of_memory, and `out` empty.
+template <class Execute>
+Code within_memory(const Execute& execute, std::string& out) {
+    try {
+        return execute();
+    } catch (const std::bad_alloc&) {
+        out.clear();
+    } catch (py::error_already_set& raised) {
+        if (!raised.matches(PyExc_MemoryError)) {
+            throw;
+        }
+        out.clear();
+    }
+    return Code::out_of_memory;
 }
 
 // Throws whatever unpickling raises, and ValueError for bytes that pack_value does not make.

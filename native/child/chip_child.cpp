@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,7 @@ public:
         const bool traced = (frame.config.flags & kFrameTraced) != 0;
         const std::uint64_t sequence = frame.sequence;
         const std::uint64_t begin = traced ? now_ns() : 0;
-        const auto outcome = execute(frame, (frame.config.flags & kFrameCores) != 0 ? &spans_ : nullptr);
+        const auto outcome = attempt(frame, (frame.config.flags & kFrameCores) != 0 ? &spans_ : nullptr);
         const std::uint64_t end = traced ? now_ns() : 0;
         for (const chip::CoreSpan& span : spans_) {
             host_.lane().post_span({sequence, span.begin_ns, span.end_ns, span.core, span.func_id});
@@ -50,6 +51,14 @@ public:
     void rest() { callables_.forget_stale(); }
 
 private:
+    Result<void> attempt(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
+        try {
+            return execute(frame, spans);
+        } catch (const std::bad_alloc&) {
+            return Error{Code::out_of_memory, "the chip has no memory"};
+        }
+    }
+
     Result<void> execute(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
         // Immediately before it executes; the copy keeps it alive while it runs, also when it is removed meanwhile.
         const std::shared_ptr<chip::Prepared> callable = callables_.find(frame.digest);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "common/clock.h"
@@ -103,13 +104,18 @@ ChildHost::~ChildHost() {
 }
 
 void ChildHost::serve() {
-    while (!ended_) {
-        auto received = inbox_.receive(channel_, std::nullopt);
-        if (!received) {
-            // The parent is gone, or speaks another language: nobody is left to work for.
-            ::_exit(received.error().code == Code::closed ? 0 : 1);
+    try {
+        while (!ended_) {
+            auto received = inbox_.receive(channel_, std::nullopt);
+            if (!received) {
+                // The parent is gone, or speaks another language: nobody is left to work for.
+                ::_exit(received.error().code == Code::closed ? 0 : 1);
+            }
+            serve(*received);
         }
-        serve(*received);
+    } catch (const std::bad_alloc&) {
+        // The parent replaces a child that does not serve; without a word, because there is no memory for one.
+        ::_exit(1);
     }
 }
 
@@ -140,14 +146,24 @@ void ChildHost::install(Message& message) {
     }
     const bool may_hold = message.op() == Op::register_and_hold && store_->interrupts() && !holding_;
     lane_->begin_loading();
-    store_->install(message.header.kind, message.header.digest, payload->bytes(), may_hold,
-                    [&](const Result<void>& outcome) {
-                        answer(message, outcome);
-                        lane_->end_loading();
-                        if (outcome && may_hold) {
-                            hold();
-                        }
-                    });
+    bool answered = false;
+    const auto installed = [&](const Result<void>& outcome) {
+        answered = true;
+        answer(message, outcome);
+        lane_->end_loading();
+        if (outcome && may_hold) {
+            hold();
+        }
+    };
+    try {
+        store_->install(message.header.kind, message.header.digest, payload->bytes(), may_hold, installed);
+    } catch (const std::bad_alloc&) {
+        if (answered) {
+            throw;
+        }
+        answer(message, Error{Code::out_of_memory, "no memory is left to install it"});
+        lane_->end_loading();
+    }
 }
 
 void ChildHost::hold() {

@@ -38,8 +38,9 @@ inline constexpr char kPickle = 'p';
         case returned::kText:
             return is_utf8(std::as_bytes(std::span(body)));
         case returned::kBytes:
-        case returned::kPickle:
             return true;
+        case returned::kPickle:  // from its first opcode to its last
+            return body.size() > 2 && body.front() == '\x80' && body.back() == '.';
         default:
             return false;
     }

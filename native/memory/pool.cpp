@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,10 @@ Buffer::~Buffer() {
 }
 
 Result<std::shared_ptr<Buffer>> MemoryPool::allocate(std::uint64_t bytes) {
+    if (!memory_reserve_is_whole() || books_.torn) {
+        return Error{Code::out_of_memory, "no memory is left for more shared memory"};
+    }
+    const KeepsBooks keeps(books_);
     {
         const std::lock_guard lock(mutex_);
         if (auto buffer = take(bytes)) {
@@ -127,9 +132,14 @@ Result<std::shared_ptr<Buffer>> MemoryPool::adopt(std::uint32_t foreign, int fd)
     return buffer;
 }
 
-void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes) {
+void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes) noexcept {
+    const KeepsBooks keeps(books_);
     const std::lock_guard lock(mutex_);
-    arena.free_.release(offset, bytes);
+    try {
+        arena.free_.release(offset, bytes);
+    } catch (const std::bad_alloc&) {
+        return;  // it is not used again
+    }
     in_use_ -= BlockAllocator::rounded(bytes);
 }
 

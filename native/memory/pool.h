@@ -15,6 +15,7 @@
 
 #include "common/result.h"
 #include "memory/block_allocator.h"
+#include "memory/reserve.h"
 #include "memory/shared_map.h"
 
 namespace callring {
@@ -93,10 +94,11 @@ private:
     friend class Buffer;
     Result<std::shared_ptr<Arena>> grow(std::uint64_t bytes);
     std::shared_ptr<Buffer> take(std::uint64_t bytes);  // under the lock; null if no arena has room
-    void give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes);
+    void give_back(Arena& arena, std::uint64_t offset, std::uint64_t bytes) noexcept;
 
     const std::uint64_t arena_bytes_;
     const std::uint64_t limit_bytes_;
+    Books books_;
     std::mutex growing_;  // one new arena at a time
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Arena>> arenas_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -25,7 +26,7 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
         new Engine(std::move(options), std::move(pool), std::move(bell).value(), std::move(broadcast).value()));
     Engine* self = engine.get();
     auto supervisor = Supervisor::create(
-        engine->bell_->event_fd(),
+        engine->bell_->event_fd(), engine->books_,
         {
             .on_bell = [self] { self->on_bell(); },
             .on_readable = [self](Supervisor::Key key) { return self->on_readable(key); },
@@ -33,6 +34,7 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
             .on_exit = [self](Supervisor::Key key, const ExitStatus& status) { self->on_exit(key, status); },
             .next_deadline = [self] { return self->next_deadline(); },
             .on_deadline = [self] { self->on_deadline(); },
+            .on_torn = [self] { self->on_torn(); },
         });
     if (!supervisor) {
         return std::move(supervisor).error();
@@ -80,8 +82,35 @@ Engine::~Engine() {
     static_cast<void>(close(0));
 }
 
-Result<RunPtr> Engine::begin_run(const Followed& followed) {
+// Whether new work may be accepted: what follows from it is done with the reserve if need be.
+Result<void> Engine::check_memory() const {
+    if (!memory_reserve_is_whole()) {
+        return Error{Code::out_of_memory, "no memory is left to keep track of more work"};
+    }
+    if (books_.torn) {
+        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
+    }
+    return {};
+}
+
+// On the progress thread. Nothing that is known of tasks can be believed any more.
+void Engine::on_torn() {
     const std::lock_guard lock(mutex_);
+    for (const auto& [key, child] : incarnations_) {
+        child->kill(SIGKILL);
+    }
+    nudged_.store(true, std::memory_order_seq_cst);
+    bell_->ring();
+    changed_.notify_all();
+    stream_changed_.notify_all();
+}
+
+Result<RunPtr> Engine::begin_run(const Followed& followed) {
+    if (auto checked = check_memory(); !checked) {
+        return std::move(checked).error();
+    }
+    const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
@@ -97,6 +126,7 @@ Result<RunPtr> Engine::begin_run(const Followed& followed) {
 
 RunPtr Engine::begin_stream() {
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     RunPtr run = new_run();
     run->stream = true;
     return run;
@@ -141,12 +171,14 @@ void Engine::seal(const RunPtr& run) {
 
 void Engine::cancel(const RunPtr& run) {
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     scheduler_.cancel(*run);
     after_progress();
 }
 
 bool Engine::cancel(const TaskPtr& task) {
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     const bool cancelled = scheduler_.cancel(task);
     after_progress();
     return cancelled;

@@ -24,6 +24,7 @@
 #include "lane/bell.h"
 #include "lane/spin.h"
 #include "memory/pool.h"
+#include "memory/reserve.h"
 #include "registry/registrar.h"
 #include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
@@ -138,6 +139,10 @@ public:
     // sealed and all were taken, or the engine is closed. A thread that waits here makes way for one that waits for
     // something particular, and need not be told of what such a thread waits for.
     [[nodiscard]] std::vector<TaskPtr> take_ended(const RunPtr& stream);
+    // Puts back what take_ended() took: it is taken again.
+    void give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept;
+    // Whether the Worker ran out of memory in the middle of its work: then every call fails for that.
+    [[nodiscard]] bool torn() const noexcept { return books_.torn; }
     // Whoever waited for this task of a stream will not take care of it: it goes to take_ended() like the others.
     void hand_over(const TaskPtr& task);
     // Whether `task` has been begun and has not ended.
@@ -213,6 +218,8 @@ private:
     Result<void> prepare(Task& task);
     [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable);
     [[nodiscard]] Result<void> check_room();
+    Result<void> make_tasks(const CapturedGraph& graph, const std::vector<CapturedGraph::BoundNode>& bound,
+                            const std::shared_ptr<std::vector<Task>>& tasks);
     static void break_groups(std::vector<Task>& tasks);
 
     // engine_start.cpp; on the progress thread.
@@ -255,7 +262,9 @@ private:
                 std::optional<std::uint64_t> deadline_ns);
     [[nodiscard]] bool any_completion() const;
     void drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept);
-    bool drain();               // under the lock; whether a task ended
+    [[nodiscard]] Result<void> check_memory() const;
+    void on_torn();
+    bool drain();               // under the lock; whether a task ended. Throws bad_alloc if the books are torn
     void expect_progress();     // under the lock: asks for the progress thread if it is needed
     void tell_stream_takers();  // under the lock
     void tell_parked_takers();  // under the lock
@@ -276,6 +285,9 @@ private:
     pid_t owner_;
     std::atomic<bool> parents_{false};
 
+    // Torn when memory, and the reserve, ran out while something was changed: then every child is ended, every call
+    // fails for want of memory, and only close() is left.
+    Books books_;
     std::mutex mutex_;
     std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained
     std::condition_variable stream_changed_;  // tasks of a stream ended

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 
 #include "common/clock.h"
 #include "schedule/engine.h"
@@ -71,11 +72,12 @@ std::vector<ChildPtr> Engine::unanswered() {
 
 Waited Engine::wait_for_children(const std::function<bool()>& answered) {
     std::unique_lock lock(mutex_);
-    const auto over = [&] { return answered() || closed_; };
-    if (changed_.wait_for(lock, std::chrono::nanoseconds(kAnswerSliceNs), over)) {
-        return Waited::done;
+    const auto over = [&] { return answered() || closed_ || books_.torn; };
+    const bool is_over = changed_.wait_for(lock, std::chrono::nanoseconds(kAnswerSliceNs), over);
+    if (books_.torn) {
+        throw std::bad_alloc();
     }
-    return Waited::interrupted;
+    return is_over ? Waited::done : Waited::interrupted;
 }
 
 }  // namespace callring

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <new>
 #include <utility>
 
 #include "common/clock.h"
@@ -32,13 +33,18 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
         return {};
     }
     const std::uint64_t deadline = now_ns() + budget_ns;
-    while (scheduler_.pending() > 0 && now_ns() < deadline) {
-        static_cast<void>(wait(lock, [this] { return scheduler_.pending() == 0; }, deadline));
-    }
-    for (const auto& weak : runs_) {
-        if (const RunPtr run = weak.lock()) {
-            scheduler_.cancel(*run);
+    const KeepsBooks keeps(books_);
+    try {
+        while (scheduler_.pending() > 0 && now_ns() < deadline) {
+            static_cast<void>(wait(lock, [this] { return scheduler_.pending() == 0; }, deadline));
         }
+        for (const auto& weak : runs_) {
+            if (const RunPtr run = weak.lock(); run && !books_.torn) {
+                scheduler_.cancel(*run);
+            }
+        }
+    } catch (const std::bad_alloc&) {
+        books_.torn = true;  // then nothing is drained: all that is left is to end every child
     }
     // A replacement that is being launched just now is there afterwards; none will follow.
     lock.unlock();
@@ -50,7 +56,9 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
         if (!child->requests && child->state == ChildState::starting) {
             child->state = ChildState::closed;
             child->start_again_ns = 0;
-            scheduler_.give_up(*child, "the Worker was closed");
+            if (!books_.torn) {
+                scheduler_.give_up(*child, "the Worker was closed");
+            }
         }
     }
     if (fork_server_) {
@@ -94,7 +102,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     lock.unlock();
     pool_->set_new_arena_hook({});
     lock.lock();
-    changed_.wait(lock, [this] { return !receiving_; });  // a moment at most, and nobody begins to
+    changed_.wait(lock, [this] { return !receiving_ || books_.torn; });  // a moment at most, and nobody begins to
     lock.unlock();
     supervisor_->stop();  // while it is still there for what was posted to it
     supervisor_.reset();

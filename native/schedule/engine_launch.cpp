@@ -1,4 +1,5 @@
 // Engine: accepting work: single tasks and launches of captured graphs.
+#include <new>
 #include <utility>
 
 #include "lane/frame.h"
@@ -82,7 +83,11 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     if (auto prepared = prepare(*task); !prepared) {
         return prepared;
     }
+    if (auto checked = check_memory(); !checked) {
+        return checked;
+    }
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     if (run->sealed) {
         return Error{Code::invalid_argument,
                      "its run has ended: an Orchestrator is valid while its orchestration function runs"};
@@ -106,15 +111,12 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     return accepted;
 }
 
-Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
-    auto bound = graph->bind(arguments);
-    if (!bound) {
-        return std::move(bound).error();
-    }
-    auto tasks = std::make_shared<std::vector<Task>>(graph->size());
-    for (NodeId id = 0; id < graph->size(); ++id) {
-        const GraphNode& node = graph->node(id);
-        const CapturedGraph::BoundNode* use = bound->empty() ? nullptr : &(*bound)[id];
+// The tasks of a launch, as `graph` and what takes the places of its tensors and scalars say.
+Result<void> Engine::make_tasks(const CapturedGraph& graph, const std::vector<CapturedGraph::BoundNode>& bound,
+                                const std::shared_ptr<std::vector<Task>>& tasks) {
+    for (NodeId id = 0; id < graph.size(); ++id) {
+        const GraphNode& node = graph.node(id);
+        const CapturedGraph::BoundNode* use = bound.empty() ? nullptr : &bound[id];
         Task& task = (*tasks)[id];
         task.callable = node.callable;
         task.args = use != nullptr ? use->args : node.args;
@@ -131,12 +133,33 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
         }
         task.open_members = static_cast<std::uint32_t>(task.members.size());
         if (auto prepared = prepare(task); !prepared) {
-            break_groups(*tasks);
-            return std::move(prepared).error();
+            return prepared;
         }
     }
+    return {};
+}
+
+Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
+    auto bound = graph->bind(arguments);
+    if (!bound) {
+        return std::move(bound).error();
+    }
+    auto tasks = std::make_shared<std::vector<Task>>(graph->size());
+    try {
+        if (auto made = make_tasks(*graph, *bound, tasks); !made) {
+            break_groups(*tasks);
+            return std::move(made).error();
+        }
+    } catch (const std::bad_alloc&) {
+        break_groups(*tasks);
+        throw;
+    }
+    Result<void> accepted = check_memory();
     const std::lock_guard lock(mutex_);
-    Result<void> accepted = check_room();
+    const KeepsBooks keeps(books_);
+    if (accepted) {
+        accepted = check_room();
+    }
     for (const auto& [callable, uses] : graph->callables()) {
         if (accepted) {
             accepted = check_accepting(callable);

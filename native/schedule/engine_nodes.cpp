@@ -15,6 +15,7 @@ Result<std::string> answered(Message& answer) {
 
 std::shared_ptr<Engine::NodeTraces> Engine::ask_for_traces() {
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     auto asked = std::make_shared<NodeTraces>();
     const std::uint64_t deadline = now_ns() + options_.control_timeout_ns;
     for (const ChildPtr& child : scheduler_.children()) {

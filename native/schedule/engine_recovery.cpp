@@ -48,6 +48,7 @@ Result<void> Engine::handle_found(Child& child) {
 }
 
 Result<void> Engine::receive_from(const ChildPtr& child) {
+    const KeepsBooks keeps(books_);
     auto received = handle_found(*child);
     if (received) {
         // What the fork server says unasked may be left in the socket: it is still readable then.
@@ -104,6 +105,9 @@ Grace Engine::grace_of(const Child& child, std::uint64_t now_ns) const {
 
 std::optional<std::uint64_t> Engine::next_deadline() {
     const std::lock_guard lock(mutex_);
+    if (books_.torn) {
+        return std::nullopt;
+    }
     const std::uint64_t now = now_ns();
     std::optional<std::uint64_t> next;
     const auto consider = [&next](std::optional<std::uint64_t> deadline) {
@@ -205,6 +209,11 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
     }
     const ChildPtr child = entry->second;
     incarnations_.erase(entry);
+    if (books_.torn) {
+        child->state = ChildState::lost;
+        changed_.notify_all();
+        return;
+    }
     std::string why = status.describe() + (child->condemned.empty() ? "" : " by its Worker: " + child->condemned);
     if (!child->process) {
         why = child->condemned;  // there never was one

@@ -10,7 +10,11 @@
 namespace callring {
 
 Result<OperationPtr> Engine::begin_register(CallableSpec spec) {
+    if (auto checked = check_memory(); !checked) {
+        return std::move(checked).error();
+    }
     std::unique_lock lock(mutex_);
+    const KeepsBooks keeps(books_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
@@ -22,6 +26,7 @@ Result<OperationPtr> Engine::begin_register(CallableSpec spec) {
 
 Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
     std::unique_lock lock(mutex_);
+    const KeepsBooks keeps(books_);
     if (closing_) {
         return Error{Code::closed, "the Worker is closed"};
     }
@@ -39,6 +44,7 @@ Waited Engine::wait_for_operation(const OperationPtr& operation) {
 
 void Engine::abandon(const OperationPtr& operation) {
     const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
     if (operation->registers) {
         registrar_.abandon(*operation);
     }
@@ -50,6 +56,7 @@ void Engine::abandon(const OperationPtr& operation) {
 // those that start will have before they take any.
 Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
     std::unique_lock lock(mutex_);
+    const KeepsBooks keeps(books_);
     arenas_.push_back(arena);
     const auto mapping = std::make_shared<Mapping>();
     const std::uint64_t deadline = now_ns() + options_.control_timeout_ns;
@@ -62,7 +69,10 @@ Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
             }
         }
     });
-    changed_.wait(lock, [&] { return mapping->open == 0 || closed_; });
+    changed_.wait(lock, [&] { return mapping->open == 0 || closed_ || books_.torn; });
+    if (books_.torn) {
+        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
+    }
     if (mapping->failure) {
         std::erase(arenas_, arena);
         return *mapping->failure;

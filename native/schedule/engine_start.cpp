@@ -55,12 +55,14 @@ Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t de
             return std::find_if(children.begin(), children.end(),
                                 [](const ChildPtr& child) { return child->state != ChildState::ready; });
         };
-        const auto over = [&] { return start_error_ || closing_ || not_ready() == children.end(); };
+        const auto over = [&] { return start_error_ || closing_ || books_.torn || not_ready() == children.end(); };
         while (!over() && now_ns() < deadline_ns) {
             changed_.wait_for(lock, std::chrono::nanoseconds(deadline_ns - std::min(deadline_ns, now_ns())), over);
         }
         if (start_error_) {
             outcome = *start_error_;
+        } else if (books_.torn) {
+            outcome = Error{Code::out_of_memory, "no memory is left"};
         } else if (closing_) {
             outcome = Error{Code::closed, "the Worker was closed while it started"};
         } else if (not_ready() != children.end()) {

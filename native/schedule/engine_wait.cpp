@@ -3,6 +3,7 @@
 // that takes the ended tasks of a stream drives in the background: while nobody else waits.
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "common/clock.h"
@@ -31,6 +32,10 @@ bool Engine::any_completion() const {
 }
 
 bool Engine::drain() {
+    if (books_.torn) {
+        throw std::bad_alloc();
+    }
+    const KeepsBooks keeps(books_);
     if (scheduler_.drain() == 0) {
         return false;
     }
@@ -151,6 +156,13 @@ std::vector<TaskPtr> Engine::take_ended(const RunPtr& stream) {
     }
     tell_parked_takers();
     return ended;
+}
+
+void Engine::give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept {
+    const std::lock_guard lock(mutex_);
+    const KeepsBooks keeps(books_);
+    ended.insert(ended.end(), stream->outbox.begin(), stream->outbox.end());
+    stream->outbox = std::move(ended);
 }
 
 // A caller that waits for something particular drives, and tells when there is something to take. Such waits often

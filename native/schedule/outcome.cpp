@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 
 #include "common/clock.h"
 #include "lane/returned_value.h"
@@ -21,6 +22,24 @@ bool take_number(std::string_view& text) noexcept {
     const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + end;
     text.remove_prefix(end + 1);
     return whole;
+}
+
+// What the Python half packs of an exception (runtime/failure.py): its pickle, its type's name, its text and its
+// traceback, each behind its length.
+bool is_packed_exception(std::string_view payload) noexcept {
+    for (int part = 0; part < 4; ++part) {
+        std::uint32_t bytes = 0;
+        if (payload.size() < sizeof bytes) {
+            return false;
+        }
+        std::memcpy(&bytes, payload.data(), sizeof bytes);
+        payload.remove_prefix(sizeof bytes);
+        if (payload.size() < bytes) {
+            return false;
+        }
+        payload.remove_prefix(bytes);
+    }
+    return payload.empty();
 }
 
 bool can_be_said_by(ChildKind kind, Code code) noexcept {
@@ -50,27 +69,33 @@ bool is_kernel_failure(std::string_view payload) noexcept {
            payload.find('\n') != std::string_view::npos;
 }
 
-Result<void> check_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
-                           std::string_view payload) {
+const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
+                          std::string_view payload) noexcept {
+    if (code == Code::ok && payload.empty() && !task.times) {
+        return nullptr;
+    }
     if (!can_be_said_by(kind, code)) {
-        return Error{Code::malformed, "it ended a task in a way in which it cannot end"};
+        return "it ended a task in a way in which it cannot end";
     }
     if (code == Code::kernel_failed && !is_kernel_failure(payload)) {
-        return Error{Code::malformed, "it did not say which kernel failed"};
+        return "it did not say which kernel failed";
+    }
+    if (code == Code::python_exception && !is_packed_exception(payload)) {
+        return "it did not say what was raised";
     }
     if (code == Code::ok && (kind == ChildKind::chip ? !payload.empty() : !is_returned_value(payload))) {
-        return Error{Code::malformed, "it returned what is no value"};
+        return "it returned what is no value";
     }
     // What it follows ended before, as its parent saw: a child skips nothing else.
     if (code == Code::skipped && (!payload.empty() || !task.root_cause)) {
-        return Error{Code::malformed, "it skipped a task that follows none which failed"};
+        return "it skipped a task that follows none which failed";
     }
     if (task.times && code != Code::skipped &&
         (completion.begin_ns < task.times->dispatch_ns || completion.end_ns < completion.begin_ns ||
          completion.end_ns > now_ns())) {
-        return Error{Code::malformed, "it ran a task at a time at which it cannot have"};
+        return "it ran a task at a time at which it cannot have";
     }
-    return {};
+    return nullptr;
 }
 
 }  // namespace callring

@@ -10,10 +10,11 @@
 
 namespace callring {
 
-// Whether `code` and `payload` can be what a child of that kind made of `task`, and the times of `completion` when it
-// did. Only what Python children return is ever unpickled: a chip returns no values. Error: malformed.
-[[nodiscard]] Result<void> check_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
-                                         std::string_view payload);
+// What is wrong with `code` and `payload` as what a child of that kind made of `task`, or with the times of
+// `completion` as when it did; null if nothing is. Only what Python children return is ever unpickled: a chip returns
+// no values.
+[[nodiscard]] const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
+                                        std::string_view payload) noexcept;
 
 // Whether `payload` is what a chip says of a kernel that failed: four lines, namely its code, its block, its name and
 // its message, of which the last may hold more of them.

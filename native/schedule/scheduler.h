@@ -177,9 +177,9 @@ private:
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
-    // Error: malformed, if it is no completion of the frame that is due, or says what its child cannot say of it.
-    Result<void> complete(Child& child, const Completion& completion);
-    Result<void> take_spans(Child& child, const Task& task, const Completion& completion);
+    // False if it is no completion of the frame that is due, or says what its child cannot say of it: `wrong` is what.
+    [[nodiscard]] bool complete(Child& child, const Completion& completion, std::string& wrong);
+    [[nodiscard]] bool take_spans(Child& child, const Task& task, const Completion& completion, std::string& wrong);
     void end_frame(const TaskPtr& task, Code code, std::string payload);
     void end(const TaskPtr& task, Code code, std::string payload);
     void settle();

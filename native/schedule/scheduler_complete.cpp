@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "common/clock.h"
 #include "lane/completion.h"
+#include "memory/reserve.h"
 #include "schedule/captured_graph.h"
 #include "schedule/outcome.h"
 #include "schedule/scheduler.h"
@@ -47,18 +49,17 @@ std::size_t Scheduler::drain() {
 
 std::size_t Scheduler::drain_child(Child& child) {
     std::size_t count = 0;
-    Result<void> completed;
+    std::string wrong;
     while (const Completion* completion = child.lane->front_completion()) {
-        completed = complete(child, *completion);
-        if (!completed) {
+        if (!complete(child, *completion, wrong)) {
             child.lane_damaged = true;
-            on_protocol_violation(child, completed.error().message);
+            on_protocol_violation(child, wrong);
             break;
         }
         child.lane->pop_completion();
         ++count;
     }
-    if (count == 0 && completed && child.lane->has_completions()) {
+    if (count == 0 && wrong.empty() && child.lane->has_completions()) {
         child.lane_damaged = true;
         on_protocol_violation(child, kLaneOverwritten);
     }
@@ -71,7 +72,7 @@ std::size_t Scheduler::drain_child(Child& child) {
     return count;
 }
 
-Result<void> Scheduler::complete(Child& child, const Completion& written) {
+bool Scheduler::complete(Child& child, const Completion& written, std::string& wrong) {
     // Completions come in frame order, and every frame in flight that was not revoked gets exactly one. What is checked
     // is a copy, of what is used: its child may write to the lane at any moment.
     Completion completion;  // NOLINT(*-member-init): all but the payload is copied
@@ -79,7 +80,8 @@ Result<void> Scheduler::complete(Child& child, const Completion& written) {
     const auto outcome =
         child.in_flight.empty() ? std::nullopt : decode_completion(completion, child.in_flight.front()->sequence);
     if (!outcome) {
-        return Error{Code::malformed, kLaneOverwritten};
+        wrong = kLaneOverwritten;
+        return false;
     }
     const Task& due = *child.in_flight.front();
     Code code = outcome->code;
@@ -87,27 +89,33 @@ Result<void> Scheduler::complete(Child& child, const Completion& written) {
     if (outcome->payload_elsewhere) {
         auto taken = take_payload(child, completion.sequence);
         if (!taken && taken.error().code == Code::malformed) {
-            return std::move(taken).error();
+            wrong = taken.error().message;
+            return false;
         }
         code = taken ? code : taken.error().code;
         payload = taken ? std::move(taken).value() : std::move(taken).error().message;
-    } else {
+    } else if (!outcome->payload.empty()) {
         std::optional<std::span<const std::byte>> bytes = std::span(written.payload).first(outcome->payload.size());
         if (outcome->payload_in_results) {
             bytes = child.lane->result(*bytes);
         }
         if (!bytes) {
-            return Error{Code::malformed, kLaneOverwritten};
+            wrong = kLaneOverwritten;
+            return false;
         }
-        payload.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-    }
-    if (auto checked = check_outcome(child.kind, due, completion, code, payload); !checked) {
-        return checked;
-    }
-    if (due.config.trace >= 2) {
-        if (auto taken = take_spans(child, due, completion); !taken) {
-            return taken;
+        try {
+            const SparesReserve spares;
+            payload.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+        } catch (const std::bad_alloc&) {
+            code = Code::out_of_memory;
         }
+    }
+    if (const char* said = wrong_outcome(child.kind, due, completion, code, payload)) {
+        wrong = said;
+        return false;
+    }
+    if (due.config.trace >= 2 && !take_spans(child, due, completion, wrong)) {
+        return false;
     }
     const TaskPtr task = std::move(child.in_flight.front());
     child.in_flight.pop_front();
@@ -117,20 +125,21 @@ Result<void> Scheduler::complete(Child& child, const Completion& written) {
         task->times->end_ns = completion.end_ns;
     }
     end_frame(task, code, std::move(payload));
-    return {};
+    return true;
 }
 
-Result<void> Scheduler::take_spans(Child& child, const Task& task, const Completion& completion) {
+bool Scheduler::take_spans(Child& child, const Task& task, const Completion& completion, std::string& wrong) {
     while (auto span = child.lane->take_span(task.sequence)) {
         if (span->sequence == task.sequence) {
             if (span->begin_ns < completion.begin_ns || span->end_ns < span->begin_ns ||
                 span->end_ns > completion.end_ns) {
-                return Error{Code::malformed, "a core worked for a task at another time than the task ran"};
+                wrong = "a core worked for a task at another time than the task ran";
+                return false;
             }
             core_spans.push_back({task.child, task.run_id, task.id, *span});
         }
     }
-    return {};
+    return true;
 }
 
 void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {

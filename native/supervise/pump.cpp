@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/payload.h"
+#include "memory/reserve.h"
 
 namespace callring {
 
@@ -18,6 +19,7 @@ Result<std::string> payload_of(Message& message) {
     }
     const auto bytes = payload->bytes();
     try {
+        const SparesReserve spares;
         return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     } catch (const std::bad_alloc&) {
         return Error{Code::out_of_memory, "its parent has no memory for " + std::to_string(bytes.size()) + " bytes"};

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <future>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "common/clock.h"
@@ -24,32 +26,50 @@ constexpr std::uint64_t kStatusGraceNs = 200'000'000;
 constexpr std::uint64_t kEndGraceNs = 500'000'000;
 }  // namespace
 
-Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Hooks hooks) {
+Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& books, Hooks hooks) {
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
     UniqueFd sockets(::epoll_create1(EPOLL_CLOEXEC));
     UniqueFd command(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!epoll.valid() || !sockets.valid() || !command.valid()) {
         return system_error("epoll_create1 or eventfd");
     }
-    return std::unique_ptr<Supervisor>(
-        new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), std::move(hooks)));
+    std::unique_ptr<Supervisor> made(
+        new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), books, std::move(hooks)));
+    try {
+        made->start();
+    } catch (const std::system_error& error) {
+        return Error{Code::out_of_memory,
+                     "no thread can be started, for want of memory or by the limit of processes (ulimit -u): " +
+                         std::string(error.what())};
+    }
+    return made;
 }
 
-Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Hooks hooks)
+Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks)
     : bell_event_(bell_event),
       epoll_(std::move(epoll)),
       sockets_(std::move(sockets)),
       command_(std::move(command)),
+      books_(books),
       hooks_(std::move(hooks)) {
     watch(bell_event_, Source::bell, 0);
     watch(command_.get(), Source::command, 0);
     watch(sockets_.get(), Source::sockets, 0);
+    books_.event = command_.get();
+}
+
+void Supervisor::start() {
     // Signals are the main thread's business: this thread must never be the one that a handler runs on.
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread([this] { loop(); });
+    try {
+        thread_ = std::thread([this] { loop(); });
+    } catch (...) {
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        throw;
+    }
     ::pthread_setname_np(thread_.native_handle(), "callring");
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -98,10 +118,14 @@ void Supervisor::post(std::function<void()> work) {
 void Supervisor::run(std::function<void()> work) {
     std::promise<void> done;
     post([&] {
-        work();
-        done.set_value();
+        try {
+            work();
+            done.set_value();
+        } catch (...) {
+            done.set_exception(std::current_exception());
+        }
     });
-    done.get_future().wait();
+    done.get_future().get();
 }
 
 void Supervisor::run_commands() {
@@ -118,30 +142,43 @@ void Supervisor::run_commands() {
 }
 
 void Supervisor::loop() {
-    std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
+    const KeepsBooks keeps(books_);
     while (!stopping_) {
-        const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events.at(static_cast<std::size_t>(i));
-            const auto key = static_cast<Key>(event.data.u64 >> 8U);
-            // An event of a process that has been finished meanwhile finds no entry under its key.
-            switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
-                case Source::bell:
-                    hooks_.on_bell();
-                    break;
-                case Source::command:
-                    run_commands();
-                    break;
-                case Source::sockets:
-                    take_messages();
-                    break;
-                case Source::process:
-                    process_ended(key);
-                    break;
-            }
+        try {
+            look();
+        } catch (const std::bad_alloc&) {
+            books_.torn = true;
         }
-        expire_deadlines();
+        if (books_.torn) {
+            hooks_.on_torn();
+        }
     }
+}
+
+// Sleeps until something happens, and does what that asks for.
+void Supervisor::look() {
+    std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
+    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events.at(static_cast<std::size_t>(i));
+        const auto key = static_cast<Key>(event.data.u64 >> 8U);
+        // An event of a process that has been finished meanwhile finds no entry under its key.
+        switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
+            case Source::bell:
+                hooks_.on_bell();
+                break;
+            case Source::command:
+                run_commands();
+                break;
+            case Source::sockets:
+                take_messages();
+                break;
+            case Source::process:
+                process_ended(key);
+                break;
+        }
+    }
+    expire_deadlines();
 }
 
 void Supervisor::take_messages() {

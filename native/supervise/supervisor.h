@@ -16,6 +16,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "memory/reserve.h"
 #include "supervise/process.h"
 
 namespace callring {
@@ -33,10 +34,12 @@ public:
         // When on_deadline is to be called; asked before each sleep. Whoever sets an earlier one posts some work.
         std::function<std::optional<std::uint64_t>()> next_deadline;
         std::function<void()> on_deadline;
+        std::function<void()> on_torn;  // what the thread did was given up half-way, for want of memory
     };
 
-    // Starts the thread. `bell_event` stays the caller's.
-    static Result<std::unique_ptr<Supervisor>> create(int bell_event, Hooks hooks);
+    // Starts the thread, which keeps `books`. `bell_event` stays the caller's. Errors: io, out_of_memory,
+    // out_of_descriptors.
+    static Result<std::unique_ptr<Supervisor>> create(int bell_event, Books& books, Hooks hooks);
     ~Supervisor() { stop(); }
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
@@ -44,7 +47,7 @@ public:
     // Stops the thread once it has done what was posted; then nothing is called any more. Children must have ended.
     void stop();
 
-    // Runs `work` on the progress thread and waits for it. Never call it from that thread.
+    // Runs `work` on the progress thread and waits for it; throws what it throws. Never call it from that thread.
     void run(std::function<void()> work);
     // Runs `work` on the progress thread, later.
     void post(std::function<void()> work);
@@ -79,8 +82,10 @@ private:
         std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
     };
 
-    Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Hooks hooks);
+    Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks);
+    void start();
     void loop();
+    void look();
     void take_messages();
     void run_commands();
     void receive(Key key);
@@ -96,6 +101,7 @@ private:
     UniqueFd epoll_;
     UniqueFd sockets_;  // an epoll of the sockets only, which epoll_ watches
     UniqueFd command_;
+    Books& books_;
     Hooks hooks_;
     std::unordered_map<Key, Watched> watched_;  // progress thread only
     std::mutex commands_mutex_;

@@ -147,6 +147,12 @@ SUB_LIES = {
     "a skip of what follows nothing": (lambda: liars.complete(code=CODES["skipped"]), "follows none"),
     "a value of no known form": (lambda: liars.complete(payload=b"?"), "no value"),
     "a number of three bytes": (lambda: liars.complete(payload=b"i123"), "no value"),
+    "a pickle that ends too early": (lambda: liars.complete(payload=b"p\x80\x05N"), "no value"),
+    "an exception of nothing": (lambda: liars.complete(code=CODES["python_exception"]), "what was raised"),
+    "an exception longer than its bytes": (
+        lambda: liars.complete(code=CODES["python_exception"], payload=b"\xff" * 20),
+        "what was raised",
+    ),
     "text that is none": (lambda: liars.complete(payload=b"s\xff"), "no value"),
     "a result that it does not send": (lambda: liars.complete(flags=1), "sent none"),
     "a result that nothing waits for": (lambda: liars.say(liars.RESULT, argument=1 << 40), "nothing waits for"),

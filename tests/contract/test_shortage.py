@@ -1,8 +1,11 @@
 """What the parent cannot take for want of descriptors or memory is a typed error, and harms nothing else."""
 
 import contextlib
+import gc
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from runtime import Tag, TaskArgs, Worker
 from runtime.errors import OutOfDescriptors, OutOfMemory, PartialFailureError
 from tests.contract.conftest import all_ready
+from tests.patience import patience
 
 MEBIBYTE = 1 << 20
 LARGE = 64 * MEBIBYTE
@@ -28,6 +32,7 @@ def limited(kind, soft):
 
 def no_descriptors():
     """Within the block no descriptor can be opened here."""
+    gc.collect()  # Workers of earlier tests must not give theirs back later
     lowest = os.open("/dev/null", os.O_RDONLY)
     os.close(lowest)
     return limited(resource.RLIMIT_NOFILE, lowest)
@@ -75,7 +80,7 @@ def test_a_value_that_a_child_cannot_send_says_what_the_child_lacks():
         lowest = os.open("/dev/null", os.O_RDONLY)
         os.close(lowest)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-        return bytes(MEBIBYTE)
+        return bytes(LARGE)
 
     with Worker(sub_workers=1) as worker:
         handle = worker.register(large_without_descriptors)
@@ -132,3 +137,12 @@ def test_what_the_parent_cannot_open_is_a_typed_error_everywhere():
         handle = worker.register(lambda args: len(args[0]))
         assert submit(worker, handle, TaskArgs((x, Tag.INPUT))).result() == 1
         assert all_ready(worker)
+
+
+@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call"])
+def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_there_is_some_again(what):
+    left = 48 * MEBIBYTE
+    program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=patience(120))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 0

@@ -10,7 +10,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -103,14 +102,15 @@ public:
         return true;
     }
 
-    // It completes what it executes, well or as a child of its kind can fail.
+    // It completes what it executes: well, or as what such a child executes fails.
     void complete(std::size_t index, bool well) {
         if (const auto number = std::exchange(runs_now_[index], std::nullopt)) {
             parts[*number].done = well;
-            const bool chip = child(index).kind == ChildKind::chip;
-            const std::string_view payload = !well && chip ? "7\n0\nkernel\nof the test" : "";
-            const Code failure = chip ? Code::kernel_failed : Code::python_exception;
-            others_[index]->complete(well ? Code::ok : failure, 0, 0, std::as_bytes(std::span(payload)));
+            const bool is_chip = child(index).kind == ChildKind::chip;
+            const std::string failure = is_chip ? "1\n0\nkernel\n" : std::string(16, '\0');
+            const Code failed = is_chip ? Code::kernel_failed : Code::python_exception;
+            others_[index]->complete(well ? Code::ok : failed, 0, 0,
+                                     well ? std::span<const std::byte>() : std::as_bytes(std::span(failure)));
         }
     }
 
