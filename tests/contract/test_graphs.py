@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
@@ -220,7 +220,7 @@ def test_a_chain_longer_than_its_lane_runs_in_order(worker, affine):
     assert x.numpy()[0] == count
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -1,13 +1,13 @@
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import Worker
 from tests.contract.programs import CHIPS, SUB_WORKERS, Machine, random_program
 
-SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=50)
 programs = st.integers(0, 2**64 - 1).map(lambda seed: random_program(random.Random(seed), longest=20))
 
 

@@ -117,7 +117,7 @@ class RegistryModel(RuleBasedStateMachine):
 
 
 RegistryModel.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=25, suppress_health_check=list(HealthCheck)
 )
 TestRegistryModel = RegistryModel.TestCase
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime import CallConfig, ChipModel, Tag, TaskArgs, TaskCost, Worker
@@ -221,7 +221,7 @@ def expected(steps, model, core_ns, dispatch_ns):
     return [span for number in range(len(steps)) for span in spans[number]]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     steps=st.lists(STEPS, max_size=25),
     model=st.builds(ChipModel, latency_ns=st.integers(0, 500), bandwidth=st.just(1e9), cores=st.integers(1, 5)),

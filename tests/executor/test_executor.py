@@ -45,7 +45,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(value=values)
 def test_any_value_goes_and_comes_back_equal(worker, value):
     with Executor(worker) as executor:
@@ -301,7 +301,7 @@ def test_an_interrupt_while_waiting_leaves_the_future_to_be_settled(executor, tm
 # ---- map -------------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     numbers=st.lists(st.integers(), max_size=30),
     chunksize=st.integers(1, 12),

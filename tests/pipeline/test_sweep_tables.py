@@ -33,7 +33,7 @@ def test_rows_get_equal_columns_of_one_type_and_lose_nothing(rows):
         assert all(made[name] is None for name in made.keys() - row.keys())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.fixed_dictionaries({name: st.one_of(st.none(), st.text("ab,'\"\n ", max_size=4)) for name in ("a", 'b"c')}),
