@@ -142,7 +142,7 @@ bool Scheduler::take_spans(Child& child, const Task& task, const Completion& com
     return true;
 }
 
-void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {
+void Scheduler::end_frame(const TaskPtr& task, Code code, std::string&& payload) {
     if (task->group) {
         end_member(task, code, std::move(payload));
     } else {
@@ -150,7 +150,7 @@ void Scheduler::end_frame(const TaskPtr& task, Code code, std::string payload) {
     }
 }
 
-void Scheduler::end(const TaskPtr& task, Code code, std::string payload) {
+void Scheduler::end(const TaskPtr& task, Code code, std::string&& payload) {
     end_one(task, code, std::move(payload));
     if (!poisoned_.empty() || !opened_.empty()) {
         settle();
@@ -175,14 +175,16 @@ void Scheduler::settle() {
     }
 }
 
-void Scheduler::end_one(const TaskPtr& task, Code code, std::string payload) {
+void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     if (task->state == TaskState::blocked && task->unmet > 0) {
         --blocked_;
     }
     const bool begun_as_group = is_group(*task) && task->state == TaskState::dispatched;
     task->state = TaskState::ended;
     task->code = code;
-    task->payload = std::move(payload);
+    if (!payload.empty()) {
+        task->payload = std::move(payload);
+    }
     task->args.reset();
     task->spill.reset();
     task->predecessors.clear();
@@ -238,6 +240,9 @@ void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
         }
         return;
     }
+    if (task->successors.empty()) {
+        return;
+    }
     for (const TaskPtr& next : std::exchange(task->successors, {})) {
         release(next, task);
     }
@@ -290,13 +295,15 @@ void Scheduler::count(Code code) noexcept {
 }
 
 void Scheduler::record_span(Task& task) {
-    if (const auto times = std::move(task.times)) {
-        times->complete_ns = now_ns();
-        const ChildKind kind =
-            task.child < 0 ? task.callable->spec.runs_on : children_[static_cast<std::size_t>(task.child)]->kind;
-        task_spans.push_back(
-            {task.run_id, task.id, task.callable->spec.digest, kind, task.child, std::move(*times), task.code});
+    if (!task.times) {
+        return;
     }
+    const auto times = std::move(task.times);
+    times->complete_ns = now_ns();
+    const ChildKind kind =
+        task.child < 0 ? task.callable->spec.runs_on : children_[static_cast<std::size_t>(task.child)]->kind;
+    task_spans.push_back(
+        {task.run_id, task.id, task.callable->spec.digest, kind, task.child, std::move(*times), task.code});
 }
 
 }  // namespace callring

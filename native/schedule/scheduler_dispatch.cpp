@@ -21,7 +21,7 @@ std::uint32_t flags_of(const CallConfig& config) {
 void Scheduler::dispatch(const TaskPtr& task) {
     // What could run when it was accepted may have lost its children since.
     if (auto checked = check_children(*task); !checked) {
-        end(task, checked.error().code, checked.error().message);
+        end(task, checked.error().code, std::string(checked.error().message));
         return;
     }
     dispatch_to_a_future(task);

@@ -116,7 +116,7 @@ void Scheduler::unqueue_group(const TaskPtr& group) {
 }
 
 // The group ends with its last member, as its first failed member did.
-void Scheduler::end_member(const TaskPtr& member, Code code, std::string payload) {
+void Scheduler::end_member(const TaskPtr& member, Code code, std::string&& payload) {
     const TaskPtr group = std::move(member->group);
     member->state = TaskState::ended;
     member->code = code;

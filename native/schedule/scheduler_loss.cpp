@@ -31,7 +31,7 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     const std::string reason = damaged && !known ? why + ", having written over its lane" : why;
     for (const TaskPtr& task : over) {
         const Code code = task->ended_as == Code::ok ? Code::worker_lost : task->ended_as;
-        end_frame(task, code, code == Code::worker_lost ? reason : std::string());
+        end_frame(task, code, code == Code::worker_lost ? std::string(reason) : std::string());
     }
     if (!sub_queue_.empty()) {
         feed_subs();
@@ -113,12 +113,12 @@ void Scheduler::abandon(const TaskPtr& task, const std::string& why) {
     if (task->root_cause) {
         end(task, Code::skipped, {});
     } else if (!group) {
-        end(task, Code::given_up, why);
+        end(task, Code::given_up, std::string(why));
     } else if (group->state == TaskState::ready) {
         unqueue_group(group);
-        end(group, Code::given_up, why);
+        end(group, Code::given_up, std::string(why));
     } else if (group->state == TaskState::dispatched) {
-        end_member(task, Code::given_up, why);
+        end_member(task, Code::given_up, std::string(why));
     }
 }
 
