@@ -1,5 +1,6 @@
 """A free-threaded Python is refused in words: where the core is built, and where it is imported."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -14,12 +15,15 @@ USE = f"use the ordinary build of this Python, python{sys.version_info.major}.{s
 
 
 @pytest.fixture
-def free_threaded(tmp_path):
+def free_threaded(tmp_path, monkeypatch):
     """An interpreter that says of itself that it is built without the lock."""
     folder = tmp_path / "free"
     venv.create(folder, symlinks=True)
-    (packages,) = folder.glob("lib/python3*/site-packages")
-    (packages / "sitecustomize.py").write_text("import sys\nsys.abiflags = 't'\n")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import sys\nsys.abiflags = 't'\n")
+    # Before the standard library, in which Debian has a sitecustomize of its own.
+    monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     return folder / "bin" / "python"
 
 
