@@ -1,6 +1,7 @@
 """Exceptions that are hard to carry: their task fails with the nearest truth, and its worker lives."""
 
 import os
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -228,7 +229,8 @@ def test_what_refuses_to_be_pickled_with_such_an_exception_fails_its_future(work
 
     with Executor(worker) as executor:
         error = executor.submit(len, Stays()).exception(30)
-    assert isinstance(error, Frozen)
+    # Since Python 3.14 pickle adds a note to what was raised; this exception refuses it with an error of its own.
+    assert isinstance(error if sys.version_info < (3, 14) else error.__context__, Frozen)
 
 
 def test_an_exception_that_leaves_only_where_it_is_unpickled_in_the_parent_is_told_by_name_and_text(worker):
