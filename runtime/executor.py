@@ -21,7 +21,7 @@ from runtime import _core, numbers
 from runtime.call_stream import CallStream, Future
 from runtime.errors import ConfigurationError
 from runtime.mapped_calls import Ask, in_order, unordered_as_they_end
-from runtime.numbers import integer, whole
+from runtime.numbers import integer, shown, whole
 from runtime.options import CallConfig, WorkerOptions
 from runtime.pickled_call import CallPickler, Calls
 from runtime.worker import Worker
@@ -173,6 +173,7 @@ class Executor(concurrent.futures.Executor):
         Raises:
             TimeoutError: from the iterator, when the time is over.
             The first exception of a call, from the iterator. The calls that have not begun are then cancelled.
+            TypeError: buffersize is neither an integer nor None.
             ValueError: chunksize or buffersize is less than 1. As submit.
         """
         return self.starmap(
@@ -197,6 +198,8 @@ class Executor(concurrent.futures.Executor):
         """Like ``itertools.starmap(fn, arguments)``: calls ``fn(*each)`` for each of them. Otherwise as map."""
         chunksize = _positive("chunksize", chunksize, "chunksize must be >= 1.")
         if buffersize is not None:
+            if whole(buffersize) is None:
+                raise TypeError(f"buffersize must be an integer or None, not {shown(buffersize)}")
             buffersize = _positive("buffersize", buffersize, "buffersize must be None or > 0")
         timeout = numbers.timeout(timeout)
         end = None if timeout is None else time.monotonic() + timeout

@@ -330,6 +330,12 @@ def test_a_map_that_is_given_up_cancels_what_has_not_begun(tmp_path):
     assert time.monotonic() - begun < 10
 
 
+@pytest.mark.parametrize("buffersize", ["foo", 2.0])
+def test_a_buffersize_that_is_no_integer_is_a_type_error_as_in_python_3_14(executor, buffersize):
+    with pytest.raises(TypeError, match="buffersize must be an integer or None"):
+        executor.map(str, range(4), buffersize=buffersize)
+
+
 @pytest.mark.parametrize("wrong", [{"chunksize": 0}, {"buffersize": 0}])
 def test_impossible_sizes_of_a_map_are_refused(executor, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -474,6 +480,7 @@ def test_the_interpreter_finishes_pending_calls_before_it_ends(end):
     assert done.stdout.split("\n") == ["the last", "called back", ""]
 
 
+@pytest.mark.filterwarnings("ignore:.* is multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_process_refuses_to_use_the_executor_and_ends(executor):
     pid = os.fork()
     if pid == 0:
