@@ -19,6 +19,8 @@ from pipeline.stages.prune import KINDS
 from pipeline.store import Store, chosen_store
 from runtime.errors import ConfigurationError
 
+PYTHONS = range(11, 16)
+"""The minor versions of Python 3 that ``requires-python`` allows: those that the tests run on."""
 _OPEN_FILES = 4096
 """A chip child takes about four descriptors; 1024 are enough for some two hundred."""
 _APT = "apt-get install"
@@ -53,8 +55,8 @@ def findings(store: str) -> Iterator[Finding]:
 
 def _versions() -> Iterator[Finding]:
     python = platform.python_version()
-    fits = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    mend = "" if fits else "use Python 3.11, 3.12 or 3.13"
+    fits = sys.version_info[0] == 3 and sys.version_info[1] in PYTHONS
+    mend = "" if fits else f"use Python 3.{PYTHONS[0]} to 3.{PYTHONS[-1]}"
     yield Finding("versions", "python", "ok" if fits else "warning", python, mend)
     for package in _PACKAGES:
         found = _version(package)

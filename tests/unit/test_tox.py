@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from pipeline.doctor.checks import PYTHONS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,6 +53,7 @@ def test_the_pythons_that_pip_may_choose_are_those_of_the_tests():
     assert [minor for minor in range(40) if f"3.{minor}.2" in allowed] == tested
     named = [name for name in project["classifiers"] if name.startswith("Programming Language :: Python ::")]
     assert named == [f"Programming Language :: Python :: 3.{minor}" for minor in tested]
+    assert list(PYTHONS) == tested, "what stage=doctor calls fit"
 
 
 def test_every_environment_decides():
