@@ -116,6 +116,7 @@ def test_a_program_that_ignores_the_deaths_of_its_children_loses_no_fork_server(
 
 SIGNALS = """
 import os, signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, which children keep
 for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGCHLD})
