@@ -143,7 +143,7 @@ private:
     // scheduler_dispatch.cpp
     void dispatch(const TaskPtr& task);
     void dispatch_to_a_future(const TaskPtr& task);
-    [[nodiscard]] static bool takes(const Child& child, const Task& task);
+    [[nodiscard]] static bool takes(const Child& child);
     bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
     void push_follower(Child& child, const TaskPtr& task);
     void push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors);

@@ -35,7 +35,7 @@ void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
     }
     if (task->placement != kAnyChild) {
         Child& child = child_of(*task);
-        if (child.backlog.empty() && takes(child, *task)) {
+        if (child.backlog.empty() && takes(child)) {
             push(child, task, {});
             wake(child);
             return;
@@ -52,7 +52,7 @@ void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
     }
 }
 
-bool Scheduler::takes(const Child& child, const Task& task) {
+bool Scheduler::takes(const Child& child) {
     return child.takes_work() && !child.lane->full();
 }
 
@@ -185,7 +185,7 @@ void Scheduler::end_burst() {
 
 void Scheduler::feed(Child& child) {
     bool pushed = false;
-    while (!child.backlog.empty() && takes(child, *child.backlog.front())) {
+    while (!child.backlog.empty() && takes(child)) {
         const TaskPtr group = child.backlog.front()->group;
         if (group && group->state == TaskState::ready) {
             if (!start_group(group)) {

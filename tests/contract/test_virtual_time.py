@@ -165,19 +165,19 @@ STEPS = st.tuples(
 )
 
 
-def record(worker, affine, nothing, tensors, steps):
+def record(worker, look, nothing, tensors, steps):
     def program(o):
         for place, changed, read, blocks, pair in steps:
             config = CallConfig(block_count=blocks)
-            args = TaskArgs((tensors[changed], Tag.INOUT), (tensors[read], Tag.NO_DEP), scalars=[1, 1])
-            reads = TaskArgs((tensors[read], Tag.INPUT))
+            args = TaskArgs((tensors[changed], Tag.INOUT), (tensors[read], Tag.NO_DEP))
+            reads = TaskArgs((tensors[read], Tag.INPUT), (tensors[read], Tag.NO_DEP))
             if place < 0:
                 o.submit_sub_group(nothing, [args, None]) if pair else o.submit_sub(nothing, args)
             elif pair:
                 both = [place, (place + 1) % CHIPS]
-                o.submit_next_level_group(affine, [args, reads], config, workers=both)
+                o.submit_next_level_group(look, [args, reads], config, workers=both)
             else:
-                o.submit_next_level(affine, args, config, worker=place)
+                o.submit_next_level(look, args, config, worker=place)
 
     return worker.capture(program)
 
@@ -190,7 +190,7 @@ def expected(steps, model, core_ns, dispatch_ns):
         chips = [] if place < 0 else [place, (place + 1) % CHIPS][: 1 + pair]
         spread = blocks or model.cores
         core = math.ceil(core_ns * math.ceil(spread / model.cores) / spread)
-        on_chip = [3 * BYTES + core, BYTES + core][: 1 + pair]
+        on_chip = [3 * BYTES + core, 2 * BYTES + core][: 1 + pair]
         shapes.append(
             (chips, {changed}, {read} if pair and chips else set(), on_chip if chips else [core_ns] * (1 + pair))
         )
@@ -229,9 +229,9 @@ def expected(steps, model, core_ns, dispatch_ns):
     dispatch_ns=st.sampled_from([0, 0, 30]),
 )
 def test_random_programs_take_what_the_rules_say(random_worker, steps, model, core_ns, dispatch_ns):
-    worker, affine, nothing, tensors = random_worker
-    graph = record(worker, affine, nothing, tensors, steps)
-    costs = {handle: TaskCost(core_ns=core_ns) for handle in _used(steps, affine, nothing)}
+    worker, look, nothing, tensors = random_worker
+    graph = record(worker, look, nothing, tensors, steps)
+    costs = {handle: TaskCost(core_ns=core_ns) for handle in _used(steps, look, nothing)}
     time = graph.virtual_time(model, costs=costs, dispatch_ns=dispatch_ns)
     assert [(span.begin_ns, span.end_ns) for span in time.spans] == expected(steps, model, core_ns, dispatch_ns)
     assert time.critical_path_ns <= time.makespan_ns <= time.one_by_one_ns
@@ -244,14 +244,14 @@ def test_random_programs_take_what_the_rules_say(random_worker, steps, model, co
     assert later.critical_path_ns >= time.critical_path_ns
 
 
-def _used(steps, affine, nothing):
+def _used(steps, look, nothing):
     on_chips = {place >= 0 for place, *_ in steps}
-    return [handle for handle, used in ((affine, True in on_chips), (nothing, False in on_chips)) if used]
+    return [handle for handle, used in ((look, True in on_chips), (nothing, False in on_chips)) if used]
 
 
 @pytest.fixture(scope="module")
 def random_worker(chip):
     worker = Worker(chips=CHIPS, sub_workers=SUBS)
     tensors = [worker.zeros(BYTES // 8, "float64") for _ in range(5)]
-    yield worker, worker.register(chip["affine"]), worker.register(_nothing), tensors
+    yield worker, worker.register(chip["look"]), worker.register(_nothing), tensors
     worker.close()
