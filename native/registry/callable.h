@@ -53,6 +53,8 @@ struct Callable {
     bool gone = false;  // no child that takes work has it any more
 
     [[nodiscard]] bool removing() const noexcept { return registrations == 0; }
+    // Whether every child that takes work has to have it: for new tasks, or for accepted ones that may come to it.
+    [[nodiscard]] bool needed() const noexcept { return registrations > 0 || in_flight > 0; }
 };
 
 using CallablePtr = std::shared_ptr<Callable>;

@@ -106,9 +106,7 @@ void Registrar::await_confirmation(const OperationPtr& operation) {
 
 void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns) {
     for (const auto& [digest, callable] : callables_) {
-        // What is being removed, too, as long as tasks that were accepted may still come to this child.
-        if (takes_callables_of(child->kind, callable->spec.runs_on) &&
-            (callable->registrations > 0 || callable->in_flight > 0)) {
+        if (takes_callables_of(child->kind, callable->spec.runs_on) && callable->needed()) {
             const Payload& payload = *callable->spec.payload;
             Announcement announcement(broadcast_, header_of(Op::register_callable, *callable), payload.body(),
                                       payload.fds());
@@ -170,7 +168,7 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
 void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered) {
     if (answered) {
         fail_unconfirmed(callable, {child.name(), answered->code(), answered->body});
-        if (!callable->removing()) {
+        if (callable->needed()) {
             hooks_.refused(child, *callable, {answered->code(), answered->body});
         }
     } else if (answered.error().code != Code::timeout && !callable->confirmed &&
@@ -263,7 +261,7 @@ Result<OperationPtr> Registrar::begin_unregister(const CallablePtr& callable) {
 void Registrar::release(const CallablePtr& callable, const OperationPtr& operation) {
     const auto known = callables_.find(callable->spec.digest);
     const bool succeeded = known != callables_.end() && known->second != callable;
-    if (succeeded || !callable->removing() || callable->in_flight > 0) {
+    if (succeeded || callable->needed()) {
         return;
     }
     {
@@ -326,7 +324,7 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
 // A final removal is over when no child that takes work has the callable any more. One that starts lets go of it before
 // it does, and one that is being ended never will again.
 void Registrar::settle_removal(const CallablePtr& callable) {
-    if (callable->gone || !callable->removing() || callable->in_flight > 0) {
+    if (callable->gone || callable->needed()) {
         return;
     }
     const bool held = std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {

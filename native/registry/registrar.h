@@ -55,7 +55,7 @@ public:
         std::function<void()> changed;  // an operation may have settled
         // A child did not answer in time, or contradicts what it was told: it is to be ended, and takes no more work.
         std::function<void(Child&, const std::string& why)> condemn;
-        // A child that starts cannot install a live identity.
+        // A child that starts cannot install a callable that is needed: it must not become ready.
         std::function<void(Child&, const Callable&, const Error&)> refused;
     };
 

@@ -1,6 +1,7 @@
 """Kills, stops and goes at every step of a registration and of a removal: the end is always exact."""
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from runtime import TaskArgs, Worker, WorkerOptions
-from runtime.errors import PartialFailureError
+from runtime.errors import PartialFailureError, WorkerLost
 from tests.contract.conftest import Stopped, all_ready, wait_until
 from tests.patience import patience
 
@@ -159,6 +160,49 @@ def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_insta
         assert all_ready(worker)
         assert [child.installed for child in worker.children] == [{kept.hashid: 1}] * 2
         worker.run(lambda o: o.submit_next_level(kept, TaskArgs(scalars=[0]), worker=0) and None)
+
+
+class LoadsUnless:
+    """The first process that finds the file ``obstacle`` takes it away, and cannot load this."""
+
+    def __init__(self, obstacle, began):
+        self.paths = obstacle, began
+
+    def __reduce__(self):
+        return take_away, self.paths
+
+    def __call__(self, args):
+        return None
+
+
+def take_away(obstacle, began):
+    if obstacle.exists():
+        obstacle.unlink()
+        raise RuntimeError("there was an obstacle")
+    return functools.partial(stay_if_first, began)
+
+
+def stay_if_first(began, args):
+    if not began.exists():
+        began.touch()
+        time.sleep(600)
+    return 1
+
+
+def test_a_replacement_that_cannot_install_what_accepted_tasks_need_is_replaced_though_the_handle_is_gone(tmp_path):
+    obstacle, began = tmp_path / "obstacle", tmp_path / "began"
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(LoadsUnless(obstacle, began))
+        first, second = [worker.submit(lambda o: o.submit_sub(handle)) for _ in range(2)]
+        assert wait_until(began.exists)
+        worker.unregister(handle)
+        obstacle.touch()
+        os.kill(worker.children[0].pid, signal.SIGKILL)
+        with pytest.raises(WorkerLost):
+            first.result()
+        assert second.result().result() == 1
+        assert "there was an obstacle" in worker.children[0].last_exit
+        assert worker.children[0].incarnation == 3
 
 
 def test_children_killed_again_and_again_while_they_start_come_back_with_everything():

@@ -69,7 +69,7 @@ struct World {
     std::vector<ChildPtr> children;
     std::vector<Peer> peers;
     std::vector<std::string> condemned;  // why, one after the other
-    std::vector<std::string> refused;    // live identities that a child which starts cannot install
+    std::vector<std::string> refused;    // needed callables that a child which starts cannot install
     std::uint32_t keys = 0;
     std::unique_ptr<Broadcast> broadcast = std::move(Broadcast::create()).value();
     Registrar registrar{children,
@@ -414,6 +414,33 @@ TEST_CASE("a child that starts is not waited for, but what it refuses first is r
         while (world.deliver(1)) {
         }
         CHECK(world.refused.size() == 1);
+    }
+}
+
+TEST_CASE("a child that starts without what accepted tasks need takes no work, though its removal is under way") {
+    World world(1);
+    const auto callable = world.add(1)->callable;
+    world.settle();
+    callable->in_flight = 1;
+    REQUIRE(world.registrar.begin_unregister(callable).ok());
+    world.kill(0);
+    world.peers[0].refuses[name(1)] = true;
+    world.peers[0].serve();
+    world.deliver(0);
+    CHECK(world.refused.size() == 1);
+    CHECK_FALSE(world.children[0]->takes_work());
+    world.settle();
+    CHECK(world.children[0]->takes_work());
+    CHECK(world.peers[0].table.contains(name(1)));
+    SUBCASE("but what the last task has ended with meanwhile is spared") {
+        world.kill(0);
+        callable->in_flight = 0;
+        world.registrar.on_idle(callable);
+        world.peers[0].refuses[name(1)] = true;
+        world.peers[0].serve();
+        world.deliver(0);
+        CHECK(world.refused.size() == 1);
+        CHECK(world.children[0]->takes_work());
     }
 }
 
