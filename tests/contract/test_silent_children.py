@@ -49,18 +49,19 @@ def test_only_the_first_registration_waits_for_a_silent_child():
     with Worker(sub_workers=2, options=OPTIONS) as worker:
         stop(worker.children[1].pid)
         handles = [worker.register(lambda args, i=i: i) for i in range(100)]
+        assert wait_until(lambda: worker.children[1].incarnation == 2)
         assert all_ready(worker)
-        assert worker.children[1].incarnation == 2
         assert worker.children[1].installed == {handle.hashid: 1 for handle in handles}
 
 
 def test_a_child_that_is_being_ended_is_not_asked_any_more():
     # Nothing here can wait for the control timeout: the test's own limit is shorter.
     with Worker(sub_workers=2, options=LONG) as worker:
-        for _ in range(20):
+        for death in range(20):
             os.kill(worker.children[1].pid, signal.SIGKILL)
             handle = worker.register(one)
             worker.unregister(handle)
+            assert wait_until(lambda death=death: worker.children[1].incarnation == death + 2)
             assert all_ready(worker)
 
 
@@ -106,6 +107,8 @@ def test_registrations_that_meet_a_silent_child_together_all_succeed(worker):
         for thread in threads:
             thread.join()
     assert len(handles) == 8
+    # A registration may be over before the process of the silent child is.
+    assert wait_until(lambda: worker.children[3].incarnation == 2)
     assert all_ready(worker)
     expected = {handle.hashid: 1 for handle in handles}
     assert [child.installed for child in worker.children[2:]] == [expected] * 2
