@@ -55,8 +55,9 @@ class Executor(concurrent.futures.Executor):
     Raises:
         ConfigurationError: no sub-worker, an impossible number, an ``mp_context`` that forks, or two ways of saying
             where to run.
-        PartialFailureError: a worker could not load the initializer: what went wrong, or that it took longer than
-            ``WorkerOptions.start_timeout``.
+        PartialFailureError: a worker could not load the initializer: what went wrong, or that its processes, one
+            after the other (five at their start), took longer than ``WorkerOptions.start_timeout``, and no other worker
+            has loaded it.
         StartError: a sub-worker did not start.
         TypeError: the initializer is not callable, a number is none. Whatever pickling the initializer raises.
         WorkerClosed: the Worker was closed, or not started.
