@@ -146,8 +146,9 @@ void Requests::expire(std::uint64_t now_ns, const Grace& grace) {
         if (const auto entry = pending_.find(sequence); entry != pending_.end()) {
             // In place: it remembers that it was told. Posting more keeps references into the map valid.
             Result<Message> error =
-                Error{Code::timeout, grace.until_ns > now_ns ? "it still loads code; raise WorkerOptions.start_timeout"
-                                                             : "no answer within the control timeout"};
+                Error{Code::timeout, grace.until_ns > now_ns
+                                         ? "it still loads code; raise WorkerOptions.start_timeout"
+                                         : "it did not answer control requests within the control timeout"};
             entry->second.on_answer(error);
         }
     }

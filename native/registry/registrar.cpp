@@ -13,7 +13,6 @@ namespace {
 // As often may one child die while it starts with a callable that none has ever installed, before that callable is held
 // to be the reason. A child that dies by chance is replaced, and that one installs it.
 constexpr std::uint32_t kMostFatalStarts = 5;
-constexpr const char* kSilent = "it did not answer control requests within the control timeout";
 
 // Not one that is being ended: its replacement is told of everything.
 bool takes_part(const Child& child, ChildKind kind) {
@@ -139,7 +138,7 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
         const bool timed_out = !answered && answered.error().code == Code::timeout;
         const bool installed = answered && answered->code() == Code::ok;
         if (timed_out) {
-            hooks_.condemn(*child, kSilent);
+            hooks_.condemn(*child, answered.error().message);
         } else if (!gone) {
             Installation& installation = child->ledger[callable->spec.digest];
             --installation.installing;
@@ -174,7 +173,7 @@ void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable
     } else if (answered.error().code != Code::timeout && !callable->confirmed &&
                ++callable->fatal_starts[child.index] >= kMostFatalStarts) {
         fail_unconfirmed(callable, {child.name(), Code::worker_lost,
-                                    answered.error().message + " while it installed it, as its predecessors were"});
+                                    answered.error().message + " (while it installed it, as its predecessors were)"});
     }
 }
 
@@ -295,7 +294,7 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
                             told = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
         if (!answered && answered.error().code == Code::timeout) {
-            hooks_.condemn(*child, kSilent);
+            hooks_.condemn(*child, answered.error().message);
         } else if (!gone) {
             const auto entry = child->ledger.find(callable->spec.digest);
             entry->second.installed = false;

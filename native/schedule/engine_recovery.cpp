@@ -97,10 +97,11 @@ bool Engine::on_writable(Supervisor::Key key) {
 // ---- deadlines ------------------------------------------------------------------------------------------------------
 
 // A child that is ready and loads code, and what waits in its socket behind that, has as long for it as for its start.
+// One that starts has the rest of its start for that: what is late is only told why.
 Grace Engine::grace_of(const Child& child, std::uint64_t now_ns) const {
-    const std::uint64_t until =
-        child.state == ChildState::ready && child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
-    return until == 0 ? Grace{} : Grace{until + options_.control_timeout_ns, options_.start_timeout_ns};
+    const std::uint64_t until = child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
+    const std::uint64_t most = child.state == ChildState::ready ? options_.start_timeout_ns : 0;
+    return until == 0 ? Grace{} : Grace{until + options_.control_timeout_ns, most};
 }
 
 std::optional<std::uint64_t> Engine::next_deadline() {

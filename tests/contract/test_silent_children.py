@@ -144,7 +144,7 @@ def test_what_takes_longer_to_load_than_a_child_may_be_silent_is_installed_when_
 def test_what_never_loads_is_refused_in_the_end_and_the_children_recover():
     with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(1.0))) as worker:
         kept = worker.register(two)
-        with pytest.raises(PartialFailureError, match="while it installed it") as caught:
+        with pytest.raises(PartialFailureError, match=r"start_timeout \(while it installed it") as caught:
             worker.register(Slow(600))
         assert caught.value.results.keys() == {"sub-worker 0"}
         assert all_ready(worker)

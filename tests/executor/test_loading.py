@@ -5,8 +5,10 @@ import sys
 import pytest
 
 from runtime import Executor, Worker, WorkerOptions
+from runtime.errors import PartialFailureError
 from tests.contract.conftest import Stopped, nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
 from tests.executor import functions
+from tests.patience import patience
 
 
 @pytest.fixture
@@ -50,6 +52,26 @@ def test_an_initializer_may_take_longer_to_import_than_a_child_may_take_to_answe
         assert executor.submit(functions.keep, 1).result() == 1
         assert [child.incarnation for child in executor.worker.children] == [1, 1]
     timer.join()
+
+
+def test_an_initializer_that_never_loads_fails_the_constructor_and_the_error_names_the_option(slow_module):
+    import callring_slow_module
+
+    # A worker starts within this time, whatever the machine does besides.
+    options = WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))
+    with pytest.raises(PartialFailureError, match=r"initializer initialize .*WorkerOptions\.start_timeout"):
+        Executor(1, initializer=callring_slow_module.initialize, options=options)
+
+
+def test_over_a_shared_worker_it_fails_only_its_executor_and_another_one_goes_on(slow_module):
+    import callring_slow_module
+
+    options = WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))
+    with Worker(sub_workers=1, options=options) as worker:
+        with Executor(worker) as other:
+            with pytest.raises(PartialFailureError, match=r"WorkerOptions\.start_timeout"):
+                Executor(worker, initializer=callring_slow_module.initialize)
+            assert other.submit(functions.keep, 1).result() == 1
 
 
 @pytest.mark.parametrize("by_source", [False, True])

@@ -73,7 +73,8 @@ TEST_CASE("a request that times out is told once, and its late answer still reac
     CHECK(fixture.requests.unanswered() == 2);
     fixture.answer(fixture.take());
     fixture.deliver();
-    CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout", "late:done"});
+    CHECK(fixture.heard ==
+          std::vector<std::string>{"late:it did not answer control requests within the control timeout", "late:done"});
 }
 
 TEST_CASE("a child that is known to be busy has more time, but not without end") {
@@ -97,7 +98,8 @@ TEST_CASE("a child that was busy has not less time than others") {
     const Grace over{700, 500};
     CHECK(fixture.requests.next_deadline(over) == 1000);
     fixture.requests.expire(1000, over);
-    CHECK(fixture.heard == std::vector<std::string>{"late:no answer within the control timeout"});
+    CHECK(fixture.heard ==
+          std::vector<std::string>{"late:it did not answer control requests within the control timeout"});
 }
 
 TEST_CASE("an answer that nothing asked for is refused") {
