@@ -16,6 +16,11 @@ struct LanePair {
                       std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
         bell = std::move(ParentBell::create()).value();
         parent = std::move(ParentLane::create(capacity, spans)).value();
+        attach_child(most_spin_ns);
+    }
+
+    // Gives the lane another child's end; a forked process has none until it does so.
+    void attach_child(std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
         auto attached = ChildLane::attach(UniqueFd::copy_of(parent->fd()), UniqueFd::copy_of(bell->fd()),
                                           UniqueFd::copy_of(bell->event_fd()), most_spin_ns);
         REQUIRE(attached.ok());

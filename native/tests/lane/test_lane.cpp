@@ -117,12 +117,15 @@ TEST_CASE("a lane is intact until something else than its two ends has written t
 
 TEST_CASE("a child whose frame was written over does not execute or complete it, and ends") {
     for (const bool while_executed : {false, true}) {
-        const LanePair lane;
+        LanePair lane;
         lane.push();
         auto mapped = SharedMap::attach(UniqueFd::copy_of(lane.parent->fd()));
         REQUIRE(mapped.ok());
         const pid_t pid = ::fork();
         if (pid == 0) {
+            // The end that it was forked with is not mapped here, and must not be unmapped.
+            static_cast<void>(lane.child.release());
+            lane.attach_child();
             if (while_executed && lane.child->try_next() == nullptr) {
                 ::_exit(7);
             }
