@@ -149,8 +149,9 @@ void ChildHost::install(Message& message) {
     bool answered = false;
     const auto installed = [&](const Result<void>& outcome) {
         answered = true;
-        answer(message, outcome);
+        // Before the answer: a child that is stopped right behind it must not seem to load.
         lane_->end_loading();
+        answer(message, outcome);
         if (outcome && may_hold) {
             hold();
         }
@@ -161,8 +162,8 @@ void ChildHost::install(Message& message) {
         if (answered) {
             throw;
         }
-        answer(message, Error{Code::out_of_memory, "no memory is left to install it"});
         lane_->end_loading();
+        answer(message, Error{Code::out_of_memory, "no memory is left to install it"});
     }
 }
 

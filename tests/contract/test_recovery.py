@@ -296,7 +296,7 @@ class Dies:
 def test_a_callable_that_kills_every_child_that_loads_it_is_refused_and_the_replacements_are_spared(chip):
     with Worker(sub_workers=2) as worker:
         kept = worker.register(len)
-        with pytest.raises(PartialFailureError, match=r"status 5 while it installed it, as its predecessors were"):
+        with pytest.raises(PartialFailureError, match=r"status 5 \(while it installed it, as its predecessors were\)"):
             worker.register(Dies())
         assert all_ready(worker)
         assert [child.installed for child in worker.children] == [{kept.hashid: 1}] * 2
