@@ -316,7 +316,7 @@ class CallStream:
             except MemoryError:
                 if self._engine.torn:
                     break
-                time.sleep(_MEMORY_PAUSE)  # whoever has the memory may give some back
+                time.sleep(_MEMORY_PAUSE)  # other threads or processes may give some back
         self._settle_rest()
         if self._owned:
             self.worker.close()

@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (!callring::die_with_parent(argc == 2 ? static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)) : ::getppid())) {
-        return 1;  // nobody is left to tell
+        return 1;  // the parent is gone
     }
     callring::tie_forks(callring::TiedForks::all);  // its threads, on which kernels run, live as long as it does
     // An interrupt may be sent to every process of a session; what it means is the parent's decision. Nor may the

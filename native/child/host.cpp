@@ -108,7 +108,7 @@ void ChildHost::serve() {
         while (!ended_) {
             auto received = inbox_.receive(channel_, std::nullopt);
             if (!received) {
-                // The parent is gone, or speaks another language: nobody is left to work for.
+                // The parent is gone, or its messages cannot be read: this process has no work any more.
                 ::_exit(received.error().code == Code::closed ? 0 : 1);
             }
             serve(*received);

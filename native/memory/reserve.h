@@ -10,7 +10,7 @@
 namespace callring {
 
 // Whether the reserve is whole; makes it when asked first, and takes back what was used of it if that can be had.
-// Whoever accepts new work asks before.
+// The engine asks before it accepts new work.
 [[nodiscard]] bool memory_reserve_is_whole() noexcept;
 
 // What is lost if the reserve does not suffice, too.

@@ -102,7 +102,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     lock.unlock();
     pool_->set_new_arena_hook({});
     lock.lock();
-    changed_.wait(lock, [this] { return !receiving_ || books_.torn; });  // a moment at most, and nobody begins to
+    changed_.wait(lock, [this] { return !receiving_ || books_.torn; });  // callers end soon, and none begins
     lock.unlock();
     supervisor_->stop();  // while it is still there for what was posted to it
     supervisor_.reset();

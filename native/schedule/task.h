@@ -71,7 +71,7 @@ struct Task {
 
     std::int32_t child = -1;        // where it was dispatched
     std::uint64_t sequence = 0;     // its frame there
-    bool awaited = false;           // somebody waits for just this one, and takes care of it
+    bool awaited = false;           // a caller waits for just this task, and takes its outcome
     bool followed = false;          // another one follows it in that lane, or did
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
     std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at

@@ -1,7 +1,7 @@
 // Process: a child of ours, started by exec and watched through its pidfd.
 // Guarantees: a child never inherits a descriptor but its standard streams and its control socket, nor a blocked or
 // ignored signal; it leads a process group of its own, so that what it started and left behind can be ended; waiting
-// for its death never polls; nobody else's children are touched.
+// for its death never polls; children of other code are not touched.
 #pragma once
 
 #include <sys/types.h>

@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (!callring::die_with_parent(static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)))) {
-        return 1;  // nobody is left to tell
+        return 1;  // the parent is gone
     }
     ::execv(argv[2], argv + 2);
     std::perror(argv[2]);

@@ -335,7 +335,7 @@ TEST_CASE("a registration during which a child dies succeeds, and its replacemen
     World world(2);
     const auto operation = world.add(1);
     world.kill(1);
-    CHECK_FALSE(operation->settled());  // nobody has installed it yet
+    CHECK_FALSE(operation->settled());  // no child has installed it yet
     world.peers[0].serve();
     world.deliver(0);
     CHECK(operation->outcome() == Code::ok);

@@ -148,7 +148,7 @@ private:
 
     std::int32_t place() { return one_in(2) ? kAnyChild : static_cast<std::int32_t>(below(kChips)); }
 
-    // A chain, a fan, or whatever comes: some of the nodes of a run, mostly its latest.
+    // A chain, a fan, or any graph: some of the nodes of a run, mostly its latest.
     std::vector<std::size_t> earlier(std::size_t count) {
         std::vector<std::size_t> chosen;
         for (std::size_t i = below(4); i > 0 && count > 0; --i) {
