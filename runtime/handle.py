@@ -149,6 +149,14 @@ class CallableHandle:
         return f"<CallableHandle {' '.join(word for word in words if word)} {self.hashid[7:15]}>"
 
 
+def expected_handle(hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str) -> CallableHandle:
+    """A handle with the pickle of the one that registering this callable will return, and otherwise unbound.
+
+    With it a function that captures handles can be pickled, and so named, before any Worker runs.
+    """
+    return _arrived(hashid, kind, namespace, label, usable=True)
+
+
 def _arrived(hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str, usable: bool) -> CallableHandle:
     handle = CallableHandle._bound(hashid, kind, namespace, token=None, label=label)
     object.__setattr__(handle, "_travelled", usable)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.callable_build import header_path, sources
 from pipeline.lock.document import Fact, LockedCallable
-from pipeline.targets import resolve_target
+from pipeline.registered_target import registered_target
 from runtime.errors import ConfigurationError
+from runtime.handle import expected_handle
 from runtime.identity import (
     ArgDirection,
     CallableKind,
@@ -22,11 +23,13 @@ from runtime.identity import (
     compute_callable_hashid,
     module_file,
 )
+from runtime.serialize import serialize
 
 if TYPE_CHECKING:
     from pipeline.callable_build import CallableBuilder
     from pipeline.model import ChipSpec, Described, PythonSpec
-    from runtime import ChipCallable
+    from runtime import CallableHandle, ChipCallable
+    from runtime.serialize import Serialized
 
 
 def target_name(described: Described) -> str:
@@ -45,13 +48,52 @@ def chip_entries(
     }
 
 
-def python_entries(described: Described, *, by_value: bool = True) -> dict[str, LockedCallable]:
+def python_entries(described: Described, built: Mapping[str, ChipCallable]) -> dict[str, LockedCallable]:
     """All Python callables that a workload declares, also when this topology has no sub-worker to run them.
 
-    ``by_value=False`` leaves out those that are named by their pickle, for which their module has to be imported.
+    ``built`` has its chip callables: of these, and of the Python callables declared before it, a callable may capture
+    the handles. Each is the handle that its registration will make, so the hashids are those that will be registered.
     """
-    declared = described.declared_python_callables
-    return {spec.name: _python(described, spec) for spec in declared if by_value or not spec.pickle_by_value}
+    handles: dict[str, CallableHandle] = {}
+    if described.tree.total_chips or not described.tree.children:
+        for name, callable_ in built.items():
+            handles[name] = _handle(name, serialize(callable_, **_context(described)))
+    entries = {}
+    for spec in described.declared_python_callables:
+        target, captured = registered_target(spec, handles)
+        serialized = serialize(target, **_context(described))
+        facts = _python_facts(spec)
+        if spec.pickle_by_value:
+            facts |= {
+                "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+                "cloudpickle": version("cloudpickle"),
+            }
+        if captured:
+            facts["handles"] = {name: handle.hashid for name, handle in captured.items()}
+        handles[spec.name] = _handle(spec.name, serialized)
+        entries[spec.name] = LockedCallable(serialized.hashid, serialized.kind, facts)
+    return entries
+
+
+def source_entries(described: Described) -> dict[str, LockedCallable]:
+    """Those Python callables that are named by their source, for which nothing has to be imported."""
+    return {
+        spec.name: LockedCallable(
+            compute_callable_hashid(build_python_source_descriptor(spec.target)),
+            CallableKind.PYTHON_SOURCE,
+            _python_facts(spec),
+        )
+        for spec in described.declared_python_callables
+        if not spec.pickle_by_value
+    }
+
+
+def _context(described: Described) -> dict[str, str]:
+    return {"platform": described.platform, "runtime": described.runtime}
+
+
+def _handle(name: str, serialized: Serialized) -> CallableHandle:
+    return expected_handle(serialized.hashid, serialized.kind, serialized.namespace, sys.intern(name))
 
 
 def _chip(described: Described, spec: ChipSpec, built: ChipCallable, builder: CallableBuilder) -> LockedCallable:
@@ -105,18 +147,8 @@ def _note(digests: dict[str, str], name: str, path: Path) -> None:
     digests[candidate] = digest
 
 
-def _python(described: Described, spec: PythonSpec) -> LockedCallable:
-    module = spec.target.partition(":")[0]
-    facts: dict[str, Fact] = {"target": spec.target, "sources": _module_source(module)}
-    if not spec.pickle_by_value:
-        hashid = compute_callable_hashid(build_python_source_descriptor(spec.target))
-        return LockedCallable(hashid, CallableKind.PYTHON_SOURCE, facts)
-    from runtime.serialize import serialize
-
-    function = resolve_target(spec.target, f"workload.callables.{spec.name}.target", [module])
-    pickled = serialize(function, platform=described.platform, runtime=described.runtime)
-    facts |= {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "cloudpickle": version("cloudpickle")}
-    return LockedCallable(pickled.hashid, pickled.kind, facts)
+def _python_facts(spec: PythonSpec) -> dict[str, Fact]:
+    return {"target": spec.target, "sources": _module_source(spec.target.partition(":")[0])}
 
 
 def _module_source(module: str) -> dict[str, str]:

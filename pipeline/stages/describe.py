@@ -56,7 +56,7 @@ def describe(
     chip_callables, python_callables = describe_callables(workload.get("callables") or {}, lookup)
     made = _program(workload, tree, chip_callables, python_callables, lookup)
     for spec in python_callables if tree.children else ():
-        _require_carried(spec, config["lock"], lookup)
+        _require_carried(spec, lookup)
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
     modelled = None
     if config["chip_model"] is not None:
@@ -163,15 +163,13 @@ def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
         raise ConfigurationError(f"workload.name: missing; lock={lock} keeps callables under it")
 
 
-def _require_carried(spec: PythonSpec, lock: str, lookup: Lookup) -> None:
+def _require_carried(spec: PythonSpec, lookup: Lookup) -> None:
     """Refuses a callable that takes handles if nothing carries them to it."""
     key = f"workload.callables.{spec.name}"
     if not takes_handles(lookup.target(spec.target, f"{key}.target")):
         return
     if not spec.pickle_by_value:
         raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
-    if lock != "off":
-        raise ConfigurationError(f"lock={lock}: {spec.name} takes handles, which exist only once a Worker runs")
 
 
 def _program(

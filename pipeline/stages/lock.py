@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.callable_build import CallableBuilder
 from pipeline.lock.differences import differences_of, explain_differences
-from pipeline.lock.entries import chip_entries, python_entries, target_name
+from pipeline.lock.entries import chip_entries, python_entries, source_entries, target_name
 from pipeline.lock.mismatch import LockMismatch
 from pipeline.model import Locked
 from runtime.errors import ConfigurationError
@@ -30,7 +30,10 @@ def lock(built: Built, console: Console) -> Locked:
     """
     described = built.described
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags)
-    callables = {**chip_entries(described, built.chip_callables, builder), **python_entries(described)}
+    callables = {
+        **chip_entries(described, built.chip_callables, builder),
+        **python_entries(described, built.chip_callables),
+    }
     if described.lock == "write":
         content, new = described.lock_file.update(described.workload_name, target_name(described), callables)
         console.action("written" if new else "unchanged", described.lock_file.name, hashed=content.sha256)
@@ -46,7 +49,7 @@ def plan_lock(
     described: Described, cached: Mapping[str, ChipCallable], builder: CallableBuilder, console: Console
 ) -> None:
     """Says what ``lock`` would do, as far as it can be said without building. Raises ConfigurationError as ``lock``."""
-    callables = {**chip_entries(described, cached, builder), **python_entries(described, by_value=False)}
+    callables = {**chip_entries(described, cached, builder), **source_entries(described)}
     unbuilt = {spec.name for spec in described.chip_callables if spec.name not in cached}
     unbuilt |= {spec.name for spec in described.declared_python_callables if spec.pickle_by_value}
     file = described.lock_file

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
+import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.model import Registered, Started
-from pipeline.targets import resolve_target, takes_handles
+from pipeline.registered_target import registered_target
 
 if TYPE_CHECKING:
     from pipeline.console import Console
@@ -20,20 +20,16 @@ def register(started: Started, console: Console) -> Registered:
     Raises PartialFailureError and what else Worker.register raises.
     """
     described = started.built.described
-    # What no child of this topology could run is built, for the lock, and not registered.
-    targets: dict[str, Any] = dict(started.built.chip_callables) if described.tree.total_chips else {}
-    for spec in described.python_callables:
-        package = spec.target.partition(":")[0]
-        targets[spec.name] = (
-            resolve_target(spec.target, f"workload.callables.{spec.name}.target", [package])
-            if spec.pickle_by_value
-            else spec.target
-        )
     handles: dict[str, CallableHandle] = {}
-    for name, target in targets.items():
+
+    def add(name: str, target: object) -> None:
         begin = time.perf_counter()
-        if takes_handles(target):
-            target = functools.update_wrapper(functools.partial(target, handles=dict(handles)), target)
-        handles[name] = started.worker.register(target, name=name)
+        handles[name] = started.worker.register(target, name=sys.intern(name))
         console.action("registered", name, hashed=handles[name].hashid, seconds=time.perf_counter() - begin)
+
+    # What no child of this topology could run is built, for the lock, and not registered.
+    for name, built in started.built.chip_callables.items() if described.tree.total_chips else ():
+        add(name, built)
+    for spec in described.python_callables:
+        add(spec.name, registered_target(spec, handles)[0])
     return Registered(started, handles)

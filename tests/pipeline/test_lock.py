@@ -180,6 +180,39 @@ def test_a_pickled_callable_is_compared_with_its_source_and_told_why_it_may_diff
     assert_refused(done, 3, "look: locked", "user_programs.callables: sha256", "versions of Python and cloudpickle")
 
 
+ON_NODES = ("+topology=pod", "workload=sums_on_nodes", "python_packages=[pipeline,user_programs]")
+SECOND = (
+    "+callable@workload.callables.second=add_on_chips",
+    "workload.callables.second.target=user_programs.nodes:calls_the_first",
+)
+
+
+def test_callables_that_take_handles_are_locked_in_every_process_as_they_are_registered(clone):
+    assert clone(*ON_NODES, *SECOND, "stage=build", "lock=write").code == 0
+    written = clone.locked("sums_on_nodes")
+    assert list(written["second"].facts["handles"]) == ["add", "add_on_chips"]
+    assert written["second"].facts["handles"]["add_on_chips"] == written["add_on_chips"].hashid
+    done = clone(*ON_NODES, *SECOND, "lock=check")
+    assert done.code == 0, done.err
+    assert "verified" in done.out
+    assert clone.result["lock"]["outcome"] == "matches"
+    registered = {callable_["name"]: callable_["hashid"] for callable_ in clone.result["callables"]}
+    assert registered == {name: callable_.hashid for name, callable_ in written.items()}
+
+
+def test_what_a_callable_captures_says_why_it_differs(clone):
+    assert clone(*ON_NODES, *SECOND, "stage=build", "lock=write").code == 0
+    done = clone(*ON_NODES, *SECOND, "stage=build", "lock=check", "callable@workload.callables.add=wrong_sum")
+    assert_refused(done, 3, "3 callables", "handles: add: sha256:", "handles: add_on_chips: sha256:")
+
+
+def test_a_plan_says_that_a_callable_that_takes_handles_is_locked_only_by_a_build(clone):
+    assert clone(*ON_NODES, "stage=build", "lock=write").code == 0
+    assert "would check conf" in clone(*ON_NODES, "stage=plan", "lock=check").out
+    clone.change(f"conf/{LOCK}", "      add_on_chips:", "      others:")
+    assert "add_on_chips: not in the lock" in clone(*ON_NODES, "stage=plan", "lock=check").out
+
+
 def test_a_lock_holds_for_every_topology(clone):
     assert clone(*CHECKED_SUM, "+topology=node", "stage=build", "lock=write").code == 0
     assert clone(*CHECKED_SUM, "+topology=chip1", "stage=build", "lock=check").code == 0
