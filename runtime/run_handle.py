@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from runtime.worker import Worker
 
 
+NO_RUNS: tuple[RunHandle, ...] = ()
+"""What a run follows that follows none."""
+
+
 class Task(_core.TaskRef):
     """One accepted task: a dependency for later submits (``after=``) and the way to its result."""
 
@@ -110,6 +114,8 @@ class RunHandle:
         """
         if not self.wait(timeout):
             raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
+        if not self._engine.failed(self._native):
+            return None
         error_of = self._worker._failures.error_of
         failures = self._engine.failures(self._native)
         if failures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pickle
 import threading
 import weakref
@@ -17,11 +16,12 @@ from runtime.graph import Graph, begin_launch
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.numbers import whole
 from runtime.options import WorkerOptions
+from runtime.orchestration import GIVEN, parameters_taken
 from runtime.orchestrator import Orchestrator
 from runtime.platforms import require_platform
 from runtime.recorder import Recorder
 from runtime.registry import Registry, told_by
-from runtime.run_handle import RunHandle, followed
+from runtime.run_handle import NO_RUNS, RunHandle, followed
 from runtime.stats import WorkerStats
 from runtime.tensor import Tensor, empty, share, zeros
 from runtime.topology import CHIP_LEVEL, NODE_LEVEL, Topology, chip_ids
@@ -362,8 +362,8 @@ class Worker:
         args: Any = None,
         config: CallConfig | None = None,
         *,
-        after: Iterable[RunHandle] = (),
-        after_any: Iterable[RunHandle] = (),
+        after: Iterable[RunHandle] = NO_RUNS,
+        after_any: Iterable[RunHandle] = NO_RUNS,
     ) -> RunHandle:
         """Begins a run: the orchestration function runs here, on the caller's thread, its tasks already execute.
 
@@ -383,11 +383,11 @@ class Worker:
             WorkerClosed: not started, or closed.
         """
         self._require_ready("submit")
-        orchestrate = self._orchestration(target)
-        native = self._begin_run(followed(self, "after", after), followed(self, "after_any", after_any))
+        orchestrate, taken = self._orchestration(target)
+        native = self._begin_run(after, after_any)
         run = RunHandle(native, self)
         try:
-            run._returned(orchestrate(Orchestrator(self, native), args, config))
+            run._returned(orchestrate(*(Orchestrator(self, native), args, config)[:taken]))
         except BaseException:
             self._engine.cancel(native)
             self._engine.seal(native)
@@ -410,7 +410,8 @@ class Worker:
         """
         self._require_open("capture")
         recorder = Recorder(self)
-        self._orchestration(target)(recorder, args, config)
+        orchestrate, taken = self._orchestration(target)
+        orchestrate(*(recorder, args, config)[:taken])
         return recorder.finish()
 
     def launch(
@@ -446,10 +447,14 @@ class Worker:
         native = begin_launch(self, graph, tensors or {}, scalars or {}, earlier)
         return RunHandle(native, self)
 
-    def _begin_run(self, after: list[_core.Run], after_any: list[_core.Run]) -> _core.Run:
+    def _begin_run(self, after: Iterable[RunHandle], after_any: Iterable[RunHandle]) -> _core.Run:
+        if after is NO_RUNS and after_any is NO_RUNS:
+            earlier: tuple[list[_core.Run], ...] = ()
+        else:
+            earlier = followed(self, "after", after), followed(self, "after_any", after_any)
         while True:
             try:
-                return self._engine.begin_run(after, after_any)
+                return self._engine.begin_run(*earlier)
             except native_errors() as error:
                 if error.args[0] != self._codes["too_many_runs"]:
                     raise translate(error, operation="submit") from None
@@ -462,16 +467,16 @@ class Worker:
                     operation="submit",
                 )
 
-    def _orchestration(self, target: Any) -> Callable[..., Any]:
+    def _orchestration(self, target: Any) -> tuple[Callable[..., Any], int]:
+        """The function to call, and how many of (orchestrator, args, config) it takes. Raises TypeError."""
         if self.level == CHIP_LEVEL:
             (chip,) = self.chip_ids
-            return lambda o, args, config: o.submit_next_level(target, args, config, worker=chip) and None
+            return lambda o, args, config: o.submit_next_level(target, args, config, worker=chip) and None, GIVEN
         if not callable(target):
             raise TypeError(
                 f"run takes the orchestration function itself at level {self.level}, not a {type(target).__name__}"
             )
-        count = _positional_parameters(target)
-        return lambda *given: target(*given[:count])
+        return target, parameters_taken(target)
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
@@ -567,21 +572,3 @@ class Worker:
     def __repr__(self) -> str:
         """Names level, children, platform and state."""
         return f"<Worker level {self.level}: {self._topology}, {self.platform}, {self._state}>"
-
-
-def _positional_parameters(function: Callable[..., Any]) -> int:
-    """How many of (orchestrator, args, config) a function takes."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return 3
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return 3
-    count = 0
-    for parameter in parameters:
-        positional = parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        # `lambda o, i=i: ...` binds a variable of a loop and takes nothing from us.
-        if not positional or (parameter.default is not parameter.empty and parameter.name not in ("args", "config")):
-            break
-        count += 1
-    return min(3, count)

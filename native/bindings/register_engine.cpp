@@ -325,6 +325,7 @@ void register_engine_class(py::module_& module) {
                 return engine.inspect([&] { return callable->removing() && !callable->gone; });
             },
             "callable"_a)
+        .def("begin_run", [](Engine& engine) { return unwrap(engine.begin_run({})); })
         .def(
             "begin_run",
             [](Engine& engine, std::vector<RunPtr> after, std::vector<RunPtr> after_any) {
@@ -423,6 +424,9 @@ void register_engine_class(py::module_& module) {
         .def(
             "wait_for_run",
             [](Engine& engine, const RunPtr& run, std::optional<double> timeout) {
+                if (engine.poll_run(run)) {
+                    return true;
+                }
                 const auto deadline = deadline_after(timeout);
                 return wait_interruptibly([&] { return engine.wait_for_run(run, deadline); });
             },
@@ -460,6 +464,12 @@ void register_engine_class(py::module_& module) {
         .def("stats", [](Engine& engine) { return stats_dict(engine.stats()); })
         .def("poll_run", &Engine::poll_run, "run"_a)
         .def("poll_task", &Engine::poll_task, "task"_a)
+        .def(
+            "failed",
+            [](Engine& engine, const RunPtr& run) {
+                return engine.inspect([&] { return !run->failures.empty() || run->poison; });
+            },
+            "run"_a)
         .def(
             "failures", [](Engine& engine, const RunPtr& run) { return engine.inspect([&] { return run->failures; }); },
             "run"_a)

@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <structmember.h>
 
+#include <forward_list>
 #include <new>
 #include <optional>
 
@@ -208,20 +209,39 @@ PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, P
 
 // ---- Submitter ------------------------------------------------------------------------------------------------------
 
+// Where the classes of handles and of arguments keep what a submit reads of them. It is looked up once, not for each
+// run: that would take longer than all else that makes a Submitter.
+struct Layout {
+    py::object handle_type;  // CallableHandle
+    py::object args_type;    // TaskArgs
+    Slot token, hashid;      // of a handle
+    Slot arrays, native;     // of arguments
+};
+
+const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
+    static auto* known = new std::forward_list<Layout>();  // with the classes, for as long as the process lives
+    for (const Layout& layout : *known) {
+        if (layout.handle_type.ptr() == handle_type && layout.args_type.ptr() == args_type) {
+            return layout;
+        }
+    }
+    known->push_front({py::reinterpret_borrow<py::object>(handle_type), py::reinterpret_borrow<py::object>(args_type),
+                       Slot(handle_type, "_token"), Slot(handle_type, "hashid"), Slot(args_type, "_arrays"),
+                       Slot(args_type, "_native")});
+    return known->front();
+}
+
 struct Submitter {
     PyObject ob_base;
     PyObject* worker;
     PyObject* registry;          // owner of the tokens that are valid here
-    PyObject* handle_type;       // CallableHandle
-    PyObject* args_type;         // TaskArgs
     PyObject* task_type;         // Task, a subclass of TaskRef
     PyObject* next_level_names;  // the namespaces, by identity
     PyObject* python_names;
     PyObject* placements;  // dict: id of a child to its index
     PyObject* to_native;   // turns a CallConfig into ours
     PyObject* config;      // the last one, and what it became
-    Slot token, hashid;    // of a handle
-    Slot arrays, native;   // of arguments
+    const Layout* layout;  // null until it is initialised
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;
@@ -230,9 +250,8 @@ struct Submitter {
 // Every PyObject* of a Submitter, for the collector.
 template <class Visit>
 int for_each_object(Submitter& self, const Visit& visit) {
-    for (PyObject** object :
-         {&self.worker, &self.registry, &self.handle_type, &self.args_type, &self.task_type, &self.next_level_names,
-          &self.python_names, &self.placements, &self.to_native, &self.config}) {
+    for (PyObject** object : {&self.worker, &self.registry, &self.task_type, &self.next_level_names, &self.python_names,
+                              &self.placements, &self.to_native, &self.config}) {
         if (const int stop = visit(object)) {
             return stop;
         }
@@ -268,25 +287,23 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     PyObject* engine = nullptr;
     PyObject* run = nullptr;
-    std::array<PyObject*, 9> given{};
-    if (PyArg_ParseTuple(args, "OOOOOOOOOO!O", &engine, &run, &given[0], &given[1], &given[2], &given[3], &given[4],
-                         &given[5], &given[6], &PyDict_Type, &given[7], &given[8]) == 0) {
+    PyObject* handle_type = nullptr;
+    PyObject* args_type = nullptr;
+    std::array<PyObject*, 7> given{};
+    if (PyArg_ParseTuple(args, "OOOOOOOOOO!O", &engine, &run, &given[0], &given[1], &handle_type, &args_type, &given[2],
+                         &given[3], &given[4], &PyDict_Type, &given[5], &given[6]) == 0) {
         return -1;
     }
-    submitter.token = Slot(given[2], "_token");
-    submitter.hashid = Slot(given[2], "hashid");
-    submitter.arrays = Slot(given[3], "_arrays");
-    submitter.native = Slot(given[3], "_native");
+    submitter.layout = &layout_of(handle_type, args_type);
     submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
     submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
-    if (PyType_Check(given[4]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[4]), g_task_type) == 0) {
+    if (PyType_Check(given[2]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[2]), g_task_type) == 0) {
         PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef");
         return -1;
     }
     std::size_t i = 0;
-    for (PyObject** object :
-         {&submitter.worker, &submitter.registry, &submitter.handle_type, &submitter.args_type, &submitter.task_type,
-          &submitter.next_level_names, &submitter.python_names, &submitter.placements, &submitter.to_native}) {
+    for (PyObject** object : {&submitter.worker, &submitter.registry, &submitter.task_type, &submitter.next_level_names,
+                              &submitter.python_names, &submitter.placements, &submitter.to_native}) {
         Py_XSETREF(*object, new_reference(given.at(i++)));
     }
     return 0;
@@ -295,16 +312,16 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
 // The callable behind `handle`, if it is exactly what the registry made and still live; the Python half explains what
 // is wrong with any other (identity.md of the design, checks and errors).
 CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
-    if (reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.handle_type) {
+    if (self.layout == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.layout->handle_type.ptr()) {
         return nullptr;
     }
-    PyObject* object = self.token.of(handle);
+    PyObject* object = self.layout->token.of(handle);
     if (object == nullptr || Py_TYPE(object) != g_token_type) {
         return nullptr;
     }
     const auto* token = reinterpret_cast<Token*>(object);
     if (token->owner != self.registry || token->live == 0 || token->target_namespace != names ||
-        self.hashid.of(handle) != token->hashid) {
+        self.layout->hashid.of(handle) != token->hashid) {
         return nullptr;
     }
     return token->callable;
@@ -315,11 +332,11 @@ bool take_args(const Submitter& self, PyObject* given, Task& task) {
     if (given == nullptr || given == Py_None) {
         return true;
     }
-    if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.args_type) {
+    if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.layout->args_type.ptr()) {
         return false;
     }
-    PyObject* arrays = self.arrays.of(given);
-    PyObject* native = self.native.of(given);
+    PyObject* arrays = self.layout->arrays.of(given);
+    PyObject* native = self.layout->native.of(given);
     if (arrays == nullptr || native == nullptr || PyList_CheckExact(arrays) == 0 || PyList_GET_SIZE(arrays) != 0) {
         return false;
     }
