@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.counts import count_of
 from pipeline.messages import near
 from runtime.errors import ConfigurationError
 from runtime.topology import NODE_LEVEL
@@ -38,7 +39,7 @@ class Level(NamedTuple):
     def words(self) -> str:
         """What the tree consists of: ``"8 chips, 1 sub-worker"``."""
         counts = {"node": len(self.children), "chip": self.total_chips, "sub-worker": self.total_sub_workers}
-        return ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in counts.items() if count)
+        return ", ".join(count_of(count, kind) for kind, count in counts.items() if count)
 
     @property
     def total_sub_workers(self) -> int:

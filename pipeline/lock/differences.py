@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.counts import count_of
 from pipeline.lock.document import Callables, Fact, LockedCallable
 from runtime.identity import CallableKind
 
@@ -56,7 +57,7 @@ def explain_differences(lock: str, workload: str, target: str, differences: Sequ
         workload, target: whose callables were compared.
         differences: at least one.
     """
-    count = f"{len(differences)} callable{'' if len(differences) == 1 else 's'}"
+    count = count_of(len(differences), "callable")
     differ = "differs" if len(differences) == 1 else "differ"
     lines = [f"{lock}: {count} of workload={workload} for {target} {differ} from the lock"]
     lines += [f"  {line}" for difference in differences for line in difference.lines]

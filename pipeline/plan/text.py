@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.counts import count_of
 from pipeline.plan.model import Plan, PlannedProcess
 
 _MANY = 4
@@ -13,18 +14,18 @@ _MANY = 4
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The lines behind those of the builds: processes, then tasks."""
     names = [name.partition(" ")[0] for name in _names(plan.processes)]
-    of = f"{names.count('chip')} chips, {names.count('sub-worker')} sub-workers"
-    yield f"{'would start':<12}{plan.processes.count} processes: {of}"
+    of = f"{count_of(names.count('chip'), 'chip')}, {count_of(names.count('sub-worker'), 'sub-worker')}"
+    yield f"{'would start':<12}{count_of(plan.processes.count, 'process', 'processes')}: {of}"
     yield from (f"{'':<12}{line}" for line in _tree(plan.processes, "", ""))
     graph = plan.graph
     if graph.not_imported:
-        runs = f"{plan.workload} on {plan.topology} for {plan.target}, {plan.runs} times"
+        runs = f"{plan.workload} on {plan.topology} for {plan.target}, {count_of(plan.runs, 'time')}"
         yield f"{'would run':<12}{runs}: what {graph.not_imported} submits; a plan imports no code of yours"
         return
-    tasks = f"{len(graph.tasks)} task{'' if len(graph.tasks) == 1 else 's'}, {graph.edges} dependencies"
+    tasks = f"{count_of(len(graph.tasks), 'task')}, {count_of(graph.edges, 'dependency', 'dependencies')}"
     longest = 1 + max(graph.depths(), default=-1)
     rest = "" if graph.complete else "; more follow from results that only a run knows"
-    yield f"{'would run':<12}{plan.workload} on {plan.topology} for {plan.target}, {plan.runs} times" + (
+    yield f"{'would run':<12}{plan.workload} on {plan.topology} for {plan.target}, {count_of(plan.runs, 'time')}" + (
         f": {tasks}, the longest chain {longest}{rest}"
     )
     counts: dict[str, list[int]] = {}
@@ -32,8 +33,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         counts.setdefault(name, []).append(count)
     for name, found in counts.items():
         each = str(min(found)) if min(found) == max(found) else f"{min(found)} to {max(found)}"
-        places = f"in {len(found)} place{'' if len(found) == 1 else 's'}, {each} in each"
-        yield f"{'':<12}{name:<22} {sum(found)} task{'' if sum(found) == 1 else 's'} {places}"
+        places = f"in {count_of(len(found), 'place')}, {each} in each"
+        yield f"{'':<12}{name:<22} {count_of(sum(found), 'task')} {places}"
 
 
 def _names(process: PlannedProcess) -> Iterator[str]:

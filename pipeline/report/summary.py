@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pipeline.counts import count_of
 from pipeline.workloads.base import verification_word
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
     further = f" and {sum(below)} below {'it' if tasks == 1 else 'them'}" if below else ""
     lines.append(
         f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
-        f"{document['build']}): {tasks} task{'' if tasks == 1 else 's'}{further} in {duration(document['seconds'])}"
+        f"{document['build']}): {count_of(tasks, 'task')}{further} in {duration(document['seconds'])}"
     )
     return lines
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.counts import count_of
 from pipeline.report.summary import duration
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def virtual_document(record: VirtualRecord) -> dict[str, Any]:
 def virtual_words(record: VirtualRecord) -> str:
     """One line: what would take how long on what."""
     found = virtual_document(record)
-    chips = f"{record.chips} chip{'' if record.chips == 1 else 's'}"
+    chips = count_of(record.chips, "chip")
     return (
         f"{record.workload} on {chips} ({record.model}): {duration(record.makespan_ns / 1e9)} of virtual time, "
         f"critical path {duration(record.critical_path_ns / 1e9)}, chips busy {100 * found['chips_busy']:.0f} %"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def start(built: Built, console: Console, warm: WarmWorkers | None) -> Started:
     """Starts the processes, or takes a warm Worker of the same kind. Raises StartError; nothing is left behind then."""
     described = built.described
-    children = _said(described.tree)
+    children = described.tree.words
     begin = time.perf_counter()
     kept = warm.take(described) if warm else None
     if kept is not None:
@@ -42,8 +42,3 @@ def assemble(level: Level, described: Described, *, trace: bool = True) -> Worke
     for child in level.children:
         worker.add_worker(assemble(child, described, trace=False))
     return worker
-
-
-def _said(tree: Level) -> str:
-    counts = {"nodes": len(tree.children), "chips": tree.total_chips, "subs": tree.total_sub_workers}
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)

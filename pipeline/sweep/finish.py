@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
+from pipeline.counts import count_of
 from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
 from pipeline.report.result import result_text
 from pipeline.schema import FOR_PEOPLE
@@ -61,7 +62,9 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
         write_table(rows, keys, sys.stdout)
         write_virtual_table(rows, keys, sys.stdout)
         sys.stdout.write(compared.getvalue())
-        print(f"{'sweep':<12}{len(points)} points: {folder / 'sweep.html'}, results.csv and results.parquet")
+        print(
+            f"{'sweep':<12}{count_of(len(points), 'point')}: {folder / 'sweep.html'}, results.csv and results.parquet"
+        )
     if missing:
         print(f"warning: {missing}", file=sys.stderr)
     for words in failures(points, keys):

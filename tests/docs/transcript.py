@@ -34,25 +34,34 @@ def main():
     with tempfile.TemporaryDirectory(prefix="callring-tried-") as folder:
         home = Path(folder) / "here"
         home.mkdir()
-        environment = {
-            **os.environ,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "CALLRING_STORE": str(Path(folder) / "store"),
-        }
         lines = [_HEAD.format(date=datetime.now(UTC).date(), python=sys.version.split()[0], cores=os.cpu_count())]
-        for block in blocks(DOCS / "tutorial.md"):
-            if block.not_run:
-                continue
-            if block.file:
-                (home / block.file).parent.mkdir(parents=True, exist_ok=True)
-                (home / block.file).write_text(block.text)
-                lines.append(f"`{block.file}` written, as in the tutorial.\n")
-            elif block.language == "sh":
-                lines.append(_session(block, home, environment))
+        lines += follow(home, Path(folder) / "store")
         for page, (name, height) in _PICTURES.items():
             _picture(home / page, DOCS / "pictures" / f"{name}.png", height)
             lines.append(f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n")
     (DOCS / "tried.md").write_text("\n".join(lines))
+
+
+def follow(home, store):
+    """What the tutorial printed in the folder ``home``, as blocks of Markdown.
+
+    With hundreds of columns, so that no line is broken where a folder's name happens to be long.
+    """
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "CALLRING_STORE": str(store),
+        "COLUMNS": "200",
+    }
+    for block in blocks(DOCS / "tutorial.md"):
+        if block.not_run:
+            continue
+        if block.file:
+            (home / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (home / block.file).write_text(block.text)
+            yield f"`{block.file}` written, as in the tutorial.\n"
+        elif block.language == "sh":
+            yield _session(block, home, environment)
 
 
 def _session(block, home, environment):

@@ -24,7 +24,7 @@ POD = {"level": 4, "sub_workers": 1, "children": [{"chips": 2}, {"count": 2, "ch
 def test_a_workload_that_is_declared_for_nodes_runs_on_them_and_is_verified(inside):
     done = inside(*ON_NODES, "+topology=pod", "hydra.run.dir=run")
     assert done.code == 0, done.err
-    assert "started     2 nodes, 8 chips, 2 subs" in done.out
+    assert "started     2 nodes, 8 chips, 2 sub-workers" in done.out
     result = json.loads((done.folder / "run" / "result.json").read_text())
     assert result["tasks"]["callables"]["add_on_chips"]["count"] == 2 * 2
     assert result["verification"]["figures"] == {"out.max_abs_error": 0.0}
@@ -64,7 +64,7 @@ def test_an_orchestration_function_is_told_the_nodes(inside):
 def test_points_of_a_sweep_share_the_nodes(inside):
     done = inside("-m", *ON_NODES, "+topology=pod", "workload.sizes.size=1024,4096", "hydra.sweep.dir=sweep")
     assert done.code == 0, done.err
-    assert done.out.count("warm        2 nodes, 8 chips, 2 subs") == 1
+    assert done.out.count("warm        2 nodes, 8 chips, 2 sub-workers") == 1
     with (done.folder / "sweep" / "results.csv").open(newline="") as file:
         assert [row["chips"] for row in csv.DictReader(file)] == ["8", "8"]
 
