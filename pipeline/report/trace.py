@@ -67,8 +67,8 @@ def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: M
     tracks = _Tracks(workers, parent)
     flows = itertools.count()
     events: list[_Timed] = []
-    shown = _Names(names)
-    kernel = functools.cache(_json)
+    slices = _Slices(names)
+    kernel = functools.cache(functools.partial(_head, "core"))
     for index, worker in enumerate(workers):
         own = tracks.own[index]
         submitters = workers[worker.above].trace.tasks if worker.within else ()
@@ -76,17 +76,17 @@ def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: M
             child = tracks.child(index, span.kind, span.worker) if span.begin_ns and span.worker >= 0 else None
             within = worker.within[number] if worker.within else -1
             if within < 0:
-                _add_task(events, span, own, child, shown, origin=origin, above="", number=next(flows))
+                _add_task(events, span, own, child, slices, origin=origin, above="", number=next(flows))
                 continue
             above = f',"within":{{"run":{submitters[within].run},"task":{submitters[within].task}}}'
-            _add_task(events, span, own, child, shown, origin=origin, above=above, number=next(flows))
+            _add_task(events, span, own, child, slices, origin=origin, above=above, number=next(flows))
             lane = tracks.child(worker.above, NODE, worker.node)
             events += _submitted_by(lane, own, span.submit_ns, origin, next(flows))
         hashids = {(span.run, span.task): span.hashid for span in worker.trace.tasks} if worker.trace.cores else {}
         for core in worker.trace.cores:
             known = kernels.get(hashids.get((core.run, core.task), ""), ())
-            name = kernel(kernel_name(known, core.func_id))
-            events.append(_core_event(core, tracks.child(index, "chip", core.worker), name, origin))
+            head = kernel(kernel_name(known, core.func_id))
+            events.append(_core_event(core, tracks.child(index, "chip", core.worker), head, origin))
     # Stable, and a flow event comes right behind its slice: it attaches to the slice opened last on its track.
     events.sort(key=itemgetter(0))
     dropped = dropped_spans(workers)
@@ -155,21 +155,27 @@ class _Tracks:
         return events
 
 
-class _Names:
-    """The names of callables and states as JSON, each made once; by hashid, with the verbs of a task's moments."""
+class _Slices:
+    """How the slices of each callable begin, as JSON, each made once."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
-        self._known: dict[str, tuple[str, str, str, str, str]] = {}
+        self._known: dict[tuple[str, str], tuple[str, str, str, str, str]] = {}
 
-    def of(self, hashid: str) -> tuple[str, str, str, str, str]:
-        """The hashid, the name, and the name behind submit, dispatch and complete."""
-        known = self._known.get(hashid)
+    def of(self, hashid: str, kind: str) -> tuple[str, str, str, str, str]:
+        """The hashid, then what follows the times of a submit, a dispatch, an execution and a completion."""
+        known = self._known.get((hashid, kind))
         if known is None:
             name = self._names.get(hashid, hashid)
-            moments = [_json(f"{verb} {name}") for verb in ("submit", "dispatch", "complete")]
-            known = self._known[hashid] = (_json(hashid), _json(name), moments[0], moments[1], moments[2])
+            moments = [_head(verb, f"{verb} {name}") for verb in ("submit", "dispatch", "complete")]
+            known = (_json(hashid), moments[0], moments[1], _head(kind, name), moments[2])
+            self._known[hashid, kind] = known
         return known
+
+
+def _head(category: str, name: str) -> str:
+    """What comes between the times and the arguments of a slice."""
+    return f'"ph":"X","cat":{_json(category)},"name":{_json(name)},"args":'
 
 
 def _add_task(
@@ -177,55 +183,35 @@ def _add_task(
     span: TaskSpan,
     worker: int,
     child: int | None,
-    names: _Names,
+    slices: _Slices,
     *,
     origin: int,
     above: str,
     number: int,
 ) -> None:
-    """What the process ``worker`` did for a task, and the process ``child``, if it began; its submit comes first."""
-    hashid, name, submit_name, dispatch_name, complete_name = names.of(span.hashid)
+    """What the process ``worker`` did for a task, and the process ``child``, if it began; its submit comes first.
+
+    A moment is a slice without a duration. Behind each slice comes the step of the task's flow that is bound to it.
+    """
+    hashid, submit, dispatch, execution, completion = slices.of(span.hashid, span.kind)
     task = f'"run":{span.run},"task":{span.task}'
     args = f'{task},"hashid":{hashid},"state":"{span.state}"{above}'
     flow = f'"cat":"task","name":"task","id":{number}'  # Perfetto wants a number here
-    ns = span.submit_ns
-    at = _at(worker, _SUBMITS, ns, origin)
-    waited_for = ",".join(map(str, span.waited_for))
-    events.append(
-        (
-            ns,
-            f'{{{at},"ph":"X","dur":0.0,"cat":"submit","name":{submit_name},'
-            f'"args":{{{args},"waited_for":[{waited_for}]}}}},{{{at},{flow},"ph":"s"}}',
-        )
-    )
+    at = _at(worker, _SUBMITS, span.submit_ns, origin)
+    waited = ",".join(map(str, span.waited_for))
+    text = f'{{{at},"dur":0.0,{submit}{{{args},"waited_for":[{waited}]}}}},{{{at},{flow},"ph":"s"}}'
+    events.append((span.submit_ns, text))
     if child is not None:
-        ns = span.dispatch_ns
-        at = _at(worker, _DISPATCHES, ns, origin)
-        events.append(
-            (
-                ns,
-                f'{{{at},"ph":"X","dur":0.0,"cat":"dispatch","name":{dispatch_name},"args":{{{task}}}}},'
-                f'{{{at},{flow},"ph":"t"}}',
-            )
-        )
-        ns = span.begin_ns
-        at = _at(child, _LANE, ns, origin)
-        events.append(
-            (
-                ns,
-                f'{{{at},"ph":"X","dur":{_microseconds(span.end_ns - ns)},"cat":"{span.kind}","name":{name},'
-                f'"args":{{{args},"queued_us":{_microseconds(ns - span.submit_ns)}}}}},{{{at},{flow},"ph":"t"}}',
-            )
-        )
-    ns = span.complete_ns
-    at = _at(worker, _COMPLETIONS, ns, origin)
-    events.append(
-        (
-            ns,
-            f'{{{at},"ph":"X","dur":0.0,"cat":"complete","name":{complete_name},'
-            f'"args":{{{task},"state":"{span.state}"}}}},{{{at},{flow},"ph":"f","bp":"e"}}',
-        )
-    )
+        at = _at(worker, _DISPATCHES, span.dispatch_ns, origin)
+        events.append((span.dispatch_ns, f'{{{at},"dur":0.0,{dispatch}{{{task}}}}},{{{at},{flow},"ph":"t"}}'))
+        begin = span.begin_ns
+        at = _at(child, _LANE, begin, origin)
+        queued = (begin - span.submit_ns) / 1000.0
+        text = f'{{{at},"dur":{(span.end_ns - begin) / 1000.0},{execution}{{{args},"queued_us":{queued}}}}}'
+        events.append((begin, f'{text},{{{at},{flow},"ph":"t"}}'))
+    at = _at(worker, _COMPLETIONS, span.complete_ns, origin)
+    text = f'{{{at},"dur":0.0,{completion}{{{task},"state":"{span.state}"}}}},{{{at},{flow},"ph":"f","bp":"e"}}'
+    events.append((span.complete_ns, text))
 
 
 def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int) -> tuple[_Timed, _Timed]:
@@ -235,13 +221,10 @@ def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int
     return (time_ns, f'{{{begin},{flow},"ph":"s"}}'), (time_ns, f'{{{end},{flow},"ph":"f","bp":"e"}}')
 
 
-def _core_event(core: CoreSpan, chip: int, name: str, origin: int) -> _Timed:
+def _core_event(core: CoreSpan, chip: int, head: str, origin: int) -> _Timed:
     at = _at(chip, _FIRST_CORE + core.core, core.begin_ns, origin)
-    return core.begin_ns, (
-        f'{{{at},"ph":"X","dur":{_microseconds(core.end_ns - core.begin_ns)},"cat":"core",'
-        f'"name":{name},'
-        f'"args":{{"run":{core.run},"task":{core.task},"func_id":{core.func_id}}}}}'
-    )
+    args = f'"run":{core.run},"task":{core.task},"func_id":{core.func_id}'
+    return core.begin_ns, f'{{{at},"dur":{(core.end_ns - core.begin_ns) / 1000.0},{head}{{{args}}}}}'
 
 
 def kernel_name(kernels: Sequence[str], func_id: int) -> str:
@@ -255,7 +238,3 @@ def _metadata(pid: int, tid: int, name: str, args: dict[str, str | int]) -> Even
 
 def _at(pid: int, tid: int, time_ns: int, origin: int) -> str:
     return f'"pid":{pid},"tid":{tid},"ts":{(time_ns - origin) / 1000.0}'
-
-
-def _microseconds(duration_ns: int) -> float:
-    return duration_ns / 1000.0
