@@ -10,20 +10,8 @@ import pytest
 
 from runtime import Executor, Worker
 from runtime.errors import ConfigurationError, TaskTimeout, WorkerLost
-from tests.contract.conftest import nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
+from tests.contract.conftest import wait_until
 from tests.executor import functions
-
-
-@pytest.fixture
-def worker():
-    with Worker(sub_workers=2) as shared:
-        yield shared
-
-
-@pytest.fixture
-def executor(worker):
-    with Executor(worker) as over:
-        yield over
 
 
 @pytest.fixture(params=["own", "shared"])

@@ -20,20 +20,15 @@ from hypothesis import strategies as st
 
 from runtime import Executor, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ConfigurationError, InitializerError, TaskTimeout, WorkerClosed, WorkerGivenUp, WorkerLost
-from tests.contract.conftest import nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
+from tests.contract.conftest import wait_until
 from tests.executor import functions
 
 
 @pytest.fixture(scope="module")
 def worker():
+    """One for all tests of this module, which leave it as it was."""
     with Worker(sub_workers=2) as shared:
         yield shared
-
-
-@pytest.fixture
-def executor(worker):
-    with Executor(worker) as over:
-        yield over
 
 
 # ---- what crosses ----------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import pytest
 
 from runtime import Executor, Worker, WorkerOptions
 from runtime.errors import PartialFailureError
-from tests.contract.conftest import Stopped, nothing_is_left, wait_until  # noqa: F401 - an autouse fixture
 from tests.executor import functions
 from tests.patience import patience
 

@@ -24,39 +24,22 @@ def test_that_runs():
 """
 
 
-def test_the_last_lines_of_a_run_name_what_did_not_run_and_why(tmp_path):
-    (tmp_path / "test_some.py").write_text(TESTS)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.did_not_run",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        tmp_path,
-    ]
-    done = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
+def last_lines(tmp_path, tests):
+    """How a run of these tests ends."""
+    (tmp_path / "test_some.py").write_text(tests)
+    plugins = ("-p", "tests.did_not_run", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *plugins, "--rootdir", tmp_path, tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-2:] == [
+    return done.stdout.splitlines()[-2:]
+
+
+def test_the_last_lines_of_a_run_name_what_did_not_run_and_why(tmp_path):
+    assert last_lines(tmp_path, TESTS) == [
         "did not run: 3 tests of test_some.py: needs a browser",
         "did not run: test_some.py: needs a compiler",
     ]
 
 
 def test_a_run_in_which_every_test_ran_says_nothing_more(tmp_path):
-    (tmp_path / "test_some.py").write_text("def test_that_runs():\n    pass\n")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "tests.did_not_run",
-        "-p",
-        "no:cacheprovider",
-        "--rootdir",
-        tmp_path,
-    ]
-    done = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "1 passed" in done.stdout.splitlines()[-1]
+    assert "1 passed" in last_lines(tmp_path, "def test_that_runs():\n    pass\n")[-1]

@@ -14,6 +14,7 @@ using namespace callring;
 namespace {
 constexpr std::uint64_t kLongNs = 5'000'000'000;
 constexpr std::uint64_t kNever = UINT64_MAX;
+const std::string kSilent = "it did not answer control requests within the control timeout";
 
 struct Fixture {
     Fixture() : Fixture(std::move(Channel::pair()).value()) {}
@@ -27,6 +28,11 @@ struct Fixture {
         requests.post(header, name, fds, deadline_ns, [this, name](Result<Message>& answer) {
             heard.push_back(name + ":" + (answer ? answer->body : answer.error().message));
         });
+    }
+    // Posts a request and takes it as the child does.
+    Message ask(const std::string& name) {
+        post(name);
+        return take();
     }
     Message take() {
         auto request = child.receive(now_ns() + kLongNs);
@@ -48,12 +54,10 @@ struct Fixture {
 };
 }  // namespace
 
-TEST_CASE("an answer reaches who asked, by its sequence number") {
+TEST_CASE("an answer reaches its request, by its sequence number") {
     Fixture fixture;
-    fixture.post("first");
-    fixture.post("second");
-    const Message first = fixture.take();
-    const Message second = fixture.take();
+    const Message first = fixture.ask("first");
+    const Message second = fixture.ask("second");
     fixture.answer(second);
     fixture.answer(first);
     fixture.deliver();
@@ -73,8 +77,7 @@ TEST_CASE("a request that times out is told once, and its late answer still reac
     CHECK(fixture.requests.unanswered() == 2);
     fixture.answer(fixture.take());
     fixture.deliver();
-    CHECK(fixture.heard ==
-          std::vector<std::string>{"late:it did not answer control requests within the control timeout", "late:done"});
+    CHECK(fixture.heard == std::vector<std::string>{"late:" + kSilent, "late:done"});
 }
 
 TEST_CASE("a child that is known to be busy has more time, but not without end") {
@@ -98,14 +101,12 @@ TEST_CASE("a child that was busy has not less time than others") {
     const Grace over{700, 500};
     CHECK(fixture.requests.next_deadline(over) == 1000);
     fixture.requests.expire(1000, over);
-    CHECK(fixture.heard ==
-          std::vector<std::string>{"late:it did not answer control requests within the control timeout"});
+    CHECK(fixture.heard == std::vector<std::string>{"late:" + kSilent});
 }
 
 TEST_CASE("an answer that nothing asked for is refused") {
     Fixture fixture;
-    fixture.post("only");
-    const Message request = fixture.take();
+    const Message request = fixture.ask("only");
     fixture.answer(request);
     fixture.answer(request);
     fixture.deliver();
@@ -123,8 +124,7 @@ TEST_CASE("an answer to another request than was asked is refused") {
     };
     for (const auto& lie : lies) {
         Fixture fixture;
-        fixture.post("asked");
-        Message request = fixture.take();
+        Message request = fixture.ask("asked");
         lie(request.header);
         fixture.answer(request);
         CHECK(fixture.receive().error().code == Code::malformed);
@@ -134,8 +134,7 @@ TEST_CASE("an answer to another request than was asked is refused") {
 
 TEST_CASE("why a child refuses is text, whatever it sends") {
     Fixture fixture;
-    fixture.post("asked");
-    Message request = fixture.take();
+    Message request = fixture.ask("asked");
     request.header.code = static_cast<std::uint32_t>(Code::prepare_failed);
     REQUIRE(fixture.child.send(request.header, "no \xff", {}, now_ns() + kLongNs).ok());
     fixture.deliver();
