@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import core_build
 from pipeline.console import Console
+from pipeline.counts import count_of
 from pipeline.environment_values import without_values
 from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.interrupts import INTERRUPTED, remembered, restored
@@ -319,7 +320,7 @@ class Job:
         compared = io.StringIO()
         with self._console.stage("report", interrupted=True) as seconds:
             record = self._record(code, error)
-            drawn = write_traces(self._output, record)
+            drawn = write_traces(self._output, record, self._drawn(record))
             document = result_document(record)
             if self._config["compare"] and not code and not self._in_sweep:
                 from pipeline.baseline.verdict import compare_result
@@ -345,6 +346,21 @@ class Job:
             for file in sorted(self._output.glob("*.*")):
                 self._console.line(f"{'wrote':<12}{file}")
         return int(document["exit_code"])
+
+    def _drawn(self, record: RunRecord) -> Trace:
+        """What is drawn of a run: all; of an interrupted run, for which a person waits, the end. Says what is long."""
+        from pipeline.report.latest import MOST_SPANS, count_tasks, latest
+
+        tasks = count_tasks(record.trace)
+        if record.exit_code in (INTERRUPTED, READER_GONE):
+            drawn = latest(record.trace)
+            if drawn is not record.trace:
+                kept = count_tasks(drawn)
+                self._console.line(f"{'reporting':<12}{count_of(tasks, 'task')}, and draws the last {kept} of them")
+            return drawn
+        if tasks > MOST_SPANS:
+            self._console.working(f"on the report of {tasks} tasks")
+        return record.trace
 
     def _known_store(self) -> Path:
         """For what it knows of compiler and versions; a folder without anything if none can be had."""

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pipeline.report.latest import count_tasks
 from pipeline.report.page import report_page, write_page
 from pipeline.report.result import write_result
 from pipeline.report.timeline import timeline
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.report.record import RunRecord
+    from runtime.trace import Trace
 
 
-def write_traces(folder: Path, record: RunRecord) -> dict[str, Any] | None:
+def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any] | None:
     """Writes the traces.
 
     Args:
         folder: the run directory.
         record: of the run.
+        drawn: what is drawn of its trace.
 
     Returns:
         What the page's timeline shows; None if no task was submitted.
@@ -32,14 +35,16 @@ def write_traces(folder: Path, record: RunRecord) -> dict[str, Any] | None:
         OSError: a file cannot be written; each is there as a whole or not at all.
     """
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
-    drawn = timeline(record.trace, record.names, kernels)
-    if drawn is not None:
-        write_trace(folder / "trace.json.gz", chrome_trace(record.trace, os.getpid(), record.names, kernels))
+    left_out = count_tasks(record.trace) - count_tasks(drawn)
+    shown = timeline(drawn, record.names, kernels, left_out=left_out)
+    if shown is not None:
+        text = chrome_trace(drawn, os.getpid(), record.names, kernels, left_out=left_out)
+        write_trace(folder / "trace.json.gz", text)
     if record.virtual is not None:
         from pipeline.report.virtual import virtual_trace
 
         write_trace(folder / "virtual_trace.json.gz", json.dumps(virtual_trace(record.virtual), separators=(",", ":")))
-    return drawn
+    return shown
 
 
 def write_documents(folder: Path, document: Mapping[str, Any], drawn: Mapping[str, Any] | None) -> None:

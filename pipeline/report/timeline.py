@@ -29,11 +29,13 @@ MOST_SEGMENTS = 2_000
 _KIND_ORDER = {"chip": 0, NODE: 0}
 
 
-def timeline(trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
+def timeline(
+    trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]], *, left_out: int = 0
+) -> dict[str, Any] | None:
     """What the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
 
     Args:
-        trace, names, kernels: as of chrome_trace.
+        trace, names, kernels, left_out: as of chrome_trace.
 
     Returns:
         ``span_ns``: from the first submit to the last completion.
@@ -48,7 +50,7 @@ def timeline(trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Seque
         ``within`` the index of the node's task that did; what never happened is -1.
         ``cores``: columns ``[worker, core, begin, duration, name, run, task]``.
         ``total_tasks``, ``total_cores``: before thinning. ``dropped``: core spans that were lost, by Worker.
-        ``missing``: names of nodes that told nothing.
+        ``left_out``: tasks that were recorded and not given here. ``missing``: names of nodes that told nothing.
         ``work_ns``: for each level execution by name of the callable, on chips and sub-workers and on nodes.
         ``path``: the MOST_SEGMENTS longest segments of the critical path as ``[kind, begin, duration, index into tasks
         or -1, cause]``. ``path_kinds``: what ``kind`` counts. ``path_ns``: nanoseconds by kind, of all segments.
@@ -93,6 +95,7 @@ def timeline(trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Seque
         "total_tasks": len(spans),
         "total_cores": len(cores.spans),
         "dropped": dropped_spans(recorded),
+        "left_out": left_out,
         "missing": missing_workers(recorded),
         "work_ns": _work(recorded, names),
         "path": [

@@ -47,7 +47,14 @@ _Timed = tuple[int, str]
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]]) -> str:
+def chrome_trace(
+    trace: Trace,
+    parent: int,
+    names: Mapping[str, str],
+    kernels: Mapping[str, Sequence[str]],
+    *,
+    left_out: int = 0,
+) -> str:
     """The trace as the text of a JSON document.
 
     As text from the start: a hundred thousand tasks are a million events, which as objects would take longer than all
@@ -58,6 +65,7 @@ def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: M
         parent: process id of the outermost Worker.
         names: name by hashid; a callable that is not named here appears by its hashid.
         kernels: names of a chip callable's kernels by func_id, by hashid.
+        left_out: number of tasks that were recorded and are not in ``trace``.
 
     Raises:
         KeyError: a span of a child that is not among the trace's children.
@@ -95,6 +103,7 @@ def chrome_trace(trace: Trace, parent: int, names: Mapping[str, str], kernels: M
         "origin_ns": origin,
         "dropped_core_spans": sum(dropped.values()),
         "dropped_core_spans_by_worker": dropped,
+        "left_out_tasks": left_out,
         "missing_nodes": missing_workers(workers),
     }
     named = [_json(event) for event in tracks.events]

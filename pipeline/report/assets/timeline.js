@@ -11,6 +11,7 @@ function timelineSection() {
   if (thinned.length) notes.push(`Thinned: this timeline shows ${thinned.join(" and ")}; tables and shares count all of them.`);
   const lost = Object.entries(T.dropped), all = lost.reduce((sum, [, number]) => sum + number, 0);
   const where = T.submitters.length > 1 ? ` (${lost.map(([name, number]) => `${name}: ${number.toLocaleString("en")}`).join(", ")})` : "";
+  if (T.left_out) notes.push(`The run was interrupted: this timeline shows what ended last. Of ${(T.left_out + T.total_tasks).toLocaleString("en")} tasks, ${T.left_out.toLocaleString("en")} are left out here, in the critical path and in the workers' shares.`);
   if (all) notes.push(`${count(all, "core span")}${where} came faster than they were recorded and are missing.`);
   if (T.missing.length) notes.push(`What ${T.missing.join(" and ")} recorded is missing: it was being replaced, or did not answer in time.`);
   const button = (id, text, title) => el("button", { id, title, type: "button" }, text);
