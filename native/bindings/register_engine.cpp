@@ -144,7 +144,7 @@ ArgsPtr share(const std::optional<ArgsBuilder>& args) {
 }
 
 TaskPtr make_task(const CallablePtr& callable, ArgsPtr args, std::int32_t placement, const CallConfig& config) {
-    auto task = std::make_shared<Task>();
+    auto task = allocate_task();
     task->callable = callable;
     task->args = std::move(args);
     task->placement = placement;
@@ -342,7 +342,7 @@ void register_engine_class(py::module_& module) {
             [](Engine& engine, const RunPtr& stream, const CallablePtr& callable, const py::bytes& given,
                const CallConfig& config) {
                 const std::string_view opaque = given;
-                auto task = std::make_shared<Task>();
+                auto task = allocate_task();
                 task->callable = callable;
                 auto args = std::make_shared<TaskArgs>();
                 args->opaque = opaque;

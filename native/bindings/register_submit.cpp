@@ -231,6 +231,12 @@ const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
     return known->front();
 }
 
+// The index of a child that a task was submitted for.
+struct Placed {
+    PyObject* id = nullptr;
+    std::int32_t index = 0;
+};
+
 struct Submitter {
     PyObject ob_base;
     PyObject* worker;
@@ -241,6 +247,7 @@ struct Submitter {
     PyObject* placements;  // dict: id of a child to its index
     PyObject* to_native;   // turns a CallConfig into ours
     PyObject* config;      // the last one, and what it became
+    std::array<Placed, 8> placed;
     const Layout* layout;  // null until it is initialised
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
@@ -266,7 +273,11 @@ int submitter_traverse(PyObject* self, visitproc visit, void* arg) {
 }
 
 int submitter_clear(PyObject* self) {
-    return for_each_object(*reinterpret_cast<Submitter*>(self), [](PyObject** object) {
+    auto& submitter = *reinterpret_cast<Submitter*>(self);
+    for (Placed& placed : submitter.placed) {
+        Py_CLEAR(placed.id);
+    }
+    return for_each_object(submitter, [](PyObject** object) {
         Py_CLEAR(*object);
         return 0;
     });
@@ -327,6 +338,22 @@ CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
     return token->callable;
 }
 
+// The index of the child `id`. Small integers are the same object each time, and lie next to each other: those of up to
+// eight children are found without the dictionary. None: the Python half has to look at it.
+std::optional<std::int32_t> placement_of(Submitter& self, PyObject* id) {
+    Placed& placed = self.placed[reinterpret_cast<std::uintptr_t>(id) / sizeof(PyLongObject) % self.placed.size()];
+    if (placed.id == id) {
+        return placed.index;
+    }
+    PyObject* index = PyLong_CheckExact(id) != 0 ? PyDict_GetItemWithError(self.placements, id) : nullptr;
+    if (index == nullptr) {
+        return std::nullopt;
+    }
+    placed.index = static_cast<std::int32_t>(PyLong_AsLong(index));
+    Py_XSETREF(placed.id, new_reference(id));
+    return placed.index;
+}
+
 // False: the Python half has to look at them.
 bool take_args(const Submitter& self, PyObject* given, Task& task) {
     if (given == nullptr || given == Py_None) {
@@ -340,7 +367,12 @@ bool take_args(const Submitter& self, PyObject* given, Task& task) {
     if (arrays == nullptr || native == nullptr || PyList_CheckExact(arrays) == 0 || PyList_GET_SIZE(arrays) != 0) {
         return false;
     }
-    task.args = py::handle(native).cast<const ArgsBuilder&>().share();
+    const auto* builder = exactly<ArgsBuilder>(native);
+    if (builder == nullptr) {
+        throw py::type_error(std::string("the arguments hold a ") + Py_TYPE(native)->tp_name +
+                             " where TaskArgs keeps what it made for the engine");
+    }
+    task.args = builder->share();
     return true;
 }
 
@@ -423,7 +455,7 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     if (!callable || self.engine->is_parents()) {
         return nullptr;
     }
-    auto task = std::make_shared<Task>();
+    auto task = allocate_task();
     task->callable = std::move(callable);
     task->placement = placement;
     std::vector<TaskPtr> after;
@@ -464,14 +496,11 @@ PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t co
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     return attempt_or_hand_over(self, g_names->submit_next_level, args, count, names, [&]() -> PyObject* {
         Call call;
-        if (!call.take(args, count, names) || call.worker == nullptr || PyLong_CheckExact(call.worker) == 0) {
+        if (!call.take(args, count, names) || call.worker == nullptr) {
             return nullptr;
         }
-        PyObject* index = PyDict_GetItemWithError(submitter.placements, call.worker);
-        if (index == nullptr) {
-            return nullptr;
-        }
-        return submit(submitter, call, submitter.next_level_names, static_cast<std::int32_t>(PyLong_AsLong(index)));
+        const auto placement = placement_of(submitter, call.worker);
+        return placement ? submit(submitter, call, submitter.next_level_names, *placement) : nullptr;
     });
 }
 

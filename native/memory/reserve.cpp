@@ -12,16 +12,15 @@
 
 namespace callring {
 
+constinit std::atomic<bool> reserve::is_whole{false};
+constinit thread_local Books* reserve::books = nullptr;
+
 namespace {
 
 // What a burst of bookkeeping takes is far below one piece; the pieces are for bursts while others compete for what is
 // given back to the system.
 constexpr std::size_t kPieces = 16;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
-
-// Initial-exec: space for it is there when a thread starts. Otherwise glibc allocates it at the first use, and ends the
-// process where there is no memory left.
-[[gnu::tls_model("initial-exec")]] thread_local constinit Books* t_books = nullptr;
 
 class Reserve {
 public:
@@ -34,9 +33,9 @@ public:
                     return;
                 }
                 piece = got;
-                missing_.fetch_sub(1, std::memory_order_relaxed);
             }
         }
+        reserve::is_whole.store(true, std::memory_order_relaxed);
     }
     // Gives one piece back to the system. False: there is none left.
     bool spend() noexcept {
@@ -44,18 +43,16 @@ public:
         for (void*& piece : pieces_) {
             if (piece != nullptr) {
                 ::munmap(std::exchange(piece, nullptr), kPieceBytes);
-                missing_.fetch_add(1, std::memory_order_relaxed);
+                reserve::is_whole.store(false, std::memory_order_relaxed);
                 return true;
             }
         }
         return false;
     }
-    [[nodiscard]] bool whole() const noexcept { return missing_.load(std::memory_order_relaxed) == 0; }
 
 private:
     std::mutex mutex_;
     std::array<void*, kPieces> pieces_{};
-    std::atomic<std::size_t> missing_{kPieces};
 };
 
 constinit Reserve g_reserve;
@@ -63,40 +60,30 @@ std::new_handler g_before = nullptr;
 
 // Called by `new` when it finds nothing; it tries again when this returns.
 void out_of_memory() {
-    if (t_books == nullptr) {
+    if (reserve::books == nullptr) {
         if (g_before == nullptr) {
             throw std::bad_alloc();
         }
         g_before();
     } else if (!g_reserve.spend()) {
-        t_books->torn.store(true);
+        reserve::books->torn.store(true);
         const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(t_books->event.load(), &one, sizeof one);
+        [[maybe_unused]] const auto written = ::write(reserve::books->event.load(), &one, sizeof one);
         throw std::bad_alloc();
     }
 }
 
 }  // namespace
 
-bool memory_reserve_is_whole() noexcept {
+bool reserve::make_whole() noexcept {
     static const bool handled = [] {
         g_before = std::set_new_handler(&out_of_memory);
         return true;
     }();
-    if (handled && !g_reserve.whole()) {
+    if (handled) {
         g_reserve.fill();
     }
-    return g_reserve.whole();
-}
-
-KeepsBooks::KeepsBooks(Books& books) noexcept : before_(std::exchange(t_books, &books)) {}
-KeepsBooks::~KeepsBooks() {
-    t_books = before_;
-}
-
-SparesReserve::SparesReserve() noexcept : before_(std::exchange(t_books, nullptr)) {}
-SparesReserve::~SparesReserve() {
-    t_books = before_;
+    return is_whole.load(std::memory_order_relaxed);
 }
 
 }  // namespace callring

@@ -6,12 +6,20 @@
 #pragma once
 
 #include <atomic>
+#include <utility>
 
 namespace callring {
 
+namespace reserve {
+extern std::atomic<bool> is_whole;
+[[nodiscard]] bool make_whole() noexcept;
+}  // namespace reserve
+
 // Whether the reserve is whole; makes it when asked first, and takes back what was used of it if that can be had.
 // The engine asks before it accepts new work.
-[[nodiscard]] bool memory_reserve_is_whole() noexcept;
+[[nodiscard]] inline bool memory_reserve_is_whole() noexcept {
+    return reserve::is_whole.load(std::memory_order_relaxed) || reserve::make_whole();
+}
 
 // What is lost if the reserve does not suffice, too.
 struct Books {
@@ -19,11 +27,18 @@ struct Books {
     std::atomic<int> event{-1};     // an eventfd that is written then
 };
 
+namespace reserve {
+// For whom this thread keeps books; null: for none.
+// Initial-exec: space for it is there when a thread starts. Otherwise glibc allocates it at the first use, and ends the
+// process where there is no memory left.
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local Books* books;
+}  // namespace reserve
+
 // While one lives, this thread takes from the reserve what it cannot allocate otherwise.
 class KeepsBooks {
 public:
-    explicit KeepsBooks(Books& books) noexcept;
-    ~KeepsBooks();
+    explicit KeepsBooks(Books& books) noexcept : before_(std::exchange(reserve::books, &books)) {}
+    ~KeepsBooks() { reserve::books = before_; }
     KeepsBooks(const KeepsBooks&) = delete;
     KeepsBooks& operator=(const KeepsBooks&) = delete;
 
@@ -34,8 +49,8 @@ private:
 // While one lives, this thread does not: what fails here can be given up.
 class SparesReserve {
 public:
-    SparesReserve() noexcept;
-    ~SparesReserve();
+    SparesReserve() noexcept : before_(std::exchange(reserve::books, nullptr)) {}
+    ~SparesReserve() { reserve::books = before_; }
     SparesReserve(const SparesReserve&) = delete;
     SparesReserve& operator=(const SparesReserve&) = delete;
 

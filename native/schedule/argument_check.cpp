@@ -70,7 +70,7 @@ bool any_may_overlap(const TaskArgs& args, const std::vector<std::size_t>& writt
 
 }  // namespace
 
-Result<void> check_arguments(const Callable& callable, const TaskArgs& args, std::int32_t placement) {
+Result<void> look_at_arguments(const Callable& callable, const TaskArgs& args, std::int32_t placement) {
     const auto& signature = callable.spec.signature;
     if (signature && (args.tensors.size() != signature->tensors || args.scalars.size() != signature->scalars)) {
         return wrong_count(*signature, args);

@@ -82,17 +82,6 @@ Engine::~Engine() {
     static_cast<void>(close(0));
 }
 
-// Whether new work may be accepted: what follows from it is done with the reserve if need be.
-Result<void> Engine::check_memory() const {
-    if (!memory_reserve_is_whole()) {
-        return Error{Code::out_of_memory, "no memory is left to keep track of more work"};
-    }
-    if (books_.torn) {
-        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
-    }
-    return {};
-}
-
 // On the progress thread. Nothing that is known of tasks can be believed any more.
 void Engine::on_torn() {
     const std::lock_guard lock(mutex_);

@@ -55,6 +55,17 @@ Result<void> Engine::prepare(Task& task) {
     return {};
 }
 
+// Whether new work may be accepted: what follows from it is done with the reserve if need be.
+Result<void> Engine::check_memory() const {
+    if (!memory_reserve_is_whole()) {
+        return Error{Code::out_of_memory, "no memory is left to keep track of more work"};
+    }
+    if (books_.torn) {
+        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
+    }
+    return {};
+}
+
 // Under the lock.
 Result<void> Engine::check_accepting(const CallablePtr& callable) {
     if (closing_) {
@@ -123,7 +134,7 @@ Result<void> Engine::make_tasks(const CapturedGraph& graph, const std::vector<Ca
         task.placement = node.placement;
         task.config = node.config;
         for (std::size_t i = 0; i < node.members.size(); ++i) {
-            auto member = std::make_shared<Task>();
+            auto member = allocate_task();
             member->callable = node.callable;
             member->args = use != nullptr ? use->members[i] : node.members[i].first;
             member->placement = node.members[i].second;

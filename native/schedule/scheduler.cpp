@@ -59,8 +59,11 @@ Result<void> Scheduler::check_children(const Task& task) const {
 }
 
 Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
-    if (auto checked = check_arguments(*task); !checked) {
-        return checked;
+    const bool has_tensors = !task->args->tensors.empty() || is_group(*task);
+    if (has_tensors) {
+        if (auto checked = check_arguments(*task); !checked) {
+            return checked;
+        }
     }
     if (auto checked = check_children(*task); !checked) {
         return checked;
@@ -90,8 +93,10 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     }
     run->tasks.push_back(task);
 
-    collect_hazards(*run, *task);
-    collect_unmet(*run, *task, after);
+    if (has_tensors || !after.empty()) {
+        collect_hazards(*run, *task);
+        collect_unmet(*run, *task, after);
+    }
     if (run->poison) {
         task->root_cause = run->poison;
     }

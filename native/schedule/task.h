@@ -13,6 +13,7 @@
 #include "common/result.h"
 #include "graph/hazards.h"
 #include "memory/task_args.h"
+#include "memory/thread_cached.h"
 #include "registry/callable.h"
 
 namespace callring {
@@ -89,6 +90,10 @@ struct Task {
 };
 
 using TaskPtr = std::shared_ptr<Task>;
+
+[[nodiscard]] inline TaskPtr allocate_task() {
+    return std::allocate_shared<Task>(ThreadCached<Task>());
+}
 
 // One execution of an orchestration function. Dependencies never leave it, and errors reach only the runs that say that
 // they follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies, each of which goes to the

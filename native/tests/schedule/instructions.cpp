@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
         std::vector<TaskPtr> after;
         in_phase(phase == "submit" || follows, [&] {
             for (std::size_t task_number = 0; task_number < kBurst; ++task_number) {
-                auto task = std::make_shared<Task>();
+                auto task = allocate_task();
                 task->callable = callable;
                 task->placement = 0;
                 task->config.trace = 0;

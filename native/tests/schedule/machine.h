@@ -157,7 +157,7 @@ public:
 
 private:
     TaskPtr bare(std::int32_t place, std::uint64_t number, const CallConfig& config) const {
-        auto made = std::make_shared<Task>();
+        auto made = allocate_task();
         made->callable = callable;
         made->placement = place;
         made->config = config;

@@ -1,0 +1,102 @@
+// ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, one at a time. malloc
+// keeps a handful of blocks of such a size at hand, and splits and merges the others each time; here a thread keeps the
+// blocks that it has dropped, and takes them again.
+// Guarantees: a thread keeps at most kMostKept blocks, and gives them back when it ends; a block may be dropped by
+// another thread than the one that made it. What is allocated anew comes from `new`, and fails as that does.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+namespace callring {
+
+#if defined(__SANITIZE_ADDRESS__)
+inline constexpr bool kKeepBlocks = false;  // it can tell what is used after it was dropped only if that is given back
+#else
+inline constexpr bool kKeepBlocks = true;
+#endif
+
+// The blocks of one size that this thread keeps. Static members alone: they are reached without asking whether they
+// were initialised.
+template <std::size_t bytes>
+class KeptBlocks {
+public:
+    static constexpr std::uint32_t kMostKept = 1024;
+
+    static void* take() {
+        if (t_first == nullptr) {
+            return ::operator new(bytes);
+        }
+        Block* const block = t_first;
+        t_first = block->next;
+        ++t_room;
+        return block;
+    }
+    static void give(void* memory) noexcept {
+        if (t_room == 0 && !open()) {
+            ::operator delete(memory, bytes);
+            return;
+        }
+        --t_room;
+        t_first = new (memory) Block{t_first};
+    }
+
+private:
+    struct Block {
+        Block* next;
+    };
+    static_assert(bytes >= sizeof(Block));
+
+    // Whether there is room after all: this thread drops its first block.
+    static bool open() noexcept {
+        if (!kKeepBlocks || t_opened) {
+            return false;
+        }
+        // Not the destructor of a thread_local: to register one, glibc allocates, and ends the process if it cannot.
+        static const Key key;
+        t_opened = key.made && ::pthread_setspecific(key.key, &key) == 0;
+        t_room = t_opened ? kMostKept : 0;
+        return t_opened;
+    }
+    // What the thread drops after this is given back at once.
+    static void close(void* /*key*/) noexcept {
+        while (t_first != nullptr) {
+            Block* const block = std::exchange(t_first, t_first->next);
+            ::operator delete(block, bytes);
+        }
+        t_room = 0;
+    }
+    struct Key {
+        pthread_key_t key{};
+        bool made = ::pthread_key_create(&key, &close) == 0;
+    };
+
+    [[gnu::tls_model("initial-exec")]] static constinit inline thread_local Block* t_first = nullptr;
+    [[gnu::tls_model("initial-exec")]] static constinit inline thread_local std::uint32_t t_room = 0;
+    [[gnu::tls_model("initial-exec")]] static constinit inline thread_local bool t_opened = false;
+};
+
+template <class T>
+class ThreadCached {
+public:
+    using value_type = T;
+
+    ThreadCached() = default;
+    template <class U>
+    ThreadCached(const ThreadCached<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): it is the same
+
+    // std::allocate_shared asks for one at a time.
+    [[nodiscard]] T* allocate(std::size_t /*one*/) { return static_cast<T*>(KeptBlocks<sizeof(T)>::take()); }
+    void deallocate(T* object, std::size_t /*one*/) noexcept { KeptBlocks<sizeof(T)>::give(object); }
+
+    template <class U>
+    bool operator==(const ThreadCached<U>& /*other*/) const noexcept {
+        return true;
+    }
+};
+
+}  // namespace callring
