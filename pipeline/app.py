@@ -131,7 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return main()
     outcome.codes.clear()
     outcome.arguments[:] = sys.argv[1:]
+    # Not above: what other launchers start has the plugins from the sweep's process.
+    from pipeline.hydra_glue.plugins import register_plugins
+
     register_schema()
+    register_plugins()
     # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", **COMPATIBILITY)(run_job)

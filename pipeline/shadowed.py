@@ -11,24 +11,27 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-_PACKAGES = ("runtime", "hydra_plugins")
+_RUNTIME = "runtime"
+_PLUGINS = "hydra_plugins"
 _ELSEWHERE = "or start from another folder; the command callring does not look for modules in the current one"
 
 
 def shadowed() -> str | None:
     """What shadows what, and what to do; None if all is as it was installed."""
     ours = Path(__file__).resolve().parent
-    for name in _PACKAGES:
-        spec = importlib.util.find_spec(name)
-        own = ours.parent / name
-        found = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin]
-        places = [Path(place).resolve() for place in found if place]
-        if not any(place in (own, own / "__init__.py") for place in places):
-            there = next((place for place in places if place.exists()), None)
-            if there is None:
-                return f"Callring's package {name} is not there: {own}; install it again"
-            return f"{there} shadows Callring's package {own}: rename it, {_ELSEWHERE}"
-    if _has_core(ours.parent / "runtime"):
+    spec = importlib.util.find_spec(_RUNTIME)
+    own = ours.parent / _RUNTIME
+    found = [] if spec is None else [*(spec.submodule_search_locations or ()), spec.origin]
+    places = [Path(place).resolve() for place in found if place]
+    if not any(place in (own, own / "__init__.py") for place in places):
+        there = next((place for place in places if place.exists()), None)
+        if there is None:
+            return f"Callring's package {_RUNTIME} is not there: {own}; install it again"
+        return f"{there} shadows Callring's package {own}: rename it, {_ELSEWHERE}"
+    plugins = importlib.util.find_spec(_PLUGINS)
+    if plugins is not None and plugins.submodule_search_locations is None:
+        return f"{plugins.origin} shadows {_PLUGINS}, where Hydra looks for plugins: rename it, {_ELSEWHERE}"
+    if _has_core(own):
         return None
     try:
         installed = Path(str(distribution("callring").locate_file(ours.name))).resolve()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from pipeline.app import CONF
+from pipeline.hydra_glue.plugins import register_plugins
 from pipeline.hydra_glue.versions import COMPATIBILITY
 from pipeline.schema import register_schema
 from pipeline.sweep.composition import PointLoader
@@ -20,6 +21,7 @@ from pipeline.sweep.composition import PointLoader
 @pytest.fixture(scope="module")
 def hydra_loader():
     register_schema()
+    register_plugins()
     with initialize_config_dir(str(CONF), **COMPATIBILITY):
         yield GlobalHydra.instance().config_loader()
 

@@ -22,16 +22,20 @@ main()
 MARK = "from pathlib import Path\nPath(__file__).with_name('mark').write_text('executed')\n"
 
 
-@pytest.mark.parametrize("name", ["runtime", "hydra_plugins"])
-def test_a_module_of_the_users_in_the_way_is_named_and_not_executed(command, name):
+@pytest.mark.parametrize(
+    ("name", "shadowed"),
+    [
+        ("runtime", f"Callring's package {PROJECT / 'runtime'}"),
+        ("hydra_plugins", "hydra_plugins, where Hydra looks for plugins"),
+    ],
+)
+def test_a_module_of_the_users_in_the_way_is_named_and_not_executed(command, name, shadowed):
     mine = command.folder / f"{name}.py"
     mine.write_text(MARK)
     with command.start(*DESCRIBE, program=("-c", AS_INSTALLED)) as process:
         _, err = process.communicate()
     assert process.returncode == 1
-    assert err.startswith(
-        f"error: {mine} shadows Callring's package {PROJECT / name}: rename it, or start from another "
-    )
+    assert err.startswith(f"error: {mine} shadows {shadowed}: rename it, or start from another ")
     assert "the command callring does not look for modules in the current one" in err
     assert len(err.splitlines()) == 1
     assert not (command.folder / "mark").exists()
@@ -55,7 +59,7 @@ def test_the_command_callring_does_not_look_in_the_working_directory(command):
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_checkout_without_a_core_in_front_of_an_installation_is_named(tmp_path, installed):
     checkout, site = tmp_path / "checkout", tmp_path / "site"
-    for name in ("pipeline", "runtime", "hydra_plugins"):
+    for name in ("pipeline", "runtime"):
         (checkout / name).mkdir(parents=True)
         (checkout / name / "__init__.py").write_text("")
     shutil.copy(PROJECT / "pipeline" / "shadowed.py", checkout / "pipeline")

@@ -1,0 +1,32 @@
+"""Hydra instantiates our sweeper and launcher by names for which there is no package."""
+
+import importlib.util
+
+import pytest
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import OmegaConf
+
+from pipeline.hydra_glue.plugins import (
+    InProcessConfig,
+    InProcessLauncher,
+    PointsConfig,
+    PointsSweeper,
+    register_plugins,
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "plugin", "kind"),
+    [(PointsConfig, PointsSweeper, Sweeper), (InProcessConfig, InProcessLauncher, Launcher)],
+)
+def test_hydra_makes_a_plugin_of_what_its_group_names(config, plugin, kind):
+    register_plugins()
+    assert type(Plugins.instance()._instantiate(OmegaConf.structured(config))) is plugin
+    assert plugin in Plugins.instance().discover(kind)
+
+
+def test_the_package_that_hydra_13_wants_in_the_name_is_not_ours():
+    others = importlib.util.find_spec("hydra_plugins")
+    assert others is None or importlib.util.find_spec("hydra_plugins.callring") is None
