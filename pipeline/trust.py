@@ -19,7 +19,10 @@ PACKAGES_VARIABLE = "CALLRING_PYTHON_PACKAGES"
 """Further packages of Python targets, with commas between them."""
 OURS = "pipeline"
 """The package of the targets that come with Callring."""
-_PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.", "optuna.samplers.", "optuna.pruners.")
+_PLUGINS = (
+    *("hydra_plugins.", "hydra._internal.core_plugins.", f"{OURS}.hydra_glue.plugins."),
+    *("optuna.samplers.", "optuna.pruners."),
+)
 _PLUGIN_SECTIONS = ("hydra.launcher", "hydra.sweeper")
 _LOGGING = ("hydra.job_logging", "hydra.hydra_logging")
 _LOGGING_CLASSES = (

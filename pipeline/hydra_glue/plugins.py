@@ -17,6 +17,8 @@ Plugins.instance()
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher  # noqa: E402
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper  # noqa: E402
 
+from pipeline.hydra_glue.versions import HYDRA  # noqa: E402
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,10 +26,9 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
 
-_NAMESPACE = "hydra_plugins.callring"
-"""By their names Hydra 1.3 takes plugins of this package alone. Ours are registered under such names, and no module has
-them: a package of that name in the wheel would be another top-level name in the user's environment. Hydra 1.4 takes any
-registered name."""
+_NAMESPACE = "hydra_plugins.callring" if HYDRA < (1, 4) else __name__
+"""Hydra 1.3 takes plugins only if their names begin with ``hydra_plugins``. Ours are registered under such names and no
+module has them: a package of that name in the wheel would be another top-level name in the user's environment."""
 
 
 @dataclass
