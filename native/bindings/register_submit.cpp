@@ -252,6 +252,7 @@ struct Submitter {
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;
+    std::vector<TaskPtr> after;  // of the submit that is under way; a member, so that the next one finds room
 };
 
 // Every PyObject* of a Submitter, for the collector.
@@ -290,6 +291,7 @@ PyObject* submitter_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwar
         new (&submitter->native_config) CallConfig();
         new (&submitter->engine) std::shared_ptr<Engine>();
         new (&submitter->run) RunPtr();
+        new (&submitter->after) std::vector<TaskPtr>();
     }
     return self;
 }
@@ -394,7 +396,8 @@ bool take_config(Submitter& self, PyObject* given, Task& task) {
 }
 
 // Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
-bool take_after(const Submitter& self, PyObject* given, std::vector<TaskPtr>& after) {
+bool take_after(Submitter& self, PyObject* given) {
+    self.after.clear();
     if (given == nullptr) {
         return true;
     }
@@ -403,7 +406,7 @@ bool take_after(const Submitter& self, PyObject* given, std::vector<TaskPtr>& af
     }
     PyObject** items = PySequence_Fast_ITEMS(given);
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(given);
-    after.reserve(static_cast<std::size_t>(count));
+    self.after.reserve(static_cast<std::size_t>(count));
     for (Py_ssize_t i = 0; i < count; ++i) {
         if (PyObject_TypeCheck(items[i], g_task_type) == 0) {
             return false;
@@ -412,7 +415,7 @@ bool take_after(const Submitter& self, PyObject* given, std::vector<TaskPtr>& af
         if (ref.engine != self.engine.get() || ref.task->run_id != self.run->id) {
             return false;
         }
-        after.push_back(ref.task);
+        self.after.push_back(ref.task);
     }
     return true;
 }
@@ -458,9 +461,13 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     auto task = allocate_task();
     task->callable = std::move(callable);
     task->placement = placement;
-    std::vector<TaskPtr> after;
-    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task) ||
-        !take_after(self, call.after, after) || !self.engine->submit(self.run, task, after)) {
+    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task)) {
+        return nullptr;
+    }
+    // No code of Python runs from here on.
+    const bool accepted = take_after(self, call.after) && self.engine->submit(self.run, task, self.after).ok();
+    self.after.clear();
+    if (!accepted) {
         return nullptr;
     }
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.worker, self.engine.get(), std::move(task));

@@ -1,8 +1,8 @@
-// ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, one at a time. malloc
-// keeps a handful of blocks of such a size at hand, and splits and merges the others each time; here a thread keeps the
-// blocks that it has dropped, and takes them again.
-// Guarantees: a thread keeps at most kMostKept blocks, and gives them back when it ends; a block may be dropped by
-// another thread than the one that made it. What is allocated anew comes from `new`, and fails as that does.
+// ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, most of them one at a
+// time. malloc keeps a handful of blocks of such a size at hand, and splits and merges the others each time; here a
+// thread keeps the blocks that it has dropped, and takes them again.
+// Guarantees: a thread keeps at most kMostKept blocks of each size, and gives them back when it ends; a block may be
+// dropped by another thread than the one that made it. What is allocated anew comes from `new`, and fails as that does.
 #pragma once
 
 #include <pthread.h>
@@ -89,9 +89,16 @@ public:
     template <class U>
     ThreadCached(const ThreadCached<U>& /*other*/) noexcept {}  // NOLINT(google-explicit-constructor): it is the same
 
-    // std::allocate_shared asks for one at a time.
-    [[nodiscard]] T* allocate(std::size_t /*one*/) { return static_cast<T*>(KeptBlocks<sizeof(T)>::take()); }
-    void deallocate(T* object, std::size_t /*one*/) noexcept { KeptBlocks<sizeof(T)>::give(object); }
+    [[nodiscard]] T* allocate(std::size_t count) {
+        return static_cast<T*>(count == 1 ? KeptBlocks<sizeof(T)>::take() : ::operator new(count * sizeof(T)));
+    }
+    void deallocate(T* objects, std::size_t count) noexcept {
+        if (count == 1) {
+            KeptBlocks<sizeof(T)>::give(objects);
+        } else {
+            ::operator delete(objects, count * sizeof(T));
+        }
+    }
 
     template <class U>
     bool operator==(const ThreadCached<U>& /*other*/) const noexcept {

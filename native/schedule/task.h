@@ -65,8 +65,9 @@ struct Task {
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
     TaskState state = TaskState::blocked;
-    std::uint32_t unmet = 0;                          // predecessors that have not ended
-    std::vector<std::shared_ptr<Task>> successors;    // those of a launched task are in its graph
+    std::uint32_t unmet = 0;  // predecessors that have not ended
+    // Most have one, if any. Those of a launched task are in its graph.
+    std::vector<std::shared_ptr<Task>, ThreadCached<std::shared_ptr<Task>>> successors;
     std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
     std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
