@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from runtime.errors import HashidFormatError, KindUnsupportedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class CallableKind(StrEnum):
@@ -170,13 +165,19 @@ class _Pickling(threading.local):
 _pickling = _Pickling()
 
 
-@contextlib.contextmanager
-def pickled_for(owner: object) -> Iterator[None]:
+class PickledFor:
     """While this thread pickles a callable that ``owner``, a registry, registers: of the handles that the callable
     captures only those of that registry may be used where the callable arrives.
     """
-    before, _pickling.owner = _pickling.owner, owner
-    try:
-        yield
-    finally:
-        _pickling.owner = before
+
+    __slots__ = ("_before", "_owner")
+
+    def __init__(self, owner: object) -> None:
+        self._owner = owner
+
+    def __enter__(self) -> None:
+        self._before: object | None = _pickling.owner
+        _pickling.owner = self._owner
+
+    def __exit__(self, *raised: object) -> None:
+        _pickling.owner = self._before

@@ -24,7 +24,7 @@ from runtime.errors import (
     UnregisterTombstoneError,
     WorkerClosed,
 )
-from runtime.handle import pickled_for
+from runtime.handle import PickledFor
 from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.serialize import KIND_NUMBERS, Serialized, serialize
@@ -66,21 +66,22 @@ class Registry:
 
     def register(self, target: object, can_run: Callable[[str], None], name: str | None = None) -> CallableHandle:
         """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
-        with pickled_for(self):
+        with PickledFor(self):
             serialized = serialize(target, platform=self._platform, runtime=self._runtime)
         if name is not None:
             serialized = serialized._replace(label=name)
         can_run(_RUNS_ON[serialized.namespace])
         self._used = True
+        hashid = serialized.hashid
         try:
-            native, outcome, results = self._install(serialized)
+            native, outcome, results = self._install(serialized, hashid)
             if outcome == _GIVEN_UP:
                 self._engine.unregister_callable(native)
         except native_errors() as error:
             raise _registration_error(serialized, *error.args) from None
         if outcome != _OK:
             raise self._failure(serialized, outcome, results)
-        token = self._token(native, serialized)
+        token = self._token(native, serialized, hashid)
         return CallableHandle._bound(
             token.hashid,  # the same object: by that a handle that was tampered with is told from this one
             serialized.kind,
@@ -89,17 +90,19 @@ class Registry:
             label=serialized.label,
         )
 
-    def _token(self, native: _core.CallableRef, serialized: Serialized) -> _core.Token:
+    def _token(self, native: _core.CallableRef, serialized: Serialized, hashid: str) -> _core.Token:
         """Ties a handle to this registration; private to this process."""
         token: _core.Token = _core.make_token(
-            self, native, serialized.hashid, serialized.kind, serialized.namespace, serialized.label
+            self, native, hashid, serialized.kind, serialized.namespace, serialized.label
         )
         return token
 
-    def _install(self, serialized: Serialized) -> tuple[_core.CallableRef, int, list[tuple[str, int, str]]]:
-        """The native callable, the outcome (a code), and what every target answered."""
+    def _install(
+        self, serialized: Serialized, hashid: str
+    ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str]]]:
+        """The native callable, the outcome (a code), and unless that is ok what every target answered."""
         return self._engine.register_callable(
-            hashid_to_digest(serialized.hashid),
+            hashid_to_digest(hashid),
             KIND_NUMBERS[serialized.kind],
             _RUNS_ON[serialized.namespace],
             serialized.label,
@@ -124,11 +127,12 @@ class Registry:
         Raises:
             NativeError: why not, for the Worker above; nothing stays installed.
         """
-        native, outcome, results = self._install(serialized)
+        hashid = serialized.hashid
+        native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
             raise native_errors()(_PARTIAL, _packed(results))
         # Children that were given up refuse nothing: what is submitted to them here is told so.
-        self._inherited[serialized.hashid] = self._token(native, serialized)
+        self._inherited[hashid] = self._token(native, serialized, hashid)
 
     def disinherit(self, hashid: str) -> None:
         """Lets go of what was inherited; accepted tasks that use it end first. Raises NativeError when this Worker is

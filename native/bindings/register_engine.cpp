@@ -199,7 +199,7 @@ void register_payload(py::module_& module) {
 }
 
 // Begins an operation and waits for it, without the interpreter's lock; a signal handler that raises abandons it.
-// Returns the callable, the outcome, and what each child answered.
+// Returns the callable, the outcome, and unless that is ok what each child answered.
 template <class Begin>
 std::tuple<CallablePtr, std::uint32_t, Results> finish(Engine& engine, Begin&& begin) {
     const OperationPtr operation = unwrap([&] {
@@ -212,8 +212,11 @@ std::tuple<CallablePtr, std::uint32_t, Results> finish(Engine& engine, Begin&& b
         engine.abandon(operation);
         throw;
     }
-    const auto [outcome, results] = engine.inspect([&] { return std::pair(operation->outcome(), operation->results); });
-    return {operation->callable, static_cast<std::uint32_t>(outcome), target_results(results)};
+    return engine.inspect([&] {
+        const Code outcome = operation->outcome();
+        Results results = outcome == Code::ok ? Results() : target_results(operation->results);
+        return std::tuple(operation->callable, static_cast<std::uint32_t>(outcome), std::move(results));
+    });
 }
 
 void register_callable_class(py::module_& module) {
