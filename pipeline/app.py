@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,10 +12,11 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import outcome
+from pipeline.config_tree import CONF, named_folders
 from pipeline.environment_values import resolved
 from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
@@ -24,15 +24,12 @@ from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.places import explain_place
-from pipeline.schema import FOR_PEOPLE, ChipModelConfig, Config, register_schema
+from pipeline.schema import FOR_PEOPLE, Config, register_schema
 from pipeline.standard_output import ReaderGone
 from runtime.errors import ConfigurationError
 
-_PACKAGED = Path(__file__).resolve().parent / "conf"
 CARE = ("doctor", "prune", "schema")
 """Stages that look after the installation; pipeline.stages.care."""
-CONF = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "conf"
-"""The config tree: inside the package when installed from a wheel, beside it in a checkout."""
 
 # Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
 # so that they share the sweep's directory.
@@ -59,7 +56,7 @@ def run_job(config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
     if not in_sweep:
-        from pipeline.sweep.forgotten import refuse_forgotten
+        from pipeline.forgotten_sweep import refuse_forgotten
 
         try:
             refuse_forgotten(hydra_config, outcome.arguments)
@@ -132,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcome.codes.clear()
     outcome.arguments[:] = sys.argv[1:]
     # Not above: what other launchers start has the plugins from the sweep's process.
-    from pipeline.hydra_glue.plugins import register_plugins
+    from pipeline.sweep.plugins import register_plugins
 
     register_schema()
     register_plugins()
@@ -173,7 +170,7 @@ def _completed() -> Iterator[None]:
     from pipeline.hydra_glue.completion import values_completed
 
     # Hydra looks for folders only on its own command line, not on the one that it completes.
-    named = [folder for folder in _user_folders(os.environ.get("COMP_LINE", "").split()) if folder.is_dir()]
+    named = [folder for folder in named_folders(os.environ.get("COMP_LINE", "").split()) if folder.is_dir()]
     with values_completed(Config), _command_line([*sys.argv[1:], *(f"--config-dir={folder}" for folder in named)]):
         yield
 
@@ -219,30 +216,7 @@ def _said_by_hydra(error: BaseException) -> bool:
     return any(place.partition(".")[0] in ("hydra", "omegaconf", "yaml") for place in places)
 
 
-def explain_error(error: Exception) -> str:
-    """What is wrong with the command line or the configs, and what to write instead, for what Hydra raised."""
-    from pipeline.messages import explain
-
-    keys = _dotted_keys(OmegaConf.structured(Config(chip_model=ChipModelConfig())))
-    return explain(error, [*_user_folders(sys.argv[1:]), CONF], keys)
-
-
 def _say(error: Exception) -> None:
+    from pipeline.messages import explain_error
+
     print(f"error: {explain_error(error)}", file=sys.stderr)
-
-
-def _user_folders(arguments: list[str]) -> list[Path]:
-    """The folders that ``--config-dir`` names."""
-    short = ("--config-dir", "-cd")
-    joined = [argument.partition("=")[2] for argument in arguments if argument.startswith("--config-dir=")]
-    apart = [value for option, value in itertools.pairwise(arguments) if option in short]
-    return [Path(folder) for folder in joined + apart]
-
-
-def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
-    keys = []
-    for key in config:
-        keys.append(f"{prefix}{key}")
-        if isinstance(config[key], DictConfig):
-            keys += _dotted_keys(config[key], f"{prefix}{key}.")
-    return keys

@@ -22,7 +22,7 @@ from runtime.errors import BlobError, CompileError, ConfigurationError, Signatur
 from runtime.spawning import core_folder
 
 if TYPE_CHECKING:
-    from pipeline.model import ChipSpec
+    from pipeline.specs import ChipSpec
 
 _FORMAT = "2"
 """Part of every key: raised when the toolchain compiles the same sources differently, or when notes change."""

@@ -7,8 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.files import write_atomically
 from pipeline.interrupts import check
-from pipeline.report.files import write_atomically
 from pipeline.report.record import Action, StageRecord
 from pipeline.report.summary import duration
 

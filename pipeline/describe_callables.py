@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from pipeline.compiler_flags import require_flags
 from pipeline.messages import near
-from pipeline.model import ChipSpec, KernelSpec, PythonSpec
 from pipeline.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
+from pipeline.specs import ChipSpec, KernelSpec, PythonSpec
 from pipeline.targets import Lookup, NotImported
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection

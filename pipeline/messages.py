@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+
 from pipeline import outcome
-from pipeline.schema import ChipCallableConfig, PythonCallableConfig
-from pipeline.sweep.forgotten import sweep_line
+from pipeline.config_tree import CONF, named_folders
+from pipeline.forgotten_sweep import sweep_line
+from pipeline.schema import ChipCallableConfig, ChipModelConfig, Config, PythonCallableConfig
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
@@ -20,6 +24,21 @@ _ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.capture", "
 _MANY = 8
 """Of more options than these, the nearest is enough."""
 _KINDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
+
+
+def explain_error(error: BaseException) -> str:
+    """What is wrong with the command line of this process, or with the configs, for what Hydra raised."""
+    keys = _dotted_keys(OmegaConf.structured(Config(chip_model=ChipModelConfig())))
+    return explain(error, [*named_folders(sys.argv[1:]), CONF], keys)
+
+
+def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
+    keys = []
+    for key in config:
+        keys.append(f"{prefix}{key}")
+        if isinstance(config[key], DictConfig):
+            keys += _dotted_keys(config[key], f"{prefix}{key}.")
+    return keys
 
 
 def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) -> str:

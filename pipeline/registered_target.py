@@ -11,7 +11,7 @@ from pipeline.targets import resolve_target, takes_handles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.model import PythonSpec
+    from pipeline.specs import PythonSpec
     from runtime import CallableHandle
 
 

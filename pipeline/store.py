@@ -22,9 +22,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.report.files import write_atomically
+from pipeline.files import write_atomically
 from runtime.errors import ConfigurationError
 
+KINDS = ("callables", "cores")
+"""What the store keeps, a folder each."""
 _PRIVATE = 0o700
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (*_NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO)

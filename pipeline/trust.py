@@ -20,7 +20,7 @@ PACKAGES_VARIABLE = "CALLRING_PYTHON_PACKAGES"
 OURS = "pipeline"
 """The package of the targets that come with Callring."""
 _PLUGINS = (
-    *("hydra_plugins.", "hydra._internal.core_plugins.", f"{OURS}.hydra_glue.plugins."),
+    *("hydra_plugins.", "hydra._internal.core_plugins.", f"{OURS}.sweep.plugins."),
     *("optuna.samplers.", "optuna.pruners."),
 )
 _PLUGIN_SECTIONS = ("hydra.launcher", "hydra.sweeper")

@@ -15,8 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pipeline.places import unusable
-from pipeline.stages.prune import KINDS
-from pipeline.store import Store, chosen_store
+from pipeline.store import KINDS, Store, chosen_store
 from runtime.errors import ConfigurationError
 
 PYTHONS = range(11, 16)

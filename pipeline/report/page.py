@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.report.files import write_atomically
+from pipeline.files import write_atomically
 from pipeline.report.result import plain_values
 from pipeline.report.summary import write_summary
 

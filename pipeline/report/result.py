@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.report.files import write_atomically
+from pipeline.files import write_atomically
 from pipeline.report.statistics import measurements, task_statistics
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.callable_build import CallableBuilder
-from pipeline.model import Built, ChipSpec
+from pipeline.model import Built
+from pipeline.specs import ChipSpec
 from runtime.identity import build_chip_callable_descriptor, compute_callable_hashid
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from pipeline.compiler_flags import require_flags
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
 from pipeline.messages import near
-from pipeline.model import ChipSpec, Described, PythonSpec
+from pipeline.model import Described
 from pipeline.schema import Config
+from pipeline.specs import ChipSpec, PythonSpec
 from pipeline.store import chosen_store
 from pipeline.targets import Lookup, NotImported, takes_handles
 from pipeline.topology import Level, parse_topology, topology_name

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.callable_build import CallableBuilder
 from pipeline.lock.differences import differences_of, explain_differences
-from pipeline.lock.entries import chip_entries, python_entries, source_entries, target_name
 from pipeline.lock.mismatch import LockMismatch
 from pipeline.model import Locked
+from pipeline.stages.lock_entries import chip_entries, python_entries, source_entries, target_name
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:

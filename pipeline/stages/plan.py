@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.console import Console
-    from pipeline.model import ChipSpec, Described
+    from pipeline.model import Described
+    from pipeline.specs import ChipSpec
     from pipeline.topology import Level
     from runtime import ChipCallable
 

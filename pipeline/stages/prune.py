@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.store import Entry, Store
+from pipeline.store import KINDS, Entry, Store
 
 if TYPE_CHECKING:
     from pipeline.console import Console
 
-KINDS = ("callables", "cores")
-"""What the store keeps, a folder each."""
 _DAY = 86400.0
 
 

@@ -88,7 +88,7 @@ class Sweep:
 
     def _compose(self, point: Point) -> bool:
         """Composes a point; whether it can be."""
-        from pipeline.app import explain_error
+        from pipeline.messages import explain_error
 
         try:
             config = self._loader.compose(self._config, point.overrides)

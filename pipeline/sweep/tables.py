@@ -7,7 +7,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pipeline.report.files import write_atomically
+from pipeline.files import write_atomically
 from pipeline.report.summary import duration, write_aligned
 
 if TYPE_CHECKING:

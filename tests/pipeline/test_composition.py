@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from pipeline.app import CONF
-from pipeline.hydra_glue.plugins import register_plugins
+from pipeline.config_tree import CONF
 from pipeline.hydra_glue.versions import COMPATIBILITY
 from pipeline.schema import register_schema
 from pipeline.sweep.composition import PointLoader
+from pipeline.sweep.plugins import register_plugins
 
 
 @pytest.fixture(scope="module")

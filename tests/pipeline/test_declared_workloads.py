@@ -182,7 +182,7 @@ def test_loops_unfold_in_order_and_nest():
 
 
 def _python(name):
-    from pipeline.model import PythonSpec
+    from pipeline.specs import PythonSpec
 
     return PythonSpec(name, "m:f", pickle_by_value=False)
 

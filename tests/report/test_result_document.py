@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.report.files import write_atomically
+from pipeline.files import write_atomically
 from pipeline.report.provenance import provenance
 from pipeline.report.record import Action, CallableRecord, RunRecord, StageRecord
 from pipeline.report.result import result_document, result_text, write_result

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.app import CONF
+from pipeline.config_tree import CONF
 from pipeline.describe_callables import describe_callables
 from pipeline.targets import Lookup
 from runtime import CallConfig, ChipWorker

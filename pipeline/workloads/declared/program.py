@@ -18,7 +18,7 @@ from pipeline.workloads.declared.tensors import declare_tensors
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pipeline.model import ChipSpec, PythonSpec
+    from pipeline.specs import ChipSpec, PythonSpec
     from runtime import CallableHandle, Orchestrator, TaskArgs, Tensor, Worker
 
 KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")

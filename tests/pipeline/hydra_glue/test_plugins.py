@@ -8,7 +8,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
-from pipeline.hydra_glue.plugins import (
+from pipeline.sweep.plugins import (
     InProcessConfig,
     InProcessLauncher,
     PointsConfig,

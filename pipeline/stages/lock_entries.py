@@ -27,7 +27,8 @@ from runtime.serialize import serialize
 
 if TYPE_CHECKING:
     from pipeline.callable_build import CallableBuilder
-    from pipeline.model import ChipSpec, Described, PythonSpec
+    from pipeline.model import Described
+    from pipeline.specs import ChipSpec, PythonSpec
     from runtime import CallableHandle, ChipCallable
     from runtime.serialize import Serialized
 

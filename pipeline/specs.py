@@ -1,0 +1,40 @@
+"""What a workload's configuration declares, resolved and validated: its callables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class KernelSpec(NamedTuple):
+    """One kernel, resolved and validated."""
+
+    name: str
+    source: Path
+    source_name: str
+    """The source as the configs name it, without the machine's folders."""
+    signature: tuple[int, ...]
+    func_id: int
+    core_kind: str
+
+
+class ChipSpec(NamedTuple):
+    """A declared chip callable, resolved and validated."""
+
+    name: str
+    entry: str
+    signature: tuple[int, ...]
+    source: Path | None
+    """The orchestration function's file; None if the callable is its one kernel."""
+    source_name: str
+    """As of a kernel; empty if there is no orchestration function."""
+    kernels: tuple[KernelSpec, ...]
+    flags: tuple[str, ...]
+
+
+class PythonSpec(NamedTuple):
+    """A declared Python callable, resolved and validated."""
+
+    name: str
+    target: str
+    pickle_by_value: bool

@@ -1,0 +1,111 @@
+"""The sweeper and the launcher that ``-m`` uses, as Hydra calls them."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from pipeline.hydra_glue.plugins import BasicLauncher, BasicSweeper, plugin_name, register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra.core.utils import JobReturn
+    from hydra.types import HydraContext, TaskFunction
+    from omegaconf import DictConfig
+
+
+@dataclass
+class PointsConfig:
+    """Group ``hydra/sweeper``, option ``points``."""
+
+    _target_: str = plugin_name(__name__, "PointsSweeper")
+    max_batch_size: int | None = None
+    """Most points that a launcher gets at once; none: all."""
+    params: dict[str, str] | None = None
+    """Overrides of every sweep, as Hydra's basic sweeper takes them."""
+    trials: int | None = None
+    """Points that Optuna chooses; none: every point runs."""
+    seed: int = 0
+    """Of Optuna's choices."""
+    objective: str = "run"
+    """What Optuna makes fast: ``run``, or the tasks of a callable."""
+
+
+class PointsSweeper(BasicSweeper):
+    """Hydra's basic sweeper, but a point that fails costs only itself, and the sweep leaves its results.
+
+    Args: as PointsConfig.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None,
+        trials: int | None,
+        seed: int,
+        objective: str,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.trials, self.seed, self.objective = trials, seed, objective
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Called by Hydra."""
+        from pipeline.sweep.composition import with_point_loader
+
+        super().setup(hydra_context=with_point_loader(hydra_context), task_function=task_function, config=config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Called by Hydra: runs every point and leaves the results."""
+        from pipeline.sweep.composition import PointLoader
+        from pipeline.sweep.launch import Sweep
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.launcher is not None
+        loader = self.hydra_context.config_loader
+        assert isinstance(loader, PointLoader)
+        overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
+        sweep = Sweep(self.config, loader, self.launcher)
+        if self.trials is not None:
+            from pipeline.sweep.tune import Tuning, best_words, tune
+
+            tuning = Tuning(self.trials, self.seed, self.objective, self.max_batch_size or 1)
+            with sweep:
+                sweep.exploring = True
+                tune(sweep, overrides, tuning)
+            sweep.say(best_words(sweep.points, tuning))
+            return
+        with sweep:
+            for batch in self.split_arguments(overrides, self.max_batch_size):
+                sweep.launch(batch)
+
+
+@dataclass
+class InProcessConfig:
+    """Group ``hydra/launcher``, option ``in_process``."""
+
+    _target_: str = plugin_name(__name__, "InProcessLauncher")
+
+
+class InProcessLauncher(BasicLauncher):
+    """Hydra's basic launcher, but made for many short points."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Called by the sweeper."""
+        from pipeline.sweep.in_process import run_points
+
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        return run_points(job_overrides, initial_job_idx, self.config, self.hydra_context, self.task_function)
+
+
+@functools.cache
+def register_plugins() -> None:
+    """Makes ``hydra/sweeper: points`` and ``hydra/launcher: in_process`` known to Hydra, once in a process."""
+    register(PointsSweeper, {"hydra/sweeper/points": PointsConfig})
+    register(InProcessLauncher, {"hydra/launcher/in_process": InProcessConfig})
