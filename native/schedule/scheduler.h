@@ -132,6 +132,7 @@ private:
     void collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after);
 
     // scheduler_launch.cpp
+    [[nodiscard]] Result<void> check_launched(const Run& run) const;
     [[nodiscard]] static TaskPtr launched_task(const Run& run, std::uint64_t id);
     void begin_launched(const Run& run);
 

@@ -7,10 +7,8 @@
 
 namespace callring {
 
-Result<void> Scheduler::launch(const RunPtr& run) {
-    const CapturedGraph& graph = *run->graph;
-    for (NodeId id = 0; id < graph.size(); ++id) {
-        const Task& task = (*run->launched)[id];
+Result<void> Scheduler::check_launched(const Run& run) const {
+    for (const Task& task : *run.launched) {
         if (auto checked = check_arguments(task); !checked) {
             return checked;
         }
@@ -18,6 +16,17 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             return checked;
         }
     }
+    return {};
+}
+
+Result<void> Scheduler::launch(const RunPtr& run) {
+    if (auto checked = check_launched(*run); !checked) {
+        // It may live on behind a run that it follows: as one without tasks.
+        run->graph = nullptr;
+        run->launched = nullptr;
+        return checked;
+    }
+    const CapturedGraph& graph = *run->graph;
     if (graph.size() > 0) {
         run->self = run;
     }

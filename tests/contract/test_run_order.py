@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
-from runtime.errors import ConfigurationError, TaskSkipped, WorkerClosed, WorkerLost
+from runtime.errors import ConfigurationError, TaskSkipped, WorkerClosed, WorkerGivenUp, WorkerLost
 from tests.contract.conftest import wait_until
 
 
@@ -230,6 +230,22 @@ def test_a_close_ends_runs_that_wait_for_others():
     assert all(run.done() for run in runs)
     with pytest.raises(WorkerClosed):
         bench.adding(1, after=[first])
+
+
+def test_a_close_after_a_launch_that_was_refused_behind_a_run():
+    worker = Worker(sub_workers=2, options=WorkerOptions(max_restarts=0, close_timeout=0.2)).init()
+    bench = Bench(worker)
+    nothing = TaskArgs()
+    graph = worker.capture(lambda o: o.submit_sub_group(bench.add, [nothing, nothing]))
+    deadly = worker.register(die)
+    with pytest.raises(WorkerLost):
+        worker.run(lambda o: o.submit_sub(deadly))
+    first = bench.held()
+    assert wait_until(running(first))
+    with pytest.raises(WorkerGivenUp, match="only 1 sub-workers"):
+        worker.launch(graph, after=[first])
+    worker.close()
+    assert first.done()
 
 
 def test_a_run_that_waits_for_others_can_be_awaited(bench):
