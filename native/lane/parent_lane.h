@@ -52,11 +52,6 @@ public:
     [[nodiscard]] bool intact() const noexcept;
     [[nodiscard]] bool intact(std::uint64_t sequence) const noexcept;
 
-    // The earlier frames that the frame `sequence`, which must be in flight, follows: FrameConfig::predecessors.
-    [[nodiscard]] std::array<std::uint32_t, kMaxPredecessors> predecessors(std::uint64_t sequence) const noexcept {
-        return frame(sequence).config.predecessors;
-    }
-
     // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
     [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;
 

@@ -130,8 +130,13 @@ void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr>
     Frame& frame = child.lane->reserve();
     frame.run = task->run_id;
     frame.config = FrameConfig{task->config.block_count, flags_of(task->config), {}};
-    for (std::size_t i = 0; i < predecessors.size(); ++i) {
-        frame.config.predecessors.at(i) = static_cast<std::uint32_t>(frame.sequence - predecessors[i]->sequence);
+    const std::uint64_t sequence = child.lane->next_sequence();
+    if (!predecessors.empty()) {
+        task->distances.fill(0);
+        for (std::size_t i = 0; i < predecessors.size(); ++i) {
+            task->distances.at(i) = static_cast<std::uint32_t>(sequence - predecessors[i]->sequence);
+        }
+        frame.config.predecessors = task->distances;
     }
     frame.digest = task->callable->spec.digest;
     if (task->opaque) {
@@ -149,7 +154,7 @@ void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr>
     }
     task->state = TaskState::dispatched;
     task->child = static_cast<std::int32_t>(child.index);
-    task->sequence = frame.sequence;
+    task->sequence = sequence;
     task->begun_by_ns = 0;
     if (child.in_flight.empty()) {
         child.busy_since_ns = now_ns();

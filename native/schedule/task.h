@@ -12,6 +12,7 @@
 
 #include "common/result.h"
 #include "graph/hazards.h"
+#include "lane/layout.h"
 #include "memory/task_args.h"
 #include "memory/thread_cached.h"
 #include "registry/callable.h"
@@ -71,10 +72,13 @@ struct Task {
     std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
     std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
-    std::int32_t child = -1;        // where it was dispatched
-    std::uint64_t sequence = 0;     // its frame there
-    bool awaited = false;           // a caller waits for just this task, and takes its outcome
-    bool followed = false;          // another one follows it in that lane, or did
+    std::int32_t child = -1;     // where it was dispatched
+    std::uint64_t sequence = 0;  // its frame there
+    // While it follows others in that lane: how far before it they are, as in its frame, which its child may write
+    // over.
+    std::array<std::uint32_t, kMaxPredecessors> distances;  // valid while it is dispatched and `unmet`
+    bool awaited = false;                                   // a caller waits for just this task, and takes its outcome
+    bool followed = false;                                  // another one follows it in that lane, or did
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
     std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
     // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
