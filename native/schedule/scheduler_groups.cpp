@@ -65,6 +65,10 @@ bool Scheduler::start_group(const TaskPtr& group) {
         --queued_;
     }
     begin_members(group);
+    // What waited behind it in their queues may follow in their lanes.
+    for (const TaskPtr& member : group->members) {
+        feed(child_of(*member));
+    }
     return true;
 }
 

@@ -150,6 +150,9 @@ void Scheduler::move_half(Child& from, Child& to) {
     if (!moved.empty()) {
         wake(to);
     }
+    if (!left.empty()) {
+        feed_subs();  // another one may have room for it
+    }
 }
 
 void Scheduler::share_out() {
