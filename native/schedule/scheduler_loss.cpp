@@ -17,9 +17,10 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     std::vector<TaskPtr> back;
     std::vector<TaskPtr> over;
     for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
-        // What a damaged lane says of the first frame is worth nothing: it was executed when that happened.
-        const bool begun =
-            child.lane->claimed(task->sequence) || child.lane->passed(task->sequence) || (damaged && task == first);
+        // What a damaged lane says of the first frame is worth nothing: it was executed when that happened. What
+        // follows a failed task is claimed to be skipped, and never executed.
+        const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
+                                                 child.lane->passed(task->sequence) || (damaged && task == first));
         if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
             over.push_back(task);
         } else {
