@@ -118,7 +118,7 @@ public:
     // No more submits for `run`.
     void seal(const RunPtr& run);
     void cancel(const RunPtr& run);
-    // Withdraws one task. False: it has begun, or has ended.
+    // Withdraws one task of a stream. False: it has begun, or has ended.
     bool cancel(const TaskPtr& task);
     // Ends the child that runs `task`, which then ends as `code`: cancelled or worker_lost. False: it does not run.
     bool end_running(const TaskPtr& task, Code code);

@@ -95,7 +95,7 @@ public:
     void share_out();
     // Withdraws what has not begun of `run`.
     void cancel(Run& run);
-    // Withdraws one task. False: it has begun, or has ended.
+    // Withdraws one task of a stream, which no other follows. False: it has begun, or has ended.
     bool cancel(const TaskPtr& task);
 
     // Tasks that were accepted and have not ended.
@@ -109,6 +109,8 @@ public:
     // For tests: where what is noted of tasks contradicts itself; empty if nothing does. `runs` are all that have tasks
     // which have not ended, but streams. Takes time: looks at every task.
     [[nodiscard]] std::string contradiction(std::span<const RunPtr> runs) const;
+    // For tests, after drain(): what waits though a child could take it; empty if nothing does.
+    [[nodiscard]] std::string starvation() const;
 
     // Called when the last accepted task of a callable has ended.
     std::function<void(const CallablePtr&)> on_callable_idle;

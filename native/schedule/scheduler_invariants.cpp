@@ -101,7 +101,12 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
             return "run " + std::to_string(run->id) + " does not keep itself alive exactly while it has tasks";
         }
     }
-    if (auto wrong = difference("pending tasks", pending_, live.size()); !wrong.empty()) {
+    // Tasks of streams never wait for others: each is in a queue or a lane.
+    const auto in_streams = std::count_if(places.begin(), places.end(), [](const auto& place) {
+        return !place.first->group && place.first->run->stream;
+    });
+    if (auto wrong = difference("pending tasks", pending_, live.size() + static_cast<std::uint64_t>(in_streams));
+        !wrong.empty()) {
         return wrong;
     }
     const auto unmet = count_unmet(runs, live);
@@ -134,6 +139,36 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
         }
     }
     return difference("blocked tasks", blocked_, blocked);
+}
+
+std::string Scheduler::starvation() const {
+    bool room = false;  // on a sub-worker
+    std::size_t idle_subs = 0;
+    for (const ChildPtr& child : children_) {
+        if (!child->takes_work()) {
+            continue;
+        }
+        const bool full = child->lane->full();
+        const bool idle = child->in_flight.empty() && child->backlog.empty() && !full;
+        if (child->kind == ChildKind::sub) {
+            room = room || !full;
+            idle_subs += idle ? 1 : 0;
+        }
+        if (child->backlog.empty() || full) {
+            continue;
+        }
+        const TaskPtr& first = child->backlog.front();
+        if (!first->group || first->group->state != TaskState::ready) {
+            return task_of(*first) + "waits, though there is room in the lane of " + child->name();
+        }
+    }
+    if (!sub_queue_.empty()) {
+        const Task& first = *sub_queue_.front();
+        if (is_group(first) ? idle_subs >= first.members.size() : room) {
+            return task_of(first) + "waits, though a sub-worker could take it";
+        }
+    }
+    return {};
 }
 
 }  // namespace callring

@@ -1,0 +1,44 @@
+// Actor: a child process as the simulator plays it: the real child's end of the lane, and what it is about to do.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lane/bell.h"
+#include "lane/child_lane.h"
+#include "schedule/child.h"
+#include "tests/simulate/random.h"
+
+namespace callring::simulate {
+
+class Actor {
+public:
+    // Of the current incarnation of `child`, whose lane is new.
+    void attach(Child& child, const ParentBell& bell);
+
+    // The next frame that it claims; null if there is none. It then sleeps until it is woken.
+    [[nodiscard]] const Frame* claim();
+    // Whether the parent has woken it since it went to sleep, or it never did.
+    [[nodiscard]] bool awake() const;
+    [[nodiscard]] ChildLane& lane() { return *lane_; }
+
+    // Writes something into the lane that no child writes; `sequence` is that of the frame it executes, if it does.
+    void lie(Random& random, std::uint64_t position);
+
+    bool launched = false;  // there is a process
+    bool dead = false;      // it has ended, and the parent has not noticed
+    bool killed = false;    // the parent has: it may still do a thing or two
+    bool stopped = false;
+    bool lied = false;
+    std::optional<std::size_t> claimed;  // the part that it has claimed
+    bool executes = false;               // and begun
+    std::uint64_t sequence = 0;          // of that
+
+private:
+    std::unique_ptr<ChildLane> lane_;
+    LaneHeader* header_ = nullptr;  // of the parent's mapping, which lives as long as the incarnation
+};
+
+}  // namespace callring::simulate

@@ -1,0 +1,156 @@
+#include "tests/simulate/life.h"
+
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <new>
+#include <ostream>
+#include <stdexcept>
+
+namespace callring::simulate {
+
+namespace {
+
+// How often a program is checked as a whole; what is found then is looked for again, step by step.
+constexpr std::size_t kSeldom = 64;
+// A step that takes so much of the processor's time will never end.
+constexpr time_t kEndlessSeconds = 4;
+
+// What a process that lives programs tells the one that waits for it: in memory of both.
+struct Page {
+    std::uint64_t seed;
+    std::uint64_t step;
+    std::uint64_t programs;
+    Figures figures;
+    std::array<char, 1024> what;
+};
+
+Page* page = nullptr;                  // of the process that lives
+std::uint64_t seen_step = UINT64_MAX;  // when the timer went off before
+std::uint64_t seen_programs = UINT64_MAX;
+
+void say(const char* what) {
+    std::strncpy(page->what.data(), what, page->what.size() - 1);
+}
+
+extern "C" void on_timer(int /*signal*/) {
+    if (page->step == seen_step && page->programs == seen_programs) {
+        say("a step does not end");
+        ::_exit(1);
+    }
+    seen_step = page->step;
+    seen_programs = page->programs;
+}
+
+void watch() {
+    struct sigaction action{};
+    action.sa_handler = on_timer;
+    ::sigaction(SIGVTALRM, &action, nullptr);
+    const itimerval every{{kEndlessSeconds, 0}, {kEndlessSeconds, 0}};
+    ::setitimer(ITIMER_VIRTUAL, &every, nullptr);
+}
+
+// Lives `program`; true if nothing is wrong with it.
+bool live_here(const Program& program, std::size_t check_every) {
+    page->step = 0;
+    try {
+        World world(program.shape, check_every);
+        for (const Step& step : program.steps) {
+            ++page->step;
+            world.step(step);
+        }
+        ++page->step;
+        world.settle();
+        page->figures += world.figures();
+        ++page->programs;
+        return true;
+    } catch (const std::exception& wrong) {
+        say(wrong.what());
+        return false;
+    }
+}
+
+Page in_another_process(const std::function<void()>& work) {
+    void* shared = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        throw std::bad_alloc();
+    }
+    page = new (shared) Page{};
+    const pid_t pid = ::fork();
+    if (pid < 0) {
+        throw std::runtime_error("fork failed");
+    }
+    if (pid == 0) {
+        watch();
+        work();
+        ::_exit(0);
+    }
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status)) {
+        say(("the process ends by signal " + std::to_string(WTERMSIG(status))).c_str());
+    } else if (WEXITSTATUS(status) != 0 && page->what.front() == 0) {
+        say("the process ends");
+    }
+    const Page result = *page;
+    ::munmap(shared, sizeof(Page));
+    return result;
+}
+
+}  // namespace
+
+Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps) {
+    const Page told = in_another_process([&] {
+        for (page->seed = seed; page->figures.events < events; ++page->seed) {
+            if (!live_here(generate(page->seed, most_steps), kSeldom)) {
+                return;
+            }
+        }
+    });
+    Lives lives{told.figures, told.programs, std::nullopt};
+    if (told.what.front() != 0) {
+        lives.finding = Finding{told.seed, told.step, told.what.data()};
+    }
+    return lives;
+}
+
+std::optional<Finding> live(const Program& program) {
+    if (program.shape.chips + program.shape.subs + program.shape.nodes == 0) {
+        return std::nullopt;
+    }
+    const Page told = in_another_process([&] { static_cast<void>(live_here(program, 1)); });
+    return told.what.front() == 0 ? std::nullopt : std::optional(Finding{0, told.step, told.what.data()});
+}
+
+void tell(const Program& program, std::ostream& out) {
+    World world(program.shape, 1);
+    world.tells = true;
+    const auto tell_of = [&](const auto& work) {
+        world.told.clear();
+        try {
+            work();
+        } catch (const std::exception& wrong) {
+            out << world.told << "\n# " << wrong.what() << std::endl;
+            return false;
+        }
+        out << world.told << std::endl;
+        return true;
+    };
+    for (const Step& step : program.steps) {
+        out << name_of(step.op) << ' ' << step.choice << "  # " << std::flush;  // it may be the last
+        if (!tell_of([&] { world.step(step); })) {
+            return;
+        }
+    }
+    out << "# at the end: " << std::flush;
+    static_cast<void>(tell_of([&] { world.settle(); }));
+}
+
+}  // namespace callring::simulate

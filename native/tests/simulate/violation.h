@@ -1,0 +1,19 @@
+// Violation: thrown where what happened is not what had to happen.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace callring::simulate {
+
+struct Violation : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+inline void require(bool holds, const char* what) {
+    if (!holds) {
+        throw Violation(what);
+    }
+}
+
+}  // namespace callring::simulate

@@ -1,0 +1,277 @@
+#include "tests/simulate/world.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/clock.h"
+#include "tests/simulate/violation.h"
+
+namespace callring::simulate {
+
+namespace {
+
+constexpr std::uint64_t kBeginNs = 1'000'000'000;  // no time is 0
+constexpr std::uint64_t kStepNs = 200;
+
+}  // namespace
+
+Figures& Figures::operator+=(const Figures& other) {
+    events += other.events;
+    tasks += other.tasks;
+    executions += other.executions;
+    deaths += other.deaths;
+    runs += other.runs;
+    return *this;
+}
+
+World::World(const Shape& shape, std::size_t check_every) : shape_(shape), check_every_(check_every) {
+    simulated_now_ns() = kBeginNs;
+    scheduler_.on_callable_idle = [this](const CallablePtr& callable) {
+        require(callable->in_flight == 0, "a callable was reported as idle that is not");
+        idle_.insert(callable.get());
+    };
+    scheduler_.on_run_finished = [this](Run& run) { oracle_.finish(run); };
+    scheduler_.on_deadline_set = [this](std::uint64_t at) {
+        armed_ns_ = armed_ns_ == 0 ? at : std::min(armed_ns_, at);
+    };
+    scheduler_.on_protocol_violation = [this](Child& child, const std::string& what) {
+        require(lied_ && actors_[child.index]->lied, "an honest child was accused of a protocol violation");
+        if (actors_[child.index]->launched) {
+            condemn(child, what);
+        }
+    };
+    for (std::uint32_t i = 0; i < 3; ++i) {
+        auto callable = std::make_shared<Callable>();
+        callable->registrations = 1;
+        callable->spec.digest.at(0) = static_cast<std::byte>(i + 1);
+        callables_.push_back(std::move(callable));
+    }
+    Random random(0);
+    const std::uint32_t count = shape.chips + shape.subs + shape.nodes;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        auto child = std::make_shared<Child>();
+        child->index = child->id = i;
+        child->kind = i < shape.chips                ? ChildKind::chip
+                      : i < shape.chips + shape.subs ? ChildKind::sub
+                                                     : ChildKind::node;
+        scheduler_.add_child(child);
+        actors_.push_back(std::make_unique<Actor>());
+        start(i, random, true);
+        ready(i, random, true);
+    }
+}
+
+// What is known of tasks goes before what it is known by.
+World::~World() {
+    for (Node& node : oracle_.nodes) {
+        node.task->members.clear();
+    }
+}
+
+void World::tell(const std::string& what) {
+    if (tells) {
+        told += (told.empty() ? "" : "; ") + what;
+    }
+}
+
+void World::check() const {
+    std::erase_if(live_, [](const RunPtr& run) { return run->finished() && !run->self; });
+    if (auto wrong = scheduler_.contradiction(live_); !wrong.empty()) {
+        throw Violation("the books contradict themselves: " + wrong);
+    }
+}
+
+void World::check_starved() const {
+    if (auto wrong = scheduler_.starvation(); !wrong.empty()) {
+        throw Violation(wrong);
+    }
+}
+
+void World::step(const Step& step) {
+    Random random(step.choice);
+    simulated_now_ns() += kStepNs;
+    const std::size_t index = random.below(children());
+    switch (step.op) {
+        case Op::submit:
+            for (std::size_t count = 1 + random.below(4); count > 0 && !closing_; --count) {
+                submit(random);
+            }
+            break;
+        case Op::launch:
+            launch(random);
+            break;
+        case Op::begin_run:
+            if (!closing_ && oracle_.runs.size() < 400) {
+                begin_run(random, random.one_in(5));
+            }
+            break;
+        case Op::seal:
+            seal_any(random);
+            break;
+        case Op::cancel_run:
+            cancel_run(random);
+            break;
+        case Op::cancel_task:
+            cancel_task(random);
+            break;
+        case Op::end_running:
+            end_running(random);
+            break;
+        case Op::act:
+            // The first that can, from any on.
+            for (std::size_t i = 0; i < children(); ++i) {
+                if (act((index + i) % children(), random, false)) {
+                    break;
+                }
+            }
+            break;
+        case Op::drain:
+            drain();
+            break;
+        case Op::die:
+            die(index, random);
+            break;
+        case Op::notice:
+            for (std::size_t i = 0; i < children(); ++i) {
+                if (actors_[i]->killed && random.one_in(2)) {
+                    actors_[i]->dead = true;
+                }
+                if (actors_[i]->dead) {
+                    notice(i, random.below(64) < shape_.given_up);
+                    break;
+                }
+            }
+            break;
+        case Op::start:
+            for (std::size_t i = 0; i < children(); ++i) {
+                if (start((index + i) % children(), random, false)) {
+                    break;
+                }
+            }
+            break;
+        case Op::ready:
+            for (std::size_t i = 0; i < children(); ++i) {
+                if (ready((index + i) % children(), random, false)) {
+                    break;
+                }
+            }
+            break;
+        case Op::stop:
+            actors_[index]->stopped = !actors_[index]->stopped;
+            tell(child(index).name() + (actors_[index]->stopped ? " is stopped" : " goes on"));
+            break;
+        case Op::lie:
+            lie(index, random);
+            break;
+        case Op::pass_time:
+            pass_time(std::uint64_t{1} << random.below(31));
+            break;
+        case Op::allocate:
+            memory_.allocate();
+            break;
+        case Op::forget:
+            memory_.forget(random);
+            break;
+        case Op::scope:
+            memory_.scope(random);
+            break;
+        case Op::take:
+            take(random);
+            break;
+        case Op::close:
+            close();
+            break;
+        case Op::count_of_ops:
+            break;
+    }
+    stream_told_ = scheduler_.take_stream_moved() || stream_told_;
+    if (++steps_ % check_every_ == 0) {
+        check();
+    }
+}
+
+std::size_t World::drain() {
+    event();
+    const std::size_t ended = scheduler_.drain();
+    tell("the parent takes what ended: " + std::to_string(ended));
+    check_starved();
+    return ended;
+}
+
+void World::pass_time(std::uint64_t ns) {
+    simulated_now_ns() += ns;
+    event();
+    tell(std::to_string(ns) + " ns pass");
+    if (armed_ns_ != 0 && simulated_now_ns() >= armed_ns_) {
+        on_deadline();
+        check_deadlines();
+    }
+}
+
+// As the Engine does when its timer goes off.
+void World::on_deadline() {
+    drain();
+    const std::uint64_t now = simulated_now_ns();
+    for (std::size_t i = 0; i < children(); ++i) {
+        Child& each = child(i);
+        if (each.look_at_ns != 0 && now >= each.look_at_ns) {
+            expire(i);
+        }
+    }
+    drain();
+    if (const std::uint64_t at = scheduler_.balance_at_ns(); at != 0 && now >= at) {
+        event();
+        tell("what waits is shared out");
+        scheduler_.share_out();
+    }
+    armed_ns_ = scheduler_.balance_at_ns();
+    for (std::size_t i = 0; i < children(); ++i) {
+        if (const std::uint64_t at = child(i).look_at_ns; at != 0) {
+            armed_ns_ = armed_ns_ == 0 ? at : std::min(armed_ns_, at);
+        }
+    }
+}
+
+void World::settle() {
+    for (RunFacts& facts : oracle_.runs) {
+        seal(facts);
+    }
+    settle_children();
+    stream_told_ = scheduler_.take_stream_moved() || stream_told_;
+    check();
+    oracle_.account(lied_);
+    for (const RunFacts& facts : oracle_.runs) {
+        require(!facts.run->stream || facts.run->outbox.empty() || stream_told_, "a stream was not told of its tasks");
+        require(facts.run->stream || facts.run->outbox.empty(), "a run has an outbox");
+    }
+    for (const CallablePtr& callable : callables_) {
+        require(callable->in_flight == 0, "a callable counts tasks that have ended");
+        require(!idle_.contains(callable.get()) || callable->in_flight == 0, "a callable is not idle");
+    }
+    const std::uint64_t accepted = scheduler_.counts().accepted;
+    require(accepted == 0 || !idle_.empty(), "no callable was reported as idle");
+    // Nothing keeps what has ended.
+    std::vector<std::weak_ptr<Task>> tasks;
+    std::vector<std::weak_ptr<Run>> runs;
+    for (const Node& node : oracle_.nodes) {
+        tasks.emplace_back(node.task);
+    }
+    for (const RunFacts& facts : oracle_.runs) {
+        runs.emplace_back(facts.run);
+    }
+    figures_.tasks = oracle_.nodes.size();
+    figures_.runs = oracle_.runs.size();
+    oracle_.parts.clear();
+    oracle_.nodes.clear();
+    oracle_.runs.clear();
+    uses_.clear();
+    live_.clear();
+    graphs_.clear();
+    memory_.forget_all();
+    const auto is_gone = [](const auto& held) { return held.expired(); };
+    require(std::all_of(runs.begin(), runs.end(), is_gone), "a run outlives all that knows it");
+    require(std::all_of(tasks.begin(), tasks.end(), is_gone), "a task outlives all that knows it");
+    require(memory_.is_free(), "memory was not given back");
+}
+
+}  // namespace callring::simulate

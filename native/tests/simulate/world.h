@@ -1,0 +1,137 @@
+// World: one scheduler, the children that the simulator plays, and the Engine's part in between, in one thread and in
+// virtual time. It lives through a program step by step; what goes wrong is thrown as a Violation.
+// Its parts: world.cpp (steps, time, the end), world_submit.cpp (runs, tasks, groups, graphs), world_children.cpp (what
+// children do, deaths, replacements).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "schedule/captured_graph.h"
+#include "schedule/scheduler.h"
+#include "tests/simulate/actor.h"
+#include "tests/simulate/memory.h"
+#include "tests/simulate/oracle.h"
+#include "tests/simulate/program.h"
+#include "tests/simulate/random.h"
+
+namespace callring::simulate {
+
+struct Figures {
+    std::uint64_t events = 0;  // what was told to the scheduler, and what children did
+    std::uint64_t tasks = 0;
+    std::uint64_t executions = 0;
+    std::uint64_t deaths = 0;
+    std::uint64_t runs = 0;
+
+    Figures& operator+=(const Figures& other);
+};
+
+class World {
+public:
+    // Checks what the scheduler says of itself after every `check_every` steps.
+    World(const Shape& shape, std::size_t check_every);
+    ~World();
+
+    void step(const Step& step);
+    // Everything that is accepted comes to its end, and is accounted for.
+    void settle();
+
+    [[nodiscard]] const Figures& figures() const noexcept { return figures_; }
+    // What the last step did, in words; only if `tells`.
+    bool tells = false;
+    std::string told;
+
+private:
+    struct Plan {  // what a node is made of
+        bool group = false;
+        std::vector<std::int32_t> places;
+        std::vector<std::shared_ptr<TaskArgs>> args;
+        CallConfig config;
+        CallablePtr callable;
+    };
+    struct Graph {
+        std::shared_ptr<CapturedGraph> graph;
+        std::vector<Plan> plans;
+        std::vector<std::vector<std::size_t>> after;  // of each of its nodes
+        std::vector<std::shared_ptr<Buffer>> buffers;
+    };
+
+    void tell(const std::string& what);
+    void event() { ++figures_.events; }
+    void check() const;
+    void check_starved() const;
+
+    // world_submit.cpp
+    std::size_t begin_run(Random& random, bool stream);
+    [[nodiscard]] std::vector<std::int32_t> places(Random& random, bool group) const;
+    [[nodiscard]] Plan plan(Random& random, bool alone);
+    [[nodiscard]] bool is_refused(const Plan& plan) const;
+    void note_given_up();
+    [[nodiscard]] bool prepare(Task& task);
+    [[nodiscard]] bool make(const TaskPtr& task, const Plan& plan);
+    void number(Plan& plan, std::size_t first) const;
+    std::size_t note(std::size_t run, const TaskPtr& task, const Plan& plan, std::vector<std::size_t> after);
+    void forget_from(std::size_t node, std::size_t part);
+    [[nodiscard]] std::string words_for(const Plan& plan, const std::vector<std::size_t>& after) const;
+    [[nodiscard]] static std::vector<std::size_t> some_of(std::size_t count, Random& random);
+    void submit(Random& random);
+    void capture(Random& random);
+    [[nodiscard]] std::vector<Plan> bind(const Graph& captured, GraphArguments& arguments, Random& random) const;
+    void launch(Random& random);
+    void seal(const RunFacts& facts);
+    void seal_any(Random& random);
+    void cancel_run(Random& random);
+    void cancel_task(Random& random);
+    void end_running(Random& random);
+    void take(Random& random);
+    void close();
+
+    // world_children.cpp
+    [[nodiscard]] std::size_t children() const noexcept { return actors_.size(); }
+    [[nodiscard]] Child& child(std::size_t index) { return *scheduler_.children()[index]; }
+    [[nodiscard]] bool can_act(std::size_t index);
+    bool act(std::size_t index, Random& random, bool to_the_end);
+    bool claim(std::size_t index);
+    [[nodiscard]] std::size_t part_of(const Frame& frame) const;
+    void complete(std::size_t index, Random& random);
+    void condemn(Child& child, const std::string& why);
+    void die(std::size_t index, Random& random);
+    void notice(std::size_t index, bool for_good);
+    void child_died(std::size_t index, bool lost);
+    bool start(std::size_t index, Random& random, bool surely);
+    bool ready(std::size_t index, Random& random, bool surely);
+    void lie(std::size_t index, Random& random);
+    void taint(std::size_t index);
+    void pass_time(std::uint64_t ns);
+    void on_deadline();
+    void expire(std::size_t index);
+    [[nodiscard]] Part& part_with(const Task& task);
+    void check_deadlines();
+    std::size_t drain();
+    void settle_children();
+
+    Shape shape_;
+    std::size_t check_every_;
+    std::size_t steps_ = 0;
+    Memory memory_;
+    Scheduler scheduler_;
+    Oracle oracle_{scheduler_};
+    std::vector<std::unique_ptr<Actor>> actors_;
+    std::vector<CallablePtr> callables_;
+    std::set<const Callable*> idle_;
+    mutable std::vector<RunPtr> live_;  // runs that may have tasks, but streams
+    std::vector<Uses> uses_;            // by run
+    std::vector<Graph> graphs_;
+    std::uint64_t armed_ns_ = 0;
+    std::uint64_t submits_ = 0;
+    bool stream_told_ = false;
+    bool closing_ = false;
+    bool lied_ = false;
+    Figures figures_;
+};
+
+}  // namespace callring::simulate

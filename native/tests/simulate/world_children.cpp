@@ -1,0 +1,340 @@
+// World: what children do, and what the Engine does when they die.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "common/clock.h"
+#include "lane/frame.h"
+#include "lane/returned_value.h"
+#include "tests/simulate/fingerprint.h"
+#include "tests/simulate/violation.h"
+#include "tests/simulate/world.h"
+
+namespace callring::simulate {
+
+namespace {
+
+constexpr std::uint64_t kPatienceNs = 10'000'000'000;  // EngineOptions::control_timeout_ns
+
+const ParentBell& the_bell() {
+    static const auto bell = std::move(ParentBell::create()).value();
+    return *bell;
+}
+
+std::string value_of(std::uint64_t number, std::size_t bytes) {
+    std::string value(1, returned::kBytes);
+    value.resize(1 + bytes, static_cast<char>(number));
+    return value;
+}
+
+std::string failure_of(bool is_chip) {
+    return is_chip ? "1\n0\nkernel\n" : std::string(16, '\0');
+}
+
+}  // namespace
+
+bool World::can_act(std::size_t index) {
+    const Actor& actor = *actors_[index];
+    const Child& each = child(index);
+    return actor.launched && !actor.dead && !actor.stopped && !actor.lied && each.state == ChildState::ready &&
+           (actor.claimed || actor.awake());
+}
+
+// One thing that a child does next; false if there is nothing. `to_the_end`: it completes what it claims, and well.
+bool World::act(std::size_t index, Random& random, bool to_the_end) {
+    Actor& actor = *actors_[index];
+    if (!can_act(index)) {
+        return false;
+    }
+    if (actor.killed && random.one_in(2)) {
+        actor.dead = true;  // now the signal has reached it
+        tell(child(index).name() + " ends, killed");
+        return true;
+    }
+    if (!actor.claimed && !claim(index)) {
+        return false;
+    }
+    event();
+    if (!actor.executes) {
+        actor.executes = true;
+        ++figures_.executions;
+        tell(child(index).name() + " begins " + oracle_.describe(oracle_.nodes[oracle_.parts[*actor.claimed].node]));
+        oracle_.begin(*actor.claimed);
+        if (!to_the_end) {
+            return true;
+        }
+    }
+    complete(index, random);
+    return true;
+}
+
+// It claims its next frame, without beginning it.
+bool World::claim(std::size_t index) {
+    Actor& actor = *actors_[index];
+    const Frame* frame = actor.claim();
+    if (frame == nullptr) {
+        return false;
+    }
+    actor.claimed = part_of(*frame);
+    actor.sequence = frame->sequence;
+    Part& part = oracle_.parts[*actor.claimed];
+    part.begun_ns = simulated_now_ns();
+    const Node& node = oracle_.nodes[part.node];
+    require(frame->run == oracle_.runs[node.run].run->id, "a frame names another run than its task's");
+    require(frame->digest == part.task->callable->spec.digest, "a frame names another callable than its task's");
+    require((frame->config.flags & kFrameTimed) == (node.config.deadline_ns != 0 ? kFrameTimed : 0U),
+            "a frame does not say that its task has a deadline");
+    require(part.task->child == static_cast<std::int32_t>(index), "a child was given another child's task");
+    return true;
+}
+
+// What the frame's arguments say, which are those that its task was submitted with.
+std::size_t World::part_of(const Frame& frame) const {
+    const std::span<const std::byte> blob = arguments_in(frame, *memory_.pool());
+    const std::uint64_t number = number_in(blob);
+    require(number < oracle_.parts.size(), "a frame has arguments of no task");
+    const Part& part = oracle_.parts[number];
+    require(fingerprint(blob.first(std::min<std::size_t>(blob.size(), part.argument_bytes))) == part.arguments,
+            "a frame has other arguments than its task");
+    return number;
+}
+
+void World::complete(std::size_t index, Random& random) {
+    Actor& actor = *actors_[index];
+    Child& each = child(index);
+    const std::size_t number = *std::exchange(actor.claimed, std::nullopt);
+    actor.executes = false;
+    Part& part = oracle_.parts[number];
+    part.last = Last::completed;
+    const bool well = random.below(64) >= shape_.failing;
+    const bool is_chip = each.kind == ChildKind::chip;
+    part.code = well               ? Code::ok
+                : random.one_in(6) ? Code::not_installed
+                : is_chip          ? Code::kernel_failed
+                                   : Code::python_exception;
+    part.payload = part.code == Code::not_installed ? "" : well ? "" : failure_of(is_chip);
+    const std::uint64_t begin = part.task->times ? part.begun_ns : 0;
+    const std::uint64_t end = part.task->times ? simulated_now_ns() : 0;
+    tell(each.name() + (well ? " completes " : " fails ") + oracle_.describe(oracle_.nodes[part.node]));
+    if (well && !is_chip && random.one_in(4)) {
+        part.payload = value_of(number, random.one_in(4) ? 300 : 8);
+        if (part.payload.size() > ChildLane::max_inline_payload()) {
+            if (std::byte* room = random.one_in(2) ? actor.lane().reserve_result(part.payload.size()) : nullptr) {
+                std::memcpy(room, part.payload.data(), part.payload.size());
+                actor.lane().complete_with_result(Code::ok, begin, end, part.payload.size());
+                return;
+            }
+            each.payloads.emplace(actor.sequence, part.payload);
+            actor.lane().complete(Code::ok, begin, end, {}, kPayloadElsewhere);
+            return;
+        }
+    }
+    actor.lane().complete(part.code, begin, end, std::as_bytes(std::span(part.payload)));
+}
+
+void World::condemn(Child& each, const std::string& why) {
+    if (each.condemned.empty()) {
+        each.condemned = why;
+    }
+    actors_[each.index]->killed = true;
+    tell(each.name() + " is killed: " + why);
+}
+
+void World::die(std::size_t index, Random& random) {
+    Actor& actor = *actors_[index];
+    if (!actor.launched || actor.dead) {
+        return;
+    }
+    if (random.one_in(3) && can_act(index) && !actor.claimed) {
+        static_cast<void>(claim(index));  // and no more than that
+    }
+    actor.dead = true;
+    tell(child(index).name() + " dies" +
+         (actor.executes  ? " in its task"
+          : actor.claimed ? " between claim and execution"
+                          : ""));
+    if (random.one_in(2)) {
+        notice(index, random.below(64) < shape_.given_up);
+    }
+}
+
+// The parent learns of a death. `for_good`: the child is given up.
+void World::notice(std::size_t index, bool for_good) {
+    Actor& actor = *actors_[index];
+    event();
+    ++figures_.deaths;
+    tell("the parent notices that " + child(index).name() + " has died" + (for_good ? ", and gives it up" : ""));
+    actor.launched = actor.dead = false;
+    actor.killed = false;
+    child_died(index, for_good || closing_);
+}
+
+// As Engine::child_died().
+void World::child_died(std::size_t index, bool lost) {
+    Actor& actor = *actors_[index];
+    Child& each = child(index);
+    each.condemned.clear();
+    each.ended_for_task = false;
+    each.answers.clear();
+    each.last_exit = lost ? "was given up" : "died";
+    each.state = lost ? (closing_ ? ChildState::closed : ChildState::lost) : ChildState::starting;
+    const auto claimed = std::exchange(actor.claimed, std::nullopt);
+    if (actor.lied) {
+        taint(index);
+    }
+    if (claimed) {
+        oracle_.die_with(*claimed);
+    }
+    if (lost) {
+        note_given_up();
+    }
+    if (each.lane) {
+        scheduler_.child_lost(each, "died");
+    }
+    if (claimed && oracle_.parts[*claimed].task->state == TaskState::ended) {
+        oracle_.parts[*claimed].ended_with_child = true;
+    }
+    actor.executes = false;
+    if (each.state != ChildState::starting) {
+        scheduler_.give_up(each, each.last_exit);
+    }
+}
+
+// The replacement of a child is launched; it cannot be at times, unless `surely`. False: this one is not to be.
+bool World::start(std::size_t index, Random& random, bool surely) {
+    Child& each = child(index);
+    Actor& actor = *actors_[index];
+    if (each.state != ChildState::starting || actor.launched) {
+        return false;
+    }
+    event();
+    if (!surely && random.one_in(8)) {
+        tell(each.name() + " cannot be started");
+        child_died(index, random.below(64) < shape_.given_up);
+        return true;
+    }
+    each.lane = std::move(ParentLane::create(shape_.lane_capacity, shape_.trace >= 2 ? 4 : 0)).value();
+    ++each.incarnation;
+    each.completed_before = each.completed;
+    each.payloads.clear();
+    actor.attach(each, the_bell());
+    tell(each.name() + " starts");
+    return true;
+}
+
+bool World::ready(std::size_t index, Random& random, bool surely) {
+    Child& each = child(index);
+    Actor& actor = *actors_[index];
+    if (each.state != ChildState::starting || !actor.launched || actor.dead) {
+        return false;
+    }
+    if (!surely && random.one_in(8)) {
+        actor.dead = true;
+        tell(each.name() + " dies while it starts");
+        return true;
+    }
+    event();
+    tell(each.name() + " is ready");
+    each.state = ChildState::ready;
+    scheduler_.child_ready(each);
+    return true;
+}
+
+void World::lie(std::size_t index, Random& random) {
+    Actor& actor = *actors_[index];
+    const Child& each = child(index);
+    if (!can_act(index) || each.in_flight.empty()) {
+        return;
+    }
+    event();
+    tell(each.name() + " writes over its lane");
+    lied_ = true;
+    actor.lie(random, each.in_flight.front()->sequence);
+    taint(index);
+    actor.dead = random.one_in(2);
+}
+
+// What lies in a lane that was written over may suffer for it.
+void World::taint(std::size_t index) {
+    for (Part& part : oracle_.parts) {
+        if (part.task->state == TaskState::dispatched && part.task->child == static_cast<std::int32_t>(index)) {
+            part.tainted = true;
+        }
+    }
+}
+
+void World::expire(std::size_t index) {
+    Child& each = child(index);
+    const TaskPtr first = each.in_flight.empty() ? nullptr : each.in_flight.front();
+    event();
+    if (!scheduler_.expire(each, simulated_now_ns(), kPatienceNs)) {
+        return;
+    }
+    require(first && first->ended_as == Code::task_timeout,
+            "a child is ended for a deadline that no task has exceeded");
+    Part& part = part_with(*first);
+    const std::uint64_t deadline = oracle_.nodes[part.node].config.deadline_ns;
+    require(deadline != 0, "a task without a deadline exceeded it");
+    const auto& claimed = actors_[index]->claimed;
+    require(claimed && &oracle_.parts[*claimed] == &part ? part.begun_ns + deadline <= simulated_now_ns()
+                                                         : deadline + kPatienceNs <= simulated_now_ns(),
+            "a task was ended before its deadline");
+    part.ended_as = Code::task_timeout;
+    condemn(each, each.condemned);
+}
+
+Part& World::part_with(const Task& task) {
+    const auto found = std::find_if(oracle_.parts.begin(), oracle_.parts.end(),
+                                    [&task](const Part& part) { return part.task.get() == &task; });
+    require(found != oracle_.parts.end(), "a task is in flight that was never submitted");
+    return *found;
+}
+
+// The timer has gone off as often as the scheduler asked for: nothing that runs has exceeded its deadline.
+void World::check_deadlines() {
+    const std::uint64_t now = simulated_now_ns();
+    for (std::size_t i = 0; i < children(); ++i) {
+        const Actor& actor = *actors_[i];
+        if (!actor.claimed || !actor.executes || actor.lied || !child(i).takes_work()) {
+            continue;
+        }
+        const Part& part = oracle_.parts[*actor.claimed];
+        const std::uint64_t deadline = oracle_.nodes[part.node].config.deadline_ns;
+        require(deadline == 0 || part.begun_ns + deadline > now, "a task runs on though its deadline has passed");
+    }
+}
+
+// Everybody works, what died is replaced, and time passes, until nothing more happens.
+void World::settle_children() {
+    Random random(steps_ + 1);
+    // First those that are stopped stay so: their tasks wait, or exceed their deadlines.
+    for (int round = 0; round < 2; ++round) {
+        for (int idle = 0; idle < 2;) {
+            bool moved = drain() > 0;
+            for (std::size_t i = 0; i < children(); ++i) {
+                if (round > 0) {
+                    actors_[i]->stopped = false;
+                }
+                if (actors_[i]->launched && (actors_[i]->killed || actors_[i]->lied)) {
+                    actors_[i]->dead = true;
+                }
+                if (actors_[i]->dead) {
+                    notice(i, false);
+                    moved = true;
+                }
+                moved = start(i, random, true) || moved;
+                moved = ready(i, random, true) || moved;
+                while (act(i, random, true)) {
+                    moved = true;
+                }
+            }
+            if (!moved) {
+                pass_time(kPatienceNs);
+            }
+            idle = moved ? 0 : idle + 1;
+        }
+        check();
+    }
+}
+
+}  // namespace callring::simulate
