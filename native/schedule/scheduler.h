@@ -163,6 +163,7 @@ private:
 
     // scheduler_subs.cpp
     void feed_subs();
+    void use_idle_subs();
     void balance_subs();
     void move_half(Child& from, Child& to);
     [[nodiscard]] Child* soonest_sub();

@@ -39,9 +39,7 @@ std::size_t Scheduler::drain() {
     if (subs_moved || !sub_queue_.empty()) {
         begin_burst();
         feed_subs();
-        if (sub_queue_.empty() || group_waits_for_subs()) {
-            balance_subs();
-        }
+        use_idle_subs();
         end_burst();
     }
     return ended;

@@ -84,9 +84,7 @@ void Scheduler::child_ready(Child& child) {
     feed(child);
     if (child.kind == ChildKind::sub) {
         feed_subs();
-        if (sub_queue_.empty() || group_waits_for_subs()) {
-            balance_subs();
-        }
+        use_idle_subs();
     }
 }
 
@@ -279,6 +277,7 @@ void Scheduler::feed_all() {
         feed(*child);
     }
     feed_subs();
+    use_idle_subs();
 }
 
 }  // namespace callring

@@ -157,16 +157,25 @@ void Scheduler::move_half(Child& from, Child& to) {
 
 void Scheduler::share_out() {
     balance_at_ns_ = 0;
-    if (sub_queue_.empty()) {
-        balance_subs();
+    use_idle_subs();
+}
+
+// What is queued behind others goes to sub-workers that idle, now or, if it is not worth waking one yet, when that has
+// taken longer than was expected. While a group waits for sub-workers the lanes run empty for it, and this helps them.
+void Scheduler::use_idle_subs() {
+    if (!sub_queue_.empty() && !group_waits_for_subs()) {
+        return;
     }
-    // The next task behind may be a long one, too: look again while somebody idles beside a queue.
+    balance_subs();
+    if (balance_at_ns_ != 0) {
+        return;
+    }
     const auto is_sub = [](const ChildPtr& child) { return child->kind == ChildKind::sub && child->takes_work(); };
     const bool idle = std::any_of(children_.begin(), children_.end(),
                                   [&](const ChildPtr& child) { return is_sub(child) && child->in_flight.empty(); });
-    const bool queue = std::any_of(children_.begin(), children_.end(),
-                                   [&](const ChildPtr& child) { return is_sub(child) && Movable(*child).any(); });
-    if (idle && queue) {
+    if (idle && std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {
+            return is_sub(child) && child->in_flight.size() > 1 && Movable(*child).any();
+        })) {
         balance_at_ns_ = now_ns() + kPatienceNs;
         on_deadline_set(balance_at_ns_);
     }

@@ -14,6 +14,11 @@ from tests.contract.conftest import all_ready, wait_until
 from tests.contract.meeting import hold_until_open, meet, members
 
 
+def leave_when_open(args):
+    hold_until_open(args)
+    os._exit(1)
+
+
 @pytest.fixture(scope="module")
 def worker():
     with Worker(chips=4, sub_workers=4) as made:
@@ -266,15 +271,16 @@ def test_a_killed_child_fails_its_member_and_a_group_that_waits_for_it_begins_on
 
 def test_a_group_larger_than_what_is_left_of_its_pool_fails_instead_of_waiting_for_ever():
     with Worker(sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
-        hold, leave = worker.register(hold_until_open), worker.register(lambda args: os._exit(1))
-        gate = worker.zeros(1, "float64")
+        hold, leave = worker.register(hold_until_open), worker.register(leave_when_open)
+        gate, way_out = worker.zeros(1, "float64"), worker.zeros(1, "float64")
 
         def orchestrate(o):
             o.submit_sub(hold, TaskArgs((gate, Tag.NO_DEP)))
-            o.submit_sub(leave)
+            o.submit_sub(leave, TaskArgs((way_out, Tag.NO_DEP)))
             return o.submit_sub_group(hold, [TaskArgs((gate, Tag.NO_DEP))] * 2)
 
         run = worker.submit(orchestrate)
+        way_out.numpy()[0] = 1  # the group was accepted
         assert wait_until(lambda: any(child.state == "lost" for child in worker.children))
         gate.numpy()[0] = 1
         assert run.wait(20)

@@ -111,6 +111,7 @@ private:
     void expire(std::size_t index);
     [[nodiscard]] Part& part_with(const Task& task);
     void check_deadlines();
+    void check_shared_out() const;
     std::size_t drain();
     void settle_children();
 

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "lane/frame.h"
 #include "lane/returned_value.h"
+#include "schedule/movable.h"
 #include "tests/simulate/fingerprint.h"
 #include "tests/simulate/violation.h"
 #include "tests/simulate/world.h"
@@ -334,7 +335,20 @@ void World::settle_children() {
             idle = moved ? 0 : idle + 1;
         }
         check();
+        check_shared_out();
     }
+}
+
+// Whatever is stopped has been so for long: no sub-worker idles while another one has more than it can begin.
+void World::check_shared_out() const {
+    const auto& all = scheduler_.children();
+    const auto is_sub = [](const ChildPtr& each) { return each->kind == ChildKind::sub && each->takes_work(); };
+    const bool idle = std::any_of(all.begin(), all.end(), [&](const ChildPtr& each) {
+        return is_sub(each) && each->in_flight.empty() && !each->lane->full();
+    });
+    const bool queue =
+        std::any_of(all.begin(), all.end(), [&](const ChildPtr& each) { return is_sub(each) && Movable(*each).any(); });
+    require(!idle || !queue, "a sub-worker idles while tasks wait behind another's");
 }
 
 }  // namespace callring::simulate
