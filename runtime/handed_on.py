@@ -12,7 +12,6 @@ the module: one that does not use it pays nothing.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import json
 import os
@@ -75,8 +74,11 @@ def finish() -> None:
         util._run_finalizers()
 
 
-class _AfterImport(importlib.abc.MetaPathFinder):
-    """Calls a function with a module when it has been imported."""
+class _AfterImport:
+    """A finder that calls a function with a module when that has been imported.
+
+    It has no class of importlib.abc above it: to import that takes longer than the rest of this package takes.
+    """
 
     def __init__(self, actions: dict[str, Callable[[Any], None]]) -> None:
         self._actions = actions
