@@ -47,7 +47,7 @@ def exit_code_of(error: BaseException) -> int:
 def message_of(error: BaseException) -> str:
     """What to tell a person: our errors in their own words; a callable's with its traceback; others whole."""
     if isinstance(error, ReaderGone):
-        return "interrupted: nobody reads the output any more"
+        return "interrupted: the output is not read any more"
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     notes = getattr(error, "__notes__", ())

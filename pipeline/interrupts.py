@@ -23,7 +23,7 @@ _seen = threading.Event()
 def remembered() -> Iterator[None]:
     """While the block runs, an interrupt raises KeyboardInterrupt and is noted.
 
-    Leaves alone what somebody else has arranged: another handler, interrupts that are ignored, or another thread.
+    Leaves alone what others have arranged: another handler, interrupts that are ignored, or another thread.
 
     Raises:
         KeyboardInterrupt: also in place of what became of one, see ``restored``.

@@ -403,7 +403,7 @@ def main() -> int:
     """Runs a job that was handed over; the arguments are job.json and the run directory."""
     import ctypes
 
-    # Whoever handed the job over is gone: nobody waits for it any more.
+    # If the process that handed the job over is gone, no result of it is waited for.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])
     config: dict[str, Any] = json.loads(request.read_text())

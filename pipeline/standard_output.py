@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ReaderGone(KeyboardInterrupt):
-    """Nobody reads standard output any more. An interrupt, so that whatever goes on ends and cleans up."""
+    """Standard output is not read any more. An interrupt, so that whatever goes on ends and cleans up."""
 
     exit_code = 141
     """As a shell says of a program that SIGPIPE ended."""

@@ -2,8 +2,8 @@
 
 An entry is a folder that is filled beside and renamed into place, so that it is whole or not there, whatever is killed
 and however many runs share the store. Each file's digest is recorded and checked on use; a damaged entry is replaced.
-Whoever builds a key holds a lock on the folder that it fills: others wait for it instead of doing the same work, and a
-folder that nobody holds was left by a run that died. Locks are the kernel's and end with their process.
+A run that builds a key holds a lock on the folder that it fills: others wait for it instead of doing the same work, and
+a folder without a lock was left by a run that died. Locks are the kernel's and end with their process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _BUILDING = ".building-"
 _DISCARDED = ".discarded-"
 _NOTE = ".note"
 _FORGOTTEN_AFTER = 3600.0
-"""Age in seconds from which an unfinished note is nobody's any more; writing one takes milliseconds."""
+"""Age in seconds from which an unfinished note was left by a run that died; writing one takes milliseconds."""
 _discards = itertools.count()
 
 
@@ -320,7 +320,7 @@ class _Held(NamedTuple):
 
 @contextlib.contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
-    """Locks a folder; None if it is not there (any more), or if somebody else holds it and it is not waited for."""
+    """Locks a folder; None if it is not there (any more), or if another run holds it and it is not waited for."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):

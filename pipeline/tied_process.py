@@ -1,4 +1,4 @@
-"""A command whose processes all end when this process does, however it ends: a build must not go on for nobody.
+"""A command whose processes all end when this process does, however it ends: a build must not outlive it.
 
 ``python -m pipeline.tied_process COMMAND ...`` runs the command in a process group of its own, and kills the group when
 its standard input is at its end: the other end of that pipe is held by ``run_tied`` alone.
@@ -28,7 +28,7 @@ def run_tied(command: Sequence[str]) -> tuple[int, str]:
 
 def main() -> int:
     """Runs the command that the arguments are; ends it when standard input ends."""
-    # An interrupt from the terminal reaches whoever waits for us; it decides.
+    # An interrupt from the terminal reaches the process that waits for us; it decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, process_group=0)
     poll = select.poll()

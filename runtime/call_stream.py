@@ -2,10 +2,10 @@
 
 One thread per Executor takes the calls that ended from the engine, in batches, and settles their futures; it sleeps in
 the engine and wakes up only when there is something to settle. A thread that waits for one future does that work itself
-(whoever waits, works), unless callbacks are attached, which belong on the Executor's own thread.
+(a thread that waits also works), unless callbacks are attached, which belong on the Executor's own thread.
 
 Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends.
-Whoever sees that a call has ended settles its future; that both threads may see it, and either may be interrupted, does
+A thread that sees a call end settles its future; that both threads may see it, and either may be interrupted, does
 no harm: only the first settles it.
 """
 
@@ -45,7 +45,7 @@ _MEMORY_PAUSE = 0.05
 """Seconds until an Executor's thread that has no memory to settle futures tries again."""
 
 _MOST_KEPT = 65536
-"""Pickled functions up to so many bytes are hashed when somebody asks, larger ones at once, so that they can go."""
+"""Pickled functions up to so many bytes are hashed when that is asked for, larger ones at once, so that they can go."""
 
 
 def _hashid(function: bytes) -> str | None:

@@ -195,7 +195,7 @@ class _ForkServer:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return
-            # What it started and left behind. Until it is reaped, the number of its group is nobody else's.
+            # What it started and left behind. Until it is reaped, no other group has its number.
             if ended.si_pid in self._children:
                 with contextlib.suppress(OSError):
                     os.killpg(ended.si_pid, signal.SIGKILL)

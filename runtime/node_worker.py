@@ -110,7 +110,7 @@ class NodeLoader:
         return pickle.dumps(self.worker.trace())
 
     def unload(self, loaded: _Loaded) -> None:
-        """Lets go of a callable below; when the nested Worker is closed, nobody has it any more."""
+        """Lets go of a callable below; when the nested Worker is closed, it is gone already."""
         if not self.worker._engine.closing:
             self.worker._registry.disinherit(loaded.hashid)
 

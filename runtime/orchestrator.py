@@ -148,7 +148,7 @@ class Orchestrator(_core.Submitter):
     def alloc(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
         """A tensor for values between tasks, in shared memory; its contents are undefined.
 
-        It belongs to the run: nobody has to free it. Its memory is taken back when the last accepted task that uses it
+        It belongs to the run, which frees it. Its memory is taken back when the last accepted task that uses it
         has ended and no Python reference to it is left. Inside ``scope()`` the end of the scope bounds its use, too.
 
         Waits for tasks to end while ``WorkerOptions.memory_limit_bytes`` is reached.

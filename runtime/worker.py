@@ -403,7 +403,7 @@ class Worker:
 
         Args:
             target: as for run, called with a Recorder; ``recorder.scalar(name, value)`` makes a scalar that launches
-                may replace. Handles stay registered by whoever holds them.
+                may replace. Handles that the caller holds stay registered.
 
         Raises:
             What the orchestration function raises. TypeError: not an orchestration function.

@@ -37,7 +37,7 @@ inline std::string text_of(py::handle value) {
     return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
-// Python objects that nobody refers to any more, dropped on threads that did not have the interpreter's lock.
+// Python objects without references from C++, dropped on threads that did not have the interpreter's lock.
 class Dropped {
 public:
     void add(PyObject* object) {
@@ -141,7 +141,7 @@ public:
 private:
     [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
 
-    // A removal need not wait for the lock that a task has: what it drops ends when somebody has the lock anyway.
+    // A removal need not wait for the lock that a task has: what it drops ends when a thread has the lock anyway.
     [[nodiscard]] std::shared_ptr<void> dropped_at_last(py::object loaded) const {
         return {loaded.release().ptr(),
                 [dropped = dropped_](void* held) { dropped->add(static_cast<PyObject*>(held)); }};

@@ -12,12 +12,12 @@ class ArgsBuilder {
 public:
     [[nodiscard]] ArgsPtr share() const noexcept { return args_; }
     [[nodiscard]] const TaskArgs& view() const noexcept { return *args_; }
-    // To be changed: nobody else sees it.
+    // To be changed: no other owner sees it.
     [[nodiscard]] TaskArgs& own() {
         if (args_.use_count() > 1) {
             args_ = std::make_shared<TaskArgs>(*args_);
         }
-        // Whoever let go of it last, on whatever thread, has done so before we write.
+        // The other owners, on whatever threads, let go of it before we write.
 #ifdef __SANITIZE_THREAD__
         static_cast<void>(ArgsPtr(args_));  // it knows no fences, but sees the count that goes up and down
 #else

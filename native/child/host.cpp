@@ -138,7 +138,7 @@ void ChildHost::serve(Message& message) {
 }
 
 void ChildHost::install(Message& message) {
-    // Nobody can write to it any more: what is checked here is what will be executed.
+    // It is sealed against writing: what is checked here is what will be executed.
     const auto payload = Payload::take(message);
     if (!payload) {
         answer(message, payload.error());

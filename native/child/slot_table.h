@@ -62,7 +62,7 @@ public:
         removed = std::move(slots_[entry->second]);
         free_.push_back(entry->second);
         slot_of_.erase(entry);
-        // Before `removed` is let go of: whoever still sees the old version may use what it remembers.
+        // Before `removed` is let go of: a thread that still sees the old version may use what it remembers.
         version_.fetch_add(1, std::memory_order_release);
         return {};
     }

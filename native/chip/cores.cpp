@@ -51,7 +51,7 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
     if (launch.unmet > 0) {
         return;
     }
-    // A single block is for whoever calls finish(): waking a core would cost more than it saves.
+    // A single block is for the thread that calls finish(): waking a core would cost more than it saves.
     const bool alone = ready_.empty() && launch.blocks == 1;
     ready_.push_back(&launch);
     if (!alone) {

@@ -1,5 +1,5 @@
 // Cores: the core threads of a simulated chip, and the launches that run on them.
-// Guarantees: threads are created once and sleep while there is nothing to do; whoever waits for launches works as
+// Guarantees: threads are created once and sleep while there is nothing to do; a thread that waits works as
 // core 0 meanwhile, so a chip of n cores has n - 1 threads; a launch starts after the launches that it depends on.
 #pragma once
 

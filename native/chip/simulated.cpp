@@ -204,7 +204,7 @@ private:
     std::string message_;
 };
 
-// A callable that is one kernel, in one block: nothing to order and nobody to wake.
+// A callable that is one kernel, in one block: nothing to order and no core to wake.
 std::optional<Failure> run_alone(Cores& cores, const Program& program, const callring_args& args,
                                  std::vector<CoreSpan>* spans) {
     const auto& [func_id, kernel] = *program.kernels.begin();

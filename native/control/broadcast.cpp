@@ -58,7 +58,7 @@ void Broadcast::publish(MessageHeader header, std::string_view body) noexcept {
     notice.number.store(next_, std::memory_order_release);
     ++next_;
     audience_.fill(0);
-    // Who looked at the notices before they changed sleeps until this; nobody reads it: each child's epoll hears of
+    // A child that looked at the notices before they changed sleeps until this. No child reads it: each epoll hears of
     // every write (EPOLLET).
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);

@@ -1,6 +1,6 @@
 // Broadcast: how a parent asks many children the same at once: it writes the request once, into memory that they share,
 // and wakes all of them with one system call. Each answers on its socket.
-// Guarantees: a request stays as it is until everybody whom it is for has answered or is gone; it never waits for them.
+// Guarantees: a request stays as it is until its children have answered or are gone; it never waits for them.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
@@ -28,11 +28,11 @@ public:
     [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
 
     // Begins the next notice. False: one is begun already, `body` is too long for any, or the place of this one is
-    // still taken by an earlier one that not everybody has answered.
+    // still taken by an earlier one without all its answers.
     [[nodiscard]] bool open(std::string_view body) noexcept;
     // The notice that is begun is for the child at `place` (< kAudience), too. Returns its number.
     std::uint64_t address(std::uint32_t place) noexcept;
-    // Ends it: writes it and wakes all children; nothing if it is for nobody.
+    // Ends it: writes it and wakes all children; nothing if no child is addressed.
     void publish(MessageHeader header, std::string_view body) noexcept;
     // One of those whom `number` was for needs it no more: it answered, or is gone.
     void heard(std::uint64_t number) noexcept { --awaited_.at(number % kNotices); }

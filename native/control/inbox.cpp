@@ -38,7 +38,7 @@ Result<Inbox> Inbox::listen(const Channel& channel, UniqueFd notices, UniqueFd e
         return system_error("mprotect");
     }
     UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    // Edge-triggered: every write to the event wakes every child once, and nobody has to read it.
+    // Edge-triggered: every write to the event wakes every child once, and needs no reader.
     if (!epoll.valid() || !watch(epoll.get(), channel.fd(), EPOLLIN, kSocket) ||
         !watch(epoll.get(), event.get(), EPOLLIN | EPOLLET, kEvent)) {
         return system_error("epoll");

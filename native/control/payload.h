@@ -1,5 +1,5 @@
 // Payload: bytes that travel with a control message: in its body where they fit one, otherwise in sealed shared memory
-// behind its descriptor. Guarantee: nobody can change what the receiver has, neither before nor after it was checked.
+// behind its descriptor. Guarantee: what the receiver has cannot be changed, neither before nor after it was checked.
 #pragma once
 
 #include <array>

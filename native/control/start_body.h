@@ -22,7 +22,7 @@ struct StartBody {
     std::uint32_t place = 0;          // in the audience of notices
     std::uint64_t next_notice = 0;    // the number of the first one that can be for it
 
-    // Six lines; names hold no line feed (validated by whoever made the Worker).
+    // Six lines; names hold no line feed (the process that made the Worker validates them).
     [[nodiscard]] std::string encode() const {
         return platform + '\n' + runtime + '\n' + std::to_string(cores) + '\n' + std::to_string(max_callables) + '\n' +
                std::to_string(place) + '\n' + std::to_string(next_notice);

@@ -35,7 +35,7 @@ public:
     // whole is ascending and free of duplicates. A task never depends on itself: to read and write the same bytes,
     // record the read, then the write, with nothing of another task between them.
     //
-    // `may_forget(TaskId) -> bool` says that nobody has to follow this task any more (it ended, and well: a failed task
+    // `may_forget(TaskId) -> bool` says that no task has to follow this one any more (it ended, and well: a failed task
     // that must poison its successors may not be forgotten). Such tasks are not reported, and dropped eventually. Once
     // true, the answer for a task must stay true.
     template <class MayForget>
@@ -121,7 +121,7 @@ void HazardMap::record(TaskId task, std::span<const ByteRange> ranges, Access ac
 template <class MayForget>
 void HazardMap::add_reader(Segment& segment, TaskId task, const MayForget& may_forget) {
     // The accesses of one task are recorded without those of another between them, so only the last reader can be
-    // the same; and whoever follows the writer has no need to follow it as a reader.
+    // the same; and a task that follows the writer has no need to follow it as a reader.
     if (segment.writer == task || (!segment.readers.empty() && segment.readers.back() == task)) {
         return;
     }

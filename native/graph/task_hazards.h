@@ -1,5 +1,5 @@
-// Which earlier tasks a task must follow, from the tags of its tensors: one rule for whoever executes a graph and for
-// whoever only looks at it.
+// Which earlier tasks a task must follow, from the tags of its tensors: one rule for executing a graph and for
+// recording it only.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // ParentBell: how the parent sleeps until any child completes something; one for all lanes of a Worker.
 // Guarantees: no wake-up is lost (its word is a sleep word: lane/sleep_word.h); a burst of
-// completions costs at most one wake-up; while nobody has to be woken, children make no system call.
+// completions costs at most one wake-up; while no thread has to be woken, children make no system call.
 #pragma once
 
 #include <cstdint>

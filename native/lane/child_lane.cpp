@@ -108,7 +108,7 @@ const Frame* ChildLane::try_next() noexcept {
 
 void ChildLane::note_begin(const Frame& frame) noexcept {
     LaneHeader& lane = header();
-    // Whoever sees the new time also sees that it is not the earlier frame's any more.
+    // A thread that sees the new time also sees that it is not the earlier frame's any more.
     lane.begun_frame.store(0, std::memory_order_relaxed);
     lane.begun_ns.store(now_ns(), std::memory_order_release);
     lane.begun_frame.store(frame.sequence + 1, std::memory_order_release);
@@ -158,7 +158,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         std::memcpy(completion->payload.data(), payload.data(), payload.size());
     }
     failed_.set(sequence % kWindow, code != Code::ok);
-    // The slot is freed before the completion is seen: whoever takes the completion finds room for the next frame.
+    // The slot is freed before the completion is seen: a parent that takes it finds room for the next frame.
     frames_.pop();
     completions_.publish();
     ring_parent();

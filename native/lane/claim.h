@@ -1,5 +1,5 @@
 // Who may execute a frame. The child claims a published frame before it executes it; the parent may revoke a frame
-// that is not claimed yet (to give it to somebody idle, to cancel it, or because its child died).
+// that is not claimed yet (to give it to an idle child, to cancel it, or because its child died).
 // Guarantees: of both exactly one succeeds, once.
 #pragma once
 

@@ -152,14 +152,14 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // How the parent sleeps, if it does: one bell for all lanes of a Worker, so that one thread can wait for all children.
 enum class BellState : std::uint32_t {
-    awake = 0,     // nobody needs a wake-up: somebody drains, or nobody has to
+    awake = 0,     // no wake-up is needed: a thread drains, or none has to
     waiter = 1,    // a thread sleeps on this word
     progress = 2,  // the progress thread sleeps and wants its eventfd written
 };
 
 struct Bell {
     alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; sleep word
-    std::uint32_t cores_are_shared;  // 1: whoever spins offers its core; constant once a child starts
+    std::uint32_t cores_are_shared;  // 1: a thread that spins offers its core; constant once a child starts
 };
 
 }  // namespace callring

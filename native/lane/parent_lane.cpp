@@ -48,7 +48,7 @@ Frame& ParentLane::reserve() noexcept {
     frame.layout_version = kLayoutVersion;
     frame.sequence = frames_.position();
     frame.callable = 0;
-    // Published with the ring's tail; relaxed here because nobody reads the slot before that.
+    // Published with the ring's tail; relaxed here because the slot is not read before that.
     frame.claim.store(static_cast<std::uint32_t>(Claim::published), std::memory_order_relaxed);
     return frame;
 }

@@ -1,6 +1,6 @@
 // ParentLane: the parent's end of one child's lane. It pushes frames and takes completions and core spans.
 // Guarantees: no system call except to wake a child that sleeps, at most one wake-up per burst. Not thread-safe: the
-// engine's lock orders all calls; `has_completions` may be called without it by whoever waits.
+// engine's lock orders all calls; `has_completions` may be called without it by a thread that waits.
 #pragma once
 
 #include <algorithm>

@@ -83,7 +83,7 @@ public:
             if (head_ == tail_) {
                 return nullptr;
             }
-            if (tail_ - head_ > capacity_) {  // no producer gets so far ahead: somebody wrote over its index
+            if (tail_ - head_ > capacity_) {  // no producer gets so far ahead: its index was written over
                 tail_ = head_;
                 return nullptr;
             }

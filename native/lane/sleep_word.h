@@ -1,9 +1,9 @@
 // A sleep word: how one thread sleeps until another has published something, across processes.
-// The word is 0 while nobody sleeps, and otherwise says how its owner does. The owner announces itself, looks again
-// whether something is ready, and only then sleeps; whoever publishes looks at the word afterwards and takes the
+// The word is 0 while no thread sleeps, and otherwise says how its owner does. The owner announces itself, looks again
+// whether something is ready, and only then sleeps; the publisher looks at the word afterwards and takes the
 // announcement back. All of that, and the publication itself, is seq_cst: of "announced, then saw nothing" and
-// "published, then saw nobody" at most one can be, so no wake-up is lost.
-// Guarantees: whoever publishes makes no system call while nobody sleeps, and of a burst only the first one does.
+// "published, then saw no sleeper" at most one can be, so no wake-up is lost.
+// Guarantees: publishing makes no system call while no thread sleeps, and of a burst only the first one does.
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,7 @@ namespace callring {
 inline constexpr std::uint32_t kNobodySleeps = 0;
 
 // Announces the owner's sleep `as` (not 0). True if `ready()` was true and the announcement was still there to be taken
-// back: nobody will wake the owner.
+// back: the owner will not be woken.
 template <class Word, class Ready>
 [[nodiscard]] bool announce(Word& word, std::uint32_t as, Ready&& ready) {
     word.store(as, std::memory_order_seq_cst);

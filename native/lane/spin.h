@@ -1,5 +1,5 @@
 // A bounded spin: the first part of every wait. It never replaces the sleep that follows. A spin offers its core every
-// microsecond or so to whoever waits for it: nobody is spun away, and taking turns like that costs less than a wake-up
+// microsecond or so to a thread that waits for it: taking turns like that costs less than a wake-up
 // for every task. Where each thread has a core it does so only after a moment, in which an answer mostly comes: after
 // that the other end may have been woken on this very core (a halted core of a virtual machine is not thought idle).
 #pragma once

@@ -40,7 +40,7 @@ private:
 class MemoryPool;
 
 // Some bytes of an arena. Every buffer has an id of its own, never used again: hazards are tracked by it, so that
-// recycled memory does not inherit the history of whoever had it before.
+// recycled memory does not inherit the history of its earlier owner.
 class Buffer {
 public:
     // Without a pool: bytes of an adopted arena, which are not ours to give back.

@@ -12,7 +12,7 @@ namespace callring {
 
 class Scope {
 public:
-    // Amortised constant cost; what nobody holds any more is forgotten.
+    // Amortised constant cost; what has no other owner any more is forgotten.
     void own(const std::shared_ptr<Buffer>& buffer) {
         if (buffers_.size() >= prune_at_) {
             std::erase_if(buffers_, [](const std::weak_ptr<Buffer>& held) { return held.expired(); });

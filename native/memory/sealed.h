@@ -1,4 +1,4 @@
-// SealedPayload: bytes in a memfd that nobody can change any more, for what is hashed in one process and executed in
+// SealedPayload: bytes in a memfd that cannot be changed any more, for what is hashed in one process and executed in
 // another. Guarantees: sealed against writing before anyone hashes it; what adopt() accepts carries all four seals.
 #pragma once
 

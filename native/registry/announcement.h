@@ -13,7 +13,7 @@ namespace callring {
 
 class Announcement {
 public:
-    // `body` and `fds` must outlive it. A second one while there is one already asks everybody one by one.
+    // `body` and `fds` must outlive it. A second one while there is one already asks every child by itself.
     Announcement(Broadcast& broadcast, const MessageHeader& header, std::string_view body, std::span<const int> fds)
         : broadcast_(broadcast), header_(header), body_(body), fds_(fds), open_(fds.empty() && broadcast.open(body)) {}
     // Notices are out when this ends.

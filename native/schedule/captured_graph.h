@@ -1,5 +1,5 @@
 // CapturedGraph: the tasks of one orchestration function, recorded once, with the edges that follow from their tensors;
-// launched as often as wanted without asking anybody again.
+// launched as often as wanted without asking any child again.
 // Guarantees: what is recorded orders exactly what a run of the same submits would order; immutable once it is sealed,
 // and then shared by any number of launches at once.
 #pragma once

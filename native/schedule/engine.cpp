@@ -139,7 +139,7 @@ RunPtr Engine::new_run(const Followed& followed) {
     return run;
 }
 
-// A run that nobody holds any more and whose tasks have ended is over, sealed or not. Streams are no runs.
+// A run without owners whose tasks have ended is over, sealed or not. Streams are no runs.
 std::uint64_t Engine::runs_under_way() {
     std::uint64_t count = 0;
     std::erase_if(runs_, [&count](const std::weak_ptr<Run>& earlier) {

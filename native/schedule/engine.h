@@ -1,5 +1,5 @@
 // Engine: one Worker's native half. It starts children and replaces those that die, registers callables with them,
-// accepts tasks, and lets whoever waits do the work: a thread in wait() drains completions and dispatches successors
+// accepts tasks, and lets a waiting thread do the work: a thread in wait() drains completions and dispatches successors
 // itself. Its parts: engine_start.cpp (children becoming ready), engine_recovery.cpp (messages, deadlines, deaths,
 // replacement), engine_registry.cpp (callables and arenas), engine_answers.cpp (what is asked of children),
 // engine_wait.cpp (waiting for tasks), engine_close.cpp, engine.cpp.
@@ -112,8 +112,8 @@ public:
     };
     // Errors: too_many_runs (use wait_for_run_slot, then again), closed.
     Result<RunPtr> begin_run(const Followed& followed);
-    // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to whoever
-    // takes the ended ones.
+    // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to the
+    // thread that takes the ended ones.
     RunPtr begin_stream();
     // No more submits for `run`.
     void seal(const RunPtr& run);
@@ -143,7 +143,7 @@ public:
     void give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept;
     // Whether the Worker ran out of memory in the middle of its work: then every call fails for that.
     [[nodiscard]] bool torn() const noexcept { return books_.torn; }
-    // Whoever waited for this task of a stream will not take care of it: it goes to take_ended() like the others.
+    // A thread that waited for this task of a stream will not take it: it goes to take_ended() like the others.
     void hand_over(const TaskPtr& task);
     // Whether `task` has been begun and has not ended.
     [[nodiscard]] bool running(const TaskPtr& task);
@@ -289,7 +289,7 @@ private:
     // fails for want of memory, and only close() is left.
     Books books_;
     std::mutex mutex_;
-    std::condition_variable changed_;         // a driver handed over, a child ended, answered, or somebody else drained
+    std::condition_variable changed_;         // a driver handed over, a child ended, answered, or other threads drained
     std::condition_variable stream_changed_;  // tasks of a stream ended
     AdaptiveSpin spin_;                       // of the driver
     bool receiving_ = false;                  // a caller receives what children say
@@ -297,7 +297,7 @@ private:
     bool driving_ = false;                     // a caller drains; others sleep on changed_
     bool in_background_ = false;               // the driver is in take_ended(), and makes way
     std::uint32_t waiters_ = 0;                // callers in wait()
-    std::uint32_t parked_takers_ = 0;          // callers in take_ended() that have to be told when nobody drives
+    std::uint32_t parked_takers_ = 0;          // callers in take_ended() that have to be told when no thread drives
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     Scheduler scheduler_;
     Registrar registrar_;
@@ -317,7 +317,7 @@ private:
     std::uint64_t start_deadline_ns_ = 0;
     std::optional<Error> start_error_;
     std::optional<Refusal> refusal_;
-    bool closing_ = false;      // nothing new is accepted, and nobody is replaced
+    bool closing_ = false;      // nothing new is accepted, and no child is replaced
     bool close_begun_ = false;  // one call of close() is enough
     bool closed_ = false;       // and that one is over
 };

@@ -1,4 +1,4 @@
-// Engine: asking children on the control plane, and waiting for their answers. Whoever waits, works, here too: for a
+// Engine: asking children on the control plane, and waiting for their answers. A waiting thread works here, too: for a
 // moment the caller receives the answers itself, and the progress thread is not woken at all.
 #include <poll.h>
 
@@ -14,7 +14,7 @@ namespace callring {
 namespace {
 // How often a caller that waits for children is given the chance to notice a signal.
 constexpr std::uint64_t kAnswerSliceNs = 250'000'000;
-// For how long a caller receives. It listens to one child at a time, so nobody may depend on it for longer.
+// For how long a caller receives. It listens to one child at a time, so no caller may depend on it for longer.
 constexpr std::uint64_t kReceiveNs = 2'000'000;
 
 // Whether there is something to receive, or to find out, before `end_ns`. False as well when a signal came.
@@ -33,7 +33,7 @@ void Engine::ask(std::unique_lock<std::mutex>& lock, const std::function<void()>
         return;
     }
     receiving_ = true;
-    supervisor_->leave_sockets();  // before anybody can answer
+    supervisor_->leave_sockets();  // before a child can answer
     post();
     const std::uint64_t end = now_ns() + kReceiveNs;
     for (bool heard = true; heard;) {

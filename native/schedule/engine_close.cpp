@@ -1,4 +1,4 @@
-// Engine: the end. Bounded, idempotent, and whoever waits for anything is told.
+// Engine: the end. Bounded, idempotent, and every thread that waits is told.
 #include <algorithm>
 #include <chrono>
 #include <csignal>

@@ -10,7 +10,7 @@
 namespace callring {
 
 namespace {
-// Whoever submits, works, too: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
+// A submitting thread works: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
 // other thread has to be woken to make some.
 constexpr std::uint64_t kDrainEvery = 256;
 }  // namespace

@@ -271,7 +271,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
                            (options_.max_restarts ? ", or raise WorkerOptions.max_restarts" : "");
     }
     if (child->lane) {
-        child->lane_view.store(nullptr, std::memory_order_release);  // whatever it holds, nobody waits for it any more
+        child->lane_view.store(nullptr, std::memory_order_release);  // what it holds is not waited for any more
         scheduler_.child_lost(*child, pid > 0 ? why + ", pid " + std::to_string(pid) : why);
     }
     if (child->state != ChildState::starting) {

@@ -1,5 +1,5 @@
 // Engine: callables and arenas on their way into the children. What is decided: registry/registrar.h; here it meets
-// the lock, the clock and whoever waits.
+// the lock, the clock and the waiting threads.
 #include <algorithm>
 #include <array>
 #include <utility>

@@ -1,6 +1,6 @@
-// Engine: waiting. Whoever waits, works: one waiting caller (the driver) drains all lanes; other callers sleep until it
-// hands over; the progress thread drains only while nobody waits and something could be released. A thread
-// that takes the ended tasks of a stream drives in the background: while nobody else waits.
+// Engine: waiting. A waiting thread works: one caller (the driver) drains all lanes; other callers sleep until it
+// hands over; the progress thread drains only while no caller waits and something could be released. A thread
+// that takes the ended tasks of a stream drives in the background: while no other thread waits.
 #include <algorithm>
 #include <chrono>
 #include <new>
@@ -85,7 +85,7 @@ void Engine::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64
     }
     lock.lock();
     driving_ = false;
-    old_lanes_.clear();  // nobody looks at them without the lock any more
+    old_lanes_.clear();  // no thread looks at them without the lock any more
 }
 
 Waited Engine::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
@@ -167,7 +167,7 @@ void Engine::give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcep
 
 // A caller that waits for something particular drives, and tells when there is something to take. Such waits often
 // follow each other closely: a taker that drove between two would have to be woken for the second. So it looks again
-// after a moment, and lies down until it is told that nobody drives if somebody still does.
+// after a moment, and lies down until it is told that no thread drives, if one still does.
 void Engine::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
     if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
         ++parked_takers_;

@@ -100,7 +100,7 @@ public:
 
     // Tasks that were accepted and have not ended.
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
-    // Whether a completion could release or dispatch something: only then must somebody drain while nobody waits.
+    // Whether a completion could release or dispatch something: only then must a thread drain while none waits.
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }

@@ -198,7 +198,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     --pending_;
     count(code);
     Run& run = *std::exchange(task->run, nullptr);
-    // With its last task nobody else may have the run: it lives until this returns.
+    // With its last task no other owner may have the run: it lives until this returns.
     const RunPtr last = ++run.ended == run.accepted ? std::move(run.self) : nullptr;
     if (run.stream) {
         run.outbox.push_back(task);

@@ -27,7 +27,7 @@ void Scheduler::dispatch(const TaskPtr& task) {
     dispatch_to_a_future(task);
 }
 
-// Somebody can run it, now or later.
+// A child can run it, now or later.
 void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
     if (is_group(*task)) {
         queue_group(task);
@@ -59,7 +59,7 @@ bool Scheduler::takes(const Child& child) {
 // A lane executes in order: when all unmet predecessors are in the lane of one child that may run the task, it follows
 // them at once, without a round trip, and the child skips it if one of them fails. A task for exactly that child may
 // follow those that still wait for the lane, too: it queues behind them. Of those that any sub-worker may run, one
-// follows; the others wait, and go to whoever is free.
+// follows; the others wait, and go to the next free one.
 bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
     if (predecessors.size() > kMaxPredecessors || is_group(*task)) {
         return false;

@@ -123,7 +123,7 @@ struct Run {
     std::shared_ptr<const CapturedGraph> graph;   // of a launch: the edges of its tasks
     std::shared_ptr<std::vector<Task>> launched;  // of a launch: its tasks by id, instead of `tasks`
     std::deque<TaskPtr> tasks;    // by id; null once a task ended well and can no longer matter; empty in a stream
-    std::vector<TaskPtr> outbox;  // a stream's ended tasks that nobody has taken yet
+    std::vector<TaskPtr> outbox;  // a stream's ended tasks that are not taken yet
     std::uint64_t accepted = 0;
     std::uint64_t ended = 0;
     bool sealed = false;  // no more submits will come

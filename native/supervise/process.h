@@ -20,7 +20,7 @@ namespace callring {
 inline constexpr int kControlFd = 3;
 
 struct ExitStatus {
-    bool known = false;  // false: somebody else reaped the process
+    bool known = false;  // false: another process reaped it
     int exit_code = 0;   // meaningful if signal is 0
     int signal = 0;
 

@@ -31,7 +31,7 @@ public:
         std::function<Result<void>(Key)> on_readable;  // its socket has messages; an error ends its receiving
         std::function<bool(Key)> on_writable;          // its socket takes messages again; true: nothing waits
         std::function<void(Key, const ExitStatus&)> on_exit;
-        // When on_deadline is to be called; asked before each sleep. Whoever sets an earlier one posts some work.
+        // When on_deadline is to be called; asked before each sleep. A thread that sets an earlier one posts some work.
         std::function<std::optional<std::uint64_t>()> next_deadline;
         std::function<void()> on_deadline;
         std::function<void()> on_torn;  // what the thread did was given up half-way, for want of memory
@@ -52,7 +52,7 @@ public:
     // Runs `work` on the progress thread, later.
     void post(std::function<void()> work);
 
-    // Leaves the sockets to a caller that waits for answers and receives them itself: then nobody has to be woken only
+    // Leaves the sockets to a caller that waits for answers and receives them itself: then none has to be woken only
     // to wake that caller. Until hear_sockets() nothing is heard of them here. Any thread, one caller at a time.
     void leave_sockets() const { hear(0); }
     void hear_sockets() const;
@@ -63,9 +63,9 @@ public:
     void watch_socket(Key key, int socket);
     // Awaits the end of `process`. `direct`: our own child, which we reap; otherwise note_exit() tells how it ended.
     void watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
-    // How a process ended that is not our own child. Unknown when whoever could tell is gone.
+    // How a process ended that is not our own child. Unknown when the process that could tell is gone.
     void note_exit(Key key, const ExitStatus& status);
-    // Whoever could call note_exit() for the processes that are watched now is gone.
+    // The process that could tell of the processes that are watched now is gone.
     void lose_notes();
     // Calls on_writable when `key`'s socket takes messages again.
     void await_writable(Key key);
@@ -78,7 +78,7 @@ private:
         bool direct = true;
         bool noted = true;  // note_exit() will tell how it ended, unless it is direct
         bool receiving = true;
-        std::optional<std::uint64_t> status_deadline;  // it ended; until then somebody may tell how
+        std::optional<std::uint64_t> status_deadline;  // it ended; until then another process may tell how
         std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
     };
 

@@ -163,7 +163,7 @@ def _futex() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     word = ctypes.c_uint32(0)
     number = {"x86_64": 202, "aarch64": 98}.get(platform.machine())
-    # FUTEX_WAKE without FUTEX_PRIVATE_FLAG, as between processes; nobody waits, so nobody wakes.
+    # FUTEX_WAKE without FUTEX_PRIVATE_FLAG, as between processes; no thread waits, so none wakes.
     if number is None or libc.syscall(number, ctypes.byref(word), 1, 1, None, None, 0) != 0:
         raise OSError(f"no futex system call is known on {platform.machine()}")
 

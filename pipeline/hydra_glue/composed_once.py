@@ -28,7 +28,7 @@ _SWEEP_OPTIONS = ("-m", "--multirun")
 
 
 class _Loader(ConfigLoaderImpl):
-    """Hydra's, which gives a composition to whoever asks for it after the question for the mode."""
+    """Hydra's, which gives the composition made for the question for the mode to the next caller that asks for it."""
 
     likely_mode = RunMode.RUN
     _kept: tuple[list[str], DictConfig] | None = None

@@ -125,7 +125,7 @@ def _git_process() -> subprocess.Popen[str] | None:
         )
     except OSError:
         return None
-    atexit.register(_git)  # nobody may have asked for the answer
+    atexit.register(_git)  # the answer may not have been asked for
     return process
 
 

@@ -36,7 +36,7 @@ STATUS = {
 def result_document(record: RunRecord) -> dict[str, Any]:
     """The content of result.json for a run, in the order in which a person would read it.
 
-    Durations are seconds; those of ``virtual`` (virtual.py) are nanoseconds that nobody measured. ``measurements`` and
+    Durations are seconds; those of ``virtual`` (virtual.py) are computed nanoseconds. ``measurements`` and
     ``tasks`` are described in statistics.py, ``provenance`` in provenance.
     """
     verification = record.verification

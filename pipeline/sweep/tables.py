@@ -24,7 +24,7 @@ _MISSING_DUCKDB = (
 def same_columns(rows: Sequence[Row]) -> list[Row]:
     """The rows with equal columns, in the order in which they first appear; what a row does not have is None.
 
-    A column of numbers and words becomes one of words: a column has one type, whoever reads it.
+    A column of numbers and words becomes one of words: a column has one type for every reader.
     """
     # Of all rows, the longest decides the order: a failed point has fewer figures.
     names = dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row)

@@ -1,4 +1,4 @@
-"""Divides work over chips: contiguous, disjoint shares that differ by at most one; nobody gets an empty one."""
+"""Divides work over chips: contiguous, disjoint shares that differ by at most one; no chip gets an empty one."""
 
 from __future__ import annotations
 

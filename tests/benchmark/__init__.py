@@ -1,1 +1,1 @@
-"""Benchmarks: ours and the peers in turn, in one run. Nothing here is asserted; run ``python -m tests.benchmark``."""
+"""Benchmarks: ours and peers interleaved in one run. Nothing here is asserted; run ``python -m tests.benchmark``."""

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument(
         "--rows", nargs="*", default=[], help=f"only those whose names contain one of: {', '.join(ROWS)}"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, interleaved")
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
     parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask, also where they are")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")

@@ -231,7 +231,7 @@ def all_started(children: int) -> Iterator[dict[str, Any]]:
 
 
 def compare(row: Row, children: int, measure: Callable[[Any], float], effort: Effort) -> Row:
-    """Measures CONTENDERS in turn, then each other peer alone: some of those burn a good part of the machine idling."""
+    """Measures CONTENDERS interleaved, then each peer alone: some of those burn a good part of the machine idling."""
     with all_started(children) as started:
         in_turn(row, {name: partial(measure, contender) for name, contender in started.items()}, effort.rounds)
     for name, kind in installed_peers(effort).items():

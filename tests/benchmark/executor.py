@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark.executor``: runtime.Executor beside other pools, in turn, with the same calls.
+"""``python -m tests.benchmark.executor``: runtime.Executor beside other pools, interleaved, with the same calls.
 
 Beside ProcessPoolExecutor (fork), and beside loky where it is installed.
 """

@@ -1,4 +1,4 @@
-"""Measurements: several rounds of everything in turn, medians with their spread."""
+"""Measurements: several interleaved rounds of everything, medians with their spread."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reference" / "p
 
 _INTRODUCTION = """# Performance
 
-What the benchmark measured, ours and its peers in turn in one run: medians, and in parentheses the least and the most
+What the benchmark measured, ours and peers interleaved in one run: medians, and in parentheses the least and the most
 of {rounds} rounds. Machines differ and are noisy; the ratios are what to look at. This page is written by a command:
 
 ```text

@@ -102,7 +102,7 @@ def chip_rows(rounds: int, count: int) -> list[Row]:
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.registry", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, in turn")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, interleaved")
     parser.add_argument("--count", type=int, default=100, help="registrations a measurement")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
     options = parser.parse_args()

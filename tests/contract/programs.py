@@ -2,7 +2,7 @@
 
 A program is a list of steps on one array. A step reads a view, then changes others; members of a group change views of
 their own at the same time. The oracle executes the steps one after the other and keeps, for every element, who wrote it
-last and who has read it since: whoever touches it later follows them, and is skipped if one of them failed.
+last and which read it since: a task that touches it later follows them, and is skipped if one of them failed.
 """
 
 from __future__ import annotations

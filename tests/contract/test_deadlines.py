@@ -1,4 +1,4 @@
-"""A task that exceeds its deadline fails with TaskTimeout, its child is replaced, and nobody else notices."""
+"""A task that exceeds its deadline fails with TaskTimeout, its child is replaced, and no other task notices."""
 
 import time
 

@@ -364,7 +364,7 @@ def test_a_child_that_writes_over_its_lane_is_replaced_and_harms_nobody_else():
     with Worker(sub_workers=2) as worker:
         handle, one = worker.register(overwrite_own_lane), worker.register(lambda args: 1)
         run = worker.submit(lambda o: o.submit_sub(handle))
-        # The lane is looked at when somebody rings: here the other child, again and again.
+        # The lane is looked at when a child rings: here the other one, again and again.
         assert wait_until(lambda: worker.run(lambda o: o.submit_sub(one)).result() and run.done, 30)
         with pytest.raises(WorkerLost, match="wrote over its lane"):
             run.result()

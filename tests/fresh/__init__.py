@@ -1,1 +1,1 @@
-"""The README's lines on machines that nobody prepared: ``python -m tests.fresh trixie``."""
+"""The README's lines on machines without any preparation: ``python -m tests.fresh trixie``."""

@@ -1,4 +1,4 @@
-"""``python -m tests.fuzz``: builds the fuzzer with clang, ASan and UBSan, and runs every decoder in turn.
+"""``python -m tests.fuzz``: builds the fuzzer with clang, ASan and UBSan, and runs one decoder after the other.
 
 Prints executions, coverage and time of each, and exits with 1 if one of them failed; libFuzzer's words and the input
 that did it stay in the folder that is named. Needs clang and its runtime libraries (Debian: ``clang``, and

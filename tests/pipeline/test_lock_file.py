@@ -1,4 +1,4 @@
-"""A lock file is whole whoever writes or dies, and says what is wrong with it in a line."""
+"""A lock file is whole whichever run writes or dies, and says what is wrong with it in a line."""
 
 import json
 import multiprocessing

@@ -30,7 +30,7 @@ def test_what_a_run_did_until_then_is_in_its_result(command):
         process.stdout.close()
     document = json.loads((command.folder / "run" / "result.json").read_text())
     assert (document["status"], document["exit_code"]) == ("interrupted", 141)
-    assert "nobody reads the output" in document["error"]
+    assert "the output is not read any more" in document["error"]
 
 
 def test_a_closed_standard_output_is_no_reason_to_fail(command):

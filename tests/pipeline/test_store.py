@@ -1,4 +1,4 @@
-"""An entry of the store is whole or not there, whoever writes, dies or damages it."""
+"""An entry of the store is whole or not there, whichever run writes, dies or damages it."""
 
 import multiprocessing
 import os

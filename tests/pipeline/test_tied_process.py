@@ -1,4 +1,4 @@
-"""A tied command gives its status and its words, and never outlives whoever waits for it."""
+"""A tied command gives its status and its words, and never outlives the process that waits for it."""
 
 import os
 import select

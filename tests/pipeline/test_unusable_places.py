@@ -122,12 +122,12 @@ def test_a_working_directory_that_was_removed_is_said(inside, tmp_path):
 
 
 def test_a_store_needs_a_home_or_a_path(inside, monkeypatch):
-    def nobody(number):
+    def no_entry(number):
         raise KeyError(number)
 
     for name in ("HOME", "CALLRING_STORE"):
         monkeypatch.delenv(name)
-    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
     done = inside(*SMALL)
     assert done.code == 1
     assert "error: store.path='': no home directory is known, set HOME; or choose another with store.path" in done.err

@@ -42,7 +42,7 @@ class Sanitizer:
         options = {
             **_EVERYWHERE,
             **self.options,
-            # Standard error may be a pipe that nobody reads.
+            # Standard error may be a pipe without a reader.
             "log_path": reports / "report",
         }
         suppressions = _SUPPRESSIONS / f"{self.flag}.txt"
@@ -80,7 +80,7 @@ SANITIZERS = {
                 # The C++ tests look for them. Here DuckDB, which a test loads, holds more locks in a fork than the
                 # detector can count.
                 "detect_deadlocks": 0,
-                # A child whose callable keeps hold of it, or that its task ends, joins nobody: it ends as a process.
+                # A child whose callable keeps hold of it, or that its task ends, joins no thread: it ends as a process.
                 "report_thread_leaks": 0,
             },
         ),

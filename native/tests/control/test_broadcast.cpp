@@ -92,7 +92,7 @@ TEST_CASE("a child hears what comes after it was introduced, on its socket as we
     CHECK(child.inbox.receive(child.channel, std::nullopt).error().code == Code::closed);
 }
 
-TEST_CASE("a notice stays until everybody whom it is for has answered or is gone") {
+TEST_CASE("a notice stays until every child that it is for has answered or is gone") {
     Fixture fixture;
     Child child(*fixture.broadcast, 0);
     Child slow(*fixture.broadcast, 1);
@@ -128,7 +128,7 @@ TEST_CASE("a second notice does not begin while one is begun, and one that is to
     CHECK_FALSE(fixture.broadcast->open(""));
     fixture.broadcast->publish(MessageHeader{}, "");
     CHECK_FALSE(fixture.broadcast->open(std::string(kMaxMessageBody + 1, 'x')));
-    CHECK(fixture.broadcast->next() == kFirstNotice);  // nobody was addressed
+    CHECK(fixture.broadcast->next() == kFirstNotice);  // no child was addressed
 }
 
 TEST_CASE("what is no broadcast's memory is refused") {

@@ -23,7 +23,7 @@ Ids record(HazardMap& map, TaskId task, std::vector<ByteRange> ranges, Access ac
     return dependencies;
 }
 
-// Byte by byte: the last writer and everybody who read since.
+// Byte by byte: the last writer and every reader since.
 class Oracle {
 public:
     void record(TaskId task, const std::vector<ByteRange>& ranges, Access access, std::set<TaskId>& dependencies) {
@@ -65,7 +65,7 @@ std::vector<ByteRange> random_ranges(std::mt19937& random) {
 
 }  // namespace
 
-TEST_CASE("a read follows the last writer of its bytes and nobody else") {
+TEST_CASE("a read follows the last writer of its bytes and no other task") {
     HazardMap map;
     CHECK(record(map, 0, {{7, 0, 10}}, Access::write).empty());
     CHECK(record(map, 1, {{7, 0, 10}}, Access::write) == Ids{0});

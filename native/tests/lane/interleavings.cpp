@@ -114,7 +114,7 @@ struct Lane : rl::test_suite<Lane<kWeakness, kLooksAgain, kExpected>, 2, kExpect
     }
 };
 
-// One bell for two children: whoever completes last, its parent wakes up and sees both.
+// One bell for two children: whichever completes last, its parent wakes up and sees both.
 template <Weakness kWeakness, rl::test_result_e kExpected>
 struct SharedBell : rl::test_suite<SharedBell<kWeakness, kExpected>, 3, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
@@ -161,7 +161,7 @@ struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpecte
     static constexpr std::uint64_t kFrames = 3;
 
     Ring<Atomics, ClaimedSlot> frames;
-    std::array<rl::var<int>, kFrames> owned;  // by whoever settled the claim
+    std::array<rl::var<int>, kFrames> owned;  // by the thread that settled the claim
 
     void before() {
         for (auto& each : owned) {

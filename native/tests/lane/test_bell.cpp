@@ -22,7 +22,7 @@ void complete_one(const LanePair& lane) {
 }
 }  // namespace
 
-TEST_CASE("a completion makes no event while nobody asked to be woken") {
+TEST_CASE("a completion makes no event while no thread asked to be woken") {
     const LanePair lane;
     complete_one(lane);
     CHECK_FALSE(event_readable(*lane.bell));
@@ -57,7 +57,7 @@ TEST_CASE("a sleeper returns at its deadline") {
     CHECK(lane.bell->sleep([] { return false; }, now_ns() + 1'000'000) == FutexWait::timed_out);
 }
 
-TEST_CASE("ring wakes whoever sleeps") {
+TEST_CASE("ring wakes the thread that sleeps") {
     const LanePair lane;
     std::atomic<bool> stop{false};
     std::thread ringer([&] {

@@ -208,7 +208,7 @@ TEST_CASE("a child refuses a lane whose size is not sealed") {
 
 TEST_CASE("two threads exchange every frame once and in order, sleeping and waking in between") {
     constexpr std::uint64_t kFrames = 20'000;
-    const LanePair lane(64, 16, 0);  // nobody spins: the sleeping path is taken as often as possible
+    const LanePair lane(64, 16, 0);  // no thread spins: the sleeping path is taken as often as possible
     std::thread child([&] {
         std::uint64_t expected = 0;
         do {

@@ -205,7 +205,7 @@ TEST_CASE("an arena that a child below cannot map is not adopted, and may be tri
     CHECK_FALSE(below->adopt(1, -1).ok());
 }
 
-TEST_CASE("threads share a pool: nobody gets bytes of another, and all come back") {
+TEST_CASE("threads share a pool: none gets bytes of another, and all come back") {
     const auto pool = make_pool(64 * kArena);
     std::vector<std::thread> threads;
     std::vector<int> clashes(4, 0);

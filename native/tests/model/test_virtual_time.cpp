@@ -144,7 +144,7 @@ TEST_CASE("times that cannot be told are refused, never wrapped around") {
     CHECK_FALSE(virtual_time(graph, machine(1, 0, UINT64_MAX)).ok());
 }
 
-TEST_CASE("random graphs: dependencies hold, nobody does two things at once, and the time lies within its bounds") {
+TEST_CASE("random graphs: dependencies hold, no worker does two things at once, and the time lies within its bounds") {
     std::mt19937 random(20261124);
     const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); };
     for (int round = 0; round < 500; ++round) {

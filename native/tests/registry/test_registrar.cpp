@@ -196,7 +196,7 @@ TEST_CASE("a child that has a callable is not asked again, unless the last one w
     CHECK(world.registrar.registrations(name(1)) == 1);
 }
 
-TEST_CASE("a registration is settled when every child has answered, whoever asked first") {
+TEST_CASE("a registration is settled when every child has answered, whichever was asked first") {
     World world(2);
     const auto first = world.add(1);
     const auto second = world.add(1);

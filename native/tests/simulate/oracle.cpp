@@ -101,7 +101,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             require_of(part.executions == 0, "was executed, and ended as skipped");
             break;
         case Code::cancelled:
-            require_of(cancelled || part.ended_as == Code::cancelled, "ended as cancelled, and nobody asked for it");
+            require_of(cancelled || part.ended_as == Code::cancelled, "ended as cancelled, and that was not asked for");
             break;
         case Code::task_timeout:
             require_of(part.ended_as == Code::task_timeout, "ended for a deadline that had not passed");

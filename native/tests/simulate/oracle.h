@@ -46,7 +46,7 @@ struct Node {
     std::vector<std::size_t> after;  // nodes
     std::vector<std::int32_t> places;
     CallConfig config;
-    bool cancelled = false;  // somebody asked for it
+    bool cancelled = false;  // it was asked for
     bool could_be_given_up = false;
 };
 

@@ -305,7 +305,7 @@ void World::check_deadlines() {
     }
 }
 
-// Everybody works, what died is replaced, and time passes, until nothing more happens.
+// Every child works, what died is replaced, and time passes, until nothing more happens.
 void World::settle_children() {
     Random random(steps_ + 1);
     // First those that are stopped stay so: their tasks wait, or exceed their deadlines.

@@ -1,0 +1,24 @@
+"""Words that make a reader guess are found, wherever a line ends, and said with what to write instead."""
+
+import pytest
+
+from tests.words import riddles
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("Whoever waits, works.", 1, "Whoever"),
+        ("one\n# two, which nobody reads\n", 2, "nobody"),
+        ("// measured in\n// turn with the others", 1, "in turn"),
+    ],
+)
+def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
+    ((found, said, instead),) = riddles(text)
+    assert (found, said) == (line, word)
+    assert instead
+
+
+@pytest.mark.parametrize("text", ["the waiting thread works", "some body of a message", "in turns", "bytes_in turn_"])
+def test_other_words_pass(text):
+    assert list(riddles(text)) == []
