@@ -19,29 +19,31 @@ def environments():
     return [name.strip() for name in tox["tox"]["env_list"].split(",")]
 
 
-def jobs():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    return workflow["jobs"]["tox"]["strategy"]["matrix"]["include"]
+def workflow(name):
+    return yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
 
 
-def machines():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    return workflow["jobs"]["fresh"]["strategy"]["matrix"]["include"]
+def jobs(job, name="ci"):
+    return workflow(name)["jobs"][job]["strategy"]["matrix"]["include"]
 
 
-def test_the_workflow_calls_every_environment_once():
+def test_the_workflows_call_every_environment_once():
     # On GitHub containers are the fresh machines.
-    containers = [f"fresh-{job['image'].partition(':')[2]}" for job in machines() if job["image"].startswith("debian:")]
-    assert [job["env"] for job in jobs()] + containers == environments()
+    containers = [
+        f"fresh-{job['image'].partition(':')[2]}" for job in jobs("fresh") if job["image"].startswith("debian:")
+    ]
+    whole = [job["env"] for job in (*jobs("first"), *jobs("tox"), *jobs("tox", "nightly")) if "tests" not in job]
+    clients = [name for name in whole if name.startswith("clients-")]
+    assert sorted([*whole, *containers]) == sorted([*environments(), *clients])
+    assert len(clients) == len(set(clients))
 
 
-def test_the_workflow_can_read_and_not_write():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    assert workflow["permissions"] == {"contents": "read"}
+def test_the_workflows_can_read_and_not_write():
+    assert [workflow(name)["permissions"] for name in ("ci", "nightly")] == [{"contents": "read"}] * 2
 
 
 def test_the_tests_of_a_python_run_on_it():
-    pythons = {job["env"]: job["python"] for job in jobs()}
+    pythons = {job["env"]: job["python"] for job in jobs("tox")}
     names = [name for name in environments() if re.fullmatch(r"py\d+", name)]
     assert [pythons[name] for name in names] == [f"3.{name.removeprefix('py3')}" for name in names]
 
@@ -60,7 +62,8 @@ def test_every_environment_decides():
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     assert [name for name in tox.sections() if tox[name].get("ignore_outcome")] == []
-    assert "continue-on-error" not in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    for file in (ROOT / ".github" / "workflows").iterdir():
+        assert "continue-on-error" not in file.read_text()
 
 
 def test_the_oldest_allowed_versions_are_what_min_deps_installs():
