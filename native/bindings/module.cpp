@@ -4,9 +4,12 @@
 #include "bindings/bindings.h"
 #include "bindings/build_facts.h"
 #include "bindings/entry.h"
+#include "bindings/wrappers.h"
+#include "memory/reserve.h"
 
 PYBIND11_MODULE(_core, module) {
     using namespace callring::bindings;
+    callring::prepare_thread_to_throw();
     pybind11::register_local_exception_translator([](std::exception_ptr raised) {
         try {
             std::rethrow_exception(std::move(raised));
@@ -32,4 +35,5 @@ PYBIND11_MODULE(_core, module) {
     register_fork_server(module);
     register_node(module);
     register_sub_worker(module);
+    raise_without_memory(module);
 }

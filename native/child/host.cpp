@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/short_slice.h"
 #include "control/payload.h"
+#include "memory/reserve.h"
 #include "memory/sealed.h"
 
 namespace callring {
@@ -88,6 +89,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
         ::sigfillset(&all);
         ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
         ask_short_slice();
+        prepare_thread_to_throw();
         self->serve();
     });
     return host;

@@ -1,11 +1,13 @@
 #include "memory/reserve.h"
 
+#include <cxxabi.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -21,6 +23,9 @@ namespace {
 // given back to the system.
 constexpr std::size_t kPieces = 16;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
+
+// More than libstdc++ keeps for a thread's exceptions, with what malloc and the loader add to it.
+constexpr std::size_t kFirstThrowBytes = 4096;
 
 class Reserve {
 public:
@@ -62,10 +67,11 @@ std::new_handler g_before = nullptr;
 void out_of_memory() {
     if (reserve::books == nullptr) {
         if (g_before == nullptr) {
-            throw std::bad_alloc();
+            throw_out_of_memory();
         }
         g_before();
     } else if (!g_reserve.spend()) {
+        prepare_thread_to_throw();
         reserve::books->torn.store(true);
         const std::uint64_t one = 1;
         [[maybe_unused]] const auto written = ::write(reserve::books->event.load(), &one, sizeof one);
@@ -74,6 +80,21 @@ void out_of_memory() {
 }
 
 }  // namespace
+
+void prepare_thread_to_throw() noexcept {
+    static_cast<void>(abi::__cxa_get_globals());
+}
+
+void throw_out_of_memory() {
+    // A piece or more goes back to the system, until malloc has the little that a thread's first exception takes.
+    void* probe = std::malloc(kFirstThrowBytes);
+    while (probe == nullptr && g_reserve.spend()) {
+        probe = std::malloc(kFirstThrowBytes);
+    }
+    std::free(probe);
+    prepare_thread_to_throw();
+    throw std::bad_alloc();
+}
 
 bool reserve::make_whole() noexcept {
     static const bool handled = [] {

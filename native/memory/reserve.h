@@ -21,6 +21,14 @@ extern std::atomic<bool> is_whole;
     return reserve::is_whole.load(std::memory_order_relaxed) || reserve::make_whole();
 }
 
+// Allocates what libstdc++ keeps for the exceptions of the calling thread. libstdc++ does so at the thread's first
+// throw, and glibc ends the process if there is no memory then ("cannot allocate memory for thread-local data").
+// Threads of ours call this when they start.
+void prepare_thread_to_throw() noexcept;
+
+// Throws bad_alloc in any thread, for which it takes from the reserve if need be. So does a `new` that fails.
+[[noreturn]] void throw_out_of_memory();
+
 // What is lost if the reserve does not suffice, too.
 struct Books {
     std::atomic<bool> torn{false};  // something was changed by half: nothing here can be believed any more

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <new>
 
 #include "common/clock.h"
+#include "memory/reserve.h"
 #include "schedule/engine.h"
 
 namespace callring {
@@ -75,7 +75,7 @@ Waited Engine::wait_for_children(const std::function<bool()>& answered) {
     const auto over = [&] { return answered() || closed_ || books_.torn; };
     const bool is_over = changed_.wait_for(lock, std::chrono::nanoseconds(kAnswerSliceNs), over);
     if (books_.torn) {
-        throw std::bad_alloc();
+        throw_out_of_memory();
     }
     return is_over ? Waited::done : Waited::interrupted;
 }

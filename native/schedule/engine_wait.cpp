@@ -3,10 +3,10 @@
 // that takes the ended tasks of a stream drives in the background: while no other thread waits.
 #include <algorithm>
 #include <chrono>
-#include <new>
 #include <utility>
 
 #include "common/clock.h"
+#include "memory/reserve.h"
 #include "schedule/engine.h"
 
 namespace callring {
@@ -33,7 +33,7 @@ bool Engine::any_completion() const {
 
 bool Engine::drain() {
     if (books_.torn) {
-        throw std::bad_alloc();
+        throw_out_of_memory();
     }
     const KeepsBooks keeps(books_);
     if (scheduler_.drain() == 0) {

@@ -65,7 +65,10 @@ void Supervisor::start() {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        thread_ = std::thread([this] { loop(); });
+        thread_ = std::thread([this] {
+            prepare_thread_to_throw();
+            loop();
+        });
     } catch (...) {
         ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;

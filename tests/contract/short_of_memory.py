@@ -53,6 +53,7 @@ class Held:
     def __init__(self, worker):
         self.worker = worker
         self.gate = worker.zeros(1, "int64")
+        self.opening = self.gate.numpy()  # made now: the block may end while there is no memory
         self.hold = worker.register(hold)
 
     def __enter__(self):
@@ -60,7 +61,7 @@ class Held:
         return self
 
     def __exit__(self, *_):
-        self.gate.numpy()[0] = 1
+        self.opening[0] = 1
 
 
 def submit(worker, left):
@@ -131,6 +132,15 @@ def call(worker, left):
     settled = [future.exception() or future.result() for future in futures]
     assert all(value == divmod(i, 7) or isinstance(value, MemoryError) for i, value in enumerate(settled))
     return count
+
+
+def call_elsewhere(worker, left):
+    """Calls from a thread that had no exception of C++ before."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        return pool.submit(call, worker, left).result()
 
 
 def main(what, left):

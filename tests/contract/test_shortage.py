@@ -139,7 +139,7 @@ def test_what_the_parent_cannot_open_is_a_typed_error_everywhere():
         assert all_ready(worker)
 
 
-@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call"])
+@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", "call_elsewhere"])
 def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_there_is_some_again(what):
     left = 48 * MEBIBYTE
     program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]
