@@ -187,13 +187,10 @@ py::list node_traces(Engine& engine) {
 void register_payload(py::module_& module) {
     py::class_<SealedPayload, std::shared_ptr<SealedPayload>>(module, "Payload",
                                                               "Bytes in shared memory, sealed against every change.")
-        .def(py::init([](const py::bytes& bytes) {
-                 return std::make_shared<SealedPayload>(unwrap(SealedPayload::create(as_span(bytes))));
-             }),
+        .def(py::init([](const py::bytes& bytes) { return unwrap(SealedPayload::create(as_span(bytes))); }),
              py::arg("data"))
         .def_static(
-            "adopt", [](int fd) { return std::make_shared<SealedPayload>(unwrap(SealedPayload::adopt(UniqueFd(fd)))); },
-            py::arg("fd"))
+            "adopt", [](int fd) { return unwrap(SealedPayload::adopt(UniqueFd(fd))); }, py::arg("fd"))
         .def_property_readonly("data", [](const SealedPayload& payload) { return to_bytes(payload.bytes()); })
         .def("__len__", &SealedPayload::size);
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/shared_only.h"
 #include "control/payload.h"
 #include "identity/digest.h"
 
@@ -43,7 +44,7 @@ struct CallableSpec {
 // From its first registration to the end of its final removal. Its removal is final, and under way, while
 // `registrations` is zero: then no new task and no new registration is accepted, and children let go of it when the
 // last accepted task has ended.
-struct Callable {
+struct Callable : SharedOnly {
     CallableSpec spec;
     std::uint32_t registrations = 0;  // handles, and registrations that have not failed so far
     std::uint64_t in_flight = 0;      // accepted tasks that have not ended

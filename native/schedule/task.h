@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "common/shared_only.h"
 #include "graph/hazards.h"
 #include "lane/layout.h"
 #include "memory/task_args.h"
@@ -48,7 +49,7 @@ struct CallConfig {
 
 // One node of a run's graph: one frame, or a group of frames that begin together (schedule/scheduler_groups.cpp). A
 // group's node is never put into a lane; its members are, and they are in no run's list.
-struct Task {
+struct Task : SharedOnly {
     // Of its own: with an implicit one, to make a task begins with clearing its 300 bytes, and then sets them.
     Task() noexcept {}  // NOLINT(*-use-equals-default)
     Task(const Task&) = delete;
@@ -103,7 +104,7 @@ using TaskPtr = std::shared_ptr<Task>;
 // One execution of an orchestration function. Dependencies never leave it, and errors reach only the runs that say that
 // they follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies, each of which goes to the
 // thread that takes the ended ones, and is forgotten.
-struct Run {
+struct Run : SharedOnly {
     Run() = default;
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
