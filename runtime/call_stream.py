@@ -185,6 +185,12 @@ class CallStream:
         """Whether it was not sealed."""
         return self._refusal is None
 
+    def _new_future(self, function: bytes, label: str) -> Future[Any]:
+        try:
+            return Future(self, function, label)
+        except RuntimeError as error:  # CPython's word for: there is no memory for the lock of a condition
+            raise MemoryError(str(error)) from error
+
     # ---- submitting ------------------------------------------------------------------------------------------------
 
     def submit(
@@ -200,7 +206,7 @@ class CallStream:
             raise
         except BaseException as error:
             return self._unpicklable(error, label)
-        future: Future[Any] = Future(self, function, label)
+        future = self._new_future(function, label)
         while True:
             with self._lock:
                 if self._refusal is not None:
@@ -218,7 +224,7 @@ class CallStream:
             self._wait_for_room(refused.args[1])
 
     def _unpicklable(self, error: BaseException, label: str) -> Future[Any]:
-        future: Future[Any] = Future(self, b"", label)
+        future = self._new_future(b"", label)
         add_note(error, f"while pickling a call of {label}")
         future.set_exception(error)
         return future
