@@ -1,11 +1,15 @@
-"""How long the tests wait for what takes a while: longer where a sanitizer makes everything slower, never for ever."""
+"""How long the tests wait for what takes a while: longer where everything is slower, never for ever."""
 
 import os
 
 VARIABLE = "TEST_PATIENCE"
-"""The environment variable with the factor; unset means 1."""
+"""The environment variable with a factor, for instance of a sanitizer; unset means 1."""
 
 
 def patience(seconds):
-    """A time limit in seconds that was chosen for a core without a sanitizer, for the core at hand."""
-    return seconds * float(os.environ.get(VARIABLE, "1"))
+    """A time limit in seconds that was chosen for an idle machine and a core without a sanitizer, for what is here now.
+
+    It grows with the number of processes that share one processor.
+    """
+    shared_by = os.getloadavg()[0] / len(os.sched_getaffinity(0))
+    return seconds * float(os.environ.get(VARIABLE, "1")) * max(1.0, shared_by)

@@ -14,6 +14,7 @@ import pytest
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import StartError, WorkerLost
 from tests.contract.conftest import NATIVE, all_ready, gone, wait_until
+from tests.patience import patience
 
 ROOT = NATIVE.parent
 
@@ -162,7 +163,7 @@ def test_a_fork_that_the_system_refuses_is_tried_again_until_it_succeeds_and_dis
 
 @pytest.mark.not_sanitized("a sanitizer has to be the first library that is loaded", "address", "thread", "undefined")
 def test_a_fork_that_is_refused_for_long_is_named_as_the_reason_and_the_child_comes_when_it_can(refusal):
-    with Worker(sub_workers=2, options=WorkerOptions(start_timeout=2)) as worker:
+    with Worker(sub_workers=2, options=WorkerOptions(start_timeout=patience(2))) as worker:
         server, other = fork_server_of(worker), worker.children[1].pid
         refusal.begin(errno.EAGAIN)
         os.kill(worker.children[0].pid, signal.SIGKILL)
@@ -179,12 +180,12 @@ def test_a_start_without_a_process_to_be_had_says_so(refusal):
     with pytest.raises(
         StartError, match=r"sub-worker 0 could not be started: the fork server cannot fork: \[Errno 11\]"
     ):
-        Worker(sub_workers=1, options=WorkerOptions(start_timeout=4)).init()
+        Worker(sub_workers=1, options=WorkerOptions(start_timeout=patience(4))).init()
     assert refusal.times() >= 3
 
 
 def test_a_child_that_lacks_a_descriptor_is_started_when_there_is_one():
-    with Worker(sub_workers=2, options=WorkerOptions(start_timeout=3)) as worker:
+    with Worker(sub_workers=2, options=WorkerOptions(start_timeout=patience(3))) as worker:
         one, server = worker.register(lambda args: 1), fork_server_of(worker)
         taken = {int(entry.name) for entry in Path(f"/proc/{server}/fd").iterdir()}
         free = [number for number in range(max(taken) + 3) if number not in taken]

@@ -38,7 +38,7 @@ def refusal(kind, use):
 
 @pytest.fixture
 def worker():
-    with Worker(chips=1, sub_workers=1, options=WorkerOptions(control_timeout=patience(0.5))) as made:
+    with Worker(chips=1, sub_workers=1, options=WorkerOptions(control_timeout=patience(2.0))) as made:
         yield made
 
 

@@ -28,6 +28,7 @@ from runtime.errors import (
     WorkerLost,
 )
 from tests.contract.conftest import all_ready, descendants, stop, wait_until
+from tests.patience import patience
 
 
 def made(nodes=2, *, chips=1, sub_workers=1, subs_below=1, **options):
@@ -597,7 +598,7 @@ def test_the_whole_tree_starts_under_one_deadline():
 
 LATE = """
 from runtime import Worker, WorkerOptions
-worker = Worker(level=4, options=WorkerOptions(start_timeout=5))
+worker = Worker(level=4, options=WorkerOptions(start_timeout={start_timeout}))
 worker.add_worker(Worker(chips=1))
 worker.init()
 """
@@ -612,7 +613,7 @@ def test_what_is_late_at_the_bottom_is_told_by_its_name(tmp_path):
     silent.write_text("#!/bin/sh\nexec cat <&3 >/dev/null\n")  # never answers, and ends with its parent
     silent.chmod(0o755)
     environment = {**os.environ, "CALLRING_CORE_DIR": str(tmp_path)}
-    command = [sys.executable, "-c", LATE]
+    command = [sys.executable, "-c", LATE.replace("{start_timeout}", str(patience(5)))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert "StartError: node 0: chip 0 was not ready in time" in done.stderr
 
@@ -727,7 +728,7 @@ def test_the_whole_tree_ends_with_a_parent_that_is_killed(signal_number):
 
 
 def test_a_node_that_stops_answering_fails_no_registration_and_its_replacement_has_it():
-    with made(2, control_timeout=0.3, chips=0) as worker:
+    with made(2, control_timeout=patience(0.5), chips=0) as worker:
         stop(worker.children[0].pid)
         handle = worker.register(abs)
         assert wait_until(lambda: worker.children[0].incarnation == 2, 30)
@@ -736,7 +737,7 @@ def test_a_node_that_stops_answering_fails_no_registration_and_its_replacement_h
 
 
 def test_a_process_at_the_bottom_that_stops_answering_fails_no_registration_and_is_replaced_by_its_node():
-    with made(1, control_timeout=0.3, chips=0) as worker:
+    with made(1, control_timeout=patience(0.5), chips=0) as worker:
         look = worker.register(lambda o: o.children)
         stop(on_node(worker, look)[0].pid)
         handle = worker.register(abs)

@@ -13,6 +13,7 @@ from runtime.errors import TaskTimeout, WorkerLost
 from runtime.toolchain import build_chip_callable
 from tests.contract import liars
 from tests.contract.conftest import NATIVE, all_ready, source_of
+from tests.patience import patience
 
 SCALAR = ArgDirection.SCALAR
 CODES = _core.CODES
@@ -193,7 +194,7 @@ def test_a_sub_worker_that_ran_a_task_at_an_impossible_time_is_replaced(begin, e
 
 @pytest.mark.parametrize("number", [8, 9, 10])
 def test_a_kernel_that_forges_when_it_began_exceeds_its_deadline_all_the_same(number, lie):
-    with Worker(chips=1, options=WorkerOptions(control_timeout=1.0)) as worker:
+    with Worker(chips=1, options=WorkerOptions(control_timeout=patience(1.0))) as worker:
         handle = worker.register(lie)
         config = CallConfig(block_count=1, deadline=0.2)
         run = worker.submit(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[number]), config, worker=0))

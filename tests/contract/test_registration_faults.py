@@ -148,7 +148,7 @@ def test_a_child_that_goes_on_in_time_has_registered_and_released_as_if_nothing_
 
 
 def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_installed_in_the_next_one(chip):
-    options = WorkerOptions(start_timeout=1.0, control_timeout=1.0)
+    options = WorkerOptions(start_timeout=patience(2.0), control_timeout=patience(1.0))
     with Worker(chips=2, options=options) as worker:
         kept = worker.register(chip["sleep_ms"])
         os.kill(worker.children[0].pid, signal.SIGKILL)

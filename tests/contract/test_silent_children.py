@@ -142,7 +142,7 @@ def test_what_takes_longer_to_load_than_a_child_may_be_silent_is_installed_when_
 
 
 def test_what_never_loads_is_refused_in_the_end_and_the_children_recover():
-    with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(1.0))) as worker:
+    with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))) as worker:
         kept = worker.register(two)
         with pytest.raises(PartialFailureError, match=r"start_timeout \(while it installed it") as caught:
             worker.register(Slow(600))
@@ -188,7 +188,7 @@ def test_shared_memory_that_a_child_does_not_map_in_time_costs_only_that_child(w
 
 
 def test_close_does_not_wait_for_a_silent_child():
-    worker = Worker(sub_workers=2, options=WorkerOptions(control_timeout=0.3, close_timeout=0.5)).init()
+    worker = Worker(sub_workers=2, options=WorkerOptions(control_timeout=patience(0.3), close_timeout=0.5)).init()
     stop(worker.children[1].pid)
     worker.register(one)
     begun = time.monotonic()
