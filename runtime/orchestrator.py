@@ -10,7 +10,7 @@ from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleE
 from runtime.identity import CallableHandle, TargetNamespace
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.options import CallConfig
-from runtime.run_handle import GroupTask, Task
+from runtime.run_handle import GroupTask, Task, several
 from runtime.tensor import TaskArgs, Tensor, empty, native_args
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ class Orchestrator(_core.Submitter):
 
     def _earlier(self, after: Iterable[Task]) -> list[_core.Task]:
         earlier = []
-        for given in after:
+        for given in several("after", after, Task, "tasks, which a submit returns"):
             task = given._native
             if given._worker is not self._worker:
                 raise ConfigurationError(f"after: task {task.id} of run {task.run_id} belongs to another Worker")

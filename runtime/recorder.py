@@ -9,6 +9,7 @@ from runtime.errors import ConfigurationError
 from runtime.graph import Graph, GraphTask
 from runtime.native_errors import native_errors
 from runtime.orchestrator import Orchestrator, native_config, refusal
+from runtime.run_handle import require_several
 from runtime.scalar import Scalar
 from runtime.tensor import native_args
 
@@ -89,6 +90,7 @@ class Recorder(Orchestrator):
         group: bool,
     ) -> GraphTask:
         earlier = []
+        require_several("after", after, GraphTask, "tasks, which a submit returns")
         for task in after:
             if not isinstance(task, GraphTask) or task._graph is not self._graph:
                 raise ConfigurationError(f"after: {task!r} is not a task of the graph that is being captured")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, numbers
 from runtime.errors import ConfigurationError, TaskSkipped
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterator
 
     from runtime.worker import Worker
 
+
+_T = TypeVar("_T")
 
 NO_RUNS: tuple[RunHandle, ...] = ()
 """What a run follows that follows none."""
@@ -167,17 +170,28 @@ class RunHandle:
         return f"<RunHandle {self._native.id}>"
 
 
+def require_several(argument: str, given: object, kind: type, expected: str) -> None:
+    """Raises TypeError for one value of that kind, and for what is no iterable, where several are ``expected``."""
+    if isinstance(given, kind) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument} takes several {expected}, not one {type(given).__name__}: {argument}=[...]")
+
+
+def several(argument: str, given: Iterable[_T], kind: type[_T], expected: str) -> Iterator[_T]:
+    """Each of the ``given`` values of ``argument``, once it is known to be of that kind. Raises TypeError."""
+    require_several(argument, given, kind, expected)
+    for value in given:
+        if not isinstance(value, kind):
+            raise TypeError(f"{argument} takes {expected}, not a {type(value).__name__}")
+        yield value
+
+
 def followed(worker: Worker, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:
     """The runs that a new run of ``worker`` follows, as ``argument`` of its submit or launch names them.
 
     Raises: TypeError (not a RunHandle), ConfigurationError (a run of another Worker).
     """
-    if isinstance(runs, RunHandle):
-        raise TypeError(f"{argument} takes several runs: {argument}=[run]")
     earlier = []
-    for run in runs:
-        if not isinstance(run, RunHandle):
-            raise TypeError(f"{argument} takes RunHandles, which submit and launch return, not a {type(run).__name__}")
+    for run in several(argument, runs, RunHandle, "RunHandles, which submit and launch return"):
         if run._worker is not worker:
             raise ConfigurationError(
                 f"{argument}: {run!r} belongs to another Worker, {run._worker!r}; wait for it before this submit"

@@ -127,6 +127,29 @@ def test_after_takes_any_iterable_of_tasks_and_each_task_counts_once(worker, han
     assert worker.run(orchestrate) == 3
 
 
+@pytest.mark.parametrize("wrong", [3, "task", b"task", [None], [3], object(), {1: 2}, [abs]])
+@pytest.mark.parametrize("group", [False, True])
+def test_what_is_no_iterable_of_tasks_cannot_be_followed(worker, handles, wrong, group):
+    def submit(o):
+        if group:
+            o.submit_sub_group(handles["nothing"], [None], after=wrong)
+        else:
+            o.submit_sub(handles["nothing"], after=wrong)
+
+    with pytest.raises(TypeError, match=r"^after takes (several )?tasks, which a submit returns, not"):
+        worker.run(submit)
+
+
+def test_one_task_alone_is_no_iterable_of_tasks_and_the_error_says_how_to_write_it(worker, handles):
+    nothing = handles["nothing"]
+    for submit in (worker.run, worker.capture):
+        with pytest.raises(TypeError, match=r"not one (Graph)?Task: after=\[\.\.\.\]$"):
+            submit(lambda o: o.submit_sub(nothing, after=o.submit_sub(nothing)))
+    for argument in ("after", "after_any"):
+        with pytest.raises(TypeError, match=rf"^{argument} takes several RunHandles.*not one int: {argument}="):
+            worker.submit(lambda o: None, **{argument: 3})
+
+
 def test_a_task_of_another_worker_cannot_be_followed(worker, handles):
     with Worker(sub_workers=1) as other:
         handle = other.register(nothing)
