@@ -29,32 +29,52 @@ class Tensor:
     def __repr__(self) -> str:
         ...
     def numpy(self) -> numpy.typing.NDArray[typing.Any]:
-        ...
+        """
+        The same memory as a NumPy array, which keeps the tensor alive. Raises: ValueError (the scope that it was allocated in has ended), TypeError (bfloat16, which NumPy does not have).
+        """
     def reshape(self, *args: typing.Any) -> Tensor:
-        ...
+        """
+        A tensor of another shape over the same memory. Raises: ValueError (it would need a copy).
+        """
     def transpose(self, *args: typing.Any) -> Tensor:
-        ...
+        """
+        A tensor over the same memory with its axes in another order, reversed if none are given.
+        """
     @property
     def T(self) -> Tensor:
-        ...
+        """
+        A tensor over the same memory with its axes reversed.
+        """
     @property
     def dtype(self) -> str:
-        ...
+        """
+        The name of the elements' type, for instance float32 or bfloat16.
+        """
     @property
     def nbytes(self) -> int:
-        ...
+        """
+        The bytes of all elements.
+        """
     @property
     def ndim(self) -> int:
-        ...
+        """
+        How many axes it has.
+        """
     @property
     def shape(self) -> tuple[typing.Any, ...]:
-        ...
+        """
+        The extent of each axis, in elements.
+        """
     @property
     def size(self) -> int:
-        ...
+        """
+        How many elements it has.
+        """
     @property
     def strides(self) -> tuple[typing.Any, ...]:
-        ...
+        """
+        From one element to the next along each axis, in bytes.
+        """
 class MemoryPool:
     """
     Shared memory of one Worker.

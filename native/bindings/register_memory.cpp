@@ -189,15 +189,23 @@ void register_memory(py::module_& module) {
             return py::buffer_info(tensor.data(), dtype.itemsize(), std::string(1, dtype.char_()), tensor.rank,
                                    std::move(shape), byte_strides(tensor), tensor.read_only);
         })
-        .def_property_readonly("shape", &shape_of)
-        .def_property_readonly("strides",
-                               [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); })
-        .def_property_readonly("dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); })
-        .def_property_readonly("ndim", [](const TensorView& tensor) { return tensor.rank; })
-        .def_property_readonly("size", &TensorView::elements)
-        .def_property_readonly("nbytes",
-                               [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); })
-        .def("numpy", [](const py::object& self) { return to_numpy(self); })
+        .def_property_readonly("shape", &shape_of, "The extent of each axis, in elements.")
+        .def_property_readonly(
+            "strides", [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); },
+            "From one element to the next along each axis, in bytes.")
+        .def_property_readonly(
+            "dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); },
+            "The name of the elements' type, for instance float32 or bfloat16.")
+        .def_property_readonly(
+            "ndim", [](const TensorView& tensor) { return tensor.rank; }, "How many axes it has.")
+        .def_property_readonly("size", &TensorView::elements, "How many elements it has.")
+        .def_property_readonly(
+            "nbytes", [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); },
+            "The bytes of all elements.")
+        .def(
+            "numpy", [](const py::object& self) { return to_numpy(self); },
+            "The same memory as a NumPy array, which keeps the tensor alive. Raises: ValueError (the scope that it was "
+            "allocated in has ended), TypeError (bfloat16, which NumPy does not have).")
         .def(
             "__array__",
             [](const py::object& self, const py::object& dtype, const py::object& copy) {
@@ -215,27 +223,32 @@ void register_memory(py::module_& module) {
                                  to_indexable(self).attr("__getitem__")(basic_index(index)).cast<py::array>());
             },
             "index"_a)
-        .def("reshape",
-             [](const py::object& self, const py::args& shape) {
-                 const py::array whole = to_indexable(self);
-                 const auto& tensor = self.cast<const TensorView&>();
-                 const auto array = whole.attr("reshape")(*shape).cast<py::array>();
-                 if (array.size() > 0 &&
-                     !py::module_::import("numpy").attr("shares_memory")(array, whole).cast<bool>()) {
-                     throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
-                 }
-                 return from_view(tensor, array);
-             })
-        .def("transpose",
-             [](const py::object& self, const py::args& axes) {
-                 return from_view(self.cast<const TensorView&>(),
-                                  to_indexable(self).attr("transpose")(*axes).cast<py::array>());
-             })
-        .def_property_readonly("T",
-                               [](const py::object& self) {
-                                   return from_view(self.cast<const TensorView&>(),
-                                                    to_indexable(self).attr("T").cast<py::array>());
-                               })
+        .def(
+            "reshape",
+            [](const py::object& self, const py::args& shape) {
+                const py::array whole = to_indexable(self);
+                const auto& tensor = self.cast<const TensorView&>();
+                const auto array = whole.attr("reshape")(*shape).cast<py::array>();
+                if (array.size() > 0 &&
+                    !py::module_::import("numpy").attr("shares_memory")(array, whole).cast<bool>()) {
+                    throw py::value_error("this reshape needs a copy; a tensor's views share its memory");
+                }
+                return from_view(tensor, array);
+            },
+            "A tensor of another shape over the same memory. Raises: ValueError (it would need a copy).")
+        .def(
+            "transpose",
+            [](const py::object& self, const py::args& axes) {
+                return from_view(self.cast<const TensorView&>(),
+                                 to_indexable(self).attr("transpose")(*axes).cast<py::array>());
+            },
+            "A tensor over the same memory with its axes in another order, reversed if none are given.")
+        .def_property_readonly(
+            "T",
+            [](const py::object& self) {
+                return from_view(self.cast<const TensorView&>(), to_indexable(self).attr("T").cast<py::array>());
+            },
+            "A tensor over the same memory with its axes reversed.")
         .def("__len__",
              [](const TensorView& tensor) {
                  if (tensor.rank == 0) {
