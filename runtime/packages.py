@@ -1,7 +1,8 @@
-"""Which package brings a program that is not installed, by the tools that install packages."""
+"""Which package brings a program or a library that is not installed, by the tools that install packages."""
 
 from __future__ import annotations
 
+import shutil
 from typing import NamedTuple
 
 
@@ -16,7 +17,11 @@ _PACKAGES = {
     "gcc": _Names("gcc", "gcc", "gcc"),
     "cmake": _Names("cmake", "cmake", "cmake"),
     "ninja": _Names("ninja-build", "ninja-build", "ninja"),
+    "ccache": _Names("ccache", "ccache", "ccache"),
+    "libasan.so": _Names("g++", "libasan", "gcc"),
+    "libtsan.so": _Names("g++", "libtsan", "gcc"),
 }
+_INSTALLERS = {"apt-get": "debian", "dnf": "fedora", "brew": "homebrew"}
 
 
 def not_installed(program: str) -> str:
@@ -26,3 +31,11 @@ def not_installed(program: str) -> str:
         f"{program} is not installed: apt-get install {names.debian} (Debian, Ubuntu), dnf install {names.fedora} "
         f"(Fedora) or brew install {names.homebrew} (Homebrew)"
     )
+
+
+def install_line(program: str) -> str:
+    """The command that installs it with the tool that this machine has; all three if it has none of them."""
+    names = _PACKAGES[program]
+    lines = {tool: f"{tool} install {getattr(names, system)}" for tool, system in _INSTALLERS.items()}
+    here = [line for tool, line in lines.items() if shutil.which(tool)]
+    return here[0] if here else " or ".join(lines.values())

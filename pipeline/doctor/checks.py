@@ -17,12 +17,12 @@ from pathlib import Path
 from pipeline.places import unusable
 from pipeline.store import KINDS, Store, chosen_store
 from runtime.errors import ConfigurationError
+from runtime.packages import install_line
 
 PYTHONS = range(11, 16)
 """The minor versions of Python 3 that ``requires-python`` allows: those that the tests run on."""
 _OPEN_FILES = 4096
 """A chip child takes about four descriptors; 1024 are enough for some two hundred."""
-_APT = "apt-get install"
 _PACKAGES = ("hydra-core", "omegaconf", "numpy", "cloudpickle", "pybind11", "rich")
 _EXTRAS = {"sweep": ("duckdb", "matplotlib"), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
 
@@ -96,19 +96,13 @@ def _core() -> Iterator[Finding]:
 
 
 def _compilers() -> Iterator[Finding]:
-    for program, needed, package in (
-        ("g++", True, "g++"),
-        ("gcc", True, "gcc"),
-        ("cmake", True, "cmake"),
-        ("ninja", True, "ninja-build"),
-        ("ccache", False, "ccache"),
-    ):
-        from pipeline.core_build import find_program
+    from pipeline.core_build import find_program
 
+    for program, needed in (("g++", True), ("gcc", True), ("cmake", True), ("ninja", True), ("ccache", False)):
         path = find_program(program)
         state = "ok" if path else "missing" if needed else "warning"
         found = _first_line(path, "--version") if path else "not installed" + ("" if needed else "; builds take longer")
-        yield Finding("compilers", program, state, found, "" if path else f"{_APT} {package}")
+        yield Finding("compilers", program, state, found, "" if path else install_line(program))
     for library in ("libasan.so", "libtsan.so"):
         there = "/" in _first_line("g++", f"-print-file-name={library}") if shutil.which("g++") else False
         yield Finding(
@@ -116,7 +110,7 @@ def _compilers() -> Iterator[Finding]:
             library,
             "ok" if there else "warning",
             "there" if there else "no sanitizer builds",
-            "" if there else f"{_APT} g++",
+            "" if there else install_line(library),
         )
 
 

@@ -80,11 +80,22 @@ def test_doctor_finds_this_machine_fit_and_names_a_damaged_entry(inside, filled)
     assert f"mend: rm -r {filled}" in done.out
 
 
-def test_doctor_says_how_to_get_a_compiler_that_is_missing(inside, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("tool", "line"),
+    [
+        ("apt-get", "apt-get install g++"),
+        ("dnf", "dnf install gcc-c++"),
+        ("brew", "brew install gcc"),
+        (None, "apt-get install g++ or dnf install gcc-c++ or brew install gcc"),
+    ],
+)
+def test_doctor_says_how_to_get_a_compiler_with_the_tool_that_is_there(inside, tmp_path, monkeypatch, tool, line):
+    if tool:
+        (tmp_path / tool).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
     done = inside("stage=doctor")
     assert done.code == 1
-    assert "mend: apt-get install g++" in done.out
+    assert f"mend: {line}\n" in done.out
 
 
 def test_the_schema_is_yaml_with_every_key_and_its_default(inside):
