@@ -55,42 +55,44 @@ struct Task : SharedOnly {
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
 
+    // Small members lie together: between large ones each would take eight bytes, and the tasks of a large graph pass
+    // through the cache twice.
     std::uint64_t id = 0;  // position in its run; members have that of their node
     Run* run = nullptr;    // until it has ended; keeps itself alive until then
     std::uint64_t run_id = 0;
     CallablePtr callable;
     ArgsPtr args;  // null: none; keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
+    CallConfig config;  // retries: those that are left
     std::uint32_t argument_bytes = 0;
-    bool opaque = false;                 // its arguments end with opaque bytes
-    CallConfig config;                   // retries: those that are left
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
-    TaskState state = TaskState::blocked;
     std::uint32_t unmet = 0;  // predecessors that have not ended
+    std::int32_t child = -1;  // where it was dispatched
+    TaskState state = TaskState::blocked;
+    bool opaque = false;    // its arguments end with opaque bytes
+    bool awaited = false;   // a caller waits for just this task, and takes its outcome
+    bool followed = false;  // another one follows it in that lane, or did
+    // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
+    Code ended_as = Code::ok;
+    Code code = Code::ok;            // as what it has ended
+    std::uint32_t open_members = 0;  // of a group's node: members that have not ended
+    std::uint64_t sequence = 0;      // its frame in the lane of `child`
+    // While it follows others in that lane: how far before it they are, as in its frame, which its child may write
+    // over.
+    std::array<std::uint32_t, kMaxPredecessors> distances;  // valid while it is dispatched and `unmet`
+    std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
+    std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
+
     // Most have one, if any. Those of a launched task are in its graph.
     std::vector<std::shared_ptr<Task>, ThreadCached<std::shared_ptr<Task>>> successors;
     std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
     std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
-    std::int32_t child = -1;     // where it was dispatched
-    std::uint64_t sequence = 0;  // its frame there
-    // While it follows others in that lane: how far before it they are, as in its frame, which its child may write
-    // over.
-    std::array<std::uint32_t, kMaxPredecessors> distances;  // valid while it is dispatched and `unmet`
-    bool awaited = false;                                   // a caller waits for just this task, and takes its outcome
-    bool followed = false;                                  // another one follows it in that lane, or did
-    std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
-    std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
-    // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
-    Code ended_as = Code::ok;
-
     std::vector<std::shared_ptr<Task>> members;  // of a group's node
-    std::uint32_t open_members = 0;              // of these, not ended
     std::shared_ptr<Task> group;                 // the node of a member that has not ended
     std::shared_ptr<Task> failed_member;         // the first that failed: as it did, the group does
 
-    Code code = Code::ok;
     std::string payload;               // returned value or failure, as the child encoded it
     std::unique_ptr<TaskTimes> times;  // null unless traced
 };

@@ -30,7 +30,7 @@ Measured on {day} with {cores} processor cores ({processor}).
 _REASONS = """
 ## What keeps rows from their goals
 
-- **A submit without arguments.** It is 840 instructions of ours (`tests/native/test_instructions.py`), the call from
+- **A submit without arguments.** It is 520 instructions of ours (`tests/native/test_instructions.py`), the call from
   Python and a task object; it makes a task of 300 bytes and writes a frame whose cache lines the child has read on the
   other core. To ask for those lines earlier was measured and changes nothing. Many tasks in one call, as in a captured
   graph, cost 0.2 us each: a call that submits a list would get there.
