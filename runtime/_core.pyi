@@ -11,7 +11,7 @@ import runtime.run_handle
 import runtime.scalar
 import runtime.tensor
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'FrameArgs', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -179,6 +179,12 @@ class CallableRef:
         ...
     @property
     def on_chips(self) -> bool:
+        ...
+class ExtentBuffer:
+    """
+    Bytes that a task returned, where its worker wrote them: a writable buffer. They are given back when no array over them is left.
+    """
+    def __len__(self) -> int:
         ...
 class CallConfig:
     """
@@ -507,6 +513,8 @@ def wrap_envelope(payload: bytes) -> bytes:
     ...
 CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'removal_active': 23, 'partial_failure': 24, 'task_timeout': 25, 'too_many_runs': 26, 'out_of_descriptors': 27}
 CONTROL_FD: int = 3
+LEAST_EXTENT: int = 65536
+MOST_BUFFERS: int = 1024
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'child_exited': 9}
 build_type: str
 sanitizer: str

@@ -126,11 +126,14 @@ class Future(concurrent.futures.Future[_T]):
             self._settle_cancelled()
             return
         value: Any = None
+        error: BaseException | None
         try:
             if task.code == _OK:
                 value, error = task.value(), None
             else:
                 error = self._stream.error_of(task, self._label, self.hashid)
+        except MemoryError:
+            error = self._stream.no_memory(task, self._label, self.hashid)
         except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason
             error = failure
         with contextlib.suppress(concurrent.futures.InvalidStateError):  # the other thread was first
@@ -263,6 +266,10 @@ class CallStream:
     def running(self, task: _core.Task) -> bool:
         """Whether the call has begun and not ended."""
         return self._engine.running(task)
+
+    def no_memory(self, task: _core.Task, label: str, hashid: str | None) -> BaseException:
+        """The error of a call for whose value there is no memory, as error_of."""
+        return self.worker._failures.no_memory(task, label, hashid)
 
     def error_of(self, task: _core.Task, label: str, hashid: str | None) -> BaseException | None:
         """The error of an ended call, naming the function in place of the callable that executes calls."""

@@ -6,11 +6,11 @@ import pickle
 import re
 import struct
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
-from runtime import main_script
+from runtime import _core, main_script
 from runtime.errors import (
     CallringError,
     ChipError,
@@ -25,8 +25,6 @@ from runtime.native_errors import code_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from runtime import _core
 
 
 _SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptors}
@@ -49,15 +47,35 @@ class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing an
         return f"\n{self.tb}"
 
 
-def pickle_value(value: object) -> bytes:
-    """Pickles what a Python callable returned, by reference where that can be, which is twenty times faster."""
+def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
+    """Pickles what a Python callable returned, by reference where that can be, which is twenty times faster.
+
+    Returns:
+        The pickle; or the pickle and its out-of-band buffers (of arrays, mostly), which go to the parent as they are:
+        those that are worth it, and at most ``MOST_BUFFERS``.
+    """
+    apart: list[memoryview] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        """Whether it goes into the pickle."""
+        try:
+            view = buffer.raw()
+        except BufferError:  # not in one piece
+            return True
+        if view.nbytes < _core.LEAST_EXTENT or len(apart) == _core.MOST_BUFFERS:
+            return True
+        apart.append(view)
+        return False
+
     main_script.results.are_pickled = True
     try:
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=keep)
     except Exception:  # a lambda, a class made in the task: pickle says so in many ways
-        return bytes(cloudpickle.dumps(value))
+        apart.clear()
+        pickled = bytes(cloudpickle.dumps(value, buffer_callback=keep))
     finally:
         main_script.results.are_pickled = False
+    return (pickled, apart) if apart else pickled
 
 
 def pack_exception(error: BaseException) -> bytes:
@@ -164,6 +182,12 @@ def failed_in_task(error: BaseException) -> bool:
     return isinstance(error.__cause__, RemoteTraceback)
 
 
+class _Names(NamedTuple):
+    label: str
+    hashid: str
+    worker: str | None
+
+
 class Failures:
     """Builds the errors of one Worker's tasks.
 
@@ -180,6 +204,36 @@ class Failures:
         self._codes = codes
         self._name_child = name_child
 
+    def value_of(self, task: _core.Task) -> Any:
+        """What a task returned that ended well.
+
+        Raises:
+            OutOfMemory: there is no memory for it here.
+            Whatever unpickling raises.
+        """
+        try:
+            return task.value()
+        except MemoryError as error:
+            raise self.no_memory(task) from error
+
+    def no_memory(self, task: _core.Task, label: str | None = None, hashid: str | None = None) -> OutOfMemory:
+        """The error of a task that ended well, for whose value there is no memory here; otherwise as error_of."""
+        where = self._names(task, label, hashid)
+        return OutOfMemory(
+            f"callable {where.label} ran on {where.worker}, but this process has no memory for what it returned; "
+            "return less at once, or let go of earlier results",
+            hashid=where.hashid,
+            worker=where.worker,
+            operation="run",
+        )
+
+    def _names(self, task: _core.Task, label: str | None, hashid: str | None) -> _Names:
+        return _Names(
+            label or task.callable.label,
+            hashid or f"sha256:{task.callable.digest.hex()}",
+            self._name_child(task.child) if task.child >= 0 else None,
+        )
+
     def error_of(self, task: _core.Task, label: str | None = None, hashid: str | None = None) -> BaseException | None:
         """The error of an ended task; None if it succeeded.
 
@@ -192,9 +246,7 @@ class Failures:
             return None
         if task.failed_member is not None:
             return self.error_of(task.failed_member, label, hashid)  # a group fails as its first failed member did
-        label = label or task.callable.label
-        hashid = hashid or f"sha256:{task.callable.digest.hex()}"
-        worker = self._name_child(task.child) if task.child >= 0 else None
+        label, hashid, worker = self._names(task, label, hashid)
         if code == self._codes["skipped"]:
             return self._skipped(task, label, hashid)
         if code == self._codes["python_exception"]:

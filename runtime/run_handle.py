@@ -59,7 +59,7 @@ class Task(_core.TaskRef):
         return self._value()
 
     def _value(self) -> Any:
-        return self._native.value()
+        return self._worker._failures.value_of(self._native)
 
     def __repr__(self) -> str:
         """Names run and task."""
@@ -72,7 +72,8 @@ class GroupTask(Task):
     __slots__ = ()
 
     def _value(self) -> list[Any]:
-        return [member.value() for member in self._native.members]
+        value_of = self._worker._failures.value_of
+        return [value_of(member) for member in self._native.members]
 
 
 class RunHandle:

@@ -249,7 +249,7 @@ void register_run_and_task(py::module_& module) {
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
         .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
         // What it returned, if it ended well. Raises whatever unpickling raises.
-        .def("value", [](const Task& task) { return unpack_value(task.payload); })
+        .def("value", [](const Task& task) { return unpack_value(task.payload, task.extents.get()); })
         .def_property_readonly("root_cause", [](const Task& task) { return task.root_cause; });
 }
 
@@ -516,8 +516,11 @@ void register_engine(py::module_& module) {
         codes[name] = static_cast<std::uint32_t>(code);
     }
     module.attr("CODES") = codes;
+    module.attr("LEAST_EXTENT") = kLeastExtent;
+    module.attr("MOST_BUFFERS") = kMostBuffers;
     register_payload(module);
     register_callable_class(module);
+    register_extent(module);
     register_run_and_task(module);
     register_engine_class(module);
 }

@@ -45,8 +45,7 @@ public:
                 const std::uint64_t begin_ns = (frame->config.flags & kFrameTraced) != 0 ? now_ns() : 0;
                 const Code code =
                     within_memory([&] { return execute(*frame, *pool, run, dumps, pack_exception); }, payload_);
-                host_->complete(frame->sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
-                                std::as_bytes(std::span(payload_)));
+                host_->complete(code, begin_ns, begin_ns != 0 ? now_ns() : 0, std::as_bytes(std::span(payload_)));
                 continue;
             }
             const py::gil_scoped_release release;
@@ -78,7 +77,7 @@ private:
             const py::handle function(static_cast<PyObject*>(loaded.get()));
             return run(function, std::move(*tensors), arguments_.scalars, frame.config.block_count).release().ptr();
         };
-        return pack_outcome(call, dumps, pack_exception, payload_);
+        return pack_outcome(call, dumps, pack_exception, host_->lane().extents(), payload_);
     }
 
     Result<std::vector<TensorView>> adopt_arguments(const Frame& frame, MemoryPool& pool) {

@@ -90,8 +90,7 @@ private:
     void run(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
         const std::uint64_t begin_ns = (frame.config.flags & kFrameTraced) != 0 ? now_ns() : 0;
         const Code code = within_memory([&] { return execute(frame, dumps, pack_exception); }, payload_);
-        host_->complete(frame.sequence, code, begin_ns, begin_ns != 0 ? now_ns() : 0,
-                        std::as_bytes(std::span(payload_)));
+        host_->complete(code, begin_ns, begin_ns != 0 ? now_ns() : 0, std::as_bytes(std::span(payload_)));
     }
 
     Code execute(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
@@ -111,7 +110,7 @@ private:
             return decoded.error().code;
         }
         const auto call = [&] { return PyObject_CallOneArg(static_cast<PyObject*>(function.get()), args_.ptr()); };
-        return pack_outcome(call, dumps, pack_exception, payload_);
+        return pack_outcome(call, dumps, pack_exception, host_->lane().extents(), payload_);
     }
 
     std::unique_ptr<ChildHost> host_;

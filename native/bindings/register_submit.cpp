@@ -185,12 +185,21 @@ PyObject* task_native(PyObject* self, void* /*closure*/) {
     return py::cast(reinterpret_cast<TaskRef*>(self)->task).release().ptr();
 }
 
-// What an ended task returned; null without an error if it did not end well, or is a group.
+// What an ended task returned; null without an error if it did not end well, is a group, or there is no memory for it.
 PyObject* value_of(const TaskRef& ref) {
     if (ref.task->code != Code::ok || !ref.task->members.empty()) {
         return nullptr;
     }
-    return unpack_value(ref.task->payload).release().ptr();
+    try {
+        return unpack_value(ref.task->payload, ref.task->extents.get()).release().ptr();
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    } catch (py::error_already_set& raised) {
+        if (!raised.matches(PyExc_MemoryError)) {
+            throw;
+        }
+        return nullptr;
+    }
 }
 
 PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {

@@ -39,11 +39,12 @@ public:
         }
         spans_.clear();
         if (outcome) {
-            host_.complete(sequence, Code::ok, begin, end, {});
+            host_.complete(Code::ok, begin, end, {});
         } else {
-            // In one message, without shared memory: its parent takes none from a chip.
-            const std::string_view text = std::string_view(outcome.error().message).substr(0, kMaxMessageBody);
-            host_.complete(sequence, outcome.error().code, begin, end, std::as_bytes(std::span(text)));
+            // More of a failure is of no use.
+            constexpr std::size_t kMostText = std::size_t{32} << 10U;
+            const std::string_view text = std::string_view(outcome.error().message).substr(0, kMostText);
+            host_.complete(outcome.error().code, begin, end, std::as_bytes(std::span(text)));
         }
     }
 

@@ -227,29 +227,27 @@ Result<void> ChildHost::send_payload(const MessageHeader& header, std::span<cons
     return channel_.send(header, {}, fds, kNever);
 }
 
-void ChildHost::complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
-                         std::span<const std::byte> payload) {
+void ChildHost::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload) {
     if (payload.size() <= ChildLane::max_inline_payload()) {
         lane_->complete(code, begin_ns, end_ns, payload);
         return;
     }
-    if (std::byte* room = lane_->reserve_result(payload.size())) {
-        std::ranges::copy(payload, room);
-        lane_->complete_with_result(code, begin_ns, end_ns, payload.size());
-        return;
+    if (payload.size() < kLeastExtent) {
+        if (std::byte* room = lane_->reserve_result(payload.size())) {
+            std::ranges::copy(payload, room);
+            lane_->complete_with_result(code, begin_ns, end_ns, payload.size());
+            return;
+        }
     }
-    const auto sent = [&] {
-        const std::lock_guard lock(send_mutex_);
-        return send_payload(header_of(Op::result, sequence), payload);
-    }();
-    if (sent) {
-        lane_->complete(code, begin_ns, end_ns, {}, kPayloadElsewhere);
+    const auto extent = lane_->extents().write(payload);
+    if (extent) {
+        lane_->complete(code, begin_ns, end_ns, std::as_bytes(std::span(&*extent, 1)), kPayloadInExtent);
         return;
     }
     // The task has ended all the same, but what came of it cannot be told.
-    const std::string& why = sent.error().message;
+    const std::string& why = extent.error().message;
     const auto text = std::as_bytes(std::span(why)).first(std::min(why.size(), ChildLane::max_inline_payload()));
-    lane_->complete(sent.error().code, begin_ns, end_ns, text);
+    lane_->complete(extent.error().code, begin_ns, end_ns, text);
 }
 
 }  // namespace callring

@@ -59,10 +59,9 @@ public:
     [[nodiscard]] ChildLane& lane() noexcept { return *lane_; }
     [[nodiscard]] const ArenaMap& arenas() const noexcept { return arenas_; }
 
-    // Completes the current frame. A payload that does not fit its completion goes into the lane's result area, or
-    // ahead on the control socket if there is no room for it.
-    void complete(std::uint64_t sequence, Code code, std::uint64_t begin_ns, std::uint64_t end_ns,
-                  std::span<const std::byte> payload);
+    // Completes the current frame. A payload that does not fit its completion goes into the lane's result area, or,
+    // large or without room there, into an extent.
+    void complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload);
 
 private:
     ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);

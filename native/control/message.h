@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxMessageBody = std::size_t{32} * 1024;
 inline constexpr std::size_t kMaxMessageFds = 5;
 
 // Requests go from parent to child and are answered by a message with the same op and sequence number, `code` telling
-// the outcome and the body the reason. `result`, `child_started` and `child_exited` are notices without an answer.
+// the outcome and the body the reason. `child_exited` is a notice without an answer.
 enum class Op : std::uint32_t {
     start = 1,                // lane, bell, progress event and, for a child that hears notices, their memory and event
                               // as descriptors; body: StartBody
@@ -25,7 +25,6 @@ enum class Op : std::uint32_t {
     register_and_hold = 4,    // likewise; a task that this interrupts holds for a while (ChildHost)
     unregister_callable = 5,  // digest
     shutdown = 6,             // finish what was begun and exit
-    result = 7,               // child to parent; argument: frame sequence; body or descriptor: a completion's payload
     fork_child = 8,           // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
                               // descriptors: the new child's control socket and, for a node child, what it is made of
     child_exited = 9,         // fork server to parent; argument: child id; body: i32 wait status

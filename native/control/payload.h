@@ -15,6 +15,9 @@
 
 namespace callring {
 
+// What a message carries that may be larger than a message. Errors: as Payload::take; out_of_memory.
+[[nodiscard]] Result<std::string> payload_of(Message& message);
+
 class Payload {
 public:
     // Copies `bytes`. Errors: as SealedPayload::create.

@@ -4,26 +4,21 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
+#include <new>
 #include <utility>
 
 #include "common/clock.h"
 #include "common/system_error.h"
+#include "lane/damaged.h"
 #include "lane/futex.h"
 #include "lane/sleep_word.h"
 
 namespace callring {
 
 namespace {
-
-// Its parent finds in the lane why.
-[[noreturn]] void end_damaged() noexcept {
-    std::fputs("callring: the lane of this process was written over; it ends\n", stderr);
-    ::_exit(1);
-}
-
+// A child that has nothing to do for so long keeps no memory for results.
+constexpr std::uint64_t kIdleNs = 1'000'000'000;
 }  // namespace
 
 Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
@@ -41,7 +36,15 @@ Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
 
 Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
                                                      std::uint64_t most_spin_ns) {
-    auto lane_map = SharedMap::attach(std::move(lane));
+    // The lane says itself how much of its file it takes; what lies behind it is mapped where it is used.
+    LaneHeader written{};
+    if (::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
+        return Error{Code::malformed, "lane memory is too small for its header"};
+    }
+    if (auto checked = check_lane(written, written.total_bytes); !checked) {
+        return std::move(checked).error();
+    }
+    auto lane_map = SharedMap::attach(std::move(lane), written.total_bytes);
     if (!lane_map) {
         return std::move(lane_map).error();
     }
@@ -53,8 +56,8 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     if (::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
         return system_error("madvise(MADV_DONTFORK)");
     }
-    if (lane_map->size() < sizeof(LaneHeader) || bell_map->size() < sizeof(Bell)) {
-        return Error{Code::malformed, "lane memory is too small for its header"};
+    if (bell_map->size() < sizeof(Bell)) {
+        return Error{Code::malformed, "the bell's memory is too small for it"};
     }
     const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
     if (auto checked = check_lane(header, lane_map->size()); !checked) {
@@ -68,6 +71,7 @@ ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std
     : map_(std::move(map)),
       bell_(std::move(bell)),
       progress_event_(std::move(progress_event)),
+      extents_(map_.fd(), store_range(map_.size(), map_.file_size()), header().extents_given_back),
       spin_(this->bell().cores_are_shared != 0 ? Core::offered : Core::held, most_spin_ns) {
     LaneHeader& lane = header();
     frames_ = RingConsumer(lane.frames, map_.data() + frames_offset(), kFrameBytes, lane.capacity);
@@ -129,7 +133,14 @@ bool ChildLane::wait() noexcept {
     }
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
     while (!spin_(ready)) {
-        announce_and_sleep(header().child_asleep, 1, ready, std::nullopt);
+        const bool keeps = extents_.keeps_pages();
+        const auto until = keeps ? std::optional(now_ns() + kIdleNs) : std::nullopt;
+        if (announce_and_sleep(header().child_asleep, 1, ready, until) == FutexWait::timed_out) {
+            try {
+                extents_.trim();
+            } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the next idle moment tries again
+            }
+        }
     }
     return !stopped_.load(std::memory_order_acquire);
 }
@@ -165,41 +176,20 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
 }
 
 std::byte* ChildLane::reserve_result(std::size_t bytes) noexcept {
-    // A parent that takes results at all takes the next one within a moment.
-    constexpr std::uint32_t kMostNaps = 40;
-    constexpr timespec kNap{0, 50'000};
-    if (bytes > kResultBytes) {
-        return nullptr;
-    }
-    std::uint64_t seen = header().results_taken.load(std::memory_order_acquire);
-    for (std::uint32_t naps = 0; !place_result(seen, bytes); ++naps) {
-        if (naps == kMostNaps || seen == vain_wait_at_) {
-            vain_wait_at_ = seen;
-            return nullptr;
-        }
-        ::nanosleep(&kNap, nullptr);
-        if (const std::uint64_t now = header().results_taken.load(std::memory_order_acquire); now != seen) {
-            seen = now;
-            naps = 0;
-        }
-    }
-    return results_ + (reserved_result_ % kResultBytes);
-}
-
-// Where a payload of so many bytes may lie; false: there is no room.
-bool ChildLane::place_result(std::uint64_t taken, std::size_t bytes) noexcept {
     const auto next_round = [](std::uint64_t position) {
         return (position + kResultBytes - 1) / kResultBytes * kResultBytes;
     };
+    const std::uint64_t taken = header().results_taken.load(std::memory_order_acquire);
     if (taken == next_result_) {
         // All is free: from the front, whose pages are there and in the cache.
         free_results_ = next_round(next_result_);
         reserved_result_ = free_results_;
-        return true;
+    } else {
+        const bool in_one_piece = (next_result_ % kResultBytes) + bytes <= kResultBytes;
+        reserved_result_ = in_one_piece ? next_result_ : next_round(next_result_);
     }
-    const bool in_one_piece = (next_result_ % kResultBytes) + bytes <= kResultBytes;
-    reserved_result_ = in_one_piece ? next_result_ : next_round(next_result_);
-    return reserved_result_ + bytes - std::max(taken, free_results_) <= kResultBytes;
+    const bool fits = reserved_result_ + bytes - std::max(taken, free_results_) <= kResultBytes;
+    return bytes <= kResultBytes && fits ? results_ + (reserved_result_ % kResultBytes) : nullptr;
 }
 
 void ChildLane::complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns,

@@ -12,6 +12,7 @@
 
 #include "common/result.h"
 #include "common/unique_fd.h"
+#include "lane/extent_writer.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
 #include "lane/spin.h"
@@ -33,7 +34,8 @@ public:
 
     // The next frame to execute, or nullptr if there is none right now. The frame stays valid until complete().
     [[nodiscard]] const Frame* try_next() noexcept;
-    // Spins, then sleeps, until try_next() may have something or stop() was called. False after stop().
+    // Spins, then sleeps, until try_next() may have something or stop() was called. False after stop(). Gives the
+    // memory of old results to the system if that takes a while.
     bool wait() noexcept;
     // Ends wait() for good, from any thread.
     void stop() noexcept;
@@ -43,11 +45,14 @@ public:
                   std::uint32_t flags = 0) noexcept;
     [[nodiscard]] static constexpr std::size_t max_inline_payload() noexcept { return sizeof(Completion::payload); }
 
-    // Room for a payload of the current frame in the result area, or nullptr: it is larger than that, or the parent
-    // does not take results at the moment. It waits a moment for a parent that does.
+    // Room for a payload of the current frame in the result area, or nullptr: there is none before the parent has taken
+    // more results.
     [[nodiscard]] std::byte* reserve_result(std::size_t bytes) noexcept;
     // Completes the current frame with the payload that was written there.
     void complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::size_t bytes) noexcept;
+
+    // Where results lie that are too large to be copied, or do not fit the result area.
+    [[nodiscard]] ExtentWriter& extents() noexcept { return extents_; }
 
     // Tells the parent that this process is about to end because it has done its work.
     void retire() noexcept { header().child_retires.store(1, std::memory_order_release); }
@@ -68,7 +73,6 @@ private:
     [[nodiscard]] bool is_due(const Frame& frame) const noexcept {
         return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion;
     }
-    [[nodiscard]] bool place_result(std::uint64_t taken, std::size_t bytes) noexcept;
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;
@@ -81,11 +85,11 @@ private:
     RingProducer completions_;
     RingProducer spans_;
     std::byte* results_ = nullptr;
-    std::uint64_t next_result_ = 0;            // where the last payload in the result area ended
-    std::uint64_t reserved_result_ = 0;        // where the next one begins
-    std::uint64_t free_results_ = 0;           // up to where the area is free, whatever was taken
-    std::uint64_t vain_wait_at_ = UINT64_MAX;  // what was taken when the last wait for room was in vain
-    std::bitset<kWindow> failed_;              // by sequence number
+    std::uint64_t next_result_ = 0;      // where the last payload in the result area ended
+    std::uint64_t reserved_result_ = 0;  // where the next one begins
+    std::uint64_t free_results_ = 0;     // up to where the area is free, whatever was taken
+    ExtentWriter extents_;
+    std::bitset<kWindow> failed_;  // by sequence number
     AdaptiveSpin spin_;
     std::atomic<bool> stopped_{false};
 };

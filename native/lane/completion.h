@@ -15,8 +15,8 @@ namespace callring {
 
 struct TaskOutcome {
     Code code = Code::ok;
-    bool payload_elsewhere = false;      // it came in a control message
     bool payload_in_results = false;     // it lies in the lane's result area, where `payload`, a ResultRecord, says
+    bool payload_in_extent = false;      // it lies in an extent, which `payload`, an ExtentRecord, names
     std::span<const std::byte> payload;  // in the completion
 };
 
@@ -25,11 +25,13 @@ struct TaskOutcome {
                                                                   std::uint64_t sequence) noexcept {
     if (completion.sequence != sequence || completion.code >= kCodes ||
         completion.payload_bytes > completion.payload.size() ||
-        (completion.flags & ~(kPayloadElsewhere | kPayloadInResults)) != 0) {
+        (completion.flags & ~(kPayloadInResults | kPayloadInExtent)) != 0 ||
+        completion.flags == (kPayloadInResults | kPayloadInExtent) ||
+        (completion.flags != 0 && completion.payload_bytes != sizeof(ResultRecord))) {
         return std::nullopt;
     }
-    return TaskOutcome{static_cast<Code>(completion.code), (completion.flags & kPayloadElsewhere) != 0,
-                       (completion.flags & kPayloadInResults) != 0,
+    return TaskOutcome{static_cast<Code>(completion.code), (completion.flags & kPayloadInResults) != 0,
+                       (completion.flags & kPayloadInExtent) != 0,
                        std::span(completion.payload).first(completion.payload_bytes)};
 }
 
@@ -44,6 +46,16 @@ struct TaskOutcome {
         return std::nullopt;
     }
     return result;
+}
+
+// The extent that `record` names; nullopt if it is none. Whether it lies in the store: lane/extent_store.h.
+[[nodiscard]] inline std::optional<ExtentRecord> decode_extent(std::span<const std::byte> record) noexcept {
+    ExtentRecord extent{};
+    if (record.size() != sizeof extent) {
+        return std::nullopt;
+    }
+    std::memcpy(&extent, record.data(), sizeof extent);
+    return extent;
 }
 
 }  // namespace callring

@@ -1,5 +1,5 @@
-// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans,
-// results.
+// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans, results, and
+// behind all that the extents of large results.
 // The layout is versioned and breaks cleanly: both ends compare kLayoutVersion in every control message and in the
 // lane's header, and there is no migration between versions (identity.md of the design: task records and frames;
 // docs: explanation/two-planes).
@@ -17,7 +17,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 10
+#define CALLRING_LAYOUT_VERSION 11
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -68,8 +68,8 @@ struct SpillRecord {
 // ---- completions: child to parent ---------------------------------------------------------------------------------
 
 enum CompletionFlags : std::uint32_t {
-    kPayloadElsewhere = 1U << 0U,  // the payload came in a control message `result` with this sequence number
-    kPayloadInResults = 1U << 1U,  // the payload lies in the lane's result area; here is a ResultRecord instead
+    kPayloadInResults = 1U << 0U,  // the payload lies in the lane's result area; here is a ResultRecord instead
+    kPayloadInExtent = 1U << 1U,   // the payload lies in an extent; here is an ExtentRecord instead
 };
 
 inline constexpr std::size_t kCompletionBytes = 256;
@@ -94,6 +94,45 @@ struct ResultRecord {
 
 // Pages of it are committed when they are first written, and serve again for every later payload.
 inline constexpr std::size_t kResultBytes = std::size_t{8} << 20U;
+
+// ---- extents: what is too large to be copied ------------------------------------------------------------------------
+
+// An extent: `bytes` bytes of one result, at `offset` of the lane's store. The child writes them once, and from when
+// its completion tells of them they are the parent's, until that gives them back. Extents lie in blocks of whole pages
+// of their own, behind a header of kExtentHeader bytes.
+struct ExtentRecord {
+    std::uint64_t offset;
+    std::uint64_t bytes;
+};
+static_assert(sizeof(ExtentRecord) == sizeof(ResultRecord) && std::is_trivial_v<ExtentRecord>);
+
+inline constexpr std::uint64_t kPage = 4096;
+// The first eight bytes of it: the extent that was given back before this one, as in LaneHeader::extents_given_back.
+inline constexpr std::uint64_t kExtentHeader = 64;
+// Both ends map the store by cells: a smaller block lies within one cell, a larger one begins with a cell, and its
+// last one is all its own.
+inline constexpr std::uint64_t kCell = std::uint64_t{32} << 20U;
+// Addresses in a file, not memory: what was never written, or given back to the system, takes none.
+inline constexpr std::uint64_t kStoreBytes = std::uint64_t{1} << 40U;
+// What is shorter is copied, through the completion or the result area, which then is faster.
+inline constexpr std::size_t kLeastExtent = std::size_t{64} << 10U;
+
+// How large the block is that holds an extent of so many bytes.
+[[nodiscard]] constexpr std::uint64_t block_bytes(std::uint64_t bytes) noexcept {
+    return (kExtentHeader + bytes + kPage - 1) / kPage * kPage;
+}
+
+// Where the store lies in the lane's file.
+struct StoreRange {
+    std::uint64_t begin = 0;
+    std::uint64_t bytes = 0;
+};
+// That of a lane which takes `lane_bytes` of a file of `file_bytes`; of none, if there is no room for it.
+[[nodiscard]] constexpr StoreRange store_range(std::uint64_t lane_bytes, std::uint64_t file_bytes) noexcept {
+    constexpr std::uint64_t kLargestPage = 65536;  // of any machine: both ends map from there
+    const std::uint64_t begin = (lane_bytes + kLargestPage - 1) / kLargestPage * kLargestPage;
+    return {begin, begin < file_bytes ? (file_bytes - begin) / kCell * kCell : 0};
+}
 
 // ---- core spans: what a chip's cores did, when traced -------------------------------------------------------------
 
@@ -126,6 +165,9 @@ struct LaneHeader {
     std::atomic<std::uint64_t> loaded_ns;
     // Up to which position the parent has taken payloads out of the result area.
     std::atomic<std::uint64_t> results_taken;
+    // The extent that the parent gave back last and the child has not taken back yet, or 0; its header names the one
+    // before. The lowest bit: its pages were given back to the system. Pushed by the parent, taken as a whole.
+    std::atomic<std::uint64_t> extents_given_back;
     RingIndices frames;
     RingIndices completions;
     RingIndices spans;

@@ -1,5 +1,8 @@
 #include "lane/parent_lane.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -7,11 +10,22 @@
 
 namespace callring {
 
+namespace {
+// Of a lane and its store; less where the user (ulimit -f) allows no such file.
+std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
+    rlimit limit{};
+    const bool limited = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const std::uint64_t wanted = store_range(lane_bytes, kStoreBytes).begin + kStoreBytes;
+    return limited ? std::min<std::uint64_t>(wanted, limit.rlim_cur) : wanted;
+}
+}  // namespace
+
 Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity) {
     if (capacity == 0 || (capacity & (capacity - 1)) != 0) {
         return Error{Code::invalid_argument, "lane capacity must be a power of two"};
     }
-    auto map = SharedMap::create("callring-lane", lane_bytes(capacity, span_capacity));
+    const std::size_t bytes = lane_bytes(capacity, span_capacity);
+    auto map = SharedMap::create("callring-lane", bytes, std::max<std::uint64_t>(bytes, largest_file(bytes)));
     if (!map) {
         return std::move(map).error();
     }
@@ -32,6 +46,8 @@ ParentLane::ParentLane(SharedMap map) : map_(std::move(map)) {
     spans_ =
         RingConsumer(lane.spans, map_.data() + spans_offset(lane.capacity), sizeof(CoreSpanRecord), lane.span_capacity);
     results_ = map_.data() + results_offset(lane.capacity, lane.span_capacity);
+    extents_ =
+        std::make_shared<ExtentStore>(map_.fd(), store_range(map_.size(), map_.file_size()), lane.extents_given_back);
 }
 
 Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {

@@ -11,6 +11,7 @@
 
 #include "common/result.h"
 #include "lane/completion.h"
+#include "lane/extent_store.h"
 #include "lane/layout.h"
 #include "lane/ring.h"
 #include "memory/shared_map.h"
@@ -22,6 +23,10 @@ public:
     // A new lane of `capacity` frames (a power of two).
     // `span_capacity` is zero for a child that is never traced.
     static Result<std::unique_ptr<ParentLane>> create(std::uint32_t capacity, std::uint32_t span_capacity);
+
+    ParentLane(const ParentLane&) = delete;
+    ParentLane& operator=(const ParentLane&) = delete;
+    ~ParentLane() { extents_->end(); }
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     // Whether `capacity` frames are in flight.
@@ -71,6 +76,10 @@ public:
     // The payload in the result area that `record`, the ResultRecord of the completion in front, describes, valid until
     // pop_completion; nullopt if there is none such: the child wrote over its lane.
     [[nodiscard]] std::optional<std::span<const std::byte>> result(std::span<const std::byte> record) noexcept;
+    // The extent that the completion in front tells of. Errors: as ExtentStore::take.
+    [[nodiscard]] Result<ExtentPtr> take_extent(const ExtentRecord& record) { return extents_->take(record); }
+    // The child has ended, and everything that it told of was taken.
+    void close_extents() noexcept { extents_->close(); }
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
@@ -96,6 +105,7 @@ private:
     // so that claimed() can be asked of every frame in flight, also after the child's death.
     std::uint64_t settled_ = 0;
     std::uint64_t results_taken_ = 0;  // with the completion in front
+    std::shared_ptr<ExtentStore> extents_;
 };
 
 }  // namespace callring

@@ -1,13 +1,17 @@
-// What a Python callable returned, as bytes in a completion or a message: small values of exact built-in types without
-// pickling. Nothing is None. Otherwise a letter, and what follows it.
+// What a Python callable returned, as bytes of a completion: small values of exact built-in types without pickling.
+// Nothing is None. Otherwise a letter, and what follows it. A value that is large, or holds something large, has that
+// in extents: the letter kApart, the letter of its form, `u32 count`, as many ExtentRecords, and what is not in these.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "common/utf8.h"
+#include "lane/layout.h"
 
 namespace callring {
 
@@ -19,9 +23,46 @@ inline constexpr char kFloat = 'd';    // a double
 inline constexpr char kText = 's';     // in UTF-8
 inline constexpr char kBytes = 'b';
 inline constexpr char kPickle = 'p';
+// Text and bytes are the one extent. A pickle follows the records, or is the first extent if nothing follows; the other
+// extents are its out-of-band buffers, in order.
+inline constexpr char kApart = 'a';
 }  // namespace returned
 
-// Whether a child that returns values can have written this. What a pickle holds is not looked at.
+struct ApartValue {
+    char form;
+    std::uint32_t count;
+    std::string_view records;
+    std::string_view rest;
+
+    [[nodiscard]] ExtentRecord record(std::uint32_t index) const noexcept {
+        ExtentRecord record{};
+        std::memcpy(&record, records.data() + (index * sizeof record), sizeof record);
+        return record;
+    }
+};
+
+// What a payload says that begins with kApart; nullopt if it is none.
+[[nodiscard]] inline std::optional<ApartValue> decode_apart(std::string_view payload) noexcept {
+    constexpr std::size_t kHead = 2 + sizeof(std::uint32_t);
+    if (payload.size() < kHead || payload.front() != returned::kApart) {
+        return std::nullopt;
+    }
+    std::uint32_t count = 0;
+    std::memcpy(&count, payload.data() + 2, sizeof count);
+    const char form = payload[1];
+    payload.remove_prefix(kHead);
+    if (count == 0 || payload.size() / sizeof(ExtentRecord) < count) {
+        return std::nullopt;
+    }
+    const std::size_t records = count * sizeof(ExtentRecord);
+    return ApartValue{form, count, payload.substr(0, records), payload.substr(records)};
+}
+
+[[nodiscard]] inline bool is_pickle(std::string_view bytes) noexcept {  // from its first opcode to its last
+    return bytes.size() > 2 && bytes.front() == '\x80' && bytes.back() == '.';
+}
+
+// Whether a child that returns values can have written this. What a pickle holds is not looked at, nor are extents.
 [[nodiscard]] inline bool is_returned_value(std::string_view payload) noexcept {
     if (payload.empty()) {
         return true;
@@ -39,10 +80,32 @@ inline constexpr char kPickle = 'p';
             return is_utf8(std::as_bytes(std::span(body)));
         case returned::kBytes:
             return true;
-        case returned::kPickle:  // from its first opcode to its last
-            return body.size() > 2 && body.front() == '\x80' && body.back() == '.';
+        case returned::kPickle:
+            return is_pickle(body);
+        case returned::kApart: {
+            const auto apart = decode_apart(payload);
+            if (!apart) {
+                return false;
+            }
+            const bool whole = apart->count == 1 && apart->rest.empty();
+            return apart->form == returned::kPickle
+                       ? apart->rest.empty() || is_pickle(apart->rest)
+                       : whole && (apart->form == returned::kText || apart->form == returned::kBytes);
+        }
         default:
             return false;
+    }
+}
+
+// The same for the extents of a value for which that said yes; `first` is what the first of them holds.
+[[nodiscard]] inline bool is_returned_apart(const ApartValue& value, std::string_view first) noexcept {
+    switch (value.form) {
+        case returned::kText:
+            return is_utf8(std::as_bytes(std::span(first)));
+        case returned::kPickle:
+            return !value.rest.empty() || is_pickle(first);
+        default:
+            return true;
     }
 }
 

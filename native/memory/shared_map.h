@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "common/result.h"
 #include "common/unique_fd.h"
@@ -19,21 +20,28 @@ public:
     ~SharedMap();
 
     // New zeroed shared memory of `bytes`. `name` is a label in /proc/PID/maps, not a name in any file system.
-    static Result<SharedMap> create(const char* name, std::size_t bytes);
+    static Result<SharedMap> create(const char* name, std::size_t bytes) { return create(name, bytes, bytes); }
+    // The same in a file of `file_bytes`, of which only the first `bytes` are mapped.
+    static Result<SharedMap> create(const char* name, std::size_t bytes, std::uint64_t file_bytes);
     // Maps what another process created. Refused unless it is sealed against shrinking and growing.
     static Result<SharedMap> attach(UniqueFd fd);
+    // The same for its first `bytes` alone. Refused, too, if it has not so many.
+    static Result<SharedMap> attach(UniqueFd fd, std::size_t bytes);
 
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+    // How many bytes the file has, mapped or not.
+    [[nodiscard]] std::uint64_t file_size() const noexcept { return file_size_; }
 
 private:
-    SharedMap(UniqueFd fd, std::byte* data, std::size_t size) noexcept;
-    static Result<SharedMap> map(UniqueFd fd, std::size_t bytes);
+    SharedMap(UniqueFd fd, std::byte* data, std::size_t size, std::uint64_t file_size) noexcept;
+    static Result<SharedMap> map(UniqueFd fd, std::size_t bytes, std::uint64_t file_bytes);
 
     UniqueFd fd_;
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
+    std::uint64_t file_size_ = 0;
 };
 
 }  // namespace callring

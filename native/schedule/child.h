@@ -60,9 +60,6 @@ struct Child {
     std::uint64_t busy_since_ns = 0;
     Ledger ledger;
     bool hears_notices = false;  // once it is ready
-    // Came by the control plane before their completion, by sequence; an error of one that could not be received.
-    std::map<std::uint64_t, Result<std::string>> payloads;
-    std::deque<Message> answers;  // received while a completion was taken; not handled yet
 
     // Whether frames may be put into its lane.
     [[nodiscard]] bool takes_work() const noexcept { return state == ChildState::ready && condemned.empty(); }

@@ -235,7 +235,7 @@ private:
 
     // engine_recovery.cpp; on the progress thread unless said otherwise.
     Result<void> handle(Child& child, Message message);  // any thread
-    Result<void> handle_found(Child& child);             // any thread
+    Result<void> receive_all(Child& child);              // likewise
     Result<void> receive_from(const ChildPtr& child);    // any thread, under the lock
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "control/payload.h"
 #include "schedule/engine.h"
-#include "supervise/pump.h"
 
 namespace callring {
 

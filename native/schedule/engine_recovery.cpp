@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "schedule/engine.h"
-#include "supervise/pump.h"
 
 namespace callring {
 
@@ -36,29 +35,28 @@ Result<void> Engine::handle(Child& child, Message message) {
     return {};
 }
 
-// Under the lock. What was found while a result was taken.
-Result<void> Engine::handle_found(Child& child) {
-    Result<void> handled;
-    while (handled && !child.answers.empty()) {
-        Message message = std::move(child.answers.front());
-        child.answers.pop_front();
-        handled = handle(child, std::move(message));
+Result<void> Engine::receive_all(Child& child) {
+    for (;;) {
+        auto received = child.requests->channel().try_receive();
+        if (!received) {
+            return std::move(received).error();
+        }
+        if (!*received) {
+            return {};
+        }
+        if (auto handled = handle(child, std::move(**received)); !handled) {
+            return handled;
+        }
+        // What the fork server says unasked may be left in the socket: it is still readable then.
+        if (!child.requests || child.requests->unanswered() == 0) {
+            return {};
+        }
     }
-    return handled;
 }
 
 Result<void> Engine::receive_from(const ChildPtr& child) {
     const KeepsBooks keeps(books_);
-    auto received = handle_found(*child);
-    if (received) {
-        // What the fork server says unasked may be left in the socket: it is still readable then.
-        received = pump(*child, [&](Message message) -> Result<bool> {
-            if (auto handled = handle(*child, std::move(message)); !handled) {
-                return std::move(handled).error();
-            }
-            return child->requests && child->requests->unanswered() > 0;
-        });
-    }
+    auto received = receive_all(*child);
     const Code code = received ? Code::ok : received.error().code;
     if (code == Code::malformed || (code == Code::layout_mismatch && child->state == ChildState::ready)) {
         protocol_violation(*child, received.error().message);
@@ -247,7 +245,6 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     // Nothing that it did says that it is broken.
     const bool blameless = std::exchange(child->ended_for_task, false) ||
                            (as_asked && life == RestartPolicy::Life::worked && child->lane->child_retires());
-    child->answers.clear();
     child->last_exit = why;
     child->ledger.clear();
 
@@ -273,6 +270,7 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     if (child->lane) {
         child->lane_view.store(nullptr, std::memory_order_release);  // what it holds is not waited for any more
         scheduler_.child_lost(*child, pid > 0 ? why + ", pid " + std::to_string(pid) : why);
+        child->lane->close_extents();
     }
     if (child->state != ChildState::starting) {
         scheduler_.give_up(*child, child->last_exit);

@@ -127,7 +127,6 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
     child->restarts.started(now_ns());
     child->start_again_ns = 0;
     child->process = process;
-    child->payloads.clear();
     child->start_deadline_ns = started_ ? now_ns() + options_.start_timeout_ns : start_deadline_ns_;
     supervisor_->watch_socket(key, child->requests->channel().fd());
     if (process) {

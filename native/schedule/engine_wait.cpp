@@ -39,11 +39,6 @@ bool Engine::drain() {
     if (scheduler_.drain() == 0) {
         return false;
     }
-    for (const ChildPtr& child : scheduler_.children()) {
-        if (auto handled = handle_found(*child); !handled) {
-            protocol_violation(*child, handled.error().message);
-        }
-    }
     changed_.notify_all();
     tell_stream_takers();
     return true;

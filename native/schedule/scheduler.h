@@ -7,8 +7,7 @@
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
 // cancelled); a run that follows others begins nothing before they have ended. System calls: wake-ups (of a child, of a
-// caller through on_run_finished), the receipt of a result that did not fit its completion, and the hooks that the
-// engine gives it.
+// caller through on_run_finished), the mapping of a large result, and the hooks that the engine gives it.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 

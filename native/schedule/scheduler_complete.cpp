@@ -2,16 +2,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "common/clock.h"
 #include "lane/completion.h"
-#include "memory/reserve.h"
 #include "schedule/captured_graph.h"
 #include "schedule/outcome.h"
+#include "schedule/receive.h"
 #include "schedule/scheduler.h"
-#include "supervise/pump.h"
 
 namespace callring {
 
@@ -82,34 +80,18 @@ bool Scheduler::complete(Child& child, const Completion& written, std::string& w
         return false;
     }
     const Task& due = *child.in_flight.front();
-    Code code = outcome->code;
-    std::string payload;
-    if (outcome->payload_elsewhere) {
-        auto taken = take_payload(child, completion.sequence);
-        if (!taken && taken.error().code == Code::malformed) {
-            wrong = taken.error().message;
-            return false;
-        }
-        code = taken ? code : taken.error().code;
-        payload = taken ? std::move(taken).value() : std::move(taken).error().message;
-    } else if (!outcome->payload.empty()) {
-        std::optional<std::span<const std::byte>> bytes = std::span(written.payload).first(outcome->payload.size());
-        if (outcome->payload_in_results) {
-            bytes = child.lane->result(*bytes);
-        }
-        if (!bytes) {
-            wrong = kLaneOverwritten;
-            return false;
-        }
-        try {
-            const SparesReserve spares;
-            payload.assign(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-        } catch (const std::bad_alloc&) {
-            code = Code::out_of_memory;
-        }
+    Received received{outcome->code, {}, {}, nullptr};
+    if (!outcome->payload.empty()) {
+        received = receive(*child.lane, *outcome, std::span(written.payload).first(outcome->payload.size()));
     }
-    if (const char* said = wrong_outcome(child.kind, due, completion, code, payload)) {
-        wrong = said;
+    if (received.wrong == nullptr) {
+        received.wrong = wrong_outcome(child.kind, due, completion, received.code, received.payload);
+    }
+    if (received.wrong == nullptr && received.holds_extents()) {
+        receive_extents(*child.lane, received);
+    }
+    if (received.wrong != nullptr) {
+        wrong = received.wrong;
         return false;
     }
     if (due.config.trace >= 2 && !take_spans(child, due, completion, wrong)) {
@@ -122,7 +104,8 @@ bool Scheduler::complete(Child& child, const Completion& written, std::string& w
         task->times->begin_ns = completion.begin_ns;
         task->times->end_ns = completion.end_ns;
     }
-    end_frame(task, code, std::move(payload));
+    task->extents = std::move(received.extents);
+    end_frame(task, received.code, std::move(received.payload));
     return true;
 }
 

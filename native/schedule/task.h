@@ -13,6 +13,7 @@
 #include "common/result.h"
 #include "common/shared_only.h"
 #include "graph/hazards.h"
+#include "lane/extent_store.h"
 #include "lane/layout.h"
 #include "memory/task_args.h"
 #include "memory/thread_cached.h"
@@ -94,6 +95,7 @@ struct Task : SharedOnly {
     std::shared_ptr<Task> failed_member;         // the first that failed: as it did, the group does
 
     std::string payload;               // returned value or failure, as the child encoded it
+    std::unique_ptr<Extents> extents;  // what of the value lies elsewhere, in its order; null: nothing does
     std::unique_ptr<TaskTimes> times;  // null unless traced
 };
 

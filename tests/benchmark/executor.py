@@ -14,10 +14,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 import runtime
 from tests.benchmark.contenders import median_us, noop, rate
 from tests.benchmark.measure import OURS, Row, duration, in_turn, per_second
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _FORK = "ProcessPoolExecutor"
 
@@ -43,9 +49,23 @@ def megabyte(size: int) -> bytes:
     return bytes(size)
 
 
-def _results(pool: Executor, count: int, size: int) -> None:
-    for future in [pool.submit(megabyte, size) for _ in range(count)]:
+def array(size: int) -> npt.NDArray[np.uint8]:
+    """The same as an array."""
+    return np.ones(size, np.uint8)
+
+
+def _results(pool: Executor, count: int, size: int, make: Callable[[int], object] = megabyte) -> None:
+    for future in [pool.submit(make, size) for _ in range(count)]:
         future.result()
+
+
+def _returned_ms(pool: Executor, count: int, size: int) -> float:
+    """Processor time of this process for one array."""
+    pool.submit(array, size).result()
+    begin = time.process_time()
+    for _ in range(count):
+        pool.submit(array, size).result()
+    return (time.process_time() - begin) / count * 1e3
 
 
 def _started_ms(make: Callable[[int], Executor], children: int) -> float:
@@ -104,6 +124,13 @@ def run(children: int, rounds: int, scale: float) -> list[Row]:
             count = max(4, large * 1_000_000 // max(size, 1_000_000))
             works = {n: partial(rate, count, partial(_results, p, size=size)) for n, p in pools.items()}
             rows.append(in_turn(row, works, rounds))
+        for size, text in ((100_000, "100 kB"), (1_000_000, "1 MB"), (16_000_000, "16 MB")):
+            row = per_second(f"arrays of {text}, {children} workers")
+            count = max(4, large * 1_000_000 // max(size, 1_000_000))
+            works = {n: partial(rate, count, partial(_results, p, size=size, make=array)) for n, p in pools.items()}
+            rows.append(in_turn(row, works, rounds))
+        row = duration(f"processor time of the caller for an array of 16 MB, {children} workers", "ms")
+        rows.append(in_turn(row, {n: partial(_returned_ms, p, count, 16_000_000) for n, p in pools.items()}, rounds))
         row = duration(f"submit, {children} workers", "us")
         rows.append(in_turn(row, {n: partial(_submit_us, p, calls) for n, p in pools.items()}, rounds))
         row = duration(f"round trip, {children} workers", "us")
@@ -122,7 +149,8 @@ def main() -> None:
     print(f"| calls | {' | '.join(names)} | to {_FORK} |\n| --- |{' --- |' * (len(names) + 1)}")
     for children in (1, 2, 8):
         for row in run(children, given.rounds, given.scale):
-            cells = [f"{statistics.median(row.figures[name]):,.0f} {row.unit}" for name in names]
+            medians = [statistics.median(row.figures[name]) for name in names]
+            cells = [f"{value:,.{0 if value >= 10 else 2}f} {row.unit}" for value in medians]
             print(f"| {row.name} | {' | '.join(cells)} | {row.ratio_to(_FORK):.2f}x |", flush=True)
 
 

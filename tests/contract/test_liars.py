@@ -37,7 +37,9 @@ LaneHeader *find_lane() {
     char line[512];
     unsigned long begin = 0;
     while (std::fgets(line, sizeof line, maps) != nullptr) {
-        if (std::strstr(line, "callring-lane") != nullptr) { std::sscanf(line, "%lx", &begin); }
+        if (std::strstr(line, " 00000000 ") != nullptr && std::strstr(line, "callring-lane") != nullptr) {
+            std::sscanf(line, "%lx", &begin);
+        }
     }
     std::fclose(maps);
     return reinterpret_cast<LaneHeader *>(begin);
@@ -52,6 +54,11 @@ void complete(Code code, std::uint32_t flags, const std::string &payload) {
                              static_cast<std::uint32_t>(payload.size()), {}};
     std::memcpy(completion->payload.data(), payload.data(), payload.size());
     lane.completions.tail.store(tail + 1);
+}
+
+std::string record(std::uint64_t offset, std::uint64_t bytes) {
+    const ExtentRecord extent{offset, bytes};
+    return std::string(reinterpret_cast<const char *>(&extent), sizeof extent);
 }
 
 void say(Op op, std::uint64_t argument, const std::string &body) {
@@ -73,12 +80,11 @@ LIE = """
     switch (args->scalars[0]) {
     case 0: complete(Code::python_exception, 0, pickle_of_mkdir("callring-was-here")); break;
     case 1: complete(Code::ok, 0, "p" + pickle_of_mkdir("callring-was-here")); break;
-    case 2: say(Op::result, find_lane()->completions.tail.load(), "p" + pickle_of_mkdir("callring-was-here"));
-            complete(Code::ok, kPayloadElsewhere, ""); break;
+    case 2: complete(Code::ok, kPayloadInExtent, record(kExtentHeader, 100)); break;
     case 3: complete(Code::kernel_failed, 0, "many\\n0\\nlie\\n"); break;
     case 4: complete(Code::kernel_failed, 0, "5"); break;
-    case 5: complete(Code::ok, kPayloadElsewhere, ""); break;
-    case 6: for (int i = 0; i < 20000; ++i) { say(Op::result, 1000000 + i, std::string(30000, 'x')); } break;
+    case 5: complete(Code::ok, 0, std::string("ab\\1\\0\\0\\0", 6) + record(kExtentHeader, 100)); break;
+    case 6: complete(Code::ok, kPayloadInExtent, record(kStoreBytes, 100)); break;
     case 7: for (int i = 0; i < 20000; ++i) { say(Op::start, 0, std::string(30000, '\\xff')); } break;
     case 8: find_lane()->begun_ns.store(~std::uint64_t{0} / 4); break;
     case 9: for (;;) {
@@ -105,11 +111,11 @@ def lie(tmp_path_factory):
 CHIP_LIES = {
     "an exception of Python": (0, "cannot end"),
     "a value": (1, "no value"),
-    "a value in a message": (2, "no value"),
+    "a value in an extent": (2, "no value"),
     "a failure without a code": (3, "which kernel"),
     "a failure without a kernel": (4, "which kernel"),
-    "a result that it does not send": (5, "sent none"),
-    "results that nothing waits for": (6, "nothing waits for"),
+    "a value that names an extent": (5, "no value"),
+    "an extent outside of its store": (6, "where none can lie"),
     "messages that nothing asked for": (7, "nothing asked for"),
 }
 
@@ -133,9 +139,8 @@ def test_what_a_child_says_unasked_takes_no_memory_of_its_parent(lie):
     with Worker(chips=1) as worker:
         handle = worker.register(lie)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        for number in (6, 7):
-            with pytest.raises(WorkerLost, match="protocol violation"):
-                worker.run(lambda o, number=number: o.submit_next_level(handle, TaskArgs(scalars=[number]), worker=0))
+        with pytest.raises(WorkerLost, match="protocol violation"):
+            worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[7]), worker=0))
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
@@ -155,10 +160,25 @@ SUB_LIES = {
         "what was raised",
     ),
     "text that is none": (lambda: liars.complete(payload=b"s\xff"), "no value"),
-    "a result that it does not send": (lambda: liars.complete(flags=1), "sent none"),
-    "a result that nothing waits for": (lambda: liars.say(liars.RESULT, argument=1 << 40), "nothing waits for"),
+    "a result outside of the result area": (lambda: liars.complete(flags=1, payload=liars.extent(0, 9 << 20)), "lane"),
+    "a result in two places at once": (lambda: liars.complete(flags=3, payload=liars.extent(64, 9)), "lane"),
+    "a result nowhere": (lambda: liars.complete(flags=1), "wrote over its lane"),
+    "an extent of half a record": (lambda: liars.complete(flags=2, payload=b"12345678"), "wrote over its lane"),
+    "an extent that is not its block's": (lambda: liars.tell(liars.extent(4096, 100)), "where none can lie"),
+    "an extent before the store": (lambda: liars.tell(liars.extent(0, 100)), "where none can lie"),
+    "an extent behind the store": (lambda: liars.tell(liars.extent((1 << 40) + 64, 100)), "where none can lie"),
+    "an extent that is not in the store": (lambda: liars.tell(liars.extent(64, (1 << 40) + 1)), "where none can lie"),
+    "an extent whose end overflows": (lambda: liars.tell(liars.extent(64, (1 << 64) - 1)), "where none can lie"),
+    "an extent over two cells": (lambda: liars.tell(liars.extent((32 << 20) - 4096 + 64, 8192)), "where none can lie"),
+    "one extent twice": (lambda: liars.tell(liars.extent(64, 100), liars.extent(64, 100)), "where none can lie"),
+    "extents that overlap": (lambda: liars.tell(liars.extent(64, 9000), liars.extent(8256, 1)), "where none can lie"),
+    "more extents than it names": (lambda: liars.tell(liars.extent(64, 100), count=2), "no value"),
+    "no extents": (lambda: liars.tell(count=0), "no value"),
+    "a form that has no extents": (lambda: liars.tell(liars.extent(64, 100), form=b"i"), "no value"),
+    "text in two extents": (lambda: liars.tell(liars.extent(64, 9), liars.extent(4160, 9), form=b"s"), "no value"),
+    "a pickle that is none in an extent": (lambda: liars.tell(liars.extent(64, 100)), "no value"),
     "a message that nothing asked for": (lambda: liars.say(liars.REGISTER, sequence=7), "nothing asked for"),
-    "a message longer than it says": (lambda: liars.say(liars.RESULT, body=b"x", size=0), "contradicts its header"),
+    "a message longer than it says": (lambda: liars.say(liars.REGISTER, body=b"x", size=0), "contradicts its header"),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import Tag, TaskArgs, Worker
+from runtime import Executor, Tag, TaskArgs, Worker
 from runtime.errors import OutOfDescriptors, OutOfMemory, PartialFailureError
 from tests.contract.conftest import all_ready
 from tests.patience import patience
@@ -48,25 +48,33 @@ def submit(worker, handle, *args):
     return worker.run(lambda o: o.submit_sub(handle, *args))
 
 
-def test_a_value_for_which_the_parent_has_no_descriptor_says_so_and_is_not_none():
+def test_a_value_needs_no_descriptor_of_parent_or_child():
+    def large_without_descriptors(args):
+        lowest = os.open("/dev/null", os.O_RDONLY)
+        os.close(lowest)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        return bytes(LARGE)
+
     with Worker(sub_workers=1) as worker:
-        large, small = worker.register(lambda args: bytes(LARGE)), worker.register(lambda args: 1)
+        large = worker.register(large_without_descriptors)
         with no_descriptors():
-            with pytest.raises(OutOfDescriptors, match="ulimit -n") as caught:
-                submit(worker, large)
-            assert submit(worker, small).result() == 1
-        assert (caught.value.hashid, caught.value.worker) == (large.hashid, "sub-worker 0")
-        assert isinstance(caught.value, OSError)
-        assert len(submit(worker, large).result()) == LARGE
+            assert submit(worker, large).result() == bytes(LARGE)
         assert worker.children[0].incarnation == 1
 
 
-@pytest.mark.parametrize("left", [LARGE // 2, LARGE + LARGE // 2])
-def test_a_value_for_which_the_parent_has_no_memory_is_a_memory_error(left):
+def large_array(args):
+    import numpy as np
+
+    return np.ones(LARGE, "u1")
+
+
+@pytest.mark.parametrize("returned", ["bytes", "array"])
+def test_a_value_for_which_the_parent_has_no_room_is_a_memory_error(returned):
     with Worker(sub_workers=1) as worker:
-        large, small = worker.register(lambda args: bytes(LARGE)), worker.register(lambda args: 1)
-        with memory_left(left):
-            with pytest.raises(OutOfMemory, match="memory") as caught:
+        large = worker.register(large_array if returned == "array" else lambda args: bytes(LARGE))
+        small = worker.register(lambda args: 1)
+        with memory_left(LARGE // 2):
+            with pytest.raises(OutOfMemory, match=r"sub-worker 0.*no memory to map") as caught:
                 submit(worker, large)
             assert submit(worker, small).result() == 1
         assert caught.value.hashid == large.hashid
@@ -75,18 +83,61 @@ def test_a_value_for_which_the_parent_has_no_memory_is_a_memory_error(left):
         assert worker.children[0].incarnation == 1
 
 
-def test_a_value_that_a_child_cannot_send_says_what_the_child_lacks():
-    def large_without_descriptors(args):
-        lowest = os.open("/dev/null", os.O_RDONLY)
-        os.close(lowest)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+def test_a_value_that_can_be_seen_but_not_copied_is_a_memory_error_and_there_when_there_is_memory():
+    with Worker(sub_workers=1) as worker:
+        large = worker.register(lambda args: bytes(LARGE))
+        with memory_left(LARGE + LARGE // 2):
+            task = submit(worker, large)
+            with pytest.raises(OutOfMemory, match=r"sub-worker 0.*no memory for what it returned") as caught:
+                task.result()
+        assert (caught.value.hashid, caught.value.worker) == (large.hashid, "sub-worker 0")
+        assert task.result() == bytes(LARGE)
+
+
+def test_a_call_whose_value_cannot_be_copied_is_a_memory_error_that_names_the_function():
+    with Executor(max_workers=1) as executor:
+        assert executor.submit(bytes, 1).result() == bytes(1)
+        with memory_left(LARGE + LARGE // 2), pytest.raises(OutOfMemory, match="bytes ran on sub-worker 0"):
+            executor.submit(bytes, LARGE).result()
+        assert executor.submit(bytes, LARGE).result() == bytes(LARGE)
+
+
+def test_a_value_that_a_child_cannot_write_says_what_the_child_lacks():
+    def write(args):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (args.scalars[0], resource.RLIM_INFINITY))
         return bytes(LARGE)
 
     with Worker(sub_workers=1) as worker:
-        handle = worker.register(large_without_descriptors)
-        with pytest.raises(OutOfDescriptors, match=r"sub-worker 0.*ulimit -n"):
-            submit(worker, handle)
+        handle = worker.register(write)
+        for _ in range(3):
+            with pytest.raises(OutOfMemory, match=r"sub-worker 0.*File too large"):
+                submit(worker, handle, TaskArgs(scalars=[MEBIBYTE]))
+        assert submit(worker, handle, TaskArgs(scalars=[1 << 62])).result() == bytes(LARGE)
         assert worker.children[0].incarnation == 1
+
+
+FEW_FILES = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
+from runtime import Executor
+from runtime.errors import OutOfMemory
+with Executor(max_workers=1) as executor:
+    assert executor.submit(bytes, 10 << 20).result() == bytes(10 << 20)
+    for _ in range(3):
+        try:
+            executor.submit(bytes, 60 << 20).result()
+        except OutOfMemory as error:
+            print(error)
+    assert executor.submit(bytes, 10 << 20).result() == bytes(10 << 20)
+"""
+
+
+def test_a_limit_on_the_size_of_files_bounds_what_a_worker_returns():
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_FILES], capture_output=True, text=True, check=False, timeout=patience(120)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("no memory is left") == 3
 
 
 def test_a_child_that_has_no_descriptor_for_new_memory_says_so_and_lives():

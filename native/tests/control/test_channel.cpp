@@ -54,7 +54,7 @@ TEST_CASE("sending to an end that does not read ends at the deadline") {
     const std::string body(kMaxMessageBody, 'x');
     Result<void> sent;
     for (int i = 0; i < 10'000 && sent.ok(); ++i) {
-        sent = here.send(numbered(Op::result, 0), body, {}, now_ns() + 1'000'000);
+        sent = here.send(numbered(Op::take_trace, 0), body, {}, now_ns() + 1'000'000);
     }
     REQUIRE_FALSE(sent.ok());
     CHECK(sent.error().code == Code::timeout);
@@ -66,14 +66,14 @@ TEST_CASE("a closed other end is told apart from silence") {
     auto received = here.receive(std::nullopt);
     REQUIRE_FALSE(received.ok());
     CHECK(received.error().code == Code::closed);
-    auto sent = here.send(numbered(Op::result, 0), {}, {}, now_ns() + kSoonNs);
+    auto sent = here.send(numbered(Op::take_trace, 0), {}, {}, now_ns() + kSoonNs);
     REQUIRE_FALSE(sent.ok());
     CHECK(sent.error().code == Code::closed);
 }
 
 TEST_CASE("a message of another layout version, with another magic, or cut short is refused") {
     auto [here, there] = make_pair();
-    MessageHeader header = numbered(Op::result, 1);
+    MessageHeader header = numbered(Op::take_trace, 1);
     header.layout_version = 999;
     REQUIRE(::send(here.fd(), &header, sizeof header, 0) == sizeof header);
     CHECK(there.receive(now_ns() + kSoonNs).error().code == Code::layout_mismatch);
@@ -87,5 +87,5 @@ TEST_CASE("a message of another layout version, with another magic, or cut short
 TEST_CASE("a body over the limit is refused before it is sent") {
     auto [here, there] = make_pair();
     const std::string body(kMaxMessageBody + 1, 'x');
-    CHECK(here.send(numbered(Op::result, 0), body, {}, now_ns() + kSoonNs).error().code == Code::invalid_argument);
+    CHECK(here.send(numbered(Op::take_trace, 0), body, {}, now_ns() + kSoonNs).error().code == Code::invalid_argument);
 }

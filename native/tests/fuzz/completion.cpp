@@ -2,7 +2,9 @@
 #include "lane/completion.h"
 
 #include <algorithm>
+#include <string>
 
+#include "lane/returned_value.h"
 #include "tests/fuzz/decoders.h"
 
 namespace callring::fuzz::completion {
@@ -24,8 +26,15 @@ Bytes encoded(Code code, std::uint32_t flags, std::string_view payload) {
 std::vector<Bytes> seeds() {
     const ResultRecord record{kResultBytes + 5, 1000};
     const std::string_view in_results(reinterpret_cast<const char*>(&record), sizeof record);
-    return {encoded(Code::ok, 0, ""), encoded(Code::ok, 0, "value"), encoded(Code::ok, kPayloadElsewhere, ""),
-            encoded(Code::ok, kPayloadInResults, in_results), encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
+    const ExtentRecord extent{kExtentHeader, 100'000};
+    const std::string_view in_extent(reinterpret_cast<const char*>(&extent), sizeof extent);
+    const std::string apart = std::string("ap\1\0\0\0", 6) + std::string(in_extent);
+    return {encoded(Code::ok, 0, ""),
+            encoded(Code::ok, 0, apart),
+            encoded(Code::ok, 0, "value"),
+            encoded(Code::ok, kPayloadInExtent, in_extent),
+            encoded(Code::ok, kPayloadInResults, in_results),
+            encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
 }
 
 void run(std::span<const std::byte> input) {
@@ -44,6 +53,16 @@ void run(std::span<const std::byte> input) {
     if (const auto result = decode_result(payload)) {
         const std::uint64_t begin = result->position % kResultBytes;
         require(result->bytes <= kResultBytes && begin + result->bytes <= kResultBytes, "a result lies in its area");
+    }
+    require(decode_extent(payload).has_value() == (payload.size() == sizeof(ExtentRecord)), "an extent is one record");
+    const std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
+    if (const auto value = decode_apart(text)) {
+        require(value->count > 0 && value->records.size() == value->count * sizeof(ExtentRecord), "records are whole");
+        require(value->records.data() + value->records.size() == value->rest.data() &&
+                    value->rest.data() + value->rest.size() == text.data() + text.size(),
+                "records and rest fill the payload");
+        static_cast<void>(value->record(value->count - 1));
+        static_cast<void>(is_returned_value(text));
     }
 }
 

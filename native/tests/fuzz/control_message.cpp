@@ -22,7 +22,7 @@ Bytes encoded(Op op, std::string_view body) {
 
 std::vector<Bytes> seeds() {
     return {encoded(Op::start, "a2a3sim\nhost_build_graph\n0\n4096"), encoded(Op::register_callable, ""),
-            encoded(Op::result, "value")};
+            encoded(Op::take_trace, "spans")};
 }
 
 void run(std::span<const std::byte> input) {

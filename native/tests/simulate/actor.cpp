@@ -66,7 +66,7 @@ void Actor::lie(Random& random, std::uint64_t position) {
             complete(position, code_of(Code::skipped), 0, 0);
             break;
         case 6:
-            complete(position, 0, kPayloadElsewhere, 0);
+            complete(position, 0, kPayloadInExtent, sizeof(ExtentRecord));  // zeros are no extent
             break;
         case 7:
             complete(position, 0, kPayloadInResults, 3);

@@ -34,7 +34,6 @@ public:
     bool lied = false;
     std::optional<std::size_t> claimed;  // the part that it has claimed
     bool executes = false;               // and begun
-    std::uint64_t sequence = 0;          // of that
 
 private:
     std::unique_ptr<ChildLane> lane_;

@@ -77,7 +77,6 @@ bool World::claim(std::size_t index) {
         return false;
     }
     actor.claimed = part_of(*frame);
-    actor.sequence = frame->sequence;
     Part& part = oracle_.parts[*actor.claimed];
     part.begun_ns = simulated_now_ns();
     const Node& node = oracle_.nodes[part.node];
@@ -125,9 +124,14 @@ void World::complete(std::size_t index, Random& random) {
                 actor.lane().complete_with_result(Code::ok, begin, end, part.payload.size());
                 return;
             }
-            each.payloads.emplace(actor.sequence, part.payload);
-            actor.lane().complete(Code::ok, begin, end, {}, kPayloadElsewhere);
-            return;
+            const auto extent = actor.lane().extents().write(std::as_bytes(std::span(part.payload)));
+            const auto record = std::as_bytes(std::span(&extent.value(), 1));
+            if (random.one_in(2)) {
+                actor.lane().complete(Code::ok, begin, end, record, kPayloadInExtent);
+                return;
+            }
+            const std::string_view bytes(reinterpret_cast<const char*>(record.data()), record.size());
+            part.payload = std::string("ab\1\0\0\0", 6).append(bytes);  // as a value that lies there
         }
     }
     actor.lane().complete(part.code, begin, end, std::as_bytes(std::span(part.payload)));
@@ -176,7 +180,6 @@ void World::child_died(std::size_t index, bool lost) {
     Child& each = child(index);
     each.condemned.clear();
     each.ended_for_task = false;
-    each.answers.clear();
     each.last_exit = lost ? "was given up" : "died";
     each.state = lost ? (closing_ ? ChildState::closed : ChildState::lost) : ChildState::starting;
     const auto claimed = std::exchange(actor.claimed, std::nullopt);
@@ -191,6 +194,7 @@ void World::child_died(std::size_t index, bool lost) {
     }
     if (each.lane) {
         scheduler_.child_lost(each, "died");
+        each.lane->close_extents();
     }
     if (claimed && oracle_.parts[*claimed].task->state == TaskState::ended) {
         oracle_.parts[*claimed].ended_with_child = true;
@@ -217,7 +221,6 @@ bool World::start(std::size_t index, Random& random, bool surely) {
     each.lane = std::move(ParentLane::create(shape_.lane_capacity, shape_.trace >= 2 ? 4 : 0)).value();
     ++each.incarnation;
     each.completed_before = each.completed;
-    each.payloads.clear();
     actor.attach(each, the_bell());
     tell(each.name() + " starts");
     return true;

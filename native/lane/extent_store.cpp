@@ -1,0 +1,222 @@
+#include "lane/extent_store.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "memory/fork_watch.h"
+#include "memory/reserve.h"
+
+namespace callring {
+
+namespace {
+
+// So many cells stay mapped though nothing of them is held.
+constexpr std::size_t kIdleMappings = 4;
+
+constexpr std::uint64_t cell_of(std::uint64_t begin) noexcept {
+    return begin / kCell * kCell;
+}
+
+bool overlaps(const auto& blocks, std::uint64_t begin, std::uint64_t end) {
+    const auto next = blocks.lower_bound(begin);
+    return (next != blocks.end() && next->first < end) ||
+           (next != blocks.begin() && std::prev(next)->second.end > begin);
+}
+
+}  // namespace
+
+Extent::~Extent() {
+    if (store_) {
+        store_->give_back(begin_);
+    }
+}
+
+ExtentStore::ExtentStore(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back)
+    : process_(fork_watch::process()), fd_(fd), range_(range), given_back_(&given_back) {}
+
+ExtentStore::~ExtentStore() {
+    for (const auto& [cell, mapping] : mappings_) {
+        ::munmap(mapping.data, mapping.bytes);
+    }
+}
+
+// ---- taking ---------------------------------------------------------------------------------------------------------
+
+Result<ExtentPtr> ExtentStore::take(const ExtentRecord& record) {
+    const std::uint64_t begin = record.offset - kExtentHeader;
+    if (record.offset < kExtentHeader || record.bytes > range_.bytes || !is_block(begin, block_bytes(record.bytes))) {
+        return Error{Code::malformed, "it told of a result where none can lie"};
+    }
+    const std::uint64_t end = begin + block_bytes(record.bytes);
+    const std::lock_guard lock(mutex_);
+    pass_on_what_forks_had();
+    if (overlaps(held_, begin, end) || overlaps(inherited_, begin, end)) {
+        return Error{Code::malformed, "it told of a result where another one lies"};
+    }
+    try {
+        const SparesReserve spares;
+        auto extent = std::make_shared<Extent>();
+        const auto held = held_.emplace(begin, Held{end, 0}).first;
+        if (Mapping* mapping = map(begin, end - begin)) {
+            ++mapping->users;
+            held->second.since = fork_watch::hold();
+            extent->bytes_ = {mapping->data + (record.offset - cell_of(begin)), record.bytes};
+            extent->begin_ = begin;
+            extent->store_ = shared_from_this();
+            return ExtentPtr(std::move(extent));
+        }
+        held_.erase(held);
+    } catch (const std::bad_alloc&) {
+        held_.erase(begin);
+    }
+    push(begin, nullptr, false);
+    return Error{Code::out_of_memory,
+                 "its parent has no memory to map " + std::to_string(record.bytes) + " bytes of a result"};
+}
+
+bool ExtentStore::is_block(std::uint64_t begin, std::uint64_t bytes) const noexcept {
+    if (begin % kPage != 0 || begin > range_.bytes || bytes > range_.bytes - begin) {
+        return false;
+    }
+    return bytes > kCell ? begin % kCell == 0 : cell_of(begin) == cell_of(begin + bytes - 1);
+}
+
+ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes) {
+    const std::uint64_t cell = cell_of(begin);
+    const std::uint64_t wanted = std::max(bytes, kCell);
+    if (const auto known = mappings_.find(cell); known != mappings_.end()) {
+        if (known->second.bytes >= wanted) {
+            return &known->second;
+        }
+        ::munmap(known->second.data, known->second.bytes);  // nothing of it is held, or they would overlap
+        mappings_.erase(known);
+    }
+    const auto mapping = mappings_.emplace(cell, Mapping{nullptr, wanted, 0}).first;
+    void* const address =
+        ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
+    if (address == MAP_FAILED) {
+        mappings_.erase(mapping);
+        return nullptr;
+    }
+    mapping->second.data = static_cast<std::byte*>(address);
+    return &mapping->second;
+}
+
+// ---- giving back ----------------------------------------------------------------------------------------------------
+
+void ExtentStore::give_back(std::uint64_t begin) noexcept {
+    if (fork_watch::process() != process_) {
+        return;  // this is a fork: the memory is its parent's
+    }
+    fork_watch::let_go();
+    const std::lock_guard lock(mutex_);
+    pass_on_what_forks_had();
+    auto block = held_.extract(begin);
+    if (fork_watch::may_be_inherited(block.mapped().since)) {
+        inherited_.insert(std::move(block));
+    } else {
+        pass_on(begin, block.mapped().end);
+    }
+}
+
+void ExtentStore::pass_on_what_forks_had() noexcept {
+    for (auto block = inherited_.begin(); block != inherited_.end();) {
+        if (fork_watch::may_be_inherited(block->second.since)) {
+            ++block;
+            continue;
+        }
+        pass_on(block->first, block->second.end);
+        block = inherited_.erase(block);
+    }
+}
+
+void ExtentStore::pass_on(std::uint64_t begin, std::uint64_t end) noexcept {
+    const std::uint64_t cell = cell_of(begin);
+    std::byte* const place = mappings_.at(cell).data + (begin - cell);
+    if (given_back_ == nullptr) {
+        ::madvise(place, end - begin, MADV_REMOVE);
+    } else {
+        if (given_back_->load(std::memory_order_relaxed) == 0) {
+            given_back_bytes_ = 0;
+        }
+        given_back_bytes_ += end - begin;
+        const bool too_much = given_back_bytes_ > kMostGivenBack;
+        if (too_much) {
+            ::madvise(place, end - begin, MADV_REMOVE);
+        }
+        push(begin, place, too_much);
+    }
+    unuse(cell);
+}
+
+// Tells the child; `header` is that of the block, or null if it is not mapped.
+void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_gone) noexcept {
+    const std::uint64_t link = (begin + kExtentHeader) | (pages_are_gone ? 1U : 0U);
+    std::uint64_t before = given_back_->load(std::memory_order_relaxed);
+    do {
+        if (header != nullptr) {
+            std::memcpy(header, &before, sizeof before);
+        } else if (::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) != sizeof before) {
+            return;  // there is no memory at all: the child does without it
+        }
+        // Release: what was done here with the bytes, and the link, come before the child has them.
+    } while (!given_back_->compare_exchange_weak(before, link, std::memory_order_release, std::memory_order_relaxed));
+}
+
+void ExtentStore::unuse(std::uint64_t cell) noexcept {
+    const auto mapping = mappings_.find(cell);
+    if (--mapping->second.users == 0 && (mapping->second.bytes > kCell || mappings_.size() > kIdleMappings)) {
+        ::munmap(mapping->second.data, mapping->second.bytes);
+        mappings_.erase(mapping);
+    }
+}
+
+// ---- the end --------------------------------------------------------------------------------------------------------
+
+void ExtentStore::end() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (held_.empty() && inherited_.empty()) {  // all of it goes with the file
+            given_back_ = nullptr;
+            fd_ = -1;
+            return;
+        }
+    }
+    close();
+}
+
+void ExtentStore::close() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (given_back_ == nullptr) {
+        return;
+    }
+    std::uint64_t begin = 0;
+    const auto clear_up_to = [&](std::uint64_t end) {
+        if (begin < end) {
+            ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + begin),
+                        static_cast<off_t>(end - begin));
+        }
+    };
+    Blocks::const_iterator held = held_.begin();
+    Blocks::const_iterator inherited = inherited_.begin();
+    while (held != held_.end() || inherited != inherited_.end()) {
+        auto& next =
+            inherited == inherited_.end() || (held != held_.end() && held->first < inherited->first) ? held : inherited;
+        clear_up_to(next->first);
+        begin = next->second.end;
+        ++next;
+    }
+    clear_up_to(range_.bytes);
+    given_back_ = nullptr;
+    fd_ = -1;
+}
+
+}  // namespace callring

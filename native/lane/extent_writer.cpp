@@ -1,0 +1,252 @@
+#include "lane/extent_writer.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <new>
+#include <string>
+
+#include "common/system_error.h"
+#include "lane/damaged.h"
+
+namespace callring {
+
+namespace {
+
+// More blocks than that are not looked through for one that fits.
+constexpr std::size_t kMostBlocks = 64;
+constexpr std::uint64_t kPagesAreGone = 1;  // in a link
+
+constexpr std::uint64_t in_cells(std::uint64_t bytes) noexcept {
+    return (bytes + kCell - 1) / kCell * kCell;
+}
+
+Error no_room(std::size_t bytes, const std::string& why) {
+    return {Code::out_of_memory, "no memory is left for " + std::to_string(bytes) + " bytes of a result: " + why};
+}
+
+}  // namespace
+
+ExtentWriter::ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back)
+    : fd_(fd), range_(range), given_back_(given_back), cells_(range.bytes) {}
+
+ExtentWriter::~ExtentWriter() {
+    for (const auto& [cell, mapping] : mappings_) {
+        ::munmap(mapping.data, mapping.bytes);
+    }
+}
+
+Result<ExtentRecord> ExtentWriter::write(std::span<const std::byte> bytes) noexcept {
+    try {
+        return place(bytes);
+    } catch (const std::bad_alloc&) {
+        return Error{Code::out_of_memory, {}};
+    }
+}
+
+Result<ExtentRecord> ExtentWriter::place(std::span<const std::byte> bytes) {
+    take_back();
+    if (bytes.size() > range_.bytes) {
+        return no_room(bytes.size(), "the store of this child has " + std::to_string(range_.bytes) + " bytes");
+    }
+    const std::uint64_t wanted = block_bytes(bytes.size());
+    auto block = take_kept(wanted);
+    std::byte* place = block ? mapped(*block) : nullptr;
+    if (!block) {
+        auto begin = allocate(wanted);
+        if (!begin) {
+            trim();
+            begin = allocate(wanted);
+        }
+        if (!begin) {
+            return no_room(bytes.size(), "the results that its parent has fill the store of this child");
+        }
+        block = Block{*begin, wanted};
+    }
+    const ExtentRecord record{block->begin + kExtentHeader, bytes.size()};
+    if (place != nullptr) {
+        std::memcpy(place + kExtentHeader, bytes.data(), bytes.size());
+    } else if (auto written = put(record.offset, bytes); !written) {
+        release(*block);
+        return no_room(bytes.size(), written.error().message);
+    }
+    told_.emplace(record.offset, *block);
+    return record;
+}
+
+void ExtentWriter::withdraw(const ExtentRecord& extent) {
+    const auto told = told_.find(extent.offset);
+    keep(told->second);
+    told_.erase(told);
+}
+
+void ExtentWriter::trim() {
+    take_back();
+    while (!kept_.empty()) {
+        release_oldest();
+    }
+}
+
+// ---- what the parent gave back --------------------------------------------------------------------------------------
+
+void ExtentWriter::take_back() {
+    if (given_back_.load(std::memory_order_relaxed) == 0) {
+        return;
+    }
+    // Acquire: the parent's last look at the bytes, and its links, come before.
+    for (std::uint64_t link = given_back_.exchange(0, std::memory_order_acquire); link != 0;) {
+        const std::uint64_t offset = link & ~kPagesAreGone;
+        const auto told = told_.find(offset);
+        if (told == told_.end()) {
+            end_damaged();
+        }
+        const Block block = told->second;
+        told_.erase(told);
+        const bool gone = (link & kPagesAreGone) != 0;
+        link = link_of(offset);
+        if (gone) {
+            release(block);
+        } else {
+            keep(block);
+        }
+    }
+}
+
+std::uint64_t ExtentWriter::link_of(std::uint64_t offset) const {
+    const std::uint64_t at = offset - kExtentHeader;
+    const auto next = mappings_.upper_bound(at);
+    std::uint64_t link = 0;
+    if (next != mappings_.begin()) {
+        const auto& [begin, mapping] = *std::prev(next);
+        if (at - begin < mapping.bytes) {
+            std::memcpy(&link, mapping.data + (at - begin), sizeof link);
+            return link;
+        }
+    }
+    if (::pread(fd_, &link, sizeof link, static_cast<off_t>(range_.begin + at)) != sizeof link) {
+        end_damaged();
+    }
+    return link;
+}
+
+// ---- blocks with pages ----------------------------------------------------------------------------------------------
+
+void ExtentWriter::keep(const Block& block) {
+    kept_.push_back(block);
+    kept_bytes_ += block.bytes;
+    while (kept_bytes_ > kMostKept || kept_.size() > kMostBlocks) {
+        release_oldest();
+    }
+}
+
+void ExtentWriter::release_oldest() {
+    const Block block = kept_.front();
+    kept_.erase(kept_.begin());
+    kept_bytes_ -= block.bytes;
+    release(block);
+}
+
+// One that is at most a quarter larger: a result that is kept must not keep much more than itself.
+std::optional<ExtentWriter::Block> ExtentWriter::take_kept(std::uint64_t bytes) {
+    auto best = kept_.end();
+    for (auto block = kept_.begin(); block != kept_.end(); ++block) {
+        // Of equal ones the last: its pages were used last.
+        if (block->bytes >= bytes && block->bytes - bytes <= bytes / 4 &&
+            (best == kept_.end() || block->bytes <= best->bytes)) {
+            best = block;
+        }
+    }
+    if (best == kept_.end()) {
+        return std::nullopt;
+    }
+    const Block block = *best;
+    kept_bytes_ -= block.bytes;
+    kept_.erase(best);
+    return block;
+}
+
+// ---- blocks without -------------------------------------------------------------------------------------------------
+
+std::optional<std::uint64_t> ExtentWriter::allocate(std::uint64_t bytes) {
+    if (bytes > kCell) {
+        return cells_.allocate(in_cells(bytes));
+    }
+    for (auto& [cell, free] : shared_cells_) {
+        if (const auto begin = free.allocate(bytes)) {
+            return cell + *begin;
+        }
+    }
+    const auto cell = cells_.allocate(kCell);
+    if (!cell) {
+        return std::nullopt;
+    }
+    return *cell + *shared_cells_.emplace(*cell, BlockAllocator(kCell)).first->second.allocate(bytes);
+}
+
+void ExtentWriter::release(const Block& block) {
+    ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + block.begin),
+                static_cast<off_t>(block.bytes));
+    if (block.bytes > kCell) {
+        unmap(block.begin);
+        cells_.release(block.begin, in_cells(block.bytes));
+        return;
+    }
+    const std::uint64_t cell = block.begin / kCell * kCell;
+    const auto shared = shared_cells_.find(cell);
+    BlockAllocator& free = shared->second;
+    free.release(block.begin - cell, block.bytes);
+    if (free.free_blocks().begin()->second == kCell && shared_cells_.size() > 1) {
+        shared_cells_.erase(shared);
+        unmap(cell);
+        cells_.release(cell, kCell);
+    }
+}
+
+// ---- access ---------------------------------------------------------------------------------------------------------
+
+// Null if it cannot be mapped. Pages that are not there yet are cheaper to write by put().
+std::byte* ExtentWriter::mapped(const Block& block) {
+    const std::uint64_t cell = block.begin / kCell * kCell;
+    auto known = mappings_.find(cell);
+    if (known == mappings_.end()) {
+        const std::uint64_t bytes = std::max(kCell, block.bytes);
+        void* const address =
+            ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
+        if (address == MAP_FAILED) {
+            return nullptr;
+        }
+        // As the lane: a fork of this process has no part in it.
+        ::madvise(address, bytes, MADV_DONTFORK);
+        known = mappings_.emplace(cell, Mapping{static_cast<std::byte*>(address), bytes}).first;
+    }
+    return known->second.data + (block.begin - cell);
+}
+
+void ExtentWriter::unmap(std::uint64_t cell) {
+    if (const auto known = mappings_.find(cell); known != mappings_.end()) {
+        ::munmap(known->second.data, known->second.bytes);
+        mappings_.erase(known);
+    }
+}
+
+Result<void> ExtentWriter::put(std::uint64_t offset, std::span<const std::byte> bytes) const {
+    for (std::size_t done = 0; done < bytes.size();) {
+        const ssize_t written =
+            ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(range_.begin + offset + done));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return system_error("pwrite");
+        }
+        done += static_cast<std::size_t>(written);
+    }
+    return {};
+}
+
+}  // namespace callring

@@ -1,0 +1,78 @@
+// ExtentWriter: the child's end of a lane's store, where large results lie. It decides what lies where.
+// To have pages cleared by the system costs ten times what it costs to write them, so blocks that the parent gives back
+// are written again as they are, as long as they fit; of those that wait for that, at most kMostKept bytes keep their
+// pages, and none does while the child has nothing to do for a while.
+// Guarantees: what the parent has is not written; a result for which there is no memory is an error, and no signal.
+// Used by one thread.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "common/result.h"
+#include "lane/layout.h"
+#include "memory/block_allocator.h"
+
+namespace callring {
+
+class ExtentWriter {
+public:
+    static constexpr std::uint64_t kMostKept = std::uint64_t{64} << 20U;
+
+    // Over `range` of the file `fd`, which outlives this. `given_back`: LaneHeader's.
+    ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
+    ExtentWriter(const ExtentWriter&) = delete;
+    ExtentWriter& operator=(const ExtentWriter&) = delete;
+    ~ExtentWriter();
+
+    // Writes `bytes` where the parent finds them. Error: out_of_memory.
+    Result<ExtentRecord> write(std::span<const std::byte> bytes) noexcept;
+    // Takes back what was written and the parent is not told of.
+    void withdraw(const ExtentRecord& extent);
+
+    // Whether blocks that are not used have pages.
+    [[nodiscard]] bool keeps_pages() const noexcept {
+        return !kept_.empty() || given_back_.load(std::memory_order_relaxed) != 0;
+    }
+    // Gives their pages to the system.
+    void trim();
+
+private:
+    struct Block {
+        std::uint64_t begin;
+        std::uint64_t bytes;
+    };
+    struct Mapping {
+        std::byte* data;
+        std::uint64_t bytes;
+    };
+    Result<ExtentRecord> place(std::span<const std::byte> bytes);
+    void take_back();
+    void keep(const Block& block);
+    void release_oldest();
+    std::optional<Block> take_kept(std::uint64_t bytes);
+    [[nodiscard]] std::optional<std::uint64_t> allocate(std::uint64_t bytes);
+    void release(const Block& block);
+    [[nodiscard]] std::byte* mapped(const Block& block);
+    void unmap(std::uint64_t cell);
+    Result<void> put(std::uint64_t offset, std::span<const std::byte> bytes) const;
+    [[nodiscard]] std::uint64_t link_of(std::uint64_t offset) const;
+
+    int fd_;
+    StoreRange range_;
+    std::atomic<std::uint64_t>& given_back_;
+    BlockAllocator cells_;                                  // whole cells
+    std::map<std::uint64_t, BlockAllocator> shared_cells_;  // those that hold blocks smaller than a cell, by where
+    std::map<std::uint64_t, Mapping> mappings_;             // by the first cell
+    std::unordered_map<std::uint64_t, Block> told_;         // by the extent's offset
+    std::vector<Block> kept_;                               // not used, with pages, the oldest first
+    std::uint64_t kept_bytes_ = 0;
+};
+
+}  // namespace callring

@@ -1,0 +1,94 @@
+#include "schedule/receive.h"
+
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "memory/reserve.h"
+
+namespace callring {
+
+namespace {
+
+constexpr const char* kLaneOverwritten = "it wrote over its lane";
+constexpr const char* kNoExtent = "it told of a result where none can lie";
+
+void copy(Received& received, std::span<const std::byte> bytes) {
+    try {
+        const SparesReserve spares;
+        received.payload.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    } catch (const std::bad_alloc&) {
+        received.code = Code::out_of_memory;
+    }
+}
+
+// What an extent could not be had for; nullptr if the child is not to blame.
+const char* fail(Received& received, Error error) {
+    if (error.code == Code::malformed) {
+        return kNoExtent;
+    }
+    received.code = error.code;
+    received.payload = std::move(error.message);
+    return nullptr;
+}
+
+}  // namespace
+
+Received receive(ParentLane& lane, const TaskOutcome& outcome, std::span<const std::byte> written) {
+    Received received{outcome.code, {}, nullptr, nullptr};
+    if (outcome.payload_in_extent) {
+        const auto record = decode_extent(written);
+        auto extent = record ? lane.take_extent(*record) : Result<ExtentPtr>(Error{Code::malformed, {}});
+        if (!extent) {
+            received.wrong = fail(received, std::move(extent).error());
+        } else {
+            copy(received, (*extent)->bytes());
+        }
+    } else if (outcome.payload_in_results) {
+        if (const auto bytes = lane.result(written)) {
+            copy(received, *bytes);
+        } else {
+            received.wrong = kLaneOverwritten;
+        }
+    } else {
+        copy(received, written);
+    }
+    return received;
+}
+
+void receive_extents(ParentLane& lane, Received& received) {
+    const auto value = decode_apart(received.payload);
+    if (!value) {
+        received.wrong = kNoExtent;
+        return;
+    }
+    std::optional<Error> failed;
+    try {
+        const SparesReserve spares;
+        received.extents = std::make_unique<Extents>();
+        received.extents->reserve(value->count);
+    } catch (const std::bad_alloc&) {
+        failed = Error{Code::out_of_memory, {}};
+    }
+    // All of them also after a failure: what is taken and let go of is the child's again.
+    for (std::uint32_t i = 0; i < value->count; ++i) {
+        auto extent = lane.take_extent(value->record(i));
+        if (!extent && extent.error().code == Code::malformed) {
+            received.wrong = kNoExtent;
+            return;
+        }
+        if (!extent) {
+            failed = std::move(extent).error();
+        } else if (!failed) {
+            received.extents->push_back(std::move(extent).value());
+        }
+    }
+    if (failed) {
+        received.extents.reset();
+        received.wrong = fail(received, *std::move(failed));
+    } else if (!is_returned_apart(*value, received.extents->front()->text())) {
+        received.wrong = "it returned what is no value";
+    }
+}
+
+}  // namespace callring
