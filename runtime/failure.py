@@ -128,7 +128,7 @@ def unpack_exception(payload: bytes) -> BaseException:
     try:
         error = pickle.loads(pickled) if pickled else None
     except KeyboardInterrupt:
-        raise  # of the user, who waits here
+        raise  # the user wants to end the wait
     except BaseException:  # it came back in the child: this process lacks something, or refuses it
         error = None
     if not isinstance(error, BaseException):

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REFUSED = {
     r"who(m)?ever": "name it: the thread, the process, the caller",
     r"(any|every|no|some)body": "name it: the thread, the process, the caller",
+    r"who (waits|looks|submits)": "name it: the waiting thread, the caller",
     r"in turn": "interleaved, or one after the other",
 }
 """What to write instead, by pattern of whole words."""

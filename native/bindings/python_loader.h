@@ -77,7 +77,7 @@ inline void keep_thread_state() {
 }
 
 // While it lives, a thread that waits for the interpreter's lock asks the one that has it to let go as late as in any
-// Python program: not before a hold of ChildHost is over. No later, because who has it may let go of it by itself, to
+// Python program: not before a hold of ChildHost is over. No later, because its owner may let go of it by itself, to
 // read a file for instance, and wants it back.
 class Unhurried {
 public:

@@ -34,7 +34,7 @@ std::uint64_t g_covered_for_ever = 0;
 std::uint64_t g_held = 0;
 std::atomic<std::uint64_t> g_process{1};
 
-// Whether nobody maps the guard's page any more.
+// Whether no process maps the guard's page any more.
 bool is_over(const Guard& guard) noexcept {
     return guard.page == nullptr && ::fcntl(guard.file.get(), F_ADD_SEALS, F_SEAL_WRITE) == 0;
 }

@@ -52,7 +52,7 @@ Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::ui
 }
 
 namespace {
-// How large a file is that nobody can shrink or grow any more.
+// How large a file is that cannot shrink or grow any more.
 Result<std::uint64_t> sealed_size(const UniqueFd& fd) {
     const int seals = ::fcntl(fd.get(), F_GET_SEALS);
     if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {

@@ -45,7 +45,7 @@ struct Child {
     std::uint32_t key = 0;                // the supervisor's name of this incarnation, never used again; 0 between two
     std::uint64_t start_deadline_ns = 0;  // while it starts
     std::unique_ptr<ParentLane> lane;     // of the previous incarnation between two
-    std::atomic<const ParentLane*> lane_view{nullptr};  // the same, for who looks at it without the lock
+    std::atomic<const ParentLane*> lane_view{nullptr};  // the same, for threads without the lock
     std::shared_ptr<Requests> requests;                 // null between two incarnations
     std::shared_ptr<const Process> process;
     std::string condemned;          // why its parent ended it

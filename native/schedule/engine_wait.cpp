@@ -141,7 +141,7 @@ std::vector<TaskPtr> Engine::take_ended(const RunPtr& stream) {
         FutexWait slept = FutexWait::woken;
         drive(lock, std::nullopt, slept);
         in_background_ = false;
-        changed_.notify_all();  // who waits may drive now
+        changed_.notify_all();  // a waiting thread may drive now
     }
     std::vector<TaskPtr> ended = std::exchange(stream->outbox, {});
     if (moved) {

@@ -109,7 +109,7 @@ TEST_CASE("a notice stays until every child that it is for has answered or is go
     CHECK(child.received() == std::vector<std::string>{"now"});
 }
 
-TEST_CASE("who does not look for long misses nothing that is for it") {
+TEST_CASE("a child that does not look for long misses nothing that is for it") {
     Fixture fixture;
     Child busy(*fixture.broadcast, 0);
     Child rare(*fixture.broadcast, 1);

@@ -128,7 +128,7 @@ TEST_CASE("a fork of a fork has it when the first has ended") {
     ::waitpid(first, nullptr, 0);
     CHECK(held.inherited());
     ::close(go[1]);
-    while (held.inherited()) {  // until it has ended, which nobody else waits for
+    while (held.inherited()) {  // until it has ended, which no other process waits for
         ::usleep(1000);
     }
 }
