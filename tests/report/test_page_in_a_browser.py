@@ -131,3 +131,11 @@ def test_a_failed_run_shows_its_error_as_text(browser, tmp_path):
     assert text(browser, "#error") == "<b>task</b> 3 failed"
     assert text(browser, "#status") == "failed"
     assert browser.get_log("browser") == []
+
+
+def test_the_page_of_an_interrupted_run_says_how_many_tasks_it_leaves_out(browser, tmp_path):
+    path = tmp_path / "report.html"
+    drawn = timeline(TRACE, RECORD.names, {ADD: ["kernel"]}, left_out=99_996)
+    write_page(path, report_page(result_document(dataclasses.replace(RECORD, trace=TRACE, exit_code=130)), drawn))
+    browser.get(path.as_uri())
+    assert "Of 100,000 tasks, 99,996 are left out here" in text(browser, "#thinned")
