@@ -90,5 +90,5 @@ def test_the_benchmark_of_the_executor_prints_a_ratio_for_each_row():
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()[2:]
-    assert len(rows) == 27
+    assert len(rows) == 39
     assert all(row.endswith("x |") for row in rows)
