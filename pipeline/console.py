@@ -7,17 +7,23 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.counts import duration
 from pipeline.files import write_atomically
 from pipeline.interrupts import check
 from pipeline.report.record import Action, StageRecord
-from pipeline.report.summary import duration
+from pipeline.report.summary import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from pipeline.terminal import Progress, Terminal
+
+_NAME = 22
 _SHORT_HASH = 8
 _WHOLE_HASH = 64
+_SILENCE = 30.0
+"""Seconds after which a pipe is told how far things are."""
 
 
 class Console:
@@ -30,10 +36,14 @@ class Console:
 
     def __init__(self, out: TextIO | None, *, verbose: bool = False) -> None:
         self._out = out
+        self._terminal = _terminal_of(out)
+        self._progress: Progress | None = None
         self._hash_digits = _WHOLE_HASH if verbose else _SHORT_HASH
         self._stages: list[StageRecord] = []
         self._actions: list[Action] = []
         self._lines: list[str] = []
+        self._said = time.monotonic()
+        """When a line was printed last."""
 
     @property
     def stages(self) -> tuple[StageRecord, ...]:
@@ -63,37 +73,100 @@ class Console:
 
     @contextlib.contextmanager
     def _at_work(self, name: str) -> Iterator[None]:
-        if self._out is None or not self._out.isatty():
+        if self._terminal is None:
             yield
             return
-        from rich.console import Console as RichConsole
+        from pipeline.terminal import Progress
 
-        with RichConsole(file=self._out).status(f"{name} ..."):
-            yield
+        self._progress = Progress(name)
+        try:
+            with self._terminal.at_work(self._progress):
+                yield
+        finally:
+            self._progress = None
 
-    def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None) -> None:
-        """Says what was done: a fixed-width word, a name, a short hash, the time."""
+    def left_alone(self) -> contextlib.AbstractContextManager[None]:
+        """While the block runs, another process prints where this one does."""
+        return self._terminal.left_alone() if self._terminal is not None else contextlib.nullcontext()
+
+    def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> None:
+        """Says what was done: a fixed-width word, a name, a short hash, the time and what ``also`` is to be said."""
+        self.line(self.noted(word, name, hashed=hashed, seconds=seconds, also=also))
+
+    def noted(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> str:
+        """Notes an action; the line that says it, for the caller to print later."""
         self._actions.append(Action(word, name, hashed, seconds))
         short = hashed.removeprefix("sha256:")[: self._hash_digits]
         time_taken = "" if seconds is None else duration(seconds)
-        self.line(f"{word:<12}{name:<22} {short:<{self._hash_digits}}  {time_taken}".rstrip())
+        hash_column = f" {short:<{self._hash_digits}}" if short or len(name) <= _NAME else ""
+        return f"{word:<12}{name:<{_NAME}}{hash_column}  {time_taken}{also}".rstrip()
 
     def working(self, what: str) -> None:
         """Says that something long has begun."""
-        if self._out is not None and not self._out.isatty():
-            print(f"{'working':<12}{what}", file=self._out, flush=True)
+        if self._progress is not None:
+            self._progress.words = what
+        elif self._out is not None and self._terminal is None:
+            self._print(f"{'working':<12}{what}")
 
-    def line(self, text: str) -> None:
-        """Prints one line."""
+    def counted(self, things: str, done: Callable[[], tuple[int, int]], words: Callable[[], str] = str) -> None:
+        """Shows how far something is: on a terminal a bar, in a pipe a line where nothing was said for long.
+
+        Args:
+            things: what is counted, in the plural.
+            done: how many of how many; may be asked at any time, by another thread.
+            words: what else to say, likewise.
+        """
+        if self._progress is not None:
+            self._progress.done, self._progress.words = done, words
+        elif self._out is not None and time.monotonic() - self._said > _SILENCE:
+            number, total = done()
+            also = words()
+            self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
+
+    def line(self, text: str, word: str = "") -> None:
+        """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""
         self._lines.append(text)
-        if self._out is not None:
-            print(text, file=self._out, flush=True)
+        if self._terminal is not None:
+            self._terminal.line(text, word)
+        elif self._out is not None:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._said = time.monotonic()
+        print(text, file=self._out, flush=True)
+
+    def table(self, rows: Sequence[Sequence[str]], left: int, bad: Sequence[bool] = ()) -> None:
+        """Prints a table, in a pipe as aligned lines.
+
+        Args:
+            rows: the first has the columns' titles.
+            left: how many columns go to the left; the others have numbers.
+            bad: for each row behind the first, whether it is to be seen as wrong; none is if left out.
+        """
+        lines = aligned(rows, left)
+        if self._terminal is not None:
+            self._lines += lines
+            self._terminal.table(rows, left, bad or [False] * (len(rows) - 1))
+            return
+        for line in lines:
+            self.line(line)
 
     def error(self, text: str) -> None:
         """Prints an error, on standard error in either form of output."""
         self._lines.append(text)
-        print(text, file=sys.stderr, flush=True)
+        if self._terminal is not None:
+            self._terminal.error(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
 
     def write_log(self, path: Path) -> None:
         """Writes every line so far."""
         write_atomically(path, "".join(f"{line}\n" for line in self._lines).encode())
+
+
+def _terminal_of(out: TextIO | None) -> Terminal | None:
+    if out is None or not out.isatty():
+        return None
+    from pipeline.terminal import terminal_of
+
+    return terminal_of(out)

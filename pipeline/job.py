@@ -27,7 +27,7 @@ from pipeline.model import Built, Described, Executed, Locked, Registered, Verif
 from pipeline.places import run_directory_words
 from pipeline.report.provenance import ask, provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord, StageRecord
-from pipeline.report.summary import write_summary
+from pipeline.report.summary import COLUMNS, outcome_lines, summary_rows
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid
 from pipeline.stages.describe import describe
@@ -288,20 +288,22 @@ class Job:
         # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
         cores = Store(described.store, "cores")
         cores.mark_used(core.key)
-        with cores.hold(core.key):
-            child = subprocess.Popen(command, env=environment, process_group=0)
-            while True:
-                try:
-                    code = child.wait()
-                except KeyboardInterrupt:
-                    child.send_signal(signal.SIGINT)
-                else:
-                    break
+        with cores.hold(core.key), self._console.left_alone():
+            code = self._end_of(command, environment)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         if code == READER_GONE:
             abandon()
         return code if code >= 0 else WORKER_LOST
+
+    def _end_of(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Runs a command, which is interrupted when this process is, to its end. Its exit status."""
+        child = subprocess.Popen(command, env=environment, process_group=0)
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                child.send_signal(signal.SIGINT)
 
     def _shown_configuration(self) -> Mapping[str, Any]:
         """The configuration as reports have it."""
@@ -314,7 +316,7 @@ class Job:
 
         A stage like the others, except that an interrupt that came before does not keep it from its work.
         """
-        from pipeline.report.outputs import write_documents, write_traces
+        from pipeline.report.outputs import REPORT, write_documents, write_traces
         from pipeline.report.result import result_document, result_text, stage_document
 
         compared = io.StringIO()
@@ -328,24 +330,33 @@ class Job:
                 path, threshold = self._config["compare"], self._config["compare_threshold"]
                 document = compare_result(document, path, threshold, compared)
             # What is still to be written takes milliseconds; it cannot say how many.
-            self._console.action("reported", _shown_path(self._output), seconds=seconds())
+            page = _shown_path(self._output / REPORT)
+            reported = self._console.noted("reported", page, seconds=seconds())
             document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
             document["seconds"] = time.monotonic() - self._begin
-            if self._out is not None and self._config["stage"] == "report":
-                # The error has been said, on standard error.
-                write_summary({**document, "error": None}, self._out)
-            if self._out is not None:
-                self._out.write(compared.getvalue())
+            if self._config["stage"] == "report":
+                self._say_summary(document)
+            for line in compared.getvalue().splitlines():
+                self._console.line(line)
             if document["exit_code"] != code:
                 self._console.error(f"error: {document['error']}")
             write_documents(self._output, document, drawn)
-            self._console.write_log(self._output / "run.log")
+        log = self._output / "run.log"
+        if self._verbose:
+            for file in sorted({*self._output.glob("*.*"), log}):
+                self._console.line(f"{'wrote':<12}{file}")
+        self._console.line(reported)
+        self._console.write_log(log)
         if self._json and not self._in_sweep:
             print(result_text(document))
-        if self._verbose:
-            for file in sorted(self._output.glob("*.*")):
-                self._console.line(f"{'wrote':<12}{file}")
         return int(document["exit_code"])
+
+    def _say_summary(self, document: Mapping[str, Any]) -> None:
+        rows = summary_rows(document)
+        if rows:
+            self._console.table([COLUMNS, *rows], 2)
+        for line in outcome_lines(document):
+            self._console.line(line)
 
     def _drawn(self, record: RunRecord) -> Trace:
         """What is drawn of a run: all; of an interrupted run, for which a person waits, the end. Says what is long."""
@@ -356,10 +367,10 @@ class Job:
             drawn = latest(record.trace)
             if drawn is not record.trace:
                 kept = count_tasks(drawn)
-                self._console.line(f"{'reporting':<12}{count_of(tasks, 'task')}, and draws the last {kept} of them")
+                self._console.line(f"{'reporting':<12}{count_of(tasks, 'task')}, and draws the last {kept:,} of them")
             return drawn
         if tasks > MOST_SPANS:
-            self._console.working(f"on the report of {tasks} tasks")
+            self._console.working(f"{count_of(tasks, 'task')} to draw")
         return record.trace
 
     def _known_store(self) -> Path:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.baseline.earlier import Measured, counterpart, differing_keys
 from pipeline.baseline.interval import LEAST_RUNS, Ratio, ratio_of_medians
-from pipeline.report.summary import duration, write_aligned
+from pipeline.counts import duration
+from pipeline.report.summary import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,7 +147,7 @@ def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> No
     for name, comparison in compared:
         for line in comparison.lines:
             rows.append((name, line.what, duration(line.old), duration(line.new), *ratio_words(line.ratio)))
-    write_aligned(out, rows, 2)
+    out.writelines(f"{line}\n" for line in aligned(rows, 2))
     common = set.intersection(*({(k, *map(str, v)) for k, v in c.different.items()} for _, c in compared))
     for key, old, new in sorted(common):
         out.write(f"{'different':<12}{key}: {old} before, {new} now\n")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
     from runtime.trace import Trace
 
+REPORT = "report.html"
+"""The page that a run leaves in its directory."""
+
 
 def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any] | None:
     """Writes the traces.
@@ -58,5 +61,5 @@ def write_documents(folder: Path, document: Mapping[str, Any], drawn: Mapping[st
     Raises:
         OSError: as ``write_traces``.
     """
-    write_page(folder / "report.html", report_page(document, drawn))
+    write_page(folder / REPORT, report_page(document, drawn))
     write_result(folder / "result.json", document)

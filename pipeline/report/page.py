@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import html
-import io
 import json
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.files import write_atomically
 from pipeline.report.result import plain_values
-from pipeline.report.summary import write_summary
+from pipeline.report.summary import summary_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,12 +31,10 @@ def report_page(document: Mapping[str, Any], timeline: Mapping[str, Any] | None)
         document: of result.py.
         timeline: of timeline.py; None leaves out what needs one.
     """
-    said = io.StringIO()
-    write_summary(document, said)
     data = json.dumps({"result": plain_values(document), "timeline": timeline}, separators=(",", ":"), allow_nan=False)
     filled = {
         "TITLE": html.escape(f"{document['workload']} on {document['topology']}: {document['status']}"),
-        "SUMMARY": html.escape(said.getvalue()),
+        "SUMMARY": html.escape(summary_text(document)),
         # Inside of a script element only "<" could end it, or begin a comment.
         "DATA": data.replace("<", "\\u003c"),
     }

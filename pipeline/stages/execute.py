@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
+from pipeline.counts import count_of, duration, whole_seconds
 from pipeline.interrupts import check
 from pipeline.model import Executed, Registered
 
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.console import Console
-    from runtime import Orchestrator, RunHandle
+    from runtime import Orchestrator, RunHandle, Worker
+
+_RECENT = 1000
+"""Runs that an estimate looks at."""
 
 
 def execute(registered: Registered, console: Console) -> Executed:
@@ -22,27 +27,74 @@ def execute(registered: Registered, console: Console) -> Executed:
     workload.prepare(registered.started.worker)
     check()
     begin_run = _begin_run(registered, console)
-    runs = []
-    durations = []
-    for number in range(described.warm_up + described.repeat):
-        if number or described.capture:
-            # Before the first launch, too: the orchestration function has run once to be captured.
-            workload.reset()
-        begin = time.perf_counter()
-        run = begin_run()
+    worker = registered.started.worker
+    phases = [
+        _Phase("warmed up", described.workload_name, described.warm_up, worker),
+        _Phase("executed", described.workload_name, described.repeat, worker),
+    ]
+    runs: list[RunHandle] = []
+    for phase in phases:
         try:
-            run.result()
-        except KeyboardInterrupt:
-            run.cancel()
-            raise
-        duration = time.perf_counter() - begin
-        runs.append(run)
-        if number < described.warm_up:
-            console.action("warmed up", described.workload_name, seconds=duration)
-        else:
-            durations.append(duration)
-            console.action("executed", described.workload_name, seconds=duration)
-    return Executed(registered, tuple(runs), tuple(durations))
+            for _ in range(phase.total):
+                console.counted("runs", phase.progress, phase.words)
+                if runs or described.capture:
+                    # Before the first launch, too: the orchestration function has run once to be captured.
+                    workload.reset()
+                begin = time.perf_counter()
+                run = begin_run()
+                try:
+                    run.result()
+                except KeyboardInterrupt:
+                    run.cancel()
+                    raise
+                phase.seconds.append(time.perf_counter() - begin)
+                runs.append(run)
+        finally:
+            phase.say(console)
+    return Executed(registered, tuple(runs), tuple(phases[-1].seconds))
+
+
+class _Phase:
+    """Runs of one kind, and what is said of them: one line, however many there are.
+
+    Args:
+        word: for the line.
+        name: of the workload.
+        total: how many there are to be.
+        worker: runs them.
+    """
+
+    def __init__(self, word: str, name: str, total: int, worker: Worker) -> None:
+        self._word, self._name, self._worker = word, name, worker
+        self.total = total
+        self.seconds: list[float] = []
+        """Durations of those that ended well."""
+        self._accepted = worker.stats().accepted
+
+    def progress(self) -> tuple[int, int]:
+        """How many of how many: runs, or the tasks of the only one that were submitted so far."""
+        if self.total > 1:
+            return len(self.seconds), self.total
+        now = self._worker.stats()
+        return now.accepted - now.pending - self._accepted, now.accepted - self._accepted
+
+    def words(self) -> str:
+        """How long one takes, and all that are left."""
+        if not self.seconds:
+            return ""
+        middle = median(self.seconds[-_RECENT:])
+        left = whole_seconds(middle * (self.total - len(self.seconds)))
+        return f"median {duration(middle)}, about {left} left"
+
+    def say(self, console: Console) -> None:
+        """Says what ended, also if the last run did not."""
+        if not self.seconds:
+            return
+        also = ""
+        if self.total > 1:
+            of = "" if len(self.seconds) == self.total else f" of {self.total:,}"
+            also = f" (median of {len(self.seconds):,}{of})"
+        console.action(self._word, self._name, seconds=median(self.seconds), also=also)
 
 
 def _begin_run(registered: Registered, console: Console) -> Callable[[], RunHandle]:
@@ -56,5 +108,5 @@ def _begin_run(registered: Registered, console: Console) -> Callable[[], RunHand
         return lambda: worker.submit(orchestrate)
     begin = time.perf_counter()
     graph = worker.capture(orchestrate)
-    console.action("captured", f"{len(graph)} tasks", seconds=time.perf_counter() - begin)
+    console.action("captured", count_of(len(graph), "task"), seconds=time.perf_counter() - begin)
     return lambda: worker.launch(graph)

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
+from pipeline.console import Console
 from pipeline.counts import count_of
 from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
 from pipeline.report.result import result_text
@@ -58,13 +59,14 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     if output == "json":
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
     elif output in FOR_PEOPLE:
-        print()
-        write_table(rows, keys, sys.stdout)
-        write_virtual_table(rows, keys, sys.stdout)
-        sys.stdout.write(compared.getvalue())
-        print(
-            f"{'sweep':<12}{count_of(len(points), 'point')}: {folder / 'sweep.html'}, results.csv and results.parquet"
-        )
+        console = Console(sys.stdout)
+        console.line("")
+        write_table(rows, keys, console)
+        write_virtual_table(rows, keys, console)
+        for line in compared.getvalue().splitlines():
+            console.line(line)
+        last = f"{'sweep':<12}{count_of(len(points), 'point')}: {folder / 'sweep.html'}, results.csv"
+        console.line(last if missing else f"{last} and results.parquet")
     if missing:
         print(f"warning: {missing}", file=sys.stderr)
     for words in failures(points, keys):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from pipeline.counts import duration
 from pipeline.files import write_atomically
-from pipeline.report.summary import duration, write_aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from pipeline.console import Console
 
 Row = dict[str, Any]
 
@@ -83,52 +85,34 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def write_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
-    """A line for each point: what was swept, how it ended, the measured runs. A table on a terminal.
+def write_table(rows: Sequence[Row], keys: Sequence[str], console: Console) -> None:
+    """A line for each point: what was swept, how it ended, the measured runs.
 
     Args:
         rows: as ``row_of`` makes them.
         keys: the swept keys.
-        out: where to.
+        console: where to.
     """
     columns = ("job", *keys, "status", "runs", "median", "fastest", "slowest", "tasks")
-    _write(columns, [_cells(row, keys) for row in rows], [row["exit_code"] == 0 for row in rows], len(keys) + 2, out)
+    lines = [columns, *(_cells(row, keys) for row in rows)]
+    console.table(lines, len(keys) + 2, [row["exit_code"] != 0 for row in rows])
 
 
-def write_virtual_table(rows: Sequence[Row], keys: Sequence[str], out: TextIO) -> None:
+def write_virtual_table(rows: Sequence[Row], keys: Sequence[str], console: Console) -> None:
     """A table of its own for what was computed, not measured; nothing where there was no chip model."""
     rows = [row for row in rows if row.get("virtual_model") is not None]
     if not rows:
         return
-    out.write("virtual time, computed on modelled chips:\n")
-    columns = ("job", *keys, "model", "virtual time", "critical path", "one by one", "chips busy")
-    lines = []
+    console.line("virtual time, computed on modelled chips:")
+    lines: list[Sequence[str]] = [("job", *keys, "model", "virtual time", "critical path", "one by one", "chips busy")]
     for row in rows:
         times = (duration(row[f"virtual_{name}_ns"] / 1e9) for name in ("makespan", "critical_path", "one_by_one"))
         named = (str(row["job"]), *(str(row[key]) for key in keys), row["virtual_model"])
         lines.append((*named, *times, f"{100 * row['virtual_chips_busy']:.0f} %"))
-    _write(columns, lines, [True] * len(lines), len(keys) + 2, out)
-
-
-def _write(
-    columns: Sequence[str], lines: Sequence[Sequence[str]], good: Sequence[bool], left: int, out: TextIO
-) -> None:
-    """A table on a terminal, else aligned lines; the first ``left`` columns to the left."""
-    if not out.isatty():
-        write_aligned(out, [columns, *lines], left)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < left else "right")
-    for line, well in zip(lines, good, strict=True):
-        table.add_row(*line, style=None if well else "red")
-    Console(file=out).print(table)
+    console.table(lines, len(keys) + 2)
 
 
 def _cells(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
     times = (duration(row[f"run_seconds_{name}"]) for name in ("median", "min", "max"))
-    job, tasks = ("-" if row[name] is None else str(row[name]) for name in ("job", "tasks"))
+    job, tasks = ("-" if row[name] is None else f"{row[name]:,}" for name in ("job", "tasks"))
     return (job, *(str(row[key]) for key in keys), row["status"], str(row["runs"]), *times, tasks)

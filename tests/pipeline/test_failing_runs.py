@@ -87,20 +87,27 @@ def test_an_interrupt_ends_a_run_with_130_and_no_process(command, to):
 
 
 def test_an_interrupt_of_many_tasks_draws_the_last_of_them_and_counts_all(command):
-    many = ("workload=small_tasks", "workload.sizes.tasks=15000", "workload.repeat=1000000", "+topology=chip2")
+    many = (
+        "workload=small_tasks",
+        "workload.sizes.tasks=15000",
+        "workload.warm_up=2",
+        "workload.repeat=1000000",
+        "+topology=chip2",
+    )
     with command.start(*many, "hydra.run.dir=run", start_new_session=True) as process:
         for line in process.stdout:
-            if line.startswith("executed"):
+            if line.startswith("warmed up"):
                 break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, err) == (130, "error: interrupted\n")
     result = json.loads((command.folder / "run" / "result.json").read_text())
     total = result["tasks"]["count"]
-    (drawn,) = re.findall(rf"^reporting +{total} tasks, and draws the last (\d+) of them$", out, re.MULTILINE)
+    (drawn,) = re.findall(rf"^reporting +{total:,} tasks, and draws the last ([\d,]+) of them$", out, re.MULTILINE)
     trace = json.loads(gzip.decompress((command.folder / "run" / "trace.json.gz").read_bytes()))
-    assert sum(event.get("cat") == "complete" for event in trace["traceEvents"]) == int(drawn) <= 20_000
-    assert trace["otherData"]["left_out_tasks"] == total - int(drawn)
+    kept = int(drawn.replace(",", ""))
+    assert sum(event.get("cat") == "complete" for event in trace["traceEvents"]) == kept <= 20_000
+    assert trace["otherData"]["left_out_tasks"] == total - kept
 
 
 @pytest.mark.parametrize("how", ["inside_exec", "while_loading"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.counts import duration
 from pipeline.report import trace as trace_module
-from pipeline.report.summary import duration
 from runtime.children import ChildInfo
 from runtime.trace import CoreSpan, TaskSpan, Trace
 from tests.report.test_page import data_of
@@ -62,7 +62,7 @@ def test_a_run_leaves_its_result_its_trace_and_its_log(command):
     assert page["timeline"]["total_tasks"] == 2
     log = (done.folder / "run" / "run.log").read_text()
     assert "registered  add" in log
-    assert done.out.startswith(log)
+    assert done.out == log
     assert done.err == ""
 
 
@@ -212,10 +212,12 @@ def test_the_report_is_a_stage_and_the_last_line_has_the_wall_time(inside):
     whole = time.monotonic() - begin
     result = result_of(done)
     assert result["stages"][-1]["name"] == "report"
-    assert words_of(result, "report") == {"run": "reported"}
+    assert words_of(result, "report") == {"run/report.html": "reported"}
     # Also what is between the stages: ending the workers, taking the trace.
     assert sum(stage["seconds"] for stage in result["stages"]) <= result["seconds"] <= whole
-    assert done.out.splitlines()[-1].endswith(f"1 task in {duration(result['seconds'])}")
+    ended, reported = done.out.splitlines()[-2:]
+    assert ended.endswith(f"1 task in {duration(result['seconds'])}")
+    assert reported.split()[:2] == ["reported", "run/report.html"]
 
 
 def test_the_trace_of_many_tasks_is_text_from_the_start(monkeypatch):

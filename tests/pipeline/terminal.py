@@ -1,0 +1,112 @@
+"""A terminal to run commands on: a real one for the program, whose screen a test can read."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+from dataclasses import dataclass, field
+
+ROWS = 1000
+"""More than any run prints: nothing scrolls away."""
+_SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
+
+
+@dataclass
+class Screen:
+    """What a person sees in the end. Knows the sequences that a run uses, and refuses others."""
+
+    columns: int
+    text: str = ""
+    """All that was written, with its sequences."""
+    code: int | None = None
+    """How the command ended."""
+    _rows: list[list[str]] = field(default_factory=lambda: [[]])
+    _row: int = 0
+    _column: int = 0
+
+    @property
+    def lines(self):
+        """The rows, without the blank ones at the end."""
+        rows = ["".join(row).rstrip() for row in self._rows]
+        while rows and not rows[-1]:
+            rows.pop()
+        return rows
+
+    @property
+    def colours(self):
+        """Numbers of the colours that were used."""
+        return {int(n) for found in re.findall(r"\x1b\[([\d;]+)m", self.text) for n in found.split(";") if int(n) >= 30}
+
+    def write(self, text):
+        """Writes what a program has written."""
+        self.text += text
+        place = 0
+        while place < len(text):
+            sequence = _SEQUENCE.match(text, place)
+            if sequence:
+                self._obey(sequence)
+                place = sequence.end()
+            else:
+                self._put(text[place])
+                place += 1
+
+    def _obey(self, sequence):
+        private, number, letter = sequence.groups()
+        if letter == "A":
+            self._row -= int(number or 1)
+        elif letter == "K" and number == "2":
+            self._rows[self._row] = []
+        else:
+            assert letter == "m" or (private and number == "25"), f"unknown: {sequence[0]!r}"
+
+    def _put(self, character):
+        if character == "\r":
+            self._column = 0
+        elif character == "\n":
+            self._row += 1
+        else:
+            if self._column == self.columns:
+                self._row, self._column = self._row + 1, 0
+            self._reach()
+            row = self._rows[self._row]
+            row += " " * (self._column + 1 - len(row))
+            row[self._column] = character
+            self._column += 1
+        self._reach()
+
+    def _reach(self):
+        while len(self._rows) <= self._row:
+            self._rows.append([])
+
+
+def on_terminal(command, columns=80, *, also=None, **options):
+    """Runs a command on a terminal. Its screen.
+
+    Args:
+        command: program and arguments.
+        columns: of the terminal.
+        also: more of the environment.
+        options: of subprocess.Popen; what is not redirected is the terminal.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    unwanted = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+    given = options.pop("env", os.environ)
+    env = {name: value for name, value in given.items() if name not in unwanted}
+    env |= {"TERM": "xterm-256color", **(also or {})}
+    streams = {name: options.pop(name, theirs) for name in ("stdin", "stdout", "stderr")}
+    screen = Screen(columns)
+    written = b""
+    with subprocess.Popen(command, env=env, start_new_session=True, **streams, **options) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # EIO: every writer has closed it
+            while part := os.read(ours, 65536):
+                written += part
+    os.close(ours)
+    screen.write(written.decode())
+    screen.code = process.returncode
+    return screen
