@@ -10,9 +10,11 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from pipeline.build_progress import STATUS, BuildProgress
 from pipeline.compiler import latest_identity
+from pipeline.places import run_directory_words, shown_path
 from pipeline.store import Store, digest_of
 from pipeline.tied_process import run_tied
 from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
@@ -21,6 +23,7 @@ from runtime.packages import not_installed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.console import Console
     from pipeline.model import Described
 
 _NATIVE = Path(__file__).resolve().parent.parent / "native"
@@ -133,10 +136,17 @@ def installed_origin() -> dict[str, Any]:
     return {"build type": _core.build_type, "sanitizer": _core.sanitizer}
 
 
-def build_core(described: Described, core: Core) -> Core:
+def build_core(described: Described, core: Core, console: Console, log: Path) -> Core:
     """Configures, builds and installs the core into the store.
 
+    Args:
+        described: names the build.
+        core: what is to be built.
+        console: shows how far it is.
+        log: gets what CMake, Ninja and the compiler write.
+
     Raises:
+        ConfigurationError: the log cannot be written.
         ToolchainMissing: no CMake, Ninja or compiler.
         CompileError: the compiler's words.
     """
@@ -144,7 +154,11 @@ def build_core(described: Described, core: Core) -> Core:
         if find_program(program) is None:
             raise ToolchainMissing(not_installed(program))
     store = Store(described.store, "cores")
-    entry = store.put(core.key, lambda folder: _build_into(folder, described), core_origin(described))
+    place = shown_path(log)
+    console.working(f"building the core ({described.build}), log: {place}")
+    with _opened(log) as file:
+        progress = BuildProgress(console, file, place)
+        entry = store.put(core.key, lambda folder: _build_into(folder, described, progress), core_origin(described))
     return Core(core.key, entry / "runtime", loaded=False)
 
 
@@ -193,14 +207,22 @@ def build_commands(build: Path, prefix: Path, *options: str) -> list[list[str]]:
     return [configure, [cmake, "--build", str(build)], [cmake, "--install", str(build)]]
 
 
-def _build_into(folder: Path, described: Described) -> None:
+def _opened(log: Path) -> TextIO:
+    try:
+        return log.open("w")
+    except OSError as error:
+        raise ConfigurationError(run_directory_words(shown_path(log.parent), error)) from None
+
+
+def _build_into(folder: Path, described: Described, progress: BuildProgress) -> None:
     build = folder / "build"
     options = (f"-DCMAKE_BUILD_TYPE={described.cmake_build_type}", f"-DCALLRING_SANITIZE={described.sanitizer}")
     for command in build_commands(build, folder, *options):
-        status, words = run_tied(command)
+        status, words = run_tied(command, progress, {**os.environ, **STATUS})
         if status != 0:
             words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
-            raise CompileError(f"the core does not build:\n{words[-4000:]}", output=words, source="native")
+            said = f"the core does not build; all that was said is in {progress.place}:\n{words[-4000:]}"
+            raise CompileError(said, output=words, source="native")
     shutil.rmtree(build)
 
 

@@ -24,7 +24,7 @@ from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_
 from pipeline.interrupts import INTERRUPTED, remembered, restored
 from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
-from pipeline.places import run_directory_words
+from pipeline.places import run_directory_words, shown_path
 from pipeline.report.provenance import ask, provenance
 from pipeline.report.record import CallableRecord, LockRecord, RunRecord, StageRecord
 from pipeline.report.summary import COLUMNS, outcome_lines, summary_rows
@@ -125,7 +125,7 @@ class Job:
             try:
                 code = self._report(code, message)
             except OSError as unwritten:
-                words = run_directory_words(_shown_path(self._output), unwritten)
+                words = run_directory_words(shown_path(self._output), unwritten)
                 self._console.error(f"error: {words}; what ran is not recorded")
                 code = code or CONFIGURATION
         if isinstance(error, KeyboardInterrupt):
@@ -153,8 +153,8 @@ class Job:
             core = core_build.find_core(described)
             build_seconds = os.environ.pop(_BUILT_BY_PARENT, None)
             if core.folder is None:
-                self._console.working(f"building the core ({described.build})")
-                core, build_seconds = core_build.build_core(described, core), str(time.perf_counter() - begin)
+                core = core_build.build_core(described, core, self._console, self._output / "build.log")
+                build_seconds = str(time.perf_counter() - begin)
             if not core.loaded:
                 if os.environ.get(_HANDED_OVER) == core.key:
                     raise StartError(f"build={described.build}: {core.folder} holds another core than its key says")
@@ -330,7 +330,7 @@ class Job:
                 path, threshold = self._config["compare"], self._config["compare_threshold"]
                 document = compare_result(document, path, threshold, compared)
             # What is still to be written takes milliseconds; it cannot say how many.
-            page = _shown_path(self._output / REPORT)
+            page = shown_path(self._output / REPORT)
             reported = self._console.noted("reported", page, seconds=seconds())
             document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
             document["seconds"] = time.monotonic() - self._begin
@@ -403,11 +403,6 @@ class Job:
             virtual=self._virtual,
             error=error,
         )
-
-
-def _shown_path(folder: Path) -> str:
-    here = Path.cwd()
-    return str(folder.relative_to(here) if folder.is_relative_to(here) else folder)
 
 
 def main() -> int:

@@ -54,3 +54,9 @@ def unusable(folder: Path) -> str:
         return str(error.strerror)
     left = facts.f_bavail * facts.f_frsize
     return f"{left >> 20} MiB are left" if left < ROOM else ""
+
+
+def shown_path(path: Path) -> str:
+    """A path as short as it can be for people: relative to the current folder if it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -12,18 +12,31 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 
-def run_tied(command: Sequence[str]) -> tuple[int, str]:
-    """Runs a command to its end. Its exit status, and what it wrote."""
+def run_tied(
+    command: Sequence[str],
+    each_line: Callable[[str], object] = lambda line: None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Runs a command to its end. Its exit status, and what it wrote.
+
+    Args:
+        command: program and arguments.
+        each_line: is called with each line as soon as the command has written it.
+        environment: of the command; None: that of this process.
+    """
     guard = [sys.executable, "-S", __file__, *command]
     with subprocess.Popen(
-        guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        guard, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        words = process.stdout.read()
-        return process.wait(), words
+        words = []
+        for line in process.stdout:
+            words.append(line)
+            each_line(line)
+        return process.wait(), "".join(words)
 
 
 def main() -> int:

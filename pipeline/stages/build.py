@@ -36,7 +36,7 @@ def build_callables(described: Described, console: Console) -> Built:
             builder.mark_used(spec)
             outcomes[spec.name] = "cached", found, time.perf_counter() - begin
     if missing:
-        outcomes |= _build(builder, missing)
+        outcomes |= _build(builder, missing, console)
     callables = {}
     for spec in described.chip_callables:
         word, callables[spec.name], seconds = outcomes[spec.name]
@@ -44,14 +44,25 @@ def build_callables(described: Described, console: Console) -> Built:
     return Built(described, callables)
 
 
-def _build(builder: CallableBuilder, specs: Sequence[ChipSpec]) -> dict[str, tuple[str, ChipCallable, float]]:
+def _build(
+    builder: CallableBuilder, specs: Sequence[ChipSpec], console: Console
+) -> dict[str, tuple[str, ChipCallable, float]]:
     """As many at a time as there are cores."""
     from concurrent.futures import ThreadPoolExecutor
 
-    def one(spec: ChipSpec) -> tuple[str, ChipCallable, float]:
-        begin = time.perf_counter()
-        return "built", builder.build(spec), time.perf_counter() - begin
+    at_work: dict[str, None] = {}
+    ended: list[str] = []
 
+    def one(spec: ChipSpec) -> tuple[str, ChipCallable, float]:
+        at_work[spec.name] = None
+        begin = time.perf_counter()
+        try:
+            return "built", builder.build(spec), time.perf_counter() - begin
+        finally:
+            del at_work[spec.name]
+            ended.append(spec.name)
+
+    console.counted("callables", lambda: (len(ended), len(specs)), lambda: ", ".join(tuple(at_work)))
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
         return dict(zip([spec.name for spec in specs], pool.map(one, specs), strict=True))
 

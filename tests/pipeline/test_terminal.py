@@ -32,6 +32,27 @@ with console.stage("execute"):
     console.counted("tasks", lambda: (5000, 10000), lambda: "median 1.00 ms, about 5 s left")
 """
 
+BUILDS = """
+import os, sys
+from pathlib import Path
+from pipeline.build_progress import STATUS, BuildProgress
+from pipeline.console import Console
+from pipeline.core_build import find_program
+from pipeline.tied_process import run_tied
+console = Console(sys.stdout)
+with console.stage("build"), Path("build.log").open("w") as log:
+    progress = BuildProgress(console, log, "run/build.log")
+    code, _ = run_tied([find_program("ninja")], progress, {**os.environ, **STATUS})
+sys.exit(code)
+"""
+NINJA = """
+rule compile
+  command = touch $out
+  description = Building CXX object $out
+build some/folder/one.cpp.o: compile
+build some/folder/two.cpp.o: compile | some/folder/one.cpp.o
+"""
+
 
 @pytest.fixture
 def terminal(command):
@@ -42,36 +63,32 @@ def terminal(command):
     return run
 
 
-def without_tables(lines):
-    """Lines that are no row of a table, and hold something."""
-    return [line for line in lines if line and line[0] not in "┏┃┡│└"]
+def words_of(lines):
+    """Lines that hold something, without the line below a table's head, and without what aligns them."""
+    return [" ".join(line.split()) for line in lines if line.strip() and "──" not in line]
 
 
 @pytest.mark.parametrize("topology", ["chip1", "chip8"])
 def test_a_terminal_shows_the_lines_of_the_log_each_whole(terminal, command, topology):
     screen = terminal(*SMALL, f"+topology={topology}", "hydra.run.dir=run")
     assert screen.code == 0
-    log = (command.folder / "run" / "run.log").read_text().splitlines()
-    table = {line for line in log if line.split()[0] in {"callable", "add"}}
-    assert len(table) == 2
-    assert without_tables(screen.lines) == [line for line in log if line not in table]
+    assert words_of(screen.lines) == words_of((command.folder / "run" / "run.log").read_text().splitlines())
     assert screen.lines[-1].split()[:2] == ["reported", "run/report.html"]
 
 
 def test_in_80_columns_the_lines_of_a_run_fit(terminal):
     screen = terminal(*SMALL, "+topology=chip8", "workload.repeat=20", "workload.warm_up=2", columns=80)
     assert screen.code == 0
-    begins = {line.split()[0] for line in without_tables(screen.lines)}
+    begins = {line.split()[0] for line in words_of(screen.lines)}
     # A line that is cut in two would begin with another word.
-    known = "cached built loaded started registered warmed executed verified ok reported"
+    known = "callable add cached built loaded started registered warmed executed verified ok reported"
     assert begins <= set(known.split())
 
 
 def test_a_run_that_another_process_takes_over_shows_whole_lines_too(terminal, command):
     screen = terminal(*SMALL, "hydra.run.dir=run", program=("-c", PRETENDS_TO_HAVE_ANOTHER_CORE))
     assert screen.code == 0
-    log = (command.folder / "run" / "run.log").read_text().splitlines()
-    assert [line for line in log if line.split()[0] not in {"callable", "add"}] == without_tables(screen.lines)
+    assert words_of(screen.lines) == words_of((command.folder / "run" / "run.log").read_text().splitlines())
 
 
 def test_what_others_print_meanwhile_has_lines_of_its_own(terminal):
@@ -131,3 +148,12 @@ def test_of_runs_that_failed_those_before_are_counted(inside):
     done = inside(*USER_CONFIGS, *config, "+workload.warm_up=0", "+workload.repeat=5")
     assert "the third time" in done.err
     assert "(median of 2 of 5)" in done.out
+
+
+def test_a_build_says_how_far_it_is_which_file_and_where_its_log_is(terminal, command):
+    (command.folder / "build.ninja").write_text(NINJA)
+    screen = terminal(program=("-c", BUILDS))
+    assert (screen.code, screen.lines) == (0, [])
+    assert " 2/2 two.cpp, log: run/build.log" in screen.text
+    log = (command.folder / "build.log").read_text()
+    assert "[1/2] Building CXX object some/folder/one.cpp.o\n[2/2] Building" in log

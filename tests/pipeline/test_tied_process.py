@@ -19,6 +19,21 @@ def test_a_command_gives_its_status_and_all_that_it_wrote():
     assert run_tied(["sh", "-c", "echo out; echo err >&2; exit 7"]) == (7, "out\nerr\n")
 
 
+def test_each_line_is_told_while_the_command_runs(tmp_path):
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if line == "first\n":
+            told.write_text("go on")
+
+    # The command ends only once its first line was told.
+    assert run_tied(["sh", "-c", f"echo first; read go < {told}; echo second"], tell) == (0, "first\nsecond\n")
+    assert lines == ["first\n", "second\n"]
+
+
 def test_a_command_has_no_standard_input_to_wait_for():
     assert run_tied(["cat"]) == (0, "")
 
