@@ -45,6 +45,10 @@ def run_job(config: DictConfig) -> int:
         # Said here, so that the other jobs of a sweep still run.
         _say(error)
         outcome.codes.append(1)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            from pipeline.sweep.progress import count_ended
+
+            count_ended()
         return 1
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
     if values["stage"] in CARE:
@@ -69,7 +73,7 @@ def run_job(config: DictConfig) -> int:
         from pipeline.warm_workers import WARM
 
         warm = WARM
-        if values["output"] in FOR_PEOPLE:
+        if values["output"] == "verbose" or (values["output"] in FOR_PEOPLE and values["stage"] == "plan"):
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
     from pipeline.exit_codes import exit_code_of
@@ -94,6 +98,12 @@ def run_job(config: DictConfig) -> int:
         outcome.codes.append(exit_code_of(interrupt))
         raise
     outcome.codes.append(code)
+    if in_sweep and values["output"] in FOR_PEOPLE and values["stage"] != "plan":
+        from pipeline.sweep.points import Point
+        from pipeline.sweep.progress import say_ended
+
+        number = int(hydra_config.job.num)
+        say_ended(Point(tuple(hydra_config.overrides.task), number, Path(runtime.output_dir), code))
     return code
 
 

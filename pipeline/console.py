@@ -32,10 +32,12 @@ class Console:
     Args:
         out: where lines go; None prints nothing (``output=json``, ``output=quiet``).
         verbose: whether hashes are printed whole.
+        quiet: whether lines go to the log alone; errors are said all the same.
     """
 
-    def __init__(self, out: TextIO | None, *, verbose: bool = False) -> None:
+    def __init__(self, out: TextIO | None, *, verbose: bool = False, quiet: bool = False) -> None:
         self._out = out
+        self._quiet = quiet
         self._terminal = _terminal_of(out)
         self._progress: Progress | None = None
         self._hash_digits = _WHOLE_HASH if verbose else _SHORT_HASH
@@ -66,14 +68,15 @@ class Console:
         self._actions = []
         begin = time.perf_counter()
         try:
-            with self._at_work(name):
+            with self.at_work(name):
                 yield lambda: time.perf_counter() - begin
         finally:
             self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions)))
 
     @contextlib.contextmanager
-    def _at_work(self, name: str) -> Iterator[None]:
-        if self._terminal is None:
+    def at_work(self, name: str) -> Iterator[None]:
+        """On a terminal, shows below the lines what is at work while the block runs."""
+        if self._terminal is None or self._quiet:
             yield
             return
         from pipeline.terminal import Progress
@@ -105,7 +108,7 @@ class Console:
         """Says that something long has begun."""
         if self._progress is not None:
             self._progress.words = what
-        elif self._out is not None and self._terminal is None:
+        elif self._terminal is None:
             self._print(f"{'working':<12}{what}")
 
     def counted(self, things: str, done: Callable[[], tuple[int, int]], words: Callable[[], str] = str) -> None:
@@ -118,7 +121,7 @@ class Console:
         """
         if self._progress is not None:
             self._progress.done, self._progress.words = done, words
-        elif self._out is not None and time.monotonic() - self._said > _SILENCE:
+        elif self._out is not None and self._terminal is None and time.monotonic() - self._said > _SILENCE:
             number, total = done()
             also = words()
             self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
@@ -126,14 +129,15 @@ class Console:
     def line(self, text: str, word: str = "") -> None:
         """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""
         self._lines.append(text)
-        if self._terminal is not None:
+        if self._terminal is not None and not self._quiet:
             self._terminal.line(text, word)
-        elif self._out is not None:
+        else:
             self._print(text)
 
     def _print(self, text: str) -> None:
-        self._said = time.monotonic()
-        print(text, file=self._out, flush=True)
+        if self._out is not None and not self._quiet:
+            self._said = time.monotonic()
+            print(text, file=self._out, flush=True)
 
     def table(self, rows: Sequence[Sequence[str]], left: int, bad: Sequence[bool] = ()) -> None:
         """Prints a table, in a pipe as aligned lines.
@@ -144,7 +148,7 @@ class Console:
             bad: for each row behind the first, whether it is to be seen as wrong; none is if left out.
         """
         lines = aligned(rows, left)
-        if self._terminal is not None:
+        if self._terminal is not None and not self._quiet:
             self._lines += lines
             self._terminal.table(rows, left, bad or [False] * (len(rows) - 1))
             return

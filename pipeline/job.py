@@ -64,7 +64,7 @@ class Job:
         from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
         begin: when it began, by the monotonic clock; None: now.
         warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
-        in_sweep: whether this is one of several jobs; with ``output=json`` it is the sweep that prints.
+        in_sweep: whether this is one of several jobs; unless ``output=verbose`` it is the sweep that prints.
     """
 
     def __init__(
@@ -91,7 +91,8 @@ class Job:
         self._json = config["output"] == "json"
         self._out = sys.stdout if config["output"] in FOR_PEOPLE else None
         self._verbose = config["output"] == "verbose"
-        self._console = Console(self._out, verbose=self._verbose)
+        quiet = in_sweep and not self._verbose and config["stage"] != "plan"
+        self._console = Console(self._out, verbose=self._verbose, quiet=quiet)
         self._begin = time.monotonic() if begin is None else begin
         self._described: Described | None = None
         self._callables: list[CallableRecord] = []

@@ -12,6 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from rich import box
 from rich.console import Console as RichConsole
 from rich.live import Live
 from rich.table import Table
@@ -120,9 +121,13 @@ class Terminal:
 
     def table(self, rows: Sequence[Sequence[str]], left: int, bad: Sequence[bool]) -> None:
         """Prints a table; see pipeline.console.Console.table."""
-        table = Table()
+        # Without vertical lines, so that more of it fits; where it does not, names are folded, and no number is.
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for position, column in enumerate(rows[0]):
-            table.add_column(Text(column), justify="left" if position < left else "right")
+            if position < left:
+                table.add_column(Text(column, overflow="fold"), overflow="fold")
+            else:
+                table.add_column(Text(column, overflow="fold"), justify="right", no_wrap=True)
         for row, wrong in zip(rows[1:], bad, strict=True):
             table.add_row(*(Text(cell) for cell in row), style=_BAD if wrong else None)
         self._console.print(table)

@@ -10,6 +10,7 @@ from pipeline.baseline.verdict import compare_sweep
 from pipeline.console import Console
 from pipeline.counts import count_of
 from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
+from pipeline.places import shown_path
 from pipeline.report.result import result_text
 from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.page import write_page
@@ -65,7 +66,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
         write_virtual_table(rows, keys, console)
         for line in compared.getvalue().splitlines():
             console.line(line)
-        last = f"{'sweep':<12}{count_of(len(points), 'point')}: {folder / 'sweep.html'}, results.csv"
+        last = f"{'sweep':<12}{count_of(len(points), 'point')}: {shown_path(folder / 'sweep.html')}, results.csv"
         console.line(last if missing else f"{last} and results.parquet")
     if missing:
         print(f"warning: {missing}", file=sys.stderr)
@@ -89,7 +90,7 @@ def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
 def _named(points: Sequence[Point], keys: Sequence[str]) -> str:
     first = points[0]
     values = values_of(first, keys)
-    where = f", see {first.folder}" if first.result else ""
+    where = f", see {shown_path(first.folder)}" if first.result and first.folder else ""
     if len(points) > 1:
         numbers = ", ".join(str(point.number) for point in points if point.number is not None)
         jobs = f" (jobs {numbers})" if numbers else ""

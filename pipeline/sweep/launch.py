@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -11,9 +12,11 @@ from omegaconf import OmegaConf, open_dict
 
 from pipeline import outcome
 from pipeline.exit_codes import message_of
+from pipeline.hydra_glue.plugins import BasicLauncher
 from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.finish import finish
 from pipeline.sweep.points import Point
+from pipeline.sweep.progress import SweepProgress, shown
 from pipeline.warm_workers import WARM
 
 if TYPE_CHECKING:
@@ -33,13 +36,18 @@ class Sweep:
         config: the sweep's own configuration, as Hydra composed it.
         loader: composes points.
         launcher: runs them.
+        keys: that are swept.
+        total: how many points are to be launched.
     """
 
-    def __init__(self, config: DictConfig, loader: PointLoader, launcher: Launcher) -> None:
+    def __init__(
+        self, config: DictConfig, loader: PointLoader, launcher: Launcher, keys: Sequence[str], total: int
+    ) -> None:
         self._config = config
         self._loader = loader
         self._launcher = launcher
         self._next_number = 0
+        self._progress = SweepProgress(keys, total)
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
         self.points: list[Point] = []
         self.exploring = False
@@ -57,11 +65,13 @@ class Sweep:
         points = [Point(tuple(overrides)) for overrides in batch]
         self.points += points
         jobs = [point for point in points if self._compose(point)]
+        self._progress.ended += len(points) - len(jobs)
         if not jobs:
             return points
         try:
             # Also a KeyboardInterrupt is no reason not to say what came out so far: __exit__ does.
-            returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
+            with self._shown():
+                returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
         except Exception as error:
             # Of another launcher: a process of its own was killed, for instance. What it left is there all the same.
             words = f"the launcher failed: {type(error).__name__}: {error}"
@@ -105,6 +115,12 @@ class Sweep:
         point.number = self._next_number
         self._next_number += 1
         return True
+
+    def _shown(self) -> AbstractContextManager[None]:
+        """Shows how far the sweep is, if its points run in this process: others may print at any time."""
+        if self._config.stage.name == "plan" or not isinstance(self._launcher, BasicLauncher):
+            return nullcontext()
+        return shown(self._progress, self._config.output.name)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None

@@ -69,18 +69,20 @@ class PointsSweeper(BasicSweeper):
         loader = self.hydra_context.config_loader
         assert isinstance(loader, PointLoader)
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
-        sweep = Sweep(self.config, loader, self.launcher)
+        keys = [override.get_key_element().lstrip("+") for override in overrides if override.is_sweep_override()]
         if self.trials is not None:
             from pipeline.sweep.tune import Tuning, best_words, tune
 
             tuning = Tuning(self.trials, self.seed, self.objective, self.max_batch_size or 1)
+            sweep = Sweep(self.config, loader, self.launcher, keys, self.trials)
             with sweep:
                 sweep.exploring = True
                 tune(sweep, overrides, tuning)
             sweep.say(best_words(sweep.points, tuning))
             return
-        with sweep:
-            for batch in self.split_arguments(overrides, self.max_batch_size):
+        batches = list(self.split_arguments(overrides, self.max_batch_size))
+        with Sweep(self.config, loader, self.launcher, keys, sum(map(len, batches))) as sweep:
+            for batch in batches:
                 sweep.launch(batch)
 
 

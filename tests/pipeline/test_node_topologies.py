@@ -62,7 +62,9 @@ def test_an_orchestration_function_is_told_the_nodes(inside):
 
 
 def test_points_of_a_sweep_share_the_nodes(inside):
-    done = inside("-m", *ON_NODES, "+topology=pod", "workload.sizes.size=1024,4096", "hydra.sweep.dir=sweep")
+    done = inside(
+        "-m", *ON_NODES, "+topology=pod", "workload.sizes.size=1024,4096", "hydra.sweep.dir=sweep", "output=verbose"
+    )
     assert done.code == 0, done.err
     assert done.out.count("warm        2 nodes, 8 chips, 2 sub-workers") == 1
     with (done.folder / "sweep" / "results.csv").open(newline="") as file:

@@ -179,7 +179,7 @@ def test_the_page_needs_nothing_beside_itself_and_draws_each_swept_parameter(com
 def test_an_interrupted_sweep_still_says_what_its_points_gave(command):
     import signal
 
-    arguments = (*USER_CONFIGS, "-m", *SMALL, "worker.close_timeout=0.1", "hydra.sweep.dir=sweep")
+    arguments = (*USER_CONFIGS, "-m", *SMALL, "worker.close_timeout=0.1", "hydra.sweep.dir=sweep", "output=verbose")
     endless = "callable@workload.callables.add=vector_add,endless,vector_add_unrolled"
     with command.start(*arguments, endless) as process:
         registered = 0

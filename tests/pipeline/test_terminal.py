@@ -1,5 +1,6 @@
 """What a person sees on a terminal: whole lines, colours with a meaning, and nothing left of what was at work."""
 
+import re
 import sys
 
 import pytest
@@ -157,3 +158,40 @@ def test_a_build_says_how_far_it_is_which_file_and_where_its_log_is(terminal, co
     assert " 2/2 two.cpp, log: run/build.log" in screen.text
     log = (command.folder / "build.log").read_text()
     assert "[1/2] Building CXX object some/folder/one.cpp.o\n[2/2] Building" in log
+
+
+SWEPT = ("-m", *SMALL, "+topology=chip1", "workload.seed=1,-1,2", "hydra.sweep.dir=sweep")
+SAID = [
+    "job 0 1/3 ok median workload.seed=1",
+    "job 1 2/3 error workload.seed=-1",
+    "job 2 3/3 ok median workload.seed=2",
+]
+
+
+def points_of(lines):
+    """The lines of points, without the time that each took."""
+    return [
+        re.sub(r"median +\S+ \S+", "median", " ".join(line.split())) for line in lines if re.match(r"job +\d", line)
+    ]
+
+
+def test_a_sweep_shows_one_line_a_point(inside):
+    done = inside(*SWEPT)
+    assert done.code == 1
+    assert points_of(done.out.splitlines()) == SAID
+    assert "registered" not in done.out
+    assert "registered" in (done.folder / "sweep" / "0" / "run.log").read_text()
+
+
+def test_on_a_terminal_a_sweep_shows_what_is_left(terminal):
+    screen = terminal(*SWEPT)
+    assert points_of(screen.lines) == SAID
+    assert any(line.startswith("error: ") for line in screen.lines)
+    assert " 3/3" in screen.text
+    assert not [line for line in screen.lines if "sweep ━" in line]
+
+
+def test_a_point_that_another_process_takes_over_has_its_line_too(terminal):
+    arguments = ("-m", *SMALL, "workload.seed=1,2", "hydra.sweep.dir=sweep")
+    screen = terminal(*arguments, program=("-c", PRETENDS_TO_HAVE_ANOTHER_CORE))
+    assert points_of(screen.lines) == ["job 0 1/2 ok median workload.seed=1", "job 1 2/2 ok median workload.seed=2"]

@@ -1,0 +1,80 @@
+"""How far a sweep is: one line a point when it has ended, and what is left."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.console import Console
+from pipeline.counts import duration, whole_seconds
+from pipeline.schema import FOR_PEOPLE
+from pipeline.sweep.points import Point, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class SweepProgress:
+    """What one sweep has done and has to do.
+
+    Args:
+        keys: that are swept.
+        total: how many points it has.
+    """
+
+    def __init__(self, keys: Sequence[str], total: int) -> None:
+        self.keys = keys
+        self.total = total
+        self.ended = 0
+        self._begin = time.monotonic()
+
+    def words(self) -> str:
+        """What is left, as far as the points so far tell."""
+        left = self.total - self.ended
+        if not self.ended or not left:
+            return ""
+        return f"about {whole_seconds((time.monotonic() - self._begin) / self.ended * left)} left"
+
+
+class _Shown(NamedTuple):
+    progress: SweepProgress
+    console: Console
+
+
+_shown: list[_Shown] = []
+"""The sweep whose points run in this process, if one does."""
+
+
+@contextlib.contextmanager
+def shown(progress: SweepProgress, output: str) -> Iterator[None]:
+    """While the block runs, the points that end in this process are counted, and a terminal shows what is left."""
+    console = Console(sys.stdout if output in FOR_PEOPLE else None)
+    _shown.append(_Shown(progress, console))
+    try:
+        with console.at_work("sweep"):
+            console.counted("points", lambda: (progress.ended, progress.total), progress.words)
+            yield
+    finally:
+        _shown.pop()
+
+
+def count_ended() -> None:
+    """Counts a point that ended, if it ran in the process of its sweep."""
+    if _shown:
+        _shown[-1].progress.ended += 1
+
+
+def say_ended(point: Point) -> None:
+    """Says in one line how a point ended, in whatever process of its sweep it ran."""
+    point.read_result()
+    count_ended()
+    counter, values, console = "", " ".join(point.overrides), Console(sys.stdout)
+    if _shown:
+        progress, console = _shown[-1]
+        counter = f"{f'{progress.ended}/{progress.total}':<8}"
+        values = values_of(point, progress.keys)
+    took = f"median {duration(point.run_seconds[1]):>7}" if point.run_seconds else ""
+    status = point.status
+    console.line(f"{f'job {point.number}':<12}{counter}{status:<12}{took:<16}{values}".rstrip(), status)
