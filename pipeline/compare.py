@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pipeline.counts import count_of
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -56,7 +58,7 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
         tolerance = DEFAULT_TOLERANCES.get(actual.dtype, EXACT)
     if np.array_equal(actual, expected):
         # Most often, and many times faster than to say how far they are apart.
-        return Comparison(True, 0.0, 0, f"{actual.size} elements agree, largest error 0")
+        return Comparison(True, 0.0, 0, f"{_agree(actual.size)}, largest error 0")
     got = actual.astype(np.float64)
     want = expected.astype(np.float64)
     same = (got == want) | (np.isnan(got) & np.isnan(want))
@@ -68,16 +70,21 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
     max_abs_error = float(error.max(initial=0.0))
     differing = int(np.count_nonzero(wrong))
     if not differing:
-        return Comparison(True, max_abs_error, 0, f"{actual.size} elements agree, largest error {max_abs_error:.3g}")
+        return Comparison(True, max_abs_error, 0, f"{_agree(actual.size)}, largest error {max_abs_error:.3g}")
     first = _index(wrong, int(np.argmax(wrong)))
     worst = _index(wrong, int(np.argmax(np.where(wrong, error, -1.0))))
+    differ = f"{differing:,} of {count_of(actual.size, 'element')} {'differs' if differing == 1 else 'differ'}"
     return Comparison(
         False,
         max_abs_error,
         differing,
-        f"{differing} of {actual.size} elements differ, the first at {list(first)}; "
+        f"{differ}, the first at {list(first)}; "
         f"the worst at {list(worst)}: expected {expected[worst]}, got {actual[worst]}",
     )
+
+
+def _agree(elements: int) -> str:
+    return f"{count_of(elements, 'element')} {'agrees' if elements == 1 else 'agree'}"
 
 
 def _index(array: npt.NDArray[Any], flat: int) -> tuple[int, ...]:

@@ -50,7 +50,7 @@ def test_a_part_that_is_empty_is_no_task(inside):
 def test_a_wrong_outcome_of_a_declared_workload_is_found(inside):
     done = inside(*DECLARED, "callable@workload.callables.add=wrong_sum")
     assert done.code == 4
-    assert "out: 44 of 4096 elements differ" in done.err
+    assert "out: 44 of 4,096 elements differ" in done.err
 
 
 def test_an_orchestration_function_takes_the_place_of_tasks(inside):

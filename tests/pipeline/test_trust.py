@@ -193,7 +193,7 @@ def test_what_the_environment_gives_is_used_and_not_written(inside, folder, monk
     given = (*write(folder, "workload/theirs", text), "workload=theirs", f"report.environment={written}")
     done = inside(*given, "hydra.run.dir=run")
     assert done.code == 0, done.err
-    assert "876543 elements agree" in done.out
+    assert "876,543 elements agree" in done.out
     workload = json.loads((done.folder / "run" / "result.json").read_text())["configuration"]["workload"]
     if written == "true":
         assert (workload["seed"], workload["size"]) == (876543, 876543)

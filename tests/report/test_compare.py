@@ -53,6 +53,12 @@ def test_an_error_that_is_not_finite_is_the_worst():
     assert "worst at [1]" in outcome.message
 
 
+def test_one_element_is_no_plural_and_many_have_separators():
+    assert compare(np.zeros(1), np.zeros(1)).message == "1 element agrees, largest error 0"
+    assert compare(np.zeros(4500), np.zeros(4500)).message == "4,500 elements agree, largest error 0"
+    assert compare(np.zeros(4500), np.ones(4500)).message.startswith("4,500 of 4,500 elements differ")
+
+
 def test_arrays_without_elements_agree():
     assert compare(np.empty((0, 3)), np.empty((0, 3))).passed
 

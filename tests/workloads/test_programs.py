@@ -112,7 +112,7 @@ def test_a_wrong_sum_is_found_and_its_place_named(run):
 
     verification, _, _ = run(VectorAdd, {"size": 100}, spoil, add="vector_add")
     assert not verification.passed
-    assert "1 of 100 elements differ, the first at [7]" in verification.message
+    assert "1 of 100 elements differs, the first at [7]" in verification.message
     assert verification.figures["max_abs_error"] == pytest.approx(2.0, rel=1e-6)
 
 
