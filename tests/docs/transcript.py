@@ -3,7 +3,6 @@
 ``python -m tests.docs.transcript`` makes docs/tried.md and the pictures of the tutorial anew; it needs chromium.
 """
 
-import itertools
 import os
 import re
 import shutil
@@ -13,10 +12,9 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.docs.blocks import DOCS, blocks, same_shape
+from tests.docs.blocks import DOCS, blocks
 
 _PICTURES = {"eight/report.html": ("report", 1320), "tiles/sweep.html": ("sweep", 1480)}
-_MOST_ALIKE = 4
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars"
@@ -76,19 +74,10 @@ def _session(block, home, environment):
     )
     assert done.returncode in block.exits, done.stdout
     commands = "\n".join(f"$ {line}" for line in block.text.splitlines())
-    said = _shortened(done.stdout.replace(f"{home}/", "").rstrip())
+    said = done.stdout.replace(f"{home}/", "").rstrip()
     code = f"\n(exit code {done.returncode})" if done.returncode else ""
     shown = "\n".join(part for part in (commands, said + code) if part)
     return f"```console\n{shown}\n```\n"
-
-
-def _shortened(said):
-    """Of lines that differ in nothing but their figures, the first two and their number."""
-    lines = []
-    for _, alike in itertools.groupby(said.splitlines(), same_shape):
-        run = list(alike)
-        lines += run if len(run) <= _MOST_ALIKE else [*run[:2], f"... {len(run) - 2} more of these"]
-    return "\n".join(lines)
 
 
 def _picture(page, picture, height):
