@@ -208,7 +208,7 @@ def test_the_run_that_another_follows_must_be_of_the_same_worker(bench):
                 bench.worker.submit(lambda o: None, **{argument: [foreign]})
             with pytest.raises(ConfigurationError, match="belongs to another Worker"):
                 bench.worker.launch(bench.graph(1), **{argument: [foreign]})
-        with pytest.raises(TypeError, match=r"after=\[run\]"):
+        with pytest.raises(TypeError, match=r"after takes several RunHandles.*: after=\[\.\.\.\]"):
             bench.worker.submit(lambda o: None, after=foreign)
         with pytest.raises(TypeError, match="not a int"):
             bench.worker.submit(lambda o: None, after=[5])
