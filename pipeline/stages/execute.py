@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _RECENT = 1000
 """Runs that an estimate looks at."""
+_LONG = 1.0
+"""Seconds of a run after which its tasks are shown."""
 
 
 def execute(registered: Registered, console: Console) -> Executed:
@@ -26,11 +28,11 @@ def execute(registered: Registered, console: Console) -> Executed:
     workload = described.workload
     workload.prepare(registered.started.worker)
     check()
-    begin_run = _begin_run(registered, console)
+    begin_graph = _begin_graph(registered, console)
     worker = registered.started.worker
     phases = [
-        _Phase("warmed up", described.workload_name, described.warm_up, worker),
-        _Phase("executed", described.workload_name, described.repeat, worker),
+        Phase("warmed up", described.workload_name, described.warm_up, worker),
+        Phase("executed", described.workload_name, described.repeat, worker),
     ]
     runs: list[RunHandle] = []
     for phase in phases:
@@ -40,8 +42,9 @@ def execute(registered: Registered, console: Console) -> Executed:
                 if runs or described.capture:
                     # Before the first launch, too: the orchestration function has run once to be captured.
                     workload.reset()
+                phase.begin_run()
                 begin = time.perf_counter()
-                run = begin_run()
+                run = begin_graph()
                 try:
                     run.result()
                 except KeyboardInterrupt:
@@ -54,7 +57,7 @@ def execute(registered: Registered, console: Console) -> Executed:
     return Executed(registered, tuple(runs), tuple(phases[-1].seconds))
 
 
-class _Phase:
+class Phase:
     """Runs of one kind, and what is said of them: one line, however many there are.
 
     Args:
@@ -69,22 +72,39 @@ class _Phase:
         self.total = total
         self.seconds: list[float] = []
         """Durations of those that ended well."""
-        self._accepted = worker.stats().accepted
+        self._accepted = 0
+        self._begun = 0.0
+
+    def begin_run(self) -> None:
+        """Notes that a run begins."""
+        if self._are_long:
+            self._accepted = self._worker.stats().accepted
+        self._begun = time.monotonic()
+
+    @property
+    def _are_long(self) -> bool:
+        """Whether runs take, for all that is known, so long that their tasks are of interest."""
+        return not self.seconds or self.seconds[-1] >= _LONG
+
+    @property
+    def _shows_tasks(self) -> bool:
+        return self.total == 1 or (self._are_long and time.monotonic() - self._begun >= _LONG)
 
     def progress(self) -> tuple[int, int]:
-        """How many of how many: runs, or the tasks of the only one that were submitted so far."""
-        if self.total > 1:
+        """How many of how many: runs, or, of one that takes long, the tasks that were submitted so far."""
+        if not self._shows_tasks:
             return len(self.seconds), self.total
         now = self._worker.stats()
         return now.accepted - now.pending - self._accepted, now.accepted - self._accepted
 
     def words(self) -> str:
         """How long one takes, and all that are left."""
+        run = f"tasks, run {len(self.seconds) + 1:,} of {self.total:,}" if self._shows_tasks and self.total > 1 else ""
         if not self.seconds:
-            return ""
+            return run
         middle = median(self.seconds[-_RECENT:])
         left = whole_seconds(middle * (self.total - len(self.seconds)))
-        return f"median {duration(middle)}, about {left} left"
+        return f"{run}{', ' if run else ''}median {duration(middle)}, about {left} left"
 
     def say(self, console: Console) -> None:
         """Says what ended, also if the last run did not."""
@@ -97,7 +117,7 @@ class _Phase:
         console.action(self._word, self._name, seconds=median(self.seconds), also=also)
 
 
-def _begin_run(registered: Registered, console: Console) -> Callable[[], RunHandle]:
+def _begin_graph(registered: Registered, console: Console) -> Callable[[], RunHandle]:
     """What begins a run: the orchestration function, or a launch of what it submitted once to be captured."""
     worker, described = registered.started.worker, registered.started.built.described
 
