@@ -20,6 +20,13 @@ std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
 }
 }  // namespace
 
+#ifdef CALLRING_SIMULATED
+// In a simulation, which has one thread: what children do at this moment.
+void meanwhile();
+#else
+static void meanwhile() noexcept {}
+#endif
+
 Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity) {
     if (capacity == 0 || (capacity & (capacity - 1)) != 0) {
         return Error{Code::invalid_argument, "lane capacity must be a power of two"};
@@ -74,6 +81,7 @@ void ParentLane::wake() noexcept {
 }
 
 bool ParentLane::revoke(std::uint64_t sequence) noexcept {
+    meanwhile();
     const bool revoked = settle_claim(frame(sequence).claim, Claim::revoked);
     outstanding_ -= revoked ? 1 : 0;
     if (outstanding_ == 0) {
@@ -147,6 +155,7 @@ std::optional<std::span<const std::byte>> ParentLane::result(std::span<const std
 }
 
 bool ParentLane::has_completions() const noexcept {
+    meanwhile();
     const RingIndices& ring = header().completions;
     return ring.tail.load(std::memory_order_seq_cst) != ring.head.load(std::memory_order_acquire);
 }

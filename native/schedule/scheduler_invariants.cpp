@@ -1,7 +1,7 @@
 // Scheduler: whether its books agree with each other. For tests: it looks at everything.
 #include <algorithm>
-#include <map>
 #include <string>
+#include <vector>
 
 #include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
@@ -14,38 +14,60 @@ std::string task_of(const Task& task) {
     return "task " + std::to_string(task.id) + " of run " + std::to_string(task.run_id) + " ";
 }
 
-std::string difference(const std::string& what, std::uint64_t noted, std::uint64_t found) {
-    return noted == found ? "" : what + ": " + std::to_string(noted) + " noted, " + std::to_string(found) + " found";
+std::string difference(const char* what, std::uint64_t noted, std::uint64_t found) {
+    return noted == found
+               ? ""
+               : std::string(what) + ": " + std::to_string(noted) + " noted, " + std::to_string(found) + " found";
 }
 
-// By task that has not ended: how many that have not ended say that it follows them.
-std::map<const Task*, std::uint32_t> count_unmet(std::span<const RunPtr> runs, std::span<const TaskPtr> live) {
-    std::map<const Task*, std::uint32_t> unmet;
+// How often each task was met.
+class Counts {
+public:
+    void add(const Task* task) { met_.push_back(task); }
+    // All have been added.
+    void seal() { std::sort(met_.begin(), met_.end()); }
+    [[nodiscard]] std::uint64_t of(const Task& task) const {
+        const auto [first, last] = std::equal_range(met_.begin(), met_.end(), &task);
+        return static_cast<std::uint64_t>(last - first);
+    }
+    template <class Wanted>
+    [[nodiscard]] std::uint64_t count_if(const Wanted& wanted) const {
+        return static_cast<std::uint64_t>(std::count_if(met_.begin(), met_.end(), wanted));
+    }
+
+private:
+    std::vector<const Task*> met_;
+};
+
+// Of tasks that have not ended: how many that have not ended say that it follows them.
+Counts count_unmet(std::span<const RunPtr> runs, std::span<const Task* const> live) {
+    Counts unmet;
     for (const RunPtr& run : runs) {
         for (const TaskPtr& task : run->held) {
-            ++unmet[task.get()];
+            unmet.add(task.get());
         }
     }
-    for (const TaskPtr& task : live) {
+    for (const Task* task : live) {
         if (task->run->graph) {
             for (const NodeId id : task->run->graph->successors(static_cast<NodeId>(task->id))) {
-                ++unmet[&(*task->run->launched)[id]];
+                unmet.add(&(*task->run->launched)[id]);
             }
         }
         for (const TaskPtr& next : task->successors) {
-            ++unmet[next.get()];
+            unmet.add(next.get());
         }
     }
+    unmet.seal();
     return unmet;
 }
 
 }  // namespace
 
 std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
-    std::map<const Task*, int> places;  // of a task or a member: how many lanes and queues it is in
+    Counts places;  // of tasks and members: lanes and queues
     std::uint64_t queued = sub_queue_.size();
     for (const TaskPtr& task : sub_queue_) {
-        ++places[task.get()];
+        places.add(task.get());
         if (task->state != TaskState::ready) {
             return task_of(*task) + "is in the sub-workers' queue, but not ready";
         }
@@ -53,14 +75,14 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
     for (const ChildPtr& child : children_) {
         queued += child->backlog.size();
         for (const TaskPtr& task : child->backlog) {
-            ++places[task.get()];
+            places.add(task.get());
             if (task->state != TaskState::ready || task->placement != static_cast<std::int32_t>(child->index)) {
                 return task_of(*task) + "is in the queue of " + child->name() + ", but not ready for it";
             }
         }
         const Task* before = nullptr;
         for (const TaskPtr& task : child->in_flight) {
-            ++places[task.get()];
+            places.add(task.get());
             if (task->state != TaskState::dispatched || task->child != static_cast<std::int32_t>(child->index)) {
                 return task_of(*task) + "is in the lane of " + child->name() + ", but not dispatched to it";
             }
@@ -77,22 +99,24 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
         return "a work list is not empty";
     }
 
-    std::vector<TaskPtr> live;
+    places.seal();
+    std::vector<const Task*> live;
     for (const RunPtr& run : runs) {
         std::uint64_t count = 0;
-        const auto look_at = [&](const TaskPtr& task) {
-            if (task && task->state != TaskState::ended) {
+        const auto look_at = [&](const Task* task) {
+            if (task != nullptr && task->state != TaskState::ended) {
                 live.push_back(task);
                 ++count;
             }
         };
-        std::for_each(run->tasks.begin(), run->tasks.end(), look_at);
-        for (std::uint64_t id = 0; run->graph && id < run->launched->size(); ++id) {
-            look_at(launched_task(*run, id));
+        for (const TaskPtr& task : run->tasks) {
+            look_at(task.get());
         }
-        if (auto wrong = difference("tasks of run " + std::to_string(run->id), run->accepted - run->ended, count);
-            !wrong.empty()) {
-            return wrong;
+        for (std::uint64_t id = 0; run->graph && id < run->launched->size(); ++id) {
+            look_at(&(*run->launched)[id]);
+        }
+        if (auto wrong = difference("tasks", run->accepted - run->ended, count); !wrong.empty()) {
+            return "run " + std::to_string(run->id) + ": " + wrong;
         }
         if (!run->held.empty() && run->waits_for == 0) {
             return "run " + std::to_string(run->id) + " holds tasks and waits for no other run";
@@ -102,20 +126,16 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
         }
     }
     // Tasks of streams never wait for others: each is in a queue or a lane.
-    const auto in_streams = std::count_if(places.begin(), places.end(), [](const auto& place) {
-        return !place.first->group && place.first->run->stream;
-    });
-    if (auto wrong = difference("pending tasks", pending_, live.size() + static_cast<std::uint64_t>(in_streams));
-        !wrong.empty()) {
+    const std::uint64_t in_streams =
+        places.count_if([](const Task* task) { return !task->group && task->run->stream; });
+    if (auto wrong = difference("pending tasks", pending_, live.size() + in_streams); !wrong.empty()) {
         return wrong;
     }
-    const auto unmet = count_unmet(runs, live);
+    const Counts unmet = count_unmet(runs, live);
     std::uint64_t blocked = 0;
-    for (const TaskPtr& task : live) {
-        const auto found = unmet.find(task.get());
-        if (auto wrong = difference(task_of(*task) + "follows", task->unmet, found == unmet.end() ? 0 : found->second);
-            !wrong.empty()) {
-            return wrong;
+    for (const Task* task : live) {
+        if (auto wrong = difference("predecessors", task->unmet, unmet.of(*task)); !wrong.empty()) {
+            return task_of(*task) + wrong;
         }
         if (task->root_cause && task->state == TaskState::blocked) {
             return task_of(*task) + "waits, though it can only be skipped";
@@ -126,15 +146,15 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
             }
             ++blocked;
         }
-        const int wanted = task->state == TaskState::blocked || is_group(*task) ? 0 : 1;
+        const std::uint64_t wanted = task->state == TaskState::blocked || is_group(*task) ? 0 : 1;
         const bool queued_group = is_group(*task) && task->state == TaskState::ready;
-        if (!queued_group && places[task.get()] != wanted) {
-            return task_of(*task) + "is in " + std::to_string(places[task.get()]) + " places";
+        if (!queued_group && places.of(*task) != wanted) {
+            return task_of(*task) + "is in " + std::to_string(places.of(*task)) + " places";
         }
         for (const TaskPtr& member : task->members) {
             const bool in_one = member->state == TaskState::ready || member->state == TaskState::dispatched;
-            if (places[member.get()] != (in_one ? 1 : 0)) {
-                return "a member of " + task_of(*task) + "is in " + std::to_string(places[member.get()]) + " places";
+            if (places.of(*member) != (in_one ? 1 : 0)) {
+                return "a member of " + task_of(*task) + "is in " + std::to_string(places.of(*member)) + " places";
             }
         }
     }

@@ -18,7 +18,7 @@ namespace callring::simulate {
 namespace {
 
 // How often a program is checked as a whole; what is found then is looked for again, step by step.
-constexpr std::size_t kSeldom = 64;
+constexpr std::size_t kSeldom = 128;
 // A step that takes so much of the processor's time will never end.
 constexpr time_t kEndlessSeconds = 4;
 
@@ -59,8 +59,8 @@ void watch() {
 // Lives `program`; true if nothing is wrong with it.
 bool live_here(const Program& program, std::size_t check_every) {
     page->step = 0;
+    World world(program.shape, check_every);
     try {
-        World world(program.shape, check_every);
         for (const Step& step : program.steps) {
             ++page->step;
             world.step(step);
@@ -72,7 +72,8 @@ bool live_here(const Program& program, std::size_t check_every) {
         return true;
     } catch (const std::exception& wrong) {
         say(wrong.what());
-        return false;
+        page->figures += world.figures();
+        ::_exit(1);  // nothing can be ended in good order any more
     }
 }
 

@@ -48,6 +48,8 @@ void Oracle::begin(std::size_t index) {
         require_of(runs[followed.run].run->finished(), "is executed before a run that its run follows has ended");
         require_of(!followed.poisoned || !runs[followed.run].run->withdrawn, "is executed behind a cancelled run");
     }
+    require_of(part.deaths == 0 || !runs[node.run].cancelled || node.parts.size() > 1 || !node.task->members.empty(),
+               "begins again, though its run was cancelled");
     for (const std::size_t i : node.parts) {
         require_of(parts[i].task->child >= 0, "begins before another member of its group is in a lane");
     }
@@ -108,6 +110,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             break;
         case Code::worker_lost:
             require_of(part.deaths > 0 || part.tainted, "ended as lost, though no child died with it");
+            require_of(part.executions > 0 || part.deaths > 0 || !task.root_cause, "ended as lost, not as skipped");
             require_of(part.deaths > node.config.retries || runs[node.run].cancelled ||
                            part.ended_as == Code::worker_lost || part.tainted,
                        "ended as lost, though it had retries left");

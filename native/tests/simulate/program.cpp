@@ -21,7 +21,7 @@ constexpr std::array<OpFacts, kOps> kFacts{{
     {"submit", 220, false},  {"launch", 12, true},      {"begin_run", 16, false}, {"seal", 16, false},
     {"cancel_run", 6, true}, {"cancel_task", 10, true}, {"end_running", 8, true}, {"act", 480, false},
     {"drain", 130, false},   {"die", 8, true},          {"notice", 16, false},    {"start", 20, false},
-    {"ready", 24, false},    {"stop", 8, true},         {"lie", 2, true},         {"pass_time", 30, true},
+    {"ready", 24, false},    {"stop", 8, true},         {"lie", 4, true},         {"pass_time", 30, true},
     {"allocate", 12, true},  {"forget", 10, true},      {"scope", 8, true},       {"take", 12, true},
     {"close", 0, true},
 }};
@@ -51,6 +51,8 @@ Program generate(std::uint64_t seed, std::size_t most) {
     shape.failing = static_cast<std::uint32_t>(random.one_in(3) ? 0 : random.below(16));
     shape.given_up = static_cast<std::uint32_t>(random.one_in(2) ? 0 : 1 + random.below(8));
     shape.tensors = static_cast<std::uint32_t>(random.below(7));
+    shape.deadlines = static_cast<std::uint32_t>(random.below(4));
+    shape.retries = static_cast<std::uint32_t>(random.below(5));
 
     std::array<std::uint32_t, kOps> weights{};
     std::uint32_t sum = 0;
@@ -80,8 +82,10 @@ Program generate(std::uint64_t seed, std::size_t most) {
 void write(std::ostream& out, const Program& program) {
     const Shape& shape = program.shape;
     out << kShapeWord << ' ' << shape.chips << ' ' << shape.subs << ' ' << shape.nodes << ' ' << shape.lane_capacity
-        << ' ' << shape.trace << ' ' << shape.failing << ' ' << shape.given_up << ' ' << shape.tensors
-        << "  # chips, sub-workers, nodes, lane capacity, trace, failing of 64, given up of 64, tensors of 8\n";
+        << ' ' << shape.trace << ' ' << shape.failing << ' ' << shape.given_up << ' ' << shape.tensors << ' '
+        << shape.deadlines << ' ' << shape.retries
+        << "  # chips, sub-workers, nodes, lane capacity, trace, failing of 64, given up of 64, "
+           "of 8 tasks with tensors, deadlines, retries\n";
     for (const Step& step : program.steps) {
         out << name_of(step.op) << ' ' << step.choice << '\n';
     }
@@ -100,7 +104,7 @@ std::optional<Program> read(std::istream& in) {
         if (word == kShapeWord) {
             Shape& shape = program.shape;
             words >> shape.chips >> shape.subs >> shape.nodes >> shape.lane_capacity >> shape.trace >> shape.failing >>
-                shape.given_up >> shape.tensors;
+                shape.given_up >> shape.tensors >> shape.deadlines >> shape.retries;
             shaped = true;
         } else {
             const auto* const found = std::find_if(kFacts.begin(), kFacts.end(),

@@ -56,6 +56,8 @@ struct Shape {
     std::uint32_t failing = 0;   // of 64 executions, so many fail
     std::uint32_t given_up = 0;  // of 64 deaths, after so many the child is not replaced
     std::uint32_t tensors = 0;   // of 8 tasks, so many have tensors
+    std::uint32_t deadlines = 0;
+    std::uint32_t retries = 0;
 };
 
 struct Program {

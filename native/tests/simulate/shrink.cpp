@@ -67,6 +67,8 @@ private:
         with(&Shape::failing, 0);
         with(&Shape::given_up, 0);
         with(&Shape::tensors, 0);
+        with(&Shape::deadlines, 0);
+        with(&Shape::retries, 0);
         return simpler;
     }
 

@@ -37,6 +37,8 @@ public:
     ~World();
 
     void step(const Step& step);
+    // What children do in the middle of what the parent does.
+    void meanwhile();
     // Everything that is accepted comes to its end, and is accounted for.
     void settle();
 
@@ -64,6 +66,7 @@ private:
     void event() { ++figures_.events; }
     void check() const;
     void check_starved() const;
+    void check_told() const;
 
     // world_submit.cpp
     std::size_t begin_run(Random& random, bool stream);
@@ -96,6 +99,7 @@ private:
     [[nodiscard]] bool can_act(std::size_t index);
     bool act(std::size_t index, Random& random, bool to_the_end);
     bool claim(std::size_t index);
+    void check_together(std::size_t number);
     [[nodiscard]] std::size_t part_of(const Frame& frame) const;
     void complete(std::size_t index, Random& random);
     void condemn(Child& child, const std::string& why);
@@ -123,13 +127,16 @@ private:
     Oracle oracle_{scheduler_};
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<CallablePtr> callables_;
-    std::set<const Callable*> idle_;
+    std::set<const Callable*> used_;    // and not reported as idle since
     mutable std::vector<RunPtr> live_;  // runs that may have tasks, but streams
     std::vector<Uses> uses_;            // by run
     std::vector<Graph> graphs_;
     std::uint64_t armed_ns_ = 0;
     std::uint64_t submits_ = 0;
     bool stream_told_ = false;
+    Random races_{0};
+    bool racing_ = false;  // a child acts in the middle of something
+    std::uint64_t raced_ = 0;
     bool closing_ = false;
     bool lied_ = false;
     Figures figures_;

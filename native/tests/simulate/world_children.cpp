@@ -85,7 +85,22 @@ bool World::claim(std::size_t index) {
     require((frame->config.flags & kFrameTimed) == (node.config.deadline_ns != 0 ? kFrameTimed : 0U),
             "a frame does not say that its task has a deadline");
     require(part.task->child == static_cast<std::int32_t>(index), "a child was given another child's task");
+    check_together(*actor.claimed);
     return true;
+}
+
+// The members of a group begin on children that have nothing else to do before.
+void World::check_together(std::size_t number) {
+    const Node& node = oracle_.nodes[oracle_.parts[number].node];
+    for (const std::size_t i : node.parts) {
+        const Part& other = oracle_.parts[i];
+        if (node.task->members.empty() || other.deaths > 0 || other.executions > 0 ||
+            other.task->state != TaskState::dispatched) {
+            continue;
+        }
+        const Child& each = child(static_cast<std::size_t>(other.task->child));
+        require(each.in_flight.front() == other.task, "a group begins on a child that is busy");
+    }
 }
 
 // What the frame's arguments say, which are those that its task was submitted with.

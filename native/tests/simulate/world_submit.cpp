@@ -99,8 +99,8 @@ World::Plan World::plan(Random& random, bool alone) {
     plan.places = places(random, plan.group);
     plan.callable = random.of(callables_);
     CallConfig& config = plan.config;
-    config.retries = static_cast<std::uint32_t>(random.one_in(3) ? random.below(3) : 0);
-    config.deadline_ns = random.one_in(5) ? std::uint64_t{1} << (10 + random.below(20)) : 0;
+    config.retries = static_cast<std::uint32_t>(random.below(8) < shape_.retries ? 1 + random.below(2) : 0);
+    config.deadline_ns = random.below(8) < shape_.deadlines ? std::uint64_t{1} << (10 + random.below(20)) : 0;
     config.trace = shape_.trace;
     const bool tensors = !alone && !memory_.empty() && random.below(8) < shape_.tensors;
     for (std::size_t i = 0; i < plan.places.size(); ++i) {
@@ -283,10 +283,16 @@ void World::submit(Random& random) {
     note(index, task, plan, std::move(after));
     plan.args.clear();
     event();
+    if (!refused) {
+        used_.insert(task->callable.get());
+    }
     if (const auto accepted = scheduler_.submit(facts.run, task, named); accepted.ok() == refused) {
         throw Violation(refused ? "a task was accepted that cannot run"
                                 : "a task was refused: " + accepted.error().message);
     }
+    require(refused || !facts.cancelled || task->code == Code::cancelled || task->state != TaskState::ended,
+            "a task of a cancelled run ended as something else");
+    require(refused || !facts.cancelled || task->state == TaskState::ended, "a cancelled run accepted a task to run");
     tell("task " + std::to_string(task->id) + " of run " + std::to_string(facts.run->id) + words +
          (refused ? " is refused" : ""));
     if (refused) {
@@ -414,6 +420,11 @@ void World::launch(Random& random) {
     run->graph = captured.graph;
     run->launched = block;
     block.reset();
+    for (const Plan& plan : plans) {
+        if (!refused) {
+            used_.insert(plan.callable.get());
+        }
+    }
     plans.clear();
     const auto accepted = scheduler_.launch(run);
     if (accepted.ok() == refused) {
