@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "common/clock.h"
@@ -51,26 +52,42 @@ Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::uni
       bell_(std::move(bell)),
       broadcast_(std::move(broadcast)),
       owner_(::getpid()),
+      scheduler_(*this, std::thread::hardware_concurrency()),
       registrar_(scheduler_.children(), *broadcast_, options_.max_callables, options_.control_timeout_ns,
                  {
                      .changed = [this] { changed_.notify_all(); },
                      .condemn = [this](Child& child, const std::string& why) { condemn(child, why); },
                      .refused = [this](Child& child, const Callable& callable,
                                        const Error& error) { install_refused(child, callable, error); },
-                 }) {
-    scheduler_.on_protocol_violation = [this](Child& child, const std::string& what) {
-        if (child.key != 0) {  // its death has not been told yet
-            protocol_violation(child, what);
-        }
-    };
-    scheduler_.on_callable_idle = [this](const CallablePtr& callable) {
-        if (callable->removing()) {
-            expect_deadline(now_ns() + options_.control_timeout_ns);
-            registrar_.on_idle(callable);
-        }
-    };
-    scheduler_.on_run_finished = [this](Run& run) { tell_watchers(run); };
-    scheduler_.on_deadline_set = [this](std::uint64_t at) { expect_deadline(at); };
+                 }) {}
+
+void Engine::wake(Child& child) {
+    child.lane->wake();
+}
+
+std::uint64_t Engine::now_ns() const noexcept {
+    return callring::now_ns();
+}
+
+void Engine::on_callable_idle(const CallablePtr& callable) {
+    if (callable->removing()) {
+        expect_deadline(now_ns() + options_.control_timeout_ns);
+        registrar_.on_idle(callable);
+    }
+}
+
+void Engine::on_protocol_violation(Child& child, const std::string& what) {
+    if (child.key != 0) {  // its death has not been told yet
+        protocol_violation(child, what);
+    }
+}
+
+void Engine::on_run_finished(Run& run) {
+    tell_watchers(run);
+}
+
+void Engine::on_deadline_set(std::uint64_t at_ns) {
+    expect_deadline(at_ns);
 }
 
 Engine::~Engine() {

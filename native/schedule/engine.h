@@ -80,7 +80,7 @@ struct Refusal {
 
 enum class Waited : std::uint8_t { done, timed_out, interrupted };
 
-class Engine {
+class Engine : private Surroundings {
 public:
     static Result<std::unique_ptr<Engine>> create(EngineOptions options, std::shared_ptr<MemoryPool> pool);
     ~Engine();
@@ -203,6 +203,14 @@ public:
     std::vector<std::string> close(std::uint64_t budget_ns);
 
 private:
+    // Surroundings, for the scheduler; under the lock.
+    [[nodiscard]] std::uint64_t now_ns() const noexcept override;
+    void wake(Child& child) override;
+    void on_callable_idle(const CallablePtr& callable) override;
+    void on_protocol_violation(Child& child, const std::string& what) override;
+    void on_run_finished(Run& run) override;
+    void on_deadline_set(std::uint64_t at_ns) override;
+
     // engine_answers.cpp
     // Calls `post`, which asks children, and receives what they answer within a moment.
     void ask(std::unique_lock<std::mutex>& lock, const std::function<void()>& post);

@@ -14,7 +14,7 @@ namespace callring {
 // `completion` as when it did; null if nothing is. Only what Python children return is ever unpickled: a chip returns
 // no values.
 [[nodiscard]] const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
-                                        std::string_view payload) noexcept;
+                                        std::string_view payload, std::uint64_t now_ns) noexcept;
 
 // Whether `payload` is what a chip says of a kernel that failed: four lines, namely its code, its block, its name and
 // its message, of which the last may hold more of them.

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/clock.h"
 #include "graph/task_hazards.h"
 
 namespace callring {
@@ -148,10 +147,10 @@ void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<Task
     }
 }
 
-void Scheduler::begin_trace(Task& task) {
+void Scheduler::begin_trace(Task& task) const {
     if (task.config.trace != 0) {
         task.times = std::make_unique<TaskTimes>();
-        task.times->submit_ns = now_ns();
+        task.times->submit_ns = outside_.now_ns();
     }
 }
 

@@ -6,13 +6,12 @@
 //
 // Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
 // retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
-// cancelled); a run that follows others begins nothing before they have ended. System calls: wake-ups (of a child, of a
-// caller through on_run_finished), the mapping of a large result, and the hooks that the engine gives it.
+// cancelled); a run that follows others begins nothing before they have ended. Takes no lock, and makes no system call
+// but to map a large result: the world outside of its memory and of the lanes it reaches through its Surroundings.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,6 +20,7 @@
 
 #include "common/result.h"
 #include "schedule/child.h"
+#include "schedule/surroundings.h"
 #include "schedule/task.h"
 
 namespace callring {
@@ -56,6 +56,9 @@ struct TaskCounts {
 
 class Scheduler {
 public:
+    // `cores` are shared by all children.
+    Scheduler(Surroundings& outside, std::size_t cores) : outside_(outside), cores_(cores) {}
+
     void add_child(ChildPtr child);
     [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
 
@@ -111,15 +114,6 @@ public:
     // For tests, after drain(): what waits though a child could take it; empty if nothing does.
     [[nodiscard]] std::string starvation() const;
 
-    // Called when the last accepted task of a callable has ended.
-    std::function<void(const CallablePtr&)> on_callable_idle;
-    // A child's lane does not hold what such a child writes: its memory was written over, or the child lies.
-    std::function<void(Child&, const std::string& what)> on_protocol_violation;
-    // Called when a sealed run has ended.
-    std::function<void(Run&)> on_run_finished;
-    // Called with the earliest time at which a frame that was just dispatched can exceed its deadline.
-    std::function<void(std::uint64_t)> on_deadline_set;
-
     std::vector<TaskSpan> task_spans;
     std::vector<CoreSpanOfTask> core_spans;
 
@@ -128,7 +122,7 @@ private:
     [[nodiscard]] static Result<void> check_arguments(const Task& task);
     [[nodiscard]] Result<void> check_children(const Task& task) const;
     [[nodiscard]] std::size_t sub_workers_with_a_future() const;
-    static void begin_trace(Task& task);
+    void begin_trace(Task& task) const;
     void collect_hazards(Run& run, const Task& task);
     void collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after);
 
@@ -162,6 +156,7 @@ private:
 
     // scheduler_subs.cpp
     void feed_subs();
+    [[nodiscard]] std::uint64_t wake_ns(std::size_t busy) const noexcept;
     void use_idle_subs();
     void balance_subs();
     void move_half(Child& from, Child& to);
@@ -205,6 +200,8 @@ private:
     bool withdraw(const TaskPtr& task);
     void feed_all();
 
+    Surroundings& outside_;
+    const std::size_t cores_;
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
     // Work lists of settle(). A chain of dependents can be as long as the graph, and one of runs as their number.

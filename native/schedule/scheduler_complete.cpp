@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "common/clock.h"
 #include "lane/completion.h"
 #include "schedule/captured_graph.h"
 #include "schedule/outcome.h"
@@ -49,7 +48,7 @@ std::size_t Scheduler::drain_child(Child& child) {
     while (const Completion* completion = child.lane->front_completion()) {
         if (!complete(child, *completion, wrong)) {
             child.lane_damaged = true;
-            on_protocol_violation(child, wrong);
+            outside_.on_protocol_violation(child, wrong);
             break;
         }
         child.lane->pop_completion();
@@ -57,10 +56,10 @@ std::size_t Scheduler::drain_child(Child& child) {
     }
     if (count == 0 && wrong.empty() && child.lane->has_completions()) {
         child.lane_damaged = true;
-        on_protocol_violation(child, kLaneOverwritten);
+        outside_.on_protocol_violation(child, kLaneOverwritten);
     }
     if (count > 0) {
-        const std::uint64_t now = now_ns();
+        const std::uint64_t now = outside_.now_ns();
         const std::uint64_t each = (now - std::min(now, child.busy_since_ns)) / count;
         child.task_ns = child.task_ns == 0 ? each : ((3 * child.task_ns) + each) / 4;
         child.busy_since_ns = now;
@@ -85,7 +84,8 @@ bool Scheduler::complete(Child& child, const Completion& written, std::string& w
         received = receive(*child.lane, *outcome, std::span(written.payload).first(outcome->payload.size()));
     }
     if (received.wrong == nullptr) {
-        received.wrong = wrong_outcome(child.kind, due, completion, received.code, received.payload);
+        received.wrong = wrong_outcome(child.kind, due, completion, received.code, received.payload,
+                                       due.times ? outside_.now_ns() : 0);
     }
     if (received.wrong == nullptr && received.holds_extents()) {
         receive_extents(*child.lane, received);
@@ -202,8 +202,8 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     } else {
         task->times.reset();
     }
-    if (--task->callable->in_flight == 0 && on_callable_idle) {
-        on_callable_idle(task->callable);
+    if (--task->callable->in_flight == 0) {
+        outside_.on_callable_idle(task->callable);
     }
     if (run.finished()) {
         finish(run);
@@ -280,7 +280,7 @@ void Scheduler::record_span(Task& task) {
         return;
     }
     const auto times = std::move(task.times);
-    times->complete_ns = now_ns();
+    times->complete_ns = outside_.now_ns();
     const ChildKind kind =
         task.child < 0 ? task.callable->spec.runs_on : children_[static_cast<std::size_t>(task.child)]->kind;
     task_spans.push_back(

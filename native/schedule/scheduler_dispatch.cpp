@@ -3,7 +3,6 @@
 #include <cstring>
 #include <utility>
 
-#include "common/clock.h"
 #include "lane/frame.h"
 #include "schedule/scheduler.h"
 
@@ -150,30 +149,30 @@ void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr>
         encode_arguments(*task->args, frame.arguments);
     }
     if (task->times) {
-        task->times->dispatch_ns = now_ns();
+        task->times->dispatch_ns = outside_.now_ns();
     }
     task->state = TaskState::dispatched;
     task->child = static_cast<std::int32_t>(child.index);
     task->sequence = sequence;
     task->begun_by_ns = 0;
     if (child.in_flight.empty()) {
-        child.busy_since_ns = now_ns();
+        child.busy_since_ns = outside_.now_ns();
     }
     child.in_flight.push_back(task);
     child.lane->publish();
     if (task->config.deadline_ns != 0) {
         // It begins now at the earliest.
-        const std::uint64_t earliest = now_ns() + task->config.deadline_ns;
+        const std::uint64_t earliest = outside_.now_ns() + task->config.deadline_ns;
         if (child.look_at_ns == 0 || earliest < child.look_at_ns) {
             child.look_at_ns = earliest;
-            on_deadline_set(earliest);
+            outside_.on_deadline_set(earliest);
         }
     }
 }
 
 void Scheduler::wake(Child& child) {
     if (!in_burst_) {
-        child.lane->wake();
+        outside_.wake(child);
     } else if (!std::exchange(child.to_be_woken, true)) {
         to_wake_.push_back(&child);
     }
@@ -183,7 +182,7 @@ void Scheduler::end_burst() {
     in_burst_ = false;
     for (Child* child : to_wake_) {
         child->to_be_woken = false;
-        child->lane->wake();
+        outside_.wake(*child);
     }
     to_wake_.clear();
 }

@@ -43,7 +43,7 @@ void Scheduler::seal(Run& run) {
 }
 
 void Scheduler::finish(Run& run) {
-    on_run_finished(run);
+    outside_.on_run_finished(run);
     if (run.followers.empty()) {
         return;
     }

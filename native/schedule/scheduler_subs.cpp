@@ -1,10 +1,8 @@
 // Scheduler: which sub-worker takes what any of them may run, when it is dispatched and afterwards.
 #include <algorithm>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "common/clock.h"
 #include "lane/spin.h"
 #include "schedule/movable.h"
 #include "schedule/scheduler.h"
@@ -20,12 +18,11 @@ constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
 // How long a task may wait behind another that was expected to be short, before what waits is shared out.
 constexpr std::uint64_t kPatienceNs = 1'000'000;
 
-std::uint64_t wake_ns(std::size_t busy) {
-    static const std::size_t cores = std::thread::hardware_concurrency();
-    return busy < cores ? kWakeNs : kCrowdedWakeNs;
-}
-
 }  // namespace
+
+std::uint64_t Scheduler::wake_ns(std::size_t busy) const noexcept {
+    return busy < cores_ ? kWakeNs : kCrowdedWakeNs;
+}
 
 // The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
 // that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
@@ -36,7 +33,7 @@ Child* Scheduler::soonest_sub() {
     std::uint64_t sleeper_ns = 0;
     std::size_t busy = 0;
     bool others_idle = false;
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = outside_.now_ns();
     for (const ChildPtr& child : children_) {
         if (child->kind != ChildKind::sub || !child->takes_work() || child->lane->full()) {
             continue;
@@ -60,7 +57,7 @@ Child* Scheduler::soonest_sub() {
     }
     if (best != nullptr && others_idle && !best->in_flight.empty() && balance_at_ns_ == 0) {
         balance_at_ns_ = now + kPatienceNs;
-        on_deadline_set(balance_at_ns_);
+        outside_.on_deadline_set(balance_at_ns_);
     }
     return best;
 }
@@ -88,7 +85,7 @@ void Scheduler::feed_subs() {
 // A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
 // busiest has not begun and may let go of, if that is worth waking it.
 void Scheduler::balance_subs() {
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = outside_.now_ns();
     for (const ChildPtr& idle : children_) {
         if (idle->kind != ChildKind::sub || !idle->takes_work() || !idle->in_flight.empty() || idle->lane->full()) {
             continue;
@@ -176,8 +173,8 @@ void Scheduler::use_idle_subs() {
     if (idle && std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {
             return is_sub(child) && child->in_flight.size() > 1 && Movable(*child).any();
         })) {
-        balance_at_ns_ = now_ns() + kPatienceNs;
-        on_deadline_set(balance_at_ns_);
+        balance_at_ns_ = outside_.now_ns() + kPatienceNs;
+        outside_.on_deadline_set(balance_at_ns_);
     }
 }
 

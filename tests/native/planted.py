@@ -57,6 +57,7 @@ class Planter:
             if "tests/simulate/" in entry["output"]
         }
         self._root = root
+        self.ordinary = root / "tests" / "simulate" / "simulate"
 
     def plant(self, defect: Defect) -> Path:
         """The program with that defect."""
@@ -114,9 +115,9 @@ def write_program(defect: Defect, planter: Planter, events: int, seed: int) -> P
     steps = re.findall(r"^(shape .*|[a-z_]+ \d+)  #", done.stdout, re.MULTILINE)
     path = CORPUS / f"{slug(defect)}.program"
     path.write_text("\n".join([f"# Once, {defect.name}.", *steps]) + "\n")
-    replayed = subprocess.run([program, "--replay", path], capture_output=True, check=False)
-    if replayed.returncode != 1:
-        raise RuntimeError(f"{path} does not show that {defect.name}")
+    for simulator, expected in ((program, 1), (planter.ordinary, 0)):
+        if subprocess.run([simulator, "--replay", path], capture_output=True, check=False).returncode != expected:
+            raise RuntimeError(f"{path} does not show that {defect.name}, and nothing else")
     return path
 
 
@@ -136,6 +137,7 @@ def main() -> int:
     parser.add_argument("--corpus", action="store_true", help="make the programs of the corpus anew, and nothing else")
     given = parser.parse_args()
     if given.corpus:
+        CORPUS.mkdir(exist_ok=True)
         for old in CORPUS.glob("*.program"):
             old.unlink()
         with tempfile.TemporaryDirectory() as folder:

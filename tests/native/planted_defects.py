@@ -28,7 +28,7 @@ COMPLETE, LAUNCH = "schedule/scheduler_complete.cpp", "schedule/scheduler_launch
 RUNS, LOSS = "schedule/scheduler_runs.cpp", "schedule/scheduler_loss.cpp"
 GRAPH = "schedule/captured_graph.cpp"
 PARENT_LANE, CHILD_LANE = "lane/parent_lane.cpp", "lane/child_lane.cpp"
-RANGES = "graph/tensor_ranges.cpp"
+RECEIVE, RANGES = "schedule/receive.cpp", "graph/tensor_ranges.cpp"
 
 DEFECTS = [
     # Accepting.
@@ -58,7 +58,7 @@ DEFECTS = [
     Defect(
         "no child is woken at the end of a burst",
         DISPATCH,
-        "child->to_be_woken = false;\n        child->lane->wake();",
+        "child->to_be_woken = false;\n        outside_.wake(*child);",
         "child->to_be_woken = false;",
     ),
     Defect(
@@ -86,7 +86,7 @@ DEFECTS = [
         "if (group && group->state == TaskState::ready) {",
         "if (false) {",
     ),
-    Defect("the timer is not set for a deadline", DISPATCH, "on_deadline_set(earliest);", ""),
+    Defect("the timer is not set for a deadline", DISPATCH, "outside_.on_deadline_set(earliest);", ""),
     Defect("a timed frame does not say so", DISPATCH, "(config.deadline_ns != 0 ? kFrameTimed : 0U)", "0U"),
     # Completions.
     Defect(
@@ -104,8 +104,8 @@ DEFECTS = [
     Defect(
         "a callable counts a skipped task for ever",
         COMPLETE,
-        "if (--task->callable->in_flight == 0 &&",
-        "if (code != Code::skipped && --task->callable->in_flight == 0 &&",
+        "if (--task->callable->in_flight == 0) {",
+        "if (code != Code::skipped && --task->callable->in_flight == 0) {",
     ),
     Defect(
         "a run whose last task failed never finishes",
@@ -127,12 +127,7 @@ DEFECTS = [
         "run.failures.push_back(task);",
         "run.failures.push_back(task), run.failures.push_back(task);",
     ),
-    Defect(
-        "a result that came by the control plane is lost",
-        COMPLETE,
-        "payload = taken ? std::move(taken).value()",
-        "payload = taken ? std::string()",
-    ),
+    Defect("a large result is lost", RECEIVE, "copy(received, (*extent)->bytes());", ""),
     # Groups.
     Defect("what waits behind a group is left there", GROUPS, "        feed(child_of(*member));\n", "", True),
     Defect(
@@ -294,12 +289,6 @@ DEFECTS = [
         "if (!from.lane->revoke((*place)->sequence) && (*place)->id % 4 != 1) {",
     ),
     Defect(
-        "a task is moved away from the one that it follows",
-        SUBS,
-        "if (with_all && !to.lane->full()) {",
-        "if (!to.lane->full()) {",
-    ),
-    Defect(
         "an idle sub-worker is not woken for what it was given",
         SUBS,
         "    if (!moved.empty()) {\n        wake(to);\n    }\n",
@@ -308,7 +297,7 @@ DEFECTS = [
     Defect(
         "an idle sub-worker never looks again",
         SUBS,
-        "        on_deadline_set(balance_at_ns_);\n    }\n}\n\n}",
+        "        outside_.on_deadline_set(balance_at_ns_);\n    }\n}\n\n}",
         "    }\n}\n\n}",
     ),
     # Lanes and ranges.

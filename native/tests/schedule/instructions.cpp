@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/clock.h"
 #include "lane/bell.h"
 #include "lane/child_lane.h"
 #include "lane/frame.h"
@@ -19,6 +20,17 @@ using namespace callring;
 namespace {
 
 constexpr std::size_t kBurst = 100;
+
+// The scheduler with the lane of one child, of which nothing is told.
+class Alone final : public Surroundings {
+public:
+    [[nodiscard]] std::uint64_t now_ns() const noexcept override { return callring::now_ns(); }
+    void wake(Child& child) override { child.lane->wake(); }
+    void on_callable_idle(const CallablePtr& /*callable*/) override {}
+    void on_protocol_violation(Child& /*child*/, const std::string& /*what*/) override { std::abort(); }
+    void on_run_finished(Run& /*run*/) override {}
+    void on_deadline_set(std::uint64_t /*at_ns*/) override {}
+};
 
 // Collects what happens in `work` if this is the phase that is looked at.
 template <class Work>
@@ -50,10 +62,8 @@ int main(int argc, char** argv) {
         std::move(ChildLane::attach(UniqueFd::copy_of(child->lane->fd()), UniqueFd::copy_of(bell->fd()),
                                     UniqueFd::copy_of(bell->event_fd())))
             .value();
-    Scheduler scheduler;
-    scheduler.on_callable_idle = [](const CallablePtr&) {};
-    scheduler.on_run_finished = [](Run&) {};
-    scheduler.on_deadline_set = [](std::uint64_t) {};
+    Alone alone;
+    Scheduler scheduler(alone, 2);
     scheduler.add_child(child);
     const auto callable = std::make_shared<Callable>();
     callable->registrations = 1;

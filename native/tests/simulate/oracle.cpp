@@ -100,7 +100,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             require_of(part.last == Last::completed, "ended as if it had been completed");
             break;
         case Code::skipped:
-            require_of(part.executions == 0, "was executed, and ended as skipped");
+            require_of(part.executions == 0 || part.tainted, "was executed, and ended as skipped");
             break;
         case Code::cancelled:
             require_of(cancelled || part.ended_as == Code::cancelled, "ended as cancelled, and that was not asked for");
@@ -110,7 +110,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             break;
         case Code::worker_lost:
             require_of(part.deaths > 0 || part.tainted, "ended as lost, though no child died with it");
-            require_of(part.executions > 0 || part.deaths > 0 || !task.root_cause, "ended as lost, not as skipped");
+            require_of(!part.hopeless, "ended as lost, not as skipped");
             require_of(part.deaths > node.config.retries || runs[node.run].cancelled ||
                            part.ended_as == Code::worker_lost || part.tainted,
                        "ended as lost, though it had retries left");

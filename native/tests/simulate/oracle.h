@@ -36,6 +36,7 @@ struct Part {
     std::uint64_t begun_ns = 0;     // when it was claimed last
     Code ended_as = Code::ok;       // its child was ended so that it ends as this
     bool ended_with_child = false;  // the death of its child was its end, not that of an attempt
+    bool hopeless = false;          // what it follows had failed when its child died
     bool tainted = false;           // a child wrote over a lane in which it was
 };
 

@@ -46,7 +46,7 @@ Program generate(std::uint64_t seed, std::size_t most) {
     if (shape.chips + shape.subs + shape.nodes == 0) {
         shape.subs = 2;
     }
-    shape.lane_capacity = 1U << random.below(5);
+    shape.lane_capacity = 1U << random.below(random.one_in(2) ? 3 : 5);
     shape.trace = static_cast<std::uint32_t>(random.one_in(4) ? 1 + random.below(2) : 0);
     shape.failing = static_cast<std::uint32_t>(random.one_in(3) ? 0 : random.below(16));
     shape.given_up = static_cast<std::uint32_t>(random.one_in(2) ? 0 : 1 + random.below(8));

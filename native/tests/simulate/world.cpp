@@ -40,20 +40,6 @@ Figures& Figures::operator+=(const Figures& other) {
 
 World::World(const Shape& shape, std::size_t check_every) : shape_(shape), check_every_(check_every) {
     simulated_now_ns() = kBeginNs;
-    scheduler_.on_callable_idle = [this](const CallablePtr& callable) {
-        require(callable->in_flight == 0, "a callable was reported as idle that is not");
-        used_.erase(callable.get());
-    };
-    scheduler_.on_run_finished = [this](Run& run) { oracle_.finish(run); };
-    scheduler_.on_deadline_set = [this](std::uint64_t at) {
-        armed_ns_ = armed_ns_ == 0 ? at : std::min(armed_ns_, at);
-    };
-    scheduler_.on_protocol_violation = [this](Child& child, const std::string& what) {
-        require(lied_ && actors_[child.index]->lied, "an honest child was accused of a protocol violation");
-        if (actors_[child.index]->launched) {
-            condemn(child, what);
-        }
-    };
     for (std::uint32_t i = 0; i < 3; ++i) {
         auto callable = std::make_shared<Callable>();
         callable->registrations = 1;
@@ -76,6 +62,34 @@ World::World(const Shape& shape, std::size_t check_every) : shape_(shape), check
     the_world = this;
 }
 
+std::uint64_t World::now_ns() const noexcept {
+    return simulated_now_ns();
+}
+
+void World::wake(Child& each) {
+    each.lane->wake();
+}
+
+void World::on_callable_idle(const CallablePtr& callable) {
+    require(callable->in_flight == 0, "a callable was reported as idle that is not");
+    used_.erase(callable.get());
+}
+
+void World::on_protocol_violation(Child& each, const std::string& what) {
+    require(lied_ && actors_[each.index]->lied, "an honest child was accused of a protocol violation");
+    if (actors_[each.index]->launched) {
+        condemn(each, what);
+    }
+}
+
+void World::on_run_finished(Run& run) {
+    oracle_.finish(run);
+}
+
+void World::on_deadline_set(std::uint64_t at_ns) {
+    armed_ns_ = armed_ns_ == 0 ? at_ns : std::min(armed_ns_, at_ns);
+}
+
 // What is known of tasks goes before what it is known by.
 World::~World() {
     the_world = nullptr;
@@ -85,7 +99,7 @@ World::~World() {
 }
 
 void World::meanwhile() {
-    if (!racing_ && races_.one_in(16)) {
+    if (may_race_ && !racing_ && races_.one_in(8)) {
         racing_ = true;
         ++raced_;
         act(races_.below(children()), races_, false);
@@ -125,6 +139,7 @@ void World::check_starved() const {
 void World::step(const Step& step) {
     Random random(step.choice);
     races_ = Random(step.choice + 1);
+    may_race_ = races_.one_in(4);
     simulated_now_ns() += kStepNs;
     const std::size_t index = random.below(children());
     switch (step.op) {

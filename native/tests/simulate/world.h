@@ -30,7 +30,7 @@ struct Figures {
     Figures& operator+=(const Figures& other);
 };
 
-class World {
+class World : private Surroundings {
 public:
     // Checks what the scheduler says of itself after every `check_every` steps.
     World(const Shape& shape, std::size_t check_every);
@@ -48,6 +48,8 @@ public:
     std::string told;
 
 private:
+    static constexpr std::size_t kCores = 2;
+
     struct Plan {  // what a node is made of
         bool group = false;
         std::vector<std::int32_t> places;
@@ -61,6 +63,14 @@ private:
         std::vector<std::vector<std::size_t>> after;  // of each of its nodes
         std::vector<std::shared_ptr<Buffer>> buffers;
     };
+
+    // Surroundings.
+    [[nodiscard]] std::uint64_t now_ns() const noexcept override;
+    void wake(Child& child) override;
+    void on_callable_idle(const CallablePtr& callable) override;
+    void on_protocol_violation(Child& child, const std::string& what) override;
+    void on_run_finished(Run& run) override;
+    void on_deadline_set(std::uint64_t at_ns) override;
 
     void tell(const std::string& what);
     void event() { ++figures_.events; }
@@ -123,7 +133,7 @@ private:
     std::size_t check_every_;
     std::size_t steps_ = 0;
     Memory memory_;
-    Scheduler scheduler_;
+    Scheduler scheduler_{*this, kCores};
     Oracle oracle_{scheduler_};
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<CallablePtr> callables_;
@@ -135,7 +145,8 @@ private:
     std::uint64_t submits_ = 0;
     bool stream_told_ = false;
     Random races_{0};
-    bool racing_ = false;  // a child acts in the middle of something
+    bool may_race_ = false;  // in this step
+    bool racing_ = false;    // a child acts in the middle of something
     std::uint64_t raced_ = 0;
     bool closing_ = false;
     bool lied_ = false;

@@ -201,6 +201,11 @@ void World::child_died(std::size_t index, bool lost) {
     if (actor.lied) {
         taint(index);
     }
+    for (const TaskPtr& task : each.in_flight) {
+        if (task->root_cause) {
+            part_with(*task).hopeless = true;
+        }
+    }
     if (claimed) {
         oracle_.die_with(*claimed);
     }
