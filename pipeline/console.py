@@ -124,7 +124,8 @@ class Console:
         elif self._out is not None and self._terminal is None and time.monotonic() - self._said > _SILENCE:
             number, total = done()
             also = words()
-            self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
+            if total:
+                self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
 
     def line(self, text: str, word: str = "") -> None:
         """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""

@@ -38,11 +38,12 @@ def execute(registered: Registered, console: Console) -> Executed:
     for phase in phases:
         try:
             for _ in range(phase.total):
-                console.counted("runs", phase.progress, phase.words)
                 if runs or described.capture:
                     # Before the first launch, too: the orchestration function has run once to be captured.
                     workload.reset()
                 phase.begin_run()
+                # Behind begin_run, so that a pipe is told of runs, never of the tasks of the run before.
+                console.counted("tasks" if phase.total == 1 else "runs", phase.progress, phase.words)
                 begin = time.perf_counter()
                 run = begin_graph()
                 try:

@@ -143,6 +143,15 @@ def test_many_runs_are_one_line(inside):
     assert lines[1].endswith("s (median of 5)")
 
 
+def test_a_pipe_is_told_how_far_the_runs_are_where_nothing_was_said_for_long(inside, monkeypatch):
+    monkeypatch.setattr("pipeline.console._SILENCE", 0.0)
+    done = inside(*SMALL, "workload.repeat=3")
+    said = [line.split(maxsplit=1)[1] for line in done.out.splitlines() if line.startswith("working")]
+    assert [words.partition(",")[0] for words in said] == ["0 of 3 runs", "1 of 3 runs", "2 of 3 runs"]
+    assert said[2].endswith("about 0 s left")
+    assert "working" not in inside(*SMALL, "workload.repeat=1").out
+
+
 def test_of_runs_that_failed_those_before_are_counted(inside):
     fails = "+workload.orchestration=user_programs.third_time:orchestrate"
     config = ("workload=declared_sums", "python_packages=[pipeline,user_programs]", "~workload.tasks", fails)
