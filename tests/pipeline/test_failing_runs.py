@@ -24,7 +24,7 @@ def looks_with(callable_name, packages=ALLOWED):
 
 
 TASKS = [
-    pytest.param(adds_with("wrong_sum"), 4, ["41 of 4096", "first at [7]", "worst at [4007]"], id="a sum is wrong"),
+    pytest.param(adds_with("wrong_sum"), 4, ["41 of 4,096", "first at [7]", "worst at [4007]"], id="a sum is wrong"),
     pytest.param(
         adds_with("refuses"),
         4,
