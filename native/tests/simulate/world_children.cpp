@@ -333,7 +333,7 @@ void World::settle_children() {
     Random random(steps_ + 1);
     // First those that are stopped stay so: their tasks wait, or exceed their deadlines.
     for (int round = 0; round < 2; ++round) {
-        for (int idle = 0; idle < 2;) {
+        for (int idle = 0; idle < (scheduler_.balance_at_ns() != 0 ? 20 : 2);) {
             bool moved = drain() > 0;
             for (std::size_t i = 0; i < children(); ++i) {
                 if (round > 0) {
@@ -355,6 +355,7 @@ void World::settle_children() {
             if (!moved) {
                 pass_time(kPatienceNs);
             }
+            // What waits may just have been shared out, and at first to one that is stopped.
             idle = moved ? 0 : idle + 1;
         }
         check();
