@@ -46,7 +46,7 @@ def test_the_command_lines_own_choice_comes_before_that_of_a_topology(inside):
 def test_a_topology_of_sub_workers_alone_needs_no_more_than_two_numbers(inside):
     done = inside("topology.chips=0", "topology.sub_workers=2", "workload=softmax", "hydra.run.dir=run")
     assert done.code == 0, done.err
-    assert "started     2 subs" in done.out
+    assert "started     2 sub-workers" in done.out
 
 
 def test_chip_callables_that_no_child_could_run_are_built_and_not_registered(inside, tmp_path):
