@@ -18,8 +18,11 @@ from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
 from tests.benchmark.recovery import replacement_rows
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
-_BARE_HYDRA = """import hydra
+_BARE_HYDRA = """import argparse
 
+import hydra
+
+argparse.ArgumentParser._check_help = lambda self, action: None  # or Hydra 1.3 does not start on Python 3.14
 
 @hydra.main(version_base=None, config_path=None)
 def main(config):
