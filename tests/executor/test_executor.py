@@ -419,7 +419,7 @@ def test_shutdown_without_waiting_returns_at_once_and_everything_still_ends(tmp_
     assert not running.done()
     gate.touch()
     assert waiting.result() == 1
-    assert wait_until(lambda: executor.worker.children[0].state == "closed")
+    assert wait_until(lambda: executor.worker.children[0].pid < 0)  # however long its end took
 
 
 def test_shutdown_may_be_called_from_a_callback():
@@ -439,7 +439,7 @@ def test_a_dropped_executor_ends_after_its_calls():
     gc.collect()
     assert gone() is None
     assert future.result() == 1
-    assert wait_until(lambda: worker.children[0].state == "closed")
+    assert wait_until(lambda: worker.children[0].pid < 0)
 
 
 def test_closing_the_worker_settles_every_future(tmp_path):
