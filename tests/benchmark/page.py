@@ -30,10 +30,6 @@ Measured on {day} with {cores} processor cores ({processor}).
 _REASONS = """
 ## What keeps rows from their goals
 
-- **A submit without arguments.** It is 520 instructions of ours (`tests/native/test_instructions.py`), the call from
-  Python and a task object; it makes a task of 300 bytes and writes a frame whose cache lines the child has read on the
-  other core. To ask for those lines earlier was measured and changes nothing. Many tasks in one call, as in a captured
-  graph, cost 0.2 us each: a call that submits a list would get there.
 - **A chip that sleeps.** The caller wakes it and, where the chip is woken on the caller's own core, gives up that core
   and is woken itself: sometimes one wake-up, sometimes two. Which core a sleeper is woken on is the kernel's choice; to
   move the chip by its affinity was measured and costs more than it saves.
