@@ -81,7 +81,7 @@ TEST_CASE("what was given back is written again, in the same place") {
     }
 }
 
-TEST_CASE("what is held is not written, whatever comes and goes meanwhile") {
+TEST_CASE("the child never writes an extent that the parent holds, while others are taken and given back") {
     const LanePair lane;
     std::mt19937 random(11);
     struct Kept {

@@ -1,5 +1,5 @@
 // Memory: the buffers of a program, and which of its tasks must follow which because of them. The scheduler finds that
-// out by ranges of bytes; here every element knows who wrote it last and who has read it since.
+// out by ranges of bytes; here each element has the task that wrote it last and those that have read it since.
 #pragma once
 
 #include <cstddef>
