@@ -51,11 +51,9 @@ class Planter:
         self._folder = folder
         root = build("release", "--target", "simulate", "-j2")
         commands = json.loads((root / "compile_commands.json").read_text())
-        self._compile = {
-            Path(entry["file"]): shlex.split(entry["command"])
-            for entry in commands
-            if "tests/simulate/" in entry["output"]
-        }
+        lines = {Path(entry["file"]): shlex.split(entry["command"]) for entry in commands}
+        # An entry names its output from CMake 3.26 on; the command always does.
+        self._compile = {file: words for file, words in lines.items() if "tests/simulate/" in output_of(words)}
         self._root = root
         self.ordinary = root / "tests" / "simulate" / "simulate"
 
@@ -72,14 +70,10 @@ class Planter:
         (folder / source.name).write_text(text.replace(defect.old, defect.new))
         changed, program = folder / "changed.o", folder / "simulate"
         command = self._compile[source]
-        place = command.index("-o")
-        output = command[place + 1]
-        command = [*command[:place], "-w", "-o", str(changed), "-c", str(folder / source.name)]
+        output = output_of(command)
+        command = [*command[: command.index("-o")], "-w", "-o", str(changed), "-c", str(folder / source.name)]
         self._run(command)
-        objects = [
-            str(changed) if words[words.index("-o") + 1] == output else words[words.index("-o") + 1]
-            for words in self._compile.values()
-        ]
+        objects = [str(changed) if output_of(words) == output else output_of(words) for words in self._compile.values()]
         self._run([*command[: command.index("-DCALLRING_SIMULATED")], *objects, "-pthread", "-o", str(program)])
         return program
 
@@ -100,6 +94,11 @@ def look_for(defect: Defect, planter: Planter, events: int, seed: int) -> Outcom
     if done.returncode == 0 or not found or not happened:
         return Outcome(defect, None, "")
     return Outcome(defect, int(happened[1]), re.sub(r"\d+", "N", found[1]))
+
+
+def output_of(command: list[str]) -> str:
+    """The object that a compiler's command writes."""
+    return command[command.index("-o") + 1]
 
 
 def slug(defect: Defect) -> str:
