@@ -1,0 +1,40 @@
+"""What the pages for contributors say of files and folders is what there is."""
+
+import re
+
+import pytest
+
+from tests.docs.blocks import DOCS, pages
+from tests.docs.diagrams import PICTURES, drawn, sources
+
+ROOT = DOCS.parent
+NATIVE = ROOT / "native"
+_PATH = re.compile(r"`((?:native|runtime|pipeline|tests|conf|docs)/[\w./-]+)`")
+_INCLUDE = re.compile(r'^#include "(\w+)/', flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in pages()])
+def test_every_file_that_a_page_names_is_there(page):
+    named = _PATH.findall(page.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_table_of_folders_says_what_each_folder_of_the_core_includes():
+    page = (DOCS / "explanation" / "architecture.md").read_text()
+    table = page.partition("## The folders of the core")[2]
+    rows = re.findall(r"^\| `(\w+)/` \| [^|]+ \| ([^|]*)\|$", table, flags=re.MULTILINE)
+    told = {folder: set(re.findall(r"`(\w+)`", includes)) for folder, includes in rows}
+    folders = [path for path in NATIVE.iterdir() if path.is_dir() and path.name not in ("include", "tests")]
+    found = {folder.name: _included_by(folder) for folder in folders}
+    assert told == found
+
+
+def _included_by(folder):
+    sources = [path for path in folder.rglob("*") if path.suffix in (".h", ".cpp")]
+    return {name for path in sources for name in _INCLUDE.findall(path.read_text())} - {folder.name}
+
+
+@pytest.mark.parametrize("source", [pytest.param(source, id=source.stem) for source in sources()])
+def test_a_picture_is_what_its_source_draws(source):
+    picture = PICTURES / f"{source.stem}.svg"
+    assert picture.read_text() == drawn(source), "python -m tests.docs.diagrams draws it anew"
