@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.messages import near
+from pipeline.suggest import near
 from runtime.chip_model import LONGEST_DELAY_NS, ChipModel, TaskCost
 from runtime.errors import ConfigurationError
 from runtime.numbers import integer

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline.compiler_flags import require_flags
-from pipeline.messages import near
 from pipeline.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
 from pipeline.specs import ChipSpec, KernelSpec, PythonSpec
+from pipeline.suggest import near
 from pipeline.targets import Lookup, NotImported
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection

@@ -15,6 +15,7 @@ from pipeline import outcome
 from pipeline.config_tree import CONF, named_folders
 from pipeline.forgotten_sweep import sweep_line
 from pipeline.schema import ChipCallableConfig, ChipModelConfig, Config, PythonCallableConfig
+from pipeline.suggest import near
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
@@ -105,14 +106,6 @@ def _dotted(value: Any, prefix: str) -> Iterable[str]:
     for key, inner in value.items() if isinstance(value, dict) else ():
         yield f"{prefix}{key}"
         yield from _dotted(inner, f"{prefix}{key}.")
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean ...?"``, or nothing if no known name is near."""
-    import difflib
-
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _texts(error: BaseException) -> list[str]:

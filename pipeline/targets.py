@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.messages import near
+from pipeline.suggest import near
 from pipeline.trust import OURS
 from runtime.errors import ConfigurationError
 from runtime.identity import module_file

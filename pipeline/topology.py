@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.counts import count_of
-from pipeline.messages import near
+from pipeline.suggest import near
 from runtime.errors import ConfigurationError
 from runtime.topology import NODE_LEVEL
 

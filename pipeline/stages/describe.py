@@ -10,11 +10,11 @@ from typing import Any
 from pipeline.compiler_flags import require_flags
 from pipeline.describe_callables import describe_callables
 from pipeline.lock.file import LockFile
-from pipeline.messages import near
 from pipeline.model import Described
 from pipeline.schema import Config
 from pipeline.specs import ChipSpec, PythonSpec
 from pipeline.store import chosen_store
+from pipeline.suggest import near
 from pipeline.targets import Lookup, NotImported, takes_handles
 from pipeline.topology import Level, parse_topology, topology_name
 from pipeline.trust import allowed_packages

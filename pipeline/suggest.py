@@ -1,0 +1,16 @@
+"""Suggests the name that was probably meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean ...?"``, or nothing if no known name is near."""
+    import difflib
+
+    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {found[0]}?" if found else ""
