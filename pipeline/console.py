@@ -7,11 +7,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.actions import Action, StageRecord
+from pipeline.columns import aligned
 from pipeline.counts import duration
 from pipeline.files import write_atomically
 from pipeline.interrupts import check
-from pipeline.report.record import Action, StageRecord
-from pipeline.report.summary import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

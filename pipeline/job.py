@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import core_build
+from pipeline.actions import StageRecord
 from pipeline.console import Console
 from pipeline.counts import count_of
 from pipeline.environment_values import without_values
@@ -26,7 +27,7 @@ from pipeline.lock.file import LockFile
 from pipeline.model import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.places import run_directory_words, shown_path
 from pipeline.report.provenance import ask, provenance
-from pipeline.report.record import CallableRecord, LockRecord, RunRecord, StageRecord
+from pipeline.report.record import CallableRecord, LockRecord, RunRecord
 from pipeline.report.summary import COLUMNS, outcome_lines, summary_rows
 from pipeline.schema import FOR_PEOPLE
 from pipeline.stages.build import build_callables, chip_hashid

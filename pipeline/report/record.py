@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.actions import StageRecord
 from pipeline.workloads.base import Verification
 from runtime.trace import Trace
 
@@ -24,25 +25,6 @@ class CallableRecord(NamedTuple):
     """``"LOCAL_CHIP"`` or ``"LOCAL_PYTHON"``."""
     kernels: Sequence[str] = ()
     """Names of a chip callable's kernels, by func_id."""
-
-
-class Action(NamedTuple):
-    """One thing that a stage did, as its line said it."""
-
-    word: str
-    """``"built"``, ``"cached"``, ``"loaded"``, ``"registered"`` and so on."""
-    name: str
-    hash: str = ""
-    """A build key or digest in hex, or empty."""
-    seconds: float | None = None
-
-
-class StageRecord(NamedTuple):
-    """One stage that ran, successfully or not."""
-
-    name: str
-    seconds: float
-    actions: Sequence[Action] = ()
 
 
 class LockRecord(NamedTuple):

@@ -15,7 +15,8 @@ from pipeline.report.statistics import measurements, task_statistics
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.report.record import RunRecord, StageRecord
+    from pipeline.actions import StageRecord
+    from pipeline.report.record import RunRecord
 
 RESULT_VERSION = 1
 """Raised when a key changes its meaning or goes away."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pipeline.columns import aligned
 from pipeline.counts import count_of, duration
 from pipeline.workloads.base import verification_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 COLUMNS = ("callable", "hash", "tasks", "median", "p99", "max", "median wait")
 """Titles of ``summary_rows``."""
@@ -63,17 +64,4 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
         f"{document['status']:<11} {document['workload']} on {document['topology']} ({document['target']}, "
         f"{document['build']}): {count_of(tasks, 'task')}{further} in {duration(document['seconds'])}"
     )
-    return lines
-
-
-def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Lines whose columns are as wide as their widest entry: the first ``left`` to the left, numbers right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  ".join(cells).rstrip())
     return lines
