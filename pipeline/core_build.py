@@ -10,7 +10,7 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
 from pipeline.build_progress import STATUS, BuildProgress
 from pipeline.compiler import latest_identity
@@ -24,10 +24,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.console import Console
-    from pipeline.model import Described
 
 _NATIVE = Path(__file__).resolve().parent.parent / "native"
 _RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
+
+
+class BuildChoice(Protocol):
+    """What of a configuration decides which core is loaded."""
+
+    @property
+    def build(self) -> str:
+        """The name of the build, for people."""
+
+    @property
+    def cmake_build_type(self) -> str:
+        """``"Release"``, ``"Debug"`` or another of CMake's."""
+
+    @property
+    def sanitizer(self) -> str:
+        """``"address"``, ``"undefined"``, ``"thread"``, or empty."""
+
+    @property
+    def store(self) -> Path:
+        """Where cores are kept."""
 
 
 class Core(NamedTuple):
@@ -83,7 +102,7 @@ def _one_digest(digests: dict[str, str]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def find_core(described: Described, *, read_only: bool = False) -> Core:
+def find_core(wanted: BuildChoice, *, read_only: bool = False) -> Core:
     """The core that a build asks for; ``read_only`` leaves the store as it is.
 
     Raises:
@@ -91,38 +110,38 @@ def find_core(described: Described, *, read_only: bool = False) -> Core:
     """
     from runtime import _core
 
-    wanted = (described.cmake_build_type, described.sanitizer)
+    build = (wanted.cmake_build_type, wanted.sanitizer)
     digest = source_digest()
     python = _python_abi()
-    if (_core.build_type, _core.sanitizer) == wanted and digest in (None, _core.source_digest):
+    if (_core.build_type, _core.sanitizer) == build and digest in (None, _core.source_digest):
         folder = Path(_core.__file__).parent
         from_store = "CALLRING_CORE_DIR" in os.environ
-        key = folder.parent.name if from_store else digest_of("core", _core.source_digest, *wanted, python)
+        key = folder.parent.name if from_store else digest_of("core", _core.source_digest, *build, python)
         return Core(key, folder, loaded=True)
     if digest is None:
         raise ConfigurationError(
-            f"build={described.build}: the installed core is a {_core.build_type} build, and the sources to build "
+            f"build={wanted.build}: the installed core is a {_core.build_type} build, and the sources to build "
             "another are not here; run from a checkout"
         )
-    store = Store(described.store, "cores")
-    compiler = latest_identity(Store(described.store, "callables", read_only=read_only))
-    key = digest_of("core", digest, *wanted, python, compiler, _pybind11_version())
+    store = Store(wanted.store, "cores")
+    compiler = latest_identity(Store(wanted.store, "callables", read_only=read_only))
+    key = digest_of("core", digest, *build, python, compiler, _pybind11_version())
     entry = store.find(key)
     return Core(key, None if entry is None else entry / "runtime", loaded=False)
 
 
-def earlier_cores(described: Described) -> list[tuple[float, Mapping[str, Any]]]:
+def earlier_cores(wanted: BuildChoice) -> list[tuple[float, Mapping[str, Any]]]:
     """What the store's cores were made from, with the time of their last use."""
-    return [(entry.used, entry.origin) for entry in Store(described.store, "cores").entries() if entry.origin]
+    return [(entry.used, entry.origin) for entry in Store(wanted.store, "cores").entries() if entry.origin]
 
 
-def core_origin(described: Described, *, read_only: bool = False) -> dict[str, Any]:
+def core_origin(wanted: BuildChoice, *, read_only: bool = False) -> dict[str, Any]:
     """What a core for this build is made from, as kept with it and compared by a plan."""
     return {
         "name": "core",
-        "compiler": latest_identity(Store(described.store, "callables", read_only=read_only)),
-        "build type": described.cmake_build_type,
-        "sanitizer": described.sanitizer,
+        "compiler": latest_identity(Store(wanted.store, "callables", read_only=read_only)),
+        "build type": wanted.cmake_build_type,
+        "sanitizer": wanted.sanitizer,
         "python": _python_abi(),
         "pybind11": _pybind11_version(),
         "sources": source_digests() or {},
@@ -136,11 +155,11 @@ def installed_origin() -> dict[str, Any]:
     return {"build type": _core.build_type, "sanitizer": _core.sanitizer}
 
 
-def build_core(described: Described, core: Core, console: Console, log: Path) -> Core:
+def build_core(wanted: BuildChoice, core: Core, console: Console, log: Path) -> Core:
     """Configures, builds and installs the core into the store.
 
     Args:
-        described: names the build.
+        wanted: names the build.
         core: what is to be built.
         console: shows how far it is.
         log: gets what CMake, Ninja and the compiler write.
@@ -153,12 +172,12 @@ def build_core(described: Described, core: Core, console: Console, log: Path) ->
     for program in ("cmake", "ninja", "g++"):
         if find_program(program) is None:
             raise ToolchainMissing(not_installed(program))
-    store = Store(described.store, "cores")
+    store = Store(wanted.store, "cores")
     place = shown_path(log)
-    console.working(f"building the core ({described.build}), log: {place}")
+    console.working(f"building the core ({wanted.build}), log: {place}")
     with _opened(log) as file:
         progress = BuildProgress(console, file, place)
-        entry = store.put(core.key, lambda folder: _build_into(folder, described, progress), core_origin(described))
+        entry = store.put(core.key, lambda folder: _build_into(folder, wanted, progress), core_origin(wanted))
     return Core(core.key, entry / "runtime", loaded=False)
 
 
@@ -214,9 +233,9 @@ def _opened(log: Path) -> TextIO:
         raise ConfigurationError(run_directory_words(shown_path(log.parent), error)) from None
 
 
-def _build_into(folder: Path, described: Described, progress: BuildProgress) -> None:
+def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> None:
     build = folder / "build"
-    options = (f"-DCMAKE_BUILD_TYPE={described.cmake_build_type}", f"-DCALLRING_SANITIZE={described.sanitizer}")
+    options = (f"-DCMAKE_BUILD_TYPE={wanted.cmake_build_type}", f"-DCALLRING_SANITIZE={wanted.sanitizer}")
     for command in build_commands(build, folder, *options):
         status, words = run_tied(command, progress, {**os.environ, **STATUS})
         if status != 0:
