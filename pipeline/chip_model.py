@@ -14,8 +14,6 @@ from runtime.numbers import integer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.workloads.base import Workload
-
 KEY = "chip_model"
 _OF_CHIP = ("latency_ns", "bandwidth", "cores")
 _OF_COST = ("core_ns", "core_ns_per_byte")
@@ -32,16 +30,13 @@ class Modelled:
     """How long the parent is busy with handing over one task."""
     costs: Mapping[str, TaskCost]
     """By the names under which the workload knows its callables."""
-    workload: Workload[Any]
-    """One of its own: recording it prepares it, and leaves it fit for nothing else."""
 
 
-def parse_chip_model(config: Mapping[str, Any], workload: Workload[Any], callables: Sequence[str]) -> Modelled:
+def parse_chip_model(config: Mapping[str, Any], callables: Sequence[str]) -> Modelled:
     """Checks a chip model.
 
     Args:
         config: see pipeline.schema.ChipModelConfig.
-        workload: to be recorded.
         callables: names of the workload's callables.
 
     Raises:
@@ -64,7 +59,7 @@ def parse_chip_model(config: Mapping[str, Any], workload: Workload[Any], callabl
             costs[name] = _cost(cost)
         except ConfigurationError as error:
             raise ConfigurationError(f"{KEY}.costs.{name}{error.args[0]}") from None
-    return Modelled(str(config["name"] or "unnamed"), chip, config["dispatch_ns"], costs, workload)
+    return Modelled(str(config["name"] or "unnamed"), chip, config["dispatch_ns"], costs)
 
 
 def _cost(config: object) -> TaskCost:

@@ -47,6 +47,8 @@ class Described(NamedTuple):
     worker_options: Mapping[str, Any]
     modelled: Modelled | None
     """What is computed in virtual time; None without a chip model."""
+    to_record: Workload[Any] | None
+    """With a chip model, the workload once more: recording it prepares it, and leaves it fit for nothing else."""
     lock: str
     """``"off"``, ``"write"`` or ``"check"``."""
     lock_file: LockFile

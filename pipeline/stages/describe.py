@@ -59,7 +59,7 @@ def describe(
     for spec in python_callables if tree.children else ():
         _require_carried(spec, lookup)
     _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
-    modelled = None
+    modelled = to_record = None
     if config["chip_model"] is not None:
         from pipeline.chip_model import parse_chip_model
 
@@ -68,9 +68,9 @@ def describe(
                 "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
                 f"of level {NODE_LEVEL}"
             )
-        twin = _program(workload, tree, chip_callables, python_callables, lookup)
+        to_record = _program(workload, tree, chip_callables, python_callables, lookup)
         names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
-        modelled = parse_chip_model(config["chip_model"], twin, names)
+        modelled = parse_chip_model(config["chip_model"], names)
     elif config["stage"] == "model":
         raise ConfigurationError("chip_model: stage=model needs one; choose one, for instance +chip_model=example")
     repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
@@ -99,6 +99,7 @@ def describe(
         store=chosen_store(config["store"]["path"]),
         worker_options=dict(config["worker"]),
         modelled=modelled,
+        to_record=to_record,
         lock=config["lock"],
         lock_file=lock_file,
     )

@@ -26,11 +26,12 @@ def model(described: Described, console: Console) -> VirtualRecord:
     """
     from pipeline.plan.recorder import record
 
-    modelled = described.modelled
+    modelled, workload = described.modelled, described.to_record
     assert modelled is not None
+    assert workload is not None
     chips, python = described.chip_callables, described.python_callables
     names = [*(spec.name for spec in chips), *(spec.name for spec in python)]
-    computed = virtual_record(described, modelled, record(modelled.workload, names))
+    computed = virtual_record(described, modelled, record(workload, names))
     console.line(f"{'modelled':<12}{virtual_words(computed)}")
     return computed
 
