@@ -8,14 +8,14 @@ import sys
 import threading
 from typing import NoReturn
 
-from pipeline.interrupts import INTERRUPTED, remembered
-from pipeline.shadowed import shadowed
-from pipeline.standard_output import ReaderGone, watched
+from pipeline.admin.shadowed import shadowed
+from pipeline.terminal.broken_pipe import ReaderGone, watched
+from pipeline.terminal.interrupts import INTERRUPTED, remembered
 
 
 def main() -> None:
     """Runs the application and exits with its code."""
-    # Until the run itself begins (pipeline.job), which collects again: start-up makes many objects and no garbage.
+    # Until the run itself begins (pipeline.run.job), which collects again: start-up makes many objects and no garbage.
     gc.disable()
     # NumPy's threads of OpenBLAS, as soon as they are made, spin for a tenth of a second before they sleep, on the
     # cores that the children start on. 2**4 cycles is the least that it takes.

@@ -15,21 +15,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline import outcome
-from pipeline.config_tree import CONF, named_folders
-from pipeline.environment_values import resolved
+from pipeline.common import outcome
+from pipeline.common.places import explain_place
+from pipeline.config.schema import FOR_PEOPLE, Config, register_schema
+from pipeline.config.tree import CONF, named_folders
 from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
+from pipeline.hydra_glue.environment_values import resolved
 from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
-from pipeline.interrupts import INTERRUPTED, remembered, restored
-from pipeline.places import explain_place
-from pipeline.schema import FOR_PEOPLE, Config, register_schema
-from pipeline.standard_output import ReaderGone
+from pipeline.terminal.broken_pipe import ReaderGone
+from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
 from runtime.errors import ConfigurationError
 
 CARE = ("doctor", "prune", "schema")
-"""Stages that look after the installation; pipeline.stages.care."""
+"""Stages that look after the installation; pipeline.admin.commands."""
 
 # Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
 # so that they share the sweep's directory.
@@ -52,7 +52,7 @@ def run_job(config: DictConfig) -> int:
         return 1
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
     if values["stage"] in CARE:
-        from pipeline.stages.care import care
+        from pipeline.admin.commands import care
 
         code = care(values)
         outcome.codes.append(code)
@@ -60,7 +60,7 @@ def run_job(config: DictConfig) -> int:
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode is RunMode.MULTIRUN
     if not in_sweep:
-        from pipeline.forgotten_sweep import refuse_forgotten
+        from pipeline.hydra_glue.forgotten_sweep import refuse_forgotten
 
         try:
             refuse_forgotten(hydra_config, outcome.arguments)
@@ -70,15 +70,15 @@ def run_job(config: DictConfig) -> int:
             return 1
     warm = None
     if in_sweep:
-        from pipeline.warm_workers import WARM
+        from pipeline.run.worker_pool import WARM
 
         warm = WARM
         if values["output"] == "verbose" or (values["output"] in FOR_PEOPLE and values["stage"] == "plan"):
             print(f"{'job':<12}{hydra_config.job.num}: {' '.join(hydra_config.overrides.task)}")
     runtime = hydra_config.runtime
     from pipeline.exit_codes import exit_code_of
-    from pipeline.job import Job
     from pipeline.lock.file import choose_lock_file
+    from pipeline.run.job import Job
 
     lock_file = choose_lock_file(values["lock_file"], _users_config_folders(), Path(runtime.cwd))
     _search_users_modules()
@@ -227,6 +227,6 @@ def _said_by_hydra(error: BaseException) -> bool:
 
 
 def _say(error: Exception) -> None:
-    from pipeline.messages import explain_error
+    from pipeline.hydra_glue.messages import explain_error
 
     print(f"error: {explain_error(error)}", file=sys.stderr)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import traceback
 
-from pipeline.interrupts import INTERRUPTED
 from pipeline.lock.mismatch import LockMismatch
-from pipeline.standard_output import ReaderGone
+from pipeline.terminal.broken_pipe import ReaderGone
+from pipeline.terminal.interrupts import INTERRUPTED
 from runtime.errors import (
     CallringError,
     CompileError,

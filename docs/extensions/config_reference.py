@@ -1,6 +1,7 @@
 """Sphinx directives that write the reference of the configuration from the code and the configs themselves.
 
-``config-schema`` documents one dataclass of pipeline.schema: keys, types, defaults, and the words behind each field.
+``config-schema`` documents one dataclass of pipeline.config.schema: keys, types, defaults, and the words behind each
+field.
 ``workload-schema`` documents a part of what a workload may declare, from its JSON schema.
 ``config-groups`` lists the options of every config group with the comment at the top of each file.
 """
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 from sphinx.util.docutils import SphinxDirective
 
-from pipeline import schema
-from pipeline.workload_schema import task_schema, workload_schema
+from pipeline.config import schema
+from pipeline.workloads.schema import task_schema, workload_schema
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -27,7 +28,7 @@ _CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 class ConfigSchema(SphinxDirective):
-    """A table of the keys of one dataclass of pipeline.schema, and one for each dataclass among its fields."""
+    """A table of the keys of one dataclass of pipeline.config.schema, and one for each dataclass among its fields."""
 
     required_arguments = 1
 
@@ -120,9 +121,11 @@ def _type(hint: Any) -> str:
         return ", ".join(f"`{member.value}`" for member in hint)
     if hint is Any:
         return "any"
-    return (
-        f"`{hint.__name__ if type(hint) is type else str(hint).replace('pipeline.schema.', '').replace('typing.', '')}`"
-    )
+    return f"`{hint.__name__ if type(hint) is type else _short(hint)}`"
+
+
+def _short(hint: Any) -> str:
+    return str(hint).replace("pipeline.config.schema.", "").replace("typing.", "")
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pipeline.baseline.earlier import Measured, counterpart, differing_keys
 from pipeline.baseline.interval import LEAST_RUNS, Ratio, ratio_of_medians
-from pipeline.columns import aligned
-from pipeline.counts import duration
+from pipeline.common.counts import duration
+from pipeline.terminal.columns import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
+from pipeline.config.trust import require_trusted
 from pipeline.hydra_glue.versions import HYDRA
-from pipeline.trust import require_trusted
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,7 +23,7 @@ _COMPOSES = "_load_configuration" if HYDRA >= (1, 4) else "load_configuration"
 
 @contextlib.contextmanager
 def only_trusted(arguments: Sequence[str], packaged: Path) -> Iterator[None]:
-    """While the block runs, composing a configuration that ``pipeline.trust`` refuses raises ConfigurationError.
+    """While the block runs, composing a configuration that ``pipeline.config.trust`` refuses raises ConfigurationError.
 
     The points of a sweep are composed here before any launcher gets them.
 

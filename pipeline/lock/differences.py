@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.counts import count_of
+from pipeline.common.counts import count_of
 from pipeline.lock.document import Callables, Fact, LockedCallable
 from runtime.identity import CallableKind
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.files import write_atomically
+from pipeline.common.files import write_atomically
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ def reasons_to_build(wanted: Mapping[str, Any], earlier: Iterable[tuple[float, M
     """What differs from the nearest of the earlier origins: the one with the fewest differences, then the latest.
 
     Args:
-        wanted: what it is made from now, as the store records it (callable_build, core_build).
+        wanted: what it is made from now, as the store records it (building.chip_callables, building.core).
         earlier: the same of entries that the store has, each with the time of its last use.
     """
     compared = [(len(found), -used, found) for used, origin in earlier if (found := differences(origin, wanted))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.counts import count_of
+from pipeline.common.counts import count_of
 from pipeline.plan.model import Plan, PlannedProcess
 
 _MANY = 4

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.files import write_atomically
+from pipeline.common.files import write_atomically
 from pipeline.report.result import plain_values
 from pipeline.report.summary import summary_text
 

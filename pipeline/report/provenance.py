@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.compiler import compiler_identity
-from pipeline.store import digest_of
+from pipeline.building.compiler import compiler_identity
+from pipeline.building.store import digest_of
 from runtime.errors import ToolchainMissing
 
 if TYPE_CHECKING:
-    from pipeline.store import Store
+    from pipeline.building.store import Store
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = ("callring", "numpy", "hydra-core", "omegaconf", "cloudpickle", "pybind11")

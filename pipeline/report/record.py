@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.actions import StageRecord
+from pipeline.terminal.actions import StageRecord
 from pipeline.workloads.base import Verification
 from runtime.trace import Trace
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.files import write_atomically
+from pipeline.common.files import write_atomically
 from pipeline.report.statistics import measurements, task_statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.actions import StageRecord
     from pipeline.report.record import RunRecord
+    from pipeline.terminal.actions import StageRecord
 
 RESULT_VERSION = 1
 """Raised when a key changes its meaning or goes away."""

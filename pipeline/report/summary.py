@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.columns import aligned
-from pipeline.counts import count_of, duration
+from pipeline.common.counts import count_of, duration
+from pipeline.terminal.columns import aligned
 from pipeline.workloads.base import verification_word
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import json
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from pipeline.files import write_atomically
+from pipeline.common.files import write_atomically
 from pipeline.report.workers import (
     NODE,
     OUTERMOST,

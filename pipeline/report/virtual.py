@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.counts import count_of, duration
+from pipeline.common.counts import count_of, duration
 
 if TYPE_CHECKING:
     from runtime.virtual_time import VirtualSpan

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.counts import duration
+from pipeline.common.counts import duration
 from pipeline.sweep.axis import Axis, figure_axis, parameter_axis
 from pipeline.sweep.chart import Chart, Curve, Mark
 from pipeline.sweep.points import workloads_of

@@ -7,15 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
-from pipeline.console import Console
-from pipeline.counts import count_of
+from pipeline.common.counts import count_of
+from pipeline.common.places import shown_path
+from pipeline.config.schema import FOR_PEOPLE
 from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
-from pipeline.places import shown_path
 from pipeline.report.result import result_text
-from pipeline.schema import FOR_PEOPLE
 from pipeline.sweep.page import write_page
 from pipeline.sweep.points import row_of, swept_keys, values_of
 from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table, write_virtual_table
+from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

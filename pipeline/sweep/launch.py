@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Self
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf, open_dict
 
-from pipeline import outcome
+from pipeline.common import outcome
+from pipeline.config.schema import FOR_PEOPLE
 from pipeline.exit_codes import message_of
 from pipeline.hydra_glue.plugins import BasicLauncher
-from pipeline.schema import FOR_PEOPLE
+from pipeline.run.worker_pool import WARM
 from pipeline.sweep.finish import finish
 from pipeline.sweep.points import Point
 from pipeline.sweep.progress import SweepProgress, shown
-from pipeline.warm_workers import WARM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +98,7 @@ class Sweep:
 
     def _compose(self, point: Point) -> bool:
         """Composes a point; whether it can be."""
-        from pipeline.messages import explain_error
+        from pipeline.hydra_glue.messages import explain_error
 
         try:
             config = self._loader.compose(self._config, point.overrides)

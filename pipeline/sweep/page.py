@@ -8,8 +8,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pipeline.baseline.comparison import ratio_words
-from pipeline.counts import duration
-from pipeline.files import write_atomically
+from pipeline.common.counts import duration
+from pipeline.common.files import write_atomically
 from pipeline.sweep.chart import legend, svg
 from pipeline.sweep.curves import charts_of
 from pipeline.sweep.points import values_of, workloads_of

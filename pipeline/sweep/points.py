@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.config.topology import parse_topology
 from pipeline.exit_codes import CONFIGURATION, WORKER_LOST
-from pipeline.topology import parse_topology
 
 if TYPE_CHECKING:
     from pipeline.baseline.comparison import Comparison

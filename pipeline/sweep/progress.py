@@ -7,10 +7,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.console import Console
-from pipeline.counts import duration, whole_seconds
-from pipeline.schema import FOR_PEOPLE
+from pipeline.common.counts import duration, whole_seconds
+from pipeline.config.schema import FOR_PEOPLE
 from pipeline.sweep.points import Point, values_of
+from pipeline.terminal.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

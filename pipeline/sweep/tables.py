@@ -7,14 +7,14 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline.counts import duration
-from pipeline.files import write_atomically
+from pipeline.common.counts import duration
+from pipeline.common.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.console import Console
+    from pipeline.terminal.console import Console
 
 Row = dict[str, Any]
 

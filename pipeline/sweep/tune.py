@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import IntervalSweep
 from omegaconf import OmegaConf
 
-from pipeline.counts import duration
+from pipeline.common.counts import duration
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:

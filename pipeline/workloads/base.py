@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
 
-from pipeline.suggest import near
+from pipeline.config.suggest import near
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.compare import compare
 from pipeline.workloads.base import Verification, Workload, require
 from pipeline.workloads.classify import classify
+from pipeline.workloads.compare_arrays import compare
 from pipeline.workloads.digit_network import golden_logits, load_weights
 from pipeline.workloads.digits import CLASSES, PIXEL_SCALE, WEIGHTS, load_digits
 from pipeline.workloads.shares import pieces, shares

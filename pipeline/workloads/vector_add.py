@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.compare import EXACT, compare
 from pipeline.workloads.base import Verification, Workload, require
+from pipeline.workloads.compare_arrays import EXACT, compare
 from pipeline.workloads.shares import shares
 from runtime import Tag, TaskArgs
 

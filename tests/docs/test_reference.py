@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from pipeline.lock.mismatch import LockMismatch
-from pipeline.workload_schema import task_schema, workload_schema
 from pipeline.workloads.declared.program import KEYS
 from pipeline.workloads.declared.tasks import TAGS
+from pipeline.workloads.schema import task_schema, workload_schema
 from runtime import errors
 from tests.docs.blocks import DOCS, pages
 

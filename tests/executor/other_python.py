@@ -10,7 +10,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.core_build import build_commands
+from pipeline.building.core import build_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = [f"3.{minor}" for minor in range(11, 16)]

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 
-from pipeline.callable_build import CallableBuilder
-from pipeline.describe_callables import describe_callables
-from pipeline.targets import Lookup
+from pipeline.building.chip_callables import CallableBuilder
+from pipeline.config.callables import describe_callables
+from pipeline.config.targets import Lookup
 from runtime.toolchain import included_files
 
 KERNEL = """#include <callring/chip.h>

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.schema import Config
-from pipeline.stages.prune import prune
-from pipeline.store import Store
+from pipeline.admin.prune import prune
+from pipeline.building.store import Store
+from pipeline.config.schema import Config
 from tests.soak.store import soak
 
 from .conftest import FIXTURES

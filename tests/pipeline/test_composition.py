@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from pipeline.config_tree import CONF
+from pipeline.config.schema import register_schema
+from pipeline.config.tree import CONF
 from pipeline.hydra_glue.versions import COMPATIBILITY
-from pipeline.schema import register_schema
 from pipeline.sweep.composition import PointLoader
 from pipeline.sweep.plugins import register_plugins
 

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.targets import Lookup
-from pipeline.topology import Level, parse_topology
+from pipeline.config.targets import Lookup
+from pipeline.config.topology import Level, parse_topology
 from pipeline.workloads.declared.expressions import parse_expression, parse_piece
 from pipeline.workloads.declared.program import Declared
 from pipeline.workloads.declared.tensors import declare_tensors
@@ -182,7 +182,7 @@ def test_loops_unfold_in_order_and_nest():
 
 
 def _python(name):
-    from pipeline.specs import PythonSpec
+    from pipeline.config.specs import PythonSpec
 
     return PythonSpec(name, "m:f", pickle_by_value=False)
 

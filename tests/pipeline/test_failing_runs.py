@@ -63,7 +63,7 @@ def test_a_python_callable_that_raises_is_shown_with_its_own_traceback(command):
     assert re.search(r"in sub-worker \d, callable look \(sha256:[0-9a-f]{64}\)", done.err)
     # Of the user's code, and only once.
     assert done.err.count("Traceback") == 1
-    assert "pipeline/job.py" not in done.err
+    assert "pipeline/run/job.py" not in done.err
 
 
 @pytest.mark.parametrize("to", ["the process", "its whole group, as a terminal does"])

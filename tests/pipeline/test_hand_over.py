@@ -6,14 +6,15 @@ import signal
 import time
 from pathlib import Path
 
-from pipeline.store import Store
+from pipeline.building.store import Store
 
 from .conftest import USER_CONFIGS
 
 SMALL = ("workload=vector_add", "workload.size=4096")
 PRETENDS_TO_HAVE_ANOTHER_CORE = """
 import sys
-from pipeline import app, core_build
+from pipeline import app
+from pipeline.building import core as core_build
 find_core = core_build.find_core
 core_build.find_core = lambda described: find_core(described)._replace(loaded=False)
 sys.exit(app.main())
@@ -88,7 +89,7 @@ def test_the_other_process_does_not_outlive_the_first(command):
 def test_a_core_that_is_not_what_its_key_says_is_refused_instead_of_tried_for_ever(command_with_own_store, tmp_path):
     from types import SimpleNamespace
 
-    from pipeline import core_build
+    from pipeline.building import core as core_build
 
     debug = SimpleNamespace(
         build="debug", cmake_build_type="Debug", sanitizer="", store=tmp_path / "store", kernel_flags=("-O0",)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import files
+from pipeline.common import files
 from pipeline.lock.differences import differences_of
 from pipeline.lock.document import LockDocument, LockedCallable, lock_text, parse_lock
 from pipeline.lock.file import LockFile, choose_lock_file
 from pipeline.lock.mismatch import LockMismatch
-from pipeline.model import Locked, Registered
-from pipeline.stages.lock import require_registered
+from pipeline.run.stage_results import Locked, Registered
+from pipeline.run.stages.lock import require_registered
 from runtime.errors import ConfigurationError
 from runtime.identity import CallableHandle, CallableKind
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stages.plan import _processes
-from pipeline.topology import parse_topology
+from pipeline.config.topology import parse_topology
+from pipeline.run.stages.plan import _processes
 from runtime import Worker
 from tests.contract.conftest import descendants
 

@@ -1,6 +1,6 @@
 """What is said of runs while they go on: how many have ended, or, of one that takes long, how many of its tasks."""
 
-from pipeline.stages import execute
+from pipeline.run.stages import execute
 from runtime import Worker
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.counts import duration
+from pipeline.common.counts import duration
 from pipeline.report import trace as trace_module
 from runtime.children import ChildInfo
 from runtime.trace import CoreSpan, TaskSpan, Trace

@@ -62,12 +62,14 @@ def test_a_checkout_without_a_core_in_front_of_an_installation_is_named(tmp_path
     for name in ("pipeline", "runtime"):
         (checkout / name).mkdir(parents=True)
         (checkout / name / "__init__.py").write_text("")
-    shutil.copy(PROJECT / "pipeline" / "shadowed.py", checkout / "pipeline")
+    (checkout / "pipeline" / "admin").mkdir()
+    for name in ("__init__.py", "shadowed.py"):
+        shutil.copy(PROJECT / "pipeline" / "admin" / name, checkout / "pipeline" / "admin")
     (site / "pipeline").mkdir(parents=True)
     if installed:
         (site / "callring-0.1.0.dist-info").mkdir()
         (site / "callring-0.1.0.dist-info" / "METADATA").write_text("Name: callring\nVersion: 0.1.0\n")
-    program = f"import sys; sys.path[:0] = {[str(checkout), str(site)]}; from pipeline.shadowed import shadowed"
+    program = f"import sys; sys.path[:0] = {[str(checkout), str(site)]}; from pipeline.admin.shadowed import shadowed"
     environment = {name: value for name, value in os.environ.items() if name != "CALLRING_CORE_DIR"}
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"{program}; print(shadowed())"],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.store import Store, digest_of
+from pipeline.building.store import Store, digest_of
 
 KEY = "0" * 64
 

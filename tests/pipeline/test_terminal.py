@@ -14,7 +14,7 @@ SMALL = ("workload=vector_add", "workload.size=4096")
 GREEN, RED = 32, 31
 PRINTS_MEANWHILE = """
 import sys
-from pipeline.console import Console
+from pipeline.terminal.console import Console
 console = Console(sys.stdout)
 with console.stage("execute"):
     console.action("started", "1 chip", seconds=0.5)
@@ -27,7 +27,7 @@ console.line("ok          as it was")
 """
 MANY_TASKS = """
 import sys
-from pipeline.console import Console
+from pipeline.terminal.console import Console
 console = Console(sys.stdout)
 with console.stage("execute"):
     console.counted("tasks", lambda: (5000, 10000), lambda: "median 1.00 ms, about 5 s left")
@@ -36,10 +36,10 @@ with console.stage("execute"):
 BUILDS = """
 import os, sys
 from pathlib import Path
-from pipeline.build_progress import STATUS, BuildProgress
-from pipeline.console import Console
-from pipeline.core_build import find_program
-from pipeline.tied_process import run_tied
+from pipeline.building.progress import STATUS, BuildProgress
+from pipeline.terminal.console import Console
+from pipeline.building.core import find_program
+from pipeline.building.process_group import run_tied
 console = Console(sys.stdout)
 with console.stage("build"), Path("build.log").open("w") as log:
     progress = BuildProgress(console, log, "run/build.log")
@@ -144,7 +144,7 @@ def test_many_runs_are_one_line(inside):
 
 
 def test_a_pipe_is_told_how_far_the_runs_are_where_nothing_was_said_for_long(inside, monkeypatch):
-    monkeypatch.setattr("pipeline.console._SILENCE", 0.0)
+    monkeypatch.setattr("pipeline.terminal.console._SILENCE", 0.0)
     done = inside(*SMALL, "workload.repeat=3")
     said = [line.split(maxsplit=1)[1] for line in done.out.splitlines() if line.startswith("working")]
     assert [words.partition(",")[0] for words in said] == ["0 of 3 runs", "1 of 3 runs", "2 of 3 runs"]

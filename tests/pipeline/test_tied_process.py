@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipeline.tied_process import run_tied
+from pipeline.building.process_group import run_tied
 
 from .conftest import PROJECT
 
@@ -44,7 +44,7 @@ def test_all_processes_of_a_command_end_with_whoever_waits_for_it(tmp_path, how)
     os.mkfifo(held)
     # Every process of the command holds the pipe open: it is at its end when the last of them has ended.
     command = ["sh", "-c", f"exec 3>{held}; sleep 1000 & (sleep 1000; true) & echo started >&3; wait"]
-    program = f"from pipeline.tied_process import run_tied; run_tied({command!r})"
+    program = f"from pipeline.building.process_group import run_tied; run_tied({command!r})"
     waiting = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)
     pipe = os.open(held, os.O_RDONLY)
     try:

@@ -6,8 +6,8 @@ import re
 import pytest
 import yaml
 
-from pipeline.compiler_flags import require_flags
-from pipeline.trust import require_trusted
+from pipeline.config.compiler_flags import require_flags
+from pipeline.config.trust import require_trusted
 from runtime.errors import ConfigurationError
 
 SMALL = ("workload=vector_add", "workload.size=4096")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.stages.prune import prune
+from pipeline.admin.prune import prune
 
 from .conftest import Command
 

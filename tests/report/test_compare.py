@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.compare import EXACT, Tolerance, compare
+from pipeline.workloads.compare_arrays import EXACT, Tolerance, compare
 
 
 def test_equal_arrays_agree_exactly():

@@ -6,14 +6,14 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.actions import Action, StageRecord
-from pipeline.files import write_atomically
+from pipeline.building.store import Store
+from pipeline.common.files import write_atomically
 from pipeline.report.provenance import provenance
 from pipeline.report.record import CallableRecord, RunRecord
 from pipeline.report.result import result_document, result_text, write_result
 from pipeline.report.statistics import distribution, measurements, task_statistics
 from pipeline.report.summary import outcome_lines, summary_text
-from pipeline.store import Store
+from pipeline.terminal.actions import Action, StageRecord
 from pipeline.workloads.base import Verification
 from runtime.trace import TaskSpan, Trace
 

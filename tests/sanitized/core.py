@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from pipeline.core_build import build_commands
+from pipeline.building.core import build_commands
 from tests.sanitized.sanitizers import Sanitizer
 
 _FOLDER = Path(__file__).resolve().parents[2] / "build" / "sanitized"

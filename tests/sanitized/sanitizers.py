@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core_build import preload
+from pipeline.building.core import preload
 
 _SUPPRESSIONS = Path(__file__).resolve().parent / "suppressions"
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.store import Store
+from pipeline.building.store import Store
 
 _VARIANTS = 6
 """Different things to build: few enough that runs meet at the same one."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.counts import count_of, duration, whole_seconds
+from pipeline.common.counts import count_of, duration, whole_seconds
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.interrupts import check, remembered
+from pipeline.terminal.interrupts import check, remembered
 
 
 class Interrupted:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline import compiler
-from pipeline.core_build import find_program
+from pipeline.building import compiler
+from pipeline.building.core import find_program
 from runtime import toolchain
 from runtime.errors import ToolchainMissing
 from runtime.packages import not_installed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core_build import Core, environment_for
+from pipeline.building.core import Core, environment_for
 
 SOURCE = """
 #include <stdexcept>

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from pipeline.doctor.checks import PYTHONS
+from pipeline.admin.doctor import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[2]
 

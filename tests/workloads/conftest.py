@@ -3,9 +3,9 @@
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.config_tree import CONF
-from pipeline.describe_callables import describe_callables
-from pipeline.targets import Lookup
+from pipeline.config.callables import describe_callables
+from pipeline.config.targets import Lookup
+from pipeline.config.tree import CONF
 from runtime import CallConfig, ChipWorker
 from runtime.toolchain import KernelSource, build_chip_callable
 

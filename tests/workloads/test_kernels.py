@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.compare import Tolerance, compare
+from pipeline.workloads.compare_arrays import Tolerance, compare
 from pipeline.workloads.matmul import error_bound
 from runtime.errors import ChipError
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.compare import DEFAULT_TOLERANCES, EXACT, Tolerance, compare
-from pipeline.targets import Lookup, NotImported
+from pipeline.config.targets import Lookup, NotImported
 from pipeline.workloads.base import Verification
+from pipeline.workloads.compare_arrays import DEFAULT_TOLERANCES, EXACT, Tolerance, compare
 from pipeline.workloads.declared.mapping import mapping, named, number
 from pipeline.workloads.declared.tensors import DeclaredTensor, declare_tensors
 from runtime.errors import ConfigurationError
@@ -93,7 +93,7 @@ def declare_expected(
 
     Args:
         config: ``golden``, a target ``module:function``; ``expected``, files by tensor; ``tolerance``, relative and
-            absolute (default: by dtype, see pipeline.compare).
+            absolute (default: by dtype, see pipeline.workloads.compare_arrays).
         key: of the config, for messages.
         tensors: by name.
         lookup: where files and targets are looked for.

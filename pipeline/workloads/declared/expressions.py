@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from pipeline.suggest import near
+from pipeline.config.suggest import near
 from runtime.errors import ConfigurationError
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.suggest import near
+from pipeline.config.suggest import near
 from runtime.errors import ConfigurationError
 
 

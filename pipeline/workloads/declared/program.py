@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.targets import Lookup, NotImported
-from pipeline.topology import Level
+from pipeline.config.targets import Lookup, NotImported
+from pipeline.config.topology import Level
 from pipeline.workloads.base import Verification, Workload
 from pipeline.workloads.declared.expected import Expected, declare_expected
 from pipeline.workloads.declared.expressions import NODES, parse_expression
@@ -18,7 +18,7 @@ from pipeline.workloads.declared.tensors import declare_tensors
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from pipeline.specs import ChipSpec, PythonSpec
+    from pipeline.config.specs import ChipSpec, PythonSpec
     from runtime import CallableHandle, Orchestrator, TaskArgs, Tensor, Worker
 
 KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")

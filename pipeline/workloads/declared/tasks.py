@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.suggest import near
+from pipeline.config.suggest import near
 from pipeline.workloads.base import FOR_NODES, FOR_SUB_WORKERS
 from pipeline.workloads.declared.expressions import Expression, Piece, parse_expression, parse_piece
 from pipeline.workloads.declared.mapping import mapping, named, sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.suggest import near
+from pipeline.config.suggest import near
 from pipeline.workloads.declared.expressions import parse_expression
 from pipeline.workloads.declared.mapping import mapping, named, sequence
 from runtime.errors import ConfigurationError

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 
 from pipeline import exit_codes
-from pipeline.interrupts import INTERRUPTED
+from pipeline.terminal.interrupts import INTERRUPTED
 
 
 def test_the_version_is_callrings(inside):

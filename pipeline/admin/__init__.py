@@ -1,0 +1,1 @@
+"""What looks after an installation; no workload runs for it."""

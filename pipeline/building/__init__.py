@@ -1,0 +1,1 @@
+"""What is built before a run, and where it is kept."""

@@ -1,0 +1,225 @@
+"""Builds chip callables, or finds them in the store.
+
+The key covers the sources, the headers that they include, flags, signatures, the compiler and the platform, and no
+path. Which headers a source includes is noted after each build, so that nothing has to run when nothing changed. They
+are noted as seen from the source: clones in several folders share a store, and each has headers of its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.building.compiler import compiler_identity, latest_identity
+from pipeline.building.store import Store, digest_of, unwritable
+from runtime.chip_callable import ChipCallable
+from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
+from runtime.spawning import core_folder
+
+if TYPE_CHECKING:
+    from pipeline.config.specs import ChipSpec
+
+_FORMAT = "2"
+"""Part of every key: raised when the toolchain compiles the same sources differently, or when notes change."""
+_BLOB = "callable.blob"
+
+
+class CallableBuilder:
+    """Builds for one platform with one set of flags.
+
+    Args:
+        root: the store.
+        platform: what to build for.
+        flags: of the build (sanitizers), added to each callable's own.
+        read_only: only looks: the store stays as it is.
+    """
+
+    def __init__(self, root: Path, platform: str, flags: tuple[str, ...], *, read_only: bool = False) -> None:
+        self._root = root
+        self._store = Store(root, "callables", read_only=read_only)
+        self._platform = platform
+        self._flags = flags
+        self._keys: dict[str, str] = {}
+        self.compiler = latest_identity(self._store)
+        """What the compiler says of itself, or did when it was installed."""
+        self.damaged_names: set[str] = set()
+        """Callables whose entry ``find`` found altered on disk, or owned by another user."""
+
+    def find(self, spec: ChipSpec) -> ChipCallable | None:
+        """The callable as it was built from exactly these bytes, or None."""
+        primary = self._primary_key(spec)
+        note = self._store.read_note(primary)
+        if note is None:
+            return None
+        try:
+            key = self._key(primary, spec, json.loads(note))
+        except (OSError, ValueError):
+            return None
+        found = self._stored(key)
+        if found is not None:
+            self._keys[spec.name] = key
+        elif self._store.is_damaged(key):
+            self.damaged_names.add(spec.name)
+        return found
+
+    def _stored(self, key: str) -> ChipCallable | None:
+        entry = self._store.find(key)
+        try:
+            return None if entry is None else ChipCallable.from_bytes((entry / _BLOB).read_bytes())
+        except (OSError, BlobError):
+            return None
+
+    def mark_used(self, spec: ChipSpec) -> None:
+        """Notes that what ``find`` found is of use today."""
+        if spec.name in self._keys:
+            self._store.mark_used(self._keys[spec.name])
+
+    def origin(self, spec: ChipSpec) -> dict[str, Any]:
+        """What the callable is made from, by digest: kept with the entry, and compared by a plan.
+
+        Raises CompileError if its headers have to be found out again and cannot be.
+        """
+        headers = self.headers(spec)
+        return self._origin(spec, headers)
+
+    def damaged(self, spec: ChipSpec) -> bool:
+        """Whether the store has this very callable, but damaged. Raises as ``origin``."""
+        return self._store.is_damaged(self._key(self._primary_key(spec), spec, self.headers(spec)))
+
+    def earlier_origins(self, spec: ChipSpec) -> list[tuple[float, Mapping[str, Any]]]:
+        """What the store's entries of the same entry function were made from, with the time of their last use."""
+        entries = self._store.entries()
+        return [(entry.used, entry.origin) for entry in entries if entry.origin.get("name") == spec.entry]
+
+    def build(self, spec: ChipSpec) -> ChipCallable:
+        """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable, naming the callable."""
+        try:
+            return self._build(spec)
+        except CompileError as error:
+            if self._store.told_to_be_full(str(getattr(error, "output", ""))):
+                raise unwritable(self._root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from None
+            said = f"workload.callables.{spec.name}: {error.args[0]}"
+            fields = {name: getattr(error, name) for name in ("output", "source")}
+            raise CompileError(said, **fields) from None
+        except (SignatureMismatch, BlobError, ConfigurationError) as error:
+            raise type(error)(f"workload.callables.{spec.name}: {error.args[0]}") from None
+
+    def headers(self, spec: ChipSpec) -> list[list[str]]:
+        """For each of ``sources`` the headers that it includes, as ``header_path`` takes them.
+
+        Raises CompileError if they have to be found out again.
+        """
+        note = self._store.read_note(self._primary_key(spec))
+        if note is None:
+            return self._included(spec)
+        headers: list[list[str]] = json.loads(note)
+        return headers
+
+    def _included(self, spec: ChipSpec) -> list[list[str]]:
+        from runtime.toolchain import included_files
+
+        flags = (*spec.flags, *self._flags)
+        return [
+            [_as_seen_from(source, path) for path in included_files(source, flags=flags) if path != source]
+            for source in sources(spec)
+        ]
+
+    def _build(self, spec: ChipSpec) -> ChipCallable:
+        compiler_identity(self._store)  # raises if there is none to build with
+        headers = self._included(spec)
+        primary = self._primary_key(spec)
+        key = self._key(primary, spec, headers)
+
+        def write(folder: Path) -> None:
+            (folder / _BLOB).write_bytes(self._compiled(spec, folder).blob)
+            if self._key(self._primary_key(spec), spec, headers) != key:
+                # What was compiled may be neither the old nor the new sources.
+                said = f"{spec.entry}: its sources changed while they were compiled; run it again"
+                raise CompileError(said, output="", source=spec.entry)
+
+        while True:
+            self._store.put(key, write, self._origin(spec, headers))
+            self._store.write_note(primary, json.dumps(headers))
+            stored = self._stored(key)
+            if stored is not None:  # else it was pruned at once
+                return stored
+
+    def _compiled(self, spec: ChipSpec, scratch: Path) -> ChipCallable:
+        from runtime.toolchain import KernelSource, build_chip_callable
+
+        return build_chip_callable(
+            spec.source,
+            signature=spec.signature,
+            platform=self._platform,
+            entry=spec.entry,
+            kernels=[KernelSource(k.name, k.source, k.signature, k.func_id, k.core_kind) for k in spec.kernels],
+            flags=(*spec.flags, *self._flags),
+            scratch=scratch,
+        )
+
+    def _origin(self, spec: ChipSpec, headers: list[list[str]]) -> dict[str, Any]:
+        found = {
+            f"{header} (of {source.name})": _digest(header_path(source, header))
+            for source, included in zip(sources(spec), headers, strict=True)
+            for header in included
+        }
+        return {
+            "name": spec.entry,
+            "format": _FORMAT,
+            "target": self._platform,
+            "compiler": self.compiler,
+            "flags": [*spec.flags, *self._flags],
+            "signature": list(spec.signature),
+            "kernels": [[k.name, list(k.signature), k.func_id, k.core_kind] for k in spec.kernels],
+            "sources": {_name(spec, source): _digest(source) for source in sources(spec)},
+            "headers": found,
+        }
+
+    def _primary_key(self, spec: ChipSpec) -> str:
+        parts: list[str | bytes] = [_FORMAT, self._platform, self.compiler, repr((*spec.flags, *self._flags))]
+        kernels = [(k.name, k.signature, k.func_id, k.core_kind) for k in spec.kernels]
+        parts += [spec.entry, repr(spec.signature), repr(kernels)]
+        for source in sources(spec):
+            parts += [source.name, source.read_bytes()]
+        return digest_of(*parts)
+
+    def _key(self, primary: str, spec: ChipSpec, headers: list[list[str]]) -> str:
+        parts: list[str | bytes] = [primary]
+        for source, included in zip(sources(spec), headers, strict=True):
+            for header in included:
+                parts += [Path(header).name, header_path(source, header).read_bytes()]
+        return digest_of(*parts)
+
+
+def sources(spec: ChipSpec) -> list[Path]:
+    """The files that are compiled: the orchestration function's, if there is one, then the kernels'."""
+    return [*([spec.source] if spec.source else []), *(kernel.source for kernel in spec.kernels)]
+
+
+def header_path(source: Path, header: str) -> Path:
+    """Where a header is that ``source`` includes, given as ``<name>`` if it is ours, else relative to the source."""
+    if header.startswith("<"):
+        return core_folder() / "include" / header[1:-1]
+    return Path(os.path.normpath(source.parent / header))
+
+
+def _as_seen_from(source: Path, header: Path) -> str:
+    ours = core_folder() / "include"
+    if header.is_relative_to(ours):
+        return f"<{header.relative_to(ours).as_posix()}>"
+    return os.path.relpath(header, source.parent)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _name(spec: ChipSpec, source: Path) -> str:
+    """A source as the configs name it."""
+    declared = [(spec.source, spec.source_name), *((k.source, k.source_name) for k in spec.kernels)]
+    return next(name for path, name in declared if path == source)

@@ -1,0 +1,257 @@
+"""The native core of a build: the installed one if it fits, else one built with CMake and Ninja into the store."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
+
+from pipeline.building.compiler import latest_identity
+from pipeline.building.process_group import run_tied
+from pipeline.building.progress import STATUS, BuildProgress
+from pipeline.building.store import Store, digest_of
+from pipeline.common.places import run_directory_words, shown_path
+from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
+from runtime.packages import not_installed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.terminal.console import Console
+
+_NATIVE = Path(__file__).resolve().parents[2] / "native"
+_RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "libtsan.so"}
+
+
+class BuildChoice(Protocol):
+    """What of a configuration decides which core is loaded."""
+
+    @property
+    def build(self) -> str:
+        """The name of the build, for people."""
+
+    @property
+    def cmake_build_type(self) -> str:
+        """``"Release"``, ``"Debug"`` or another of CMake's."""
+
+    @property
+    def sanitizer(self) -> str:
+        """``"address"``, ``"undefined"``, ``"thread"``, or empty."""
+
+    @property
+    def store(self) -> Path:
+        """Where cores are kept."""
+
+
+class Core(NamedTuple):
+    """A native core, there or to be built."""
+
+    key: str
+    folder: Path | None
+    """Where ``_core`` and its chip child are; None: not built yet."""
+    loaded: bool
+    """Whether this very process has loaded it."""
+
+
+@functools.cache
+def source_digests() -> dict[str, str] | None:
+    """Digests of the native sources that the core is built from, by path; None outside of a checkout."""
+    if not (_NATIVE / "CMakeLists.txt").is_file():
+        return None
+    names = []
+    for folder, folders, files in os.walk(_NATIVE):
+        place = os.path.relpath(folder, _NATIVE)
+        prefix = "" if place == "." else f"{place}/"
+        if not prefix:
+            folders[:] = [name for name in folders if name != "tests"]
+        names += [f"{prefix}{name}" for name in files if name.endswith((".cpp", ".h")) or name == "CMakeLists.txt"]
+    return {name: _file_digest(f"{_NATIVE}/{name}") for name in sorted(names)}
+
+
+def _file_digest(path: str) -> str:
+    # Unbuffered: there are many small files, and every run reads them all.
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _python_abi() -> str:
+    """What extension modules are built for: ``cpython-311-x86_64-linux-gnu``. From what the import system looks for."""
+    return EXTENSION_SUFFIXES[0].strip(".").removesuffix(".so")
+
+
+def source_digest() -> str | None:
+    """One digest of all of them, as native/bindings/CMakeLists.txt computes it."""
+    digests = source_digests()
+    return None if digests is None else _one_digest(digests)
+
+
+def _pybind11_version() -> str:
+    from importlib.metadata import version
+
+    return version("pybind11")
+
+
+def _one_digest(digests: dict[str, str]) -> str:
+    listing = "".join(f"{digest} {name}\n" for name, digest in digests.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def find_core(wanted: BuildChoice, *, read_only: bool = False) -> Core:
+    """The core that a build asks for; ``read_only`` leaves the store as it is.
+
+    Raises:
+        ConfigurationError: another build than the installed one, but no sources to build it from.
+    """
+    from runtime import _core
+
+    build = (wanted.cmake_build_type, wanted.sanitizer)
+    digest = source_digest()
+    python = _python_abi()
+    if (_core.build_type, _core.sanitizer) == build and digest in (None, _core.source_digest):
+        folder = Path(_core.__file__).parent
+        from_store = "CALLRING_CORE_DIR" in os.environ
+        key = folder.parent.name if from_store else digest_of("core", _core.source_digest, *build, python)
+        return Core(key, folder, loaded=True)
+    if digest is None:
+        raise ConfigurationError(
+            f"build={wanted.build}: the installed core is a {_core.build_type} build, and the sources to build "
+            "another are not here; run from a checkout"
+        )
+    store = Store(wanted.store, "cores")
+    compiler = latest_identity(Store(wanted.store, "callables", read_only=read_only))
+    key = digest_of("core", digest, *build, python, compiler, _pybind11_version())
+    entry = store.find(key)
+    return Core(key, None if entry is None else entry / "runtime", loaded=False)
+
+
+def earlier_cores(wanted: BuildChoice) -> list[tuple[float, Mapping[str, Any]]]:
+    """What the store's cores were made from, with the time of their last use."""
+    return [(entry.used, entry.origin) for entry in Store(wanted.store, "cores").entries() if entry.origin]
+
+
+def core_origin(wanted: BuildChoice, *, read_only: bool = False) -> dict[str, Any]:
+    """What a core for this build is made from, as kept with it and compared by a plan."""
+    return {
+        "name": "core",
+        "compiler": latest_identity(Store(wanted.store, "callables", read_only=read_only)),
+        "build type": wanted.cmake_build_type,
+        "sanitizer": wanted.sanitizer,
+        "python": _python_abi(),
+        "pybind11": _pybind11_version(),
+        "sources": source_digests() or {},
+    }
+
+
+def installed_origin() -> dict[str, Any]:
+    """What is known of the installed core: not its sources, only that they were others."""
+    from runtime import _core
+
+    return {"build type": _core.build_type, "sanitizer": _core.sanitizer}
+
+
+def build_core(wanted: BuildChoice, core: Core, console: Console, log: Path) -> Core:
+    """Configures, builds and installs the core into the store.
+
+    Args:
+        wanted: names the build.
+        core: what is to be built.
+        console: shows how far it is.
+        log: gets what CMake, Ninja and the compiler write.
+
+    Raises:
+        ConfigurationError: the log cannot be written.
+        ToolchainMissing: no CMake, Ninja or compiler.
+        CompileError: the compiler's words.
+    """
+    for program in ("cmake", "ninja", "g++"):
+        if find_program(program) is None:
+            raise ToolchainMissing(not_installed(program))
+    store = Store(wanted.store, "cores")
+    place = shown_path(log)
+    console.working(f"building the core ({wanted.build}), log: {place}")
+    with _opened(log) as file:
+        progress = BuildProgress(console, file, place)
+        entry = store.put(core.key, lambda folder: _build_into(folder, wanted, progress), core_origin(wanted))
+    return Core(core.key, entry / "runtime", loaded=False)
+
+
+def environment_for(core: Core, sanitizer: str) -> dict[str, str]:
+    """The environment of a process that is to load ``core``: a sanitizer's runtime must be loaded before anything."""
+    environment = {**os.environ, "CALLRING_CORE_DIR": str(core.folder)}
+    if sanitizer:
+        environment["LD_PRELOAD"] = preload(sanitizer)
+        # CPython keeps memory until its end; what it keeps is not our leak.
+        environment["ASAN_OPTIONS"] = f"detect_leaks=0:{os.environ.get('ASAN_OPTIONS', '')}"
+    return environment
+
+
+def preload(sanitizer: str) -> str:
+    """The LD_PRELOAD of a process that is to load a sanitized core.
+
+    A sanitizer's runtime looks for the C++ runtime's functions as it starts, and Python has none by then: with
+    the sanitizer's alone, the first exception that is thrown would end the process.
+    """
+    asked = [["g++", f"-print-file-name={library}"] for library in (_RUNTIMES[sanitizer], "libstdc++.so.6")]
+    answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in asked]
+    return ":".join(answer.strip() for answer in answers)
+
+
+def find_program(program: str) -> str | None:
+    """A program on the PATH, or beside this interpreter (cmake and ninja are installed as packages)."""
+    return shutil.which(program) or shutil.which(program, path=str(Path(sys.executable).parent))
+
+
+def build_commands(build: Path, prefix: Path, *options: str) -> list[list[str]]:
+    """The commands that configure a core in ``build``, build it and install it: it is in ``prefix``/runtime then."""
+    import pybind11
+
+    cmake = str(find_program("cmake"))
+    configure = [
+        cmake,
+        *("-G", "Ninja", "-S", str(_NATIVE), "-B", str(build)),
+        f"-DCMAKE_MAKE_PROGRAM={find_program('ninja')}",
+        "-DCALLRING_PYTHON=ON",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+        f"-DCMAKE_INSTALL_PREFIX={prefix}",
+        *options,
+        *_launcher(),
+    ]
+    return [configure, [cmake, "--build", str(build)], [cmake, "--install", str(build)]]
+
+
+def _opened(log: Path) -> TextIO:
+    try:
+        return log.open("w")
+    except OSError as error:
+        raise ConfigurationError(run_directory_words(shown_path(log.parent), error)) from None
+
+
+def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> None:
+    build = folder / "build"
+    options = (f"-DCMAKE_BUILD_TYPE={wanted.cmake_build_type}", f"-DCALLRING_SANITIZE={wanted.sanitizer}")
+    for command in build_commands(build, folder, *options):
+        status, words = run_tied(command, progress, {**os.environ, **STATUS})
+        if status != 0:
+            words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
+            said = f"the core does not build; all that was said is in {progress.place}:\n{words[-4000:]}"
+            raise CompileError(said, output=words, source="native")
+    shutil.rmtree(build)
+
+
+def compiler_cache() -> str | None:
+    """ccache or sccache, whichever is there: what a changed line does not touch is not compiled again."""
+    return find_program("ccache") or find_program("sccache")
+
+
+def _launcher() -> list[str]:
+    cache = compiler_cache()
+    # The user's own choice comes first: CMake reads it from the environment.
+    wanted = cache is not None and "CMAKE_CXX_COMPILER_LAUNCHER" not in os.environ
+    return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={cache}"] if wanted else []

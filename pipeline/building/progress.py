@@ -1,0 +1,46 @@
+"""How far a build with Ninja is, from the lines that it writes; all of them are kept in a log."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from pipeline.terminal.console import Console
+
+STATUS = {"NINJA_STATUS": "[%f/%t] "}
+"""Of Ninja's environment: how it begins the line of a step that has ended."""
+_STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
+_OBJECT = re.compile(r"([^/\s]+)\.o$")
+
+
+class BuildProgress:
+    """Shows the steps of a build.
+
+    Args:
+        console: where to.
+        log: open for writing; gets every line.
+        place: of the log, for people.
+    """
+
+    def __init__(self, console: Console, log: TextIO, place: str) -> None:
+        self._console, self._log = console, log
+        self.place = place
+        self._done = (0, 0)
+        self._file = ""
+
+    def __call__(self, line: str) -> None:
+        """Takes a line of the build."""
+        self._log.write(line)
+        self._log.flush()
+        step = _STEP.match(line)
+        if step is None:
+            return
+        self._done, self._file = (int(step[1]), int(step[2])), _file(step[3])
+        self._console.counted("steps", lambda: self._done, lambda: f"{self._file}, log: {self.place}")
+
+
+def _file(step: str) -> str:
+    """The source that a step compiled, else the last thing that it names."""
+    compiled = _OBJECT.search(step)
+    return compiled[1] if compiled else step.rsplit(maxsplit=1)[-1].rpartition("/")[2]

@@ -1,0 +1,224 @@
+"""The configuration's schema: every key that conf/ may set, with its type and default."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+
+class Stage(Enum):
+    """How far a run goes. ``plan`` says what would happen and does nothing.
+
+    Three look after the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
+    """
+
+    plan = "plan"
+    doctor = "doctor"
+    prune = "prune"
+    schema = "schema"
+    describe = "describe"
+    build = "build"
+    load = "load"
+    model = "model"
+    start = "start"
+    register = "register"
+    execute = "execute"
+    verify = "verify"
+    report = "report"
+
+
+class Output(Enum):
+    """What goes to standard output: lines for people, with whole hashes and file names, nothing, or JSON."""
+
+    text = "text"
+    verbose = "verbose"
+    quiet = "quiet"
+    json = "json"
+
+
+FOR_PEOPLE = (Output.text.name, Output.verbose.name)
+"""Outputs that are lines, as the jobs themselves print them."""
+
+
+class Lock(Enum):
+    """What a run does with the lock file after the build; see pipeline.run.stages.lock."""
+
+    off = "off"
+    write = "write"
+    check = "check"
+
+
+@dataclass
+class TopologyConfig:
+    """One level of workers."""
+
+    name: str = ""
+    """Empty: results name it by what it consists of, as they do if the command line changes one that has a name."""
+    level: int = 3
+    chips: int = 1
+    """0 for one of Python sub-workers alone, and from level 4 on."""
+    sub_workers: int = 0
+    children: list[Any] = field(default_factory=list)
+    """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
+
+
+@dataclass
+class TaskCostConfig:
+    """What the tasks of one callable cost in virtual time: an entry of ``chip_model.costs``; see runtime.TaskCost."""
+
+    core_ns: float = 0.0
+    """Nanoseconds of one core for each task; its blocks share them."""
+    core_ns_per_byte: float = 0.0
+    """Nanoseconds of one core for each byte that the task moves, in addition."""
+
+
+@dataclass
+class ChipModelConfig:
+    """What chips are taken for in virtual time, which is computed, never measured; see runtime.ChipModel."""
+
+    name: str = ""
+    latency_ns: int = 0
+    """Nanoseconds from when the parent hands a task over until its chip has it."""
+    bandwidth: float = 0.0
+    """Bytes that a chip moves in a second; must be more than 0."""
+    cores: int = 1
+    """Of each chip; the blocks of a task spread over them."""
+    dispatch_ns: int = 0
+    """Nanoseconds for which the parent is busy with handing over one task."""
+    costs: dict[str, Any] = field(default_factory=dict)
+    """By the name of the callable in the workload. A chip callable without one costs the bytes that it moves; a Python
+    callable that runs must have one."""
+
+
+@dataclass
+class TargetConfig:
+    """What callables are built for."""
+
+    name: str = "a2a3sim"
+    platform: str = "a2a3sim"
+    runtime: str = "host_build_graph"
+
+
+@dataclass
+class BuildConfig:
+    """How the core and the kernels are compiled."""
+
+    name: str = "release"
+    cmake_build_type: str = "Release"
+    sanitizer: str = ""
+    kernel_flags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class StoreConfig:
+    """Where built things are kept."""
+
+    path: str = ""
+    """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
+    max_age_days: float = 30.0
+    """``stage=prune`` removes what was last used longer ago."""
+    max_bytes: int = 10_000_000_000
+    """``stage=prune`` then removes what was not used for longest, until no more than this is left."""
+
+
+@dataclass
+class PlanConfig:
+    """What ``stage=plan`` does beside printing."""
+
+    graph: str = ""
+    """A file for the task graph as a picture (SVG); empty: none is drawn, and nothing on disk changes."""
+
+
+@dataclass
+class WorkerConfig:
+    """Options of the Worker; see runtime.WorkerOptions."""
+
+    cores_per_chip: int | None = None
+    start_timeout: float = 30.0
+    control_timeout: float = 10.0
+    close_timeout: float = 5.0
+
+
+@dataclass
+class ReportConfig:
+    """What a run's files say."""
+
+    environment: bool = False
+    """Whether values of environment variables are written; else what the config says, ``${oc.env:NAME}``, is."""
+
+
+@dataclass
+class Config:
+    """The whole configuration."""
+
+    stage: Stage = Stage.report
+    output: Output = Output.text
+    lock: Lock = Lock.off
+    lock_file: str = ""
+    """Empty: ``callables.lock.yaml`` beside the user's configs, else where the command was started."""
+    compare: str = ""
+    """An earlier result.json, run directory or sweep directory to compare with; empty: none."""
+    compare_threshold: float = 1.1
+    """How many times as long as before a run may surely take; beyond it the exit code is 6."""
+    topology: TopologyConfig = field(default_factory=TopologyConfig)
+    chip_model: ChipModelConfig | None = None
+    """Chosen with ``+chip_model=<option>``: what the same graph would take on chips like that, in virtual time."""
+    target: TargetConfig = field(default_factory=TargetConfig)
+    build: BuildConfig = field(default_factory=BuildConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    plan: PlanConfig = field(default_factory=PlanConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
+    """Package prefixes from which Python targets may come: of the command line or the primary config, no other file."""
+    workload: Any = None
+    """What runs: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
+
+
+@dataclass
+class ChipCallableConfig:
+    """A chip callable: one file of conf/callable."""
+
+    name: str = ""
+    """For people; a workload names its callables itself."""
+    kind: str = "chip"
+    entry: str = ""
+    signature: list[str] = field(default_factory=list)
+    source: str = ""
+    """File of the orchestration function, or of the single kernel if there are no ``kernels``."""
+    kernels: list[KernelConfig] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class KernelConfig:
+    """One kernel of a chip callable."""
+
+    name: str = ""
+    source: str = ""
+    signature: list[str] = field(default_factory=list)
+    func_id: int | None = None
+    """By which the orchestration function launches it; default: its place in the list."""
+    core_kind: str = "aiv"
+
+
+@dataclass
+class PythonCallableConfig:
+    """A Python callable: one file of conf/callable."""
+
+    name: str = ""
+    kind: str = "python"
+    target: str = ""
+    """``module:qualname``."""
+    pickle_by_value: bool = False
+    """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
+
+
+@functools.cache
+def register_schema() -> None:
+    """Makes the schema known to Hydra, once in a process, under the name that conf/config.yaml begins with."""
+    ConfigStore.instance().store(name="schema", node=Config)

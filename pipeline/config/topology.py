@@ -1,0 +1,137 @@
+"""A topology: a tree of levels, as configs declare it, checked and unfolded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.common.counts import count_of
+from pipeline.config.suggest import near
+from runtime.errors import ConfigurationError
+from runtime.topology import NODE_LEVEL
+
+_DEEPEST = 16
+_KEYS = ("name", "level", "chips", "sub_workers", "count", "children")
+
+
+class Level(NamedTuple):
+    """One Worker of the tree and what is below it."""
+
+    name: str
+    """Of a level below the root: its place, for instance ``"node 1"``."""
+    level: int
+    chips: int
+    sub_workers: int
+    children: tuple[Level, ...] = ()
+
+    def walk(self) -> Iterator[Level]:
+        """This level and all below it, parents first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    @property
+    def total_chips(self) -> int:
+        """Chips of the whole tree."""
+        return sum(level.chips for level in self.walk())
+
+    @property
+    def words(self) -> str:
+        """What the tree consists of: ``"8 chips, 1 sub-worker"``."""
+        counts = {"node": len(self.children), "chip": self.total_chips, "sub-worker": self.total_sub_workers}
+        return ", ".join(count_of(count, kind) for kind, count in counts.items() if count)
+
+    @property
+    def total_sub_workers(self) -> int:
+        """Python sub-workers of the whole tree."""
+        return sum(level.sub_workers for level in self.walk())
+
+
+def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
+    """Checks the tree that a config declares.
+
+    Args:
+        config: ``name``, ``level``, ``chips``, ``sub_workers`` and ``children``; a child is like this too, and
+            ``count`` of it are made (default 1).
+        key: of the config, for messages.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+    """
+    level = _integer(config, key, "level", NODE_LEVEL)
+    if not NODE_LEVEL <= level <= _DEEPEST:
+        raise ConfigurationError(
+            f"{key}.level={level}: {NODE_LEVEL}, a node of chips and sub-workers, or more, up to {_DEEPEST}"
+        )
+    return _level(config, key, level, str(config.get("name") or ""))
+
+
+def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
+    """What results call a topology: its name, unless the command line made it another one; then what it consists of.
+
+    Args:
+        config: as of ``parse_topology``; what that refuses is called by the overrides that say it.
+        overrides: of the command line.
+    """
+    name = str(config.get("name") or "")
+    keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
+    changed = [override for override, key in zip(overrides, keys, strict=True) if key.startswith("topology.")]
+    if name and ("topology.name" in keys or not changed):
+        return name
+    try:
+        return parse_topology(config).words
+    except ConfigurationError:
+        return ", ".join(changed) or name
+
+
+def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
+    chips, subs = _integer(config, key, "chips", 0), _integer(config, key, "sub_workers", 0)
+    children = config.get("children") or []
+    if not isinstance(children, list):
+        raise ConfigurationError(f"{key}.children={children!r}: a list of levels")
+    if subs < 0:
+        raise ConfigurationError(f"{key}.sub_workers={subs}: 0 or more")
+    if level == NODE_LEVEL:
+        if children:
+            raise ConfigurationError(f"{key}.children: level {level} has chips and sub-workers, no children")
+        if chips < 0:
+            raise ConfigurationError(f"{key}.chips={chips}: 0 or more")
+        if not chips and not subs:
+            raise ConfigurationError(f"{key}.chips={chips}: neither chips nor sub_workers; at least one of either")
+        return Level(name, level, chips, subs)
+    if chips:
+        raise ConfigurationError(
+            f"{key}.chips={chips}: must be 0 at level {level}; chips belong to level {NODE_LEVEL}, "
+            f"declared in {key}.children"
+        )
+    if not children:
+        raise ConfigurationError(f"{key}.children: missing; level {level} consists of levels {level - 1}")
+    below: list[Level] = []
+    for i, child in enumerate(children):
+        below += _children(child, f"{key}.children[{i}]", level - 1, len(below))
+    return Level(name, level, 0, subs, tuple(below))
+
+
+def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
+    """The levels that one entry of ``children`` declares, the first of them with the number ``begin``."""
+    if not isinstance(config, Mapping):
+        raise ConfigurationError(f"{key}={config!r}: a level is a mapping with {', '.join(_KEYS)}")
+    for name, value in config.items():
+        if name not in _KEYS:
+            hint = near(str(name), _KEYS) or f"; known are {', '.join(_KEYS)}"
+            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{hint}")
+    given = _integer(config, key, "level", level)
+    if given != level:
+        raise ConfigurationError(f"{key}.level={given}: must be {level}, one less than its parent's")
+    count = _integer(config, key, "count", 1)
+    if count < 1:
+        raise ConfigurationError(f"{key}.count={count}: at least 1")
+    kind = "node" if level == NODE_LEVEL else f"level {level} worker"
+    return [_level(config, key, level, str(config.get("name") or f"{kind} {begin + i}")) for i in range(count)]
+
+
+def _integer(config: Mapping[str, Any], key: str, name: str, default: int) -> int:
+    value = config.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ConfigurationError(f"{key}.{name}={value!r}: must be an integer")
+    return value

@@ -1,1 +1,0 @@
-"""What is installed, what is missing, and the line that mends it."""

@@ -1,0 +1,438 @@
+"""One run, from its composed configuration to its exit code: the stages in order, and a report whatever happens."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.building import core as core_build
+from pipeline.building.store import Store, default_store
+from pipeline.common.counts import count_of
+from pipeline.common.places import run_directory_words, shown_path
+from pipeline.config.schema import FOR_PEOPLE
+from pipeline.config.topology import topology_name
+from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
+from pipeline.hydra_glue.environment_values import without_values
+from pipeline.lock.file import LockFile
+from pipeline.report.provenance import ask, provenance
+from pipeline.report.record import CallableRecord, LockRecord, RunRecord
+from pipeline.report.summary import COLUMNS, outcome_lines, summary_rows
+from pipeline.run.stage_results import Built, Described, Executed, Locked, Registered, Verified
+from pipeline.run.stages.build import build_callables, chip_hashid
+from pipeline.run.stages.describe import describe
+from pipeline.run.worker_pool import WarmWorkers
+from pipeline.terminal.actions import StageRecord
+from pipeline.terminal.broken_pipe import abandon, watched
+from pipeline.terminal.console import Console
+from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
+from pipeline.workloads.base import Verification
+from runtime.errors import ConfigurationError, StartError
+from runtime.trace import Trace
+
+if TYPE_CHECKING:
+    from pipeline.report.virtual import VirtualRecord
+
+_STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
+_MADE_BETWEEN_COLLECTIONS = 20_000
+"""Objects. Reports and sweeps make many and little garbage; Python's 700 would cost them a tenth of their time."""
+_HANDED_OVER = "CALLRING_HANDED_OVER"
+"""The key of the core for which a job was handed over: it is handed over once."""
+_PR_SET_PDEATHSIG = 1
+_BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
+"""Tells a job that was handed over how long its core took to build, so that its report can say so."""
+
+
+class Job:
+    """A run and all that is known of it so far.
+
+    Args:
+        config: the composed configuration as plain values.
+        folders: folders of the configs, to find sources.
+        output: the run directory.
+        lock_file: what ``lock`` is about.
+        overrides: what the command line overrode in the configuration.
+        from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
+        begin: when it began, by the monotonic clock; None: now.
+        warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
+        in_sweep: whether this is one of several jobs; unless ``output=verbose`` it is the sweep that prints.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        folders: Sequence[Path],
+        output: Path,
+        lock_file: LockFile,
+        *,
+        overrides: Sequence[str] = (),
+        from_environment: Mapping[str, str] | None = None,
+        begin: float | None = None,
+        warm: WarmWorkers | None = None,
+        in_sweep: bool = False,
+    ) -> None:
+        self._config = config
+        self._overrides = overrides
+        self._from_environment = dict(from_environment or {})
+        self._warm = warm
+        self._in_sweep = in_sweep
+        self._folders = folders
+        self._lock_file = lock_file
+        self._output = output
+        self._json = config["output"] == "json"
+        self._out = sys.stdout if config["output"] in FOR_PEOPLE else None
+        self._verbose = config["output"] == "verbose"
+        quiet = in_sweep and not self._verbose and config["stage"] != "plan"
+        self._console = Console(self._out, verbose=self._verbose, quiet=quiet)
+        self._begin = time.monotonic() if begin is None else begin
+        self._described: Described | None = None
+        self._callables: list[CallableRecord] = []
+        self._locked: Locked | None = None
+        self._trace = Trace()
+        self._run_seconds: tuple[float, ...] = ()
+        self._verification: Verification | None = None
+        self._virtual: VirtualRecord | None = None
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Runs the stages and reports; the exit code. Re-raises KeyboardInterrupt after the report."""
+        error: BaseException | None = None
+        try:
+            with restored():
+                self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
+        except BaseException as caught:  # reported below; an interrupt goes on from there
+            error = caught
+        if self._exit_code is not None and (error is None or isinstance(error, KeyboardInterrupt)):
+            if error is not None:
+                raise error
+            return self._exit_code  # another process did the work and has reported
+        code = 0 if error is None else exit_code_of(error)
+        message = None if error is None else message_of(error)
+        if error is None and self._verification is not None and self._verification.passed is False:
+            code = TASK_FAILED
+            message = f"verification differs: {self._verification.message}"
+        if message is not None and code != READER_GONE:
+            self._console.error(f"error: {message}")
+        if self._config["stage"] != "plan":
+            try:
+                code = self._report(code, message)
+            except OSError as unwritten:
+                words = run_directory_words(shown_path(self._output), unwritten)
+                self._console.error(f"error: {words}; what ran is not recorded")
+                code = code or CONFIGURATION
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        return code
+
+    def _run_stages(self, last: int) -> None:
+        with self._console.stage("describe"):
+            self._described = described = describe(self._config, self._folders, self._lock_file, self._overrides)
+        if not gc.isenabled():  # see pipeline.__main__
+            gc.freeze()
+            gc.set_threshold(_MADE_BETWEEN_COLLECTIONS)
+            gc.enable()
+        if last < 0:
+            from pipeline.run.stages.plan import plan, plan_text
+
+            made = plan(described, self._console, self._config["plan"]["graph"])
+            if self._json:
+                print(plan_text(made))
+            return
+        if last < _STAGES.index("build"):
+            return
+        with self._console.stage("build"):
+            begin = time.perf_counter()
+            core = core_build.find_core(described)
+            build_seconds = os.environ.pop(_BUILT_BY_PARENT, None)
+            if core.folder is None:
+                core = core_build.build_core(described, core, self._console, self._output / "build.log")
+                build_seconds = str(time.perf_counter() - begin)
+            if not core.loaded:
+                if os.environ.get(_HANDED_OVER) == core.key:
+                    raise StartError(f"build={described.build}: {core.folder} holds another core than its key says")
+                # Set before as well: the other process reports, also when it is interrupted.
+                self._exit_code = INTERRUPTED
+                self._exit_code = self._hand_over(core, build_seconds)
+                return
+            self._console.action(
+                "built" if build_seconds else "cached",
+                f"core ({described.build})",
+                hashed=core.key,
+                seconds=float(build_seconds) if build_seconds else time.perf_counter() - begin,
+            )
+            ask()
+            built = build_callables(described, self._console)
+            self._note_callables(described, built)
+        if described.lock != "off":
+            from pipeline.run.stages.lock import lock, require_match
+
+            with self._console.stage("lock"):
+                self._locked = lock(built, self._console)
+                require_match(self._locked)
+        if last < _STAGES.index("load"):
+            return
+        with self._console.stage("load"):
+            # find_core compared the sources' digest and the build type of what this process has loaded.
+            self._console.action("loaded", f"core ({described.build})", hashed=core.key)
+        if described.modelled is not None and last >= _STAGES.index("model"):
+            from pipeline.run.stages.model import model
+
+            with self._console.stage("model"):
+                self._virtual = model(described, self._console)
+        if last >= _STAGES.index("start"):
+            self._serve(built, last)
+
+    def _serve(self, built: Built, last: int) -> None:
+        """The stages that need processes; whatever happens, none is left."""
+        from pipeline.run.stages.execute import execute
+        from pipeline.run.stages.register import register
+        from pipeline.run.stages.start import start
+        from pipeline.run.stages.verify import verify
+
+        # Loaded while the children start: this process has nothing else to do then.
+        threading.Thread(target=importlib.import_module, args=("pipeline.report.outputs",)).start()
+        with self._console.stage("start"):
+            started = start(built, self._console, self._warm)
+        worker = started.worker
+        registered: Registered | None = None
+        executed: Executed | None = None
+        ended_well = False
+        try:
+            if last >= _STAGES.index("register"):
+                with self._console.stage("register"):
+                    registered = register(started, self._console)
+                    self._callables += [
+                        CallableRecord(name, str(handle.kind), handle.hashid, str(handle.target_namespace))
+                        for name, handle in registered.handles.items()
+                        if name not in built.chip_callables
+                    ]
+                    if self._locked is not None:
+                        from pipeline.run.stages.lock import require_registered
+
+                        require_registered(self._locked, registered)
+            if registered is not None and last >= _STAGES.index("execute"):
+                with self._console.stage("execute"):
+                    executed = execute(registered, self._console)
+                    self._run_seconds = executed.run_seconds
+            if executed is not None and last >= _STAGES.index("verify"):
+                with self._console.stage("verify"):
+                    verified: Verified = verify(executed, self._console)
+                    self._verification = verified.verification
+            ended_well = True
+        except KeyboardInterrupt:
+            patience = self._config["worker"]["close_timeout"]
+            self._console.line(
+                f"{'ending':<12}interrupted: waits for the workers to end, at most {patience:g} s "
+                "(worker.close_timeout), then reports what ran"
+            )
+            raise
+        finally:
+            self._trace = worker.trace()
+            if self._warm is not None and ended_well:
+                self._warm.give_back(built.described, worker, registered.handles.values() if registered else ())
+            else:
+                worker.close()
+
+    def _note_callables(self, described: Described, built: Built) -> None:
+        self._callables = [
+            CallableRecord(
+                name,
+                "CHIP_CALLABLE",
+                chip_hashid(described, callable_),
+                "LOCAL_CHIP",
+                [kernel.name for kernel in callable_.kernels],
+            )
+            for name, callable_ in built.chip_callables.items()
+        ]
+
+    def _lock_record(self) -> LockRecord | None:
+        locked = self._locked
+        if locked is None:
+            return None
+        differing = [difference.name for difference in locked.differences]
+        return LockRecord(self._lock_file.name, locked.sha256, locked.outcome, differing)
+
+    def _hand_over(self, core: core_build.Core, build_seconds: str | None) -> int:
+        """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
+        described = self._described
+        assert described is not None
+        request = self._output / "job.json"
+        place = {"path": str(self._lock_file.path), "name": self._lock_file.name}
+        also = {
+            "_folders": [str(folder) for folder in self._folders],
+            "_lock_file": place,
+            "_overrides": list(self._overrides),
+            "_from_environment": list(self._from_environment.items()),
+            "_in_sweep": self._in_sweep,
+            "_begin": self._begin,
+        }
+        # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
+        descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({**self._config, **also}, file)
+        environment = core_build.environment_for(core, described.sanitizer)
+        environment[_HANDED_OVER] = core.key
+        if build_seconds:
+            environment[_BUILT_BY_PARENT] = build_seconds
+        # With this process's own search path from the first import on: the current folder must not shadow anything.
+        program = f"import sys; sys.path[:] = {sys.path!r}; from pipeline.run.job import main; sys.exit(main())"
+        command = [sys.executable, "-c", program, str(request), str(self._output)]
+        # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
+        cores = Store(described.store, "cores")
+        cores.mark_used(core.key)
+        with cores.hold(core.key), self._console.left_alone():
+            code = self._end_of(command, environment)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code == READER_GONE:
+            abandon()
+        return code if code >= 0 else WORKER_LOST
+
+    def _end_of(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Runs a command, which is interrupted when this process is, to its end. Its exit status."""
+        child = subprocess.Popen(command, env=environment, process_group=0)
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                child.send_signal(signal.SIGINT)
+
+    def _shown_configuration(self) -> Mapping[str, Any]:
+        """The configuration as reports have it."""
+        if self._config["report"]["environment"]:
+            return self._config
+        return without_values(self._config, self._from_environment)
+
+    def _report(self, code: int, error: str | None) -> int:
+        """Leaves the run's files and says what came out; the exit code, which a comparison may have changed.
+
+        A stage like the others, except that an interrupt that came before does not keep it from its work.
+        """
+        from pipeline.report.outputs import REPORT, write_documents, write_traces
+        from pipeline.report.result import result_document, result_text, stage_document
+
+        compared = io.StringIO()
+        with self._console.stage("report", interrupted=True) as seconds:
+            record = self._record(code, error)
+            drawn = write_traces(self._output, record, self._drawn(record))
+            document = result_document(record)
+            if self._config["compare"] and not code and not self._in_sweep:
+                from pipeline.baseline.verdict import compare_result
+
+                path, threshold = self._config["compare"], self._config["compare_threshold"]
+                document = compare_result(document, path, threshold, compared)
+            # What is still to be written takes milliseconds; it cannot say how many.
+            page = shown_path(self._output / REPORT)
+            reported = self._console.noted("reported", page, seconds=seconds())
+            document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
+            document["seconds"] = time.monotonic() - self._begin
+            if self._config["stage"] == "report":
+                self._say_summary(document)
+            for line in compared.getvalue().splitlines():
+                self._console.line(line)
+            if document["exit_code"] != code:
+                self._console.error(f"error: {document['error']}")
+            write_documents(self._output, document, drawn)
+        log = self._output / "run.log"
+        if self._verbose:
+            for file in sorted({*self._output.glob("*.*"), log}):
+                self._console.line(f"{'wrote':<12}{file}")
+        self._console.line(reported)
+        self._console.write_log(log)
+        if self._json and not self._in_sweep:
+            print(result_text(document))
+        return int(document["exit_code"])
+
+    def _say_summary(self, document: Mapping[str, Any]) -> None:
+        rows = summary_rows(document)
+        if rows:
+            self._console.table([COLUMNS, *rows], 2)
+        for line in outcome_lines(document):
+            self._console.line(line)
+
+    def _drawn(self, record: RunRecord) -> Trace:
+        """What is drawn of a run: all; of an interrupted run, for which a person waits, the end. Says what is long."""
+        from pipeline.report.latest import MOST_SPANS, count_tasks, latest
+
+        tasks = count_tasks(record.trace)
+        if record.exit_code in (INTERRUPTED, READER_GONE):
+            drawn = latest(record.trace)
+            if drawn is not record.trace:
+                kept = count_tasks(drawn)
+                self._console.line(f"{'reporting':<12}{count_of(tasks, 'task')}, and draws the last {kept:,} of them")
+            return drawn
+        if tasks > MOST_SPANS:
+            self._console.working(f"{count_of(tasks, 'task')} to draw")
+        return record.trace
+
+    def _known_store(self) -> Path:
+        """For what it knows of compiler and versions; a folder without anything if none can be had."""
+        if self._described is not None:
+            return self._described.store
+        try:
+            return default_store()
+        except ConfigurationError:
+            return self._output
+
+    def _record(self, code: int, error: str | None) -> RunRecord:
+        described = self._described
+        return RunRecord(
+            workload=described.workload_name if described else str((self._config["workload"] or {}).get("name", "")),
+            topology=topology_name(self._config["topology"], self._overrides),
+            target=self._config["target"]["name"],
+            build=self._config["build"]["name"],
+            exit_code=code,
+            configuration=self._shown_configuration(),
+            overrides=self._overrides,
+            provenance=provenance(Store(self._known_store(), "callables", read_only=described is None)),
+            callables=self._callables,
+            lock=self._lock_record(),
+            stages=self._console.stages,
+            trace=self._trace,
+            warm_up=described.warm_up if described else 0,
+            run_seconds=self._run_seconds,
+            verification=self._verification,
+            virtual=self._virtual,
+            error=error,
+        )
+
+
+def main() -> int:
+    """Runs a job that was handed over; the arguments are job.json and the run directory."""
+    import ctypes
+
+    # If the process that handed the job over is gone, no result of it is waited for.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    request, output = map(Path, sys.argv[1:3])
+    config: dict[str, Any] = json.loads(request.read_text())
+    request.unlink()
+    folders = [Path(folder) for folder in config.pop("_folders")]
+    place = config.pop("_lock_file")
+    lock_file = LockFile(Path(place["path"]), place["name"])
+    overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
+    from_environment, begin = dict(config.pop("_from_environment")), config.pop("_begin")
+    try:
+        with watched(), remembered():
+            job = Job(
+                config,
+                folders,
+                output,
+                lock_file,
+                overrides=overrides,
+                from_environment=from_environment,
+                begin=begin,
+                in_sweep=in_sweep,
+            )
+            return job.run()
+    except KeyboardInterrupt as interrupt:
+        return exit_code_of(interrupt)

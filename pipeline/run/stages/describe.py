@@ -1,0 +1,218 @@
+"""describe: understands and validates the whole configuration before anything happens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.building.store import chosen_store
+from pipeline.config.callables import describe_callables
+from pipeline.config.compiler_flags import require_flags
+from pipeline.config.schema import Config
+from pipeline.config.specs import ChipSpec, PythonSpec
+from pipeline.config.suggest import near
+from pipeline.config.targets import Lookup, NotImported, takes_handles
+from pipeline.config.topology import Level, parse_topology, topology_name
+from pipeline.config.trust import allowed_packages
+from pipeline.lock.file import LockFile
+from pipeline.run.stage_results import Described
+from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
+from pipeline.workloads.declared.mapping import mapping
+from runtime import WorkerOptions
+from runtime.errors import ConfigurationError, PlatformUnavailable
+from runtime.platforms import require_platform
+from runtime.topology import NODE_LEVEL
+
+_WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture")
+_SANITIZERS = ("", "address", "undefined", "thread")
+
+
+def describe(
+    config: Mapping[str, Any], folders: Sequence[Path], lock_file: LockFile, overrides: Sequence[str] = ()
+) -> Described:
+    """Validates a composed configuration.
+
+    Args:
+        config: as plain values; see pipeline.config.schema.Config.
+        folders: folders of the configs, to find sources.
+        lock_file: what ``lock`` is about.
+        overrides: what the command line overrode.
+
+    Raises:
+        ConfigurationError: names the key, the value and what is allowed.
+        PlatformUnavailable: the target needs what is not here.
+    """
+    _require_known_keys(config, Config, "")
+    topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
+    tree = parse_topology(topology)
+    _require("target", lambda: require_platform(target["platform"]))
+    _require("worker", lambda: WorkerOptions(**config["worker"]))
+    if build["sanitizer"] not in _SANITIZERS:
+        raise ConfigurationError(f"build.sanitizer={build['sanitizer']!r}: one of {', '.join(map(repr, _SANITIZERS))}")
+    if not isinstance(workload, Mapping):
+        raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
+    lookup = Lookup(folders, allowed_packages(config["python_packages"]), importing=config["stage"] != "plan")
+    chip_callables, python_callables = describe_callables(workload.get("callables") or {}, lookup)
+    made = _program(workload, tree, chip_callables, python_callables, lookup)
+    for spec in python_callables if tree.children else ():
+        _require_carried(spec, lookup)
+    _require_callables(made, {c.name for c in chip_callables}, {c.name for c in python_callables})
+    modelled = to_record = None
+    if config["chip_model"] is not None:
+        from pipeline.config.chip_model import parse_chip_model
+
+        if tree.children:
+            raise ConfigurationError(
+                "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
+                f"of level {NODE_LEVEL}"
+            )
+        to_record = _program(workload, tree, chip_callables, python_callables, lookup)
+        names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
+        modelled = parse_chip_model(config["chip_model"], names)
+    elif config["stage"] == "model":
+        raise ConfigurationError("chip_model: stage=model needs one; choose one, for instance +chip_model=example")
+    repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
+    _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
+    _require_comparable(config)
+    require_flags(build["kernel_flags"], "build.kernel_flags")
+    flags = tuple(build["kernel_flags"])
+    return Described(
+        workload_name=str(workload.get("name", "")),
+        workload=made,
+        warm_up=warm_up,
+        repeat=repeat,
+        capture=_flag(workload, "capture"),
+        chip_callables=chip_callables,
+        python_callables=python_callables if tree.sub_workers or tree.children else (),
+        declared_python_callables=python_callables,
+        topology=topology_name(topology, overrides),
+        tree=tree,
+        platform=target["platform"],
+        runtime=target["runtime"],
+        target=target["name"],
+        build=build["name"],
+        cmake_build_type=build["cmake_build_type"],
+        sanitizer=build["sanitizer"],
+        kernel_flags=flags,
+        store=chosen_store(config["store"]["path"]),
+        worker_options=dict(config["worker"]),
+        modelled=modelled,
+        to_record=to_record,
+        lock=config["lock"],
+        lock_file=lock_file,
+    )
+
+
+def _require_known_keys(config: Mapping[str, Any], schema: type[Any], prefix: str) -> None:
+    """Hydra lets ``+key=value`` add any key: refuses those that the schema does not have."""
+    known = {field.name: field.default_factory for field in dataclasses.fields(schema)}
+    for key, value in config.items():
+        if key not in known:
+            hint = near(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
+            raise ConfigurationError(f"{prefix}{key}={value!r}: no such key{hint}")
+        section = known[key]
+        if isinstance(section, type) and dataclasses.is_dataclass(section):
+            _require_known_keys(value, section, f"{prefix}{key}.")
+
+
+def _require(section: str, check: Callable[[], object]) -> None:
+    """Runs a check of the library, which does not know the keys of the configuration."""
+    try:
+        check()
+    except (ConfigurationError, PlatformUnavailable) as error:
+        raise type(error)(f"{section}.{error.args[0]}") from None
+
+
+def _require_comparable(config: Mapping[str, Any]) -> None:
+    """Says before anything runs what cannot be compared after it."""
+    path, threshold = config["compare"], config["compare_threshold"]
+    if threshold <= 0:
+        raise ConfigurationError(f"compare_threshold={threshold}: more than 0; 1.1 allows a run to take 10 % longer")
+    if path:
+        if config["stage"] not in ("plan", "execute", "verify", "report"):
+            raise ConfigurationError(
+                f"compare={path}: stage={config['stage']} measures nothing; stage=execute is the first"
+            )
+        from pipeline.baseline.earlier import load_earlier
+
+        load_earlier(path)
+
+
+def _count(workload: Mapping[str, Any], key: str, default: int, least: int) -> int:
+    value = workload.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"workload.{key}={value!r}: an integer from {least}")
+    return value
+
+
+def _flag(workload: Mapping[str, Any], key: str) -> bool:
+    value = workload.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"workload.{key}={value!r}: true or false")
+    return value
+
+
+def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
+    if lock == "off":
+        return
+    if stage == "describe":
+        raise ConfigurationError(
+            f"lock={lock}: stage=describe builds nothing to lock; stage=build is the first that does"
+        )
+    if not workload_name:
+        raise ConfigurationError(f"workload.name: missing; lock={lock} keeps callables under it")
+
+
+def _require_carried(spec: PythonSpec, lookup: Lookup) -> None:
+    """Refuses a callable that takes handles if nothing carries them to it."""
+    key = f"workload.callables.{spec.name}"
+    if not takes_handles(lookup.target(spec.target, f"{key}.target")):
+        return
+    if not spec.pickle_by_value:
+        raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
+
+
+def _program(
+    workload: Mapping[str, Any],
+    tree: Level,
+    chip_callables: Sequence[ChipSpec],
+    python_callables: Sequence[PythonSpec],
+    lookup: Lookup,
+) -> Workload[Any]:
+    """The program that the workload names, or the one that it declares."""
+    rest = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
+    if not workload.get("program"):
+        from pipeline.workloads.declared.program import KEYS, Declared
+
+        mapping(rest, "workload", KEYS)
+        if not rest:
+            raise ConfigurationError("workload.program: missing; name one, or declare tensors and tasks")
+        return Declared(rest, tree, chip_callables, python_callables, lookup)
+    program = lookup.target(str(workload["program"]), "workload.program")
+    if isinstance(program, NotImported):
+        return NotImportedProgram(program.target, tuple(range(tree.chips)), tree.sub_workers)
+    if not (isinstance(program, type) and issubclass(program, Workload)):
+        raise ConfigurationError(
+            f"workload.program={workload['program']!r}: not a subclass of pipeline.workloads.base.Workload"
+        )
+    if tree.level != NODE_LEVEL:
+        raise ConfigurationError(
+            f"topology.level={tree.level}: {program.__name__} runs on one node, level {NODE_LEVEL}; choose a topology "
+            f"of that level, for instance +topology=node, or {FOR_NODES}"
+        )
+    made: Workload[Any] = program(rest, tuple(range(tree.chips)), tree.sub_workers)
+    return made
+
+
+def _require_callables(workload: Workload[Any], chips: set[str], pythons: set[str]) -> None:
+    wanted = [(name, "chip", chips) for name in workload.chip_callables]
+    if workload.sub_workers:
+        wanted += [(name, "python", pythons) for name in workload.python_callables]
+    for name, kind, given in wanted:
+        if name not in given:
+            raise ConfigurationError(
+                f"workload.callables.{name}: missing; {type(workload).__name__} needs this {kind} callable "
+                f"(add /callable@callables.{name}: ... to the workload's defaults)"
+            )

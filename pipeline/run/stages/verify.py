@@ -1,0 +1,20 @@
+"""verify: what the chips computed against what is expected."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pipeline.run.stage_results import Executed, Verified
+
+if TYPE_CHECKING:
+    from pipeline.terminal.console import Console
+
+
+def verify(executed: Executed, console: Console) -> Verified:
+    """Compares; a difference is no exception but the result."""
+    described = executed.registered.started.built.described
+    begin = time.perf_counter()
+    verification = described.workload.verify()
+    console.action(verification.word, described.workload_name, seconds=time.perf_counter() - begin)
+    return Verified(executed, verification)

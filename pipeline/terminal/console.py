@@ -1,0 +1,177 @@
+"""What a person sees while a run goes on: one line an action; on a terminal the stage that is at work, too."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+from pipeline.common.counts import duration
+from pipeline.common.files import write_atomically
+from pipeline.terminal.actions import Action, StageRecord
+from pipeline.terminal.columns import aligned
+from pipeline.terminal.interrupts import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.terminal.screen import Progress, Terminal
+
+_NAME = 22
+_SHORT_HASH = 8
+_WHOLE_HASH = 64
+_SILENCE = 30.0
+"""Seconds after which a pipe is told how far things are."""
+
+
+class Console:
+    """Prints actions, and keeps them for result.json.
+
+    Args:
+        out: where lines go; None prints nothing (``output=json``, ``output=quiet``).
+        verbose: whether hashes are printed whole.
+        quiet: whether lines go to the log alone; errors are said all the same.
+    """
+
+    def __init__(self, out: TextIO | None, *, verbose: bool = False, quiet: bool = False) -> None:
+        self._out = out
+        self._quiet = quiet
+        self._terminal = _terminal_of(out)
+        self._progress: Progress | None = None
+        self._hash_digits = _WHOLE_HASH if verbose else _SHORT_HASH
+        self._stages: list[StageRecord] = []
+        self._actions: list[Action] = []
+        self._lines: list[str] = []
+        self._said = time.monotonic()
+        """When a line was printed last."""
+
+    @property
+    def stages(self) -> tuple[StageRecord, ...]:
+        """The stages so far, the one that failed included."""
+        return tuple(self._stages)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Those of the stage that is at work."""
+        return tuple(self._actions)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, *, interrupted: bool = False) -> Iterator[Callable[[], float]]:
+        """Times one stage and collects its actions, also when it fails. Gives what tells its seconds so far.
+
+        Raises KeyboardInterrupt if one came before, unless ``interrupted`` allows that.
+        """
+        if not interrupted:
+            check()
+        self._actions = []
+        begin = time.perf_counter()
+        try:
+            with self.at_work(name):
+                yield lambda: time.perf_counter() - begin
+        finally:
+            self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions)))
+
+    @contextlib.contextmanager
+    def at_work(self, name: str) -> Iterator[None]:
+        """On a terminal, shows below the lines what is at work while the block runs."""
+        if self._terminal is None or self._quiet:
+            yield
+            return
+        from pipeline.terminal.screen import Progress
+
+        self._progress = Progress(name)
+        try:
+            with self._terminal.at_work(self._progress):
+                yield
+        finally:
+            self._progress = None
+
+    def left_alone(self) -> contextlib.AbstractContextManager[None]:
+        """While the block runs, another process prints where this one does."""
+        return self._terminal.left_alone() if self._terminal is not None else contextlib.nullcontext()
+
+    def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> None:
+        """Says what was done: a fixed-width word, a name, a short hash, the time and what ``also`` is to be said."""
+        self.line(self.noted(word, name, hashed=hashed, seconds=seconds, also=also))
+
+    def noted(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> str:
+        """Notes an action; the line that says it, for the caller to print later."""
+        self._actions.append(Action(word, name, hashed, seconds))
+        short = hashed.removeprefix("sha256:")[: self._hash_digits]
+        time_taken = "" if seconds is None else duration(seconds)
+        hash_column = f" {short:<{self._hash_digits}}" if short or len(name) <= _NAME else ""
+        return f"{word:<12}{name:<{_NAME}}{hash_column}  {time_taken}{also}".rstrip()
+
+    def working(self, what: str) -> None:
+        """Says that something long has begun."""
+        if self._progress is not None:
+            self._progress.words = what
+        elif self._terminal is None:
+            self._print(f"{'working':<12}{what}")
+
+    def counted(self, things: str, done: Callable[[], tuple[int, int]], words: Callable[[], str] = str) -> None:
+        """Shows how far something is: on a terminal a bar, in a pipe a line where nothing was said for long.
+
+        Args:
+            things: what is counted, in the plural.
+            done: how many of how many; may be asked at any time, by another thread.
+            words: what else to say, likewise.
+        """
+        if self._progress is not None:
+            self._progress.done, self._progress.words = done, words
+        elif self._out is not None and self._terminal is None and time.monotonic() - self._said > _SILENCE:
+            number, total = done()
+            also = words()
+            if total:
+                self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
+
+    def line(self, text: str, word: str = "") -> None:
+        """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""
+        self._lines.append(text)
+        if self._terminal is not None and not self._quiet:
+            self._terminal.line(text, word)
+        else:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._out is not None and not self._quiet:
+            self._said = time.monotonic()
+            print(text, file=self._out, flush=True)
+
+    def table(self, rows: Sequence[Sequence[str]], left: int, bad: Sequence[bool] = ()) -> None:
+        """Prints a table, in a pipe as aligned lines.
+
+        Args:
+            rows: the first has the columns' titles.
+            left: how many columns go to the left; the others have numbers.
+            bad: for each row behind the first, whether it is to be seen as wrong; none is if left out.
+        """
+        lines = aligned(rows, left)
+        if self._terminal is not None and not self._quiet:
+            self._lines += lines
+            self._terminal.table(rows, left, bad or [False] * (len(rows) - 1))
+            return
+        for line in lines:
+            self.line(line)
+
+    def error(self, text: str) -> None:
+        """Prints an error, on standard error in either form of output."""
+        self._lines.append(text)
+        if self._terminal is not None:
+            self._terminal.error(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def write_log(self, path: Path) -> None:
+        """Writes every line so far."""
+        write_atomically(path, "".join(f"{line}\n" for line in self._lines).encode())
+
+
+def _terminal_of(out: TextIO | None) -> Terminal | None:
+    if out is None or not out.isatty():
+        return None
+    from pipeline.terminal.screen import terminal_of
+
+    return terminal_of(out)
