@@ -16,5 +16,5 @@ def test_the_transcript_shows_what_the_tutorial_prints(tmp_path):
     home = tmp_path / "here"
     home.mkdir()
     page = tmp_path / "tried.md"
-    page.write_text("\n".join(follow(home, tmp_path / "store")))
+    page.write_text("\n".join(follow(home, tmp_path / "store", [])))
     assert list(shapes(DOCS / "tried.md")) == list(shapes(page)), "python -m tests.docs.transcript writes it anew"

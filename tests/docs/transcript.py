@@ -1,6 +1,7 @@
 """Follows the tutorial as a new user would, in an empty folder, and writes down what happened.
 
-``python -m tests.docs.transcript`` makes docs/tried.md and the pictures of the tutorial anew; it needs chromium.
+``python -m tests.docs.transcript`` makes docs/tried.md, the samples of the tutorial and of the README, and the pictures
+of the tutorial anew; it needs chromium.
 """
 
 import os
@@ -13,6 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.docs.blocks import DOCS, blocks
+from tests.docs.follow import as_a_user, rewritten, run_block
+
+_TUTORIAL = DOCS / "tutorial.md"
+_README = DOCS.parent / "README.md"
 
 _PICTURES = {"eight/report.html": ("report", 1320), "tiles/sweep.html": ("sweep", 1480)}
 _FLAGS = (
@@ -33,25 +38,27 @@ def main():
         home = Path(folder) / "here"
         home.mkdir()
         lines = [_HEAD.format(date=datetime.now(UTC).date(), python=sys.version.split()[0], cores=os.cpu_count())]
-        lines += follow(home, Path(folder) / "store")
+        outputs = []
+        lines += follow(home, Path(folder) / "store", outputs)
+        for sample, printed in outputs:
+            rewritten(_TUTORIAL)(sample, printed)
+        (sample,) = (block for block in blocks(_README) if block.language == "text")
+        rewritten(_README)(sample, outputs[0][1])
         for page, (name, height) in _PICTURES.items():
             _picture(home / page, DOCS / "pictures" / f"{name}.png", height)
             lines.append(f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n")
     (DOCS / "tried.md").write_text("\n".join(lines))
 
 
-def follow(home, store):
+def follow(home, store, outputs):
     """What the tutorial printed in the folder ``home``, as blocks of Markdown.
 
-    With hundreds of columns, so that no line is broken where a folder's name happens to be long.
+    With hundreds of columns, so that no line is broken where a folder's name happens to be long. Each sample of the
+    tutorial goes to ``outputs``, with what was printed before it.
     """
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "CALLRING_STORE": str(store),
-        "COLUMNS": "200",
-    }
-    for block in blocks(DOCS / "tutorial.md"):
+    environment = as_a_user(store)
+    printed = ""
+    for block in blocks(_TUTORIAL):
         if block.not_run:
             continue
         if block.file:
@@ -59,24 +66,17 @@ def follow(home, store):
             (home / block.file).write_text(block.text)
             yield f"`{block.file}` written, as in the tutorial.\n"
         elif block.language == "sh":
-            yield _session(block, home, environment)
+            printed = run_block(block, home, environment).replace(f"{home}/", "").rstrip()
+            yield _session(block, printed)
+        elif block.language == "text":
+            outputs.append((block, printed))
 
 
-def _session(block, home, environment):
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.text],
-        cwd=home,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in block.exits, done.stdout
+def _session(block, printed):
     commands = "\n".join(f"$ {line}" for line in block.text.splitlines())
-    said = done.stdout.replace(f"{home}/", "").rstrip()
-    code = f"\n(exit code {done.returncode})" if done.returncode else ""
-    shown = "\n".join(part for part in (commands, said + code) if part)
+    (code,) = block.exits
+    ended = f"\n(exit code {code})" if code else ""
+    shown = "\n".join(part for part in (commands, printed + ended) if part)
     return f"```console\n{shown}\n```\n"
 
 

@@ -1,0 +1,109 @@
+"""Follows a page as a user would: its files are written, its commands run, and its samples compared or made anew.
+
+``python -m tests.docs.follow PAGE...`` puts what its commands print today into the samples of each page.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from tests.docs.blocks import blocks, same_shape
+
+SLOW = "CALLRING_SLOW_DOCS"
+_LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console"}
+
+
+def main(pages):
+    """Makes the samples of ``pages`` anew."""
+    with tempfile.TemporaryDirectory(prefix="callring-follow-") as folder:
+        for number, page in enumerate(pages):
+            home = Path(folder) / str(number)
+            home.mkdir()
+            follow(Path(page), home, as_a_user(Path(folder) / "store"), rewritten(Path(page)))
+
+
+def as_a_user(store):
+    """The environment of a user who has activated ours."""
+    here = str(Path(sys.executable).parent)
+    return {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "PATH": os.pathsep.join([here, os.environ["PATH"]]),
+        "CALLRING_STORE": str(store),
+        "COLUMNS": "200",
+    }
+
+
+def follow(page, folder, environment, compare):
+    """Follows ``page`` from its top to its end in ``folder``.
+
+    Args:
+        compare: called for each sample with its block and what the commands before it printed.
+    """
+    printed = None
+    for block in blocks(page):
+        if block.language.startswith("{"):
+            continue  # a directive of Sphinx
+        assert block.language in _LANGUAGES, f"line {block.line}: a block of {block.language!r}"
+        if block.not_run or (block.slow and SLOW not in os.environ):
+            printed = None
+        elif block.file:
+            path = folder / block.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
+        elif block.language in {"sh", "python"}:
+            printed = run_block(block, folder, environment)
+        elif block.language == "text" and printed is not None:
+            compare(block, printed)
+
+
+def run_block(block, folder, environment):
+    """What a block printed; fails unless it ended as it says."""
+    script = folder / "example.py"
+    if block.language == "python":
+        script.write_text(block.text)
+        command = [sys.executable, str(script)]
+    else:
+        command = ["bash", "-euo", "pipefail", "-c", block.text]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1200 if block.slow else 300,
+        check=False,
+    )
+    assert done.returncode in block.exits, f"line {block.line}:\n{block.text}\n{done.stdout}"
+    return done.stdout
+
+
+def shape(line):
+    """A line without what differs from run to run; its indentation is part of it."""
+    return " " * (len(line) - len(line.lstrip(" "))) + same_shape(line)
+
+
+def rewritten(page):
+    """For follow(): puts each sample of ``page`` in the place of the one that stands there."""
+
+    def write(block, printed):
+        today = [line.rstrip() for line in printed.splitlines()]
+        lines = [line if line.strip() == "..." else _nearest(line, today) for line in block.text.splitlines()]
+        text = page.read_text()
+        assert text.count(f"```text\n{block.text}```") >= 1
+        page.write_text(text.replace(f"```text\n{block.text}```", "```text\n" + "\n".join(lines) + "\n```", 1))
+
+    return write
+
+
+def _nearest(line, printed):
+    """Of the printed lines of the same shape the one that is most like ``line``."""
+    alike = [other for other in printed if same_shape(other) == same_shape(line)]
+    return max(alike, key=lambda other: SequenceMatcher(None, line.split(), other.split()).ratio())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
