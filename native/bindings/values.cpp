@@ -1,12 +1,11 @@
 #include "bindings/values.h"
 
-#include <sys/mman.h>
-
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <vector>
 
+#include "common/system_calls.h"
 #include "lane/returned_value.h"
 
 namespace callring::bindings {
@@ -182,7 +181,7 @@ void populate(char* place, std::size_t bytes) noexcept {
     constexpr std::uintptr_t kPageBytes = 4096;
     const auto begin = (reinterpret_cast<std::uintptr_t>(place) + kPageBytes - 1) / kPageBytes * kPageBytes;
     const auto end = (reinterpret_cast<std::uintptr_t>(place) + bytes) / kPageBytes * kPageBytes;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+    sys::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
 #endif
 }
 

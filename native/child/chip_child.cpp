@@ -1,9 +1,6 @@
 // The chip child: a process without Python that executes chip callables on one chip.
 // Started by exec with its control socket as descriptor 3. Its main thread takes frames from the lane and executes
 // them; a second thread serves registrations meanwhile.
-#include <fcntl.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +12,7 @@
 #include "child/chip_store.h"
 #include "child/host.h"
 #include "common/clock.h"
+#include "common/system_calls.h"
 #include "lane/frame.h"
 #include "supervise/die_with_parent.h"
 #include "supervise/process.h"
@@ -117,7 +115,7 @@ int serve() {
 
 // callring-chip [PARENT]: the process that starts it, if that may be gone before this begins.
 int main(int argc, char** argv) {
-    if (argc > 2 || ::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
+    if (argc > 2 || callring::sys::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
         std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
         return 2;
     }

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/short_slice.h"
+#include "common/system_calls.h"
 #include "control/payload.h"
 #include "memory/reserve.h"
 #include "memory/sealed.h"
@@ -84,7 +85,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     std::unique_ptr<ChildHost> host(
         new ChildHost(std::move(channel), std::move(inbox).value(), std::move(store).value(), std::move(lane).value()));
     host->answer(*request, {});
-    host->thread_ = std::thread([self = host.get()] {
+    host->thread_ = sys::start_thread([self = host.get()] {
         sigset_t all;
         ::sigfillset(&all);
         ::pthread_sigmask(SIG_SETMASK, &all, nullptr);

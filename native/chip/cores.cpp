@@ -1,26 +1,24 @@
 #include "chip/cores.h"
 
-#include <pthread.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
-
 #include <algorithm>
 #include <cstdlib>
 #include <new>
 
 #include "common/clock.h"
+#include "common/system_calls.h"
 
 namespace callring::chip {
 
 Cores::Cores(std::uint32_t count, std::size_t scratch_bytes) : scratch_bytes_(scratch_bytes) {
     for (std::uint32_t core = 0; core < count; ++core) {
-        auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, scratch_bytes));  // NOLINT(*-no-malloc)
+        auto* memory = static_cast<std::byte*>(sys::aligned_alloc(64, scratch_bytes));  // NOLINT(*-no-malloc)
         if (memory == nullptr) {
             throw std::bad_alloc();
         }
         scratch_.emplace_back(memory);
     }
     for (std::uint32_t core = 1; core < count; ++core) {
-        threads_.emplace_back([this, core] { thread_main(core); });
+        threads_.push_back(sys::start_thread([this, core] { thread_main(core); }));
     }
 }
 

@@ -1,6 +1,5 @@
 #include "chip/loader.h"
 
-#include <dlfcn.h>
 #include <link.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "callring/chip.h"
+#include "common/system_calls.h"
 
 namespace callring::chip {
 
@@ -55,10 +55,10 @@ Library::~Library() {
         return;
     }
     const std::string path = path_of(image_);
-    ::dlclose(handle_);
+    sys::dlclose(handle_);
     // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
     // be closed, or the next image under that number would be taken for this one.
-    if (::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
+    if (sys::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
         // NOLINTNEXTLINE(bugprone-unused-return-value): kept for good, as said above
         static_cast<void>(std::make_unique<SealedPayload>(std::move(image_)).release());
     }
@@ -70,7 +70,7 @@ Result<Library> Library::load(std::span<const std::byte> binary) {
         return std::move(image).error();
     }
     const std::string path = path_of(*image);
-    void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* handle = sys::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
         return Error{Code::prepare_failed, "a binary does not load: " + loader_error(path)};
     }
@@ -78,17 +78,18 @@ Result<Library> Library::load(std::span<const std::byte> binary) {
 }
 
 Result<void*> Library::find(const std::string& name, std::span<const Direction> signature) const {
-    void* function = ::dlsym(handle_, name.c_str());
+    void* function = sys::dlsym(handle_, name.c_str());
     if (function == nullptr) {
         return Error{Code::prepare_failed, "the binary does not export '" + name + "' (mark it CALLRING_EXPORT)"};
     }
-    const auto* declared = static_cast<const std::uint32_t*>(::dlsym(handle_, ("callring_signature_" + name).c_str()));
+    const auto* declared =
+        static_cast<const std::uint32_t*>(sys::dlsym(handle_, ("callring_signature_" + name).c_str()));
     if (declared == nullptr) {
         return function;
     }
     Dl_info info{};
     void* extra = nullptr;
-    if (::dladdr1(declared, &info, &extra, RTLD_DL_SYMENT) == 0 || extra == nullptr) {
+    if (sys::dladdr1(declared, &info, &extra, RTLD_DL_SYMENT) == 0 || extra == nullptr) {
         return Error{Code::prepare_failed, "the declared signature of '" + name + "' cannot be read"};
     }
     const std::size_t words = static_cast<const ElfW(Sym)*>(extra)->st_size / sizeof(std::uint32_t);

@@ -9,6 +9,7 @@
 
 #include "chip/blob.h"
 #include "chip/loader.h"
+#include "common/system_calls.h"
 #include "graph/hazards.h"
 #include "graph/tensor_ranges.h"
 #include "memory/tensor.h"
@@ -170,7 +171,7 @@ private:
             return nullptr;
         }
         const std::uint64_t size = std::max<std::uint64_t>(1, (bytes + kAlignment - 1) / kAlignment) * kAlignment;
-        void* memory = std::aligned_alloc(kAlignment, size);  // NOLINT(*-no-malloc)
+        void* memory = sys::aligned_alloc(kAlignment, size);  // NOLINT(*-no-malloc)
         if (memory != nullptr) {
             std::fill_n(static_cast<std::byte*>(memory), size, std::byte{0});
             allocations_.push_back(memory);

@@ -2,10 +2,9 @@
 // slices.
 #pragma once
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <cstdint>
+
+#include "common/system_calls.h"
 
 namespace callring {
 
@@ -23,9 +22,9 @@ inline void ask_short_slice() noexcept {
         std::uint64_t period_ns = 0;
     } attributes;
     static_assert(sizeof attributes == 48);
-    if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0U) == 0) {
+    if (sys::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0U) == 0) {
         attributes.runtime_ns = 100'000;
-        ::syscall(SYS_sched_setattr, 0, &attributes, 0U);
+        sys::syscall(SYS_sched_setattr, 0, &attributes, 0U);
     }
 }
 

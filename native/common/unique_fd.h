@@ -1,10 +1,9 @@
 // UniqueFd: owns one file descriptor and closes it. Every descriptor of ours is close-on-exec.
 #pragma once
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <utility>
+
+#include "common/system_calls.h"
 
 namespace callring {
 
@@ -24,14 +23,14 @@ public:
     ~UniqueFd() { reset(); }
 
     // Another descriptor for what `fd` is open for; invalid, with errno, if there is none to be had.
-    [[nodiscard]] static UniqueFd copy_of(int fd) noexcept { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+    [[nodiscard]] static UniqueFd copy_of(int fd) noexcept { return UniqueFd(sys::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }
     [[nodiscard]] bool valid() const noexcept { return fd_ >= 0; }
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
     void reset(int fd = -1) noexcept {
         if (fd_ >= 0) {
-            ::close(fd_);
+            sys::close(fd_);
         }
         fd_ = fd;
     }

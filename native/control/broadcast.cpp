@@ -1,11 +1,10 @@
 #include "control/broadcast.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
+#include "common/event.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/layout.h"
 
@@ -16,7 +15,7 @@ Result<std::unique_ptr<Broadcast>> Broadcast::create() {
     if (!map) {
         return std::move(map).error();
     }
-    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    UniqueFd event(sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
         return system_error("eventfd");
     }
@@ -60,8 +59,7 @@ void Broadcast::publish(MessageHeader header, std::string_view body) noexcept {
     audience_.fill(0);
     // A child that looked at the notices before they changed sleeps until this. No child reads it: each epoll hears of
     // every write (EPOLLET).
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+    raise_event(event_.get());
 }
 
 }  // namespace callring

@@ -1,14 +1,12 @@
 #include "control/channel.h"
 
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "common/clock.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/layout.h"
 
@@ -27,7 +25,7 @@ Error socket_error(const char* call) {
 Result<bool> wait_ready(int fd, short events, std::optional<std::uint64_t> deadline_ns) {
     for (;;) {
         pollfd entry{fd, events, 0};
-        const int ready = ::poll(&entry, 1, poll_timeout_ms(deadline_ns));
+        const int ready = sys::poll(&entry, 1, poll_timeout_ms(deadline_ns));
         if (ready > 0) {
             return true;
         }
@@ -100,7 +98,7 @@ int poll_timeout_ms(std::optional<std::uint64_t> deadline_ns) noexcept {
 
 Result<std::pair<Channel, Channel>> Channel::pair() {
     std::array<int, 2> sockets{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
+    if (sys::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0) {
         return socket_error("socketpair");
     }
     return std::pair{Channel(UniqueFd(sockets[0])), Channel(UniqueFd(sockets[1]))};
@@ -129,7 +127,7 @@ Result<void> Channel::send(const MessageHeader& header, std::string_view body, s
         std::memcpy(CMSG_DATA(part), fds.data(), fds.size() * sizeof(int));
     }
     for (;;) {
-        if (::sendmsg(fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+        if (sys::sendmsg(fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
             return {};
         }
         if (errno == EINTR) {
@@ -162,7 +160,7 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
         message.msg_iovlen = 1;
         message.msg_control = space.data();
         message.msg_controllen = space.size();
-        const ssize_t received = ::recvmsg(fd(), &message, flags | MSG_CMSG_CLOEXEC);
+        const ssize_t received = sys::recvmsg(fd(), &message, flags | MSG_CMSG_CLOEXEC);
         if (received < 0) {
             if (errno == EINTR) {
                 continue;

@@ -1,13 +1,11 @@
 #include "control/inbox.h"
 
-#include <sys/epoll.h>
-#include <sys/mman.h>
-
 #include <array>
 #include <cerrno>
 #include <utility>
 
 #include "common/clock.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 
 namespace callring {
@@ -20,7 +18,7 @@ bool watch(int epoll, int fd, std::uint32_t events, std::uint64_t what) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = what;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+    return sys::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 }  // namespace
 
@@ -34,10 +32,10 @@ Result<Inbox> Inbox::listen(const Channel& channel, UniqueFd notices, UniqueFd e
         return Error{Code::malformed, "start request without a place in the audience of notices"};
     }
     // It is the parent's: what goes wrong here must not change what the others read.
-    if (::mprotect(map->data(), map->size(), PROT_READ) != 0) {
+    if (sys::mprotect(map->data(), map->size(), PROT_READ) != 0) {
         return system_error("mprotect");
     }
-    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
     // Edge-triggered: every write to the event wakes every child once, and needs no reader.
     if (!epoll.valid() || !watch(epoll.get(), channel.fd(), EPOLLIN, kSocket) ||
         !watch(epoll.get(), event.get(), EPOLLIN | EPOLLET, kEvent)) {
@@ -62,7 +60,7 @@ Result<Message> Inbox::receive(const Channel& channel, std::optional<std::uint64
             return std::move(**notice);
         }
         std::array<epoll_event, 2> events{};
-        const int ready = ::epoll_wait(epoll_.get(), events.data(), events.size(), poll_timeout_ms(deadline_ns));
+        const int ready = sys::epoll_wait(epoll_.get(), events.data(), events.size(), poll_timeout_ms(deadline_ns));
         if (ready < 0 && errno != EINTR) {
             return system_error("epoll_wait");
         }

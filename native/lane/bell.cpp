@@ -1,11 +1,10 @@
 #include "lane/bell.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <new>
 #include <utility>
 
+#include "common/event.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/sleep_word.h"
 
@@ -24,7 +23,7 @@ Result<std::unique_ptr<ParentBell>> ParentBell::create() {
         return std::move(map).error();
     }
     new (map->data()) Bell{};
-    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    UniqueFd event(sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
         return system_error("eventfd");
     }
@@ -49,8 +48,7 @@ void ParentBell::arm_progress(const std::function<bool()>& ready) {
         return;
     }
     if (announce(state(), kProgress, ready)) {
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+        raise_event(event_.get());
     }
 }
 
@@ -59,8 +57,7 @@ void ParentBell::disarm() noexcept {
 }
 
 void ParentBell::clear_event() noexcept {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto consumed = ::read(event_.get(), &count, sizeof count);
+    callring::clear_event(event_.get());
 }
 
 }  // namespace callring

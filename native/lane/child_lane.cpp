@@ -1,14 +1,13 @@
 #include "lane/child_lane.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "common/clock.h"
+#include "common/event.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/damaged.h"
 #include "lane/futex.h"
@@ -38,7 +37,7 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
                                                      std::uint64_t most_spin_ns) {
     // The lane says itself how much of its file it takes; what lies behind it is mapped where it is used.
     LaneHeader written{};
-    if (::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
+    if (sys::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
         return Error{Code::malformed, "lane memory is too small for its header"};
     }
     if (auto checked = check_lane(written, written.total_bytes); !checked) {
@@ -53,7 +52,7 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
         return std::move(bell_map).error();
     }
     // A fork of this process has no lane: it must not take this one's frames, nor complete them a second time.
-    if (::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
+    if (sys::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
         return system_error("madvise(MADV_DONTFORK)");
     }
     if (bell_map->size() < sizeof(Bell)) {
@@ -210,8 +209,7 @@ void ChildLane::ring_parent() noexcept {
     if (before == static_cast<std::uint32_t>(BellState::waiter)) {
         futex_wake(state, 1);
     } else if (before == static_cast<std::uint32_t>(BellState::progress)) {
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(progress_event_.get(), &one, sizeof one);
+        raise_event(progress_event_.get());
     }
 }
 

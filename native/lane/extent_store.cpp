@@ -1,9 +1,5 @@
 #include "lane/extent_store.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -11,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/system_calls.h"
 #include "memory/fork_watch.h"
 #include "memory/reserve.h"
 
@@ -44,7 +41,7 @@ ExtentStore::ExtentStore(int fd, StoreRange range, std::atomic<std::uint64_t>& g
 
 ExtentStore::~ExtentStore() {
     for (const auto& [cell, mapping] : mappings_) {
-        ::munmap(mapping.data, mapping.bytes);
+        sys::munmap(mapping.data, mapping.bytes);
     }
 }
 
@@ -96,12 +93,12 @@ ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes)
         if (known->second.bytes >= wanted) {
             return &known->second;
         }
-        ::munmap(known->second.data, known->second.bytes);  // nothing of it is held, or they would overlap
+        sys::munmap(known->second.data, known->second.bytes);  // nothing of it is held, or they would overlap
         mappings_.erase(known);
     }
     const auto mapping = mappings_.emplace(cell, Mapping{nullptr, wanted, 0}).first;
     void* const address =
-        ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
+        sys::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
     if (address == MAP_FAILED) {
         mappings_.erase(mapping);
         return nullptr;
@@ -142,7 +139,7 @@ void ExtentStore::pass_on(std::uint64_t begin, std::uint64_t end) noexcept {
     const std::uint64_t cell = cell_of(begin);
     std::byte* const place = mappings_.at(cell).data + (begin - cell);
     if (given_back_ == nullptr) {
-        ::madvise(place, end - begin, MADV_REMOVE);
+        sys::madvise(place, end - begin, MADV_REMOVE);
     } else {
         if (given_back_->load(std::memory_order_relaxed) == 0) {
             given_back_bytes_ = 0;
@@ -150,7 +147,7 @@ void ExtentStore::pass_on(std::uint64_t begin, std::uint64_t end) noexcept {
         given_back_bytes_ += end - begin;
         const bool too_much = given_back_bytes_ > kMostGivenBack;
         if (too_much) {
-            ::madvise(place, end - begin, MADV_REMOVE);
+            sys::madvise(place, end - begin, MADV_REMOVE);
         }
         push(begin, place, too_much);
     }
@@ -164,7 +161,8 @@ void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_go
     do {
         if (header != nullptr) {
             std::memcpy(header, &before, sizeof before);
-        } else if (::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) != sizeof before) {
+        } else if (sys::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) !=
+                   sizeof before) {
             return;  // there is no memory at all: the child does without it
         }
         // Release: what was done here with the bytes, and the link, come before the child has them.
@@ -174,7 +172,7 @@ void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_go
 void ExtentStore::unuse(std::uint64_t cell) noexcept {
     const auto mapping = mappings_.find(cell);
     if (--mapping->second.users == 0 && (mapping->second.bytes > kCell || mappings_.size() > kIdleMappings)) {
-        ::munmap(mapping->second.data, mapping->second.bytes);
+        sys::munmap(mapping->second.data, mapping->second.bytes);
         mappings_.erase(mapping);
     }
 }
@@ -201,8 +199,8 @@ void ExtentStore::close() noexcept {
     std::uint64_t begin = 0;
     const auto clear_up_to = [&](std::uint64_t end) {
         if (begin < end) {
-            ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + begin),
-                        static_cast<off_t>(end - begin));
+            sys::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + begin),
+                           static_cast<off_t>(end - begin));
         }
     };
     Blocks::const_iterator held = held_.begin();

@@ -1,9 +1,5 @@
 #include "lane/extent_writer.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -11,6 +7,7 @@
 #include <new>
 #include <string>
 
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/damaged.h"
 
@@ -37,7 +34,7 @@ ExtentWriter::ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>&
 
 ExtentWriter::~ExtentWriter() {
     for (const auto& [cell, mapping] : mappings_) {
-        ::munmap(mapping.data, mapping.bytes);
+        sys::munmap(mapping.data, mapping.bytes);
     }
 }
 
@@ -128,7 +125,7 @@ std::uint64_t ExtentWriter::link_of(std::uint64_t offset) const {
             return link;
         }
     }
-    if (::pread(fd_, &link, sizeof link, static_cast<off_t>(range_.begin + at)) != sizeof link) {
+    if (sys::pread(fd_, &link, sizeof link, static_cast<off_t>(range_.begin + at)) != sizeof link) {
         end_damaged();
     }
     return link;
@@ -189,8 +186,8 @@ std::optional<std::uint64_t> ExtentWriter::allocate(std::uint64_t bytes) {
 }
 
 void ExtentWriter::release(const Block& block) {
-    ::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + block.begin),
-                static_cast<off_t>(block.bytes));
+    sys::fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range_.begin + block.begin),
+                   static_cast<off_t>(block.bytes));
     if (block.bytes > kCell) {
         unmap(block.begin);
         cells_.release(block.begin, in_cells(block.bytes));
@@ -216,12 +213,12 @@ std::byte* ExtentWriter::mapped(const Block& block) {
     if (known == mappings_.end()) {
         const std::uint64_t bytes = std::max(kCell, block.bytes);
         void* const address =
-            ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
+            sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(range_.begin + cell));
         if (address == MAP_FAILED) {
             return nullptr;
         }
         // As the lane: a fork of this process has no part in it.
-        ::madvise(address, bytes, MADV_DONTFORK);
+        sys::madvise(address, bytes, MADV_DONTFORK);
         known = mappings_.emplace(cell, Mapping{static_cast<std::byte*>(address), bytes}).first;
     }
     return known->second.data + (block.begin - cell);
@@ -229,15 +226,15 @@ std::byte* ExtentWriter::mapped(const Block& block) {
 
 void ExtentWriter::unmap(std::uint64_t cell) {
     if (const auto known = mappings_.find(cell); known != mappings_.end()) {
-        ::munmap(known->second.data, known->second.bytes);
+        sys::munmap(known->second.data, known->second.bytes);
         mappings_.erase(known);
     }
 }
 
 Result<void> ExtentWriter::put(std::uint64_t offset, std::span<const std::byte> bytes) const {
     for (std::size_t done = 0; done < bytes.size();) {
-        const ssize_t written =
-            ::pwrite(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(range_.begin + offset + done));
+        const ssize_t written = sys::pwrite(fd_, bytes.data() + done, bytes.size() - done,
+                                            static_cast<off_t>(range_.begin + offset + done));
         if (written < 0 && errno == EINTR) {
             continue;
         }

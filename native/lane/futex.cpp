@@ -1,11 +1,11 @@
 #include "lane/futex.h"
 
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
+
+#include "common/system_calls.h"
 
 namespace callring {
 
@@ -17,8 +17,8 @@ FutexWait futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expec
         deadline.tv_nsec = static_cast<long>(*deadline_ns % 1'000'000'000U);
     }
     // FUTEX_WAIT_BITSET takes an absolute time, so a wait that is begun again does not start its timeout anew.
-    const long result = ::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, deadline_ns ? &deadline : nullptr,
-                                  nullptr, FUTEX_BITSET_MATCH_ANY);
+    const long result = sys::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, deadline_ns ? &deadline : nullptr,
+                                     nullptr, FUTEX_BITSET_MATCH_ANY);
     if (result == 0 || errno == EAGAIN) {
         return FutexWait::woken;
     }
@@ -26,7 +26,7 @@ FutexWait futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expec
 }
 
 void futex_wake(const std::atomic<std::uint32_t>& word, int count) noexcept {
-    ::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
+    sys::syscall(SYS_futex, &word, FUTEX_WAKE, count, nullptr, nullptr, 0);
 }
 
 }  // namespace callring

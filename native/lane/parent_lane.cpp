@@ -1,11 +1,10 @@
 #include "lane/parent_lane.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <new>
 #include <utility>
 
+#include "common/system_calls.h"
 #include "lane/sleep_word.h"
 
 namespace callring {
@@ -14,7 +13,7 @@ namespace {
 // Of a lane and its store; less where the user (ulimit -f) allows no such file.
 std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
     rlimit limit{};
-    const bool limited = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+    const bool limited = sys::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
     const std::uint64_t wanted = store_range(lane_bytes, kStoreBytes).begin + kStoreBytes;
     return limited ? std::min<std::uint64_t>(wanted, limit.rlim_cur) : wanted;
 }

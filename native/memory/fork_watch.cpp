@@ -1,16 +1,12 @@
 #include "memory/fork_watch.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <mutex>
 #include <new>
 #include <utility>
 #include <vector>
 
+#include "common/system_calls.h"
 #include "common/unique_fd.h"
 
 namespace callring::fork_watch {
@@ -36,22 +32,22 @@ std::atomic<std::uint64_t> g_process{1};
 
 // Whether no process maps the guard's page any more.
 bool is_over(const Guard& guard) noexcept {
-    return guard.page == nullptr && ::fcntl(guard.file.get(), F_ADD_SEALS, F_SEAL_WRITE) == 0;
+    return guard.page == nullptr && sys::fcntl(guard.file.get(), F_ADD_SEALS, F_SEAL_WRITE) == 0;
 }
 
 bool add_guard() noexcept {
-    UniqueFd file(::memfd_create("callring-fork", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!file.valid() || ::ftruncate(file.get(), kPageBytes) != 0) {
+    UniqueFd file(sys::memfd_create("callring-fork", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file.valid() || sys::ftruncate(file.get(), kPageBytes) != 0) {
         return false;
     }
-    void* page = ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+    void* page = sys::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     if (page == MAP_FAILED) {
         return false;
     }
     try {
         g_guards.push_back({std::move(file), page, kAll});
     } catch (const std::bad_alloc&) {
-        ::munmap(page, kPageBytes);
+        sys::munmap(page, kPageBytes);
         return false;
     }
     return true;
@@ -68,7 +64,7 @@ void before_fork() noexcept {
 
 void after_fork_in_parent() noexcept {
     if (!g_guards.empty() && g_guards.back().page != nullptr) {
-        ::munmap(std::exchange(g_guards.back().page, nullptr), kPageBytes);
+        sys::munmap(std::exchange(g_guards.back().page, nullptr), kPageBytes);
         g_guards.back().covers = g_generation;
     }
     ++g_generation;
@@ -85,7 +81,7 @@ void after_fork_in_child() noexcept {
 
 void watch() noexcept {
     [[maybe_unused]] static const int watched =
-        ::pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
+        sys::pthread_atfork(&before_fork, &after_fork_in_parent, &after_fork_in_child);
 }
 
 }  // namespace

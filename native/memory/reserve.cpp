@@ -1,8 +1,6 @@
 #include "memory/reserve.h"
 
 #include <cxxabi.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstddef>
@@ -11,6 +9,9 @@
 #include <mutex>
 #include <new>
 #include <utility>
+
+#include "common/event.h"
+#include "common/system_calls.h"
 
 namespace callring {
 
@@ -33,7 +34,7 @@ public:
         const std::lock_guard lock(mutex_);
         for (void*& piece : pieces_) {
             if (piece == nullptr) {
-                void* const got = ::mmap(nullptr, kPieceBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                void* const got = sys::mmap(nullptr, kPieceBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                 if (got == MAP_FAILED) {
                     return;
                 }
@@ -47,7 +48,7 @@ public:
         const std::lock_guard lock(mutex_);
         for (void*& piece : pieces_) {
             if (piece != nullptr) {
-                ::munmap(std::exchange(piece, nullptr), kPieceBytes);
+                sys::munmap(std::exchange(piece, nullptr), kPieceBytes);
                 reserve::is_whole.store(false, std::memory_order_relaxed);
                 return true;
             }
@@ -73,8 +74,7 @@ void out_of_memory() {
     } else if (!g_reserve.spend()) {
         prepare_thread_to_throw();
         reserve::books->torn.store(true);
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(reserve::books->event.load(), &one, sizeof one);
+        raise_event(reserve::books->event.load());
         throw std::bad_alloc();
     }
 }
@@ -87,9 +87,9 @@ void prepare_thread_to_throw() noexcept {
 
 void throw_out_of_memory() {
     // A piece or more goes back to the system, until malloc has the little that a thread's first exception takes.
-    void* probe = std::malloc(kFirstThrowBytes);
+    void* probe = sys::malloc(kFirstThrowBytes);
     while (probe == nullptr && g_reserve.spend()) {
-        probe = std::malloc(kFirstThrowBytes);
+        probe = sys::malloc(kFirstThrowBytes);
     }
     std::free(probe);
     prepare_thread_to_throw();

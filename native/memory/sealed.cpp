@@ -1,13 +1,9 @@
 #include "memory/sealed.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <utility>
 
+#include "common/system_calls.h"
 #include "common/system_error.h"
 
 namespace callring {
@@ -31,17 +27,17 @@ SealedPayload& SealedPayload::operator=(SealedPayload&& other) noexcept {
 
 SealedPayload::~SealedPayload() {
     if (data_ != nullptr) {
-        ::munmap(const_cast<std::byte*>(data_), size_);
+        sys::munmap(const_cast<std::byte*>(data_), size_);
     }
 }
 
 Result<SealedPayload> SealedPayload::create(std::span<const std::byte> bytes) {
-    UniqueFd fd(::memfd_create("callring-payload", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    UniqueFd fd(sys::memfd_create("callring-payload", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) {
         return system_error("memfd_create");
     }
     for (std::size_t done = 0; done < bytes.size();) {
-        const ssize_t written = ::write(fd.get(), bytes.data() + done, bytes.size() - done);
+        const ssize_t written = sys::write(fd.get(), bytes.data() + done, bytes.size() - done);
         if (written < 0 && errno == EINTR) {
             continue;
         }
@@ -50,14 +46,14 @@ Result<SealedPayload> SealedPayload::create(std::span<const std::byte> bytes) {
         }
         done += static_cast<std::size_t>(written);
     }
-    if (::fcntl(fd.get(), F_ADD_SEALS, kAllSeals) != 0) {
+    if (sys::fcntl(fd.get(), F_ADD_SEALS, kAllSeals) != 0) {
         return system_error("fcntl(F_ADD_SEALS)");
     }
     return map(std::move(fd));
 }
 
 Result<SealedPayload> SealedPayload::adopt(UniqueFd fd) {
-    const int seals = fd.valid() ? ::fcntl(fd.get(), F_GET_SEALS) : -1;
+    const int seals = fd.valid() ? sys::fcntl(fd.get(), F_GET_SEALS) : -1;
     if (seals < 0 || (seals & kAllSeals) != kAllSeals) {
         return Error{Code::malformed, "the payload is not sealed against every change"};
     }
@@ -66,14 +62,14 @@ Result<SealedPayload> SealedPayload::adopt(UniqueFd fd) {
 
 Result<SealedPayload> SealedPayload::map(UniqueFd fd) {
     struct stat info{};
-    if (::fstat(fd.get(), &info) != 0) {
+    if (sys::fstat(fd.get(), &info) != 0) {
         return system_error("fstat");
     }
     const auto size = static_cast<std::size_t>(info.st_size);
     if (size == 0) {
         return SealedPayload(std::move(fd), nullptr, 0);
     }
-    void* address = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+    void* address = sys::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
     if (address == MAP_FAILED) {
         return system_error("mmap");
     }

@@ -1,11 +1,8 @@
 #include "memory/shared_map.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <utility>
 
+#include "common/system_calls.h"
 #include "common/system_error.h"
 
 namespace callring {
@@ -33,19 +30,19 @@ SharedMap& SharedMap::operator=(SharedMap&& other) noexcept {
 
 SharedMap::~SharedMap() {
     if (data_ != nullptr) {
-        ::munmap(data_, size_);
+        sys::munmap(data_, size_);
     }
 }
 
 Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::uint64_t file_bytes) {
-    UniqueFd fd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    UniqueFd fd(sys::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!fd.valid()) {
         return system_error("memfd_create");
     }
-    if (::ftruncate(fd.get(), static_cast<off_t>(file_bytes)) != 0) {
+    if (sys::ftruncate(fd.get(), static_cast<off_t>(file_bytes)) != 0) {
         return system_error("ftruncate");
     }
-    if (::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals) != 0) {
+    if (sys::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals) != 0) {
         return system_error("fcntl(F_ADD_SEALS)");
     }
     return map(std::move(fd), bytes, file_bytes);
@@ -54,12 +51,12 @@ Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::ui
 namespace {
 // How large a file is that cannot shrink or grow any more.
 Result<std::uint64_t> sealed_size(const UniqueFd& fd) {
-    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+    const int seals = sys::fcntl(fd.get(), F_GET_SEALS);
     if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {
         return Error{Code::malformed, "shared memory is not sealed against a change of size"};
     }
     struct stat info{};
-    if (::fstat(fd.get(), &info) != 0) {
+    if (sys::fstat(fd.get(), &info) != 0) {
         return system_error("fstat");
     }
     return static_cast<std::uint64_t>(info.st_size);
@@ -83,7 +80,7 @@ Result<SharedMap> SharedMap::attach(UniqueFd fd, std::size_t bytes) {
 }
 
 Result<SharedMap> SharedMap::map(UniqueFd fd, std::size_t bytes, std::uint64_t file_bytes) {
-    void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    void* address = sys::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
     if (address == MAP_FAILED) {
         return system_error("mmap");
     }

@@ -5,12 +5,12 @@
 // dropped by another thread than the one that made it. What is allocated anew comes from `new`, and fails as that does.
 #pragma once
 
-#include <pthread.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <utility>
+
+#include "common/system_calls.h"
 
 namespace callring {
 
@@ -58,7 +58,7 @@ private:
         }
         // Not the destructor of a thread_local: to register one, glibc allocates, and ends the process if it cannot.
         static const Key key;
-        t_opened = key.made && ::pthread_setspecific(key.key, &key) == 0;
+        t_opened = key.made && sys::pthread_setspecific(key.key, &key) == 0;
         t_room = t_opened ? kMostKept : 0;
         return t_opened;
     }
@@ -72,7 +72,7 @@ private:
     }
     struct Key {
         pthread_key_t key{};
-        bool made = ::pthread_key_create(&key, &close) == 0;
+        bool made = sys::pthread_key_create(&key, &close) == 0;
     };
 
     [[gnu::tls_model("initial-exec")]] static constinit inline thread_local Block* t_first = nullptr;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/event.h"
 #include "lane/frame.h"
 
 namespace callring {
@@ -232,8 +233,7 @@ void Engine::unwatch_run(const RunPtr& run, int watcher) {
 void Engine::tell_watchers(Run& run) {
     watched_runs_ -= run.watchers.size();
     for (const int watcher : std::exchange(run.watchers, {})) {
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(watcher, &one, sizeof one);
+        raise_event(watcher);
     }
 }
 

@@ -1,11 +1,11 @@
 // Engine: asking children on the control plane, and waiting for their answers. A waiting thread works here, too: for a
 // moment the caller receives the answers itself, and the progress thread is not woken at all.
-#include <poll.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "common/clock.h"
+#include "common/system_calls.h"
 #include "memory/reserve.h"
 #include "schedule/engine.h"
 
@@ -22,7 +22,7 @@ bool readable(const Requests& requests, std::uint64_t end_ns) {
     const std::uint64_t now = now_ns();
     const timespec left{0, end_ns > now ? static_cast<std::int64_t>(end_ns - now) : 0};
     pollfd entry{requests.channel().fd(), POLLIN, 0};
-    return ::ppoll(&entry, 1, &left, nullptr) > 0 && (entry.revents & (POLLHUP | POLLERR)) == 0;
+    return sys::ppoll(&entry, 1, &left, nullptr) > 0 && (entry.revents & (POLLHUP | POLLERR)) == 0;
 }
 }  // namespace
 

@@ -1,18 +1,16 @@
 // A process that dies with the one that started it, and takes what it forks along.
 #pragma once
 
-#include <pthread.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
-#include <sys/prctl.h>
 #include <sys/types.h>
-#include <unistd.h>
+
+#include "common/system_calls.h"
 
 namespace callring {
 
 // From now on this process dies (SIGKILL) with the thread of `parent` that started it, also after exec. False if that
 // cannot be had, or if `parent` is gone already: then no signal would come.
 [[nodiscard]] inline bool die_with_parent(pid_t parent) noexcept {
-    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
+    return sys::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
 }
 
 // Which forks of a process die with it. The kernel ends a fork with the thread that made it, so only the forks of
@@ -43,7 +41,7 @@ inline void in_fork() noexcept {
 inline void tie_forks(TiedForks which) noexcept {
     tied_forks::which = which;
     tied_forks::session = ::getsid(0);
-    ::pthread_atfork(tied_forks::before_fork, nullptr, tied_forks::in_fork);
+    sys::pthread_atfork(tied_forks::before_fork, nullptr, tied_forks::in_fork);
 }
 
 }  // namespace callring

@@ -1,18 +1,12 @@
 #include "supervise/process.h"
 
-#include <fcntl.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
-#include <spawn.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
+#include "common/system_calls.h"
 #include "common/system_error.h"
 
 namespace callring {
@@ -36,9 +30,9 @@ struct SpawnPlan {
 
     explicit SpawnPlan(int control) {
         ::posix_spawn_file_actions_init(&actions);
-        ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
-        ::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
+        sys::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        sys::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
+        sys::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
         // The spawning thread blocks all signals, and the user may ignore some; a child starts with none blocked and
         // none ignored: one that ignored SIGCHLD could not wait for its own children. SIGHUP stays as it is, so that
         // children of a program that survives its terminal (nohup) do, too.
@@ -87,25 +81,25 @@ std::string ExitStatus::describe() const {
 Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
                                int control) {
     // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.
-    const UniqueFd source(::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
+    const UniqueFd source(sys::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
     if (!source.valid()) {
         return system_error("fcntl(F_DUPFD_CLOEXEC)");
     }
     const SpawnPlan plan(source.get());
     pid_t pid = -1;
-    const int failed = ::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes, pointers(argv).data(),
-                                     pointers(environment).data());
+    const int failed = sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
+                                        pointers(argv).data(), pointers(environment).data());
     if (failed != 0) {
         return Error{Code::io, "cannot execute the child program: " + std::string(std::strerror(failed))};
     }
-    UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
         // It has ended and was reaped, as this process ignores SIGCHLD: the number may be another's by now.
         const bool gone = errno == ESRCH;
         const Error error = system_error("pidfd_open");
         if (!gone) {
-            ::kill(pid, SIGKILL);
-            ::waitpid(pid, nullptr, 0);
+            sys::kill(pid, SIGKILL);
+            sys::waitpid(pid, nullptr, 0);
         }
         return error;
     }
@@ -114,21 +108,21 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
 
 void Process::kill(int signal) const noexcept {
     if (pidfd_.valid()) {
-        ::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+        sys::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
     }
 }
 
 void Process::end_group(bool direct) const noexcept {
     constexpr unsigned kProcessGroup = 4;  // PIDFD_SIGNAL_PROCESS_GROUP, of Linux 6.9
-    if (::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, kProcessGroup) != 0 && errno == EINVAL &&
+    if (sys::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, kProcessGroup) != 0 && errno == EINVAL &&
         direct) {
-        ::kill(-pid_, SIGKILL);
+        sys::kill(-pid_, SIGKILL);
     }
 }
 
 std::optional<ExitStatus> Process::try_reap() const noexcept {
     siginfo_t info{};
-    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0) {
+    if (sys::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0) {
         return ExitStatus{};
     }
     if (info.si_pid == 0) {

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "common/system_calls.h"
 #include "supervise/die_with_parent.h"
 
 int main(int argc, char** argv) {
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
     if (!callring::die_with_parent(static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)))) {
         return 1;  // the parent is gone
     }
-    ::execv(argv[2], argv + 2);
+    callring::sys::execv(argv[2], argv + 2);
     std::perror(argv[2]);
     return 127;
 }

@@ -1,11 +1,5 @@
 #include "supervise/supervisor.h"
 
-#include <pthread.h>
-#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <future>
@@ -14,6 +8,8 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/event.h"
+#include "common/system_calls.h"
 #include "common/system_error.h"
 #include "control/channel.h"
 
@@ -27,9 +23,9 @@ constexpr std::uint64_t kEndGraceNs = 500'000'000;
 }  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& books, Hooks hooks) {
-    UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    UniqueFd sockets(::epoll_create1(EPOLL_CLOEXEC));
-    UniqueFd command(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd sockets(sys::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd command(sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!epoll.valid() || !sockets.valid() || !command.valid()) {
         return system_error("epoll_create1 or eventfd");
     }
@@ -65,7 +61,7 @@ void Supervisor::start() {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
-        thread_ = std::thread([this] {
+        thread_ = sys::start_thread([this] {
             prepare_thread_to_throw();
             loop();
         });
@@ -88,21 +84,21 @@ void Supervisor::watch(int fd, Source source, Key key) const {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
 void Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
     event.data.u64 = key;
-    ::epoll_ctl(sockets_.get(), operation, socket, &event);
+    sys::epoll_ctl(sockets_.get(), operation, socket, &event);
 }
 
 void Supervisor::hear(std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
     event.data.u64 = static_cast<std::uint64_t>(Source::sockets);
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, sockets_.get(), &event);
+    sys::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, sockets_.get(), &event);
 }
 
 void Supervisor::hear_sockets() const {
@@ -114,8 +110,7 @@ void Supervisor::post(std::function<void()> work) {
         const std::lock_guard lock(commands_mutex_);
         commands_.push_back(std::move(work));
     }
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(command_.get(), &one, sizeof one);
+    raise_event(command_.get());
 }
 
 void Supervisor::run(std::function<void()> work) {
@@ -132,8 +127,7 @@ void Supervisor::run(std::function<void()> work) {
 }
 
 void Supervisor::run_commands() {
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto consumed = ::read(command_.get(), &count, sizeof count);
+    clear_event(command_.get());
     std::vector<std::function<void()>> commands;
     {
         const std::lock_guard lock(commands_mutex_);
@@ -161,7 +155,7 @@ void Supervisor::loop() {
 // Sleeps until something happens, and does what that asks for.
 void Supervisor::look() {
     std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
-    const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
+    const int count = sys::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events.at(static_cast<std::size_t>(i));
         const auto key = static_cast<Key>(event.data.u64 >> 8U);
@@ -186,7 +180,7 @@ void Supervisor::look() {
 
 void Supervisor::take_messages() {
     std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
-    const int count = ::epoll_wait(sockets_.get(), events.data(), static_cast<int>(events.size()), 0);
+    const int count = sys::epoll_wait(sockets_.get(), events.data(), static_cast<int>(events.size()), 0);
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events.at(static_cast<std::size_t>(i));
         const auto key = static_cast<Key>(event.data.u64);
@@ -265,7 +259,7 @@ void Supervisor::process_ended(Key key) {
         finish(key, ExitStatus{});
     } else {
         // The fork server reaps it and tells us how it ended; without that within the grace, we go on unknowing.
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
+        sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
         watched.status_deadline = now_ns() + kStatusGraceNs;
     }
 }
@@ -312,7 +306,7 @@ void Supervisor::finish(Key key, const ExitStatus& status) {
     const Watched watched = std::move(entry->second);
     watched_.erase(entry);
     if (watched.process) {
-        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
+        sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
     }
     if (watched.receiving) {
         // What it still said before it died counts.

@@ -1,0 +1,17 @@
+// An eventfd that wakes one thread, or all that watch it. Both calls succeed: none of ours blocks, or is ever full.
+#pragma once
+
+#include <sys/eventfd.h>
+
+namespace callring {
+
+inline void raise_event(int fd) noexcept {
+    [[maybe_unused]] const int raised = ::eventfd_write(fd, 1);
+}
+
+inline void clear_event(int fd) noexcept {
+    eventfd_t count = 0;
+    [[maybe_unused]] const int cleared = ::eventfd_read(fd, &count);
+}
+
+}  // namespace callring

@@ -1,0 +1,114 @@
+"""What the native sources call: the table of ``native/common/system_calls.h``, its uses, and what passes it by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NATIVE = Path(__file__).resolve().parents[2] / "native"
+TABLE = NATIVE / "common" / "system_calls.h"
+_SEAM = {TABLE, *(NATIVE / "common" / name for name in ("faults.h", "faults.cpp", "faulty_calls.h"))}
+
+WITHOUT_FAILURE = {
+    "_exit": "does not return",
+    "__errno_location": "errno",
+    "clock_gettime": "this clock is always there",
+    "dlerror": "words, or none",
+    "eventfd_read": "none of ours blocks, and what was read is not used",
+    "eventfd_write": "none of ours is ever full",
+    "fprintf": "words for standard error, which may lack",
+    "fputs": "likewise",
+    "fwrite": "likewise: what the compiler makes of them",
+    "perror": "likewise",
+    "free": "gives back",
+    "stderr": "where words go",
+    "getpid": "cannot fail",
+    "getppid": "cannot fail",
+    "getsid": "of this process: cannot fail",
+    "gettid": "cannot fail",
+    "posix_spawn_file_actions_destroy": "gives back",
+    "posix_spawn_file_actions_init": "fills in what its caller has; allocates nothing",
+    "posix_spawnattr_destroy": "gives back",
+    "posix_spawnattr_init": "likewise",
+    "posix_spawnattr_setflags": "fails for unknown flags alone",
+    "posix_spawnattr_setsigdefault": "copies",
+    "posix_spawnattr_setsigmask": "copies",
+    "pthread_cond_clockwait": "std::condition_variable; fails for what is no clock",
+    "pthread_mutex_lock": "std::mutex; fails where a lock is misused",
+    "pthread_mutex_unlock": "likewise",
+    "pthread_once": "std::promise; fails where it is misused",
+    "pthread_setname_np": "a name for people",
+    "pthread_sigmask": "fails for an unknown way alone",
+    "sched_yield": "cannot fail",
+    "sigabbrev_np": "a name for people, or none",
+    "sigdelset": "a bit of what its caller has",
+    "sigemptyset": "likewise",
+    "sigfillset": "likewise",
+    "signal": "fails for unknown signals alone",
+    "strerror": "words",
+    "strtol": "reads a number",
+    **dict.fromkeys(("memchr", "memcmp", "memcpy", "memmove", "memset", "strcmp", "strlen", "isalnum"), "computes"),
+}
+"""Functions of the C library that are called as they are, and why no failure of theirs is of interest."""
+
+_CALL = re.compile(r"^ {4}call\((\w+), (?:.*, )?(minus_one|zero|null|number|after), ([A-Z, ]+)\)", re.M)
+_USE = re.compile(r"\bsys::(?:syscall\(SYS_(\w+)|(\w+)\()")
+_COMMENT = re.compile(r"//[^\n]*|\"(?:[^\"\\\n]|\\.)*\"")
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """One use of the table in the sources."""
+
+    call: str
+    file: str
+    line: int
+
+
+def table() -> dict[str, tuple[str, ...]]:
+    """The errors that each call is made to fail with, in the order of native/common/faults.h."""
+    listed = {name: tuple(errors.split(", ")) for name, _, errors in _CALL.findall(TABLE.read_text())}
+    return {**listed, "start_thread": ("EAGAIN",), "operator_new": ("ENOMEM",)}
+
+
+def sources() -> list[Path]:
+    """The sources of the core: not the tests, nor the table and what lets it fail."""
+    files = [path for path in NATIVE.rglob("*") if path.suffix in (".h", ".cpp")]
+    return sorted(path for path in files if "tests" not in path.relative_to(NATIVE).parts and path not in _SEAM)
+
+
+def sites() -> list[Site]:
+    """Every use of the table."""
+    return sorted(
+        Site(use[1] or use[2], str(path.relative_to(NATIVE)), number)
+        for path in sources()
+        for number, line in enumerate(_code(path), 1)
+        for use in _USE.finditer(line)
+    )
+
+
+def passing_by(path: Path) -> list[tuple[int, str]]:
+    """Calls in a source that do not go through the table although they could fail: line and text."""
+    listed = "|".join(table().keys() - {"start_thread", "operator_new"} - _names_of_ours())
+    through_scope = re.compile(r"(?<![\w>:])::(\w+)\(")
+    plain = re.compile(rf"(?<![\w:.>])(?:std::)?(?:{listed})\(")
+    threads = re.compile(r"\bstd::j?thread(?: \w+)?\(|\bstd::async\(")
+    return [
+        (number, line.strip())
+        for number, line in enumerate(_code(path), 1)
+        if any(name not in WITHOUT_FAILURE for name in through_scope.findall(line))
+        or threads.search(line)
+        or plain.search(line)
+    ]
+
+
+def _names_of_ours() -> set[str]:
+    """What classes of ours call their members, too. Such a call of the system is never written without its scope."""
+    before = r"^ {4}(?:\[\[nodiscard\]\] )?(?:static |explicit )?[\w:<>*& ,]+? "
+    declared = re.compile(before + r"(\w+)\([^;]*\)[^;]*[;{]$", re.M)
+    return {name for path in sources() if path.suffix == ".h" for name in declared.findall("\n".join(_code(path)))}
+
+
+def _code(path: Path) -> list[str]:
+    return _COMMENT.sub("", path.read_text()).splitlines()
