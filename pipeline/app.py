@@ -22,11 +22,14 @@ from pipeline.config.tree import CONF, named_folders
 from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
 from pipeline.hydra_glue.environment_values import resolved
+from pipeline.hydra_glue.forgotten_sweep import program_words
 from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.terminal.broken_pipe import ReaderGone
 from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
 from runtime.errors import ConfigurationError
+
+_CONFIG_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
 
 CARE = ("doctor", "prune", "schema")
 """Stages that look after the installation; pipeline.admin.commands."""
@@ -88,6 +91,7 @@ def run_job(config: DictConfig) -> int:
         Path(runtime.output_dir),
         lock_file,
         overrides=list(hydra_config.overrides.task),
+        command=_command_again(hydra_config.overrides.task),
         from_environment=from_environment,
         warm=warm,
         in_sweep=in_sweep,
@@ -105,6 +109,17 @@ def run_job(config: DictConfig) -> int:
         number = int(hydra_config.job.num)
         say_ended(Point(tuple(hydra_config.overrides.task), number, Path(runtime.output_dir), code))
     return code
+
+
+def _command_again(overrides: Sequence[str]) -> list[str]:
+    """What runs a job again, from the same folder: with the configs of this command line."""
+    given = iter(outcome.arguments)
+    options = []
+    for word in given:
+        name, equals, _ = word.partition("=")
+        if name in _CONFIG_OPTIONS:
+            options += [word] if equals else [word, next(given, "")]
+    return [*program_words(), *options, *overrides]
 
 
 def _search_users_modules() -> None:

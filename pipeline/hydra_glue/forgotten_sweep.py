@@ -22,8 +22,12 @@ def sweep_line(arguments: Sequence[str]) -> str:
     Args:
         arguments: those that were given without ``-m``.
     """
-    program = "callring" if Path(sys.argv[0]).name == "callring" else "python -m pipeline"
-    return f"{program} -m {shlex.join(arguments)}"
+    return shlex.join([*program_words(), "-m", *arguments])
+
+
+def program_words() -> list[str]:
+    """What this program was started as."""
+    return ["callring"] if Path(sys.argv[0]).name == "callring" else ["python", "-m", "pipeline"]
 
 
 def refuse_forgotten(hydra: Any, arguments: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from pipeline.report.failure import failure_document
 from pipeline.report.latest import count_tasks
 from pipeline.report.page import report_page, write_page
 from pipeline.report.result import write_result
@@ -50,16 +51,19 @@ def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any
     return shown
 
 
-def write_documents(folder: Path, document: Mapping[str, Any], drawn: Mapping[str, Any] | None) -> None:
+def write_documents(
+    folder: Path, record: RunRecord, document: Mapping[str, Any], drawn: Mapping[str, Any] | None
+) -> None:
     """Writes report.html, then result.json: where it is, the others are.
 
     Args:
         folder: the run directory.
+        record: of the run.
         document: what goes into result.json; see result.py.
         drawn: of ``write_traces``.
 
     Raises:
         OSError: as ``write_traces``.
     """
-    write_page(folder / REPORT, report_page(document, drawn))
+    write_page(folder / REPORT, report_page(document, drawn, failure=failure_document(record)))
     write_result(folder / "result.json", document)

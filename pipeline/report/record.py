@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +12,17 @@ from runtime.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord
+
+
+class SourceRecord(NamedTuple):
+    """One file, or the part of it that is the callable."""
+
+    file: str
+    """As the configs name it."""
+    first_line: int
+    text: str
+    left_out: int = 0
+    """Lines behind ``text`` that are not in it."""
 
 
 class CallableRecord(NamedTuple):
@@ -25,6 +36,10 @@ class CallableRecord(NamedTuple):
     """``"LOCAL_CHIP"`` or ``"LOCAL_PYTHON"``."""
     kernels: Sequence[str] = ()
     """Names of a chip callable's kernels, by func_id."""
+    flags: Sequence[str] = ()
+    """Of the compiler, beside its usual ones."""
+    sources: Sequence[SourceRecord] = ()
+    """Where a task failed: what the callable is made of."""
 
 
 class LockRecord(NamedTuple):
@@ -67,13 +82,22 @@ class RunRecord:
     """None if the run did not get there."""
     virtual: VirtualRecord | None = None
     """What was computed on modelled chips; None without a chip model, or if the run did not get there."""
+    worker_output: str = ""
+    """The end of what the workers wrote to standard error."""
+    command: Sequence[str] = ()
+    """What runs it again, from the same folder; empty if that is not known."""
     error: str | None = None
     """What went wrong, in the words that the user saw; None if nothing did."""
 
     @property
     def names(self) -> dict[str, str]:
-        """Names of the callables by hashid; callables of equal bytes share a hashid, and their names are joined."""
-        names: dict[str, str] = {}
-        for record in self.callables:
-            names[record.hashid] = f"{names[record.hashid]}/{record.name}" if record.hashid in names else record.name
-        return names
+        """Names of the callables by hashid."""
+        return names_of(self.callables)
+
+
+def names_of(callables: Iterable[CallableRecord]) -> dict[str, str]:
+    """Names by hashid; callables of equal bytes share a hashid, and their names are joined."""
+    names: dict[str, str] = {}
+    for record in callables:
+        names[record.hashid] = f"{names[record.hashid]}/{record.name}" if record.hashid in names else record.name
+    return names

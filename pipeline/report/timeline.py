@@ -5,7 +5,11 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.report.critical_path import KINDS, nested_critical_path
+from pipeline.report.density import Spans, bin_count, busy, counts, lane_bins
+from pipeline.report.failure import FAILED, reasons
 from pipeline.report.trace import kernel_name
 from pipeline.report.workers import (
     NODE,
@@ -17,15 +21,19 @@ from pipeline.report.workers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+
+    import numpy.typing as npt
 
     from pipeline.report.critical_path import Segment
     from pipeline.report.workers import RecordingWorker
     from runtime.trace import CoreSpan, TaskSpan, Trace
 
 MOST_SPANS = 20_000
-"""Tasks, and likewise core spans, that a page holds one by one; of more, the longest."""
+"""Tasks, and likewise core spans, that a page holds one by one; of more, those that went wrong, the critical path and
+the longest."""
 MOST_SEGMENTS = 2_000
+_LOAD_BINS = 400
 _KIND_ORDER = {"chip": 0, NODE: 0}
 
 
@@ -46,10 +54,16 @@ def timeline(
         Worker within a node, or -1), ``pid``, ``tasks``, ``busy_ns`` (its lane executed) and ``cores`` (``core``,
         ``busy_ns``); others refer to them by index.
         ``tasks``: columns ``[worker, begin, duration, name, state, run, task, submit, dispatch, complete,
-        waited_for, of, within]``, ``waited_for`` as task numbers of the same run, ``of`` the Worker that submitted it,
-        ``within`` the index of the node's task that did; what never happened is -1.
+        waited_for, of, within, why]``, ``waited_for`` as task numbers of the same run, ``of`` the Worker that submitted
+        it, ``within`` the index of the node's task that did; what never happened is -1. One that went wrong before its
+        worker could tell when it began has its dispatch as ``begin``, and ends when the parent knew; ``why`` says how
+        its process ended, and is empty otherwise.
         ``cores``: columns ``[worker, core, begin, duration, name, run, task]``.
         ``total_tasks``, ``total_cores``: before thinning. ``dropped``: core spans that were lost, by Worker.
+        ``load``: thousandths of all chips and sub-workers that were busy, in equal pieces of ``span_ns``.
+        ``density``: what is not in ``tasks`` and ``cores``, or null if that is nothing: ``bins``, the number of equal
+        pieces of ``span_ns``; ``lanes``, each ``[worker, core or -1, pieces, thousandths busy, spans that begin there,
+        name that takes most]``; ``moments``, each ``[Worker, 0 for submits or 1 for completions, pieces, number]``.
         ``left_out``: tasks that were recorded and not given here. ``missing``: names of nodes that told nothing.
         ``work_ns``: for each level execution by name of the callable, on chips and sub-workers and on nodes.
         ``path``: the MOST_SEGMENTS longest segments of the critical path as ``[kind, begin, duration, index into tasks
@@ -65,9 +79,10 @@ def timeline(
     workers = _workers(recorded)
     index = {(worker["of"], worker["kind"], worker["id"]): i for i, worker in enumerate(workers)}
 
-    kept = _longest(spans, MOST_SPANS, {segment.span for segment in path})
-    place = {i: position for position, i in enumerate(kept)}
     first = list(accumulate((len(worker.trace.tasks) for worker in recorded), initial=0))
+    wrong = {first[of] + i: why for of, worker in enumerate(recorded) for i, why in reasons(worker).items()}
+    kept = _longest(spans, MOST_SPANS, {segment.span for segment in path}, wrong.keys())
+    place = {i: position for position, i in enumerate(kept)}
     submitters = [of for of, worker in enumerate(recorded) for _ in worker.trace.tasks]
     within = [
         place.get(first[worker.above] + task, -1) if task >= 0 else -1
@@ -80,13 +95,38 @@ def timeline(
             *_task(spans[i], submitters[i], index=index, known=known, names=names, origin=origin),
             submitters[i],
             within[i],
+            wrong.get(i, ""),
         )
         for i in kept
     ]
     cores = _Cores(recorded, kernels)
-    core_rows = [cores.row(i, index, known, origin) for i in _longest(cores.spans, MOST_SPANS, frozenset())]
+    kept_cores = _longest(cores.spans, MOST_SPANS, (), ())
+    core_rows = [cores.row(i, index, known, origin) for i in kept_cores]
+    whole = max(span.complete_ns for span in spans) - origin
+    rest = _Rest(whole, len(workers) + len({(row[0], row[1]) for row in core_rows}))
+    if len(kept) < len(spans):
+        drawn = set(kept)
+        left = [i for i in range(len(spans)) if i not in drawn]
+        ran = [i for i in left if spans[i].begin_ns]
+        rest.add_moments([spans[i] for i in left], [submitters[i] for i in left], origin)
+        rest.add_lanes(
+            [
+                (
+                    index[submitters[i], spans[i].kind, spans[i].worker],
+                    -1,
+                    spans[i].begin_ns - origin,
+                    spans[i].end_ns - origin,
+                    known.number(names.get(spans[i].hashid, spans[i].hashid)),
+                )
+                for i in ran
+            ]
+        )
+    if len(kept_cores) < len(cores.spans):
+        drawn = set(kept_cores)
+        rows = (cores.row(i, index, known, origin) for i in range(len(cores.spans)) if i not in drawn)
+        rest.add_lanes([(row[0], row[1], row[2], row[2] + row[3], row[4]) for row in rows])
     return {
-        "span_ns": max(span.complete_ns for span in spans) - origin,
+        "span_ns": whole,
         "submitters": [worker.name for worker in recorded],
         "workers": workers,
         "names": known.list,
@@ -95,6 +135,8 @@ def timeline(
         "total_tasks": len(spans),
         "total_cores": len(cores.spans),
         "dropped": dropped_spans(recorded),
+        "load": _load(recorded, origin, whole),
+        "density": rest.document(),
         "left_out": left_out,
         "missing": missing_workers(recorded),
         "work_ns": _work(recorded, names),
@@ -180,10 +222,11 @@ def _task(
     names: Mapping[str, str],
     origin: int,
 ) -> tuple[Any, ...]:
+    begin, end = _drawn(task)
     return (
-        index[of, task.kind, task.worker] if task.begin_ns and task.worker >= 0 else -1,
-        task.begin_ns - origin if task.begin_ns else -1,
-        task.end_ns - task.begin_ns if task.begin_ns else 0,
+        index[of, task.kind, task.worker] if begin else -1,
+        begin - origin if begin else -1,
+        end - begin,
         known.number(names.get(task.hashid, task.hashid)),
         task.state,
         task.run,
@@ -193,6 +236,65 @@ def _task(
         task.complete_ns - origin,
         task.waited_for,
     )
+
+
+def _drawn(task: TaskSpan) -> tuple[int, int]:
+    """From when to when a task is drawn on the lane of its worker; zeros if it never came to one."""
+    if task.worker < 0:
+        return 0, 0
+    if task.begin_ns:
+        return task.begin_ns, task.end_ns
+    return (task.dispatch_ns, task.complete_ns) if task.state in FAILED and task.dispatch_ns else (0, 0)
+
+
+def _load(recorded: Sequence[RecordingWorker], origin: int, whole: int) -> list[int]:
+    """A node is busy with what is below it, and counts there."""
+    leaves = sum(child.kind != NODE for worker in recorded for child in worker.trace.children)
+    ran = [t for worker in recorded for t in worker.trace.tasks if t.begin_ns and t.kind != NODE]
+    begin = np.array([t.begin_ns for t in ran], dtype=np.int64) - origin
+    end = np.array([t.end_ns for t in ran], dtype=np.int64) - origin
+    each = max(1, whole) / _LOAD_BINS * max(1, leaves)
+    shares: list[int] = (
+        np.minimum(1000, np.rint(1000 * busy(begin, end, whole, _LOAD_BINS) / each)).astype(int).tolist()
+    )
+    return shares
+
+
+class _Rest:
+    """Gathers what is drawn in pieces of equal length because there is too much of it.
+
+    Args:
+        whole: how long all of it is.
+        lanes: how many rows there may be.
+    """
+
+    def __init__(self, whole: int, lanes: int) -> None:
+        self._whole, self._bins = whole, bin_count(lanes)
+        self._lanes: list[list[Any]] = []
+        self._moments: list[list[Any]] = []
+
+    def add_lanes(self, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+        """Adds spans: worker, core or -1, begin, end, name."""
+        table = np.array(rows, dtype=np.int64).reshape(-1, 5)
+        for worker, core in np.unique(table[:, :2], axis=0).tolist():
+            of = table[(table[:, 0] == worker) & (table[:, 1] == core)]
+            self._lanes.append([worker, core, *lane_bins(Spans(*of[:, 2:].T), self._whole, self._bins)])
+
+    def add_moments(self, spans: Sequence[TaskSpan], submitters: Sequence[int], origin: int) -> None:
+        """Adds when tasks were submitted and complete, and by which Worker."""
+        of = np.array(submitters, dtype=np.int64)
+        for kind, times in enumerate(([s.submit_ns for s in spans], [s.complete_ns for s in spans])):
+            at: npt.NDArray[np.int64] = np.array(times, dtype=np.int64) - origin
+            for submitter in np.unique(of).tolist():
+                numbers = counts(at[of == submitter], self._whole, self._bins)
+                shown = np.flatnonzero(numbers)
+                self._moments.append([submitter, kind, shown.tolist(), numbers[shown].tolist()])
+
+    def document(self) -> dict[str, Any] | None:
+        """As ``timeline`` gives it."""
+        if not self._lanes and not self._moments:
+            return None
+        return {"bins": self._bins, "lanes": self._lanes, "moments": self._moments}
 
 
 class _Cores:
@@ -217,11 +319,15 @@ class _Cores:
         return worker, core.core, core.begin_ns - origin, duration, name, core.run, core.task
 
 
-def _longest(spans: Sequence[TaskSpan] | Sequence[CoreSpan], most: int, also: set[int] | frozenset[int]) -> list[int]:
-    """Indices of the longest spans, in their order; those of ``also`` go first, as far as there is room."""
+def _longest(
+    spans: Sequence[TaskSpan] | Sequence[CoreSpan], most: int, also: Collection[int], first: Collection[int]
+) -> list[int]:
+    """Indices of the longest spans, in their order; those of ``first``, then of ``also``, as far as there is room."""
     if len(spans) <= most:
         return list(range(len(spans)))
-    ordered = sorted(range(len(spans)), key=lambda i: (i in also, spans[i].end_ns - spans[i].begin_ns), reverse=True)
+    ordered = sorted(
+        range(len(spans)), key=lambda i: (i in first, i in also, spans[i].end_ns - spans[i].begin_ns), reverse=True
+    )
     return sorted(ordered[:most])
 
 

@@ -25,9 +25,11 @@ from pipeline.config.topology import topology_name
 from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
 from pipeline.hydra_glue.environment_values import without_values
 from pipeline.lock.file import LockFile
+from pipeline.report.failure import failure_words
 from pipeline.report.provenance import ask, provenance
-from pipeline.report.record import CallableRecord, LockRecord, RunRecord
+from pipeline.report.record import CallableRecord, LockRecord, RunRecord, names_of
 from pipeline.report.summary import COLUMNS, outcome_lines, summary_rows
+from pipeline.report.worker_output import WORKER_OUTPUT
 from pipeline.run.stage_results import Built, Described, Executed, Locked, Registered, Verified
 from pipeline.run.stages.build import build_callables, chip_hashid
 from pipeline.run.stages.describe import describe
@@ -41,6 +43,7 @@ from runtime.errors import ConfigurationError, StartError
 from runtime.trace import Trace
 
 if TYPE_CHECKING:
+    from pipeline.config.specs import ChipSpec, PythonSpec
     from pipeline.report.virtual import VirtualRecord
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
@@ -62,6 +65,7 @@ class Job:
         output: the run directory.
         lock_file: what ``lock`` is about.
         overrides: what the command line overrode in the configuration.
+        command: what runs it again, for its report.
         from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
         begin: when it began, by the monotonic clock; None: now.
         warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
@@ -76,6 +80,7 @@ class Job:
         lock_file: LockFile,
         *,
         overrides: Sequence[str] = (),
+        command: Sequence[str] = (),
         from_environment: Mapping[str, str] | None = None,
         begin: float | None = None,
         warm: WarmWorkers | None = None,
@@ -83,6 +88,7 @@ class Job:
     ) -> None:
         self._config = config
         self._overrides = overrides
+        self._command = command
         self._from_environment = dict(from_environment or {})
         self._warm = warm
         self._in_sweep = in_sweep
@@ -99,6 +105,7 @@ class Job:
         self._callables: list[CallableRecord] = []
         self._locked: Locked | None = None
         self._trace = Trace()
+        self._worker_output = ""
         self._run_seconds: tuple[float, ...] = ()
         self._verification: Verification | None = None
         self._virtual: VirtualRecord | None = None
@@ -121,6 +128,10 @@ class Job:
         if error is None and self._verification is not None and self._verification.passed is False:
             code = TASK_FAILED
             message = f"verification differs: {self._verification.message}"
+        if message is not None and code in (TASK_FAILED, WORKER_LOST):
+            tasks = failure_words(self._trace, names_of(self._callables))
+            # A message of one line stays one.
+            message += f"{os.linesep if os.linesep in message else '; '}{tasks}" if tasks else ""
         if message is not None and code != READER_GONE:
             self._console.error(f"error: {message}")
         if self._config["stage"] != "plan":
@@ -190,7 +201,12 @@ class Job:
             with self._console.stage("model"):
                 self._virtual = model(described, self._console)
         if last >= _STAGES.index("start"):
-            self._serve(built, last)
+            mark = WORKER_OUTPUT.mark()
+            try:
+                with WORKER_OUTPUT.watched():
+                    self._serve(built, last)
+            finally:
+                self._worker_output = WORKER_OUTPUT.since(mark)
 
     def _serve(self, built: Built, last: int) -> None:
         """The stages that need processes; whatever happens, none is left."""
@@ -255,6 +271,14 @@ class Job:
             for name, callable_ in built.chip_callables.items()
         ]
 
+    def _callables_with_sources(self) -> list[CallableRecord]:
+        from pipeline.report.sources import with_sources
+
+        described = self._described
+        assert described is not None
+        specs: list[ChipSpec | PythonSpec] = [*described.chip_callables, *described.declared_python_callables]
+        return with_sources(self._callables, specs, described.kernel_flags)
+
     def _lock_record(self) -> LockRecord | None:
         locked = self._locked
         if locked is None:
@@ -272,6 +296,7 @@ class Job:
             "_folders": [str(folder) for folder in self._folders],
             "_lock_file": place,
             "_overrides": list(self._overrides),
+            "_command": list(self._command),
             "_from_environment": list(self._from_environment.items()),
             "_in_sweep": self._in_sweep,
             "_begin": self._begin,
@@ -342,7 +367,7 @@ class Job:
                 self._console.line(line)
             if document["exit_code"] != code:
                 self._console.error(f"error: {document['error']}")
-            write_documents(self._output, document, drawn)
+            write_documents(self._output, record, document, drawn)
         log = self._output / "run.log"
         if self._verbose:
             for file in sorted({*self._output.glob("*.*"), log}):
@@ -395,7 +420,7 @@ class Job:
             configuration=self._shown_configuration(),
             overrides=self._overrides,
             provenance=provenance(Store(self._known_store(), "callables", read_only=described is None)),
-            callables=self._callables,
+            callables=self._callables_with_sources() if code in (TASK_FAILED, WORKER_LOST) else self._callables,
             lock=self._lock_record(),
             stages=self._console.stages,
             trace=self._trace,
@@ -403,6 +428,8 @@ class Job:
             run_seconds=self._run_seconds,
             verification=self._verification,
             virtual=self._virtual,
+            worker_output=self._worker_output,
+            command=self._command,
             error=error,
         )
 
@@ -419,7 +446,7 @@ def main() -> int:
     folders = [Path(folder) for folder in config.pop("_folders")]
     place = config.pop("_lock_file")
     lock_file = LockFile(Path(place["path"]), place["name"])
-    overrides, in_sweep = config.pop("_overrides"), config.pop("_in_sweep")
+    overrides, in_sweep, command = (config.pop(key) for key in ("_overrides", "_in_sweep", "_command"))
     from_environment, begin = dict(config.pop("_from_environment")), config.pop("_begin")
     try:
         with watched(), remembered():
@@ -429,6 +456,7 @@ def main() -> int:
                 output,
                 lock_file,
                 overrides=overrides,
+                command=command,
                 from_environment=from_environment,
                 begin=begin,
                 in_sweep=in_sweep,

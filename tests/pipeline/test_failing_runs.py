@@ -34,7 +34,7 @@ TASKS = [
     pytest.param(
         adds_with("segfault"),
         5,
-        ["callable add", "sha256:", "chip 0", "SIGSEGV"],
+        ["callable add", "sha256:", "chip 0", "SIGSEGV", "lost: task 0 of run 1 (add) on chip 0"],
         id="a kernel writes nowhere",
     ),
 ]
@@ -54,6 +54,21 @@ def test_a_failed_run_says_where(command, arguments, code, words):
     assert "Traceback" not in err
     assert len(err.splitlines()) == 1
     assert_nothing_remains(process.pid)
+
+
+def test_what_workers_write_before_they_die_is_passed_on_and_in_the_report(command):
+    done = command(*adds_with("says_then_dies"), "+topology=chip2", "worker.cores_per_chip=1", "hydra.run.dir=run")
+    assert done.code == 5
+    said = "[chip] info: block 0 of 1 begins"
+    assert done.err.count(said) == 2
+    words = r"lost: task (\d) of run 1 \(add\) on chip \1, and 1 more on chip \d$"
+    assert re.search(words, done.err.splitlines()[-1])
+    page = (done.folder / "run" / "report.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, flags=re.DOTALL)[1])
+    assert data["failure"]["output"].count(said) == 2
+    assert data["failure"]["sources"][0]["file"].endswith("says_then_dies.cpp")
+    assert [one["command"].split()[-1] for one in data["failure"]["next"]] == ["build=asan"]
+    assert data["failure"]["next"][0]["command"].startswith("python -m pipeline --config-dir ")
 
 
 def test_a_python_callable_that_raises_is_shown_with_its_own_traceback(command):

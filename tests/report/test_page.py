@@ -79,9 +79,9 @@ def test_the_columns_say_what_the_spans_say(trace):
         return
     origin = min(task.submit_ns for task in trace.tasks)
     for task, row in zip(trace.tasks, zip(*found["tasks"], strict=True), strict=True):
-        worker, begin, length, name, state, run, number, submit, _, complete, waited, of, within = row
+        worker, begin, length, name, state, run, number, submit, _, complete, waited, of, within, why = row
         assert (run, number, state, waited) == (task.run, task.task, task.state, task.waited_for)
-        assert (of, within) == (0, -1)
+        assert (of, within, why) == (0, -1, "")
         assert (submit, complete, found["names"][name]) == (
             task.submit_ns - origin,
             task.complete_ns - origin,

@@ -1,11 +1,7 @@
-// The sections of the page, except for the timeline, each from the data to an element or null.
+// The sections of a run's page, except for its timeline, each from the data to an element or null.
 
 const RESULT = DATA.result;
 const TIMELINE = DATA.timeline;
-
-function section(title, ...content) {
-  return el("section", {}, el("h2", {}, title), content);
-}
 
 // Tasks of result.json at every level, the outermost first.
 function levels() {
@@ -19,16 +15,19 @@ function leafWorkers() {
   return TIMELINE.workers.filter((worker) => worker.kind !== "node");
 }
 
+function statesOf(states) {
+  return Object.entries(states).map(([state, tasks]) => `${number(tasks)} ${state}`).join(", ");
+}
+
 function header() {
   const machine = RESULT.provenance.machine || {};
   const stages = RESULT.stages.reduce((sum, stage) => sum + stage.seconds, 0);
-  const states = Object.entries(RESULT.tasks.states).map(([state, number]) => `${number.toLocaleString("en")} ${state}`).join(", ");
   const cards = [["All stages", duration(stages), `${RESULT.stages.length} of them`]];
   if (TIMELINE) {
     const workers = leafWorkers(), busy = workers.reduce((sum, worker) => sum + worker.busy_ns, 0);
-    const further = levels().slice(1).reduce((sum, level) => sum + level.count, 0);
+    const further = levels().slice(1).reduce((sum, level) => sum + level.count, 0), states = statesOf(RESULT.tasks.states);
     cards.push(["Task graph", duration(TIMELINE.span_ns / 1e9), "first submit to last completion"]);
-    cards.push(["Tasks", RESULT.tasks.count.toLocaleString("en"), levels().length > 1 ? `${states}, and ${further.toLocaleString("en")} below` : states]);
+    cards.push(["Tasks", number(RESULT.tasks.count), levels().length > 1 ? `${states}, and ${number(further)} below` : states]);
     cards.push(["Workers busy", percent(busy / (TIMELINE.span_ns * workers.length || 1)), `of ${count(workers.length, "worker")}, on average`]);
   }
   return [
@@ -54,18 +53,15 @@ function verification() {
 }
 
 function stages() {
-  const parts = RESULT.stages.map((stage, i) => [stage.name, stage.seconds, colourOf(i)]);
+  const parts = RESULT.stages.map((stage, i) => [stage.name, stage.seconds, i]);
   return section("Where the time went",
-    el("p", { class: "note" }, "The stages of the run:"), stackedBar(parts),
-    TIMELINE ? [
-      el("p", { class: "note" }, "The critical path, from the first submit to the last completion:"), pathBar(),
+    el("p", { class: "note" }, "The stages of the run:"), stackedBar("stages of the run", parts),
+    TIMELINE && TIMELINE.path.length ? [
+      el("p", { class: "note" }, "The critical path, from the first submit to the last completion:"),
+      stackedBar("the critical path", TIMELINE.path_kinds.map((kind) => [kind, TIMELINE.path_ns[kind] / 1e9, PATH_COLOURS[kind]])),
       el("p", { class: "note" }, "Execution: a task ran. Hand-over: nothing held a task up any more and it was on its way to its worker. Submission: the orchestration function had not submitted it yet. Completion: it had ended, and the parent did not know yet."),
       TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "Where a node's task is on it, the path goes on through what that task submitted; the parent of those is the node.") : null,
     ] : null);
-}
-
-function pathBar() {
-  return stackedBar(TIMELINE.path_kinds.map((kind) => [kind, TIMELINE.path_ns[kind] / 1e9, PATH_COLOURS[kind]]));
 }
 
 function callables() {
@@ -80,25 +76,25 @@ function callables() {
   const rows = named.map(([name, tasks, depth]) => {
     const [work, onNodes] = workOf(name, depth);
     const executed = tasks.execution_seconds || {}, queued = tasks.queue_seconds || {};
-    const other = Object.entries(tasks.states).filter(([state]) => state !== "done").map(([state, number]) => `${number} ${state}`);
+    const other = Object.entries(tasks.states).filter(([state]) => state !== "done").map(([state, those]) => `${number(those)} ${state}`);
     const hashid = hashes[name.split("/")[0]] || name;
     const level = RESULT.configuration.topology?.level - depth;
     return [
       name, ...(nested ? [level] : []), { show: el("code", { title: hashid }, hashid.replace("sha256:", "").slice(0, 8)), sort: hashid },
-      { show: [tasks.count.toLocaleString("en"), ...other].join(", "), sort: tasks.count },
+      { show: [number(tasks.count), ...other].join(", "), sort: tasks.count },
       seconds(executed.min), seconds(executed.median), seconds(executed.p99), seconds(executed.max),
       { show: duration(work + onNodes) + (onNodes && !work ? "" : ` \u00b7 ${percent(work / whole)}`), sort: work + onNodes },
       seconds(queued.median), seconds(queued.p99),
     ];
   });
-  const number = true;
+  const right = { number: true };
   return section("Callables",
-    table("callables", [
-      { title: "callable" }, ...(nested ? [{ title: "level", number, help: "of the Worker that submitted the tasks" }] : []),
-      { title: "hash" }, { title: "tasks", number }, { title: "min", number }, { title: "median", number },
-      { title: "p99", number, help: "the smallest duration that 99 % of the tasks do not exceed" }, { title: "max", number },
-      { title: "total", number, help: nested ? "and its share of all execution on chips and sub-workers" : "and its share of all execution" },
-      { title: "median wait", number, help: "from submit to begin" }, { title: "p99 wait", number }], rows));
+    table("callables", "Tasks by callable", [
+      { title: "callable" }, ...(nested ? [{ title: "level", ...right, help: "of the Worker that submitted the tasks" }] : []),
+      { title: "hash" }, { title: "tasks", ...right }, { title: "min", ...right }, { title: "median", ...right },
+      { title: "p99", ...right, help: "the smallest duration that 99 % of the tasks do not exceed; of 100 tasks or more" }, { title: "max", ...right },
+      { title: "total", ...right, help: nested ? "and its share of all execution on chips and sub-workers" : "and its share of all execution" },
+      { title: "median wait", ...right, help: "from submit to begin" }, { title: "p99 wait", ...right, help: "of 100 tasks or more" }], rows));
 }
 
 function workers() {
@@ -109,17 +105,17 @@ function workers() {
     const cores = worker.cores.map((core) => core.busy_ns / whole);
     const mean = cores.length ? cores.reduce((a, b) => a + b, 0) / cores.length : null;
     return [
-      { show: worker.name, sort: i }, { show: worker.pid ?? "\u2013", sort: worker.pid }, { show: worker.tasks.toLocaleString("en"), sort: worker.tasks },
+      { show: worker.name, sort: i }, { show: worker.pid ?? "\u2013", sort: worker.pid }, { show: number(worker.tasks), sort: worker.tasks },
       { show: duration(worker.busy_ns / 1e9), sort: worker.busy_ns },
       { show: [meter(worker.busy_ns / whole), ` ${percent(worker.busy_ns / whole)}`], sort: worker.busy_ns },
       { show: cores.length ? [el("span", { class: "cores" }, cores.map((share, core) => el("i", { title: `core ${worker.cores[core].core}: ${percent(share)}` }, el("i", { style: `height: ${100 * Math.min(1, share)}%` })))), ` ${percent(mean)}`] : "\u2013", sort: mean },
     ];
   });
-  const number = true;
+  const right = { number: true };
   return section("Workers",
     el("p", { class: "note" }, `Busy means that the worker executed a task; all of it relative to the ${duration(whole / 1e9)} of the task graph.`),
     TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "A node is busy while a task of it runs, whatever is below it does; averages over workers leave it out, and count what is below.") : null,
-    table("workers", [{ title: "worker" }, { title: "process", number }, { title: "tasks", number }, { title: "busy", number }, { title: "utilisation" }, { title: "cores" }], rows));
+    table("workers", "How busy the workers were", [{ title: "worker" }, { title: "process", ...right }, { title: "tasks", ...right }, { title: "busy", ...right }, { title: "utilisation" }, { title: "cores" }], rows));
 }
 
 function pathSteps() {
@@ -127,17 +123,19 @@ function pathSteps() {
   const T = TIMELINE.tasks, most = 14;
   const why = { submit: "its submit", dependency: "a task that it depends on", worker: "its worker, which executed another task", below: "the last task that it submitted", "": "" };
   const rows = TIMELINE.path.map(([kind, begin, length, task, cause]) => {
-    const about = task < 0 ? "" : `${TIMELINE.names[T[3][task]]}, task ${T[6][task]} of run ${T[5][task]}`;
+    const about = task < 0 ? "" : `${TIMELINE.names[T[3][task]]}, task ${number(T[6][task])} of run ${number(T[5][task])}`;
     const where = task < 0 || T[0][task] < 0 ? "" : TIMELINE.workers[T[0][task]].name;
+    const named = TIMELINE.path_kinds[kind];
     return [
       { show: duration(begin / 1e9), sort: begin },
-      { show: el("span", { class: "legend", style: "margin: 0" }, el("span", {}, el("i", { style: `background: ${PATH_COLOURS[TIMELINE.path_kinds[kind]]}` }), TIMELINE.path_kinds[kind])), sort: kind },
+      { show: el("span", { class: "legend", style: "margin: 0" }, el("span", {}, el("i", { class: colourClass(PATH_COLOURS[named]) }), named)), sort: kind },
       { show: duration(length / 1e9), sort: length }, about, where, why[cause]];
   });
   const columns = [{ title: "at", number: true }, { title: "what" }, { title: "took", number: true }, { title: "task" }, { title: "on" }, { title: "began after" }];
-  const place = el("div", {}, table("path", columns, rows.slice(0, most)));
-  const more = rows.length > most ? el("button", { class: "more", onclick: () => { place.replaceChildren(table("path", columns, rows)); more.remove(); } }, `show all ${rows.length}`) : null;
-  const thinned = TIMELINE.path_segments > rows.length ? el("p", { class: "note" }, `The ${rows.length.toLocaleString("en")} longest of ${TIMELINE.path_segments.toLocaleString("en")} pieces.`) : null;
+  const steps = (some) => table("path", "The critical path, step by step", columns, some);
+  const place = el("div", {}, steps(rows.slice(0, most)));
+  const more = rows.length > most ? el("button", { type: "button", class: "plain", onclick: () => { place.replaceChildren(steps(rows)); more.remove(); } }, `show all ${number(rows.length)}`) : null;
+  const thinned = TIMELINE.path_segments > rows.length ? el("p", { class: "note" }, `The ${number(rows.length)} longest of ${number(TIMELINE.path_segments)} pieces.`) : null;
   return section("Critical path, step by step", thinned, place, more);
 }
 
@@ -146,18 +144,17 @@ function virtual() {
   if (!found) return null;
   const time = (ns) => duration(ns / 1e9);
   const rows = Object.entries(found.callables).map(([name, { tasks, work_ns }]) => [
-    name, { show: tasks.toLocaleString("en"), sort: tasks }, { show: time(work_ns), sort: work_ns }]);
-  const number = true;
+    name, { show: number(tasks), sort: tasks }, { show: time(work_ns), sort: work_ns }]);
   return section("Virtual time, on modelled chips",
     el("p", { class: "note" }, "Computed from the task graph and the chip model of the configuration; nothing in this section was measured, and nothing else on this page was computed like this."),
     pairs([
       ["chip model", found.model],
-      ["chips", `${found.chips.toLocaleString("en")}, busy ${percent(found.chips_busy)} of the time`],
+      ["chips", `${number(found.chips)}, busy ${percent(found.chips_busy)} of the time`],
       ["one run of the graph", time(found.makespan_ns)],
       ["critical path", `${time(found.critical_path_ns)}, if no task waited for another's chip, nor for the parent`],
       ["one task after the other", time(found.one_by_one_ns)],
     ]),
-    table("virtual", [{ title: "callable" }, { title: "tasks", number }, { title: "virtual time, together", number }], rows));
+    table("virtual", "Virtual time by callable", [{ title: "callable" }, { title: "tasks", number: true }, { title: "virtual time, together", number: true }], rows));
 }
 
 function identity() {
@@ -167,7 +164,7 @@ function identity() {
   const rows = RESULT.callables.map((callable) => [callable.name, callable.kind, callable.target_namespace, words[callable.name] || "\u2013", { show: el("code", { class: "hash" }, callable.hashid), sort: callable.hashid }]);
   const lock = RESULT.lock ? `${RESULT.lock.file} ${RESULT.lock.outcome}${RESULT.lock.differing.length ? `: ${RESULT.lock.differing.join(", ")}` : ""} (sha256 ${RESULT.lock.sha256.slice(0, 12)}\u2026)` : "not used in this run";
   return section("What ran",
-    table("identity", [{ title: "callable" }, { title: "kind" }, { title: "runs on" }, { title: "binary" }, { title: "hashid: SHA-256 over what executed" }], rows),
+    table("identity", "The callables of the run", [{ title: "callable" }, { title: "kind" }, { title: "runs on" }, { title: "binary" }, { title: "hashid", help: "SHA-256 over what executed" }], rows),
     el("p", { class: "note" }, `Lock: ${lock}.`));
 }
 
@@ -179,13 +176,8 @@ function provenance() {
     ["machine", p.machine ? `${p.machine.cpu ?? "unknown processor"}, ${count(p.machine.cores, "core")}, ${p.machine.architecture}, Linux ${p.machine.kernel}` : "\u2013"],
     ["packages", Object.entries(p.versions || {}).map(([name, version]) => `${name} ${version ?? "?"}`).join(", ")],
   ].filter(([, value]) => value);
-  const actions = RESULT.stages.flatMap((stage) => stage.actions.map((action) => [stage.name, action.word, action.name, { show: el("code", {}, action.hash.replace("sha256:", "").slice(0, 12)), sort: action.hash }, { show: duration(action.seconds), sort: action.seconds }]));
+  const actions = RESULT.stages.flatMap((stage) => stage.actions.map((action) => [stage.name, action.word, action.name, { show: el("code", {}, action.hash.replace("sha256:", "").slice(0, 12) || "\u2013"), sort: action.hash }, { show: duration(action.seconds), sort: action.seconds }]));
   return section("Provenance", pairs(entries),
-    el("details", {}, el("summary", {}, "What every stage did"), table("actions", [{ title: "stage" }, { title: "did" }, { title: "what" }, { title: "hash" }, { title: "took", number: true }], actions)),
-    el("details", {}, el("summary", {}, "Configuration"), el("pre", {}, JSON.stringify(RESULT.configuration, null, 2))));
+    el("details", {}, el("summary", {}, "What every stage did"), table("actions", "What every stage did", [{ title: "stage" }, { title: "did" }, { title: "what" }, { title: "hash" }, { title: "took", number: true }], actions)),
+    el("details", {}, el("summary", {}, "Configuration"), el("pre", { tabindex: "0", "aria-label": "configuration" }, JSON.stringify(RESULT.configuration, null, 2))));
 }
-
-document.getElementById("page").append(...[
-  header(), verification(), stages(), TIMELINE ? timelineSection() : null, callables(), workers(), pathSteps(), virtual(), identity(), provenance(),
-].flat().filter(Boolean));
-if (TIMELINE) startTimeline();

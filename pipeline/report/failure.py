@@ -1,0 +1,176 @@
+"""What a run that failed tells: which tasks, on which worker, what their callable is made of, and what to try next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pipeline.common.counts import count_of
+from pipeline.report.units import page_duration
+from pipeline.report.workers import NODE, first_submit, recording_workers
+
+if TYPE_CHECKING:
+    from pipeline.report.record import RunRecord
+    from pipeline.report.workers import RecordingWorker
+    from runtime.trace import TaskSpan, Trace
+
+LOST = ("lost", "timed out")
+FAILED = (*LOST, "failed")
+"""States of tasks that went wrong themselves: not of those that were skipped or cancelled because others did."""
+_NAMED = 3
+"""Workers that a message names; of more, it says how many."""
+_OUTPUT_LINES = 40
+_ASAN = "build=asan"
+_ONE_CORE = "worker.cores_per_chip=1"
+
+
+class FailedTask(NamedTuple):
+    """A task that went wrong itself."""
+
+    span: TaskSpan
+    worker: str
+    """The child that it ran on, as people call it; empty if it never came to one."""
+    why: str
+    """``"SIGSEGV"``, ``"exited with status 3"``; empty if that is not known."""
+
+
+def failed_tasks(trace: Trace) -> list[FailedTask]:
+    """All of them, in the order in which the parents knew; last the tasks of nodes, which fail with what is below."""
+    found = []
+    for worker in recording_workers(trace):
+        for i, why in reasons(worker).items():
+            span = worker.trace.tasks[i]
+            found.append(FailedTask(span, worker.child(span.kind, span.worker) if span.worker >= 0 else "", why))
+    return sorted(found, key=lambda task: (task.span.kind == NODE, task.span.complete_ns))
+
+
+def reasons(worker: RecordingWorker) -> dict[int, str]:
+    """Of the tasks of a Worker that went wrong themselves, by index, why: see ``FailedTask.why``.
+
+    Of a child that died several times it is known how it died last.
+    """
+    exits = {(child.kind, child.id): exit_word(child.last_exit) for child in worker.trace.children}
+    wrong = [i for i, span in enumerate(worker.trace.tasks) if span.state in FAILED]
+    last: dict[tuple[str, int], int] = {}
+    for i in sorted(wrong, key=lambda i: worker.trace.tasks[i].complete_ns):
+        span = worker.trace.tasks[i]
+        if span.state == "lost":
+            last[span.kind, span.worker] = i
+    known = {i: exits.get(child, "") for child, i in last.items()}
+    return {i: known.get(i, "") for i in wrong}
+
+
+def exit_word(last_exit: str) -> str:
+    """How a process ended, as short as it goes: ``"SIGSEGV"``, ``"exited with status 3"``."""
+    signal = re.search(r"\((SIG\w+)\)", last_exit)
+    return signal[1] if signal else last_exit.partition(",")[0].partition(";")[0]
+
+
+def failure_words(trace: Trace, names: Mapping[str, str]) -> str:
+    """One line: the first task that went wrong, how many more did, and where; empty if none did."""
+    failed = failed_tasks(trace)
+    if not failed:
+        return ""
+    first, more = failed[0], failed[1:]
+    on = f" on {first.worker}" if first.worker else ""
+    words = f"{first.span.state}: task {first.span.task} of run {first.span.run} ({_name(first, names)}){on}"
+    if more:
+        states = [task.span.state for task in more]
+        told = [f"{states.count(state):,} {state}" for state in dict.fromkeys(states)]
+        places = list(dict.fromkeys(task.worker for task in more if task.worker))
+        named = places if len(places) <= _NAMED else [*places[: _NAMED - 1], f"{len(places) - _NAMED + 1} others"]
+        words += f", and {len(more):,} more"
+        words += f" ({', '.join(told)})" if set(states) != {first.span.state} else ""
+        words += f" on {joined(named)}" if named else ""
+    skipped = sum(span.state == "skipped" for worker in recording_workers(trace) for span in worker.trace.tasks)
+    return words + (f"; {count_of(skipped, 'task')} skipped" if skipped else "")
+
+
+def joined(names: Sequence[str]) -> str:
+    """``"a"``, ``"a and b"``, ``"a, b and c"``."""
+    return " and ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
+
+
+def failure_document(record: RunRecord) -> dict[str, Any] | None:
+    """The crash section of report.html; None of a run in which no task went wrong.
+
+    Returns:
+        ``run``, ``task``, ``callable``, ``hashid``, ``worker``, ``state``, ``why`` and ``took_ns`` of the first task
+        that went wrong; ``flags`` and ``sources`` (``file``, ``first_line``, ``text``) of its callable; ``output``: the
+        last lines that workers wrote to standard error; ``others``: what each worker did when it happened; ``next``:
+        what to try, as ``why`` and ``command``.
+    """
+    failed = failed_tasks(record.trace)
+    if not failed:
+        return None
+    first = failed[0]
+    span = first.span
+    known = next((c for c in record.callables if c.hashid == span.hashid), None)
+    since = span.begin_ns or span.dispatch_ns or span.submit_ns
+    return {
+        "run": span.run,
+        "task": span.task,
+        "callable": _name(first, record.names),
+        "hashid": span.hashid,
+        "worker": first.worker,
+        "state": span.state,
+        "why": first.why,
+        "took_ns": span.complete_ns - since,
+        "flags": list(known.flags) if known else [],
+        "sources": [source._asdict() for source in known.sources] if known else [],
+        "output": record.worker_output.splitlines()[-_OUTPUT_LINES:],
+        "others": _others(record, failed),
+        "next": _next(record, known is not None and known.kind == "CHIP_CALLABLE"),
+    }
+
+
+def _name(task: FailedTask, names: Mapping[str, str]) -> str:
+    return names.get(task.span.hashid, task.span.hashid)
+
+
+def _others(record: RunRecord, failed: Sequence[FailedTask]) -> list[tuple[str, str]]:
+    """What every chip and sub-worker did when the first task went wrong."""
+    at = failed[0].span.complete_ns
+    rows = []
+    workers = recording_workers(record.trace)
+    for worker in workers:
+        for child in sorted(worker.trace.children, key=lambda child: (child.kind == "sub", child.id)):
+            if child.kind != NODE:
+                mine = [t for t in worker.trace.tasks if (t.kind, t.worker) == (child.kind, child.id)]
+                words = _doing(mine, at, record.names, first_submit(workers))
+                replaced = child.incarnation > 1 and any(t.state in LOST for t in mine)
+                rows.append((worker.child(child.kind, child.id), words + (", then replaced" if replaced else "")))
+    return rows
+
+
+def _doing(mine: Sequence[TaskSpan], at: int, names: Mapping[str, str], origin: int) -> str:
+    for span in mine:
+        begin = span.begin_ns or span.dispatch_ns
+        if begin and begin <= at <= span.complete_ns:
+            name = f"task {span.task} ({names.get(span.hashid, span.hashid)})"
+            if span.state in FAILED:
+                return f"{name}: {span.state} at {page_duration((span.complete_ns - origin) / 1e9)}"
+            return f"executed {name}, {span.state} at {page_duration((span.complete_ns - origin) / 1e9)}"
+    done = sum(span.state == "done" for span in mine)
+    later = next((span for span in mine if span.state in FAILED and span.complete_ns > at), None)
+    then = f", task {later.task} ({names.get(later.hashid, later.hashid)}) {later.state} later" if later else ""
+    return f"idle; {count_of(done, 'task')} done in all{then}"
+
+
+def _next(record: RunRecord, on_chip: bool) -> list[dict[str, str]]:
+    if not record.command:
+        return []
+    tried = []
+    overrides = [word for word in record.command if not word.startswith("build=")]
+    if on_chip and record.build != "asan":
+        why = "Let AddressSanitizer say which line of the kernel it is:"
+        tried.append({"why": why, "command": shlex.join([*overrides, _ASAN])})
+    if on_chip and _ONE_CORE not in record.command:
+        why = "One core: if that ends well, blocks of a launch touch the same bytes:"
+        tried.append({"why": why, "command": shlex.join([*record.command, _ONE_CORE])})
+    if not on_chip:
+        why = "The same again, with every word of what each stage did:"
+        tried.append({"why": why, "command": shlex.join([*record.command, "output=verbose"])})
+    return tried

@@ -1,0 +1,38 @@
+"""The frame of every page: one file with its style, its scripts and its data, which needs nothing beside itself."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ASSETS = Path(__file__).with_name("assets")
+# In this order: each uses what those before it define.
+_SHARED = ("elements.js", "table.js")
+
+
+def framed(title: str, summary: str, data: Any, scripts: Sequence[Path]) -> str:
+    """A page.
+
+    Args:
+        title: of the window.
+        summary: what is shown where scripts are not allowed, as plain text.
+        data: what the scripts draw, as JSON can hold it.
+        scripts: of this page, behind those that all pages share; the last fills the element ``page``.
+    """
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    # Inside of a script element only "<" could end it, or begin a comment.
+    filled = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": text.replace("<", "\\u003c")}
+    return re.sub("@(TITLE|SUMMARY|DATA)@", lambda place: filled[place[1]], _template(tuple(scripts)))
+
+
+@functools.cache
+def _template(scripts: tuple[Path, ...]) -> str:
+    frame, style = ((ASSETS / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))
+    paths = [*(ASSETS / name for name in _SHARED), *scripts]
+    script = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    return frame.replace("@STYLE@", style).replace("@SCRIPT@", script)

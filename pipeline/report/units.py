@@ -1,0 +1,10 @@
+"""Numbers as pages write them, where Python makes the words: with the signs that a terminal may not have."""
+
+from __future__ import annotations
+
+from pipeline.common.counts import duration
+
+
+def page_duration(seconds: float | None) -> str:
+    """As ``duration`` of the terminal, with the sign for micro; a dash if there is none."""
+    return "\u2013" if seconds is None else duration(seconds).replace(" us", " \u00b5s")

@@ -1,0 +1,116 @@
+"""What a failed run tells: which tasks, on which worker and why, what they are made of, what to try next."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+
+from pipeline.config.specs import PythonSpec
+from pipeline.report.failure import FAILED, exit_word, failed_tasks, failure_document, failure_words, joined
+from pipeline.report.record import SourceRecord
+from pipeline.report.sources import python_source
+from pipeline.report.timeline import timeline
+from runtime.children import ChildInfo
+from runtime.trace import TaskSpan, Trace
+from tests.report.test_result_document import ADD, READ, RECORD
+from tests.report.traces import traces
+
+SIGNAL = "killed by signal 11 (SIGSEGV), pid 77"
+CHILDREN = [ChildInfo("chip", n, 20 + n, 1 + n, "ready", 1, SIGNAL if n else "", {}) for n in range(3)]
+LOST = Trace(
+    [
+        TaskSpan(1, 0, ADD, "chip", 0, 1_000, 1_100, 2_000, 502_000, 503_000, [], "done"),
+        TaskSpan(1, 1, ADD, "chip", 1, 1_500, 1_600, 0, 0, 406_000, [], "lost"),
+        TaskSpan(1, 2, ADD, "chip", 2, 1_500, 1_700, 0, 0, 600_000, [], "lost"),
+        TaskSpan(1, 3, ADD, "chip", 1, 407_000, 407_100, 0, 0, 700_000, [], "lost"),
+        TaskSpan(1, 4, READ, "sub", -1, 2_500, 0, 0, 0, 701_000, [1], "skipped"),
+    ],
+    children=CHILDREN,
+)
+CRASHED = dataclasses.replace(
+    RECORD,
+    exit_code=5,
+    trace=LOST,
+    verification=None,
+    callables=[
+        RECORD.callables[0]._replace(flags=("-O1",), sources=[SourceRecord("add.cpp", 1, "int add;")]),
+        RECORD.callables[1],
+    ],
+    worker_output="".join(f"line {n}\n" for n in range(100)),
+    command=("callring", "--config-dir", "my configs", "build=debug"),
+)
+
+
+def test_the_words_name_the_first_task_the_others_and_what_was_skipped():
+    words = failure_words(LOST, RECORD.names)
+    assert words == "lost: task 1 of run 1 (add) on chip 1, and 2 more on chip 2 and chip 1; 1 task skipped"
+    assert failure_words(Trace(), {}) == ""
+
+
+def test_of_a_child_that_died_twice_only_the_last_death_has_a_reason():
+    assert [(task.span.task, task.why) for task in failed_tasks(LOST)] == [(1, ""), (2, "SIGSEGV"), (3, "SIGSEGV")]
+
+
+@pytest.mark.parametrize(
+    ("last_exit", "word"),
+    [(SIGNAL, "SIGSEGV"), ("exited with status 3, pid 9", "exited with status 3"), ("", "")],
+)
+def test_how_a_process_ended_is_said_as_short_as_it_goes(last_exit, word):
+    assert exit_word(last_exit) == word
+
+
+def test_names_are_joined_as_people_do():
+    assert [joined(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_a_crash_has_source_flags_output_and_what_the_others_did():
+    found = failure_document(CRASHED)
+    assert (found["task"], found["worker"], found["state"], found["took_ns"]) == (1, "chip 1", "lost", 404_400)
+    assert found["flags"] == ["-O1"]
+    assert found["sources"] == [{"file": "add.cpp", "first_line": 1, "text": "int add;", "left_out": 0}]
+    assert (len(found["output"]), found["output"][-1]) == (40, "line 99")
+    assert found["others"] == [
+        ("chip 0", "executed task 0 (add), done at 502 µs"),
+        ("chip 1", "task 1 (add): lost at 405 µs, then replaced"),
+        ("chip 2", "task 2 (add): lost at 599 µs, then replaced"),
+    ]
+
+
+def test_the_next_command_keeps_what_was_given_and_exchanges_the_build():
+    commands = [one["command"] for one in failure_document(CRASHED)["next"]]
+    assert commands == [
+        "callring --config-dir 'my configs' build=asan",
+        "callring --config-dir 'my configs' build=debug worker.cores_per_chip=1",
+    ]
+
+
+def test_a_run_in_which_nothing_went_wrong_has_no_such_section():
+    assert failure_document(RECORD) is None
+
+
+def test_a_lost_task_is_drawn_on_its_worker_from_its_dispatch_to_when_the_parent_knew():
+    found = timeline(LOST, RECORD.names, {})
+    rows = {row[6]: row for row in zip(*found["tasks"], strict=True)}
+    assert (found["workers"][rows[3][0]]["name"], rows[3][1], rows[3][2], rows[3][4], rows[3][13]) == (
+        "chip 1",
+        406_100,
+        292_900,
+        "lost",
+        "SIGSEGV",
+    )
+    assert rows[4][0] == -1
+
+
+@given(traces())
+def test_every_task_that_went_wrong_is_found_once_in_the_order_in_which_it_was_known(trace):
+    found = failed_tasks(trace)
+    assert sorted(task.span.task for task in found) == sorted(t.task for t in trace.tasks if t.state in FAILED)
+    assert [task.span.complete_ns for task in found] == sorted(task.span.complete_ns for task in found)
+
+
+def test_the_source_of_a_python_callable_is_the_function_alone():
+    (found,) = python_source(PythonSpec("compare", "pipeline.workloads.compare_arrays:compare", False))
+    assert found.file == "compare_arrays.py"
+    assert found.text.startswith("def compare(")
+    assert python_source(PythonSpec("compare", "pipeline.workloads.compare_arrays:nothing", False)) == []
+    assert python_source(PythonSpec("compare", "pipeline.nowhere:nothing", False)) == []
