@@ -12,6 +12,9 @@ from pipeline.admin.shadowed import shadowed
 from pipeline.terminal.broken_pipe import ReaderGone, watched
 from pipeline.terminal.interrupts import INTERRUPTED, remembered
 
+_COMMANDS = ("new", "open", "show")
+"""Words of pipeline.project.commands, for which nothing of Hydra is loaded."""
+
 
 def main() -> None:
     """Runs the application and exits with its code."""
@@ -36,6 +39,10 @@ def _run() -> int:
         print(f"error: {why}", file=sys.stderr)
         return 1
     # Here, because an interrupt may come while the libraries are still being loaded.
+    if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
+        from pipeline.project import commands
+
+        return commands.main(sys.argv[1:])
     from pipeline import app
 
     return app.main()

@@ -25,6 +25,7 @@ from pipeline.hydra_glue.environment_values import resolved
 from pipeline.hydra_glue.forgotten_sweep import program_words
 from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
+from pipeline.project.here import within_project
 from pipeline.terminal.broken_pipe import ReaderGone
 from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
 from runtime.errors import ConfigurationError
@@ -151,6 +152,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is not None:
         with _command_line(arguments):
             return main()
+    try:
+        given = within_project(sys.argv[1:], Path())
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    with _command_line(given):
+        return _main()
+
+
+def _main() -> int:
     outcome.codes.clear()
     outcome.arguments[:] = sys.argv[1:]
     # Not above: what other launchers start has the plugins from the sweep's process.

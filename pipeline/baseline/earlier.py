@@ -56,37 +56,42 @@ def measured_of(document: Mapping[str, Any], name: str) -> Measured | None:
 
 
 @functools.cache
-def load_earlier(path: str) -> tuple[Measured, ...]:
+def load_earlier(path: str, asked: str = "") -> tuple[Measured, ...]:
     """What ``compare=path`` names: a result.json, a run's directory, or a sweep's with all its points.
 
     Read once in a process: the points of a sweep share it.
 
+    Args:
+        path: the place.
+        asked: what messages call it; default: ``compare=path``.
+
     Raises:
         ConfigurationError: there is nothing there, or nothing that can be compared with.
     """
+    asked = asked or f"compare={path}"
     place = Path(path).expanduser()
     if not place.exists():
-        raise ConfigurationError(f"compare={path}: no such file or directory; give a result.json, a run or a sweep")
+        raise ConfigurationError(f"{asked}: no such file or directory; give a result.json, a run or a sweep")
     files = [place] if place.is_file() else [place / _RESULT] if (place / _RESULT).is_file() else []
     files = files or sorted(place.rglob(_RESULT))
     if not files:
-        raise ConfigurationError(f"compare={path}: no {_RESULT} in this directory; give a run or a sweep")
+        raise ConfigurationError(f"{asked}: no {_RESULT} in this directory; give a run or a sweep")
     found = []
     for file in files:
         try:
             document = json.loads(file.read_text())
             if document["version"] != RESULT_VERSION:
                 raise ConfigurationError(
-                    f"compare={path}: {file} has version {document['version']}, and this is version {RESULT_VERSION}; "
+                    f"{asked}: {file} has version {document['version']}, and this is version {RESULT_VERSION}; "
                     "measure again"
                 )
             measured = measured_of(document, str(file.parent))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigurationError(f"compare={path}: {file} is no result of a run: {error!r}") from None
+            raise ConfigurationError(f"{asked}: {file} is no result of a run: {error!r}") from None
         if measured is not None:
             found.append(measured)
     if not found:
-        raise ConfigurationError(f"compare={path}: nothing there ended well with measured runs")
+        raise ConfigurationError(f"{asked}: nothing there ended well with measured runs")
     return tuple(found)
 
 

@@ -1,0 +1,33 @@
+"""The project in the current folder: its primary config is what plain ``callring`` runs there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PRIMARY = "callring.yaml"
+_CHOSEN = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
+
+
+def within_project(arguments: Sequence[str], folder: Path) -> list[str]:
+    """The command line with the project in ``folder``; as it is if there is none, or if it chooses configs itself.
+
+    Raises:
+        ConfigurationError: the primary config is another user's.
+    """
+    primary = folder / PRIMARY
+    chosen = any(argument.partition("=")[0] in _CHOSEN for argument in arguments)
+    if chosen or not primary.is_file():
+        return list(arguments)
+    if primary.stat().st_uid not in (0, os.getuid()):
+        raise ConfigurationError(
+            f"{PRIMARY} in this folder belongs to another user; if you trust it: "
+            f"--config-dir=. --config-name={primary.stem}"
+        )
+    return ["--config-dir=.", f"--config-name={primary.stem}", *arguments]
