@@ -19,7 +19,7 @@ from tests.docs.follow import as_a_user, rewritten, run_block
 _TUTORIAL = DOCS / "tutorial.md"
 _README = DOCS.parent / "README.md"
 
-_PICTURES = {"eight/report.html": ("report", 1320), "tiles/sweep.html": ("sweep", 1480)}
+_PICTURES = {"transpose/eight/report.html": ("report", 1320), "transpose/tiles/sweep.html": ("sweep", 1480)}
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars"
