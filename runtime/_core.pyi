@@ -386,10 +386,10 @@ class Token:
     live: bool
 class TaskRef:
     """
-    One accepted task: (worker, engine, task).
+    One accepted task: (session, engine, task).
     """
     _native: Task
-    _worker: typing.Any
+    _session: typing.Any
     @staticmethod
     def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
         """

@@ -166,12 +166,14 @@ class CallStream:
         owned: bool,
         calls: Calls,
     ) -> None:
-        worker._require_ready("make an Executor")
+        session = worker._session
+        session.require_ready("make an Executor")
         self.worker = worker
         self._owned = owned
-        self._engine = worker._engine
+        self._engine = session.engine
+        self._failures = session.failures
         self._handle = worker.register(calls)
-        self._callable = worker._registry.resolve(self._handle, TargetNamespace.LOCAL_PYTHON, "submit")
+        self._callable = session.registry.resolve(self._handle, TargetNamespace.LOCAL_PYTHON, "submit")
         self._pickler = CallPickler()
         self._refusal: str | None = None  # why nothing is accepted any more
         self._forked = False  # this process is not the one that made it
@@ -269,11 +271,11 @@ class CallStream:
 
     def no_memory(self, task: _core.Task, label: str, hashid: str | None) -> BaseException:
         """The error of a call for whose value there is no memory, as error_of."""
-        return self.worker._failures.no_memory(task, label, hashid)
+        return self._failures.no_memory(task, label, hashid)
 
     def error_of(self, task: _core.Task, label: str, hashid: str | None) -> BaseException | None:
         """The error of an ended call, naming the function in place of the callable that executes calls."""
-        return self.worker._failures.error_of(task, label, hashid)
+        return self._failures.error_of(task, label, hashid)
 
     def _settle(self, future: Future[Any], task: _core.Task) -> None:
         future._settle(task)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from runtime import _core
 
 
 class ChildInfo(NamedTuple):
@@ -23,3 +26,16 @@ class ChildInfo(NamedTuple):
     """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
     """Hashids it has installed, with their number of registrations."""
+
+
+def snapshot(engine: _core.Engine) -> list[ChildInfo]:
+    """The processes below an engine, as they are now."""
+    return [
+        ChildInfo(
+            **{
+                **child,
+                "installed": {f"sha256:{digest.hex()}": count for digest, count in child["installed"].items()},
+            }
+        )
+        for child in engine.children()
+    ]

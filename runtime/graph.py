@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runtime import _core
-from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
-from runtime.native_errors import code_name, native_errors, translate
-from runtime.tensor import Tensor
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from runtime.scalar import Scalar
     from runtime.topology import Topology
     from runtime.virtual_time import VirtualTime
-    from runtime.worker import Worker
 
 
 class GraphTask:
@@ -104,47 +101,3 @@ class Graph:
         if not scalars:
             return []
         return [_core.TaskArgs.scalar_bits(scalars.get(p.name, p.recorded)) for p in self._parameters]
-
-
-def begin_launch(
-    worker: Worker,
-    graph: Graph,
-    tensors: Mapping[Tensor, Tensor],
-    scalars: Mapping[str, float],
-    earlier: tuple[list[_core.Run], list[_core.Run]],
-) -> _core.Run:
-    """Begins a run of ``graph``, after those of ``after`` and ``after_any``, waiting where a bound is met.
-
-    See Worker.launch.
-    """
-    for tensor in (*tensors.keys(), *tensors.values()):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
-    replacements, bits = list(tensors.items()), graph._bits(scalars)
-    while True:
-        try:
-            return graph._native.launch(worker._engine, replacements, bits, *earlier)
-        except native_errors() as error:
-            _wait_or_raise(worker, error)
-
-
-def _wait_or_raise(worker: Worker, refusal: Exception) -> None:
-    code, situation = refusal.args
-    timeout = worker.options.submit_timeout
-    match code_name(code):
-        case "back_pressure":
-            moved, option = worker._engine.wait_for_room(timeout), "max_pending_tasks"
-        case "too_many_runs":
-            moved, option = worker._engine.wait_for_run_slot(timeout), "max_runs"
-        case "handle_stale":
-            message = f"launch: {situation}; register it again, and capture the graph anew"
-            raise HandleStaleError(message, operation="launch") from None
-        case "invalid_argument":
-            raise ConfigurationError(f"launch: {situation}") from None
-        case _:
-            raise translate(refusal, operation="launch") from None
-    if not moved:
-        raise BackPressureTimeout(
-            f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or launch less at once",
-            operation="launch",
-        ) from None

@@ -54,7 +54,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
                 raise TypeError("a node runs Python callables; a chip callable is for its chips")
             return worker.run(loaded.function, TensorArgs(tensors, scalars), CallConfig(block_count=block_count))
 
-        host.serve(worker._pool, run, pickle_value, pack_exception)
+        host.serve(worker._session.pool, run, pickle_value, pack_exception)
     return 0
 
 
@@ -83,7 +83,7 @@ class NodeLoader:
         try:
             self.worker = Worker._nested(self._topology)
             seconds = (self._deadline_ns - time.monotonic_ns()) / 1e9
-            self.worker._start(max(0.0, seconds * _SHARE_OF_START))
+            self.worker._session.start(max(0.0, seconds * _SHARE_OF_START))
         except CallringError as error:
             raise native_errors()(_CODES["worker_lost"], error.args[0]) from None
 
@@ -102,7 +102,7 @@ class NodeLoader:
         """Loads a callable and installs it below. Raises NativeError if something below refuses it."""
         function = None if kind == _KIND_CHIP else Loader.load(kind, payload)
         serialized = self._serialized(kind, payload, function)
-        self.worker._registry.inherit(serialized)
+        self.worker._session.registry.inherit(serialized)
         return _Loaded(function, serialized.hashid)
 
     def take_trace(self) -> bytes:
@@ -111,8 +111,8 @@ class NodeLoader:
 
     def unload(self, loaded: _Loaded) -> None:
         """Lets go of a callable below; when the nested Worker is closed, it is gone already."""
-        if not self.worker._engine.closing:
-            self.worker._registry.disinherit(loaded.hashid)
+        if not self.worker._session.engine.closing:
+            self.worker._session.registry.disinherit(loaded.hashid)
 
     def _serialized(self, kind: int, payload: bytes, function: object) -> Serialized:
         if kind == _KIND_SERIALIZED:

@@ -68,6 +68,15 @@ class WorkerOptions:
         flag("trace", self.trace)
 
 
+def checked(options: WorkerOptions | None) -> WorkerOptions:
+    """The options of a Worker that was given these, or none. Raises TypeError for anything else."""
+    if options is None:
+        return WorkerOptions()
+    if not isinstance(options, WorkerOptions):
+        raise TypeError(f"options is a WorkerOptions, not a {type(options).__name__}")
+    return options
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallConfig:
     """What one call of a callable may choose.

@@ -1,4 +1,4 @@
-"""How many of (orchestrator, args, config) an orchestration function takes."""
+"""What a run calls, and with how many of (orchestrator, args, config)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,33 @@ import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from runtime.topology import CHIP_LEVEL
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from runtime.topology import Topology
 
 GIVEN = 3
 """How many there are."""
 _WITH_DEFAULT = ("args", "config")
 # Any other parameter that has a default takes nothing from us: `lambda o, i=i: ...` binds a variable of a loop.
+
+
+def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], int]:
+    """The function that a run of ``target`` calls, and how many of the three it takes.
+
+    Raises:
+        TypeError: not an orchestration function, from level 3 on.
+    """
+    if topology.level == CHIP_LEVEL:
+        (chip,) = topology.chip_ids
+        return lambda o, args, config: o.submit_next_level(target, args, config, worker=chip) and None, GIVEN
+    if not callable(target):
+        raise TypeError(
+            f"run takes the orchestration function itself at level {topology.level}, not a {type(target).__name__}"
+        )
+    return target, parameters_taken(target)
 
 
 def parameters_taken(function: Callable[..., Any]) -> int:

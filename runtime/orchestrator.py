@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runtime import _core
+from runtime.children import snapshot
 from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
 from runtime.identity import CallableHandle, TargetNamespace
 from runtime.native_errors import code_name, native_errors, translate
@@ -19,30 +20,30 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from runtime.children import ChildInfo
+    from runtime.session import Session
     from runtime.topology import Topology
-    from runtime.worker import Worker
 
 
 class Orchestrator(_core.Submitter):
     """Submits the tasks of one run; valid while its orchestration function runs."""
 
-    def __init__(self, worker: Worker, run: _core.Run | None) -> None:
-        below = TargetNamespace.LOCAL_PYTHON if worker.topology.nodes else TargetNamespace.LOCAL_CHIP
+    def __init__(self, session: Session, run: _core.Run | None) -> None:
+        below = TargetNamespace.LOCAL_PYTHON if session.topology.nodes else TargetNamespace.LOCAL_CHIP
         self._next_level_namespace = below
         super().__init__(
-            worker._engine,
+            session.engine,
             run,
-            worker,
-            worker._registry,
+            session,
+            session.registry,
             CallableHandle,
             TaskArgs,
             Task,
             below,
             TargetNamespace.LOCAL_PYTHON,
-            worker._placements,
+            session.placements,
             native_config,
         )
-        self._worker = worker
+        self._session = session
         self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has none, and never asks for it
         self._scopes: list[_core.Scope] = []
 
@@ -51,12 +52,12 @@ class Orchestrator(_core.Submitter):
     @property
     def topology(self) -> Topology:
         """What the Worker consists of: the chips, nodes and sub-workers that there are to submit to."""
-        return self._worker.topology
+        return self._session.topology
 
     @property
     def children(self) -> list[ChildInfo]:
         """A snapshot of the processes below; see Worker.children."""
-        return self._worker.children
+        return snapshot(self._session.engine)
 
     def _submit_next_level(
         self,
@@ -68,8 +69,8 @@ class Orchestrator(_core.Submitter):
         after: Iterable[Task] = (),
     ) -> Task:
         """What submit_next_level does not take natively: plain arrays, other iterables, and whatever is wrong."""
-        callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level")
-        placement = self._worker._placement_of(worker)
+        callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level")
+        placement = self._session.placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
 
     def submit_next_level_group(
@@ -96,9 +97,9 @@ class Orchestrator(_core.Submitter):
         Raises: as submit_next_level; ValueError also for no member, a child named twice, more members than
             children, not as many arguments as members, or two members that write the same bytes.
         """
-        callable_ = self._worker._registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
-        placements = [self._worker._placement_of(worker) for worker in workers]
-        pool = len(self._worker._placements)
+        callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
+        placements = [self._session.placement_of(worker) for worker in workers]
+        pool = len(self._session.placements)
         if len(placements) > pool:
             raise ConfigurationError(f"a group on {len(placements)} children, but this Worker has {pool}")
         twice = sorted({worker for worker in workers if list(workers).count(worker) > 1})
@@ -117,8 +118,8 @@ class Orchestrator(_core.Submitter):
         after: Iterable[Task] = (),
     ) -> Task:
         """What submit_sub does not take natively."""
-        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
-        self._worker._require_sub_workers()
+        callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
+        self._session.require_sub_workers()
         return self._submit(callable_, args, -1, config, after)
 
     def submit_sub_group(
@@ -136,9 +137,9 @@ class Orchestrator(_core.Submitter):
         Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two that write the same
             bytes.
         """
-        callable_ = self._worker._registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub_group")
-        self._worker._require_sub_workers()
-        pool = self._worker.sub_workers
+        callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub_group")
+        self._session.require_sub_workers()
+        pool = self._session.topology.sub_workers
         if len(args_list) > pool:
             raise ConfigurationError(f"a group of {len(args_list)}, but this Worker has {pool} sub-workers")
         return self._submit_group(callable_, args_list, [-1] * len(args_list), config, after)
@@ -158,7 +159,7 @@ class Orchestrator(_core.Submitter):
         while True:
             ended = self._ended()
             try:
-                tensor = empty(self._worker._pool, shape, dtype)
+                tensor = empty(self._session.pool, shape, dtype)
                 break
             except MemoryError:
                 self._wait_for_progress(ended)
@@ -192,15 +193,15 @@ class Orchestrator(_core.Submitter):
         config: CallConfig | None,
         after: Iterable[Task],
     ) -> Task:
-        worker = self._worker
-        engine = worker._engine
-        native = native_args(args, worker._pool)
+        session = self._session
+        engine = session.engine
+        native = native_args(args, session.pool)
         earlier = self._earlier(after) if after else []
         settings = native_config(config)
         while True:
             try:
                 task = engine.submit(self._run, callable_, native, placement, settings, earlier)
-                return Task(worker, engine, task)
+                return Task(session, engine, task)
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
 
@@ -214,34 +215,34 @@ class Orchestrator(_core.Submitter):
     ) -> GroupTask:
         if not placements:
             raise ConfigurationError("a group of no members would never end; give it at least one")
-        worker = self._worker
-        engine = worker._engine
-        natives = [native_args(args, worker._pool) for args in args_list]
+        session = self._session
+        engine = session.engine
+        natives = [native_args(args, session.pool) for args in args_list]
         earlier = self._earlier(after)
         settings = native_config(config)
         while True:
             try:
                 task = engine.submit_group(self._run, callable_, natives, placements, settings, earlier)
-                return GroupTask(worker, engine, task)
+                return GroupTask(session, engine, task)
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
 
     def _ended(self) -> int:
         """How many tasks have ended so far; none will if nothing is pending."""
-        stats = self._worker.stats()
-        return stats.accepted - stats.pending
+        stats = self._session.engine.stats()
+        return int(stats["accepted"] - stats["pending"])
 
     def _wait_for_progress(self, ended: int) -> None:
         """Waits until more tasks than that have ended; raises what is being handled if none does."""
-        worker = self._worker
-        if not worker._engine.wait_for_progress(ended, worker.options.submit_timeout) or self._ended() == ended:
+        session = self._session
+        if not session.engine.wait_for_progress(ended, session.options.submit_timeout) or self._ended() == ended:
             raise  # noqa: PLE0704 - called where MemoryError is handled
 
     def _earlier(self, after: Iterable[Task]) -> list[_core.Task]:
         earlier = []
         for given in several("after", after, Task, "tasks, which a submit returns"):
             task = given._native
-            if given._worker is not self._worker:
+            if given._session is not self._session:
                 raise ConfigurationError(f"after: task {task.id} of run {task.run_id} belongs to another Worker")
             earlier.append(task)
             if task.run_id != self._run.id:
@@ -252,10 +253,10 @@ class Orchestrator(_core.Submitter):
 
     def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
         """Waits for room if that is what a submit met; raises why else it was refused."""
-        if error.args[0] != self._worker._codes["back_pressure"]:
+        if error.args[0] != self._session.codes["back_pressure"]:
             raise refusal(error, callable_) from None
-        options = self._worker.options
-        if not self._worker._engine.wait_for_room(options.submit_timeout):
+        options = self._session.options
+        if not self._session.engine.wait_for_room(options.submit_timeout):
             raise BackPressureTimeout(
                 f"{error.args[1]} and none ended within {options.submit_timeout} s; "
                 "raise WorkerOptions.max_pending_tasks, or submit less at once",

@@ -8,17 +8,18 @@ from runtime import _core
 from runtime.errors import ConfigurationError
 from runtime.graph import Graph, GraphTask
 from runtime.native_errors import native_errors
+from runtime.orchestration import orchestration
 from runtime.orchestrator import Orchestrator, native_config, refusal
 from runtime.run_handle import require_several
 from runtime.scalar import Scalar
 from runtime.tensor import native_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runtime.options import CallConfig
+    from runtime.session import Session
     from runtime.tensor import TaskArgs
-    from runtime.worker import Worker
 
 
 class Recorder(Orchestrator):
@@ -28,8 +29,8 @@ class Recorder(Orchestrator):
     must not overlap in time.
     """
 
-    def __init__(self, worker: Worker) -> None:
-        super().__init__(worker, None)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, None)
         self._graph = _core.CapturedGraph()
         self._parameters: list[Scalar] = []
 
@@ -53,7 +54,7 @@ class Recorder(Orchestrator):
     def finish(self) -> Graph:
         """The graph; nothing is recorded from now on."""
         self._graph.seal()
-        return Graph(self._graph, tuple(self._parameters), self._worker.topology)
+        return Graph(self._graph, tuple(self._parameters), self._session.topology)
 
     # ---- private ---------------------------------------------------------------------------------------------------
 
@@ -101,7 +102,7 @@ class Recorder(Orchestrator):
             if args is not None
             for position, parameter in args._parameters
         ]
-        natives = [native_args(args, self._worker._pool) for args in args_list]
+        natives = [native_args(args, self._session.pool) for args in args_list]
         settings = native_config(config)
         try:
             node = self._graph.record(callable_, natives, placements, group, settings, earlier, uses)
@@ -113,3 +114,12 @@ class Recorder(Orchestrator):
         if parameter not in self._parameters:
             raise ConfigurationError(f"{parameter!r} is of another graph; make one with scalar() while capturing this")
         return parameter.index
+
+
+def capture(session: Session, target: Callable[..., Any], args: Any, config: CallConfig | None) -> Graph:
+    """Records what an orchestration function submits; see Worker.capture."""
+    session.require_open("capture")
+    recorder = Recorder(session)
+    orchestrate, taken = orchestration(target, session.topology)
+    orchestrate(*(recorder, args, config)[:taken])
+    return recorder.finish()

@@ -7,18 +7,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, numbers
-from runtime.errors import ConfigurationError, TaskSkipped
+from runtime.errors import TaskSkipped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from runtime.worker import Worker
-
+    from runtime.session import Session
 
 _T = TypeVar("_T")
-
-NO_RUNS: tuple[RunHandle, ...] = ()
-"""What a run follows that follows none."""
 
 
 class Task(_core.TaskRef):
@@ -28,7 +24,7 @@ class Task(_core.TaskRef):
 
     @property
     def _engine(self) -> _core.Engine:
-        return self._worker._engine  # type: ignore[no-any-return]
+        return self._session.engine  # type: ignore[no-any-return]
 
     def done(self) -> bool:
         """Whether the task has ended, in whatever way."""
@@ -49,7 +45,7 @@ class Task(_core.TaskRef):
         """The task's error, or None. Raises TimeoutError if it has not ended in time."""
         if not self.wait(timeout):
             raise TimeoutError(f"task {self._native.id} has not ended within {timeout} s")
-        return self._worker._failures.error_of(self._native)  # type: ignore[no-any-return]
+        return self._session.failures.error_of(self._native)  # type: ignore[no-any-return]
 
     def _result(self, timeout: float | None = None) -> Any:
         """What ``result`` does not do natively: a timeout, a group, a failure."""
@@ -59,7 +55,7 @@ class Task(_core.TaskRef):
         return self._value()
 
     def _value(self) -> Any:
-        return self._worker._failures.value_of(self._native)
+        return self._session.failures.value_of(self._native)
 
     def __repr__(self) -> str:
         """Names run and task."""
@@ -72,21 +68,21 @@ class GroupTask(Task):
     __slots__ = ()
 
     def _value(self) -> list[Any]:
-        value_of = self._worker._failures.value_of
+        value_of = self._session.failures.value_of
         return [value_of(member) for member in self._native.members]
 
 
 class RunHandle:
     """One run of an orchestration function. Its errors and results are its own."""
 
-    def __init__(self, native: _core.Run, worker: Worker) -> None:
+    def __init__(self, native: _core.Run, session: Session) -> None:
         self._native = native
-        self._worker = worker
+        self._session = session
         self._value: Any = None
 
     @property
     def _engine(self) -> _core.Engine:
-        return self._worker._engine
+        return self._session.engine
 
     def _returned(self, value: Any) -> None:
         self._value = value
@@ -107,7 +103,7 @@ class RunHandle:
     def errors(self) -> list[BaseException]:
         """Every failure so far, in the order in which they happened; skipped tasks follow."""
         tasks = [*self._engine.failures(self._native), *self._engine.skipped(self._native)]
-        error_of = self._worker._failures.error_of
+        error_of = self._session.failures.error_of
         return [error for task in tasks if (error := error_of(task)) is not None]
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -120,7 +116,7 @@ class RunHandle:
             raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
         if not self._engine.failed(self._native):
             return None
-        error_of = self._worker._failures.error_of
+        error_of = self._session.failures.error_of
         failures = self._engine.failures(self._native)
         if failures:
             return error_of(failures[0])
@@ -184,18 +180,3 @@ def several(argument: str, given: Iterable[_T], kind: type[_T], expected: str) -
         if not isinstance(value, kind):
             raise TypeError(f"{argument} takes {expected}, not a {type(value).__name__}")
         yield value
-
-
-def followed(worker: Worker, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:
-    """The runs that a new run of ``worker`` follows, as ``argument`` of its submit or launch names them.
-
-    Raises: TypeError (not a RunHandle), ConfigurationError (a run of another Worker).
-    """
-    earlier = []
-    for run in several(argument, runs, RunHandle, "RunHandles, which submit and launch return"):
-        if run._worker is not worker:
-            raise ConfigurationError(
-                f"{argument}: {run!r} belongs to another Worker, {run._worker!r}; wait for it before this submit"
-            )
-        earlier.append(run._native)
-    return earlier

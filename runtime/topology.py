@@ -61,6 +61,18 @@ class Topology:
             raise ConfigurationError("chips=0 and sub_workers=0: a Worker needs at least one child")
 
     @property
+    def next_level(self) -> tuple[int, ...]:
+        """Ids of the chips, or from level 4 on of the nodes."""
+        return tuple(range(len(self.nodes))) if self.level > NODE_LEVEL else self.chip_ids
+
+    def child_name(self, index: int) -> str:
+        """``chip 3``, ``node 0`` or ``sub-worker 1``: what messages call the child that has this index."""
+        ids = self.next_level
+        if index >= len(ids):
+            return f"sub-worker {index - len(ids)}"
+        return f"{'node' if self.level > NODE_LEVEL else 'chip'} {ids[index]}"
+
+    @property
     def has_chips(self) -> bool:
         """Whether there is a chip at any level."""
         return bool(self.chip_ids) or any(node.has_chips for node in self.nodes)

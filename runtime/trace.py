@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from runtime.children import ChildInfo
+from runtime.children import ChildInfo, snapshot
+
+if TYPE_CHECKING:
+    from runtime import _core
 
 
 class TaskSpan(NamedTuple):
@@ -61,3 +65,37 @@ class Trace:
     """Ids of nodes that gave nothing: being replaced, or late. What a node recorded goes with it when it dies."""
     children: list[ChildInfo] = field(default_factory=list)
     """The processes that stood behind the ids when the trace was taken."""
+
+
+_STATES = {
+    "ok": "done",
+    "skipped": "skipped",
+    "worker_lost": "lost",
+    "given_up": "lost",
+    "task_timeout": "timed out",
+    "cancelled": "cancelled",
+}
+"""Of a task that ended with one of these codes; with any other it failed."""
+
+
+def take_trace(engine: _core.Engine, codes: dict[str, int], nodes: int) -> Trace:
+    """Takes what an engine has recorded, and what the Workers within its nodes have.
+
+    Args:
+        engine: records spans.
+        codes: names to numbers of the native core's codes.
+        nodes: how many nodes there are, with ids from 0.
+    """
+    tasks, cores, dropped = engine.take_trace()
+    states = {codes[name]: state for name, state in _STATES.items()}
+    spans = []
+    for run, task, digest, kind, child, times, code in tasks:
+        submit, dispatch, begin, end, complete, waited_for = times
+        hashid, state = f"sha256:{digest.hex()}", states.get(code, "failed")
+        spans.append(
+            TaskSpan(run, task, hashid, kind, child, submit, dispatch, begin, end, complete, waited_for, state)
+        )
+    answers = engine.take_node_traces() if nodes else []
+    below = {node: pickle.loads(packed) for node, packed in answers if packed is not None}
+    missing = [node for node in range(nodes) if node not in below]
+    return Trace(spans, [CoreSpan(*span) for span in cores], dropped, below, missing, snapshot(engine))

@@ -139,27 +139,27 @@ py::object make_token(const py::object& owner, const py::object& native, const p
 
 struct TaskRef {
     PyObject ob_base;
-    PyObject* worker;
-    Engine* engine;  // kept alive by `worker`
+    PyObject* session;
+    Engine* engine;  // kept alive by `session`
     TaskPtr task;
 };
 
 int task_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(reinterpret_cast<TaskRef*>(self)->worker);
+    Py_VISIT(reinterpret_cast<TaskRef*>(self)->session);
     return 0;
 }
 
 int task_clear(PyObject* self) {
-    Py_CLEAR(reinterpret_cast<TaskRef*>(self)->worker);
+    Py_CLEAR(reinterpret_cast<TaskRef*>(self)->session);
     return 0;
 }
 
-PyObject* new_task(PyTypeObject* type, PyObject* worker, Engine* engine, TaskPtr task) {
+PyObject* new_task(PyTypeObject* type, PyObject* session, Engine* engine, TaskPtr task) {
     PyObject* self = type->tp_alloc(type, 0);
     if (self != nullptr) {
         auto* ref = reinterpret_cast<TaskRef*>(self);
-        ref->worker = new_reference(worker);
+        ref->session = new_reference(session);
         ref->engine = engine;
         new (&ref->task) TaskPtr(std::move(task));
     }
@@ -167,10 +167,10 @@ PyObject* new_task(PyTypeObject* type, PyObject* worker, Engine* engine, TaskPtr
 }
 
 PyObject* task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
-    PyObject* worker = nullptr;
+    PyObject* session = nullptr;
     PyObject* engine = nullptr;
     PyObject* native = nullptr;
-    if (PyArg_ParseTuple(args, "OOO", &worker, &engine, &native) == 0) {
+    if (PyArg_ParseTuple(args, "OOO", &session, &engine, &native) == 0) {
         return nullptr;
     }
     auto* owner = py::handle(engine).cast<Engine*>();
@@ -178,7 +178,7 @@ PyObject* task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
     if (owner == nullptr || !task) {
         throw py::type_error("a TaskRef is of an engine and a task of it");
     }
-    return new_task(type, worker, owner, std::move(task));
+    return new_task(type, session, owner, std::move(task));
 }
 
 PyObject* task_native(PyObject* self, void* /*closure*/) {
@@ -248,7 +248,7 @@ struct Placed {
 
 struct Submitter {
     PyObject ob_base;
-    PyObject* worker;
+    PyObject* session;
     PyObject* registry;          // owner of the tokens that are valid here
     PyObject* task_type;         // Task, a subclass of TaskRef
     PyObject* next_level_names;  // the namespaces, by identity
@@ -267,8 +267,8 @@ struct Submitter {
 // Every PyObject* of a Submitter, for the collector.
 template <class Visit>
 int for_each_object(Submitter& self, const Visit& visit) {
-    for (PyObject** object : {&self.worker, &self.registry, &self.task_type, &self.next_level_names, &self.python_names,
-                              &self.placements, &self.to_native, &self.config}) {
+    for (PyObject** object : {&self.session, &self.registry, &self.task_type, &self.next_level_names,
+                              &self.python_names, &self.placements, &self.to_native, &self.config}) {
         if (const int stop = visit(object)) {
             return stop;
         }
@@ -324,8 +324,9 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
         return -1;
     }
     std::size_t i = 0;
-    for (PyObject** object : {&submitter.worker, &submitter.registry, &submitter.task_type, &submitter.next_level_names,
-                              &submitter.python_names, &submitter.placements, &submitter.to_native}) {
+    for (PyObject** object :
+         {&submitter.session, &submitter.registry, &submitter.task_type, &submitter.next_level_names,
+          &submitter.python_names, &submitter.placements, &submitter.to_native}) {
         Py_XSETREF(*object, new_reference(given.at(i++)));
     }
     return 0;
@@ -479,7 +480,7 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     if (!accepted) {
         return nullptr;
     }
-    return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.worker, self.engine.get(), std::move(task));
+    return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.session, self.engine.get(), std::move(task));
 }
 
 PyObject* hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -578,11 +579,11 @@ void register_submit(py::module_& module) {
         {},
     }};
     static std::array<PyMemberDef, 2> task_members{{
-        {"_worker", T_OBJECT_EX, offsetof(TaskRef, worker), READONLY, nullptr},
+        {"_session", T_OBJECT_EX, offsetof(TaskRef, session), READONLY, nullptr},
         {},
     }};
     static std::array<PyType_Slot, 9> task_slots{{
-        {Py_tp_doc, const_cast<char*>("One accepted task: (worker, engine, task).")},
+        {Py_tp_doc, const_cast<char*>("One accepted task: (session, engine, task).")},
         slot<&task_new>(Py_tp_new),
         slot<&deallocate<TaskRef, task_clear>>(Py_tp_dealloc),
         slot<&task_traverse>(Py_tp_traverse),

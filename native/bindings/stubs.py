@@ -45,8 +45,8 @@ REFINEMENTS = {
     '    The native half of an Orchestrator.\n    """\n': (
         '    The native half of an Orchestrator.\n    """\n    def __init__(self, *args: typing.Any) -> None: ...\n'
     ),
-    '    One accepted task: (worker, engine, task).\n    """\n': (
-        '    One accepted task: (worker, engine, task).\n    """\n    _native: Task\n    _worker: typing.Any\n'
+    '    One accepted task: (session, engine, task).\n    """\n': (
+        '    One accepted task: (session, engine, task).\n    """\n    _native: Task\n    _session: typing.Any\n'
     ),
 }
 

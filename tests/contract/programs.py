@@ -140,7 +140,7 @@ class Machine:
             for index, it in enumerate(program):
                 tasks.append(self._submit(o, it, shared, tasks))
                 if index == cancel_after:
-                    self.worker._engine.cancel(o._run)
+                    self.worker._session.engine.cancel(o._run)
 
         return self.worker.submit(orchestrate), tasks, shared
 

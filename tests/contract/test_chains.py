@@ -167,7 +167,7 @@ def test_a_cancelled_run_begins_nothing_again(chip):
 
         tasks = []
         run = worker.submit(lambda o: tasks.extend(orchestrate(o)))
-        assert wait_until(lambda: worker._engine.running(tasks[0]._native))
+        assert wait_until(lambda: worker._session.engine.running(tasks[0]._native))
         run.cancel()
         os.kill(worker.children[0].pid, signal.SIGKILL)
         assert run.wait(30)

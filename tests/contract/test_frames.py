@@ -72,7 +72,7 @@ def test_no_public_name_of_a_callable_but_its_hashid(chip):
         shown = [repr(handle), *map(repr, worker.children), repr(task)]
         assert {name for name in dir(handle) if not name.startswith("_")} == {"hashid", "kind", "target_namespace"}
         assert not any("slot" in text.lower() for text in shown)
-        native = worker._registry.resolve(handle, handle.target_namespace, "test")
+        native = worker._session.registry.resolve(handle, handle.target_namespace, "test")
         known = {name for name in dir(native) if not name.startswith("_")}
         assert known == {"descriptor", "digest", "label", "on_chips"}
 

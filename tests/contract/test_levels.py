@@ -809,7 +809,7 @@ def test_after_any_registrations_removals_and_deaths_all_levels_agree(chip):
 
 
 def test_a_node_refuses_a_chip_callable_that_is_another_than_its_hashid_names(worker, chip):
-    engine, blob = worker._engine, chip["add"].blob
+    engine, blob = worker._session.engine, chip["add"].blob
     wrong = bytes(32)
     for payload in (blob, blob[:-1], b"nothing"):
         _, outcome, results = engine.register_callable(wrong, 1, "chip", "wrong", b"descriptor", payload)

@@ -71,6 +71,26 @@ def test_a_forgotten_worker_leaves_nothing():
     assert wait_until(lambda: not descendants() - before)
 
 
+def test_a_run_that_is_kept_keeps_the_children_of_a_worker_that_is_forgotten():
+    def begun():
+        worker = Worker(sub_workers=1).init()
+        handle = worker.register(lambda args: 7)
+        return worker.submit(lambda o: o.submit_sub(handle))
+
+    before = descendants()
+    run = begun()
+    gc.collect()
+    assert descendants() - before
+    task = run.result()
+    del run
+    gc.collect()
+    assert task.result() == 7
+    assert descendants() - before
+    del task
+    gc.collect()
+    assert wait_until(lambda: not descendants() - before)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

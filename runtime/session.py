@@ -1,0 +1,224 @@
+"""Session: what all that a Worker hands out has in common, and whether it may be used now.
+
+Orchestrators, tasks, runs and graphs refer to the session and not to the Worker, which stands above them. The engine is
+closed when the session is collected: a task or a run that is kept keeps the children, though its Worker was dropped.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runtime import _core, forked, main_script, spawning
+from runtime.errors import ConfigurationError, PartialFailureError, StartError, WorkerClosed
+from runtime.failure import Failures
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.numbers import whole
+from runtime.registry import Registry, told_by
+from runtime.topology import NODE_LEVEL, Topology
+
+if TYPE_CHECKING:
+    from runtime.identity import CallableHandle
+
+_OF_OTHERS = ("moved", "forked")
+"""States of a Worker that is not this process's to close: it was added to another, or belongs to the parent."""
+
+
+class Session:
+    """Engine, memory, callables and state of one Worker.
+
+    Args:
+        topology: what it consists of.
+        nested: whether it is within a node child, and accepts the handles of the Workers above it.
+
+    Raises:
+        OutOfMemory, OutOfDescriptors: the process has none left for it.
+    """
+
+    def __init__(self, topology: Topology, *, nested: bool = False) -> None:
+        self.topology = topology
+        self.options = topology.options
+        self.state = "new"
+        """Also ``"ready"``, ``"closed"``, and those of _OF_OTHERS."""
+        self.codes: dict[str, int] = _core.CODES
+        self.pool = _core.MemoryPool(self.options.arena_bytes, self.options.memory_limit_bytes)
+        try:
+            self.engine = _core.Engine(spawning.engine_options(topology), self.pool)
+        except native_errors() as error:
+            raise translate(error, operation="make a Worker") from None
+        self.registry = Registry(self.engine, platform=topology.platform, runtime=topology.runtime, nested=nested)
+        self.failures = Failures(self.codes, self._child_name)
+        self.placements = {child: index for index, child in enumerate(topology.next_level)}
+        """Ids of chips, or of nodes, to the indices of the children."""
+        self._before_nodes: list[CallableHandle] = []  # registered when nodes could still be added
+        self._lifecycle = threading.Lock()
+        self._finalizer = weakref.finalize(self, self.engine.close, 0.0)
+        forked.forget_in_fork(self)
+
+    # ---- life ------------------------------------------------------------------------------------------------------
+
+    def start(self, timeout: float) -> None:
+        """Starts every child, in ``timeout`` seconds; see Worker.init."""
+        main_script.refuse_while_imported("init")
+        with self._lifecycle:
+            if self.state == "ready":
+                return
+            if self.state == "closed":
+                raise WorkerClosed("this Worker is closed for good; make a new one", operation="init")
+            self.require_open("init")
+            self.topology.require_children()
+            for handle in self._before_nodes:
+                self.registry.require_runner(handle, self._require_runner)
+            self._before_nodes = []
+            try:
+                self.engine.start(spawning.child_specs(self.topology), timeout)
+            except native_errors() as error:
+                self._end(0.0)
+                raise self._start_error(*error.args) from None
+            except BaseException:
+                self._end(0.0)
+                raise
+            self.state = "ready"
+
+    def _start_error(self, code: int, message: str) -> Exception:
+        refusal = self.engine.refusal()
+        if refusal is None:
+            return StartError(f"{message} ({code_name(code)})", operation="init")
+        digest, label, child, why, text = refusal
+        told = told_by([(child, why, text)])
+        failed = "; ".join(f"{target}: {answer}" for target, answer in told.items() if answer != "ok")
+        return PartialFailureError(
+            f"callable {label} was not registered: {failed}",
+            hashid=f"sha256:{digest.hex()}",
+            worker=child,
+            operation="init",
+            results=told,
+        )
+
+    def close(self, budget: float) -> list[str]:
+        """Ends every child, after draining for ``budget`` seconds; names those that had to be ended by force."""
+        with self._lifecycle:
+            return [] if self.state in _OF_OTHERS else self._end(budget)
+
+    def _end(self, budget: float) -> list[str]:
+        # An interrupt between any two of these lines leaves a Worker that the next close(), or its finalizer, ends.
+        self.state = "closed"
+        forced = self.engine.close(budget)
+        self._finalizer.detach()
+        return forced
+
+    def add_node(self, child: Session) -> int:
+        """Moves ``child`` below this one, as a node; returns its id. See Worker.add_worker."""
+        level, below = self.topology.level, child.topology.level
+        if level <= NODE_LEVEL:
+            raise ConfigurationError(f"add_worker: a level {level} Worker has no nodes; make it level=4")
+        if below != level - 1:
+            raise ConfigurationError(
+                f"child: {child!r} is of level {below}; a level {level} Worker has nodes of level {level - 1}"
+            )
+        with self._lifecycle:
+            if self.state != "new":
+                raise ConfigurationError(f"add_worker: {self!r} takes no more nodes; add them before init()")
+            moved = child._moved_below(self.topology)
+            self.topology = replace(self.topology, nodes=(*self.topology.nodes, moved))
+            node = len(self.topology.nodes) - 1
+            self.placements[node] = node
+        return node
+
+    def _moved_below(self, above: Topology) -> Topology:
+        """Gives up being a Worker of its own. Levels fall from parent to child: no two wait for each other."""
+        with self._lifecycle:
+            if self.state != "new":
+                known = {"ready": "it is started", "moved": "it was added to a Worker already"}
+                raise ConfigurationError(f"child: {self!r}: {known.get(self.state, 'it is closed')}")
+            for name in ("platform", "runtime"):
+                mine, theirs = getattr(self.topology, name), getattr(above, name)
+                if mine != theirs:
+                    raise ConfigurationError(f"child: its {name} is {mine!r}, that of the Worker above is {theirs!r}")
+            if self.registry.used or self.pool.bytes_in_use:
+                raise ConfigurationError(
+                    "child: has callables or tensors; make them with the Worker that it is added to, which gives them "
+                    "to all below"
+                )
+            if self.options.trace:
+                raise ConfigurationError("child: WorkerOptions.trace is for the Worker at the top")
+            self.topology.require_children()
+            self._end(0.0)
+            self.state = "moved"
+        return self.topology
+
+    def leave_to_parent(self) -> None:
+        """In a forked process: the parent's Worker can be neither used nor closed from here on."""
+        self.state = "forked"
+        self._finalizer.detach()
+        self._lifecycle = threading.Lock()  # another thread may have held it
+        self.engine.leave_to_parent()
+        self.engine = forked.EngineOfParent(self)  # type: ignore[assignment]
+
+    # ---- callables -------------------------------------------------------------------------------------------------
+
+    def register(self, target: object, name: str | None) -> CallableHandle:
+        """Names a callable and installs it in every child that can run it; see Worker.register."""
+        self.require_open("register")
+        if self.topology.level <= NODE_LEVEL or self.state != "new":
+            return self.registry.register(target, self._require_runner, name)
+        handle = self.registry.register(target, lambda _: None, name)  # nodes that are added later may run it
+        self._before_nodes.append(handle)
+        return handle
+
+    def _require_runner(self, runs_on: str) -> None:
+        topology = self.topology
+        if runs_on == "chip" and not topology.has_chips:
+            raise ConfigurationError("register: a chip callable, but this Worker has no chips")
+        if runs_on == "sub" and not topology.sub_workers and not topology.nodes:
+            raise ConfigurationError("register: a Python callable, but this Worker has no sub-workers (sub_workers=0)")
+
+    # ---- whether it can be used ------------------------------------------------------------------------------------
+
+    def require_own(self, operation: str) -> None:
+        """Raises ConfigurationError if it was added to another Worker, WorkerClosed if it is the parent's."""
+        if self.state == "moved":
+            raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
+        if self.state == "forked":
+            forked.refuse(self, operation)
+
+    def require_open(self, operation: str) -> None:
+        """The same, and raises WorkerClosed if it is closed."""
+        self.require_own(operation)
+        if self.state == "closed":
+            raise WorkerClosed("this Worker is closed", operation=operation)
+
+    def require_ready(self, operation: str) -> None:
+        """The same, and raises WorkerClosed if it was not started."""
+        if self.state != "ready":
+            self.require_open(operation)
+            raise WorkerClosed("this Worker was not started: call init(), or use a with block", operation=operation)
+
+    def memory(self, operation: str) -> _core.MemoryPool:
+        """The memory of tensors. Raises as require_own."""
+        self.require_own(operation)
+        return self.pool
+
+    def require_sub_workers(self) -> None:
+        """Raises ConfigurationError without sub-workers."""
+        if not self.topology.sub_workers:
+            raise ConfigurationError("submit_sub: this Worker has no sub-workers (sub_workers=0)")
+
+    def placement_of(self, worker: int) -> int:
+        """The index of the chip, or node, with the id ``worker``. Raises ConfigurationError if there is none."""
+        number = whole(worker)
+        if number is None or number not in self.placements:
+            kind = "node" if self.topology.level > NODE_LEVEL else "chip"
+            known = ", ".join(map(str, self.placements)) or "none"
+            raise ConfigurationError(f"worker={worker!r}: no such {kind}; this Worker has {known}")
+        return self.placements[number]
+
+    def _child_name(self, index: int) -> str:
+        return self.topology.child_name(index)
+
+    def __repr__(self) -> str:
+        """Names the Worker: level, children, platform and state."""
+        topology = self.topology
+        return f"<Worker level {topology.level}: {topology}, {topology.platform}, {self.state}>"
