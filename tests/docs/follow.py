@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.docs.blocks import blocks, same_shape
 
 SLOW = "CALLRING_SLOW_DOCS"
-_LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console"}
+_LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console", "c", "py", "pycon"}
+"""Of these only ``sh`` and ``python`` are run, and ``text`` is compared."""
 
 
 def main(pages):

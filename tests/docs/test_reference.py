@@ -11,6 +11,7 @@ from pipeline.workloads.declared.tasks import TAGS
 from pipeline.workloads.schema import task_schema, workload_schema
 from runtime import errors
 from tests.docs.blocks import DOCS, pages
+from tests.docs.reference import regenerated
 
 
 def test_every_error_is_in_the_reference():
@@ -25,7 +26,14 @@ def test_everything_public_is_in_the_reference():
     import runtime
 
     page = (DOCS / "reference" / "python-api.md").read_text()
-    assert [name for name in runtime.__all__ if f"runtime.{name}\n" not in page] == []
+    assert [name for name in runtime.__all__ if f"### `{name}`\n" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.stem) for page in pages() if "<!-- made" in page.read_text()]
+)
+def test_making_a_reference_page_anew_changes_nothing(page):
+    assert page.read_text() == regenerated(page.read_text()), "python -m tests.docs.reference makes it anew"
 
 
 def test_every_key_of_a_declared_workload_is_described():

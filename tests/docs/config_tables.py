@@ -1,43 +1,29 @@
-"""Sphinx directives that write the reference of the configuration from the code and the configs themselves.
+"""Tables of the configuration, made from code and configs; tests/docs/reference.py puts them into pages.
 
-``config-schema`` documents one dataclass of pipeline.config.schema: keys, types, defaults, and the words behind each
-field.
-``workload-schema`` documents a part of what a workload may declare, from its JSON schema.
-``config-groups`` lists the options of every config group with the comment at the top of each file.
+``config_schema`` documents one dataclass of pipeline.config.schema: keys, types, defaults, and the words behind each
+field. ``workload_schema_of`` documents a part of what a workload may declare, from its JSON schema. ``config_groups``
+lists the options of every config group with the comment at the top of each file.
 """
-
-from __future__ import annotations
 
 import ast
 import dataclasses
 import enum
 import inspect
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
-
-from sphinx.util.docutils import SphinxDirective
+from typing import Any, get_type_hints
 
 from pipeline.config import schema
 from pipeline.workloads.schema import task_schema, workload_schema
+from tests.docs.blocks import DOCS
 
-if TYPE_CHECKING:
-    from docutils import nodes
-    from sphinx.application import Sphinx
-
-_CONF = Path(__file__).resolve().parents[2] / "conf"
+_CONF = DOCS.parent / "conf"
 
 
-class ConfigSchema(SphinxDirective):
+def config_schema(name):
     """A table of the keys of one dataclass of pipeline.config.schema, and one for each dataclass among its fields."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """The tables."""
-        return self.parse_text_to_nodes("\n".join(_tables(getattr(schema, self.arguments[0]), "")))
+    return _tables(getattr(schema, name), "")
 
 
-def _tables(described: type[Any], prefix: str) -> list[str]:
+def _tables(described, prefix):
     words = _field_docstrings(described)
     hints = get_type_hints(described, vars(schema))
     lines = ["| key | type | default | what it is |", "| --- | --- | --- | --- |"]
@@ -54,28 +40,23 @@ def _tables(described: type[Any], prefix: str) -> list[str]:
     return lines + sections
 
 
-class WorkloadSchema(SphinxDirective):
+def workload_schema_of(part):
     """A table of the keys of a workload, of its ``tensors``, of a ``task``, or of ``verify``."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        """The table."""
-        workload = workload_schema()
-        keys = workload["properties"]
-        parts = {
-            "workload": workload,
-            "tensors": keys["tensors"]["additionalProperties"],
-            "task": task_schema(),
-            "verify": keys["verify"],
-        }
-        lines = ["| key | type | what it is |", "| --- | --- | --- |"]
-        for key, described in parts[self.arguments[0]]["properties"].items():
-            lines.append(f"| `{key}` | {_json_type(described)} | {described['description']} |")
-        return self.parse_text_to_nodes("\n".join(lines))
+    workload = workload_schema()
+    keys = workload["properties"]
+    parts = {
+        "workload": workload,
+        "tensors": keys["tensors"]["additionalProperties"],
+        "task": task_schema(),
+        "verify": keys["verify"],
+    }
+    lines = ["| key | type | what it is |", "| --- | --- | --- |"]
+    for key, described in parts[part]["properties"].items():
+        lines.append(f"| `{key}` | {_json_type(described)} | {described['description']} |")
+    return lines
 
 
-def _json_type(described: dict[str, Any]) -> str:
+def _json_type(described):
     """A JSON schema's type in words."""
     if "$ref" in described:
         return f"a {described['$ref'].rpartition('/')[2]}"
@@ -89,19 +70,16 @@ def _json_type(described: dict[str, Any]) -> str:
     return " or ".join(kind) if isinstance(kind, list) else str(kind)
 
 
-class ConfigGroups(SphinxDirective):
+def config_groups():
     """A table for each config group."""
-
-    def run(self) -> list[nodes.Node]:
-        """The tables."""
-        lines = []
-        for group in sorted(path for path in _CONF.iterdir() if path.is_dir()):
-            lines += ["", f"**`{group.name}/`**", "", "| option | what it is |", "| --- | --- |"]
-            lines += [f"| `{file.stem}` | {_comment(file)} |" for file in sorted(group.glob("*.yaml"))]
-        return self.parse_text_to_nodes("\n".join(lines))
+    lines = []
+    for group in sorted(path for path in _CONF.iterdir() if path.is_dir()):
+        lines += ["", f"**`{group.name}/`**", "", "| option | what it is |", "| --- | --- |"]
+        lines += [f"| `{file.stem}` | {_comment(file)} |" for file in sorted(group.glob("*.yaml"))]
+    return lines[1:]
 
 
-def _field_docstrings(described: type[Any]) -> dict[str, str]:
+def _field_docstrings(described):
     """The string behind each field, which Python itself does not keep."""
     (body,) = ast.parse(inspect.getsource(described)).body
     assert isinstance(body, ast.ClassDef)
@@ -112,11 +90,11 @@ def _field_docstrings(described: type[Any]) -> dict[str, str]:
     return words
 
 
-def _is_enum(hint: Any) -> bool:
+def _is_enum(hint):
     return isinstance(hint, type) and issubclass(hint, enum.Enum)
 
 
-def _type(hint: Any) -> str:
+def _type(hint):
     if _is_enum(hint):
         return ", ".join(f"`{member.value}`" for member in hint)
     if hint is Any:
@@ -124,25 +102,17 @@ def _type(hint: Any) -> str:
     return f"`{hint.__name__ if type(hint) is type else _short(hint)}`"
 
 
-def _short(hint: Any) -> str:
+def _short(hint):
     return str(hint).replace("pipeline.config.schema.", "").replace("typing.", "")
 
 
-def _default(field: dataclasses.Field[Any]) -> str:
+def _default(field):
     value = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
     if isinstance(value, enum.Enum):
         value = value.value
     return "none" if value is None else '`""`' if value == "" else f"`{value}`"
 
 
-def _comment(file: Path) -> str:
+def _comment(file):
     lines = [line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#")]
     return " ".join(lines)
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Registers the directives."""
-    app.add_directive("config-schema", ConfigSchema)
-    app.add_directive("workload-schema", WorkloadSchema)
-    app.add_directive("config-groups", ConfigGroups)
-    return {"parallel_read_safe": True}

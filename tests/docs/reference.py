@@ -1,0 +1,53 @@
+"""``python -m tests.docs.reference`` makes the generated parts of the reference pages anew.
+
+A part lies between ``<!-- made: WHAT ARGUMENT... -->`` and ``<!-- end -->``, which no reader sees.
+"""
+
+import re
+
+from tests.docs.api import documented
+from tests.docs.blocks import DOCS, pages
+from tests.docs.config_tables import config_groups, config_schema, workload_schema_of
+
+_PART = re.compile(r"(<!-- made: ([\w.-]+) ?([^>]*?) -->\n).*?(^<!-- end -->$)", flags=re.MULTILINE | re.DOTALL)
+
+
+def main():
+    """Writes every page that has such a part."""
+    for page in pages():
+        text = page.read_text()
+        made = regenerated(text)
+        if made != text:
+            page.write_text(made)
+
+
+def regenerated(text):
+    """The text of a page with its generated parts made anew."""
+
+    def make(part):
+        begin, what, argument, end = part.groups()
+        lines = _MAKERS[what](*argument.split())
+        return f"{begin}\n" + "\n".join(lines).strip("\n") + f"\n\n{end}"
+
+    return _PART.sub(make, text)
+
+
+def _api(*names):
+    return [line for name in names for line in documented(name)]
+
+
+def _header():
+    """The header that kernels include, as it is."""
+    return ["```c", *(DOCS.parent / "native" / "include" / "callring" / "chip.h").read_text().splitlines(), "```"]
+
+
+_MAKERS = {
+    "api": _api,
+    "config-schema": config_schema,
+    "workload-schema": workload_schema_of,
+    "config-groups": config_groups,
+    "header": _header,
+}
+
+if __name__ == "__main__":
+    main()
