@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "bindings/convert.h"
-#include "child/python_store.h"
+#include "child_side/python_store.h"
 
 namespace callring::bindings {
 

@@ -4,8 +4,8 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "control/channel.h"
-#include "supervise/die_with_parent.h"
-#include "supervise/process.h"
+#include "processes/die_with_parent.h"
+#include "processes/process.h"
 
 namespace callring::bindings {
 

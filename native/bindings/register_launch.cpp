@@ -4,8 +4,8 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
-#include "schedule/argument_check.h"
-#include "schedule/engine.h"
+#include "engine/engine.h"
+#include "task/argument_check.h"
 
 namespace callring::bindings {
 

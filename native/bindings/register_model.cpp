@@ -5,8 +5,8 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
-#include "model/captured.h"
-#include "model/virtual_time.h"
+#include "virtual_time/captured.h"
+#include "virtual_time/virtual_time.h"
 
 namespace callring::bindings {
 

@@ -7,7 +7,7 @@
 #include "bindings/dtypes.h"
 #include "bindings/python_loader.h"
 #include "bindings/values.h"
-#include "child/callable_cache.h"
+#include "child_side/callable_cache.h"
 #include "common/clock.h"
 #include "lane/frame.h"
 

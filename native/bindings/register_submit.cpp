@@ -15,7 +15,7 @@
 #include "bindings/task_args.h"
 #include "bindings/values.h"
 #include "bindings/wait.h"
-#include "schedule/engine.h"
+#include "engine/engine.h"
 
 namespace callring::bindings {
 

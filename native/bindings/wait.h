@@ -3,7 +3,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "schedule/engine.h"
+#include "engine/engine.h"
 
 namespace callring::bindings {
 

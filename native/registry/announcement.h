@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "children/child.h"
 #include "control/broadcast.h"
-#include "schedule/child.h"
 
 namespace callring {
 

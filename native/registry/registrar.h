@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "children/child.h"
 #include "common/result.h"
 #include "registry/announcement.h"
-#include "registry/callable.h"
-#include "schedule/child.h"
+#include "task/callable.h"
 
 namespace callring {
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "schedule/child.h"
+#include "children/child.h"
 
 namespace callring {
 

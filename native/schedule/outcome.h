@@ -6,7 +6,7 @@
 
 #include "common/result.h"
 #include "lane/layout.h"
-#include "schedule/task.h"
+#include "task/task.h"
 
 namespace callring {
 

@@ -10,7 +10,6 @@ namespace callring {
 
 namespace {
 
-constexpr const char* kLaneOverwritten = "it wrote over its lane";
 constexpr const char* kNoExtent = "it told of a result where none can lie";
 
 void copy(Received& received, std::span<const std::byte> bytes) {

@@ -13,6 +13,8 @@
 
 namespace callring {
 
+inline constexpr const char* kLaneOverwritten = "it wrote over its lane";
+
 struct Received {
     Code code;
     std::string payload;

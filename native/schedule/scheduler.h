@@ -18,10 +18,10 @@
 #include <utility>
 #include <vector>
 
+#include "children/child.h"
 #include "common/result.h"
-#include "schedule/child.h"
 #include "schedule/surroundings.h"
-#include "schedule/task.h"
+#include "task/task.h"
 
 namespace callring {
 

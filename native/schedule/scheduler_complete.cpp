@@ -5,17 +5,16 @@
 #include <utility>
 
 #include "lane/completion.h"
-#include "schedule/captured_graph.h"
 #include "schedule/outcome.h"
 #include "schedule/receive.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 namespace callring {
 
 namespace {
 // So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is told.
 constexpr std::size_t kQuietOutbox = 256;
-constexpr const char* kLaneOverwritten = "it wrote over its lane";
 }  // namespace
 
 std::size_t Scheduler::drain() {

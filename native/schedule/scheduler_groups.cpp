@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/view_ranges.h"
 #include "schedule/scheduler.h"
-#include "schedule/view_ranges.h"
 
 namespace callring {
 

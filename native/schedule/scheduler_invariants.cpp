@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 namespace callring {
 

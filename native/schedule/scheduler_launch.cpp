@@ -2,8 +2,8 @@
 // the graph, so that a launch allocates nothing per task.
 #include <utility>
 
-#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 namespace callring {
 

@@ -3,8 +3,8 @@
 // follows, even if it has no tasks or was cancelled.
 #include <utility>
 
-#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 namespace callring {
 

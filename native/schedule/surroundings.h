@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <string>
 
-#include "schedule/child.h"
-#include "schedule/task.h"
+#include "children/child.h"
+#include "task/task.h"
 
 namespace callring {
 

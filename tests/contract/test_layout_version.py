@@ -13,7 +13,7 @@ from runtime.errors import StartError
 from tests.contract.conftest import LAYOUT_VERSION, NATIVE
 
 OTHER = LAYOUT_VERSION + 95
-PARTS = ("child", "chip", "control", "graph", "identity", "lane", "memory")
+PARTS = ("child_side", "chip", "control", "graph", "identity", "lane", "memory")
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def other_child(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other")
     (folder / "bin").mkdir()
     sources = [path for part in PARTS for path in (NATIVE / part).glob("*.cpp") if path.stem != "python_store"]
-    sources.append(NATIVE / "supervise" / "process.cpp")
+    sources.append(NATIVE / "processes" / "process.cpp")
     compiler = shutil.which("g++")
     flags = ["-std=c++20", "-O0", f"-DCALLRING_LAYOUT_VERSION={OTHER}", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
 

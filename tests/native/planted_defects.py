@@ -26,7 +26,7 @@ SUBMIT, DISPATCH = "schedule/scheduler.cpp", "schedule/scheduler_dispatch.cpp"
 SUBS, GROUPS = "schedule/scheduler_subs.cpp", "schedule/scheduler_groups.cpp"
 COMPLETE, LAUNCH = "schedule/scheduler_complete.cpp", "schedule/scheduler_launch.cpp"
 RUNS, LOSS = "schedule/scheduler_runs.cpp", "schedule/scheduler_loss.cpp"
-GRAPH = "schedule/captured_graph.cpp"
+GRAPH = "task/captured_graph.cpp"
 PARENT_LANE, CHILD_LANE = "lane/parent_lane.cpp", "lane/child_lane.cpp"
 RECEIVE, RANGES = "schedule/receive.cpp", "graph/tensor_ranges.cpp"
 

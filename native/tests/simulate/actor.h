@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "children/child.h"
 #include "lane/bell.h"
 #include "lane/child_lane.h"
-#include "schedule/child.h"
 #include "tests/simulate/random.h"
 
 namespace callring::simulate {

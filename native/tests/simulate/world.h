@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "schedule/captured_graph.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 #include "tests/simulate/actor.h"
 #include "tests/simulate/memory.h"
 #include "tests/simulate/oracle.h"

@@ -1,0 +1,54 @@
+// CallableCache: what the executing thread of a child remembers of its SlotTable, so that a frame whose callable ran
+// lately is resolved without a lock.
+// Guarantees: an entry is used only while the table has not changed since it was filled, so a removed callable is never
+// returned; it is let go of at the next lookup or forget_stale(). Used by one thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "child_side/slot_table.h"
+
+namespace callring {
+
+template <class T>
+class CallableCache {
+public:
+    explicit CallableCache(const SlotTable<T>& table) : table_(table) {}
+
+    // The callable behind a digest, or null if it is not installed. Valid until the next call of this object.
+    [[nodiscard]] const std::shared_ptr<T>& find(const Digest& digest) {
+        forget_stale();
+        Entry& entry = entries_[DigestHash{}(digest) % kEntries];
+        if (!entry.callable || entry.digest != digest) {
+            entry.callable = table_.resolve(digest);
+            entry.digest = digest;
+        }
+        return entry.callable;
+    }
+
+    // Lets go of everything if the table has changed: before the thread sleeps, so that what was removed is freed.
+    void forget_stale() {
+        // Acquire, before resolve(): what is resolved is at least as new as the version it is remembered under.
+        const std::uint64_t version = table_.version();
+        if (version != version_) {
+            entries_.fill({});
+            version_ = version;
+        }
+    }
+
+private:
+    static constexpr std::size_t kEntries = 64;
+    struct Entry {
+        Digest digest{};
+        std::shared_ptr<T> callable;
+    };
+
+    const SlotTable<T>& table_;
+    std::uint64_t version_ = 0;
+    std::array<Entry, kEntries> entries_{};
+};
+
+}  // namespace callring

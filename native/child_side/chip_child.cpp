@@ -1,0 +1,131 @@
+// The chip child: a process without Python that executes chip callables on one chip.
+// Started by exec with its control socket as descriptor 3. Its main thread takes frames from the lane and executes
+// them; a second thread serves registrations meanwhile.
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "child_side/callable_cache.h"
+#include "child_side/chip_store.h"
+#include "child_side/host.h"
+#include "common/clock.h"
+#include "common/system_calls.h"
+#include "lane/frame.h"
+#include "processes/die_with_parent.h"
+#include "processes/process.h"
+
+namespace callring {
+namespace {
+
+// Executes one frame and completes it.
+class FrameRunner {
+public:
+    FrameRunner(ChildHost& host, const ChipStore& store)
+        : host_(host), chip_(store.chip()), callables_(store.table()) {}
+
+    void run(const Frame& frame) {
+        const bool traced = (frame.config.flags & kFrameTraced) != 0;
+        const std::uint64_t sequence = frame.sequence;
+        const std::uint64_t begin = traced ? now_ns() : 0;
+        const auto outcome = attempt(frame, (frame.config.flags & kFrameCores) != 0 ? &spans_ : nullptr);
+        const std::uint64_t end = traced ? now_ns() : 0;
+        for (const chip::CoreSpan& span : spans_) {
+            host_.lane().post_span({sequence, span.begin_ns, span.end_ns, span.core, span.func_id});
+        }
+        spans_.clear();
+        if (outcome) {
+            host_.complete(Code::ok, begin, end, {});
+        } else {
+            // More of a failure is of no use.
+            constexpr std::size_t kMostText = std::size_t{32} << 10U;
+            const std::string_view text = std::string_view(outcome.error().message).substr(0, kMostText);
+            host_.complete(outcome.error().code, begin, end, std::as_bytes(std::span(text)));
+        }
+    }
+
+    // Before the chip sleeps.
+    void rest() { callables_.forget_stale(); }
+
+private:
+    Result<void> attempt(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
+        try {
+            return execute(frame, spans);
+        } catch (const std::bad_alloc&) {
+            return Error{Code::out_of_memory, "the chip has no memory"};
+        }
+    }
+
+    Result<void> execute(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
+        // Immediately before it executes; the copy keeps it alive while it runs, also when it is removed meanwhile.
+        const std::shared_ptr<chip::Prepared> callable = callables_.find(frame.digest);
+        if (!callable) {
+            return Error{Code::not_installed, "its digest is not installed in this child"};
+        }
+        if (auto decoded = decode_arguments(frame, host_.arenas(), arguments_); !decoded) {
+            return decoded;
+        }
+        const callring_args args{arguments_.tensors.data(), arguments_.scalars.data(),
+                                 static_cast<std::uint32_t>(arguments_.tensors.size()),
+                                 static_cast<std::uint32_t>(arguments_.scalars.size())};
+        const auto failure = chip_.execute(*callable, args, {frame.config.block_count}, spans);
+        if (failure) {
+            // Four lines: code, block, kernel, message; the parent builds a ChipError from them.
+            return Error{Code::kernel_failed, std::to_string(failure->code) + '\n' + std::to_string(failure->block) +
+                                                  '\n' + failure->kernel + '\n' + failure->message};
+        }
+        return {};
+    }
+
+    ChildHost& host_;
+    chip::Chip& chip_;
+    CallableCache<chip::Prepared> callables_;
+    DecodedArguments arguments_;
+    std::vector<chip::CoreSpan> spans_;
+};
+
+int serve() {
+    const ChipStore* store = nullptr;
+    auto host = ChildHost::start(UniqueFd(kControlFd), [&store](const StartBody& body) {
+        auto made = ChipStore::open(body);
+        if (!made) {
+            return Result<std::unique_ptr<CallableStore>>(std::move(made).error());
+        }
+        store = made->get();
+        return Result<std::unique_ptr<CallableStore>>(std::move(made).value());
+    });
+    if (!host) {
+        return 1;  // the parent was told why, or is gone
+    }
+    FrameRunner runner(**host, *store);
+    ChildLane& lane = (*host)->lane();
+    do {
+        while (const Frame* frame = lane.try_next()) {
+            runner.run(*frame);
+        }
+        runner.rest();
+    } while (lane.wait());
+    return 0;
+}
+
+}  // namespace
+}  // namespace callring
+
+// callring-chip [PARENT]: the process that starts it, if that may be gone before this begins.
+int main(int argc, char** argv) {
+    if (argc > 2 || callring::sys::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
+        std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
+        return 2;
+    }
+    if (!callring::die_with_parent(argc == 2 ? static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)) : ::getppid())) {
+        return 1;  // the parent is gone
+    }
+    callring::tie_forks(callring::TiedForks::all);  // its threads, on which kernels run, live as long as it does
+    // An interrupt may be sent to every process of a session; what it means is the parent's decision. Nor may the
+    // terminal stop a child that writes to it, as it may stop a process that is not in its foreground group.
+    ::signal(SIGINT, SIG_IGN);
+    ::signal(SIGTTOU, SIG_IGN);
+    return callring::serve();
+}

@@ -1,0 +1,254 @@
+#include "child_side/host.h"
+
+#include <pthread.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX signal functions
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/short_slice.h"
+#include "common/system_calls.h"
+#include "control/payload.h"
+#include "memory/reserve.h"
+#include "memory/sealed.h"
+
+namespace callring {
+
+namespace {
+
+constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+// Nanoseconds for which a child gives the cores to those that have not answered yet, after each request; and in all.
+constexpr std::uint64_t kHold = 2'000'000;
+constexpr std::uint64_t kLongestHold = 5'000'000;
+
+MessageHeader reply_to(const Message& request, Code code) {
+    MessageHeader header;
+    header.op = request.header.op;
+    header.sequence = request.header.sequence;
+    header.argument = request.header.argument;
+    header.kind = request.header.kind;
+    header.digest = request.header.digest;
+    header.code = static_cast<std::uint32_t>(code);
+    return header;
+}
+
+std::string_view fit_body(const std::string& text) {
+    return std::string_view(text).substr(0, kMaxMessageBody);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const MakeStore& make_store) {
+    Channel channel(std::move(control));
+    auto request = channel.receive(std::nullopt);
+    if (!request) {
+        if (request.error().code == Code::layout_mismatch) {
+            // Any message tells the parent our version, and it has the words for it.
+            static_cast<void>(channel.send(MessageHeader{}, {}, {}, kNever));
+        }
+        return std::move(request).error();
+    }
+    const auto refuse = [&](Error error) {
+        static_cast<void>(channel.send(reply_to(*request, error.code), fit_body(error.message), {}, kNever));
+        return error;
+    };
+    if (request->op() != Op::start) {
+        return refuse({Code::malformed, "the first request is not a start request"});
+    }
+    if (auto arrived = request->check_fds(); !arrived) {
+        return refuse(std::move(arrived).error());
+    }
+    auto body = StartBody::decode(request->body);
+    if (!body) {
+        return refuse(std::move(body).error());
+    }
+    auto lane = ChildLane::attach(request->take_fd(0), request->take_fd(1), request->take_fd(2));
+    if (!lane) {
+        return refuse(std::move(lane).error());
+    }
+    Result<Inbox> inbox = Inbox();
+    if (UniqueFd notices = request->take_fd(3); notices.valid()) {
+        inbox = Inbox::listen(channel, std::move(notices), request->take_fd(4), body->place, body->next_notice);
+    }
+    if (!inbox) {
+        return refuse(std::move(inbox).error());
+    }
+    auto store = make_store(*body);
+    if (!store) {
+        return refuse(std::move(store).error());
+    }
+    std::unique_ptr<ChildHost> host(
+        new ChildHost(std::move(channel), std::move(inbox).value(), std::move(store).value(), std::move(lane).value()));
+    host->answer(*request, {});
+    host->thread_ = sys::start_thread([self = host.get()] {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+        ask_short_slice();
+        prepare_thread_to_throw();
+        self->serve();
+    });
+    return host;
+}
+
+ChildHost::ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store,
+                     std::unique_ptr<ChildLane> lane)
+    : channel_(std::move(channel)), inbox_(std::move(inbox)), store_(std::move(store)), lane_(std::move(lane)) {}
+
+ChildHost::~ChildHost() {
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void ChildHost::serve() {
+    try {
+        while (!ended_) {
+            auto received = inbox_.receive(channel_, std::nullopt);
+            if (!received) {
+                // The parent is gone, or its messages cannot be read: this process has no work any more.
+                ::_exit(received.error().code == Code::closed ? 0 : 1);
+            }
+            serve(*received);
+        }
+    } catch (const std::bad_alloc&) {
+        // The parent replaces a child that does not serve; without a word, because there is no memory for one.
+        ::_exit(1);
+    }
+}
+
+void ChildHost::serve(Message& message) {
+    switch (message.op()) {
+        case Op::shutdown:
+            ended_ = true;
+            lane_->stop();
+            break;
+        case Op::take_trace:
+            answer_with(message, store_->take_trace());
+            break;
+        case Op::register_callable:
+        case Op::register_and_hold:
+            install(message);
+            break;
+        default:
+            answer(message, handle(message));
+    }
+}
+
+void ChildHost::install(Message& message) {
+    // It is sealed against writing: what is checked here is what will be executed.
+    const auto payload = Payload::take(message);
+    if (!payload) {
+        answer(message, payload.error());
+        return;
+    }
+    const bool may_hold = message.op() == Op::register_and_hold && store_->interrupts() && !holding_;
+    lane_->begin_loading();
+    bool answered = false;
+    const auto installed = [&](const Result<void>& outcome) {
+        answered = true;
+        // Before the answer: a child that is stopped right behind it must not seem to load.
+        lane_->end_loading();
+        answer(message, outcome);
+        if (outcome && may_hold) {
+            hold();
+        }
+    };
+    try {
+        store_->install(message.header.kind, message.header.digest, payload->bytes(), may_hold, installed);
+    } catch (const std::bad_alloc&) {
+        if (answered) {
+            throw;
+        }
+        lane_->end_loading();
+        answer(message, Error{Code::out_of_memory, "no memory is left to install it"});
+    }
+}
+
+void ChildHost::hold() {
+    holding_ = true;
+    const std::uint64_t end = now_ns() + kLongestHold;
+    while (!ended_) {
+        auto received = inbox_.receive(channel_, std::min(end, now_ns() + kHold));
+        if (!received) {
+            break;  // nothing more to do; or the parent is gone, which serve() finds out as well
+        }
+        serve(*received);
+    }
+    holding_ = false;
+}
+
+Result<void> ChildHost::handle(Message& message) {
+    switch (message.op()) {
+        case Op::map_arena:
+            if (auto arrived = message.check_fds(); !arrived) {
+                return arrived;
+            }
+            return arenas_.attach(static_cast<std::uint32_t>(message.header.argument), message.take_fd(0));
+        case Op::unregister_callable:
+            return store_->remove(message.header.digest);
+        default:
+            return Error{Code::malformed, "unknown request " + std::to_string(message.header.op)};
+    }
+}
+
+void ChildHost::answer(const Message& request, const Result<void>& outcome) {
+    const std::lock_guard lock(send_mutex_);
+    const Code code = outcome ? Code::ok : outcome.error().code;
+    static_cast<void>(channel_.send(reply_to(request, code),
+                                    outcome ? std::string_view() : fit_body(outcome.error().message), {}, kNever));
+}
+
+void ChildHost::answer_with(const Message& request, const Result<std::string>& payload) {
+    Result<void> outcome = payload ? Result<void>() : Result<void>(payload.error());
+    if (payload) {
+        const std::lock_guard lock(send_mutex_);
+        outcome = send_payload(reply_to(request, Code::ok), std::as_bytes(std::span(*payload)));
+    }
+    if (!outcome) {
+        answer(request, outcome);
+    }
+}
+
+Result<void> ChildHost::send_payload(const MessageHeader& header, std::span<const std::byte> payload) {
+    if (payload.size() <= kMaxMessageBody) {
+        const std::string_view body(reinterpret_cast<const char*>(payload.data()), payload.size());
+        return channel_.send(header, body, {}, kNever);
+    }
+    const auto sealed = SealedPayload::create(payload);
+    if (!sealed) {
+        return sealed.error();
+    }
+    const std::array<int, 1> fds{sealed->fd()};
+    return channel_.send(header, {}, fds, kNever);
+}
+
+void ChildHost::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload) {
+    if (payload.size() <= ChildLane::max_inline_payload()) {
+        lane_->complete(code, begin_ns, end_ns, payload);
+        return;
+    }
+    if (payload.size() < kLeastExtent) {
+        if (std::byte* room = lane_->reserve_result(payload.size())) {
+            std::ranges::copy(payload, room);
+            lane_->complete_with_result(code, begin_ns, end_ns, payload.size());
+            return;
+        }
+    }
+    const auto extent = lane_->extents().write(payload);
+    if (extent) {
+        lane_->complete(code, begin_ns, end_ns, std::as_bytes(std::span(&*extent, 1)), kPayloadInExtent);
+        return;
+    }
+    // The task has ended all the same, but what came of it cannot be told.
+    const std::string& why = extent.error().message;
+    const auto text = std::as_bytes(std::span(why)).first(std::min(why.size(), ChildLane::max_inline_payload()));
+    lane_->complete(extent.error().code, begin_ns, end_ns, text);
+}
+
+}  // namespace callring

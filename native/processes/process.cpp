@@ -1,0 +1,141 @@
+#include "processes/process.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "common/system_calls.h"
+#include "common/system_error.h"
+
+namespace callring {
+
+namespace {
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    result.reserve(strings.size() + 1);
+    for (const std::string& text : strings) {
+        result.push_back(const_cast<char*>(text.c_str()));
+    }
+    result.push_back(nullptr);
+    return result;
+}
+
+// The attributes and file actions of one posix_spawn, destroyed together.
+struct SpawnPlan {
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+
+    explicit SpawnPlan(int control) {
+        ::posix_spawn_file_actions_init(&actions);
+        sys::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        sys::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
+        sys::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
+        // The spawning thread blocks all signals, and the user may ignore some; a child starts with none blocked and
+        // none ignored: one that ignored SIGCHLD could not wait for its own children. SIGHUP stays as it is, so that
+        // children of a program that survives its terminal (nohup) do, too.
+        sigset_t none;
+        sigset_t defaults;
+        ::sigemptyset(&none);
+        ::sigfillset(&defaults);
+        ::sigdelset(&defaults, SIGHUP);
+        ::posix_spawnattr_init(&attributes);
+        ::posix_spawnattr_setsigmask(&attributes, &none);
+        ::posix_spawnattr_setsigdefault(&attributes, &defaults);
+        ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    }
+    SpawnPlan(const SpawnPlan&) = delete;
+    SpawnPlan& operator=(const SpawnPlan&) = delete;
+    ~SpawnPlan() {
+        ::posix_spawn_file_actions_destroy(&actions);
+        ::posix_spawnattr_destroy(&attributes);
+    }
+};
+
+}  // namespace
+
+ExitStatus ExitStatus::from_wait_status(int status) noexcept {
+    ExitStatus result;
+    result.known = true;
+    if (WIFSIGNALED(status)) {
+        result.signal = WTERMSIG(status);
+    } else {
+        result.exit_code = WEXITSTATUS(status);
+    }
+    return result;
+}
+
+std::string ExitStatus::describe() const {
+    if (!known) {
+        return "ended with an unknown status";
+    }
+    if (signal == 0) {
+        return "exited with status " + std::to_string(exit_code);
+    }
+    const char* name = ::sigabbrev_np(signal);
+    return "killed by signal " + std::to_string(signal) + (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
+}
+
+Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
+                               int control) {
+    // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.
+    const UniqueFd source(sys::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
+    if (!source.valid()) {
+        return system_error("fcntl(F_DUPFD_CLOEXEC)");
+    }
+    const SpawnPlan plan(source.get());
+    pid_t pid = -1;
+    const int failed = sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
+                                        pointers(argv).data(), pointers(environment).data());
+    if (failed != 0) {
+        return Error{Code::io, "cannot execute the child program: " + std::string(std::strerror(failed))};
+    }
+    UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
+    if (!pidfd.valid()) {
+        // It has ended and was reaped, as this process ignores SIGCHLD: the number may be another's by now.
+        const bool gone = errno == ESRCH;
+        const Error error = system_error("pidfd_open");
+        if (!gone) {
+            sys::kill(pid, SIGKILL);
+            sys::waitpid(pid, nullptr, 0);
+        }
+        return error;
+    }
+    return Process(pid, std::move(pidfd));
+}
+
+void Process::kill(int signal) const noexcept {
+    if (pidfd_.valid()) {
+        sys::syscall(SYS_pidfd_send_signal, pidfd_.get(), signal, nullptr, 0);
+    }
+}
+
+void Process::end_group(bool direct) const noexcept {
+    constexpr unsigned kProcessGroup = 4;  // PIDFD_SIGNAL_PROCESS_GROUP, of Linux 6.9
+    if (sys::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, kProcessGroup) != 0 && errno == EINVAL &&
+        direct) {
+        sys::kill(-pid_, SIGKILL);
+    }
+}
+
+std::optional<ExitStatus> Process::try_reap() const noexcept {
+    siginfo_t info{};
+    if (sys::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0) {
+        return ExitStatus{};
+    }
+    if (info.si_pid == 0) {
+        return std::nullopt;
+    }
+    ExitStatus status;
+    status.known = true;
+    if (info.si_code == CLD_EXITED) {
+        status.exit_code = info.si_status;
+    } else {
+        status.signal = info.si_status;
+    }
+    return status;
+}
+
+}  // namespace callring

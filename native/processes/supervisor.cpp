@@ -1,0 +1,319 @@
+#include "processes/supervisor.h"
+
+#include <algorithm>
+#include <array>
+#include <future>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "common/clock.h"
+#include "common/event.h"
+#include "common/system_calls.h"
+#include "common/system_error.h"
+#include "control/channel.h"
+
+namespace callring {
+
+namespace {
+// How long the fork server may take to tell the exit status of a child that has ended.
+constexpr std::uint64_t kStatusGraceNs = 200'000'000;
+// How long a child that has closed its control socket may take to end.
+constexpr std::uint64_t kEndGraceNs = 500'000'000;
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& books, Hooks hooks) {
+    UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd sockets(sys::epoll_create1(EPOLL_CLOEXEC));
+    UniqueFd command(sys::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!epoll.valid() || !sockets.valid() || !command.valid()) {
+        return system_error("epoll_create1 or eventfd");
+    }
+    std::unique_ptr<Supervisor> made(
+        new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), books, std::move(hooks)));
+    try {
+        made->start();
+    } catch (const std::system_error& error) {
+        return Error{Code::out_of_memory,
+                     "no thread can be started, for want of memory or by the limit of processes (ulimit -u): " +
+                         std::string(error.what())};
+    }
+    return made;
+}
+
+Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks)
+    : bell_event_(bell_event),
+      epoll_(std::move(epoll)),
+      sockets_(std::move(sockets)),
+      command_(std::move(command)),
+      books_(books),
+      hooks_(std::move(hooks)) {
+    watch(bell_event_, Source::bell, 0);
+    watch(command_.get(), Source::command, 0);
+    watch(sockets_.get(), Source::sockets, 0);
+    books_.event = command_.get();
+}
+
+void Supervisor::start() {
+    // Signals are the main thread's business: this thread must never be the one that a handler runs on.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+        thread_ = sys::start_thread([this] {
+            prepare_thread_to_throw();
+            loop();
+        });
+    } catch (...) {
+        ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        throw;
+    }
+    ::pthread_setname_np(thread_.native_handle(), "callring");
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Supervisor::stop() {
+    if (thread_.joinable()) {
+        post([this] { stopping_ = true; });
+        thread_.join();
+    }
+}
+
+void Supervisor::watch(int fd, Source source, Key key) const {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
+    sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = key;
+    sys::epoll_ctl(sockets_.get(), operation, socket, &event);
+}
+
+void Supervisor::hear(std::uint32_t events) const {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = static_cast<std::uint64_t>(Source::sockets);
+    sys::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, sockets_.get(), &event);
+}
+
+void Supervisor::hear_sockets() const {
+    hear(EPOLLIN);  // of what came meanwhile, too: readiness is a state here, no event
+}
+
+void Supervisor::post(std::function<void()> work) {
+    {
+        const std::lock_guard lock(commands_mutex_);
+        commands_.push_back(std::move(work));
+    }
+    raise_event(command_.get());
+}
+
+void Supervisor::run(std::function<void()> work) {
+    std::promise<void> done;
+    post([&] {
+        try {
+            work();
+            done.set_value();
+        } catch (...) {
+            done.set_exception(std::current_exception());
+        }
+    });
+    done.get_future().get();
+}
+
+void Supervisor::run_commands() {
+    clear_event(command_.get());
+    std::vector<std::function<void()>> commands;
+    {
+        const std::lock_guard lock(commands_mutex_);
+        commands.swap(commands_);
+    }
+    for (const auto& work : commands) {
+        work();
+    }
+}
+
+void Supervisor::loop() {
+    const KeepsBooks keeps(books_);
+    while (!stopping_) {
+        try {
+            look();
+        } catch (const std::bad_alloc&) {
+            books_.torn = true;
+        }
+        if (books_.torn) {
+            hooks_.on_torn();
+        }
+    }
+}
+
+// Sleeps until something happens, and does what that asks for.
+void Supervisor::look() {
+    std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
+    const int count = sys::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events.at(static_cast<std::size_t>(i));
+        const auto key = static_cast<Key>(event.data.u64 >> 8U);
+        // An event of a process that has been finished meanwhile finds no entry under its key.
+        switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
+            case Source::bell:
+                hooks_.on_bell();
+                break;
+            case Source::command:
+                run_commands();
+                break;
+            case Source::sockets:
+                take_messages();
+                break;
+            case Source::process:
+                process_ended(key);
+                break;
+        }
+    }
+    expire_deadlines();
+}
+
+void Supervisor::take_messages() {
+    std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
+    const int count = sys::epoll_wait(sockets_.get(), events.data(), static_cast<int>(events.size()), 0);
+    for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events.at(static_cast<std::size_t>(i));
+        const auto key = static_cast<Key>(event.data.u64);
+        if ((event.events & EPOLLOUT) != 0 && watched_.contains(key) && hooks_.on_writable(key)) {
+            listen(EPOLL_CTL_MOD, watched_.at(key).socket, key, EPOLLIN);
+        }
+        if ((event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) {
+            receive(key);
+        }
+    }
+}
+
+int Supervisor::timeout_ms() const {
+    std::optional<std::uint64_t> next = hooks_.next_deadline();
+    for (const auto& [key, watched] : watched_) {
+        for (const auto& deadline : {watched.status_deadline, watched.end_deadline}) {
+            if (deadline && (!next || *deadline < *next)) {
+                next = deadline;
+            }
+        }
+    }
+    return poll_timeout_ms(next);
+}
+
+void Supervisor::watch_socket(Key key, int socket) {
+    watched_[key].socket = socket;
+    listen(EPOLL_CTL_ADD, socket, key, EPOLLIN);
+}
+
+void Supervisor::watch_process(Key key, std::shared_ptr<const Process> process, bool direct) {
+    Watched& watched = watched_[key];
+    watched.process = std::move(process);
+    watched.direct = direct;
+    watch(watched.process->pidfd(), Source::process, key);
+}
+
+void Supervisor::await_writable(Key key) {
+    if (const auto entry = watched_.find(key); entry != watched_.end() && entry->second.receiving) {
+        listen(EPOLL_CTL_MOD, entry->second.socket, key, EPOLLIN | EPOLLOUT);
+    }
+}
+
+void Supervisor::receive(Key key) {
+    const auto entry = watched_.find(key);
+    if (entry == watched_.end() || !entry->second.receiving) {
+        return;
+    }
+    const auto received = hooks_.on_readable(key);
+    if (received) {
+        return;
+    }
+    // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd. A
+    // child that ends as it should closes its socket a moment before: it gets the time to do so.
+    Watched& watched = entry->second;
+    watched.receiving = false;
+    listen(EPOLL_CTL_DEL, watched.socket, key, 0);
+    if (received.error().code == Code::closed) {
+        watched.end_deadline = now_ns() + kEndGraceNs;
+    } else if (watched.process) {
+        watched.process->kill(SIGKILL);
+    }
+}
+
+void Supervisor::process_ended(Key key) {
+    const auto entry = watched_.find(key);
+    if (entry == watched_.end()) {
+        return;
+    }
+    Watched& watched = entry->second;
+    watched.process->end_group(watched.direct);
+    if (watched.direct) {
+        if (const auto status = watched.process->try_reap()) {
+            finish(key, *status);
+        }
+    } else if (!watched.noted) {
+        finish(key, ExitStatus{});
+    } else {
+        // The fork server reaps it and tells us how it ended; without that within the grace, we go on unknowing.
+        sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
+        watched.status_deadline = now_ns() + kStatusGraceNs;
+    }
+}
+
+void Supervisor::note_exit(Key key, const ExitStatus& status) {
+    if (watched_.contains(key)) {
+        finish(key, status);
+    }
+}
+
+void Supervisor::lose_notes() {
+    for (auto& [key, watched] : watched_) {
+        watched.noted = false;
+        if (watched.status_deadline) {
+            watched.status_deadline = now_ns();
+        }
+    }
+}
+
+void Supervisor::expire_deadlines() {
+    const std::uint64_t now = now_ns();
+    std::vector<Key> unknown;
+    for (auto& [key, watched] : watched_) {
+        if (watched.end_deadline && now >= *watched.end_deadline) {
+            watched.end_deadline.reset();
+            if (watched.process) {
+                watched.process->kill(SIGKILL);
+            }
+        }
+        if (watched.status_deadline && now >= *watched.status_deadline) {
+            unknown.push_back(key);
+        }
+    }
+    for (const Key key : unknown) {
+        finish(key, ExitStatus{});
+    }
+    if (const auto next = hooks_.next_deadline(); next && now >= *next) {
+        hooks_.on_deadline();
+    }
+}
+
+void Supervisor::finish(Key key, const ExitStatus& status) {
+    const auto entry = watched_.find(key);
+    const Watched watched = std::move(entry->second);
+    watched_.erase(entry);
+    if (watched.process) {
+        sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
+    }
+    if (watched.receiving) {
+        // What it still said before it died counts.
+        static_cast<void>(hooks_.on_readable(key));
+        listen(EPOLL_CTL_DEL, watched.socket, key, 0);
+    }
+    hooks_.on_exit(key, status);
+}
+
+}  // namespace callring

@@ -1,0 +1,106 @@
+// CapturedGraph: the tasks of one orchestration function, recorded once, with the edges that follow from their tensors;
+// launched as often as wanted without asking any child again.
+// Guarantees: what is recorded orders exactly what a run of the same submits would order; immutable once it is sealed,
+// and then shared by any number of launches at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "common/result.h"
+#include "graph/hazards.h"
+#include "task/task.h"
+
+namespace callring {
+
+using NodeId = std::uint32_t;
+
+// One task of the graph, or a group: then `members` are its frames, and its own arguments are empty.
+struct GraphNode {
+    CallablePtr callable;
+    ArgsPtr args;
+    std::int32_t placement = kAnyChild;
+    CallConfig config;
+    std::vector<std::pair<ArgsPtr, std::int32_t>> members;  // arguments and placement of each
+};
+
+// What a launch uses in the place of what was recorded.
+struct GraphArguments {
+    // Tensors of the recording and what takes their places: of the same dtype, shape and strides.
+    std::vector<std::pair<TensorView, TensorView>> tensors;
+    std::vector<std::uint64_t> scalars;  // by parameter; empty: as recorded
+};
+
+class CapturedGraph {
+public:
+    // A scalar that launches may replace; its place among GraphArguments::scalars.
+    std::uint32_t add_parameter(std::uint64_t recorded);
+    // Says that the scalar at `position` of the arguments of the node that is recorded next, or of its member, is a
+    // parameter.
+    struct ParameterUse {
+        std::uint32_t member = 0;  // 0 for a node that is no group
+        std::uint32_t position = 0;
+        std::uint32_t parameter = 0;
+    };
+
+    // Records a node behind those that its tensors and `after` name.
+    NodeId add(GraphNode node, std::span<const NodeId> after, std::span<const ParameterUse> parameters);
+    // No more nodes; makes the edges.
+    void seal();
+
+    [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
+    [[nodiscard]] std::size_t edge_count() const noexcept { return predecessors_.size(); }
+    [[nodiscard]] const GraphNode& node(NodeId id) const noexcept { return nodes_[id]; }
+    [[nodiscard]] std::span<const NodeId> predecessors(NodeId id) const noexcept {
+        return edges_of(predecessors_, first_predecessor_, id);
+    }
+    [[nodiscard]] std::span<const NodeId> successors(NodeId id) const noexcept {
+        return edges_of(successors_, first_successor_, id);
+    }
+    // Whether any of its nodes has one.
+    [[nodiscard]] bool has_deadlines() const noexcept;
+    // The callables that it names, each once, and how many of its nodes name it.
+    [[nodiscard]] std::span<const std::pair<CallablePtr, std::uint64_t>> callables() const noexcept {
+        return callables_;
+    }
+
+    // The arguments of every node, member by member, with replacements; nodes that nothing replaces share theirs. Empty
+    // if nothing replaces any.
+    // Errors: invalid_argument (a replacement of another dtype, shape or layout; one that overlaps another tensor of
+    // the graph, for which nothing orders it; a number of scalars that is not that of the parameters).
+    struct BoundNode {
+        ArgsPtr args;
+        std::vector<ArgsPtr> members;
+    };
+    [[nodiscard]] Result<std::vector<BoundNode>> bind(const GraphArguments& arguments) const;
+
+private:
+    static std::span<const NodeId> edges_of(const std::vector<NodeId>& edges, const std::vector<std::uint32_t>& first,
+                                            NodeId id) noexcept {
+        return std::span(edges).subspan(first[id], first[id + 1] - first[id]);
+    }
+    [[nodiscard]] Result<void> check_replacements(const GraphArguments& arguments) const;
+
+    struct NodeParameter {
+        NodeId node = 0;
+        ParameterUse use;
+    };
+
+    std::vector<GraphNode> nodes_;
+    std::vector<std::uint64_t> parameters_;  // recorded values
+    std::vector<NodeParameter> uses_;
+    HazardMap hazards_;  // while recording
+    std::vector<NodeId> predecessors_;
+    std::vector<std::uint32_t> first_predecessor_{0};
+    std::vector<NodeId> successors_;
+    std::vector<std::uint32_t> first_successor_;
+    std::vector<std::pair<CallablePtr, std::uint64_t>> callables_;
+};
+
+using GraphPtr = std::shared_ptr<const CapturedGraph>;
+
+}  // namespace callring
