@@ -1,6 +1,7 @@
 """Real kernels for real children, and a check after every test that none of ours is left."""
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -141,6 +142,41 @@ def no_error_names_a_place_of_this_machine(monkeypatch):
     yield
     places = (str(NATIVE.parent), sys.prefix, sys.base_prefix, tempfile.gettempdir() + "/")
     assert [message for message in said if any(place in message for place in places)] == []
+
+
+class Gate:
+    """Closed until open() is called; tasks wait before it without polling."""
+
+    def __init__(self, path):
+        self._path = path
+        self._lock = os.open(path, os.O_CREAT | os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def task(self):
+        """A function for workers that returns once the gate is open."""
+        path = self._path
+
+        def wait_for_the_gate(args):
+            with path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+
+        return wait_for_the_gate
+
+    def open(self):
+        """Lets through what waits, and what comes later."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def remove(self):
+        """Opens it for good."""
+        os.close(self._lock)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    """A closed gate; it is open when the test has ended, whatever the test did."""
+    closed = Gate(tmp_path / "gate")
+    yield closed
+    closed.remove()
 
 
 @pytest.fixture(scope="session")

@@ -348,13 +348,14 @@ def test_an_orchestration_function_that_raises_ends_its_run(worker):
     assert worker.run(lambda o: 1) == 1
 
 
-def test_a_run_handle_can_be_asked_waited_for_and_awaited(worker):
-    nap = worker.register(lambda args: time.sleep(0.2))
-    run = worker.submit(lambda o: o.submit_sub(nap) and "value")
+def test_a_run_handle_can_be_asked_waited_for_and_awaited(worker, gate):
+    passes = worker.register(gate.task())
+    run = worker.submit(lambda o: o.submit_sub(passes) and "value")
     assert not run.done()
     assert not run.wait(0.001)
     with pytest.raises(TimeoutError):
         run.result(0.001)
+    gate.open()
 
     async def wait():
         return await run
@@ -365,10 +366,11 @@ def test_a_run_handle_can_be_asked_waited_for_and_awaited(worker):
     assert run.errors == []
 
 
-def test_cancel_withdraws_what_has_not_begun(worker):
-    nap = worker.register(lambda args: time.sleep(0.1))
-    run = worker.submit(lambda o: [o.submit_sub(nap) for _ in range(500)])
+def test_cancel_withdraws_what_has_not_begun(worker, gate):
+    passes = worker.register(gate.task())
+    run = worker.submit(lambda o: [o.submit_sub(passes) for _ in range(500)])
     run.cancel()
+    gate.open()
     assert run.wait(10)
     ended = [task for task in run.result() if isinstance(task.exception(), CallringError)]
     assert len(ended) >= 490
