@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
     parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask, also where they are")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
-    parser.add_argument("--plot", type=Path, help="write a picture (SVG); needs matplotlib, of the extra peers")
+    parser.add_argument("--plot", type=Path, help="write a picture (SVG)")
     options = parser.parse_args()
     try:
         names = chosen(options.rows)

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark.page RESULTS``: writes docs/reference/performance.md from the JSON of a run."""
+"""``python -m tests.benchmark.page RESULTS``: docs/reference/performance.md and its picture from the JSON of a run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from tests.benchmark.plot import bars_of, drawn
 from tests.benchmark.table import rows_of, table
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reference" / "performance.md"
+PICTURE = PAGE.parent.parent / "pictures" / "performance.svg"
 
 _INTRODUCTION = """# Performance
 
@@ -24,6 +26,8 @@ python -m tests.benchmark.page results.json
 
 Without `--rows` everything is measured; `pip install -e '.[peers]'` adds loky, Ray and Dask, and `--plot` a picture.
 Measured on {day} with {cores} processor cores ({processor}).
+
+![How many times better Callring is than what is beside it](../pictures/performance.svg)
 
 """
 
@@ -59,7 +63,10 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
     given = parser.parse_args()
-    given.page.write_text(text(json.loads(given.results.read_text())))
+    page = text(json.loads(given.results.read_text()))
+    given.page.write_text(page)
+    if given.page == PAGE:
+        PICTURE.write_text(drawn(bars_of(page)))
 
 
 if __name__ == "__main__":

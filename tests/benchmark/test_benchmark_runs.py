@@ -3,10 +3,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.benchmark.measure import Row
-from tests.benchmark.page import PAGE
+from tests.benchmark.page import PAGE, PICTURE
+from tests.benchmark.plot import bars_of, drawn, plot
 from tests.benchmark.suite import ROWS, chosen
 from tests.benchmark.table import document, rows_of, table
 
@@ -78,11 +77,15 @@ def test_a_ratio_says_how_many_times_better_we_are_whatever_is_better():
 
 
 def test_the_picture_shows_every_ratio(tmp_path):
-    pytest.importorskip("matplotlib")
-    from tests.benchmark.plot import plot
-
     plot([Row("work", "us", higher_is_better=False, figures={"callring": [2], "peer": [8]})], tmp_path / "p.svg")
     assert "work: peer" in (tmp_path / "p.svg").read_text()
+
+
+def test_the_picture_of_the_page_shows_what_its_table_says():
+    page = PAGE.read_text()
+    bars = bars_of(page)
+    assert len(bars) == page.count(" x |") + page.count(" x; ")
+    assert PICTURE.read_text() == drawn(bars)
 
 
 def test_the_benchmark_of_the_executor_prints_a_ratio_for_each_row():
