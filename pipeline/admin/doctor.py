@@ -24,7 +24,7 @@ PYTHONS = range(11, 16)
 _OPEN_FILES = 4096
 """A chip child takes about four descriptors; 1024 are enough for some two hundred."""
 _PACKAGES = ("hydra-core", "omegaconf", "numpy", "cloudpickle", "pybind11", "rich")
-_EXTRAS = {"sweep": ("duckdb", "matplotlib"), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
+_EXTRAS = {"sweep": ("duckdb",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
 
 
 @dataclass(frozen=True, slots=True)
