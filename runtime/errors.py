@@ -1,7 +1,7 @@
 """Every error that Callring raises: one type per failure that a caller can act on.
 
 All derive from CallringError *and* from the built-in type that a Python user would catch. Each has a ``code`` and
-structured fields, and its message names them (identity.md, checks and errors).
+structured fields, and its message names them (docs/reference/errors.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Turns the outcome of a task into what its caller sees: a value, or the error that execution.md promises."""
+"""Turns the outcome of a task into what its caller sees: a value, or an error of docs/reference/errors.md."""
 
 from __future__ import annotations
 

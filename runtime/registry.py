@@ -1,7 +1,7 @@
 """Registry: turns what a user registers into bytes, and ties handles to the identities that the native core keeps.
 
 Registration is whole-scope: a handle exists only if every live child of its namespace has installed the callable.
-Equal callables share one identity; each handle has a lifetime of its own (docs: explanation/callable-identity). Who has
+Equal callables share one identity; each handle has a lifetime of its own (docs/explanation/identity.md). Who has
 what installed, and what may be removed when, is decided by the native registrar under one lock.
 """
 

@@ -333,7 +333,7 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
 }
 
 // The callable behind `handle`, if it is exactly what the registry made and still live; the Python half explains what
-// is wrong with any other (identity.md of the design, checks and errors).
+// is wrong with any other (docs/explanation/identity.md).
 CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
     if (self.layout == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.layout->handle_type.ptr()) {
         return nullptr;

@@ -1,6 +1,6 @@
 // PythonStore: the callables that one Python child, a sub-worker or a node, has installed. What needs no interpreter is
 // done without its lock: checking, resolving, removing. Guarantees: as ChipStore; every field of an envelope is checked
-// before anything is unpickled (identity.md).
+// before anything is unpickled (docs/explanation/python-serialisation.md).
 #pragma once
 
 #include <atomic>

@@ -18,10 +18,10 @@ enum class Code : std::uint32_t {
     closed = 4,                      // the other end, or the Worker, is gone
     malformed = 5,                   // bytes from another process do not decode
     layout_mismatch = 6,             // the two ends speak different layout versions
-    hashid_format_invalid = 7,       // identity.md, codes
-    hashid_descriptor_mismatch = 8,  // identity.md, codes
-    kind_unsupported = 9,            // identity.md, codes
-    slot_exhausted = 10,             // identity.md, codes
+    hashid_format_invalid = 7,       // docs/reference/errors.md
+    hashid_descriptor_mismatch = 8,  // likewise
+    kind_unsupported = 9,            // likewise
+    slot_exhausted = 10,             // likewise
     not_installed = 11,              // a frame's digest has no slot in this child
     prepare_failed = 12,             // loading a binary or unpickling a callable failed
     out_of_memory = 13,

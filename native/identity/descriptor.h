@@ -1,5 +1,5 @@
 // Descriptors: the canonical, versioned bytes that describe a callable, and the validation of those that come from
-// outside (identity.md, canonical bytes and golden vectors).
+// outside (docs/explanation/identity.md).
 #pragma once
 
 #include <cstddef>

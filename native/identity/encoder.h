@@ -1,5 +1,5 @@
-// The canonical bytes of descriptors: unsigned little-endian integers, u32 length prefixes (identity.md, canonical
-// bytes). Encoder appends; Decoder reads and refuses whatever runs over its end.
+// The canonical bytes of descriptors: unsigned little-endian integers, u32 length prefixes
+// (docs/explanation/identity.md). Encoder appends; Decoder reads and refuses whatever runs over its end.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Hashids: "sha256:" and 64 lowercase hexadecimal digits, and nothing else (identity.md).
+// Hashids: "sha256:" and 64 lowercase hexadecimal digits, and nothing else (docs/explanation/identity.md).
 #pragma once
 
 #include <string>

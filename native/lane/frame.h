@@ -1,5 +1,5 @@
-// The argument blob of a frame: `i32 tensors, i32 scalars`, tensor records, `u64` scalars (identity.md of the design,
-// task records and frames). One encoder, one decoder; the decoder trusts nothing and validates every count and bound.
+// The argument blob of a frame: `i32 tensors, i32 scalars`, tensor records, `u64` scalars
+// (docs/reference/frames.md). One encoder, one decoder; the decoder trusts nothing and validates every count and bound.
 //
 // A tensor record: `u32 arena, u8 dtype, u8 rank, u8 tag, u8 zero, u64 offset, i64 shape[rank], i64 strides[rank]`;
 // offset in bytes from the arena's start to element [0, 0, ...], strides in elements.

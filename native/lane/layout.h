@@ -1,8 +1,8 @@
 // The one definition of what lies in a lane's shared memory: header, frames, completions, core spans, results, and
 // behind all that the extents of large results.
 // The layout is versioned and breaks cleanly: both ends compare kLayoutVersion in every control message and in the
-// lane's header, and there is no migration between versions (identity.md of the design: task records and frames;
-// docs: explanation/two-planes).
+// lane's header, and there is no migration between versions. docs/reference/frames.md has every byte,
+// docs/explanation/two-planes.md says what goes which way, and why.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // Registrar: which identities a Worker knows, and which child has which of them installed. It turns registrations and
-// removals into control messages, and answers into the state of both (identity.md, registration).
+// removals into control messages, and answers into the state of both (docs/explanation/identity.md).
 // Guarantees: a callable that accepted tasks refer to stays installed until the last of them has ended; a child that
 // joins is told every live identity before anything that follows; after a failed registration no child keeps it. A
 // child that ends, starts, or does not answer in time (it is ended for that) holds up nothing: its replacement has

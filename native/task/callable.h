@@ -1,5 +1,5 @@
 // Callable: one identity that a Worker knows, and where its life stands. Plain data under the engine's lock; tasks and
-// frames name it by its digest, and no process knows a slot of another (identity.md, task records and frames).
+// frames name it by its digest, and no process knows a slot of another (docs/reference/frames.md).
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // What the scheduler knows of tasks and runs. Plain data under the engine's lock; a task names its callable by digest,
-// kind and namespace only (identity.md, task records and frames).
+// kind and namespace only. What states it has, and what changes them: docs/explanation/the-core.md.
 #pragma once
 
 #include <array>

@@ -130,7 +130,7 @@ def source_of(name, body, signature):
 
 @pytest.fixture(autouse=True)
 def no_error_names_a_place_of_this_machine(monkeypatch):
-    """Whatever the tests provoke: messages go into logs and reports that others read (identity.md of the design)."""
+    """Whatever the tests provoke: messages go into logs and reports that others read."""
     said = []
     init = CallringError.__init__
 

@@ -1,4 +1,4 @@
-"""Random programs and the oracle that says what each must give: the meaning of execution.md in the plainest form.
+"""Random programs and the oracle that says what each must give: the rules of docs/explanation/execution.md, plainly.
 
 A program is a list of steps on one array. A step reads a view, then changes others; members of a group change views of
 their own at the same time. The oracle executes the steps one after the other and keeps, for every element, who wrote it

@@ -19,6 +19,19 @@ def test_every_file_that_a_page_names_is_there(page):
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+def test_every_page_that_code_names_is_there():
+    missing = []
+    for top in ("native", "runtime", "pipeline", "conf", "tests"):
+        for path in (ROOT / top).rglob("*"):
+            if path.suffix not in (".h", ".cpp", ".py", ".yaml") or path.is_dir():
+                continue
+            for page in re.findall(r"\b[\w/-]+\.md\b", path.read_text()):
+                counts = top != "tests" or page.startswith("docs/")  # others are made by tests, or put together
+                if counts and not any((place / page).exists() for place in (ROOT, path.parent, path.parents[1])):
+                    missing.append((path.relative_to(ROOT).as_posix(), page))
+    assert missing == []
+
+
 def test_the_table_of_folders_says_what_each_folder_of_the_core_includes():
     folders = [path for path in NATIVE.iterdir() if path.is_dir() and path.name not in ("include", "tests")]
     found = {folder.name: _included_by(folder) for folder in folders}
