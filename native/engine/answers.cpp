@@ -1,5 +1,5 @@
-// Engine: asking children on the control plane, and waiting for their answers. A waiting thread works here, too: for a
-// moment the caller receives the answers itself, and the progress thread is not woken at all.
+// Engine: asking children on the control plane, and waiting for their answers. For a moment the caller receives them
+// itself, and the progress thread is not woken at all.
 
 #include <algorithm>
 #include <chrono>

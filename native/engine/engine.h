@@ -1,8 +1,8 @@
 // Engine: one Worker's native half. It starts children and replaces those that die, registers callables with them,
-// accepts tasks, and lets a waiting thread do the work: a thread in wait() drains completions and dispatches successors
-// itself. Its parts: engine_start.cpp (children becoming ready), engine_recovery.cpp (messages, deadlines, deaths,
-// replacement), engine_registry.cpp (callables and arenas), engine_answers.cpp (what is asked of children),
-// engine_wait.cpp (waiting for tasks), engine_close.cpp, engine.cpp.
+// accepts tasks, and lets callers wait. Which thread does what, and when: docs/explanation/the-core.md. Its parts:
+// start.cpp (children becoming ready), recovery.cpp (messages, deadlines, deaths, replacement), registry.cpp (callables
+// and arenas), answers.cpp (what is asked of children), nodes.cpp, launch.cpp (accepting work), wait.cpp, close.cpp,
+// engine.cpp (runs).
 // Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; no lock is
 // held while a child is awaited; close() is bounded, idempotent, and leaves no process behind. Holds no Python object:
 // no call needs the interpreter's lock.
@@ -211,7 +211,7 @@ private:
     void on_run_finished(Run& run) override;
     void on_deadline_set(std::uint64_t at_ns) override;
 
-    // engine_answers.cpp
+    // answers.cpp
     // Calls `post`, which asks children, and receives what they answer within a moment.
     void ask(std::unique_lock<std::mutex>& lock, const std::function<void()>& post);
     [[nodiscard]] std::vector<ChildPtr> unanswered();
@@ -222,7 +222,7 @@ private:
     Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell,
            std::unique_ptr<Broadcast> broadcast);
 
-    // engine_launch.cpp
+    // launch.cpp
     Result<void> prepare(Task& task);
     [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable);
     [[nodiscard]] Result<void> check_room();
@@ -230,7 +230,7 @@ private:
                             const std::shared_ptr<std::vector<Task>>& tasks);
     static void break_groups(std::vector<Task>& tasks);
 
-    // engine_start.cpp; on the progress thread.
+    // start.cpp; on the progress thread.
     void launch(const ChildPtr& child);
     Result<void> launch_incarnation(const ChildPtr& child);
     Result<void> launch_fork_server();
@@ -241,7 +241,7 @@ private:
     void start_failed(Child& child, const Error& error);
     void note_if_ready(Child& child);
 
-    // engine_recovery.cpp; on the progress thread unless said otherwise.
+    // recovery.cpp; on the progress thread unless said otherwise.
     Result<void> handle(Child& child, Message message);  // any thread
     Result<void> receive_all(Child& child);              // likewise
     Result<void> receive_from(const ChildPtr& child);    // any thread, under the lock
@@ -256,7 +256,7 @@ private:
     void expect_deadline(std::uint64_t deadline_ns);                 // any thread
     [[nodiscard]] Grace grace_of(const Child& child, std::uint64_t now_ns) const;
 
-    // engine_registry.cpp; any thread.
+    // registry.cpp; any thread.
     struct Mapping {
         std::size_t open = 0;  // children that have not answered
         std::optional<Error> failure;

@@ -1,6 +1,5 @@
-// Engine: waiting. A waiting thread works: one caller (the driver) drains all lanes; other callers sleep until it
-// hands over; the progress thread drains only while no caller waits and something could be released. A thread
-// that takes the ended tasks of a stream drives in the background: while no other thread waits.
+// Engine: waiting. One waiting caller, the driver, drains all lanes (docs/explanation/the-core.md). A thread that takes
+// the ended tasks of a stream drives in the background: while no other thread waits.
 #include <algorithm>
 #include <chrono>
 #include <utility>

@@ -1,8 +1,6 @@
-// Scheduler: groups, the nodes that begin on several children at once.
-// A member goes into its child's lane only when every member's child is idle and has nothing to do before it, and then
-// all go at once. Until then the member waits in its child's queue and holds up what comes after it, so that the child
-// runs empty. Groups enter the queues of all their children together, so two groups that share children meet in the
-// same order everywhere: the older one gets them all, and neither waits for the other in a circle.
+// Scheduler: groups, the nodes that begin on several children at once (docs/explanation/execution.md). A group enters
+// the queues of all its children together, so two that share children meet in the same order everywhere: the older one
+// gets them all, and neither waits for the other in a circle.
 #include <algorithm>
 #include <utility>
 
