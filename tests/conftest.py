@@ -4,9 +4,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-from tests.did_not_run import pytest_unconfigure
-
-__all__ = ["pytest_unconfigure"]
+pytest_plugins = ["tests.did_not_run", "tests.time_limit"]
 
 # A shell without job control starts what runs in the background with interrupts ignored, and so would be every program
 # that the tests start and interrupt.
