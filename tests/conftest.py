@@ -4,7 +4,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.did_not_run", "tests.time_limit"]
+pytest_plugins = ["tests.did_not_run", "tests.fast", "tests.time_limit"]
 
 # A shell without job control starts what runs in the background with interrupts ignored, and so would be every program
 # that the tests start and interrupt.
