@@ -48,11 +48,12 @@ def test_a_killed_sub_worker_fails_the_task_that_it_ran_and_nothing_else():
 
 def test_a_killed_chip_fails_its_tasks_and_poisons_their_dependents(chip):
     with Worker(chips=2) as worker:
-        sleep, add = worker.register(chip["sleep_ms"]), worker.register(chip["add"])
-        flag, other = worker.zeros(1, "float64"), worker.zeros(1, "float64")
+        meet, add = worker.register(chip["meet"]), worker.register(chip["add"])
+        flag, other, came = worker.zeros(1, "float64"), worker.zeros(1, "float64"), worker.zeros(2, "float64")
 
         def orchestrate(o):
-            first = o.submit_next_level(sleep, TaskArgs(scalars=[60_000]), CallConfig(block_count=1), worker=0)
+            alone = TaskArgs((came, Tag.NO_DEP), scalars=[0, 2])
+            first = o.submit_next_level(meet, alone, CallConfig(block_count=1), worker=0)
             second = o.submit_next_level(
                 add, TaskArgs((other, Tag.INPUT), (other, Tag.INPUT), (flag, Tag.OUTPUT)), worker=1, after=[first]
             )
@@ -63,7 +64,7 @@ def test_a_killed_chip_fails_its_tasks_and_poisons_their_dependents(chip):
 
         holder = []
         run = worker.submit(orchestrate)
-        time.sleep(0.1)
+        assert wait_until(lambda: came.numpy()[0] == 1)
         os.kill(worker.children[0].pid, signal.SIGKILL)
         assert run.wait(10)
         lost, skipped, fine = (task.exception() for task in holder)
@@ -72,7 +73,7 @@ def test_a_killed_chip_fails_its_tasks_and_poisons_their_dependents(chip):
         assert isinstance(skipped, TaskSkipped)
         assert skipped.__cause__.worker == "chip 0"
         assert fine is None
-        worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0) and None)
+        worker.run(lambda o: o.submit_next_level(meet, TaskArgs((came, Tag.NO_DEP), scalars=[0, 1]), worker=0) and None)
 
 
 def test_a_kernel_that_crashes_names_chip_callable_hashid_and_signal(chip):
@@ -97,12 +98,16 @@ def test_a_callable_that_leaves_the_process_is_told_by_its_exit_status():
 
 def test_a_killed_fork_server_is_replaced_with_its_sub_workers_and_leaves_the_chips(chip):
     with Worker(chips=1, sub_workers=2) as worker:
-        sleep, nap = worker.register(chip["sleep_ms"]), worker.register(lambda args: time.sleep(60))
-        one = worker.register(lambda args: 1)
+
+        def never_ends(args):
+            args[0][0] = 1
+            time.sleep(60)
+
+        sleep, nap = worker.register(chip["sleep_ms"]), worker.register(never_ends)
+        one, begun = worker.register(lambda args: 1), worker.zeros(1, "float64")
         parent = int(Path(f"/proc/{worker.children[1].pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        run = worker.submit(lambda o: o.submit_sub(nap) and None)
-        assert wait_until(lambda: worker.children[1].installed)
-        time.sleep(0.05)
+        run = worker.submit(lambda o: o.submit_sub(nap, TaskArgs((begun, Tag.INOUT))) and None)
+        assert wait_until(lambda: begun.numpy()[0] == 1)
         os.kill(parent, signal.SIGKILL)
         with pytest.raises(WorkerLost):
             run.result(timeout=10)

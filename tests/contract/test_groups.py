@@ -244,12 +244,14 @@ def test_cancel_withdraws_a_group_that_has_not_begun_as_a_whole(worker):
 
 def test_a_killed_child_fails_its_member_and_a_group_that_waits_for_it_begins_on_its_replacement(chip):
     with Worker(chips=2) as worker:
-        hold, affine = worker.register(chip["hold"]), worker.register(chip["affine"])
-        gate, x = worker.zeros(1, "float64"), worker.share(np.ones(2))
+        meet, affine = worker.register(chip["meet"]), worker.register(chip["affine"])
+        came, x = worker.zeros(3, "float64"), worker.share(np.ones(2))
         one = CallConfig(block_count=1)
 
         def orchestrate(o):
-            running = o.submit_next_level_group(hold, [TaskArgs((gate, Tag.NO_DEP))] * 2, one, workers=[0, 1])
+            running = o.submit_next_level_group(
+                meet, [TaskArgs((came, Tag.NO_DEP), scalars=[i, 3]) for i in range(2)], one, workers=[0, 1]
+            )
             waiting = o.submit_next_level_group(
                 affine,
                 [TaskArgs((x[i : i + 1], Tag.INOUT), scalars=[5, i]) for i in range(2)],
@@ -259,10 +261,10 @@ def test_a_killed_child_fails_its_member_and_a_group_that_waits_for_it_begins_on
             return running, waiting
 
         run = worker.submit(orchestrate)
-        time.sleep(0.1)
+        assert wait_until(lambda: came.numpy().tolist() == [1, 1, 0])
         os.kill(worker.children[0].pid, signal.SIGKILL)
         assert all_ready(worker)
-        gate.numpy()[0] = 1
+        came.numpy()[2] = 1
         with pytest.raises(WorkerLost, match="chip 0"):
             run.result(20)
         assert len(run.errors) == 1

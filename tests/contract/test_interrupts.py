@@ -35,17 +35,15 @@ def test_an_interrupt_at_a_random_point_leaves_a_worker_that_is_usable_or_closed
 
 def test_an_interrupt_inside_a_with_block_closes_the_worker_at_once():
     code = (
-        "import time\nfrom runtime import Worker\n"
+        "import os, time\nfrom runtime import Worker\n"
         "with Worker(sub_workers=2) as worker:\n"
-        "    nap = worker.register(lambda args: time.sleep(60))\n"
-        "    print('begun', flush=True)\n"
+        "    nap = worker.register(lambda args: (os.write(1, b'begun\\n'), time.sleep(60)))\n"
         "    worker.run(lambda o: [o.submit_sub(nap) for _ in range(100)] and None)\n"
     )
     program = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert program.stdout.readline() == "begun\n"
-    time.sleep(0.3)
     program.send_signal(signal.SIGINT)
     _, err = program.communicate(timeout=30)
     assert program.returncode == -signal.SIGINT

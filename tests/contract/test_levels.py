@@ -432,11 +432,12 @@ def test_registration_goes_on_while_every_process_of_the_tree_is_busy(worker, ch
 
 
 def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_path):
-    begun = str(tmp_path / "begun")
+    begun, released = str(tmp_path / "begun"), str(tmp_path / "released")
 
     def slow(args):
         Path(begun).touch()
-        time.sleep(0.3)
+        while not Path(released).exists():
+            time.sleep(0.01)
         return 1
 
     function, slow = slow, worker.register(slow)
@@ -446,6 +447,7 @@ def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_p
     worker.unregister(slow)
     with pytest.raises(RegisterTombstoneError, match=r"tasks in node 0 .* have not ended"):
         worker.register(function)
+    Path(released).touch()
     assert run.result().result() == [1, 1, 1]
     again = []
 
@@ -647,17 +649,22 @@ def test_a_killed_node_takes_its_children_with_it_and_is_replaced_with_everythin
                 o.submit_next_level(handles[0], TaskArgs((args[0], Tag.INOUT), scalars=[0]), worker=0) and None
             )
         )
-        nap = worker.register(lambda o: time.sleep(60))
+
+        def never_ends(o, args):
+            args[0].numpy()[0] = 1
+            time.sleep(60)
+
+        nap, begun = worker.register(never_ends), worker.zeros(1, "float64")
         inner = [on_node(worker, look, node=node) for node in (0, 1)]
         run = worker.submit(
             lambda o: (
-                o.submit_next_level(nap, worker=0),
+                o.submit_next_level(nap, TaskArgs((begun, Tag.INOUT)), worker=0),
                 o.submit_next_level(count, TaskArgs((cells, Tag.INOUT)), worker=0),
                 o.submit_next_level(count, TaskArgs((cells, Tag.INOUT)), worker=1),
             )
         )
         before = worker.children
-        time.sleep(0.1)
+        assert wait_until(lambda: begun.numpy()[0] == 1)
         os.kill(before[0].pid, signal.SIGKILL)
         lost, *others = run._value
         with pytest.raises(WorkerLost, match="node 0"):

@@ -16,6 +16,7 @@ from runtime.errors import (
     PartialFailureError,
     RegisterTombstoneError,
 )
+from tests.contract.meeting import hold_until_open
 
 
 @by_source
@@ -111,14 +112,15 @@ def test_a_stale_handle_is_told_apart(worker):
 
 def test_unregistering_never_breaks_a_task_that_was_accepted(worker):
     def slow(args):
-        time.sleep(0.2)
+        hold_until_open(args)
         return os.getpid()
 
-    handle = worker.register(slow)
-    run = worker.submit(lambda o: [o.submit_sub(handle) for _ in range(4)])
+    handle, gate = worker.register(slow), worker.zeros(1, "float64")
+    run = worker.submit(lambda o: [o.submit_sub(handle, TaskArgs((gate, Tag.NO_DEP))) for _ in range(4)])
     worker.unregister(handle)
     with pytest.raises(RegisterTombstoneError):
         worker.register(slow)
+    gate.numpy()[0] = 1
     pids = {task.result() for task in run.result()}
     assert pids == {child.pid for child in worker.children if child.kind == "sub"}
 

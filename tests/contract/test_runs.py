@@ -104,23 +104,22 @@ def test_an_awaited_run_raises_its_error_and_the_loop_goes_on_meanwhile():
     with Worker(sub_workers=1) as worker:
 
         def fails(args):
-            time.sleep(0.1)
+            wait_open(args)
             raise ValueError("mine")
 
-        handle = worker.register(fails)
+        handle, gate = worker.register(fails), worker.zeros(1, "float64")
 
         async def main():
-            run = worker.submit(lambda o: o.submit_sub(handle))
+            run = worker.submit(lambda o: o.submit_sub(handle, TaskArgs((gate, Tag.NO_DEP))))
             waiting = asyncio.ensure_future(run._ended())
-            ticks = 0
-            while not waiting.done():
-                await asyncio.sleep(0.005)
-                ticks += 1
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            gate.numpy()[0] = 1
             with pytest.raises(ValueError, match="mine"):
                 await waiting
-            return ticks
 
-        assert asyncio.run(main()) > 1
+        asyncio.run(main())
 
 
 def test_giving_up_an_await_leaves_the_run_alone():
