@@ -39,10 +39,18 @@ def _run() -> int:
         print(f"error: {why}", file=sys.stderr)
         return 1
     # Here, because an interrupt may come while the libraries are still being loaded.
-    if sys.argv[1:2] and sys.argv[1] in _COMMANDS:
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if word in _COMMANDS:
         from pipeline.project import commands
 
         return commands.main(sys.argv[1:])
+    if word.isalpha():
+        from pipeline.config.suggest import near
+
+        hint = near(word, _COMMANDS)
+        if hint:
+            print(f"error: {word}: no such command{hint}", file=sys.stderr)
+            return 1
     from pipeline import app
 
     return app.main()

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+CONFIGS = "conf"
+"""The folder of a project's configs. What runs leave behind lies outside of it, where Hydra looks for no groups."""
 PRIMARY = "callring.yaml"
 _CHOSEN = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
 
@@ -21,13 +23,13 @@ def within_project(arguments: Sequence[str], folder: Path) -> list[str]:
     Raises:
         ConfigurationError: the primary config is another user's.
     """
-    primary = folder / PRIMARY
+    primary = folder / CONFIGS / PRIMARY
     chosen = any(argument.partition("=")[0] in _CHOSEN for argument in arguments)
     if chosen or not primary.is_file():
         return list(arguments)
     if primary.stat().st_uid not in (0, os.getuid()):
         raise ConfigurationError(
-            f"{PRIMARY} in this folder belongs to another user; if you trust it: "
-            f"--config-dir=. --config-name={primary.stem}"
+            f"{CONFIGS}/{PRIMARY} in this folder belongs to another user; if you trust it: "
+            f"--config-dir={CONFIGS} --config-name={primary.stem}"
         )
-    return ["--config-dir=.", f"--config-name={primary.stem}", *arguments]
+    return [f"--config-dir={CONFIGS}", f"--config-name={primary.stem}", *arguments]

@@ -8,7 +8,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from pipeline.config.tree import CONF
-from pipeline.project.here import PRIMARY
+from pipeline.project.here import CONFIGS, PRIMARY
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Path(__file__).resolve().parent / "template"
 _FILES = {
-    PRIMARY: (PRIMARY, "what plain callring runs here"),
-    "workload/$name.yaml": ("workload.yaml", "tensors, tasks, how often, and what is right"),
-    "callable/$name.yaml": ("callable.yaml", "that the kernel exists"),
+    f"{CONFIGS}/{PRIMARY}": (PRIMARY, "what plain callring runs here"),
+    f"{CONFIGS}/workload/$name.yaml": ("workload.yaml", "tensors, tasks, how often, and what is right"),
+    f"{CONFIGS}/callable/$name.yaml": ("callable.yaml", "that the kernel exists"),
     "$name.cpp": ("kernel.cpp", "the kernel"),
     "golden.py": ("golden.py", "what it is to compute, in NumPy"),
     "test_$name.py": ("test.py", "the same as a test: pytest"),
@@ -48,7 +48,7 @@ def write_project(folder: Path) -> Iterator[tuple[Path, str]]:
             raise ConfigurationError(f"new {folder}: this folder is not empty; give another name")
         for path, (template, words) in _FILES.items():
             file = folder / path.replace("$name", name)
-            file.parent.mkdir(exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(Template((_TEMPLATE / f"{template}.template").read_text()).substitute(name=name))
             yield file, words
     except OSError as error:

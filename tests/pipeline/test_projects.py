@@ -15,12 +15,12 @@ from tests.pipeline.conftest import Command
 
 FILES = [
     ".gitignore",
-    "callable/halves.yaml",
-    "callring.yaml",
+    "conf/callable/halves.yaml",
+    "conf/callring.yaml",
+    "conf/workload/halves.yaml",
     "golden.py",
     "halves.cpp",
     "test_halves.py",
-    "workload/halves.yaml",
 ]
 
 
@@ -69,18 +69,21 @@ def test_a_project_takes_what_every_command_line_takes(halves):
     assert app.main(["+topology=chip2", "workload.sizes.size=100", "hydra.run.dir=two", "output=quiet"]) == 0
     assert result(halves / "two")["topology"] == "chip2"
     assert app.main(["stage=build", "lock=write", "output=quiet"]) == 0
-    assert (halves / "callables.lock.yaml").is_file()
+    assert (halves / "conf" / "callables.lock.yaml").is_file()
 
 
-@pytest.mark.parametrize("chosen", [["--config-name=config"], ["-cn", "config"], ["--config-dir", "."], ["-cd=."]])
+@pytest.mark.parametrize(
+    "chosen", [["--config-name=config"], ["-cn", "config"], ["--config-dir", "conf"], ["-cd=conf"]]
+)
 def test_a_command_that_chooses_its_configs_is_left_alone(halves, chosen):
     assert within_project([*chosen, "stage=plan"], halves) == [*chosen, "stage=plan"]
 
 
 def test_the_project_of_another_user_is_not_run(halves, monkeypatch, capsys):
-    owner = (halves / "callring.yaml").stat().st_uid
+    primary = halves / "conf" / "callring.yaml"
+    owner = primary.stat().st_uid
     if owner == 0:
-        os.chown(halves / "callring.yaml", 12345, 12345)
+        os.chown(primary, 12345, 12345)
     else:
         monkeypatch.setattr(os, "getuid", lambda: owner + 1)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
@@ -207,3 +210,16 @@ def test_where_nothing_has_run_show_and_open_say_so(halves, capsys):
 @pytest.mark.parametrize(("words", "code"), [(["new"], 1), (["show", "--evrything"], 1), (["open", "--help"], 0)])
 def test_a_wrong_use_of_a_word_ends_as_a_wrong_configuration(words, code, capsys):
     assert project(words) == code
+
+
+def test_a_command_that_is_misspelt_is_told_which_was_meant(command):
+    done = command("shows")
+    assert (done.code, done.err) == (1, "error: shows: no such command; did you mean show?\n")
+
+
+def test_help_in_a_project_lists_its_options_and_nothing_that_runs_left(halves, session_store):
+    command = Command(halves, session_store)
+    assert command("stage=describe", "hydra.run.dir=left").code == 0
+    groups = command("--help").out.partition("Groups and their options")[2]
+    assert "workload: halves, " in groups
+    assert ".hydra" not in groups
