@@ -1,0 +1,82 @@
+"""What a pickle calls the public names: that is part of the hashids of functions that use them, and of users' locks."""
+
+import importlib
+import pickle
+import pickletools
+import subprocess
+import sys
+
+import cloudpickle
+import pytest
+
+import runtime
+from runtime import CallableKind, TargetNamespace, errors, identity
+from runtime.handle import expected_handle
+
+MODULES = {
+    "runtime._core": ["Tensor"],
+    "runtime.children": ["ChildInfo"],
+    "runtime.chip_callable": ["ChipCallable", "CoreCallable"],
+    "runtime.chip_model": ["ChipModel", "TaskCost"],
+    "runtime.chip_worker": ["ChipWorker"],
+    "runtime.executor": ["Executor"],
+    "runtime.graph": ["Graph", "GraphTask"],
+    "runtime.handle": ["CallableHandle", "CallableKind", "TargetNamespace"],
+    "runtime.identity": ["ArgDirection"],
+    "runtime.options": ["CallConfig", "WorkerOptions"],
+    "runtime.orchestrator": ["Orchestrator"],
+    "runtime.recorder": ["Recorder"],
+    "runtime.run_handle": ["GroupTask", "RunHandle", "Task"],
+    "runtime.scalar": ["Scalar"],
+    "runtime.serialize": ["by_signature", "by_source"],
+    "runtime.stats": ["WorkerStats"],
+    "runtime.tags": ["Tag"],
+    "runtime.tensor": ["TaskArgs", "TensorArgs"],
+    "runtime.topology": ["Topology"],
+    "runtime.trace": ["CoreSpan", "TaskSpan", "Trace"],
+    "runtime.virtual_time": ["VirtualSpan", "VirtualTime"],
+    "runtime.worker": ["Worker"],
+}
+NAMES = [(module, name) for module, names in MODULES.items() for name in names]
+
+
+def strings(pickled):
+    return [argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)]
+
+
+def test_every_public_name_is_among_these():
+    assert sorted(name for _, name in NAMES) == sorted(runtime.__all__)
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+@pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
+def test_a_public_name_is_pickled_as_ever(module, name, dumps):
+    value = getattr(runtime, name)
+    assert strings(dumps(value)) == [module, name]
+    assert getattr(importlib.import_module(module), name) is value
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_a_process_that_has_imported_nothing_loads_it(module, name):
+    program = f"""
+import pickle, runtime
+value = pickle.loads({pickle.dumps(getattr(runtime, name))!r})
+assert value is getattr(runtime, {name!r}), value
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_the_modules_of_identity_and_errors_define_is_pickled_as_ever():
+    of_identity = [name for name in identity.__all__ if not hasattr(runtime, name)]
+    assert of_identity
+    for name in of_identity:
+        module = "runtime.handle" if name == "validate_hashid" else "runtime.identity"
+        assert strings(pickle.dumps(getattr(identity, name))) == [module, name]
+    assert strings(pickle.dumps(errors.TaskTimeout("late")))[:2] == ["runtime.errors", "_rebuild"]
+
+
+def test_a_handle_is_pickled_as_ever():
+    hashid, kind, namespace = f"sha256:{64 * '0'}", "PYTHON_SOURCE", "LOCAL_PYTHON"
+    handle = expected_handle(hashid, CallableKind(kind), TargetNamespace(namespace), "f")
+    of_handle = ["runtime.handle", "_arrived", hashid, "CallableKind", kind, "TargetNamespace", namespace, "f"]
+    assert strings(pickle.dumps(handle, 5)) == of_handle
