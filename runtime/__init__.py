@@ -15,25 +15,27 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runtime.children import ChildInfo
-    from runtime.chip_callable import ChipCallable, CoreCallable
-    from runtime.chip_model import ChipModel, TaskCost
-    from runtime.chip_worker import ChipWorker
-    from runtime.executor import Executor
-    from runtime.graph import Graph, GraphTask
+    from importlib.machinery import ModuleSpec
+
+    from runtime.chips.chip_callable import ChipCallable, CoreCallable
+    from runtime.chips.chip_worker import ChipWorker
+    from runtime.executor.executor import Executor
+    from runtime.graphs.graph import Graph, GraphTask
+    from runtime.graphs.recorder import Recorder
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
+    from runtime.observe.child_info import ChildInfo
+    from runtime.observe.stats import WorkerStats
+    from runtime.observe.trace import CoreSpan, TaskSpan, Trace
     from runtime.options import CallConfig, WorkerOptions
-    from runtime.orchestrator import Orchestrator
-    from runtime.recorder import Recorder
-    from runtime.run_handle import GroupTask, RunHandle, Task
-    from runtime.scalar import Scalar
-    from runtime.serialize import by_signature, by_source
-    from runtime.stats import WorkerStats
-    from runtime.tags import Tag
-    from runtime.tensor import TaskArgs, Tensor, TensorArgs
-    from runtime.topology import Topology
-    from runtime.trace import CoreSpan, TaskSpan, Trace
-    from runtime.virtual_time import VirtualSpan, VirtualTime
+    from runtime.processes.topology import Topology
+    from runtime.registration.serialize import by_signature, by_source
+    from runtime.runs.orchestrator import Orchestrator
+    from runtime.runs.run_handle import GroupTask, RunHandle, Task
+    from runtime.tensors.scalar import Scalar
+    from runtime.tensors.tags import Tag
+    from runtime.tensors.tensor import TaskArgs, Tensor, TensorArgs
+    from runtime.virtual.chip_model import ChipModel, TaskCost
+    from runtime.virtual.virtual_time import VirtualSpan, VirtualTime
     from runtime.worker import Worker
 
 __version__ = "0.1.0"
@@ -43,37 +45,37 @@ _MODULE_OF = {
     "CallConfig": "options",
     "CallableHandle": "identity",
     "CallableKind": "identity",
-    "ChildInfo": "children",
-    "ChipCallable": "chip_callable",
-    "ChipModel": "chip_model",
-    "ChipWorker": "chip_worker",
-    "CoreCallable": "chip_callable",
-    "CoreSpan": "trace",
-    "Executor": "executor",
-    "Graph": "graph",
-    "GraphTask": "graph",
-    "GroupTask": "run_handle",
-    "Orchestrator": "orchestrator",
-    "Recorder": "recorder",
-    "RunHandle": "run_handle",
-    "Scalar": "scalar",
-    "Tag": "tags",
+    "ChildInfo": "observe.child_info",
+    "ChipCallable": "chips.chip_callable",
+    "ChipModel": "virtual.chip_model",
+    "ChipWorker": "chips.chip_worker",
+    "CoreCallable": "chips.chip_callable",
+    "CoreSpan": "observe.trace",
+    "Executor": "executor.executor",
+    "Graph": "graphs.graph",
+    "GraphTask": "graphs.graph",
+    "GroupTask": "runs.run_handle",
+    "Orchestrator": "runs.orchestrator",
+    "Recorder": "graphs.recorder",
+    "RunHandle": "runs.run_handle",
+    "Scalar": "tensors.scalar",
+    "Tag": "tensors.tags",
     "TargetNamespace": "identity",
-    "Task": "run_handle",
-    "TaskArgs": "tensor",
-    "TaskCost": "chip_model",
-    "TaskSpan": "trace",
-    "Tensor": "tensor",
-    "TensorArgs": "tensor",
-    "Topology": "topology",
-    "Trace": "trace",
-    "VirtualSpan": "virtual_time",
-    "VirtualTime": "virtual_time",
+    "Task": "runs.run_handle",
+    "TaskArgs": "tensors.tensor",
+    "TaskCost": "virtual.chip_model",
+    "TaskSpan": "observe.trace",
+    "Tensor": "tensors.tensor",
+    "TensorArgs": "tensors.tensor",
+    "Topology": "processes.topology",
+    "Trace": "observe.trace",
+    "VirtualSpan": "virtual.virtual_time",
+    "VirtualTime": "virtual.virtual_time",
     "Worker": "worker",
     "WorkerOptions": "options",
-    "WorkerStats": "stats",
-    "by_signature": "serialize",
-    "by_source": "serialize",
+    "WorkerStats": "observe.stats",
+    "by_signature": "registration.serialize",
+    "by_source": "registration.serialize",
 }
 
 __all__ = [
@@ -124,6 +126,21 @@ def __getattr__(name: str) -> object:
     globals()[name] = value
     return value
 
+
+class _PickledNames:
+    """Finds modules under the names that pickles have for them; the last finder, so only asked where no file is."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The spec of such a module; None for any other."""
+        if not name.startswith("runtime."):
+            return None
+        from runtime import pickled_names
+
+        return pickled_names.find_spec(name)
+
+
+sys.meta_path.append(_PickledNames)
 
 if "CALLRING_CORE_DIR" in os.environ or "t" in sys.abiflags:
     # Before anything imports the core: another folder's extension takes the name runtime._core, or a Python without the

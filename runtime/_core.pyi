@@ -5,11 +5,7 @@ Native core of Callring. Private: the public interface is the package runtime.
 from __future__ import annotations
 import collections.abc
 import numpy.typing
-import runtime.handle
-import runtime.options
-import runtime.run_handle
-import runtime.scalar
-import runtime.tensor
+import runtime
 import typing
 __all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
@@ -380,8 +376,8 @@ class Token:
     owner: typing.Any
     native: CallableRef
     hashid: str
-    kind: runtime.handle.CallableKind
-    target_namespace: runtime.handle.TargetNamespace
+    kind: runtime.CallableKind
+    target_namespace: runtime.TargetNamespace
     label: str
     live: bool
 class TaskRef:
@@ -413,7 +409,7 @@ class Submitter:
         """
         Create and return a new object.  See help(type) for accurate signature.
         """
-    def submit_next_level(self, handle: runtime.handle.CallableHandle, args: runtime.tensor.TaskArgs | None = None, config: runtime.options.CallConfig | None = None, *, worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
+    def submit_next_level(self, handle: runtime.CallableHandle, args: runtime.TaskArgs | None = None, config: runtime.CallConfig | None = None, *, worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
         """
         Submits one task for exactly the child ``worker`` of the next level.
         
@@ -431,7 +427,7 @@ class Submitter:
             WorkerGivenUp: the child died too often and is not replaced any more.
             BackPressureTimeout: too many tasks are pending and none ends.
         """
-    def submit_sub(self, handle: runtime.handle.CallableHandle, args: runtime.tensor.TaskArgs | None = None, config: runtime.options.CallConfig | None = None, *, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
+    def submit_sub(self, handle: runtime.CallableHandle, args: runtime.TaskArgs | None = None, config: runtime.CallConfig | None = None, *, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
         """
         Submits one task for any idle sub-worker; ``Task.result()`` gives what the callable returns.
         

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
 
-from runtime import _core, main_script
+from runtime import _core
 from runtime.errors import (
     CallringError,
     ChipError,
@@ -22,6 +22,7 @@ from runtime.errors import (
     WorkerLost,
 )
 from runtime.native_errors import code_name
+from runtime.pickles import main_script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

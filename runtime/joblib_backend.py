@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import joblib
 from joblib.parallel import AutoBatchingMixin, FallbackToBackend, ParallelBackendBase, SequentialBackend
 
-from runtime.executor import Executor
+from runtime.executor.executor import Executor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.call_stream import Future
+    from runtime.executor.call_stream import Future
 
 
 def register_callring() -> None:

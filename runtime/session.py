@@ -11,13 +11,15 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime import _core, forked, main_script, spawning
+from runtime import _core
 from runtime.errors import ConfigurationError, PartialFailureError, StartError, WorkerClosed
 from runtime.failure import Failures
 from runtime.native_errors import code_name, native_errors, translate
 from runtime.numbers import whole
-from runtime.registry import Registry, told_by
-from runtime.topology import NODE_LEVEL, Topology
+from runtime.pickles import main_script
+from runtime.processes import forked, spawning
+from runtime.processes.topology import NODE_LEVEL, Topology
+from runtime.registration.registry import Registry, told_by
 
 if TYPE_CHECKING:
     from runtime.identity import CallableHandle

@@ -21,12 +21,12 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from runtime.chip_callable import ChipCallable, CoreCallable
+from runtime.chips.chip_callable import ChipCallable, CoreCallable
+from runtime.chips.platforms import require_platform
 from runtime.errors import CompileError, ConfigurationError, SignatureMismatch, ToolchainMissing
 from runtime.identity import ArgDirection
 from runtime.packages import not_installed
-from runtime.platforms import require_platform
-from runtime.spawning import core_folder
+from runtime.processes.spawning import core_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from runtime import tensor
-from runtime.children import ChildInfo, snapshot
+from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError
-from runtime.launch import launch
+from runtime.graphs.launch import launch
+from runtime.graphs.recorder import capture
+from runtime.observe.child_info import ChildInfo, snapshot
+from runtime.observe.stats import WorkerStats
+from runtime.observe.trace import Trace, take_trace
 from runtime.options import checked
-from runtime.platforms import require_platform
-from runtime.recorder import capture
-from runtime.run_start import NO_RUNS, submit
+from runtime.processes.topology import NODE_LEVEL, Topology, chip_ids
+from runtime.runs.run_start import NO_RUNS, submit
 from runtime.session import Session
-from runtime.stats import WorkerStats
-from runtime.topology import NODE_LEVEL, Topology, chip_ids
-from runtime.trace import Trace, take_trace
+from runtime.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from runtime.graph import Graph
+    from runtime.graphs.graph import Graph
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig, WorkerOptions
-    from runtime.run_handle import RunHandle
-    from runtime.tensor import Tensor
+    from runtime.runs.run_handle import RunHandle
+    from runtime.tensors.tensor import Tensor
 
 
 class Worker:

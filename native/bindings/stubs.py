@@ -23,24 +23,21 @@ REFINEMENTS = {
     "**kwargs)": "**kwargs: typing.Any)",
     "typing.SupportsInt | typing.SupportsIndex": "int",
     # Types that are written against CPython's own interface.
-    "import typing\n": (
-        "import runtime.handle\nimport runtime.options\nimport runtime.run_handle\nimport runtime.scalar\n"
-        "import runtime.tensor\nimport typing\n"
-    ),
+    "import typing\n": "import runtime\nimport typing\n",
     "def __new__(type, *args, **kwargs: typing.Any):": (
         "def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:"
     ),
     "(self, handle, args = None, config = None, *, ": (
-        "(self, handle: runtime.handle.CallableHandle, args: runtime.tensor.TaskArgs | None = None, "
-        "config: runtime.options.CallConfig | None = None, *, "
+        "(self, handle: runtime.CallableHandle, args: runtime.TaskArgs | None = None, "
+        "config: runtime.CallConfig | None = None, *, "
     ),
     "worker, after = tuple()):": "worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:",
     "*, after = tuple()):": "*, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:",
     "def result(self, timeout = None):": "def result(self, timeout: float | None = None) -> typing.Any:",
     '    Ties a handle to the registration that made it.\n    """\n': (
         '    Ties a handle to the registration that made it.\n    """\n'
-        "    owner: typing.Any\n    native: CallableRef\n    hashid: str\n    kind: runtime.handle.CallableKind\n"
-        "    target_namespace: runtime.handle.TargetNamespace\n    label: str\n    live: bool\n"
+        "    owner: typing.Any\n    native: CallableRef\n    hashid: str\n    kind: runtime.CallableKind\n"
+        "    target_namespace: runtime.TargetNamespace\n    label: str\n    live: bool\n"
     ),
     '    The native half of an Orchestrator.\n    """\n': (
         '    The native half of an Orchestrator.\n    """\n    def __init__(self, *args: typing.Any) -> None: ...\n'

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.building.compiler import compiler_identity, latest_identity
 from pipeline.building.store import Store, digest_of, unwritable
-from runtime.chip_callable import ChipCallable
+from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
-from runtime.spawning import core_folder
+from runtime.processes.spawning import core_folder
 
 if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec

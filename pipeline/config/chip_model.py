@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config.suggest import near
-from runtime.chip_model import LONGEST_DELAY_NS, ChipModel, TaskCost
 from runtime.errors import ConfigurationError
 from runtime.numbers import integer
+from runtime.virtual.chip_model import LONGEST_DELAY_NS, ChipModel, TaskCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pipeline.common.counts import count_of
 from pipeline.config.suggest import near
 from runtime.errors import ConfigurationError
-from runtime.topology import NODE_LEVEL
+from runtime.processes.topology import NODE_LEVEL
 
 _DEEPEST = 16
 _KEYS = ("name", "level", "chips", "sub_workers", "count", "children")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.plan.model import PlannedGraph, PlannedTask
 from runtime import _core
-from runtime.tensor import TaskArgs, Tensor, empty, native_args, share, zeros
+from runtime.tensors.tensor import TaskArgs, Tensor, empty, native_args, share, zeros
 
 if TYPE_CHECKING:
     import numpy as np

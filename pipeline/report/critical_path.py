@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from pipeline.report.workers import RecordingWorker
-    from runtime.trace import TaskSpan
+    from runtime.observe.trace import TaskSpan
 
 EXECUTION = "execution"
 HAND_OVER = "hand-over"

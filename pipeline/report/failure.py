@@ -14,7 +14,7 @@ from pipeline.report.workers import NODE, first_submit, recording_workers
 if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
     from pipeline.report.workers import RecordingWorker
-    from runtime.trace import TaskSpan, Trace
+    from runtime.observe.trace import TaskSpan, Trace
 
 LOST = ("lost", "timed out")
 FAILED = (*LOST, "failed")

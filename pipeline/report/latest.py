@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from runtime.trace import Trace
+    from runtime.observe.trace import Trace
 
 MOST_SPANS = 20_000
 """Tasks and core spans together, at all levels. They are drawn in less than half a second."""

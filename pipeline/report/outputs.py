@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.report.record import RunRecord
-    from runtime.trace import Trace
+    from runtime.observe.trace import Trace
 
 REPORT = "report.html"
 """The page that a run leaves in its directory."""

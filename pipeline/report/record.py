@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.terminal.actions import StageRecord
 from pipeline.workloads.base import Verification
-from runtime.trace import Trace
+from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord

@@ -11,7 +11,7 @@ from pipeline.report.workers import recording_workers, runs_of_outermost
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.trace import TaskSpan, Trace
+    from runtime.observe.trace import TaskSpan, Trace
 
 
 class Distribution(NamedTuple):

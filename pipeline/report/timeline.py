@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.report.critical_path import Segment
     from pipeline.report.workers import RecordingWorker
-    from runtime.trace import CoreSpan, TaskSpan, Trace
+    from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 MOST_SPANS = 20_000
 """Tasks, and likewise core spans, that a page holds one by one; of more, those that went wrong, the critical path and

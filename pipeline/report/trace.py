@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from runtime.trace import CoreSpan, TaskSpan, Trace
+    from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 _LANE, _SUBMITS, _DISPATCHES, _COMPLETIONS, _FIRST_CORE = range(1, 6)
 _WORKER_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.common.counts import count_of, duration
 
 if TYPE_CHECKING:
-    from runtime.virtual_time import VirtualSpan
+    from runtime.virtual.virtual_time import VirtualSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runtime.trace import TaskSpan, Trace
+    from runtime.observe.trace import TaskSpan, Trace
 
 OUTERMOST = "parent"
 """What the outermost Worker is called, whose process is the parent of all."""

@@ -40,7 +40,7 @@ from pipeline.terminal.console import Console
 from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
 from pipeline.workloads.base import Verification
 from runtime.errors import ConfigurationError, StartError
-from runtime.trace import Trace
+from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec, PythonSpec

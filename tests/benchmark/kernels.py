@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from runtime import ArgDirection
-from runtime.chip_callable import ChipCallable, CoreCallable
+from runtime.chips.chip_callable import ChipCallable, CoreCallable
 from runtime.toolchain import build_chip_callable
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
-from runtime.chip_callable import ChipCallable
-from runtime.handle import CallableHandle
+from runtime.chips.chip_callable import ChipCallable
+from runtime.identity.handle import CallableHandle
 from tests.benchmark import kernels
 from tests.benchmark.bare import Bare
 from tests.benchmark.contenders import median_us, rate

@@ -124,7 +124,7 @@ def test_a_stopped_child_does_not_hold_up_close(chip):
 
 
 def test_a_core_without_its_chip_child_fails_to_start_and_leaves_nothing(monkeypatch, tmp_path):
-    from runtime import spawning
+    from runtime.processes import spawning
 
     monkeypatch.setattr(spawning, "core_folder", lambda: tmp_path)
     with pytest.raises(StartError, match="cannot execute"):
@@ -132,7 +132,7 @@ def test_a_core_without_its_chip_child_fails_to_start_and_leaves_nothing(monkeyp
 
 
 def test_a_child_program_that_ends_at_once_is_a_start_error(monkeypatch, tmp_path):
-    from runtime import spawning
+    from runtime.processes import spawning
 
     program = tmp_path / "bin" / "callring-chip"
     program.parent.mkdir()

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runtime import Worker, spawning
+from runtime import Worker
 from runtime.errors import StartError
+from runtime.processes import spawning
 from tests.contract.conftest import LAYOUT_VERSION, NATIVE
 
 OTHER = LAYOUT_VERSION + 95

@@ -171,7 +171,7 @@ def test_a_fork_that_returns_from_its_task_takes_no_part_in_its_sub_workers_work
 
 HANGS = """
 import os, sys, time
-if "runtime.fork_server" in sys.orig_argv[-1]:
+if "runtime.child_side.fork_server" in sys.orig_argv[-1]:
     path = os.environ["CALLRING_TEST_PID"]
     with open(path + ".part", "w") as file:
         file.write(str(os.getpid()))
@@ -192,7 +192,7 @@ def test_a_parent_that_is_killed_while_its_fork_server_starts_leaves_none(tmp_pa
 
 
 def test_a_child_whose_parent_is_gone_before_it_begins_does_not_begin():
-    from runtime.spawning import core_folder
+    from runtime.processes.spawning import core_folder
 
     for command in (["callring-start", "1", sys.executable, "-c", "print(1)"], ["callring-chip", "1"]):
         command[0] = str(core_folder() / "bin" / command[0])

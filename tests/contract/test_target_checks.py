@@ -12,9 +12,9 @@ import cloudpickle
 import pytest
 
 from runtime import TaskArgs, Worker, _core, identity
-from runtime.chip_callable import ChipCallable
+from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import WorkerLost
-from runtime.serialize import serialize
+from runtime.registration.serialize import serialize
 from tests.contract.conftest import LAYOUT_VERSION, wait_until
 
 OK = _core.CODES["ok"]

@@ -10,8 +10,8 @@ import pytest
 
 from pipeline.common.counts import duration
 from pipeline.report import trace as trace_module
-from runtime.children import ChildInfo
-from runtime.trace import CoreSpan, TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 from tests.report.test_page import data_of
 
 from .conftest import FIXTURES, PROJECT, Command

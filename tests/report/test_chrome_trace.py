@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 
 from pipeline.report.trace import chrome_trace, write_trace
-from runtime.children import ChildInfo
-from runtime.trace import CoreSpan, TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 from tests.report.trace_format import flow_slices, violations
 from tests.report.traces import traces
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.report.critical_path import BETWEEN_RUNS, EXECUTION, critical_path
-from runtime.trace import TaskSpan
+from runtime.observe.trace import TaskSpan
 from tests.report.traces import traces
 
 A = "sha256:" + "a" * 64

@@ -10,8 +10,8 @@ from pipeline.report.failure import FAILED, exit_word, failed_tasks, failure_doc
 from pipeline.report.record import SourceRecord
 from pipeline.report.sources import python_source
 from pipeline.report.timeline import timeline
-from runtime.children import ChildInfo
-from runtime.trace import TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import TaskSpan, Trace
 from tests.report.test_result_document import ADD, READ, RECORD
 from tests.report.traces import traces
 

@@ -11,8 +11,8 @@ from pipeline.report import timeline as timeline_module
 from pipeline.report.page import report_page
 from pipeline.report.result import result_document
 from pipeline.report.timeline import timeline
-from runtime.children import ChildInfo
-from runtime.trace import CoreSpan, TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 from tests.report.test_result_document import ADD, RECORD
 from tests.report.traces import WORKERS, traces
 

@@ -7,8 +7,8 @@ import pytest
 from pipeline.report.page import report_page, write_page
 from pipeline.report.result import result_document
 from pipeline.report.timeline import timeline
-from runtime.children import ChildInfo
-from runtime.trace import CoreSpan, TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 from tests.report.browser import browser
 from tests.report.test_result_document import ADD, READ, RECORD
 

@@ -15,7 +15,7 @@ from pipeline.report.statistics import distribution, measurements, task_statisti
 from pipeline.report.summary import outcome_lines, summary_text
 from pipeline.terminal.actions import Action, StageRecord
 from pipeline.workloads.base import Verification
-from runtime.trace import TaskSpan, Trace
+from runtime.observe.trace import TaskSpan, Trace
 
 ADD = "sha256:" + "a" * 64
 READ = "sha256:" + "b" * 64

@@ -5,8 +5,8 @@ import itertools
 
 from hypothesis import strategies as st
 
-from runtime.children import ChildInfo
-from runtime.trace import CoreSpan, TaskSpan, Trace
+from runtime.observe.child_info import ChildInfo
+from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 HASHIDS = ["sha256:" + letter * 64 for letter in "abc"]
 WORKERS = [("chip", 0), ("chip", 1), ("sub", 0)]

@@ -9,7 +9,7 @@ import pytest
 SLOW = {"importlib.resources", "tempfile", "shutil", "lzma", "multiprocessing.context", "asyncio"}
 
 
-@pytest.mark.parametrize("module", ["runtime.worker", "runtime.fork_server"])
+@pytest.mark.parametrize("module", ["runtime.worker", "runtime.child_side.fork_server"])
 def test_a_start_waits_for_no_import_that_nothing_needs_yet(module):
     program = f"""
 import sys

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from runtime import CallConfig, Executor, Tag, TaskArgs, Worker, WorkerOptions, _core
-from runtime.chip_model import ChipModel, TaskCost
 from runtime.errors import ConfigurationError
 from runtime.numbers import integer, seconds, timeout
-from runtime.tensor import empty, zeros
-from runtime.virtual_time import compute
+from runtime.tensors.tensor import empty, zeros
+from runtime.virtual.chip_model import ChipModel, TaskCost
+from runtime.virtual.virtual_time import compute
 
 NO_NUMBER = [float("nan"), "1", b"1", None, [1], 1j]
 NO_INTEGER = [*NO_NUMBER, float("inf"), -float("inf"), 1e300, 1.5, 1.0, True, np.bool_(True), np.float64(2.0), 2**70]

@@ -1,11 +1,11 @@
-"""What an orchestration function is called with: runtime.orchestration."""
+"""What an orchestration function is called with: runtime.runs.orchestration."""
 
 import functools
 
 import pytest
 
 from runtime import Worker
-from runtime.orchestration import _by_signature, parameters_taken
+from runtime.runs.orchestration import _by_signature, parameters_taken
 
 
 class Orchestrations:

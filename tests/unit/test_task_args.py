@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import Tag, TaskArgs, _core
-from runtime.tensor import MAX_COPIED_BYTES, empty, native_args
+from runtime.tensors.tensor import MAX_COPIED_BYTES, empty, native_args
 
 
 def bits_of(value: Any) -> int:

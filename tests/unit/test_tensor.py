@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from runtime import _core
-from runtime.tensor import Tensor, empty, share, zeros
+from runtime.tensors.tensor import Tensor, empty, share, zeros
 
 DTYPES = [
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),

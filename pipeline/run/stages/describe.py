@@ -21,9 +21,9 @@ from pipeline.run.stage_results import Described
 from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
 from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
+from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError, PlatformUnavailable
-from runtime.platforms import require_platform
-from runtime.topology import NODE_LEVEL
+from runtime.processes.topology import NODE_LEVEL
 
 _WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture")
 _SANITIZERS = ("", "address", "undefined", "thread")

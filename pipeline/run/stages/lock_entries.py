@@ -14,7 +14,6 @@ from pipeline.building.chip_callables import header_path, sources
 from pipeline.lock.document import Fact, LockedCallable
 from pipeline.run.stages.registered_target import registered_target
 from runtime.errors import ConfigurationError
-from runtime.handle import expected_handle
 from runtime.identity import (
     ArgDirection,
     CallableKind,
@@ -23,14 +22,15 @@ from runtime.identity import (
     compute_callable_hashid,
     module_file,
 )
-from runtime.serialize import serialize
+from runtime.identity.handle import expected_handle
+from runtime.registration.serialize import serialize
 
 if TYPE_CHECKING:
     from pipeline.building.chip_callables import CallableBuilder
     from pipeline.config.specs import ChipSpec, PythonSpec
     from pipeline.run.stage_results import Described
     from runtime import CallableHandle, ChipCallable
-    from runtime.serialize import Serialized
+    from runtime.registration.serialize import Serialized
 
 
 def target_name(described: Described) -> str:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.config.chip_model import KEY
 from pipeline.report.virtual import VirtualRecord, virtual_words
-from runtime.chip_model import TaskCost
 from runtime.errors import ConfigurationError
-from runtime.virtual_time import compute
+from runtime.virtual.chip_model import TaskCost
+from runtime.virtual.virtual_time import compute
 
 if TYPE_CHECKING:
     from pipeline.config.chip_model import Modelled

@@ -1,0 +1,121 @@
+"""A node child: a Python process with a Worker of its own, which runs orchestration functions for the Worker above.
+
+What is registered above is inherited here: each callable is checked again, loaded, and installed by the nested Worker
+in everything below it, so that a handle that arrives within a function can be used there.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core, identity
+from runtime.child_side.sub_worker import SWITCH_INTERVAL, Loader
+from runtime.chips.chip_callable import ChipCallable
+from runtime.errors import CallringError
+from runtime.failure import pack_exception, pickle_value
+from runtime.native_errors import native_errors
+from runtime.options import CallConfig
+from runtime.registration.serialize import Serialized, serialize, serialized_pickle
+from runtime.tensors.tensor import Tensor, TensorArgs
+from runtime.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.processes.topology import Topology
+
+_CODES: dict[str, int] = _core.CODES
+_KIND_CHIP, _KIND_SERIALIZED = 1, 2
+
+_SHARE_OF_START = 0.9
+"""How much of its time to start a node gives to what lies below, so that it still can tell what was late there."""
+
+
+def main(control: int, setup: int, deadline_ns: int) -> int:
+    """Serves the Worker above behind ``control`` until it says shutdown; returns the exit status.
+
+    Args:
+        setup: descriptor of the sealed topology of the nested Worker.
+        deadline_ns: when everything below must be ready (CLOCK_MONOTONIC).
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    loader = NodeLoader(pickle.loads(_core.Payload.adopt(setup).data), deadline_ns)
+    try:
+        host = _core.NodeHost(control, loader)
+    except native_errors():
+        return 1  # the Worker above was told why, or is gone
+    with loader.worker as worker:
+
+        def run(loaded: _Loaded, tensors: list[Tensor], scalars: list[int], block_count: int) -> Any:
+            if loaded.function is None:
+                raise TypeError("a node runs Python callables; a chip callable is for its chips")
+            return worker.run(loaded.function, TensorArgs(tensors, scalars), CallConfig(block_count=block_count))
+
+        host.serve(worker._session.pool, run, pickle_value, pack_exception)
+    return 0
+
+
+class _Loaded:
+    """One callable in this node: to be called here, and inherited by the nested Worker."""
+
+    __slots__ = ("function", "hashid")
+
+    def __init__(self, function: Callable[..., Any] | None, hashid: str) -> None:
+        self.function = function
+        self.hashid = hashid
+
+
+class NodeLoader:
+    """What a node does for a registration; called on the control thread."""
+
+    kinds = (_KIND_CHIP, *Loader.kinds)
+    worker: Worker
+
+    def __init__(self, topology: Topology, deadline_ns: int) -> None:
+        self._topology = topology
+        self._deadline_ns = deadline_ns
+
+    def open(self) -> None:
+        """Starts everything below. Raises NativeError with the first cause."""
+        try:
+            self.worker = Worker._nested(self._topology)
+            seconds = (self._deadline_ns - time.monotonic_ns()) / 1e9
+            self.worker._session.start(max(0.0, seconds * _SHARE_OF_START))
+        except CallringError as error:
+            raise native_errors()(_CODES["worker_lost"], error.args[0]) from None
+
+    def describe(self, kind: int, payload: bytes) -> bytes:
+        """The descriptor of a blob on this node's platform, or of the source that this process finds."""
+        if kind != _KIND_CHIP:
+            return Loader.describe(kind, payload)
+        return identity.build_chip_callable_descriptor(
+            blob=payload,
+            signature=ChipCallable.from_bytes(payload).signature,
+            platform=self._topology.platform,
+            runtime=self._topology.runtime,
+        )
+
+    def load(self, kind: int, payload: bytes) -> _Loaded:
+        """Loads a callable and installs it below. Raises NativeError if something below refuses it."""
+        function = None if kind == _KIND_CHIP else Loader.load(kind, payload)
+        serialized = self._serialized(kind, payload, function)
+        self.worker._session.registry.inherit(serialized)
+        return _Loaded(function, serialized.hashid)
+
+    def take_trace(self) -> bytes:
+        """What the nested Worker, and those below it, recorded since the last time."""
+        return pickle.dumps(self.worker.trace())
+
+    def unload(self, loaded: _Loaded) -> None:
+        """Lets go of a callable below; when the nested Worker is closed, it is gone already."""
+        if not self.worker._session.engine.closing:
+            self.worker._session.registry.disinherit(loaded.hashid)
+
+    def _serialized(self, kind: int, payload: bytes, function: object) -> Serialized:
+        if kind == _KIND_SERIALIZED:
+            return serialized_pickle(payload, function)
+        target = ChipCallable.from_bytes(payload) if kind == _KIND_CHIP else payload.decode()
+        return serialize(target, platform=self._topology.platform, runtime=self._topology.runtime)

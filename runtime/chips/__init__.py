@@ -1,0 +1,1 @@
+"""Chip callables, platforms, and a chip in this process."""

@@ -1,0 +1,388 @@
+"""CallStream: what stands between an Executor and the engine: its futures, and the thread that settles them.
+
+One thread per Executor takes the calls that ended from the engine, in batches, and settles their futures; it sleeps in
+the engine and wakes up only when there is something to settle. A thread that waits for one future does that work itself
+(a thread that waits also works), unless callbacks are attached, which belong on the Executor's own thread.
+
+Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends.
+A thread that sees a call end settles its future; that both threads may see it, and either may be interrupted, does
+no harm: only the first settles it.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import logging
+import os
+import threading
+import time
+import weakref
+from concurrent.futures._base import PENDING, RUNNING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runtime import _core, identity, numbers
+from runtime.errors import BackPressureTimeout, ControlTimeout, WorkerClosed
+from runtime.executor.pickled_call import CallPickler, Calls
+from runtime.failure import add_note
+from runtime.identity import TargetNamespace
+from runtime.native_errors import native_errors, translate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.worker import Worker
+
+_LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
+_T = TypeVar("_T")
+_OK = _core.CODES["ok"]
+_CANCELLED = _core.CODES["cancelled"]
+_LOST = _core.CODES["worker_lost"]
+_BACK_PRESSURE = _core.CODES["back_pressure"]
+
+
+_MEMORY_PAUSE = 0.05
+"""Seconds until an Executor's thread that has no memory to settle futures tries again."""
+
+_MOST_KEPT = 65536
+"""Pickled functions up to so many bytes are hashed when that is asked for, larger ones at once, so that they can go."""
+
+
+def _hashid(function: bytes) -> str | None:
+    if not function:
+        return None
+    return identity.compute_callable_hashid(identity.build_python_serialized_descriptor(function))
+
+
+class Future(concurrent.futures.Future[_T]):
+    """The outcome of one call. Made by Executor.submit only."""
+
+    def __init__(self, stream: CallStream, function: bytes, label: str) -> None:
+        self._task: _core.Task | None = None  # until it is settled
+        super().__init__()
+        self._stream = stream
+        self._function = function if len(function) <= _MOST_KEPT else _hashid(function)
+        self._label = label
+
+    @property
+    def hashid(self) -> str | None:
+        """Names the function by its pickled bytes, as if it had been registered; None if it could not be pickled."""
+        return _hashid(self._function) if isinstance(self._function, bytes) else self._function
+
+    @property
+    def _state(self) -> str:
+        """What users of the standard library's futures, their ``repr`` among them, look at: "RUNNING" while it runs."""
+        state = self._settled_state
+        return RUNNING if state is PENDING and self.running() else state
+
+    @_state.setter
+    def _state(self, state: str) -> None:
+        self._settled_state = state
+
+    def running(self) -> bool:
+        """Whether a sub-worker has begun the call and not ended it."""
+        task = self._task
+        return task is not None and self._stream.running(task)
+
+    def cancel(self, running: bool = False) -> bool:
+        """Withdraws the call if no sub-worker has begun it; whether it is cancelled.
+
+        Args:
+            running: a call that runs is cancelled as well, by ending its process, which is replaced. Returns when
+                it has ended. What the call has done so far stays done.
+        """
+        task = self._task
+        if task is None or self._stream.cancel(self, task):
+            return self.cancelled()
+        if running and self._stream.end_running(task, _CANCELLED):
+            self._stream.wait(self, task, None)
+        return self.cancelled()
+
+    def result(self, timeout: float | None = None) -> _T:
+        """What the function returned.
+
+        Raises:
+            TimeoutError: the call has not ended within ``timeout`` seconds.
+            CancelledError: it was cancelled.
+            What the function raised, with the traceback of the sub-worker as its cause; WorkerLost.
+        """
+        return super().result(self._work(numbers.timeout(timeout)))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """What the call failed with, or None. Raises: as result, of the waiting itself."""
+        return super().exception(self._work(numbers.timeout(timeout)))
+
+    def _work(self, timeout: float | None) -> float | None:
+        """Waits in the engine, and settles the future; returns what is left of the time."""
+        task = self._task
+        if task is None or self._done_callbacks:  # type: ignore[attr-defined]
+            return timeout
+        end = None if timeout is None else time.monotonic() + timeout
+        self._stream.wait(self, task, timeout)
+        return None if end is None else max(0.0, end - time.monotonic())
+
+    def _settle(self, task: _core.Task) -> None:
+        if task.code == _CANCELLED:
+            self._settle_cancelled()
+            return
+        value: Any = None
+        error: BaseException | None
+        try:
+            if task.code == _OK:
+                value, error = task.value(), None
+            else:
+                error = self._stream.error_of(task, self._label, self.hashid)
+        except MemoryError:
+            error = self._stream.no_memory(task, self._label, self.hashid)
+        except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason
+            error = failure
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # the other thread was first
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        self._task = None
+
+    def _settle_cancelled(self) -> None:
+        super().cancel()
+        with self._condition:
+            if self._state == "CANCELLED":
+                self.set_running_or_notify_cancel()
+        self._task = None
+
+
+class CallStream:
+    """The calls of one Executor.
+
+    Args:
+        worker: started; has sub-workers.
+        owned: close it when the last call has ended.
+        calls: what executes them in the sub-workers.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        owned: bool,
+        calls: Calls,
+    ) -> None:
+        session = worker._session
+        session.require_ready("make an Executor")
+        self.worker = worker
+        self._owned = owned
+        self._engine = session.engine
+        self._failures = session.failures
+        self._handle = worker.register(calls)
+        self._callable = session.registry.resolve(self._handle, TargetNamespace.LOCAL_PYTHON, "submit")
+        self._pickler = CallPickler()
+        self._refusal: str | None = None  # why nothing is accepted any more
+        self._forked = False  # this process is not the one that made it
+        # Reentrant: a finalizer that the garbage collector runs here may seal this very stream.
+        self._lock = threading.RLock()
+        self._futures: dict[_core.Task, Future[Any]] = {}
+        self._native = self._engine.begin_stream()
+        self._thread = threading.Thread(target=self._serve, name="callring-executor")
+        _streams.add(self)
+        self._thread.start()
+
+    @property
+    def accepts(self) -> bool:
+        """Whether it was not sealed."""
+        return self._refusal is None
+
+    def _new_future(self, function: bytes, label: str) -> Future[Any]:
+        try:
+            return Future(self, function, label)
+        except RuntimeError as error:  # CPython's word for: there is no memory for the lock of a condition
+            raise MemoryError(str(error)) from error
+
+    # ---- submitting ------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, fn: Callable[..., Any], pack: Callable[[CallPickler], tuple[bytes, bytes]], config: _core.CallConfig
+    ) -> Future[Any]:
+        """Submits the call that ``pack`` makes bytes of; see Executor.submit."""
+        label = getattr(fn, "__qualname__", type(fn).__name__)
+        if self._refusal is not None:
+            raise RuntimeError(self._refusal)
+        try:
+            call, function = pack(self._pickler)
+        except KeyboardInterrupt:  # of this process's user, not of what is pickled
+            raise
+        except BaseException as error:
+            return self._unpicklable(error, label)
+        future = self._new_future(function, label)
+        while True:
+            with self._lock:
+                if self._refusal is not None:
+                    raise RuntimeError(self._refusal)
+                try:
+                    task = self._engine.submit_opaque(self._native, self._callable, call, config)
+                except native_errors() as error:
+                    refused = error
+                else:
+                    future._task = task
+                    self._futures[task] = future
+                    return future
+            if refused.args[0] != _BACK_PRESSURE:
+                raise translate(refused, operation="submit")
+            self._wait_for_room(refused.args[1])
+
+    def _unpicklable(self, error: BaseException, label: str) -> Future[Any]:
+        future = self._new_future(b"", label)
+        add_note(error, f"while pickling a call of {label}")
+        future.set_exception(error)
+        return future
+
+    def _wait_for_room(self, situation: str) -> None:
+        timeout = self.worker.options.submit_timeout
+        if not self._engine.wait_for_room(timeout):
+            raise BackPressureTimeout(
+                f"{situation} and none ended within {timeout} s; raise WorkerOptions.max_pending_tasks, or submit less "
+                "at once",
+                operation="submit",
+            )
+
+    # ---- one future ------------------------------------------------------------------------------------------------
+
+    def wait(self, future: Future[Any], task: _core.Task, timeout: float | None) -> None:
+        """Waits for one call, and settles its future."""
+        try:
+            if self._engine.wait_for_task(task, timeout):
+                self._settle(future, task)
+        except BaseException:
+            self._engine.hand_over(task)
+            raise
+
+    def cancel(self, future: Future[Any], task: _core.Task) -> bool:
+        """Withdraws one call; whether this did it."""
+        withdrawn = self._engine.cancel_task(task)
+        if withdrawn:
+            self._settle(future, task)
+        return withdrawn
+
+    def end_running(self, task: _core.Task, code: int) -> bool:
+        """Ends the process that runs a call, which ends with ``code``; whether there is one."""
+        return self._engine.end_running(task, code)
+
+    def running(self, task: _core.Task) -> bool:
+        """Whether the call has begun and not ended."""
+        return self._engine.running(task)
+
+    def no_memory(self, task: _core.Task, label: str, hashid: str | None) -> BaseException:
+        """The error of a call for whose value there is no memory, as error_of."""
+        return self._failures.no_memory(task, label, hashid)
+
+    def error_of(self, task: _core.Task, label: str, hashid: str | None) -> BaseException | None:
+        """The error of an ended call, naming the function in place of the callable that executes calls."""
+        return self._failures.error_of(task, label, hashid)
+
+    def _settle(self, future: Future[Any], task: _core.Task) -> None:
+        future._settle(task)
+        with self._lock:
+            self._futures.pop(task, None)
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    def seal(self, why: str) -> None:
+        """Refuses new calls from now on. The Executor's thread ends after the last one."""
+        if self._forked:
+            return
+        with self._lock:
+            if self._refusal is None:
+                self._refusal = why
+        self._engine.seal(self._native)
+
+    def cancel_all(self) -> None:
+        """Withdraws every call that has not begun."""
+        with self._lock:
+            waiting = list(self._futures.items())
+        for task, future in reversed(waiting):  # the engine withdraws the newest cheapest
+            self.cancel(future, task)
+
+    def end(self, signal: int | None) -> None:
+        """Cancels what has not begun and ends what runs: by ``signal`` where that concerns no other, or by force."""
+        self.seal("cannot schedule new futures: the workers were ended")
+        self.cancel_all()
+        with self._lock:
+            rest = list(self._futures.items())
+        if signal is not None and self._owned:
+            for task, _ in rest:
+                self._engine.signal_running(task, signal)
+            concurrent.futures.wait([future for _, future in rest], self.worker.options.close_timeout)
+        for task, _ in rest:
+            self.end_running(task, _LOST)
+        self.join()
+
+    def join(self) -> None:
+        """Waits until every future is settled, and what the Executor made is gone."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        """The Executor's own thread."""
+        while True:
+            try:
+                ended = self._engine.take_ended(self._native)
+                if not ended:
+                    break
+                self._settle_all(ended)
+                del ended
+            except MemoryError:
+                if self._engine.torn:
+                    break
+                time.sleep(_MEMORY_PAUSE)  # other threads or processes may give some back
+        self._settle_rest()
+        if self._owned:
+            self.worker.close()
+        else:
+            self._unregister()
+
+    def _settle_all(self, ended: list[_core.Task]) -> None:
+        for task in ended:
+            with self._lock:
+                future = self._futures.pop(task, None)
+            if future is not None and future._task is not None:
+                try:
+                    future._settle(task)
+                except BaseException:  # a callback that exits must not end the thread that all other futures need
+                    _LOGGER.exception("exception calling callback for %r", future)
+
+    def _settle_rest(self) -> None:
+        """The engine is closed: what it has not told, it never will."""
+        with self._lock:
+            self._refusal = self._refusal or "cannot schedule new futures: the Worker is closed"
+            rest = list(self._futures.values())
+            self._futures.clear()
+        for future in rest:
+            future._task = None
+            future.set_exception(WorkerClosed("the Worker was closed before the call had ended", operation="run"))
+
+    def _unregister(self) -> None:
+        with contextlib.suppress(ControlTimeout, WorkerClosed):  # released all the same, or gone with the Worker
+            self.worker.unregister(self._handle)
+
+
+_streams: weakref.WeakSet[CallStream] = weakref.WeakSet()
+
+
+def _finish_at_exit() -> None:
+    """What was submitted is done before the interpreter goes, as from CPython's executors."""
+    streams = list(_streams)
+    for stream in streams:
+        stream.seal("cannot schedule new futures after interpreter shutdown")
+    for stream in streams:
+        stream.join()
+
+
+def _forget_in_fork() -> None:
+    """A forked process has neither the thread nor the children: nothing of an Executor works there."""
+    for stream in list(_streams):
+        stream._forked = True
+        stream._refusal = "cannot schedule new futures in a forked process: make an Executor there"
+    _streams.clear()
+
+
+# Before the interpreter joins its threads, among them ours. An atexit function would run too late.
+threading._register_atexit(_finish_at_exit)  # type: ignore[attr-defined]
+os.register_at_fork(after_in_child=_forget_in_fork)

@@ -1,0 +1,1 @@
+"""Task graphs that are recorded once and launched often."""

@@ -1,0 +1,106 @@
+"""Graph: the tasks of one orchestration function, recorded once and launched as often as wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime import _core, pickled_names
+from runtime.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.identity import CallableHandle
+    from runtime.processes.topology import Topology
+    from runtime.tensors.scalar import Scalar
+    from runtime.virtual.chip_model import ChipModel, TaskCost
+    from runtime.virtual.virtual_time import VirtualTime
+
+
+class GraphTask:
+    """A recorded task: a dependency for later ones (``after=``). It has a result only in a launch."""
+
+    __slots__ = ("_graph", "node")
+
+    def __init__(self, graph: _core.CapturedGraph, node: int) -> None:
+        self._graph = graph
+        self.node = node
+
+    def result(self, timeout: float | None = None) -> object:
+        """Raises ConfigurationError: nothing runs while a graph is recorded."""
+        raise ConfigurationError(
+            "a task that is being recorded has no result; write it to a tensor, and read that after a launch"
+        )
+
+    def __repr__(self) -> str:
+        """Names the node."""
+        return f"<GraphTask {self.node}>"
+
+
+class Graph:
+    """A recorded task graph; made by ``Worker.capture``, run by ``Worker.launch``. Immutable.
+
+    Example:
+        >>> graph = worker.capture(lambda o: o.submit_sub(handle, args))
+        >>> worker.launch(graph).result()
+    """
+
+    def __init__(self, native: _core.CapturedGraph, parameters: tuple[Scalar, ...], topology: Topology) -> None:
+        self._native = native
+        self._parameters = parameters
+        self._topology = topology
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the scalars that a launch may replace."""
+        return tuple(parameter.name for parameter in self._parameters)
+
+    @property
+    def edges(self) -> int:
+        """How many dependencies there are between its tasks."""
+        return self._native.edge_count
+
+    def virtual_time(
+        self,
+        model: ChipModel | Mapping[int, ChipModel],
+        *,
+        costs: Mapping[CallableHandle, TaskCost] | None = None,
+        dispatch_ns: int = 0,
+    ) -> VirtualTime:
+        """When its tasks would begin and end on modelled chips. Nothing runs: the Worker need not be started.
+
+        Args:
+            model: what every chip is taken for; or one for each, by id.
+            costs: of callables, by their handles. A chip callable that has none costs the bytes that it moves.
+            dispatch_ns: nanoseconds for which the parent is busy with handing over one task, up to 10**15.
+
+        Raises:
+            ConfigurationError: a chip without a model; a Python callable without a cost; a cost of a callable that the
+                graph does not use; a task with a deadline, which is about measured time; a graph of nodes (level 4
+                and up), whose tasks are not known before they run; more than a hundred years.
+        """
+        # Loaded by those who ask: a run on chips that are there needs none of it.
+        from runtime.virtual.modelled_graph import modelled
+
+        return modelled(self._native, self._topology, model, costs or {}, dispatch_ns)
+
+    def __len__(self) -> int:
+        """Number of tasks; a group is one."""
+        return len(self._native)
+
+    def __repr__(self) -> str:
+        """Says how large it is."""
+        return f"<Graph of {len(self)} tasks, {self.edges} edges>"
+
+    def _bits(self, scalars: Mapping[str, float]) -> list[int]:
+        """A value for each parameter; none if all are as recorded. Raises ConfigurationError."""
+        unknown = [name for name in scalars if name not in self.parameters]
+        if unknown:
+            known = ", ".join(self.parameters) or "none"
+            raise ConfigurationError(f"launch: no scalar parameter {unknown[0]!r}; this graph has {known}")
+        if not scalars:
+            return []
+        return [_core.TaskArgs.scalar_bits(scalars.get(p.name, p.recorded)) for p in self._parameters]
+
+
+pickled_names.keep(__name__)

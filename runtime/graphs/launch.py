@@ -1,0 +1,64 @@
+"""How a captured graph is launched: its run begins once there is room, with other tensors and scalars if they fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
+from runtime.graphs.graph import Graph
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.runs.run_handle import RunHandle
+from runtime.runs.run_start import followed
+from runtime.tensors.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runtime.session import Session
+
+
+def launch(
+    session: Session,
+    graph: Graph,
+    tensors: Mapping[Tensor, Tensor],
+    scalars: Mapping[str, float],
+    *,
+    after: Iterable[RunHandle],
+    after_any: Iterable[RunHandle],
+) -> RunHandle:
+    """Begins a run of ``graph``, waiting where a bound is met; see Worker.launch."""
+    session.require_ready("launch")
+    if not isinstance(graph, Graph):
+        raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")
+    earlier = followed(session, "after", after), followed(session, "after_any", after_any)
+    for tensor in (*tensors.keys(), *tensors.values()):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
+    replacements, bits = list(tensors.items()), graph._bits(scalars)
+    while True:
+        try:
+            return RunHandle(graph._native.launch(session.engine, replacements, bits, *earlier), session)
+        except native_errors() as error:
+            _wait_or_raise(session, error)
+
+
+def _wait_or_raise(session: Session, refusal: Exception) -> None:
+    code, situation = refusal.args
+    timeout = session.options.submit_timeout
+    match code_name(code):
+        case "back_pressure":
+            moved, option = session.engine.wait_for_room(timeout), "max_pending_tasks"
+        case "too_many_runs":
+            moved, option = session.engine.wait_for_run_slot(timeout), "max_runs"
+        case "handle_stale":
+            message = f"launch: {situation}; register it again, and capture the graph anew"
+            raise HandleStaleError(message, operation="launch") from None
+        case "invalid_argument":
+            raise ConfigurationError(f"launch: {situation}") from None
+        case _:
+            raise translate(refusal, operation="launch") from None
+    if not moved:
+        raise BackPressureTimeout(
+            f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or launch less at once",
+            operation="launch",
+        ) from None

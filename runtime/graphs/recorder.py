@@ -1,0 +1,128 @@
+"""Recorder: what an orchestration function submits through while its graph is captured; nothing runs meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core, pickled_names
+from runtime.errors import ConfigurationError
+from runtime.graphs.graph import Graph, GraphTask
+from runtime.native_errors import native_errors
+from runtime.runs.orchestration import orchestration
+from runtime.runs.orchestrator import Orchestrator, native_config, refusal
+from runtime.runs.run_handle import require_several
+from runtime.tensors.scalar import Scalar
+from runtime.tensors.tensor import native_args
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from runtime.options import CallConfig
+    from runtime.session import Session
+    from runtime.tensors.tensor import TaskArgs
+
+
+class Recorder(Orchestrator):
+    """An Orchestrator whose submits become nodes of a graph, and give GraphTasks.
+
+    Tensors that ``alloc`` makes belong to the graph: every launch uses the same memory, so two launches that use them
+    must not overlap in time.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, None)
+        self._graph = _core.CapturedGraph()
+        self._parameters: list[Scalar] = []
+
+    # The native submits begin tasks: those in Python end in _submit below.
+    submit_sub = Orchestrator._submit_sub
+    submit_next_level = Orchestrator._submit_next_level
+
+    def scalar(self, name: str, value: float) -> Scalar:
+        """A scalar for TaskArgs that ``Worker.launch(graph, scalars={name: ...})`` replaces; ``value`` otherwise.
+
+        Raises:
+            ConfigurationError: the name is taken.
+        """
+        if any(parameter.name == name for parameter in self._parameters):
+            raise ConfigurationError(f"scalar {name!r} exists already; each has a name of its own")
+        index = self._graph.add_parameter(_core.TaskArgs.scalar_bits(value))
+        parameter = Scalar(name, index, value)
+        self._parameters.append(parameter)
+        return parameter
+
+    def finish(self) -> Graph:
+        """The graph; nothing is recorded from now on."""
+        self._graph.seal()
+        return Graph(self._graph, tuple(self._parameters), self._session.topology)
+
+    # ---- private ---------------------------------------------------------------------------------------------------
+
+    def _submit(
+        self,
+        callable_: _core.CallableRef,
+        args: TaskArgs | None,
+        placement: int,
+        config: CallConfig | None,
+        after: Iterable[Any],
+    ) -> Any:
+        return self._record(callable_, [args], [placement], config, after, group=False)
+
+    def _submit_group(
+        self,
+        callable_: _core.CallableRef,
+        args_list: Sequence[TaskArgs | None],
+        placements: list[int],
+        config: CallConfig | None,
+        after: Iterable[Any],
+    ) -> Any:
+        if not placements:
+            raise ConfigurationError("a group of no members would never end; give it at least one")
+        return self._record(callable_, args_list, placements, config, after, group=True)
+
+    def _record(
+        self,
+        callable_: _core.CallableRef,
+        args_list: Sequence[TaskArgs | None],
+        placements: list[int],
+        config: CallConfig | None,
+        after: Iterable[Any],
+        *,
+        group: bool,
+    ) -> GraphTask:
+        earlier = []
+        require_several("after", after, GraphTask, "tasks, which a submit returns")
+        for task in after:
+            if not isinstance(task, GraphTask) or task._graph is not self._graph:
+                raise ConfigurationError(f"after: {task!r} is not a task of the graph that is being captured")
+            earlier.append(task.node)
+        uses = [
+            (member, position, self._index_of(parameter))
+            for member, args in enumerate(args_list)
+            if args is not None
+            for position, parameter in args._parameters
+        ]
+        natives = [native_args(args, self._session.pool) for args in args_list]
+        settings = native_config(config)
+        try:
+            node = self._graph.record(callable_, natives, placements, group, settings, earlier, uses)
+        except native_errors() as error:
+            raise refusal(error, callable_) from None
+        return GraphTask(self._graph, node)
+
+    def _index_of(self, parameter: Scalar) -> int:
+        if parameter not in self._parameters:
+            raise ConfigurationError(f"{parameter!r} is of another graph; make one with scalar() while capturing this")
+        return parameter.index
+
+
+def capture(session: Session, target: Callable[..., Any], args: Any, config: CallConfig | None) -> Graph:
+    """Records what an orchestration function submits; see Worker.capture."""
+    session.require_open("capture")
+    recorder = Recorder(session)
+    orchestrate, taken = orchestration(target, session.topology)
+    orchestrate(*(recorder, args, config)[:taken])
+    return recorder.finish()
+
+
+pickled_names.keep(__name__)

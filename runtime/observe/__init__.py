@@ -1,0 +1,1 @@
+"""What a Worker tells of its children, its tasks and their times."""

@@ -1,0 +1,68 @@
+"""The module names that pickles have for public classes and functions, wherever their files are.
+
+A hashid of kind 2 covers a pickle, and a pickle names what it refers to by module: the names below stand in the hashids
+of users' functions, and in their locks. To move one of these files changes none of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.machinery import ModuleSpec
+from types import FunctionType, ModuleType
+
+_NAME_OF = {
+    "runtime.chips.chip_callable": "runtime.chip_callable",
+    "runtime.chips.chip_worker": "runtime.chip_worker",
+    "runtime.executor.executor": "runtime.executor",
+    "runtime.graphs.graph": "runtime.graph",
+    "runtime.graphs.recorder": "runtime.recorder",
+    "runtime.identity.descriptors": "runtime.identity",
+    "runtime.identity.handle": "runtime.handle",
+    "runtime.observe.child_info": "runtime.children",
+    "runtime.observe.stats": "runtime.stats",
+    "runtime.observe.trace": "runtime.trace",
+    "runtime.processes.topology": "runtime.topology",
+    "runtime.registration.serialize": "runtime.serialize",
+    "runtime.runs.orchestrator": "runtime.orchestrator",
+    "runtime.runs.run_handle": "runtime.run_handle",
+    "runtime.tensors.scalar": "runtime.scalar",
+    "runtime.tensors.tags": "runtime.tags",
+    "runtime.tensors.tensor": "runtime.tensor",
+    "runtime.virtual.chip_model": "runtime.chip_model",
+    "runtime.virtual.virtual_time": "runtime.virtual_time",
+}
+"""Of the modules that define a name of the public interface and are not found under that name."""
+
+
+def keep(module: str) -> None:
+    """At the end of one of these modules: pickles name what it defines as they always have."""
+    name, this = _NAME_OF[module], sys.modules[module]
+    for value in vars(this).values():
+        if isinstance(value, type | FunctionType) and value.__module__ == module:
+            value.__module__ = name
+    sys.modules.setdefault(name, this)
+
+
+def find_spec(name: str) -> ModuleSpec | None:
+    """The spec by which such a name is imported; None for any other name."""
+    module = next((module for module, known in _NAME_OF.items() if known == name), None)
+    return None if module is None else ModuleSpec(name, _SameModule(module))  # type: ignore[arg-type]
+
+
+class _SameModule:
+    """A loader that gives a module which has its file under another name.
+
+    It has no class of importlib.abc above it, which would be one more import at every start.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    @staticmethod
+    def create_module(_spec: ModuleSpec) -> None:
+        """An ordinary module, which exec_module replaces."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Puts the module itself where the import system looks for the new one."""
+        sys.modules[module.__name__] = importlib.import_module(self._module)

@@ -1,0 +1,101 @@
+"""What of its parent's interpreter a Python child has, so that modules of the standard library work in it.
+
+``multiprocessing`` gives its own children two things. The authentication key lets them use proxies of managers. The
+resource tracker, one process for the parent and all of its children, unlinks named shared memory and semaphores when
+the last of them has ended; a child with a tracker of its own would unlink, when it ends, what it had only attached.
+Children of a Worker get both if the parent has imported the module before it made the Worker. Otherwise there is no key
+that anything could have been locked with, and nothing is tracked in children.
+
+Both are handed on over the control socket, which no other process can read, and take effect in a child when it imports
+the module: one that does not use it pays nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from runtime.pickles import main_script
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+_PROCESS = "multiprocessing.process"
+_TRACKER = "multiprocessing.resource_tracker"
+
+_Handed = tuple[str | None, int | None]
+
+_handed: list[_Handed] = []
+"""The key and the descriptor that this process was given; empty if it is no child of a Worker."""
+
+
+def setup() -> tuple[str, list[int]]:
+    """What a fork server is told at its start, and the descriptors beside it, which stay this process's."""
+    # As multiprocessing does: by that name a child calls what it has from the main script that it imported.
+    sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
+    key, tracker = _handed[0] if _handed else _own()
+    told = {"main_script": main_script.origin(), "authentication_key": key}
+    return json.dumps(told), [] if tracker is None else [tracker]
+
+
+def _own() -> _Handed:
+    process, resource_tracker = sys.modules.get(_PROCESS), sys.modules.get(_TRACKER)
+    key = bytes(process.current_process().authkey).hex() if process else None
+    return key, resource_tracker.getfd() if resource_tracker else None  # which starts it
+
+
+def take(told: str, descriptors: list[int]) -> None:
+    """In the fork server: keeps what setup() gave, for all that it forks."""
+    given = json.loads(told)
+    key: str | None = given["authentication_key"]
+    tracker = descriptors[0] if descriptors else None
+    _handed[:] = [(key, tracker)]
+    main_script.install(given["main_script"])
+
+    def give_key(process: Any) -> None:
+        if key is not None:
+            process.current_process().authkey = bytes.fromhex(key)
+
+    def give_tracker(resource_tracker: Any) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY) if tracker is None else tracker
+        resource_tracker._resource_tracker._fd = nowhere  # as multiprocessing gives its own to its children
+
+    sys.meta_path.insert(0, _AfterImport({_PROCESS: give_key, _TRACKER: give_tracker}))
+
+
+def finish() -> None:
+    """Before a child ends: what its tasks gave to multiprocessing is written, as at the end of a process of its own."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._run_finalizers()
+
+
+class _AfterImport:
+    """A finder that calls a function with a module when that has been imported.
+
+    It has no class of importlib.abc above it: to import that takes longer than the rest of this package takes.
+    """
+
+    def __init__(self, actions: dict[str, Callable[[Any], None]]) -> None:
+        self._actions = actions
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The spec of a module that has an action; None for others."""
+        action = self._actions.get(name)
+        spec = None if action is None else importlib.machinery.PathFinder.find_spec(name, path, target)
+        if action is None or spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_act(module: ModuleType) -> None:
+            execute(module)
+            action(module)
+
+        spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
+        return spec

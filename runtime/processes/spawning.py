@@ -1,0 +1,89 @@
+"""How children are started: which programs, with which environment."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core
+from runtime.processes import handed_on
+from runtime.processes.topology import NODE_LEVEL
+
+if TYPE_CHECKING:
+    from runtime.processes.topology import Topology
+
+
+_RESTARTS = 10
+
+
+def core_folder() -> Path:
+    """The folder of the native core: ``bin`` and ``include`` lie beside the extension."""
+    return Path(_core.__file__).parent
+
+
+def engine_options(topology: Topology) -> dict[str, Any]:
+    """What the native engine needs to know to start and serve the children of a Worker."""
+    options = topology.options
+    has_python = topology.sub_workers or topology.level > NODE_LEVEL
+    python_setup, python_descriptors = handed_on.setup() if has_python else ("", [])
+    programs, parent = core_folder() / "bin", str(os.getpid())
+    python = (programs / "callring-start", parent, sys.executable, "-c", _fork_server_code())
+    return {
+        "platform": topology.platform,
+        "runtime": topology.runtime,
+        "cores_per_chip": options.cores_per_chip or 0,
+        "max_callables": options.max_callables,
+        "lane_capacity": options.lane_capacity,
+        "max_pending_tasks": options.max_pending_tasks,
+        "max_runs": options.max_runs,
+        "control_timeout": options.control_timeout,
+        "start_timeout": options.start_timeout,
+        "max_restarts": _restart_limit(options.max_restarts),
+        "restart_window": options.restart_window,
+        "trace": options.trace,
+        "chip_program": [os.fsencode(part) for part in (programs / "callring-chip", parent)],
+        "fork_server_program": [os.fsencode(part) for part in python],
+        "environment": _environment(),
+        "python_setup": python_setup,
+        "python_descriptors": python_descriptors,
+    }
+
+
+def _restart_limit(max_restarts: float | None) -> int | None:
+    """What the native engine takes: None where there is no limit."""
+    if max_restarts is None:
+        return _RESTARTS
+    return None if math.isinf(max_restarts) else int(max_restarts)
+
+
+def child_specs(topology: Topology) -> list[tuple[str, int, _core.Payload | None, float]]:
+    """What the native engine is to start: kind, id, what a node is made of, and its patience in seconds."""
+    # Whether anything is recorded is up to the Worker at the top.
+    nodes = [replace(n, options=replace(n.options, trace=topology.options.trace)) for n in topology.nodes]
+    return [
+        *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
+        *(("node", i, _core.Payload(pickle.dumps(n)), n.patience) for i, n in enumerate(nodes)),
+        *(("sub", i, None, 0.0) for i in range(topology.sub_workers)),
+    ]
+
+
+def _fork_server_code() -> str:
+    # The parent's own search path, from the first import on: nothing that lies in the current folder can shadow it.
+    return f"import sys; sys.path[:] = {sys.path!r}; from runtime.child_side.fork_server import main; main()"
+
+
+_THREADS_OF_ALL = "OMP_NUM_THREADS"
+"""What the numeric libraries follow that are not told otherwise by a variable of their own."""
+_THREADS_OF_ONE = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _environment() -> list[bytes]:
+    """The parent's environment. Where it does not say how many threads numeric libraries may use, they use one."""
+    chosen = os.environ
+    single = {} if _THREADS_OF_ALL in chosen else dict.fromkeys((_THREADS_OF_ALL, *_THREADS_OF_ONE), "1")
+    return [os.fsencode(f"{name}={value}") for name, value in {**single, **chosen}.items()]

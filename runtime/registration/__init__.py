@@ -1,0 +1,1 @@
+"""How a callable that a user registers becomes bytes, and what of it is installed where."""

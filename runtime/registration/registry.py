@@ -1,0 +1,280 @@
+"""Registry: turns what a user registers into bytes, and ties handles to the identities that the native core keeps.
+
+Registration is whole-scope: a handle exists only if every live child of its namespace has installed the callable.
+Equal callables share one identity; each handle has a lifetime of its own (docs/explanation/identity.md). Who has
+what installed, and what may be removed when, is decided by the native registrar under one lock.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core
+from runtime.errors import (
+    CallringError,
+    DescriptorMismatchError,
+    HandleForeignError,
+    HandleStaleError,
+    NamespaceMismatchError,
+    PartialFailureError,
+    RegisterTombstoneError,
+    SlotExhaustedError,
+    UnregisterTombstoneError,
+    WorkerClosed,
+)
+from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
+from runtime.identity.handle import PickledFor
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.registration.serialize import KIND_NUMBERS, Serialized, serialize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RUNS_ON = {TargetNamespace.LOCAL_CHIP: "chip", TargetNamespace.LOCAL_PYTHON: "sub"}
+_OK = _core.CODES["ok"]
+_CLOSED = _core.CODES["closed"]
+_TIMEOUT = _core.CODES["timeout"]
+_GIVEN_UP = _core.CODES["given_up"]
+_PARTIAL = _core.CODES["partial_failure"]
+_REMOVING = _core.CODES["removal_active"]
+_ENDED = (_CLOSED, _TIMEOUT)
+"""Of children that died, or were ended as they did not answer: no refusals."""
+
+
+class Registry:
+    """The callables of one Worker.
+
+    Args:
+        engine: installs them in children.
+        platform, runtime: context of chip callables' descriptors.
+        nested: whether there are Workers above, of which what they register is inherited here. It may then be used
+            through the handles that travel in their callables.
+    """
+
+    def __init__(self, engine: _core.Engine, *, platform: str, runtime: str, nested: bool = False) -> None:
+        self._engine = engine
+        self._platform = platform
+        self._runtime = runtime
+        self._nested = nested
+        self._inherited: dict[str, _core.Token] = {}  # by hashid
+        self._used = False
+        self._lock = threading.Lock()  # over `live` of the tokens; never held while a child is asked
+
+    # ---- registering -----------------------------------------------------------------------------------------------
+
+    def register(self, target: object, can_run: Callable[[str], None], name: str | None = None) -> CallableHandle:
+        """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
+        with PickledFor(self):
+            serialized = serialize(target, platform=self._platform, runtime=self._runtime)
+        if name is not None:
+            serialized = serialized._replace(label=name)
+        can_run(_RUNS_ON[serialized.namespace])
+        self._used = True
+        hashid = serialized.hashid
+        try:
+            native, outcome, results = self._install(serialized, hashid)
+            if outcome == _GIVEN_UP:
+                self._engine.unregister_callable(native)
+        except native_errors() as error:
+            raise _registration_error(serialized, *error.args) from None
+        if outcome != _OK:
+            raise self._failure(serialized, outcome, results)
+        token = self._token(native, serialized, hashid)
+        return CallableHandle._bound(
+            token.hashid,  # the same object: by that a handle that was tampered with is told from this one
+            serialized.kind,
+            serialized.namespace,
+            token=token,
+            label=serialized.label,
+        )
+
+    def _token(self, native: _core.CallableRef, serialized: Serialized, hashid: str) -> _core.Token:
+        """Ties a handle to this registration; private to this process."""
+        token: _core.Token = _core.make_token(
+            self, native, hashid, serialized.kind, serialized.namespace, serialized.label
+        )
+        return token
+
+    def _install(
+        self, serialized: Serialized, hashid: str
+    ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str]]]:
+        """The native callable, the outcome (a code), and unless that is ok what every target answered."""
+        return self._engine.register_callable(
+            hashid_to_digest(hashid),
+            KIND_NUMBERS[serialized.kind],
+            _RUNS_ON[serialized.namespace],
+            serialized.label,
+            serialized.descriptor,
+            serialized.payload,
+            _counted(serialized.signature),
+        )
+
+    def require_runner(self, handle: CallableHandle, can_run: Callable[[str], None]) -> None:
+        """Refuses what no child could ever run, unless the handle was released."""
+        if isinstance(handle._token, _core.Token) and handle._token.live:
+            can_run(_RUNS_ON[handle.target_namespace])
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever registered here."""
+        return self._used
+
+    def inherit(self, serialized: Serialized) -> None:
+        """Installs below what a Worker above registered, once for all of its registrations there.
+
+        Raises:
+            NativeError: why not, for the Worker above; nothing stays installed.
+        """
+        hashid = serialized.hashid
+        native, outcome, results = self._install(serialized, hashid)
+        if outcome == _PARTIAL:
+            raise native_errors()(_PARTIAL, _packed(results))
+        # Children that were given up refuse nothing: what is submitted to them here is told so.
+        self._inherited[hashid] = self._token(native, serialized, hashid)
+
+    def disinherit(self, hashid: str) -> None:
+        """Lets go of what was inherited; accepted tasks that use it end first. Raises NativeError when this Worker is
+        closed.
+        """
+        token = self._inherited.pop(hashid)
+        token.live = False
+        self._engine.unregister_callable(token.native)
+
+    def _failure(self, serialized: Serialized, outcome: int, results: list[tuple[str, int, str]]) -> CallringError:
+        fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
+        if outcome == _CLOSED or (outcome == _GIVEN_UP and self._engine.closing):
+            return WorkerClosed("the Worker was closed while it registered a callable", **fields)
+        refusals = [(child, code, why) for child, code, why in results if code not in (_OK, *_ENDED)]
+        if {code for _, code, _ in refusals} == {_REMOVING}:
+            # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
+            where = ", ".join(child for child, _, _ in refusals)
+            return _being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
+        failed = "; ".join(f"{child}: {text}" for child, text in told_by(refusals).items())
+        return PartialFailureError(
+            f"callable {serialized.label} was not registered: {failed}", **fields, results=told_by(results)
+        )
+
+    # ---- unregistering ---------------------------------------------------------------------------------------------
+
+    def unregister(self, handle: CallableHandle) -> None:
+        """Releases ``handle``; see Worker.unregister."""
+        with self._lock:
+            token = self._check(handle, "unregister")
+            token.live = False
+        fields = {"hashid": token.hashid, "namespace": token.target_namespace, "operation": "unregister"}
+        try:
+            self._engine.unregister_callable(token.native)
+        except native_errors() as error:
+            raise WorkerClosed(error.args[1], **fields) from None
+
+    # ---- resolving -------------------------------------------------------------------------------------------------
+
+    def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.CallableRef:
+        """The native callable behind ``handle``; checked in the documented order.
+
+        Whether it is still registered is checked once more when the task is accepted.
+        """
+        token = getattr(handle, "_token", None)
+        if (
+            type(token) is not _core.Token
+            or token.owner is not self
+            or not token.live
+            or token.target_namespace is not namespace
+            or token.hashid is not handle.hashid
+        ):
+            token = self._check(handle, operation)
+            if token.target_namespace is not namespace:
+                raise NamespaceMismatchError(
+                    f"{operation} takes callables of {namespace}; {token.label} is of {token.target_namespace}",
+                    hashid=handle.hashid,
+                    namespace=handle.target_namespace,
+                    operation=operation,
+                )
+        return token.native
+
+    def _check(self, handle: object, operation: str) -> _core.Token:
+        """Type, owner, liveness, integrity, in this order."""
+        if not isinstance(handle, CallableHandle):
+            raise TypeError(
+                f"{operation} takes the handle of a registered callable, not a {type(handle).__name__}; "
+                "register it first: handle = worker.register(...)"
+            )
+        fields = {"hashid": handle.hashid, "namespace": handle.target_namespace, "operation": operation}
+        token = handle._token
+        if token is None and handle._travelled and self._nested and operation != "unregister":
+            token = self._inherited.get(handle.hashid)
+            if token is None:
+                raise HandleStaleError(f"{operation}: {handle!r} was unregistered above", **fields)
+        if not isinstance(token, _core.Token) or token.owner is not self:
+            raise HandleForeignError(
+                f"{operation}: {handle!r} was not made by this Worker; register the callable with this one", **fields
+            )
+        if not token.live and operation == "unregister" and self._engine.is_removing(token.native):
+            raise UnregisterTombstoneError(
+                f"callable {token.label} is being removed already: tasks that use it have not ended yet", **fields
+            )
+        if not token.live:
+            raise HandleStaleError(f"{operation}: {handle!r} was unregistered; register the callable again", **fields)
+        if (token.hashid, token.kind, token.target_namespace) != (handle.hashid, handle.kind, handle.target_namespace):
+            raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
+        return token
+
+
+def _counted(signature: tuple[ArgDirection, ...] | None) -> tuple[int, int, str] | None:
+    """How many tensors and scalars a chip callable takes, and its signature in words."""
+    if signature is None:
+        return None
+    scalars = signature.count(ArgDirection.SCALAR)
+    return len(signature) - scalars, scalars, f"({', '.join(direction.name for direction in signature)})"
+
+
+def told_by(results: list[tuple[str, int, str]]) -> dict[str, str]:
+    """What every target answered, ``"ok"`` or why not; those below a node child as ``"node 0 / chip 1"``."""
+    told: dict[str, str] = {}
+    for child, code, why in results:
+        if code != _PARTIAL:
+            told[child] = "ok" if code == _OK else f"{code_name(code)}: {why}"
+            continue
+        below = _unpacked(why)
+        refused = ", ".join(target for target, text in below if text != "ok")
+        told[child] = f"{code_name(code)}: {refused or 'a process below it refused'}"
+        told |= {f"{child} / {target}": text for target, text in below}
+    return told
+
+
+def _packed(results: list[tuple[str, int, str]]) -> str:
+    """A line for each target, so that a message that is cut short loses the last targets only."""
+    return "".join(f"{json.dumps(pair)}\n" for pair in told_by(results).items())
+
+
+def _unpacked(message: str) -> list[tuple[str, str]]:
+    return [tuple(json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
+    return RegisterTombstoneError(
+        f"callable {label} is being removed: {why}; register it again when they have", **fields
+    )
+
+
+def _registration_error(serialized: Serialized, code: int, message: str) -> Exception:
+    """What a registration that changed nothing is refused with."""
+    label = serialized.label
+    fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
+    match code_name(code):
+        case "removal_active":
+            return _being_removed(label, message, fields)
+        case "slot_exhausted":
+            return SlotExhaustedError(
+                f"callable {label} was not registered: {message}; unregister others, or raise "
+                "WorkerOptions.max_callables",
+                **fields,
+            )
+        case "hashid_descriptor_mismatch":
+            return DescriptorMismatchError(f"callable {label} was not registered: {message}", **fields)
+        case "closed":
+            return WorkerClosed(message, **fields)
+        case _:
+            return translate(native_errors()(code, f"callable {label} was not registered: {message}"), **fields)

@@ -1,0 +1,114 @@
+"""What crosses to a child for each kind of callable, and the descriptor that names it.
+
+Everything is serialised and hashed before anything is consumed: what cannot be pickled changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from runtime import _core, identity, pickled_names
+from runtime.chips.chip_callable import ChipCallable
+from runtime.identity import CallableKind, TargetNamespace
+from runtime.pickles import pickling
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_MARK = "__callring_by_source__"
+BY_SIGNATURE = "__callring_by_signature__"
+
+
+class Serialized(NamedTuple):
+    """A callable as bytes: what names it and what a child receives."""
+
+    kind: CallableKind
+    namespace: TargetNamespace
+    descriptor: bytes
+    payload: bytes
+    label: str
+    signature: tuple[identity.ArgDirection, ...] | None = None
+    """What a chip callable takes."""
+
+    @property
+    def hashid(self) -> str:
+        """The name of the callable."""
+        return identity.compute_callable_hashid(self.descriptor)
+
+
+KIND_NUMBERS = {CallableKind.CHIP_CALLABLE: 1, CallableKind.PYTHON_SERIALIZED: 2, CallableKind.PYTHON_SOURCE: 4}
+
+
+def by_source(function: _Function) -> _Function:
+    """Marks a module-level function to be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
+    setattr(function, _MARK, True)
+    return function
+
+
+def by_signature(function: _Function) -> _Function:
+    """Marks a Python callable to be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
+
+    Parameters annotated with ``float``, ``int`` or ``bool`` take the scalars of the task, in order, decoded to that
+    type; the others take its tensors, in order, as arrays. A parameter without an annotation that no tensor is left for
+    takes a scalar as a signed integer: a scalar travels as 64 bits, so one that is a float must be annotated.
+
+    Example:
+        >>> @by_signature
+        ... def axpy(x, y, out, scale: float):
+        ...     out[...] = scale * x + y
+    """
+    setattr(function, BY_SIGNATURE, True)
+    return function
+
+
+def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
+    """Serialises and describes a target of ``Worker.register``.
+
+    Args:
+        target: a ChipCallable, a Python callable, or ``"module:qualname"``.
+        platform: of the Worker; part of a chip callable's identity.
+        runtime: of the Worker; likewise.
+
+    Raises:
+        TypeError: not a callable of any kind.
+        Whatever pickling.dumps raises for what cannot be pickled.
+    """
+    if isinstance(target, ChipCallable):
+        descriptor = identity.build_chip_callable_descriptor(
+            blob=target.blob, signature=target.signature, platform=platform, runtime=runtime
+        )
+        return Serialized(
+            CallableKind.CHIP_CALLABLE,
+            TargetNamespace.LOCAL_CHIP,
+            descriptor,
+            target.blob,
+            target.name,
+            target.signature,
+        )
+    if isinstance(target, str) or getattr(target, _MARK, False):
+        path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
+        return Serialized(
+            CallableKind.PYTHON_SOURCE,
+            TargetNamespace.LOCAL_PYTHON,
+            identity.build_python_source_descriptor(path),
+            path.encode(),
+            path.partition(":")[2],
+        )
+    if not callable(target):
+        raise TypeError(
+            f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
+        )
+    return serialized_pickle(pickling.dumps(target), target)
+
+
+def serialized_pickle(pickled: bytes, target: object) -> Serialized:
+    """Describes a callable by the bytes of its pickle, as they are."""
+    return Serialized(
+        CallableKind.PYTHON_SERIALIZED,
+        TargetNamespace.LOCAL_PYTHON,
+        identity.build_python_serialized_descriptor(pickled),
+        _core.wrap_envelope(pickled),
+        getattr(target, "__qualname__", type(target).__name__),
+    )
+
+
+pickled_names.keep(__name__)

@@ -1,0 +1,287 @@
+"""Orchestrator: what an orchestration function submits tasks through."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from runtime import _core, pickled_names
+from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
+from runtime.identity import CallableHandle, TargetNamespace
+from runtime.native_errors import code_name, native_errors, translate
+from runtime.observe.child_info import snapshot
+from runtime.options import CallConfig
+from runtime.runs.run_handle import GroupTask, Task, several
+from runtime.tensors.tensor import TaskArgs, Tensor, empty, native_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from runtime.observe.child_info import ChildInfo
+    from runtime.processes.topology import Topology
+    from runtime.session import Session
+
+
+class Orchestrator(_core.Submitter):
+    """Submits the tasks of one run; valid while its orchestration function runs."""
+
+    def __init__(self, session: Session, run: _core.Run | None) -> None:
+        below = TargetNamespace.LOCAL_PYTHON if session.topology.nodes else TargetNamespace.LOCAL_CHIP
+        self._next_level_namespace = below
+        super().__init__(
+            session.engine,
+            run,
+            session,
+            session.registry,
+            CallableHandle,
+            TaskArgs,
+            Task,
+            below,
+            TargetNamespace.LOCAL_PYTHON,
+            session.placements,
+            native_config,
+        )
+        self._session = session
+        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has none, and never asks for it
+        self._scopes: list[_core.Scope] = []
+
+    # ---- tasks -----------------------------------------------------------------------------------------------------
+
+    @property
+    def topology(self) -> Topology:
+        """What the Worker consists of: the chips, nodes and sub-workers that there are to submit to."""
+        return self._session.topology
+
+    @property
+    def children(self) -> list[ChildInfo]:
+        """A snapshot of the processes below; see Worker.children."""
+        return snapshot(self._session.engine)
+
+    def _submit_next_level(
+        self,
+        handle: CallableHandle,
+        args: TaskArgs | None = None,
+        config: CallConfig | None = None,
+        *,
+        worker: int,
+        after: Iterable[Task] = (),
+    ) -> Task:
+        """What submit_next_level does not take natively: plain arrays, other iterables, and whatever is wrong."""
+        callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level")
+        placement = self._session.placement_of(worker)
+        return self._submit(callable_, args, placement, config, after)
+
+    def submit_next_level_group(
+        self,
+        handle: CallableHandle,
+        args_list: Sequence[TaskArgs | None],
+        config: CallConfig | None = None,
+        *,
+        workers: Sequence[int],
+        after: Iterable[Task] = (),
+    ) -> GroupTask:
+        """Submits one task made of a member for each of several chips or nodes, which begin together.
+
+        No member begins before every child of the group is idle and has come to it; the task is complete when all
+        members are. A member that fails fails the task, and the others run to their end.
+
+        Args:
+            handle: what every member calls; as in submit_next_level.
+            args_list: the arguments of each member, in the order of ``workers``.
+            config: of each member.
+            workers: ids of distinct chips or nodes.
+            after: as in submit_next_level.
+
+        Raises: as submit_next_level; ValueError also for no member, a child named twice, more members than
+            children, not as many arguments as members, or two members that write the same bytes.
+        """
+        callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
+        placements = [self._session.placement_of(worker) for worker in workers]
+        pool = len(self._session.placements)
+        if len(placements) > pool:
+            raise ConfigurationError(f"a group on {len(placements)} children, but this Worker has {pool}")
+        twice = sorted({worker for worker in workers if list(workers).count(worker) > 1})
+        if twice:
+            raise ConfigurationError(f"workers={list(workers)}: {twice} more than once; members go to distinct chips")
+        if len(args_list) != len(placements):
+            raise ConfigurationError(f"{len(args_list)} arguments for {len(placements)} workers: one for each")
+        return self._submit_group(callable_, args_list, placements, config, after)
+
+    def _submit_sub(
+        self,
+        handle: CallableHandle,
+        args: TaskArgs | None = None,
+        config: CallConfig | None = None,
+        *,
+        after: Iterable[Task] = (),
+    ) -> Task:
+        """What submit_sub does not take natively."""
+        callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
+        self._session.require_sub_workers()
+        return self._submit(callable_, args, -1, config, after)
+
+    def submit_sub_group(
+        self,
+        handle: CallableHandle,
+        args_list: Sequence[TaskArgs | None],
+        config: CallConfig | None = None,
+        *,
+        after: Iterable[Task] = (),
+    ) -> GroupTask:
+        """Submits one task made of a member for each of ``len(args_list)`` distinct sub-workers, which begin together.
+
+        ``result()`` gives what the members returned, in order; see submit_next_level_group for the rest.
+
+        Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two that write the same
+            bytes.
+        """
+        callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub_group")
+        self._session.require_sub_workers()
+        pool = self._session.topology.sub_workers
+        if len(args_list) > pool:
+            raise ConfigurationError(f"a group of {len(args_list)}, but this Worker has {pool} sub-workers")
+        return self._submit_group(callable_, args_list, [-1] * len(args_list), config, after)
+
+    # ---- tensors of the run ----------------------------------------------------------------------------------------
+
+    def alloc(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
+        """A tensor for values between tasks, in shared memory; its contents are undefined.
+
+        It belongs to the run, which frees it. Its memory is taken back when the last accepted task that uses it
+        has ended and no Python reference to it is left. Inside ``scope()`` the end of the scope bounds its use, too.
+
+        Waits for tasks to end while ``WorkerOptions.memory_limit_bytes`` is reached.
+
+        Raises: MemoryError (nothing was given back), TypeError (dtype).
+        """
+        while True:
+            ended = self._ended()
+            try:
+                tensor = empty(self._session.pool, shape, dtype)
+                break
+            except MemoryError:
+                self._wait_for_progress(ended)
+        if self._scopes:
+            self._scopes[-1].own(tensor)
+        return tensor
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Bounds the lifetime of the tensors that ``alloc`` makes inside; scopes may be nested.
+
+        Behind the ``with`` block these tensors, and views of them, can neither be passed to a submit nor be read
+        (ValueError). Tasks that were accepted inside keep what they use; NumPy arrays made inside stay valid. The
+        memory is taken back when the last of them has let go.
+        """
+        scope = _core.Scope()
+        self._scopes.append(scope)
+        try:
+            yield
+        finally:
+            self._scopes.remove(scope)
+            scope.end()
+
+    # ---- private ---------------------------------------------------------------------------------------------------
+
+    def _submit(
+        self,
+        callable_: _core.CallableRef,
+        args: TaskArgs | None,
+        placement: int,
+        config: CallConfig | None,
+        after: Iterable[Task],
+    ) -> Task:
+        session = self._session
+        engine = session.engine
+        native = native_args(args, session.pool)
+        earlier = self._earlier(after) if after else []
+        settings = native_config(config)
+        while True:
+            try:
+                task = engine.submit(self._run, callable_, native, placement, settings, earlier)
+                return Task(session, engine, task)
+            except native_errors() as error:
+                self._wait_or_raise(error, callable_)
+
+    def _submit_group(
+        self,
+        callable_: _core.CallableRef,
+        args_list: Sequence[TaskArgs | None],
+        placements: list[int],
+        config: CallConfig | None,
+        after: Iterable[Task],
+    ) -> GroupTask:
+        if not placements:
+            raise ConfigurationError("a group of no members would never end; give it at least one")
+        session = self._session
+        engine = session.engine
+        natives = [native_args(args, session.pool) for args in args_list]
+        earlier = self._earlier(after)
+        settings = native_config(config)
+        while True:
+            try:
+                task = engine.submit_group(self._run, callable_, natives, placements, settings, earlier)
+                return GroupTask(session, engine, task)
+            except native_errors() as error:
+                self._wait_or_raise(error, callable_)
+
+    def _ended(self) -> int:
+        """How many tasks have ended so far; none will if nothing is pending."""
+        stats = self._session.engine.stats()
+        return int(stats["accepted"] - stats["pending"])
+
+    def _wait_for_progress(self, ended: int) -> None:
+        """Waits until more tasks than that have ended; raises what is being handled if none does."""
+        session = self._session
+        if not session.engine.wait_for_progress(ended, session.options.submit_timeout) or self._ended() == ended:
+            raise  # noqa: PLE0704 - called where MemoryError is handled
+
+    def _earlier(self, after: Iterable[Task]) -> list[_core.Task]:
+        earlier = []
+        for given in several("after", after, Task, "tasks, which a submit returns"):
+            task = given._native
+            if given._session is not self._session:
+                raise ConfigurationError(f"after: task {task.id} of run {task.run_id} belongs to another Worker")
+            earlier.append(task)
+            if task.run_id != self._run.id:
+                raise ConfigurationError(
+                    f"after: task {task.id} of run {task.run_id}, but this is run {self._run.id}; runs are independent"
+                )
+        return earlier
+
+    def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
+        """Waits for room if that is what a submit met; raises why else it was refused."""
+        if error.args[0] != self._session.codes["back_pressure"]:
+            raise refusal(error, callable_) from None
+        options = self._session.options
+        if not self._session.engine.wait_for_room(options.submit_timeout):
+            raise BackPressureTimeout(
+                f"{error.args[1]} and none ended within {options.submit_timeout} s; "
+                "raise WorkerOptions.max_pending_tasks, or submit less at once",
+                operation="submit",
+            ) from None
+
+
+def native_config(config: CallConfig | None) -> _core.CallConfig:
+    """The engine's form of ``config``. Raises TypeError: no CallConfig."""
+    if config is None:
+        return _core.CallConfig()
+    if not isinstance(config, CallConfig):
+        raise TypeError(f"config is a CallConfig, not a {type(config).__name__}")
+    return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
+
+
+def refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
+    """Why a task was not accepted."""
+    fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
+    name = code_name(error.args[0])
+    if name == "handle_stale":
+        return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
+    if name == "invalid_argument":
+        return ConfigurationError(f"submit: callable {callable_.label}: {error.args[1]}", **fields)
+    return translate(error, **fields)
+
+
+pickled_names.keep(__name__)

@@ -1,0 +1,185 @@
+"""What a submit gives back: Task for one task, RunHandle for one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from runtime import _core, numbers, pickled_names
+from runtime.errors import TaskSkipped
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from runtime.session import Session
+
+_T = TypeVar("_T")
+
+
+class Task(_core.TaskRef):
+    """One accepted task: a dependency for later submits (``after=``) and the way to its result."""
+
+    __slots__ = ()
+
+    @property
+    def _engine(self) -> _core.Engine:
+        return self._session.engine  # type: ignore[no-any-return]
+
+    def done(self) -> bool:
+        """Whether the task has ended, in whatever way."""
+        return self._engine.poll_task(self._native)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until the task has ended; whether it has.
+
+        Args:
+            timeout: most seconds to wait, up to 1e9; None or ``math.inf``: no limit; negative: none.
+
+        Raises:
+            ConfigurationError: ``timeout`` is no such number.
+        """
+        return self._engine.wait_for_task(self._native, numbers.timeout(timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The task's error, or None. Raises TimeoutError if it has not ended in time."""
+        if not self.wait(timeout):
+            raise TimeoutError(f"task {self._native.id} has not ended within {timeout} s")
+        return self._session.failures.error_of(self._native)  # type: ignore[no-any-return]
+
+    def _result(self, timeout: float | None = None) -> Any:
+        """What ``result`` does not do natively: a timeout, a group, a failure."""
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self._value()
+
+    def _value(self) -> Any:
+        return self._session.failures.value_of(self._native)
+
+    def __repr__(self) -> str:
+        """Names run and task."""
+        return f"<Task {self._native.id} of run {self._native.run_id}>"
+
+
+class GroupTask(Task):
+    """A group: one task whose members ran on several children. Its result is the list of theirs, in order."""
+
+    __slots__ = ()
+
+    def _value(self) -> list[Any]:
+        value_of = self._session.failures.value_of
+        return [value_of(member) for member in self._native.members]
+
+
+class RunHandle:
+    """One run of an orchestration function. Its errors and results are its own."""
+
+    def __init__(self, native: _core.Run, session: Session) -> None:
+        self._native = native
+        self._session = session
+        self._value: Any = None
+
+    @property
+    def _engine(self) -> _core.Engine:
+        return self._session.engine
+
+    def _returned(self, value: Any) -> None:
+        self._value = value
+
+    def done(self) -> bool:
+        """Whether every task of the run has ended."""
+        return self._engine.poll_run(self._native)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Waits until every task has ended, at most ``timeout`` seconds (see Task.wait); whether they have."""
+        return self._engine.wait_for_run(self._native, numbers.timeout(timeout))
+
+    def cancel(self) -> None:
+        """Withdraws every task that has not begun. What runs, runs to its end."""
+        self._engine.cancel(self._native)
+
+    @property
+    def errors(self) -> list[BaseException]:
+        """Every failure so far, in the order in which they happened; skipped tasks follow."""
+        tasks = [*self._engine.failures(self._native), *self._engine.skipped(self._native)]
+        error_of = self._session.failures.error_of
+        return [error for task in tasks if (error := error_of(task)) is not None]
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The first error of the run, or None. Raises TimeoutError if it has not ended in time.
+
+        That of a run that did not begin, because one that it follows (``after=``) did not end well, is a TaskSkipped,
+        whose cause is the error of that one.
+        """
+        if not self.wait(timeout):
+            raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
+        if not self._engine.failed(self._native):
+            return None
+        error_of = self._session.failures.error_of
+        failures = self._engine.failures(self._native)
+        if failures:
+            return error_of(failures[0])
+        poison = self._engine.poison(self._native)
+        if poison is None:
+            return None
+        error = TaskSkipped(
+            f"run {self._native.id} was not executed: run {poison.run_id}, which it follows, failed or was cancelled",
+            operation="run",
+        )
+        error.__cause__ = error_of(poison)
+        return error
+
+    def result(self, timeout: float | None = None) -> Any:
+        """What the orchestration function returned, once every task has ended.
+
+        Raises:
+            TimeoutError: the run has not ended within ``timeout`` seconds.
+            The first error of the run; all of them are in ``errors``.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return self._value
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Awaits result() on the running event loop: no thread waits, none polls."""
+        return self._ended().__await__()
+
+    async def _ended(self) -> Any:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        watcher = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        try:
+            loop.add_reader(watcher, ended.set)
+            self._engine.watch_run(self._native, watcher)
+            await ended.wait()
+        finally:
+            self._engine.unwatch_run(self._native, watcher)
+            loop.remove_reader(watcher)
+            os.close(watcher)
+        return self.result(0)
+
+    def __repr__(self) -> str:
+        """Names the run."""
+        return f"<RunHandle {self._native.id}>"
+
+
+def require_several(argument: str, given: object, kind: type, expected: str) -> None:
+    """Raises TypeError for one value of that kind, and for what is no iterable, where several are ``expected``."""
+    if isinstance(given, kind) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument} takes several {expected}, not one {type(given).__name__}: {argument}=[...]")
+
+
+def several(argument: str, given: Iterable[_T], kind: type[_T], expected: str) -> Iterator[_T]:
+    """Each of the ``given`` values of ``argument``, once it is known to be of that kind. Raises TypeError."""
+    require_several(argument, given, kind, expected)
+    for value in given:
+        if not isinstance(value, kind):
+            raise TypeError(f"{argument} takes {expected}, not a {type(value).__name__}")
+        yield value
+
+
+pickled_names.keep(__name__)

@@ -1,0 +1,85 @@
+"""How a run begins: once there is room, after the runs that it follows, by its orchestration function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import BackPressureTimeout, ConfigurationError
+from runtime.native_errors import native_errors, translate
+from runtime.runs.orchestration import orchestration
+from runtime.runs.orchestrator import Orchestrator
+from runtime.runs.run_handle import RunHandle, several
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from runtime import _core
+    from runtime.identity import CallableHandle
+    from runtime.options import CallConfig
+    from runtime.session import Session
+
+NO_RUNS: tuple[RunHandle, ...] = ()
+"""What a run follows that follows none."""
+
+
+def submit(
+    session: Session,
+    target: Callable[..., Any] | CallableHandle,
+    args: Any,
+    config: CallConfig | None,
+    *,
+    after: Iterable[RunHandle],
+    after_any: Iterable[RunHandle],
+) -> RunHandle:
+    """Begins a run and calls its orchestration function here; see Worker.submit."""
+    session.require_ready("submit")
+    orchestrate, taken = orchestration(target, session.topology)
+    native = _begin(session, after, after_any)
+    run = RunHandle(native, session)
+    try:
+        run._returned(orchestrate(*(Orchestrator(session, native), args, config)[:taken]))
+    except BaseException:
+        session.engine.cancel(native)
+        session.engine.seal(native)
+        run.wait(session.options.close_timeout)
+        raise
+    session.engine.seal(native)
+    return run
+
+
+def _begin(session: Session, after: Iterable[RunHandle], after_any: Iterable[RunHandle]) -> _core.Run:
+    """Begins a run, waiting while ``options.max_runs`` are under way."""
+    if after is NO_RUNS and after_any is NO_RUNS:
+        earlier: tuple[list[_core.Run], ...] = ()
+    else:
+        earlier = followed(session, "after", after), followed(session, "after_any", after_any)
+    engine = session.engine
+    while True:
+        try:
+            return engine.begin_run(*earlier)
+        except native_errors() as error:
+            if error.args[0] != session.codes["too_many_runs"]:
+                raise translate(error, operation="submit") from None
+            situation = error.args[1]
+        timeout, pending = session.options.submit_timeout, engine.stats()["pending"]
+        if not engine.wait_for_run_slot(timeout) and engine.stats()["pending"] >= pending:
+            raise BackPressureTimeout(
+                f"{situation} and no task ended within {timeout} s; "
+                "raise WorkerOptions.max_runs, or wait for earlier runs",
+                operation="submit",
+            )
+
+
+def followed(session: Session, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:
+    """The runs that a new run follows, as ``argument`` of its submit or launch names them.
+
+    Raises: TypeError (not a RunHandle), ConfigurationError (a run of another Worker).
+    """
+    earlier = []
+    for run in several(argument, runs, RunHandle, "RunHandles, which submit and launch return"):
+        if run._session is not session:
+            raise ConfigurationError(
+                f"{argument}: {run!r} belongs to another Worker, {run._session!r}; wait for it before this submit"
+            )
+        earlier.append(run._native)
+    return earlier

@@ -1,0 +1,1 @@
+"""Arrays in shared memory, and what a task is given."""

@@ -1,0 +1,23 @@
+"""Scalar: a scalar argument that launches of a graph may replace."""
+
+from __future__ import annotations
+
+from runtime import pickled_names
+
+
+class Scalar:
+    """Made by ``Recorder.scalar`` while a graph is captured, and given to TaskArgs in the place of a number."""
+
+    __slots__ = ("index", "name", "recorded")
+
+    def __init__(self, name: str, index: int, recorded: float) -> None:
+        self.name = name
+        self.index = index
+        self.recorded = recorded
+
+    def __repr__(self) -> str:
+        """Names it and what it was recorded with."""
+        return f"<Scalar {self.name}={self.recorded}>"
+
+
+pickled_names.keep(__name__)
