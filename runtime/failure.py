@@ -1,179 +1,114 @@
-"""Turns the outcome of a task into what its caller sees: a value, or an error of docs/reference/errors.md."""
+"""What failed, as one of the errors of runtime.errors: a code of the native core, a refused submit, a task's end."""
 
 from __future__ import annotations
 
-import pickle
 import re
-import struct
-import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import cloudpickle
 
 from runtime import _core
 from runtime.errors import (
+    BackPressureTimeout,
     CallringError,
     ChipError,
+    ConfigurationError,
+    ControlTimeout,
+    DescriptorMismatchError,
+    HandleStaleError,
+    HashidFormatError,
+    KindUnsupportedError,
     OutOfDescriptors,
     OutOfMemory,
+    SlotExhaustedError,
     TaskSkipped,
     TaskTimeout,
+    WorkerClosed,
     WorkerGivenUp,
     WorkerLost,
 )
-from runtime.native_errors import code_name
-from runtime.pickles import main_script
+from runtime.pickles.outcomes import RemoteTraceback, add_note, unpack_exception
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# ---- codes of the native core --------------------------------------------------------------------------------------
+
+_BY_CODE: dict[str, type[CallringError]] = {
+    "timeout": ControlTimeout,
+    "closed": WorkerClosed,
+    "hashid_format_invalid": HashidFormatError,
+    "hashid_descriptor_mismatch": DescriptorMismatchError,
+    "kind_unsupported": KindUnsupportedError,
+    "slot_exhausted": SlotExhaustedError,
+    "worker_lost": WorkerLost,
+    "given_up": WorkerGivenUp,
+    "handle_stale": HandleStaleError,
+    "out_of_memory": OutOfMemory,
+    "out_of_descriptors": OutOfDescriptors,
+}
+
+
+def native_errors() -> type[Exception]:
+    """The exception type that the native core raises: ``(code, message)``."""
+    return _core.NativeError
+
+
+def translate(error: Exception, **fields: Any) -> Exception:
+    """The error of runtime.errors for a native one."""
+    code, message = error.args
+    return _BY_CODE.get(code_name(code), CallringError)(message, **fields)
+
+
+def code_name(code: int) -> str:
+    """The name of a native code."""
+    return next((name for name, number in _core.CODES.items() if number == code), f"code {code}")
+
+
+# ---- refusals ------------------------------------------------------------------------------------------------------
+
+
+def submit_refused(error: Exception, callable_: _core.CallableRef) -> Exception:
+    """Why the engine did not accept a task."""
+    fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
+    name = code_name(error.args[0])
+    if name == "handle_stale":
+        return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
+    if name == "invalid_argument":
+        return ConfigurationError(f"submit: callable {callable_.label}: {error.args[1]}", **fields)
+    return translate(error, **fields)
+
+
+def launch_refused(error: Exception) -> Exception:
+    """Why the engine did not begin to run a graph."""
+    code, situation = error.args
+    match code_name(code):
+        case "handle_stale":
+            message = f"launch: {situation}; register it again, and capture the graph anew"
+            return HandleStaleError(message, operation="launch")
+        case "invalid_argument":
+            return ConfigurationError(f"launch: {situation}")
+        case _:
+            return translate(error, operation="launch")
+
+
+def no_room(situation: str, timeout: float, option: str, *, instead: str, operation: str = "submit") -> Exception:
+    """The error of a submit that met a bound, where none ended in time.
+
+    Args:
+        situation: which bound, in the engine's words.
+        timeout: how many seconds were waited.
+        option: of WorkerOptions, which sets the bound.
+        instead: what else to do than to raise that.
+        operation: what was refused.
+    """
+    return BackPressureTimeout(
+        f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or {instead}",
+        operation=operation,
+    )
+
+
+# ---- tasks ---------------------------------------------------------------------------------------------------------
 
 _SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptors}
-
-
-_LENGTH = struct.Struct("<I")
-"""Before each part of a packed exception; the engine counts the parts (native/schedule/outcome.cpp)."""
-
-
-class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
-    """The traceback of an exception in a child, as text; the cause of the exception in the parent."""
-
-    @property
-    def tb(self) -> str:
-        """The text, by the name that concurrent.futures gives it."""
-        return str(self.args[0])
-
-    def __str__(self) -> str:
-        """The text, on lines of its own."""
-        return f"\n{self.tb}"
-
-
-def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
-    """Pickles what a Python callable returned, by reference where that can be, which is twenty times faster.
-
-    Returns:
-        The pickle; or the pickle and its out-of-band buffers (of arrays, mostly), which go to the parent as they are:
-        those that are worth it, and at most ``MOST_BUFFERS``.
-    """
-    apart: list[memoryview] = []
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        """Whether it goes into the pickle."""
-        try:
-            view = buffer.raw()
-        except BufferError:  # not in one piece
-            return True
-        if view.nbytes < _core.LEAST_EXTENT or len(apart) == _core.MOST_BUFFERS:
-            return True
-        apart.append(view)
-        return False
-
-    main_script.results.are_pickled = True
-    try:
-        pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=keep)
-    except Exception:  # a lambda, a class made in the task: pickle says so in many ways
-        apart.clear()
-        pickled = bytes(cloudpickle.dumps(value, buffer_callback=keep))
-    finally:
-        main_script.results.are_pickled = False
-    return (pickled, apart) if apart else pickled
-
-
-def pack_exception(error: BaseException) -> bytes:
-    """Encodes an exception with its traceback; one that cannot be pickled keeps its type's name and its text.
-
-    Whatever the exception's own methods do, this succeeds: a task that raised must not end its worker.
-    """
-    pickled = _pickled(error) or _pickled(_Parts(error))
-    texts = (type_name(type(error)), text_of(error), _traceback_of(error))
-    parts = [pickled, *(text.encode("utf-8", "backslashreplace") for text in texts)]
-    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
-
-
-def _pickled(error: object) -> bytes:
-    """The pickle of an exception; empty if it cannot be pickled, or does not come back as an exception."""
-    try:
-        pickled: bytes = cloudpickle.dumps(error)
-        return pickled if isinstance(pickle.loads(pickled), BaseException) else b""
-    except BaseException:  # whatever its methods raise, SystemExit too
-        return b""
-
-
-class _Parts:
-    """An exception that comes back without its class's ``__init__`` and ``__setattr__``, which may refuse that."""
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        args = vars(BaseException)["args"].__get__(self._error)
-        return _from_parts, (type(self._error), args, _ATTRIBUTES(self._error))
-
-
-def _from_parts(kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
-    error = kind.__new__(kind, *args)
-    _ATTRIBUTES(error).update(attributes)
-    return error
-
-
-def unpack_exception(payload: bytes) -> BaseException:
-    """The exception that pack_exception encoded, with the child's traceback as its cause."""
-    parts = []
-    while payload:
-        (length,) = _LENGTH.unpack_from(payload)
-        parts.append(payload[_LENGTH.size : _LENGTH.size + length])
-        payload = payload[_LENGTH.size + length :]
-    pickled = parts[0]
-    name, message, text = (part.decode("utf-8", "replace") for part in parts[1:])
-    error: object = None
-    try:
-        error = pickle.loads(pickled) if pickled else None
-    except KeyboardInterrupt:
-        raise  # the user wants to end the wait
-    except BaseException:  # it came back in the child: this process lacks something, or refuses it
-        error = None
-    if not isinstance(error, BaseException):
-        error = RuntimeError(f"{name}: {message}")
-    _SET_CAUSE(error, RemoteTraceback(text))
-    return error
-
-
-# Past the methods of the exception's class, which may refuse, as those of a frozen dataclass do.
-_SET_CAUSE = vars(BaseException)["__cause__"].__set__
-_ATTRIBUTES = vars(BaseException)["__dict__"].__get__
-_QUALNAME = vars(type)["__qualname__"].__get__
-
-
-def add_note(error: BaseException, note: str) -> None:
-    """Adds a note to an exception of a user's class, also to one that lets nothing be set."""
-    attributes = _ATTRIBUTES(error)
-    notes = attributes.get("__notes__", [])
-    attributes["__notes__"] = [*(notes if isinstance(notes, list | tuple) else [notes]), note]
-
-
-def type_name(kind: type) -> str:
-    """The full name of a type, whatever its class body and its metaclass say of it."""
-    name: str = _QUALNAME(kind)
-    module = vars(kind).get("__module__")
-    return f"{module}.{name}" if type(module) is str else name
-
-
-def text_of(error: BaseException) -> str:
-    """What an exception says; where its own ``__str__`` fails, what it was made of."""
-    for read in (str, BaseException.__str__):
-        try:
-            return str.__str__(read(error))  # a plain one: it may be of a subclass
-        except BaseException:  # in a child, where an interrupt means nothing
-            continue
-    return "(it has no text: its __str__ fails)"
-
-
-def _traceback_of(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except BaseException:  # formatting asks the exception for its notes and causes
-        lines = "".join(traceback.format_tb(error.__traceback__))
-        return f"Traceback (most recent call last):\n{lines}{type_name(type(error))}: {text_of(error)}\n"
 
 
 def failed_in_task(error: BaseException) -> bool:
@@ -256,7 +191,8 @@ class Failures:
             return error
         text = task.payload.decode(errors="replace")
         if code == self._codes["kernel_failed"]:
-            return self._chip_error(text, label, hashid, worker)
+            number, block, kernel, message = text.split("\n", 3)
+            return chip_error(label, int(number), kernel, int(block), message, hashid=hashid, worker=worker)
         if code == self._codes["worker_lost"]:
             return WorkerLost(
                 f"{worker or 'the worker'} was lost: {text}; callable {label}",
@@ -303,20 +239,28 @@ class Failures:
             error.__cause__ = self.error_of(task.root_cause)
         return error
 
-    @staticmethod
-    def _chip_error(text: str, label: str, hashid: str, worker: str | None) -> ChipError:
-        kernel_code, block, kernel, message = text.split("\n", 3)
-        where = f"kernel {kernel}, block {block}" if kernel else "orchestration function"
-        reason = f": {message}" if message else ""
-        return ChipError(
-            f"callable {label} failed with code {kernel_code} in its {where}{reason}",
-            hashid=hashid,
-            worker=worker,
-            operation="run",
-            kernel_code=int(kernel_code),
-            kernel=kernel or None,
-            block=int(block) if kernel else None,
-        )
+
+def chip_error(label: str, code: int, kernel: str, block: int, message: str, **fields: Any) -> ChipError:
+    """The error of a chip callable.
+
+    Args:
+        label: what messages call it.
+        code: what the kernel returned, or the orchestration function.
+        kernel: its name; empty: the orchestration function.
+        block: of the kernel.
+        message: what it said, or nothing.
+        fields: others of CallringError.
+    """
+    where = f"kernel {kernel}, block {block}" if kernel else "orchestration function"
+    reason = f": {message}" if message else ""
+    return ChipError(
+        f"callable {label} failed with code {code} in its {where}{reason}",
+        operation="run",
+        kernel_code=code,
+        kernel=kernel or None,
+        block=block if kernel else None,
+        **fields,
+    )
 
 
 def _number_after(text: str, word: str) -> int | None:

@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runtime import _core
-from runtime.errors import ConfigurationError, PartialFailureError, StartError, WorkerClosed
-from runtime.failure import Failures
-from runtime.native_errors import code_name, native_errors, translate
+from runtime.errors import ConfigurationError, WorkerClosed
+from runtime.failure import Failures, native_errors, translate
 from runtime.numbers import whole
 from runtime.pickles import main_script
 from runtime.processes import forked, spawning
 from runtime.processes.topology import NODE_LEVEL, Topology
-from runtime.registration.registry import Registry, told_by
+from runtime.registration.refusals import start_failed
+from runtime.registration.registry import Registry
 
 if TYPE_CHECKING:
     from runtime.identity import CallableHandle
@@ -78,26 +78,11 @@ class Session:
                 self.engine.start(spawning.child_specs(self.topology), timeout)
             except native_errors() as error:
                 self._end(0.0)
-                raise self._start_error(*error.args) from None
+                raise start_failed(error, self.engine.refusal()) from None
             except BaseException:
                 self._end(0.0)
                 raise
             self.state = "ready"
-
-    def _start_error(self, code: int, message: str) -> Exception:
-        refusal = self.engine.refusal()
-        if refusal is None:
-            return StartError(f"{message} ({code_name(code)})", operation="init")
-        digest, label, child, why, text = refusal
-        told = told_by([(child, why, text)])
-        failed = "; ".join(f"{target}: {answer}" for target, answer in told.items() if answer != "ok")
-        return PartialFailureError(
-            f"callable {label} was not registered: {failed}",
-            hashid=f"sha256:{digest.hex()}",
-            worker=child,
-            operation="init",
-            results=told,
-        )
 
     def close(self, budget: float) -> list[str]:
         """Ends every child, after draining for ``budget`` seconds; names those that had to be ended by force."""

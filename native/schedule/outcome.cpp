@@ -23,8 +23,8 @@ bool take_number(std::string_view& text) noexcept {
     return whole;
 }
 
-// What the Python half packs of an exception (runtime/failure.py): its pickle, its type's name, its text and its
-// traceback, each behind its length.
+// What the Python half packs of an exception (runtime/pickles/outcomes.py): its pickle, its type's name, its text and
+// its traceback, each behind its length.
 bool is_packed_exception(std::string_view payload) noexcept {
     for (int part = 0; part < 4; ++part) {
         std::uint32_t bytes = 0;

@@ -15,9 +15,9 @@ from runtime import _core, identity
 from runtime.child_side.sub_worker import SWITCH_INTERVAL, Loader
 from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import CallringError
-from runtime.failure import pack_exception, pickle_value
-from runtime.native_errors import native_errors
+from runtime.failure import native_errors
 from runtime.options import CallConfig
+from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.registration.serialize import Serialized, serialize, serialized_pickle
 from runtime.tensors.tensor import Tensor, TensorArgs
 from runtime.worker import Worker

@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core, identity
-from runtime.failure import pack_exception, pickle_value
 from runtime.pickles import main_script
+from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.processes import handed_on
 from runtime.registration.serialize import BY_SIGNATURE
 from runtime.registration.signature_call import call_by_signature

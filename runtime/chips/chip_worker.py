@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import _core, pickled_names
 from runtime.chips.platforms import require_platform
 from runtime.errors import ChipError, ConfigurationError
+from runtime.failure import chip_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,14 +61,7 @@ class ChipWorker:
         failure = self._chip.execute(prepared, list(arrays), bits, config.block_count if config else 0)
         if failure is not None:
             code, kernel, block, message = failure
-            where = f"kernel {kernel}, block {block}" if kernel else "orchestration function"
-            raise ChipError(
-                f"callable {name} failed with code {code} in its {where}: {message}",
-                operation="run",
-                kernel_code=code,
-                kernel=kernel or None,
-                block=block if kernel else None,
-            )
+            raise chip_error(name, code, kernel, block, message)
 
     def unregister(self, slot: int) -> None:
         """Unloads the callable in ``slot``. Raises ConfigurationError for an unknown slot."""

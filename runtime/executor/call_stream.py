@@ -22,11 +22,11 @@ from concurrent.futures._base import PENDING, RUNNING
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runtime import _core, identity, numbers
-from runtime.errors import BackPressureTimeout, ControlTimeout, WorkerClosed
+from runtime.errors import ControlTimeout, WorkerClosed
 from runtime.executor.pickled_call import CallPickler, Calls
-from runtime.failure import add_note
+from runtime.failure import native_errors, no_room, translate
 from runtime.identity import TargetNamespace
-from runtime.native_errors import native_errors, translate
+from runtime.pickles.outcomes import add_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -237,11 +237,7 @@ class CallStream:
     def _wait_for_room(self, situation: str) -> None:
         timeout = self.worker.options.submit_timeout
         if not self._engine.wait_for_room(timeout):
-            raise BackPressureTimeout(
-                f"{situation} and none ended within {timeout} s; raise WorkerOptions.max_pending_tasks, or submit less "
-                "at once",
-                operation="submit",
-            )
+            raise no_room(situation, timeout, "max_pending_tasks", instead="submit less at once")
 
     # ---- one future ------------------------------------------------------------------------------------------------
 

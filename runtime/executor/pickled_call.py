@@ -19,8 +19,8 @@ import cloudpickle
 
 from runtime.child_side import sub_worker
 from runtime.errors import InitializerError
-from runtime.failure import text_of
 from runtime.pickles import main_script, pickling
+from runtime.pickles.outcomes import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

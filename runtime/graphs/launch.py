@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
+from runtime.failure import code_name, launch_refused, native_errors, no_room
 from runtime.graphs.graph import Graph
-from runtime.native_errors import code_name, native_errors, translate
 from runtime.runs.run_handle import RunHandle
 from runtime.runs.run_start import followed
 from runtime.tensors.tensor import Tensor
@@ -50,15 +49,7 @@ def _wait_or_raise(session: Session, refusal: Exception) -> None:
             moved, option = session.engine.wait_for_room(timeout), "max_pending_tasks"
         case "too_many_runs":
             moved, option = session.engine.wait_for_run_slot(timeout), "max_runs"
-        case "handle_stale":
-            message = f"launch: {situation}; register it again, and capture the graph anew"
-            raise HandleStaleError(message, operation="launch") from None
-        case "invalid_argument":
-            raise ConfigurationError(f"launch: {situation}") from None
         case _:
-            raise translate(refusal, operation="launch") from None
+            raise launch_refused(refusal) from None
     if not moved:
-        raise BackPressureTimeout(
-            f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or launch less at once",
-            operation="launch",
-        ) from None
+        raise no_room(situation, timeout, option, instead="launch less at once", operation="launch") from None

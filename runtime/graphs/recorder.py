@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
+from runtime.failure import native_errors, submit_refused
 from runtime.graphs.graph import Graph, GraphTask
-from runtime.native_errors import native_errors
 from runtime.runs.orchestration import orchestration
-from runtime.runs.orchestrator import Orchestrator, native_config, refusal
+from runtime.runs.orchestrator import Orchestrator, native_config
 from runtime.runs.run_handle import require_several
 from runtime.tensors.scalar import Scalar
 from runtime.tensors.tensor import native_args
@@ -107,7 +107,7 @@ class Recorder(Orchestrator):
         try:
             node = self._graph.record(callable_, natives, placements, group, settings, earlier, uses)
         except native_errors() as error:
-            raise refusal(error, callable_) from None
+            raise submit_refused(error, callable_) from None
         return GraphTask(self._graph, node)
 
     def _index_of(self, parameter: Scalar) -> int:

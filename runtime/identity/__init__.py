@@ -1,4 +1,4 @@
-"""Callable identity: canonical descriptors, their hashids, and handles.
+"""Callable identity: canonical descriptors, their hashids, and handles (docs/explanation/identity.md).
 
 Pure Python on hashlib; the native core derives the same bytes on its own, and tests compare the two.
 """

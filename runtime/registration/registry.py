@@ -7,26 +7,23 @@ what installed, and what may be removed when, is decided by the native registrar
 
 from __future__ import annotations
 
-import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime import _core
 from runtime.errors import (
     CallringError,
-    DescriptorMismatchError,
     HandleForeignError,
     HandleStaleError,
     NamespaceMismatchError,
     PartialFailureError,
-    RegisterTombstoneError,
-    SlotExhaustedError,
     UnregisterTombstoneError,
     WorkerClosed,
 )
+from runtime.failure import native_errors
 from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
 from runtime.identity.handle import PickledFor
-from runtime.native_errors import code_name, native_errors, translate
+from runtime.registration.refusals import being_removed, packed, refused, told_by
 from runtime.registration.serialize import KIND_NUMBERS, Serialized, serialize
 
 if TYPE_CHECKING:
@@ -78,7 +75,7 @@ class Registry:
             if outcome == _GIVEN_UP:
                 self._engine.unregister_callable(native)
         except native_errors() as error:
-            raise _registration_error(serialized, *error.args) from None
+            raise refused(serialized, *error.args) from None
         if outcome != _OK:
             raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized, hashid)
@@ -130,7 +127,7 @@ class Registry:
         hashid = serialized.hashid
         native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
-            raise native_errors()(_PARTIAL, _packed(results))
+            raise native_errors()(_PARTIAL, packed(results))
         # Children that were given up refuse nothing: what is submitted to them here is told so.
         self._inherited[hashid] = self._token(native, serialized, hashid)
 
@@ -150,7 +147,7 @@ class Registry:
         if {code for _, code, _ in refusals} == {_REMOVING}:
             # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
             where = ", ".join(child for child, _, _ in refusals)
-            return _being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
+            return being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
         failed = "; ".join(f"{child}: {text}" for child, text in told_by(refusals).items())
         return PartialFailureError(
             f"callable {serialized.label} was not registered: {failed}", **fields, results=told_by(results)
@@ -228,53 +225,3 @@ def _counted(signature: tuple[ArgDirection, ...] | None) -> tuple[int, int, str]
         return None
     scalars = signature.count(ArgDirection.SCALAR)
     return len(signature) - scalars, scalars, f"({', '.join(direction.name for direction in signature)})"
-
-
-def told_by(results: list[tuple[str, int, str]]) -> dict[str, str]:
-    """What every target answered, ``"ok"`` or why not; those below a node child as ``"node 0 / chip 1"``."""
-    told: dict[str, str] = {}
-    for child, code, why in results:
-        if code != _PARTIAL:
-            told[child] = "ok" if code == _OK else f"{code_name(code)}: {why}"
-            continue
-        below = _unpacked(why)
-        refused = ", ".join(target for target, text in below if text != "ok")
-        told[child] = f"{code_name(code)}: {refused or 'a process below it refused'}"
-        told |= {f"{child} / {target}": text for target, text in below}
-    return told
-
-
-def _packed(results: list[tuple[str, int, str]]) -> str:
-    """A line for each target, so that a message that is cut short loses the last targets only."""
-    return "".join(f"{json.dumps(pair)}\n" for pair in told_by(results).items())
-
-
-def _unpacked(message: str) -> list[tuple[str, str]]:
-    return [tuple(json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def _being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
-    return RegisterTombstoneError(
-        f"callable {label} is being removed: {why}; register it again when they have", **fields
-    )
-
-
-def _registration_error(serialized: Serialized, code: int, message: str) -> Exception:
-    """What a registration that changed nothing is refused with."""
-    label = serialized.label
-    fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
-    match code_name(code):
-        case "removal_active":
-            return _being_removed(label, message, fields)
-        case "slot_exhausted":
-            return SlotExhaustedError(
-                f"callable {label} was not registered: {message}; unregister others, or raise "
-                "WorkerOptions.max_callables",
-                **fields,
-            )
-        case "hashid_descriptor_mismatch":
-            return DescriptorMismatchError(f"callable {label} was not registered: {message}", **fields)
-        case "closed":
-            return WorkerClosed(message, **fields)
-        case _:
-            return translate(native_errors()(code, f"callable {label} was not registered: {message}"), **fields)

@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runtime import _core, pickled_names
-from runtime.errors import BackPressureTimeout, ConfigurationError, HandleStaleError
+from runtime.errors import ConfigurationError
+from runtime.failure import native_errors, no_room, submit_refused
 from runtime.identity import CallableHandle, TargetNamespace
-from runtime.native_errors import code_name, native_errors, translate
 from runtime.observe.child_info import snapshot
 from runtime.options import CallConfig
 from runtime.runs.run_handle import GroupTask, Task, several
@@ -254,14 +254,10 @@ class Orchestrator(_core.Submitter):
     def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
         """Waits for room if that is what a submit met; raises why else it was refused."""
         if error.args[0] != self._session.codes["back_pressure"]:
-            raise refusal(error, callable_) from None
-        options = self._session.options
-        if not self._session.engine.wait_for_room(options.submit_timeout):
-            raise BackPressureTimeout(
-                f"{error.args[1]} and none ended within {options.submit_timeout} s; "
-                "raise WorkerOptions.max_pending_tasks, or submit less at once",
-                operation="submit",
-            ) from None
+            raise submit_refused(error, callable_) from None
+        timeout = self._session.options.submit_timeout
+        if not self._session.engine.wait_for_room(timeout):
+            raise no_room(error.args[1], timeout, "max_pending_tasks", instead="submit less at once") from None
 
 
 def native_config(config: CallConfig | None) -> _core.CallConfig:
@@ -271,17 +267,6 @@ def native_config(config: CallConfig | None) -> _core.CallConfig:
     if not isinstance(config, CallConfig):
         raise TypeError(f"config is a CallConfig, not a {type(config).__name__}")
     return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
-
-
-def refusal(error: Exception, callable_: _core.CallableRef) -> Exception:
-    """Why a task was not accepted."""
-    fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
-    name = code_name(error.args[0])
-    if name == "handle_stale":
-        return HandleStaleError(f"submit: callable {callable_.label} was unregistered; register it again", **fields)
-    if name == "invalid_argument":
-        return ConfigurationError(f"submit: callable {callable_.label}: {error.args[1]}", **fields)
-    return translate(error, **fields)
 
 
 pickled_names.keep(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runtime.errors import BackPressureTimeout, ConfigurationError
-from runtime.native_errors import native_errors, translate
+from runtime.errors import ConfigurationError
+from runtime.failure import native_errors, no_room, translate
 from runtime.runs.orchestration import orchestration
 from runtime.runs.orchestrator import Orchestrator
 from runtime.runs.run_handle import RunHandle, several
@@ -63,11 +63,7 @@ def _begin(session: Session, after: Iterable[RunHandle], after_any: Iterable[Run
             situation = error.args[1]
         timeout, pending = session.options.submit_timeout, engine.stats()["pending"]
         if not engine.wait_for_run_slot(timeout) and engine.stats()["pending"] >= pending:
-            raise BackPressureTimeout(
-                f"{situation} and no task ended within {timeout} s; "
-                "raise WorkerOptions.max_runs, or wait for earlier runs",
-                operation="submit",
-            )
+            raise no_room(situation, timeout, "max_runs", instead="wait for earlier runs")
 
 
 def followed(session: Session, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import _core, pickled_names
-from runtime.native_errors import native_errors, translate
+from runtime.failure import native_errors, translate
 from runtime.numbers import integer
 from runtime.tensors.scalar import Scalar
 from runtime.tensors.tags import Tag

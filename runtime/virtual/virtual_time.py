@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runtime import pickled_names
 from runtime.errors import ConfigurationError
-from runtime.native_errors import native_errors
+from runtime.failure import native_errors
 from runtime.numbers import integer
 from runtime.virtual.chip_model import LONGEST_DELAY_NS
 

@@ -9,7 +9,7 @@ import pytest
 
 from runtime import Executor, Worker
 from runtime.errors import PartialFailureError
-from runtime.failure import RemoteTraceback
+from runtime.pickles.outcomes import RemoteTraceback
 
 
 class Mute(Exception):

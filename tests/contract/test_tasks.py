@@ -8,7 +8,7 @@ import pytest
 
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CallringError, ChipError, ConfigurationError, TaskSkipped
-from runtime.failure import RemoteTraceback
+from runtime.pickles.outcomes import RemoteTraceback
 
 
 @pytest.fixture(scope="module")

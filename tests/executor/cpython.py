@@ -11,7 +11,7 @@ from concurrent import futures
 from pathlib import Path
 
 from runtime import Executor
-from runtime.failure import RemoteTraceback
+from runtime.pickles.outcomes import RemoteTraceback
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = "test.test_concurrent_futures"

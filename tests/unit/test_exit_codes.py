@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.exit_codes import CONFIGURATION, TASK_FAILED, WORKER_LOST, exit_code_of
 from runtime.errors import ChipError, ConfigurationError, OutOfMemory, TaskSkipped, WorkerLost
-from runtime.failure import RemoteTraceback
+from runtime.pickles.outcomes import RemoteTraceback
 
 
 def noted(error, note="while doing something"):
