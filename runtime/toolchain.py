@@ -161,7 +161,7 @@ def compiler_identity() -> str:
 
 def include_folder() -> Path:
     """The folder that holds ``callring/chip.h``."""
-    return core_folder() / "include"
+    return Path(core_folder(), "include")
 
 
 def check_export(binary: bytes, name: str, signature: Iterable[ArgDirection | int]) -> None:

@@ -204,12 +204,12 @@ def sources(spec: ChipSpec) -> list[Path]:
 def header_path(source: Path, header: str) -> Path:
     """Where a header is that ``source`` includes, given as ``<name>`` if it is ours, else relative to the source."""
     if header.startswith("<"):
-        return core_folder() / "include" / header[1:-1]
+        return Path(core_folder(), "include", header[1:-1])
     return Path(os.path.normpath(source.parent / header))
 
 
 def _as_seen_from(source: Path, header: Path) -> str:
-    ours = core_folder() / "include"
+    ours = Path(core_folder(), "include")
     if header.is_relative_to(ours):
         return f"<{header.relative_to(ours).as_posix()}>"
     return os.path.relpath(header, source.parent)

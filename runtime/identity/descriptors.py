@@ -9,7 +9,6 @@ import hashlib
 import struct
 import sys
 from enum import IntEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime import pickled_names
@@ -19,6 +18,7 @@ from runtime.identity.handle import validate_hashid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from importlib.machinery import ModuleSpec
+    from pathlib import Path
 
 DESCRIPTOR_SCHEMA_VERSION = 1
 _ARCHITECTURES = {"": "", "a2a3": "a2a3", "a2a3sim": "a2a3", "a5": "a5", "a5sim": "a5"}
@@ -122,6 +122,8 @@ def module_file(module: str) -> Path:
         raise ConfigurationError(f"module {module!r} cannot be found")
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise ConfigurationError(f"module {module!r} has no source file, so its source cannot name a callable")
+    from pathlib import Path  # here, as no start is to wait for its import
+
     return Path(spec.origin)
 
 

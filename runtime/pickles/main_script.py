@@ -17,7 +17,6 @@ import sys
 import threading
 from collections import deque
 from functools import cached_property
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +138,8 @@ class _Script:
         """Its text; empty where there is none to be had."""
         if self.origin is None:
             return ""
+        from pathlib import Path  # here, as no start is to wait for its import
+
         kind, where = self.origin
         try:
             if kind == "path":
@@ -167,6 +168,8 @@ class _Script:
                 raise self._outcome.with_traceback(None)
 
     def _execute(self, namespace: dict[str, Any]) -> None:
+        from pathlib import Path
+
         assert self.origin is not None
         kind, where = self.origin
         namespace.update(__name__="__mp_main__", __builtins__=builtins)

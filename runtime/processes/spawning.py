@@ -7,7 +7,6 @@ import os
 import pickle
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 _RESTARTS = 10
 
 
-def core_folder() -> Path:
+def core_folder() -> str:
     """The folder of the native core: ``bin`` and ``include`` lie beside the extension."""
-    return Path(_core.__file__).parent
+    return os.path.dirname(_core.__file__)  # noqa: PTH120 - every start would wait for the import of pathlib
 
 
 def engine_options(topology: Topology) -> dict[str, Any]:
@@ -31,8 +30,8 @@ def engine_options(topology: Topology) -> dict[str, Any]:
     options = topology.options
     has_python = topology.sub_workers or topology.level > NODE_LEVEL
     python_setup, python_descriptors = handed_on.setup() if has_python else ("", [])
-    programs, parent = core_folder() / "bin", str(os.getpid())
-    python = (programs / "callring-start", parent, sys.executable, "-c", _fork_server_code())
+    folder, parent = core_folder(), str(os.getpid())
+    python = (f"{folder}/bin/callring-start", parent, sys.executable, "-c", _fork_server_code())
     return {
         "platform": topology.platform,
         "runtime": topology.runtime,
@@ -46,7 +45,7 @@ def engine_options(topology: Topology) -> dict[str, Any]:
         "max_restarts": _restart_limit(options.max_restarts),
         "restart_window": options.restart_window,
         "trace": options.trace,
-        "chip_program": [os.fsencode(part) for part in (programs / "callring-chip", parent)],
+        "chip_program": [os.fsencode(part) for part in (f"{folder}/bin/callring-chip", parent)],
         "fork_server_program": [os.fsencode(part) for part in python],
         "environment": _environment(),
         "python_setup": python_setup,

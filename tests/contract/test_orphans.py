@@ -195,7 +195,7 @@ def test_a_child_whose_parent_is_gone_before_it_begins_does_not_begin():
     from runtime.processes.spawning import core_folder
 
     for command in (["callring-start", "1", sys.executable, "-c", "print(1)"], ["callring-chip", "1"]):
-        command[0] = str(core_folder() / "bin" / command[0])
+        command[0] = f"{core_folder()}/bin/{command[0]}"
         ours, theirs = os.pipe()
         done = subprocess.run(
             ["bash", "-c", f'"$@" 3<&{ours}', "bash", *command], pass_fds=[ours], capture_output=True, check=False

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 # Each with what it imports takes milliseconds of every start, and nothing needs it that early.
-SLOW = {"importlib.resources", "tempfile", "shutil", "lzma", "multiprocessing.context", "asyncio"}
+SLOW = {"importlib.resources", "pathlib", "tempfile", "shutil", "lzma", "multiprocessing.context", "asyncio"}
 
 
 @pytest.mark.parametrize("module", ["runtime.worker", "runtime.child_side.fork_server"])
