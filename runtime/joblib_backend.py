@@ -21,7 +21,7 @@ from runtime.executor.executor import Executor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runtime.executor.call_stream import Future
+    from runtime.executor.future import Future
 
 
 def register_callring() -> None:

@@ -18,11 +18,11 @@ import os
 import threading
 import time
 import weakref
-from concurrent.futures._base import PENDING, RUNNING
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from runtime import _core, identity, numbers
+from runtime import _core
 from runtime.errors import ControlTimeout, WorkerClosed
+from runtime.executor.future import Future
 from runtime.executor.pickled_call import CallPickler, Calls
 from runtime.failure import native_errors, no_room, translate
 from runtime.identity import TargetNamespace
@@ -34,121 +34,12 @@ if TYPE_CHECKING:
     from runtime.worker import Worker
 
 _LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
-_T = TypeVar("_T")
-_OK = _core.CODES["ok"]
-_CANCELLED = _core.CODES["cancelled"]
 _LOST = _core.CODES["worker_lost"]
 _BACK_PRESSURE = _core.CODES["back_pressure"]
 
 
 _MEMORY_PAUSE = 0.05
 """Seconds until an Executor's thread that has no memory to settle futures tries again."""
-
-_MOST_KEPT = 65536
-"""Pickled functions up to so many bytes are hashed when that is asked for, larger ones at once, so that they can go."""
-
-
-def _hashid(function: bytes) -> str | None:
-    if not function:
-        return None
-    return identity.compute_callable_hashid(identity.build_python_serialized_descriptor(function))
-
-
-class Future(concurrent.futures.Future[_T]):
-    """The outcome of one call. Made by Executor.submit only."""
-
-    def __init__(self, stream: CallStream, function: bytes, label: str) -> None:
-        self._task: _core.Task | None = None  # until it is settled
-        super().__init__()
-        self._stream = stream
-        self._function = function if len(function) <= _MOST_KEPT else _hashid(function)
-        self._label = label
-
-    @property
-    def hashid(self) -> str | None:
-        """Names the function by its pickled bytes, as if it had been registered; None if it could not be pickled."""
-        return _hashid(self._function) if isinstance(self._function, bytes) else self._function
-
-    @property
-    def _state(self) -> str:
-        """What users of the standard library's futures, their ``repr`` among them, look at: "RUNNING" while it runs."""
-        state = self._settled_state
-        return RUNNING if state is PENDING and self.running() else state
-
-    @_state.setter
-    def _state(self, state: str) -> None:
-        self._settled_state = state
-
-    def running(self) -> bool:
-        """Whether a sub-worker has begun the call and not ended it."""
-        task = self._task
-        return task is not None and self._stream.running(task)
-
-    def cancel(self, running: bool = False) -> bool:
-        """Withdraws the call if no sub-worker has begun it; whether it is cancelled.
-
-        Args:
-            running: a call that runs is cancelled as well, by ending its process, which is replaced. Returns when
-                it has ended. What the call has done so far stays done.
-        """
-        task = self._task
-        if task is None or self._stream.cancel(self, task):
-            return self.cancelled()
-        if running and self._stream.end_running(task, _CANCELLED):
-            self._stream.wait(self, task, None)
-        return self.cancelled()
-
-    def result(self, timeout: float | None = None) -> _T:
-        """What the function returned.
-
-        Raises:
-            TimeoutError: the call has not ended within ``timeout`` seconds.
-            CancelledError: it was cancelled.
-            What the function raised, with the traceback of the sub-worker as its cause; WorkerLost.
-        """
-        return super().result(self._work(numbers.timeout(timeout)))
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What the call failed with, or None. Raises: as result, of the waiting itself."""
-        return super().exception(self._work(numbers.timeout(timeout)))
-
-    def _work(self, timeout: float | None) -> float | None:
-        """Waits in the engine, and settles the future; returns what is left of the time."""
-        task = self._task
-        if task is None or self._done_callbacks:  # type: ignore[attr-defined]
-            return timeout
-        end = None if timeout is None else time.monotonic() + timeout
-        self._stream.wait(self, task, timeout)
-        return None if end is None else max(0.0, end - time.monotonic())
-
-    def _settle(self, task: _core.Task) -> None:
-        if task.code == _CANCELLED:
-            self._settle_cancelled()
-            return
-        value: Any = None
-        error: BaseException | None
-        try:
-            if task.code == _OK:
-                value, error = task.value(), None
-            else:
-                error = self._stream.error_of(task, self._label, self.hashid)
-        except MemoryError:
-            error = self._stream.no_memory(task, self._label, self.hashid)
-        except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason
-            error = failure
-        with contextlib.suppress(concurrent.futures.InvalidStateError):  # the other thread was first
-            if error is None:
-                self.set_result(value)
-            else:
-                self.set_exception(error)
-        self._task = None
-
-    def _settle_cancelled(self) -> None:
-        super().cancel()
-        with self._condition:
-            if self._state == "CANCELLED":
-                self.set_running_or_notify_cancel()
-        self._task = None
 
 
 class CallStream:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from runtime import _core, numbers, pickled_names
 from runtime.errors import ConfigurationError
-from runtime.executor.call_stream import CallStream, Future
+from runtime.executor.call_stream import CallStream
+from runtime.executor.future import Future
 from runtime.executor.mapped_calls import Ask, in_order, unordered_as_they_end
 from runtime.executor.pickled_call import CallPickler, Calls
 from runtime.numbers import integer, shown, whole

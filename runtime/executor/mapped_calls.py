@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from runtime.executor.call_stream import Future
+    from runtime.executor.future import Future
 
 _T = TypeVar("_T")
 _Chunk = tuple[tuple[Any, ...], ...]
