@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from runtime.runs.run_handle import GroupTask, RunHandle, Task
     from runtime.tensors.scalar import Scalar
     from runtime.tensors.tags import Tag
-    from runtime.tensors.tensor import TaskArgs, Tensor, TensorArgs
+    from runtime.tensors.task_args import TaskArgs, TensorArgs
+    from runtime.tensors.tensor import Tensor
     from runtime.virtual.chip_model import ChipModel, TaskCost
     from runtime.virtual.virtual_time import VirtualSpan, VirtualTime
     from runtime.worker import Worker
@@ -62,11 +63,11 @@ _MODULE_OF = {
     "Tag": "tensors.tags",
     "TargetNamespace": "identity",
     "Task": "runs.run_handle",
-    "TaskArgs": "tensors.tensor",
+    "TaskArgs": "tensors.task_args",
     "TaskCost": "virtual.chip_model",
     "TaskSpan": "observe.trace",
     "Tensor": "tensors.tensor",
-    "TensorArgs": "tensors.tensor",
+    "TensorArgs": "tensors.task_args",
     "Topology": "processes.topology",
     "Trace": "observe.trace",
     "VirtualSpan": "virtual.virtual_time",

@@ -28,7 +28,7 @@ _NAME_OF = {
     "runtime.runs.run_handle": "runtime.run_handle",
     "runtime.tensors.scalar": "runtime.scalar",
     "runtime.tensors.tags": "runtime.tags",
-    "runtime.tensors.tensor": "runtime.tensor",
+    "runtime.tensors.task_args": "runtime.tensor",
     "runtime.virtual.chip_model": "runtime.chip_model",
     "runtime.virtual.virtual_time": "runtime.virtual_time",
 }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.plan.model import PlannedGraph, PlannedTask
 from runtime import _core
-from runtime.tensors.tensor import TaskArgs, Tensor, empty, native_args, share, zeros
+from runtime.tensors.task_args import TaskArgs, native_args
+from runtime.tensors.tensor import Tensor, empty, share, zeros
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,8 @@ from runtime.failure import native_errors
 from runtime.options import CallConfig
 from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.registration.serialize import Serialized, serialize, serialized_pickle
-from runtime.tensors.tensor import Tensor, TensorArgs
+from runtime.tensors.task_args import TensorArgs
+from runtime.tensors.tensor import Tensor
 from runtime.worker import Worker
 
 if TYPE_CHECKING:

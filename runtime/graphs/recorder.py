@@ -12,14 +12,14 @@ from runtime.runs.orchestration import orchestration
 from runtime.runs.orchestrator import Orchestrator, native_config
 from runtime.runs.run_handle import require_several
 from runtime.tensors.scalar import Scalar
-from runtime.tensors.tensor import native_args
+from runtime.tensors.task_args import native_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from runtime.options import CallConfig
     from runtime.session import Session
-    from runtime.tensors.tensor import TaskArgs
+    from runtime.tensors.task_args import TaskArgs
 
 
 class Recorder(Orchestrator):

@@ -12,7 +12,8 @@ from runtime.identity import CallableHandle, TargetNamespace
 from runtime.observe.child_info import snapshot
 from runtime.options import CallConfig
 from runtime.runs.run_handle import GroupTask, Task, several
-from runtime.tensors.tensor import TaskArgs, Tensor, empty, native_args
+from runtime.tensors.task_args import TaskArgs, native_args
+from runtime.tensors.tensor import Tensor, empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import Tag, TaskArgs, _core
-from runtime.tensors.tensor import MAX_COPIED_BYTES, empty, native_args
+from runtime.tensors.task_args import MAX_COPIED_BYTES, native_args
+from runtime.tensors.tensor import empty
 
 
 def bits_of(value: Any) -> int:

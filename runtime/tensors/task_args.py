@@ -1,0 +1,138 @@
+"""The arguments of a task: tensors with tags, and scalars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from runtime import _core, pickled_names
+from runtime.tensors.scalar import Scalar
+from runtime.tensors.tags import Tag
+from runtime.tensors.tensor import Tensor, share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+
+MAX_COPIED_BYTES = 65536
+"""Largest plain NumPy array that may be passed as an INPUT; it is copied at submit."""
+
+
+class TensorArgs:
+    """What an orchestration function in a node gets: ``args[i]`` are Tensors, ``args.scalars`` integers.
+
+    The tensors lie in the memory of the Worker above and can be passed on to tasks below; those that came as INPUT
+    are read-only here, too.
+    """
+
+    __slots__ = ("_tensors", "scalars")
+
+    scalars: list[int]
+
+    def __init__(self, tensors: list[Tensor], scalars: list[int]) -> None:
+        self._tensors = tensors
+        self.scalars = scalars
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Raises IndexError."""
+        return self._tensors[index]
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return len(self._tensors)
+
+
+class TaskArgs:
+    """The arguments of one task: tensors with tags, in signature order, and 64-bit scalars.
+
+    Args:
+        tensors: ``(tensor, tag)`` pairs.
+        scalars: integers (64 bits, signed or unsigned) or floats (carried as the bits of a double).
+
+    A plain NumPy array is taken as an INPUT only, copied at submit, up to MAX_COPIED_BYTES.
+
+    Example:
+        >>> TaskArgs((a, Tag.INPUT), (b, Tag.OUTPUT), scalars=[3, 0.5])
+    """
+
+    __slots__ = ("_arrays", "_native", "_parameters")
+
+    def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float | Scalar] = ()) -> None:
+        self._native = _core.TaskArgs()
+        self._arrays: list[tuple[int, npt.NDArray[Any] | Tensor]] = []
+        self._parameters: tuple[tuple[int, Scalar], ...] = ()
+        for pair in tensors:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(
+                    f"TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT), not a {type(pair).__name__}"
+                )
+            self.add_tensor(*pair)
+        for scalar in scalars:
+            self.add_scalar(scalar)
+
+    def add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
+        """Appends a tensor.
+
+        Raises:
+            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first; or
+                ``tag`` is no Tag.
+        """
+        if type(tag) is not Tag:
+            raise TypeError(f"tag={tag!r}: one of {', '.join(f'Tag.{known.name}' for known in Tag)}")
+        if isinstance(tensor, Tensor):
+            if self._arrays:
+                self._arrays.append((int(tag), tensor))  # keeps the order behind an array
+            else:
+                self._native.add_tensor(tensor, tag)
+            return
+        if not isinstance(tensor, np.ndarray):
+            raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
+        if tag is not Tag.INPUT or tensor.nbytes > MAX_COPIED_BYTES:
+            raise TypeError(
+                f"a NumPy array of {tensor.nbytes} bytes as {tag.name}: only INPUT arrays up to "
+                f"{MAX_COPIED_BYTES} bytes are copied; use worker.share(array)"
+            )
+        self._arrays.append((int(tag), tensor))
+
+    def add_scalar(self, scalar: float | Scalar) -> None:
+        """Appends a scalar: an integer of 64 bits (True is 1), or a float, which may be infinite or NaN.
+
+        Raises:
+            OverflowError: an integer does not fit 64 bits.
+            TypeError: not a number.
+        """
+        if isinstance(scalar, Scalar):
+            self._parameters += ((self.scalar_count, scalar),)
+            scalar = scalar.recorded
+        try:
+            self._native.add_scalar(scalar)
+        except TypeError:
+            raise TypeError(f"a scalar is an integer or a float, not a {type(scalar).__name__}") from None
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return self._native.tensor_count + len(self._arrays)
+
+    @property
+    def scalar_count(self) -> int:
+        """Number of scalars."""
+        return self._native.scalar_count
+
+
+def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs | None:
+    """The engine's form of ``args``; plain arrays are copied into shared memory here. Raises TypeError: no TaskArgs."""
+    if args is None:
+        return None
+    if not isinstance(args, TaskArgs):
+        raise TypeError(f"the arguments of a task are a TaskArgs, not a {type(args).__name__}")
+    if not args._arrays:
+        return args._native
+    native = args._native.copy()  # `args` may be submitted again, with other content in its arrays
+    for tag, array in args._arrays:
+        native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)
+    return native
+
+
+pickled_names.keep(__name__)
