@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from tests.docs.blocks import DOCS, pages
 from tests.docs.diagrams import PICTURES, drawn, sources
@@ -53,6 +54,20 @@ def _table_of_folders():
     table = page.partition("## The folders of the core")[2]
     rows = re.findall(r"^\| `(\w+)/` \| [^|]+ \| ([^|]*)\|$", table, flags=re.MULTILINE)
     return {folder: set(re.findall(r"`(\w+)`", includes)) for folder, includes in rows}
+
+
+def test_the_picture_of_folders_has_an_arrow_for_each_include_that_does_not_follow_from_others():
+    picture = yaml.safe_load((PICTURES / "sources" / "folders-of-the-core.yaml").read_text())
+    arrows = {tuple(end.partition(".")[0] for end in (arrow["from"], arrow["to"])) for arrow in picture["arrows"]}
+    folders = [path for path in NATIVE.iterdir() if path.is_dir() and path.name not in ("include", "tests")]
+    includes = {folder.name: _included_by(folder) - {"callring"} for folder in folders}
+    below = {name: _reached(name, includes) for name in includes}
+    direct = {(name, to) for name, tos in includes.items() for to in tos if not any(to in below[via] for via in tos)}
+    assert arrows == direct
+
+
+def _reached(name, includes):
+    return includes[name].union(*(_reached(to, includes) for to in includes[name]))
 
 
 def _included_by(folder):
