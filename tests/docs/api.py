@@ -4,13 +4,13 @@ What the core has in C++ is documented by its stubs (runtime/_core.pyi).
 """
 
 import ast
+import copy
+import functools
 import importlib
 import inspect
 import re
-import sys
 import textwrap
 from enum import Enum
-from pathlib import Path
 
 import runtime
 from tests.docs.blocks import DOCS
@@ -33,13 +33,18 @@ def documented(name):
 
 
 def _definition(module, name):
-    """The node of a class or function in the source of its module."""
-    core = module.endswith("._core")
-    source = _STUBS if core else Path(inspect.getsourcefile(sys.modules[module]))
-    body = ast.parse(source.read_text()).body
-    found = [node for node in body if getattr(node, "name", None) == name]
-    assert found, f"{source} has no {name}"
-    return found[-1]
+    """The node of a class or function in the source that defines it, which need not be the module that names it."""
+    found = [node for node in _definitions(module.endswith("._core")) if node.name == name]
+    assert len(found) == 1, f"{module}: {len(found)} definitions of {name}"
+    return found[0]
+
+
+@functools.cache
+def _definitions(of_core):
+    """Classes and functions at the top of the stubs of the core, or of the library's modules."""
+    sources = [_STUBS] if of_core else sorted(_STUBS.parent.rglob("*.py"))
+    nodes = [node for source in sources for node in ast.parse(source.read_text()).body]
+    return [node for node in nodes if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
 
 
 def _class(node, value):
@@ -112,7 +117,7 @@ def _attributes(node, *, enumeration):
 
 def _signature(name, node):
     """As code that is not run."""
-    arguments = node.args
+    arguments = copy.deepcopy(node.args)
     own = (arguments.posonlyargs + arguments.args)[:1]
     if own and own[0].arg in ("self", "cls"):
         (arguments.posonlyargs or arguments.args).pop(0)

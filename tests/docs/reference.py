@@ -3,7 +3,9 @@
 A part lies between ``<!-- made: WHAT ARGUMENT... -->`` and ``<!-- end -->``, which no reader sees.
 """
 
+import ast
 import re
+import tomllib
 
 from tests.docs.api import documented
 from tests.docs.blocks import DOCS, pages
@@ -41,12 +43,28 @@ def _header():
     return ["```c", *(DOCS.parent / "native" / "include" / "callring" / "chip.h").read_text().splitlines(), "```"]
 
 
+def _rooms(package):
+    """Folders and modules of a package from the top layer down, each with the first words of its docstring."""
+    root = DOCS.parent
+    contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == [package])
+    lines = ["| folder or module | what is in it |", "| --- | --- |"]
+    for name in " | ".join(layers).split(" | "):
+        folder = root / package / name
+        source = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+        words = (ast.get_docstring(ast.parse(source.read_text())) or "").partition("\n\n")[0]
+        shown = f"{name}/" if folder.is_dir() else source.name
+        lines.append(f"| `{shown}` | {' '.join(words.split()).replace('``', '`').rstrip('.:')} |")
+    return lines
+
+
 _MAKERS = {
     "api": _api,
     "config-schema": config_schema,
     "workload-schema": workload_schema_of,
     "config-groups": config_groups,
     "header": _header,
+    "rooms": _rooms,
 }
 
 if __name__ == "__main__":
