@@ -75,7 +75,6 @@ def run_block(block, folder, environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=1200 if block.slow else 300,
         check=False,
     )
     assert done.returncode in block.exits, f"line {block.line}:\n{block.text}\n{done.stdout}"
