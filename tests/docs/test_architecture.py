@@ -75,6 +75,30 @@ def _included_by(folder):
     return {name for path in sources for name in _INCLUDE.findall(path.read_text())} - {folder.name}
 
 
+@pytest.mark.parametrize(
+    ("header", "enumeration", "title", "picture"),
+    [
+        ("task/task.h", "TaskState", "States of a task", "states-of-a-task"),
+        ("children/child.h", "ChildState", "States of a child", "states-of-a-child"),
+    ],
+)
+def test_the_states_of_the_page_and_its_picture_are_those_of_the_core(header, enumeration, title, picture):
+    found = re.search(rf"enum class {enumeration} : \S+ {{([^}}]+)}}", (NATIVE / header).read_text())
+    states = re.findall(r"\w+", found[1])
+    page = (DOCS / "explanation" / "the-core.md").read_text()
+    section = page.partition(f"## {title}\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == states
+    drawn_states = yaml.safe_load((PICTURES / "sources" / f"{picture}.yaml").read_text())["boxes"]
+    assert set(states) <= set(drawn_states)
+
+
+def test_the_life_of_a_frame_has_the_numbers_of_the_core():
+    claims = re.findall(r"(\w+) = (\d)", (NATIVE / "lane" / "claim.h").read_text())
+    boxes = yaml.safe_load((PICTURES / "sources" / "life-of-a-frame.yaml").read_text())["boxes"]
+    assert {name for name, _ in claims} == {"published", "claimed", "revoked"}
+    assert all(f"({number})" in boxes[name]["text"] for name, number in claims)
+
+
 @pytest.mark.parametrize("source", [pytest.param(source, id=source.stem) for source in sources()])
 def test_a_picture_is_what_its_source_draws(source):
     picture = PICTURES / f"{source.stem}.svg"
