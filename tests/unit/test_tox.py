@@ -38,8 +38,22 @@ def test_the_workflows_call_every_environment_once():
     assert len(clients) == len(set(clients))
 
 
-def test_the_workflows_can_read_and_not_write():
-    assert [workflow(name)["permissions"] for name in ("ci", "nightly")] == [{"contents": "read"}] * 2
+def test_the_workflows_can_read_and_not_write_but_for_the_draft_of_a_release():
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        made = workflow(file.stem)
+        assert made["permissions"] == {"contents": "read"}, file.name
+        assert [name for name, job in made["jobs"].items() if "permissions" in job] in ([], ["draft"]), file.name
+
+
+def test_every_job_of_the_workflows_has_a_time_limit():
+    for file in (ROOT / ".github" / "workflows").glob("*.yml"):
+        assert all("timeout-minutes" in job for job in workflow(file.stem)["jobs"].values()), file.name
+
+
+def test_a_release_has_a_wheel_for_every_python_of_the_tests():
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]["build"]
+    pythons = [name.removeprefix("py") for name in environments() if re.fullmatch(r"py\d+", name)]
+    assert built == [f"cp{python}-*" for python in pythons]
 
 
 def test_the_tests_of_a_python_run_on_it():
