@@ -32,18 +32,20 @@ class WorkerOptions:
     max_callables: int = 4096
     """Distinct callables installed per child."""
     start_timeout: float = 30.0
-    """For all children together at init(); later for each replacement."""
+    """Seconds until all children are ready at init(), and later until each replacement is."""
     control_timeout: float = 10.0
-    """How long a child may take to answer a control request; one that takes longer is replaced."""
+    """Seconds within which a child answers a control request; one that takes longer is replaced."""
     max_restarts: float | None = None
     """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up, and
     so it is after as many processes in a row that could not begin to work. ``math.inf``: deaths at work are always
     mended, and after 10 such processes it is given up. None: 10; for the Worker that an Executor starts, ``math.inf``.
     """
     restart_window: float = 60.0
+    """Seconds in which the deaths of ``max_restarts`` are counted."""
     submit_timeout: float = 60.0
-    """How long a submit waits at the bound of pending tasks or of runs without any task ending."""
+    """Seconds that a submit waits at the bound of pending tasks or of runs without any task ending."""
     close_timeout: float = 5.0
+    """Seconds in which close() lets accepted tasks end; then it withdraws them and ends the children."""
     trace: bool = False
     """Record when each task and each core worked; read with Worker.trace()."""
 

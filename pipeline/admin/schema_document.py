@@ -18,8 +18,10 @@ from pipeline.config.schema import (
     PythonCallableConfig,
     TaskCostConfig,
     TopologyConfig,
+    WorkerConfig,
 )
 from pipeline.workloads.schema import task_schema, workload_schema
+from runtime.options import WorkerOptions
 
 _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _FILES = {
@@ -57,7 +59,12 @@ def json_schema() -> dict[str, Any]:
         "items": {"type": ["object", "string"]},
         "description": "Other configs, and the workload for this topology: override /workload@_global_.workload.",
     }
-    definitions["topology"]["properties"]["count"] = {"type": "integer", "minimum": 1, "default": 1}
+    definitions["topology"]["properties"]["count"] = {
+        "type": "integer",
+        "minimum": 1,
+        "default": 1,
+        "description": "How many like this there are below their parent.",
+    }
     definitions["topology"]["properties"]["children"]["items"] = {"$ref": "#/$defs/topology"}
     definitions["chip_model"]["properties"]["costs"]["additionalProperties"] = _object(TaskCostConfig)
     document["properties"]["chip_model"]["anyOf"][0] = {"$ref": "#/$defs/chip_model"}
@@ -68,7 +75,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def documentation(kind: type[Any]) -> dict[str, str]:
-    """What the docstring below each field says, by field; empty where there is none."""
+    """What the docstring below each field says, by field, or that of its enumeration; empty where there is none."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
     said: dict[str, str] = {}
@@ -79,6 +86,12 @@ def documentation(kind: type[Any]) -> dict[str, str]:
             said[name] = ""
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
             said[name] = " ".join(str(node.value.value).split())
+    if kind is WorkerConfig:
+        options = documentation(WorkerOptions)
+        said = {name: options[name] for name in said}
+    for name, hint in get_type_hints(kind).items():
+        if not said[name] and inspect.isclass(hint) and issubclass(hint, Enum):
+            said[name] = " ".join(str(inspect.getdoc(hint)).split())
     return said
 
 
@@ -96,9 +109,7 @@ def _yaml(kind: type[Any], indent: str) -> list[str]:
         nested = dataclasses.is_dataclass(value) and not isinstance(value, type)
         words = said[field.name] or (_first_sentence(type(value)) if nested else "")
         if isinstance(value, Enum):
-            words = (
-                f"{words or _first_sentence(type(value))} One of {', '.join(member.name for member in type(value))}."
-            )
+            words = f"{words} One of {', '.join(member.name for member in type(value))}."
         lines += [f"{indent}# {line}" for line in textwrap.wrap(words.replace("``", ""), 100)]
         if nested:
             lines += [f"{indent}{field.name}:", *_yaml(type(value), f"{indent}  ")]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+
+from runtime.options import WorkerOptions
+
+_OF_WORKER: dict[str, Any] = {option.name: option.default for option in fields(WorkerOptions)}
 
 
 class Stage(Enum):
@@ -59,9 +63,11 @@ class TopologyConfig:
     name: str = ""
     """Empty: results name it by what it consists of, as they do if the command line changes one that has a name."""
     level: int = 3
+    """3: one Worker of chips and sub-workers; 4 and up: its children are Workers, one level below."""
     chips: int = 1
-    """0 for one of Python sub-workers alone, and from level 4 on."""
+    """Simulated chips, each a process; 0 for a Worker of Python sub-workers alone, and from level 4 on."""
     sub_workers: int = 0
+    """Processes that run Python callables."""
     children: list[Any] = field(default_factory=list)
     """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
 
@@ -81,6 +87,7 @@ class ChipModelConfig:
     """What chips are taken for in virtual time, which is computed, never measured; see runtime.ChipModel."""
 
     name: str = ""
+    """For people and for results."""
     latency_ns: int = 0
     """Nanoseconds from when the parent hands a task over until its chip has it."""
     bandwidth: float = 0.0
@@ -99,8 +106,11 @@ class TargetConfig:
     """What callables are built for."""
 
     name: str = "a2a3sim"
+    """For people and for results."""
     platform: str = "a2a3sim"
+    """What the chips are; ``stage=doctor`` lists those that are usable here."""
     runtime: str = "host_build_graph"
+    """How chip callables are run on the platform; each is kept and locked for one."""
 
 
 @dataclass
@@ -108,9 +118,13 @@ class BuildConfig:
     """How the core and the kernels are compiled."""
 
     name: str = "release"
+    """For people and for results."""
     cmake_build_type: str = "Release"
+    """Of the core, as CMake names it: ``Release``, ``RelWithDebInfo`` or ``Debug``."""
     sanitizer: str = ""
+    """In the core: ``address``, ``undefined`` or ``thread``; empty: none."""
     kernel_flags: list[str] = field(default_factory=list)
+    """Further compiler flags of every kernel, behind the callable's own."""
 
 
 @dataclass
@@ -120,9 +134,9 @@ class StoreConfig:
     path: str = ""
     """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
     max_age_days: float = 30.0
-    """``stage=prune`` removes what was last used longer ago."""
+    """Days; ``stage=prune`` removes what was last used longer ago."""
     max_bytes: int = 10_000_000_000
-    """``stage=prune`` then removes what was not used for longest, until no more than this is left."""
+    """Bytes; ``stage=prune`` then removes what was not used for longest, until no more than this is left."""
 
 
 @dataclass
@@ -135,12 +149,12 @@ class PlanConfig:
 
 @dataclass
 class WorkerConfig:
-    """Options of the Worker; see runtime.WorkerOptions."""
+    """Options of the Worker: those of runtime.WorkerOptions, which has their defaults and says what they are."""
 
-    cores_per_chip: int | None = None
-    start_timeout: float = 30.0
-    control_timeout: float = 10.0
-    close_timeout: float = 5.0
+    cores_per_chip: int | None = _OF_WORKER["cores_per_chip"]
+    start_timeout: float = _OF_WORKER["start_timeout"]
+    control_timeout: float = _OF_WORKER["control_timeout"]
+    close_timeout: float = _OF_WORKER["close_timeout"]
 
 
 @dataclass
@@ -186,12 +200,17 @@ class ChipCallableConfig:
     name: str = ""
     """For people; a workload names its callables itself."""
     kind: str = "chip"
+    """``chip``."""
     entry: str = ""
+    """Name of the C function, of the orchestration or of the single kernel."""
     signature: list[str] = field(default_factory=list)
+    """``in``, ``out``, ``inout`` or ``scalar`` for each argument, in order."""
     source: str = ""
     """File of the orchestration function, or of the single kernel if there are no ``kernels``."""
     kernels: list[KernelConfig] = field(default_factory=list)
+    """What the orchestration function launches; each as KernelConfig says."""
     flags: list[str] = field(default_factory=list)
+    """Compiler flags of this callable."""
 
 
 @dataclass
@@ -199,11 +218,15 @@ class KernelConfig:
     """One kernel of a chip callable."""
 
     name: str = ""
+    """Name of its C function."""
     source: str = ""
+    """Its file."""
     signature: list[str] = field(default_factory=list)
+    """As of a chip callable."""
     func_id: int | None = None
     """By which the orchestration function launches it; default: its place in the list."""
     core_kind: str = "aiv"
+    """A label of the cores that it is for, such as ``aiv`` or ``aic``; part of the callable's hashid."""
 
 
 @dataclass
@@ -211,7 +234,9 @@ class PythonCallableConfig:
     """A Python callable: one file of conf/callable."""
 
     name: str = ""
+    """For people; a workload names its callables itself."""
     kind: str = "python"
+    """``python``."""
     target: str = ""
     """``module:qualname``."""
     pickle_by_value: bool = False

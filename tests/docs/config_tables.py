@@ -5,12 +5,12 @@ field. ``workload_schema_of`` documents a part of what a workload may declare, f
 lists the options of every config group with the comment at the top of each file.
 """
 
-import ast
 import dataclasses
 import enum
 import inspect
 from typing import Any, get_type_hints
 
+from pipeline.admin.schema_document import documentation
 from pipeline.config import schema
 from pipeline.workloads.schema import task_schema, workload_schema
 from tests.docs.blocks import DOCS
@@ -24,7 +24,7 @@ def config_schema(name):
 
 
 def _tables(described, prefix):
-    words = _field_docstrings(described)
+    words = documentation(described)
     hints = get_type_hints(described, vars(schema))
     lines = ["| key | type | default | what it is |", "| --- | --- | --- | --- |"]
     sections = []
@@ -34,8 +34,7 @@ def _tables(described, prefix):
             title = f"**`{field.name}`**: {(inspect.getdoc(hint) or '').splitlines()[0]}"
             sections += ["", title, "", *_tables(hint, f"{prefix}{field.name}.")]
             continue
-        said = words.get(field.name) or (inspect.getdoc(hint) if _is_enum(hint) else "") or ""
-        row = (f"`{prefix}{field.name}`", _type(hint), _default(field), " ".join(said.split()))
+        row = (f"`{prefix}{field.name}`", _type(hint), _default(field), words[field.name])
         lines.append(f"| {' | '.join(cell.replace('``', '`').replace('|', chr(92) + '|') for cell in row)} |")
     return lines + sections
 
@@ -77,17 +76,6 @@ def config_groups():
         lines += ["", f"**`{group.name}/`**", "", "| option | what it is |", "| --- | --- |"]
         lines += [f"| `{file.stem}` | {_comment(file)} |" for file in sorted(group.glob("*.yaml"))]
     return lines[1:]
-
-
-def _field_docstrings(described):
-    """The string behind each field, which Python itself does not keep."""
-    (body,) = ast.parse(inspect.getsource(described)).body
-    assert isinstance(body, ast.ClassDef)
-    words = {}
-    for field, behind in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(behind, ast.Expr):
-            words[field.target.id] = str(ast.literal_eval(behind.value))
-    return words
 
 
 def _is_enum(hint):

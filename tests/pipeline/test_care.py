@@ -11,6 +11,7 @@ import yaml
 from pipeline.admin.prune import prune
 from pipeline.building.store import Store
 from pipeline.config.schema import Config
+from runtime import WorkerOptions
 from tests.soak.store import soak
 
 from .conftest import FIXTURES
@@ -105,6 +106,30 @@ def test_the_schema_is_yaml_with_every_key_and_its_default(inside):
     assert document["topology"]["chips"] == Config().topology.chips
     assert document["store"]["max_age_days"] == 30.0
     assert document["lock"] == "off"
+
+
+def described_keys(schema, prefix=""):
+    """The dotted keys of a JSON schema with their descriptions."""
+    for key, inner in schema.get("properties", {}).items():
+        yield f"{prefix}{key}", inner.get("description", inner.get("$ref", ""))
+        yield from described_keys(inner, f"{prefix}{key}.")
+    for choice in schema.get("anyOf", ()):
+        yield from described_keys(choice, prefix)
+
+
+def test_every_key_of_the_schema_says_what_it_is(inside):
+    document = json.loads(inside("stage=schema", "output=json").out)
+    keys = dict(described_keys(document))
+    for name, definition in document["$defs"].items():
+        keys |= dict(described_keys(definition, f"{name}."))
+    assert {"worker.control_timeout", "topology.chips", "chip_model.latency_ns", "callable.target"} <= set(keys)
+    assert [key for key, said in keys.items() if not said] == []
+
+
+def test_options_of_a_worker_are_told_in_the_words_and_with_the_defaults_of_the_worker(inside):
+    worker = json.loads(inside("stage=schema", "output=json").out)["properties"]["worker"]["properties"]
+    assert worker["control_timeout"]["description"].startswith("Seconds within which a child answers")
+    assert worker["control_timeout"]["default"] == WorkerOptions().control_timeout
 
 
 def test_the_schema_for_editors_knows_every_config_of_ours(inside):
