@@ -107,6 +107,9 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     supervisor_->stop();  // while it is still there for what was posted to it
     supervisor_.reset();
     lock.lock();
+    // Nothing is started any more. A copy of the resource tracker's pipe would keep the tracker alive, for whose end
+    // the interpreter waits when it ends.
+    options_.python_descriptors.clear();
     for (const ChildPtr& child : scheduler_.children()) {
         if (const auto requests = std::move(child->requests)) {
             requests->fail_all({Code::closed, "the Worker was closed"});

@@ -308,6 +308,19 @@ def test_the_authentication_key_reaches_workers_and_nothing_that_others_may_read
     run(tmp_path, AUTHENTICATION)
 
 
+def test_a_closed_worker_keeps_no_copy_of_the_resource_trackers_pipe(tmp_path):
+    script = """
+import os
+from multiprocessing import resource_tracker
+from runtime import Worker
+with Worker(sub_workers=1) as worker:
+    pass
+pipe = os.readlink(f"/proc/self/fd/{resource_tracker.getfd()}")
+print([os.path.realpath(f"/proc/self/fd/{fd}").endswith(pipe) for fd in os.listdir("/proc/self/fd")].count(True))
+"""
+    assert run(tmp_path, script) == ["1"]  # the tracker ends with the last one, and the interpreter waits for that
+
+
 @pytest.mark.parametrize("imported", ["", "import multiprocessing.resource_tracker"])
 def test_a_worker_starts_no_resource_tracker_for_a_program_that_has_no_use_of_one(tmp_path, imported):
     script = f"""
