@@ -35,7 +35,7 @@ def other_child(tmp_path_factory):
     with ThreadPoolExecutor(2) as pool:
         objects = list(pool.map(compile_one, sources))
     program = folder / "bin" / "callring-chip"
-    subprocess.run([compiler, *objects, "-lcrypto", "-ldl", "-lpthread", "-o", program], check=True)
+    subprocess.run([compiler, *objects, "-ldl", "-lpthread", "-o", program], check=True)
     return folder
 
 

@@ -190,7 +190,17 @@ def test_what_the_parent_cannot_open_is_a_typed_error_everywhere():
         assert all_ready(worker)
 
 
-@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", "call_elsewhere"])
+ELSEWHERE = pytest.param(
+    "call_elsewhere",
+    marks=pytest.mark.skipif(
+        (3, 12) <= sys.version_info < (3, 14),
+        reason="this CPython loses a MemoryError, and may crash, where it has no memory for the caller's frame object "
+        "(take_ownership in Python/frame.c)",
+    ),
+)
+
+
+@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", ELSEWHERE])
 def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_there_is_some_again(what):
     left = 48 * MEBIBYTE
     program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]

@@ -54,7 +54,9 @@ def blocks(page):
 
 
 def same_shape(line):
-    """A line of output without what differs from run to run: numbers with their units, hashes, spaces."""
+    """A line of output without what differs from run to run or from machine to machine: numbers with their units,
+    hashes, the compiler, spaces."""
+    line = re.sub(r"^(\s*compiler: ).*", r"\1NAME", line)
     line = re.sub(r"\b[0-9a-f]{8,}\b", "HASH", line)
     line = re.sub(r"(?<!\w)-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?( (ns|us|µs|ms|s|%)\b)?", "N", line)
     return re.sub(r"[\s─━┃│]+", " ", line).strip()

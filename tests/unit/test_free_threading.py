@@ -9,6 +9,8 @@ from pathlib import Path
 import pybind11
 import pytest
 
+from tests.native.presets import program
+
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = "needs Python's global interpreter lock"
 USE = f"use the ordinary build of this Python, python{sys.version_info.major}.{sys.version_info.minor}"
@@ -38,7 +40,7 @@ def test_the_core_cannot_be_imported_in_it(free_threaded):
 def test_the_core_cannot_be_built_for_it(free_threaded, tmp_path):
     options = [f"-DPython_EXECUTABLE={free_threaded}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     done = subprocess.run(
-        ["cmake", "-S", ROOT / "native", "-B", tmp_path / "build", "-DCALLRING_PYTHON=ON", *options],
+        [program("cmake"), "-S", ROOT / "native", "-B", tmp_path / "build", "-DCALLRING_PYTHON=ON", *options],
         capture_output=True,
         text=True,
         check=False,
