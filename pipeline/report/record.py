@@ -76,6 +76,8 @@ class RunRecord:
     stages: Sequence[StageRecord] = ()
     trace: Trace = field(default_factory=Trace)
     warm_up: int = 0
+    warm_up_seconds: Sequence[float] = ()
+    """Durations of the runs that warm up."""
     run_seconds: Sequence[float] = ()
     """Durations of the measured runs, which follow the ``warm_up`` ones."""
     verification: Verification | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
     from pipeline.terminal.actions import StageRecord
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 """Raised when a key changes its meaning or goes away."""
 
 STATUS = {
@@ -60,8 +60,10 @@ def result_document(record: RunRecord) -> dict[str, Any]:
         "lock": None if record.lock is None else record.lock._asdict(),
         "seconds": sum(stage.seconds for stage in record.stages),
         "stages": [stage_document(stage) for stage in record.stages],
-        "measurements": measurements(record.run_seconds, record.warm_up, record.trace, record.names),
-        "tasks": task_statistics(record.trace, record.names),
+        "measurements": measurements(
+            record.run_seconds, record.warm_up, record.trace, record.names, record.warm_up_seconds
+        ),
+        "tasks": task_statistics(record.trace, record.names, record.warm_up),
         "virtual": _virtual(record),
         "provenance": dict(record.provenance),
         "overrides": list(record.overrides),

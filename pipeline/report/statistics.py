@@ -14,13 +14,16 @@ if TYPE_CHECKING:
     from runtime.observe.trace import TaskSpan, Trace
 
 
+_LEAST_FOR_P99 = 100
+
+
 class Distribution(NamedTuple):
     """Order statistics of durations, in seconds."""
 
     min: float
     median: float
-    p99: float
-    """The smallest duration that at least 99 % do not exceed; the longest if there are fewer than 100."""
+    p99: float | None
+    """The smallest duration that at least 99 % do not exceed; None of fewer than 100, which say nothing about it."""
     max: float
 
 
@@ -29,41 +32,57 @@ def distribution(durations_ns: Sequence[int]) -> Distribution | None:
     if not durations_ns:
         return None
     ordered = np.sort(np.asarray(durations_ns, dtype=np.int64))
-    p99 = ordered[-(-99 * len(ordered) // 100) - 1]
-    return Distribution(*(float(ns) / 1e9 for ns in (ordered[0], np.median(ordered), p99, ordered[-1])))
+    p99 = float(ordered[-(-99 * len(ordered) // 100) - 1]) / 1e9 if len(ordered) >= _LEAST_FOR_P99 else None
+    low, middle, high = (float(ns) / 1e9 for ns in (ordered[0], np.median(ordered), ordered[-1]))
+    return Distribution(low, middle, p99, high)
 
 
-def task_statistics(trace: Trace, names: Mapping[str, str]) -> dict[str, Any]:
+def task_statistics(trace: Trace, names: Mapping[str, str], warm_up: int = 0) -> dict[str, Any]:
     """The ``tasks`` of result.json.
 
     Args:
         trace: what the Worker recorded.
         names: name by hashid; a callable that is not named here appears by its hashid.
+        warm_up: number of runs at the beginning whose tasks are counted, but in no duration.
 
     Returns:
         ``count``; ``states`` (count by state); ``execution_seconds`` and ``queue_seconds`` (from submit to begin) as
-        min, median, p99 and max over all tasks that began, or null; ``callables``: the same for each name;
-        ``below``: all of it for the tasks that the Workers within the nodes submitted, or null without nodes. A task
-        counts at its own level only, and a node's task takes as long as all that it submits.
+        min, median, p99 and max over all tasks that began after the warm-up, or null; ``callables``: the same for each
+        name; ``below``: all of it for the tasks that the Workers within the nodes submitted, or null without nodes. A
+        task counts at its own level only, and a node's task takes as long as all that it submits.
     """
-    return _level_statistics([trace], names)
+    workers = recording_workers(trace)
+    runs = runs_of_outermost(workers)
+    apart = set(sorted(set(runs[0]))[:warm_up])
+    depths = 1 + max(len(worker.place) for worker in workers)
+    by_depth: list[list[tuple[TaskSpan, bool]]] = [[] for _ in range(depths)]
+    for worker, of_tasks in zip(workers, runs, strict=True):
+        pairs = zip(worker.trace.tasks, of_tasks, strict=True)
+        by_depth[len(worker.place)] += [(span, run not in apart) for span, run in pairs]
+    # A level that told nothing is there all the same, as one without tasks.
+    missing = {len(worker.place) + 1 for worker in workers if worker.trace.missing_nodes}
+    by_depth += [[] for _ in range(max(missing, default=0) + 1 - len(by_depth))]
+    found: dict[str, Any] | None = None
+    for level in reversed(by_depth):
+        found = {**_level_statistics(level, names), "below": found}
+    assert found is not None
+    return found
 
 
-def _level_statistics(traces: Sequence[Trace], names: Mapping[str, str]) -> dict[str, Any]:
-    by_name: dict[str, list[TaskSpan]] = {}
-    everything = [span for trace in traces for span in trace.tasks]
-    for span in everything:
-        by_name.setdefault(names.get(span.hashid, span.hashid), []).append(span)
-    has_nodes = any(trace.nodes or trace.missing_nodes for trace in traces)
-    below = [below for trace in traces for below in trace.nodes.values()]
-    return {
-        **_summary(everything),
-        "callables": {name: _summary(by_name[name]) for name in sorted(by_name)},
-        "below": _level_statistics(below, names) if has_nodes else None,
-    }
+def _level_statistics(everything: Sequence[tuple[TaskSpan, bool]], names: Mapping[str, str]) -> dict[str, Any]:
+    by_name: dict[str, list[tuple[TaskSpan, bool]]] = {}
+    for pair in everything:
+        by_name.setdefault(names.get(pair[0].hashid, pair[0].hashid), []).append(pair)
+    return {**_summary(everything), "callables": {name: _summary(by_name[name]) for name in sorted(by_name)}}
 
 
-def measurements(run_seconds: Sequence[float], warm_up: int, trace: Trace, names: Mapping[str, str]) -> dict[str, Any]:
+def measurements(
+    run_seconds: Sequence[float],
+    warm_up: int,
+    trace: Trace,
+    names: Mapping[str, str],
+    warm_up_seconds: Sequence[float] = (),
+) -> dict[str, Any]:
     """The ``measurements`` of result.json: one number for each measured run, in the order of the runs.
 
     Args:
@@ -71,10 +90,11 @@ def measurements(run_seconds: Sequence[float], warm_up: int, trace: Trace, names
         warm_up: number of runs before them.
         trace: what the Worker recorded of all runs.
         names: name by hashid.
+        warm_up_seconds: how long those before them took.
 
     Returns:
-        ``warm_up``; ``run_seconds``; ``execution_seconds``: for each callable the median over a run's tasks,
-        those included that nodes submitted during it.
+        ``warm_up``; ``warm_up_seconds``; ``run_seconds``; ``execution_seconds``: for each callable the median over a
+        run's tasks, those included that nodes submitted during it.
     """
     durations: dict[str, dict[int, list[int]]] = {}
     workers = recording_workers(trace)
@@ -87,6 +107,7 @@ def measurements(run_seconds: Sequence[float], warm_up: int, trace: Trace, names
     measured = sorted(set(runs[0]))[warm_up : warm_up + len(run_seconds)]
     return {
         "warm_up": warm_up,
+        "warm_up_seconds": list(warm_up_seconds),
         "run_seconds": list(run_seconds),
         "execution_seconds": {
             name: [float(np.median(of_run[run])) / 1e9 for run in measured if run in of_run]
@@ -95,9 +116,9 @@ def measurements(run_seconds: Sequence[float], warm_up: int, trace: Trace, names
     }
 
 
-def _summary(spans: Sequence[TaskSpan]) -> dict[str, Any]:
-    began = [span for span in spans if span.begin_ns]
-    states = [span.state for span in spans]
+def _summary(spans: Sequence[tuple[TaskSpan, bool]]) -> dict[str, Any]:
+    began = [span for span, measured in spans if measured and span.begin_ns]
+    states = [span.state for span, _ in spans]
     return {
         "count": len(spans),
         "states": {state: states.count(state) for state in sorted(set(states))},
@@ -106,5 +127,5 @@ def _summary(spans: Sequence[TaskSpan]) -> dict[str, Any]:
     }
 
 
-def _plain(summary: Distribution | None) -> dict[str, float] | None:
+def _plain(summary: Distribution | None) -> dict[str, float | None] | None:
     return summary._asdict() if summary else None

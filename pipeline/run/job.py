@@ -106,6 +106,7 @@ class Job:
         self._locked: Locked | None = None
         self._trace = Trace()
         self._worker_output = ""
+        self._warm_up_seconds: tuple[float, ...] = ()
         self._run_seconds: tuple[float, ...] = ()
         self._verification: Verification | None = None
         self._virtual: VirtualRecord | None = None
@@ -239,7 +240,7 @@ class Job:
             if registered is not None and last >= _STAGES.index("execute"):
                 with self._console.stage("execute"):
                     executed = execute(registered, self._console)
-                    self._run_seconds = executed.run_seconds
+                    self._warm_up_seconds, self._run_seconds = executed.warm_up_seconds, executed.run_seconds
             if executed is not None and last >= _STAGES.index("verify"):
                 with self._console.stage("verify"):
                     verified: Verified = verify(executed, self._console)
@@ -425,6 +426,7 @@ class Job:
             stages=self._console.stages,
             trace=self._trace,
             warm_up=described.warm_up if described else 0,
+            warm_up_seconds=self._warm_up_seconds,
             run_seconds=self._run_seconds,
             verification=self._verification,
             virtual=self._virtual,

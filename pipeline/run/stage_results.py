@@ -93,6 +93,8 @@ class Executed(NamedTuple):
 
     registered: Registered
     runs: tuple[RunHandle, ...]
+    warm_up_seconds: tuple[float, ...]
+    """How long each run took that warmed up."""
     run_seconds: tuple[float, ...]
     """How long each measured run took, from its first submit to its end."""
 

@@ -17,7 +17,7 @@ STEADY = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0]
 
 def document(*, factor=1.0, size=8, chips=1, code=0, runs=STEADY, hashid="a", cpu="one", load=0.1, **workload):
     return {
-        "version": 1,
+        "version": 2,
         "exit_code": code,
         "status": "ok",
         "error": None,

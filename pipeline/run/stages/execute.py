@@ -55,7 +55,7 @@ def execute(registered: Registered, console: Console) -> Executed:
                 runs.append(run)
         finally:
             phase.say(console)
-    return Executed(registered, tuple(runs), tuple(phases[-1].seconds))
+    return Executed(registered, tuple(runs), *(tuple(phase.seconds) for phase in phases))
 
 
 class Phase:
