@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from pipeline.report.frame import palette
+from pipeline.report.plot.drawing import COLOURS
+
 if TYPE_CHECKING:
     from pipeline.plan.model import Plan, PlannedGraph
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _LEFT, _TOP = 120, 34, 60, 12, 110, 60
-_COLOURS = ("#4e79a7", "#59a14f", "#f28e2b", "#b07aa1", "#76b7b2", "#e15759", "#9c755f", "#edc948")
 _Box = tuple[int, str, str]
 """Depth, place and callable."""
 
@@ -25,13 +27,14 @@ def graph_svg(plan: Plan) -> str:
     places, positions, rows = _laid_out(boxes)
     columns = 1 + max((depth for depth, _, _ in boxes), default=0)
     width, height = _LEFT + columns * (_WIDTH + _GAP_X), _TOP + rows * (_HEIGHT + _GAP_Y) + 20
-    colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(dict.fromkeys(box[2] for box in boxes))}
+    colours = {name: i % COLOURS for i, name in enumerate(dict.fromkeys(box[2] for box in boxes))}
     title = f"{plan.workload} on {plan.topology}: {len(graph.tasks)} tasks, {graph.edges} dependencies"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="sans-serif" font-size="12">',
         f"<title>{escape(title)}</title>",
-        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f"<style>{palette()} text {{ fill: var(--text) }} text.on {{ fill: var(--on) }}</style>",
+        f'<rect width="{width}" height="{height}" style="fill: var(--paper)"/>',
         f'<text x="12" y="26" font-size="16">{escape(title)}</text>',
     ]
     parts += [f'<text x="12" y="{y + 21}">{escape(place)}</text>' for place, y in places.items()]
@@ -75,13 +78,13 @@ def _curve(begin: tuple[int, int], end: tuple[int, int]) -> str:
     (x1, y1), (x2, y2) = (begin[0] + _WIDTH, begin[1] + _HEIGHT // 2), (end[0], end[1] + _HEIGHT // 2)
     bend = _GAP_X // 2
     path = f"M{x1} {y1} C{x1 + bend} {y1} {x2 - bend} {y2} {x2} {y2}"
-    return f'<path d="{path}" fill="none" stroke="#999" stroke-width="1"/>'
+    return f'<path d="{path}" fill="none" style="stroke: var(--quiet)" stroke-width="1"/>'
 
 
-def _box(at: tuple[int, int], name: str, count: int, colour: str) -> str:
+def _box(at: tuple[int, int], name: str, count: int, colour: int) -> str:
     text = name if count == 1 else f"{name} \N{MULTIPLICATION SIGN} {count}"
     x, y = at
     return (
-        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="4" fill="{colour}"/>'
-        f'<text x="{x + _WIDTH // 2}" y="{y + 21}" text-anchor="middle" fill="white">{escape(text)}</text>'
+        f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="4" style="fill: var(--c{colour})"/>'
+        f'<text class="on" x="{x + _WIDTH // 2}" y="{y + 21}" text-anchor="middle">{escape(text)}</text>'
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.common.counts import count_of
-from pipeline.report.units import page_duration
+from pipeline.report.units import joined, page_duration
 from pipeline.report.workers import NODE, first_submit, recording_workers
 
 if TYPE_CHECKING:
@@ -86,11 +86,6 @@ def failure_words(trace: Trace, names: Mapping[str, str]) -> str:
         words += f" on {joined(named)}" if named else ""
     skipped = sum(span.state == "skipped" for worker in recording_workers(trace) for span in worker.trace.tasks)
     return words + (f"; {count_of(skipped, 'task')} skipped" if skipped else "")
-
-
-def joined(names: Sequence[str]) -> str:
-    """``"a"``, ``"a and b"``, ``"a, b and c"``."""
-    return " and ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
 
 
 def failure_document(record: RunRecord) -> dict[str, Any] | None:

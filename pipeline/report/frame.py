@@ -15,6 +15,12 @@ ASSETS = Path(__file__).with_name("assets")
 _SHARED = ("elements.js", "table.js")
 
 
+def palette() -> str:
+    """The part of the style that names the colours, for a drawing that is a file of its own: of both schemes."""
+    style = (ASSETS / "page.css").read_text(encoding="utf-8")
+    return style[style.index(":root") : style.index("* {")]
+
+
 def framed(title: str, summary: str, data: Any, scripts: Sequence[Path]) -> str:
     """A page.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.report.earlier_page import earlier_page
 from pipeline.report.failure import failure_document
 from pipeline.report.latest import count_tasks
 from pipeline.report.page import report_page, write_page
@@ -15,7 +17,6 @@ from pipeline.report.trace import chrome_trace, write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pipeline.report.record import RunRecord
     from runtime.observe.trace import Trace
@@ -65,5 +66,8 @@ def write_documents(
     Raises:
         OSError: as ``write_traces``.
     """
-    write_page(folder / REPORT, report_page(document, drawn, failure=failure_document(record)))
+    compared = document.get("comparison")
+    earlier = earlier_page(Path(compared["with"]) / REPORT, drawn) if compared else None
+    page = report_page(document, drawn, failure=failure_document(record), earlier=earlier)
+    write_page(folder / REPORT, page)
     write_result(folder / "result.json", document)

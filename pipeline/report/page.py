@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import write_atomically
+from pipeline.report.figures import comparison_figures, measurement_figures
 from pipeline.report.frame import ASSETS, framed
 from pipeline.report.result import plain_values
 from pipeline.report.summary import summary_text
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # In this order: each uses what those before it define.
-_SCRIPTS = ("timeline.js", "timeline_drawing.js", "timeline_hands.js", "failure.js", "sections.js", "run.js")
+_SCRIPTS = (
+    "timeline.js",
+    "timeline_drawing.js",
+    "timeline_hands.js",
+    "failure.js",
+    "sections.js",
+    "measured.js",
+    "run.js",
+)
 
 
 def report_page(
@@ -22,6 +31,7 @@ def report_page(
     timeline: Mapping[str, Any] | None,
     *,
     failure: Mapping[str, Any] | None = None,
+    earlier: Mapping[str, Any] | None = None,
 ) -> str:
     """The page.
 
@@ -29,9 +39,15 @@ def report_page(
         document: of result.py.
         timeline: of timeline.py; None leaves out what needs one.
         failure: of failure.py; None of a run in which no task went wrong.
+        earlier: of earlier_page.py; None of a run that is compared with nothing, or with what has no page.
     """
     title = f"{document['workload']} on {document['topology']}: {document['status']}"
-    data = {"result": plain_values(document), "timeline": timeline, "failure": failure}
+    figures = {
+        "measurements": measurement_figures(document["measurements"], (earlier or {}).get("measurements")),
+        "comparison": comparison_figures(document.get("comparison")),
+    }
+    shown = {"timeline": timeline, "failure": failure, "earlier": earlier, "figures": figures}
+    data = {"result": plain_values(document), **shown}
     return framed(title, summary_text(document), data, [ASSETS / name for name in _SCRIPTS])
 
 

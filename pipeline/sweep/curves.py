@@ -1,20 +1,25 @@
-"""Which charts a sweep gives: one for each swept parameter, and speed-up where the number of chips is swept."""
+"""Which charts a sweep gives: curves over each number that was swept, bars for what has no order, and the speed-up
+where the number of chips was swept."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.common.counts import duration
-from pipeline.sweep.axis import Axis, figure_axis, parameter_axis
-from pipeline.sweep.chart import Chart, Curve, Mark
+from pipeline.report.plot.axis import Axis, figure_axis, log_axis, parameter_axis
+from pipeline.report.plot.bars import Bar, bar_chart
+from pipeline.report.plot.lines import Chart, Curve, Mark, legend, line_chart
+from pipeline.report.units import page_duration
 from pipeline.sweep.points import workloads_of
+from pipeline.sweep.titles import key_words
 
 if TYPE_CHECKING:
     from pipeline.sweep.points import Point
 
+Figure = dict[str, str]
+"""``title``, ``svg``, ``legend``; ``kind`` is ``wide`` if it needs the whole width."""
 _MOST_CURVES = 8
 """As many as a reader can tell apart; beyond it the fastest are named and the others are background."""
 
@@ -48,7 +53,7 @@ _VIRTUAL = _Figure(
 )
 
 
-def charts_of(points: Sequence[Point], keys: Sequence[str]) -> list[Chart]:
+def charts_of(points: Sequence[Point], keys: Sequence[str]) -> list[Figure]:
     """The charts of a sweep; none for parameters with fewer than two values that gave a figure.
 
     What was measured and what was computed never share a chart.
@@ -62,24 +67,80 @@ def charts_of(points: Sequence[Point], keys: Sequence[str]) -> list[Chart]:
     return [*_charts(measured, keys, _MEASURED), *_charts(virtual, keys, _VIRTUAL)]
 
 
-def _charts(measured: Sequence[Point], keys: Sequence[str], figure: _Figure) -> list[Chart]:
-    charts = []
+def _charts(measured: Sequence[Point], keys: Sequence[str], figure: _Figure) -> list[Figure]:
+    charts: list[Figure] = []
     for key in keys:
-        values = {point.values.get(key) for point in measured}
-        if len(values) < 2:
+        if len({point.values.get(key) for point in measured}) < 2:
             continue
-        x, places = _parameter(key, measured)
-        curves = _curves(measured, key, [other for other in keys if other != key], places, figure)
-        seconds = [value for curve in curves for mark in curve.marks for value in (mark.low, mark.y, mark.high)]
-        y = figure_axis(figure.axis, seconds, _time)
-        charts.append(Chart(f"{figure.name} over {key}", x, y, curves))
+        others = [other for other in keys if other != key]
+        title = f"{figure.name} over {key}"
         if _by_chips(key, measured):
-            charts.append(_speed_up(f"{figure.speed_up} over {key}", x, curves))
+            charts += _scaling(measured, key, others, figure, title)
+        elif numbers_of(point.values.get(key, "") for point in measured) is None:
+            charts.append(_bars(measured, key, others, figure, title))
+        else:
+            x, place = _parameter(key, measured)
+            curves = _curves(measured, key, others, place, figure)
+            y = figure_axis(figure.axis, _seconds(curves), _time)
+            charts.append(_drawn(Chart(title, x, y, curves)))
     return charts
 
 
+def _drawn(chart: Chart) -> Figure:
+    return {"title": chart.title, "svg": line_chart(chart), "legend": legend(chart)}
+
+
+def _seconds(curves: Sequence[Curve]) -> list[float]:
+    return [value for curve in curves for mark in curve.marks for value in (mark.low, mark.y, mark.high)]
+
+
 def _time(seconds: float) -> str:
-    return duration(seconds) if seconds else "0"
+    return page_duration(seconds) if seconds else "0"
+
+
+def numbers_of(texts: Iterable[str]) -> dict[str, float] | None:
+    """What each text says as a number, the smallest first; None if one of them is none."""
+    try:
+        found = {text: float(text) for text in texts}
+    except ValueError:
+        return None
+    return dict(sorted(found.items(), key=lambda pair: pair[1]))
+
+
+def _scaling(points: Sequence[Point], key: str, others: Sequence[str], figure: _Figure, title: str) -> list[Figure]:
+    """Time and speed-up over the number of chips, both logarithmic, beside what twice the chips would ideally give."""
+    x, place = _parameter(key, points)
+    curves = _curves(points, key, others, place, figure)
+    seconds = [value for value in _seconds(curves) if value > 0]
+    first, last = x.ticks[0][0], x.ticks[-1][0]
+    # From where the slowest begins, so that the ideal is above nothing that is slower.
+    begin = max(curve.marks[0].y for curve in curves)
+    ideal = [(first, begin), (last, begin * first / last)]
+    y = log_axis(figure.axis, min(*seconds, ideal[-1][1]) / 1.15, max(seconds) * 1.15, _time)
+    time = Chart(title, x, y, curves, ideal, "ideal: twice the chips, half the time")
+    return [_drawn(time), _drawn(_speed_up(f"{figure.speed_up} over {key}", x, curves))]
+
+
+def _bars(points: Sequence[Point], key: str, others: Sequence[str], figure: _Figure, title: str) -> Figure:
+    """A group of bars for each value, in the order in which they were given."""
+    places = {text: float(i) for i, text in enumerate(dict.fromkeys(point.values.get(key, "") for point in points))}
+    curves = _curves(points, key, others, lambda point: places[point.values.get(key, "")], figure)
+    loud = [curve for curve in curves if not curve.quiet]
+    axis = figure_axis(figure.axis, [0.0, *_seconds(loud)], _time)
+    groups = [
+        (
+            text,
+            [
+                Bar(mark.y, mark.low, mark.high, _time(mark.y), mark.words, curve.colour)
+                for curve in loud
+                for mark in curve.marks
+                if mark.x == place
+            ],
+        )
+        for text, place in places.items()
+    ]
+    chart = Chart(title, axis, axis, curves)
+    return {"title": title, "svg": bar_chart(title, axis, groups), "legend": legend(chart)}
 
 
 def _by_chips(key: str, points: Sequence[Point]) -> bool:
@@ -101,13 +162,9 @@ def _parameter(key: str, points: Sequence[Point]) -> tuple[Axis, Callable[[Point
         title = "chips" if all(names[n] == f"chip{n}" for n in chips) else key
         labels = [str(n) if title == "chips" else names[n] for n in chips]
         return parameter_axis(title, chips, labels), lambda point: point.chips
-    texts = list(dict.fromkeys(point.values.get(key, "") for point in points))
-    try:
-        numbers = {text: float(text) for text in texts}
-    except ValueError:
-        numbers = {text: float(i) for i, text in enumerate(texts)}
-    ordered = sorted(texts, key=numbers.__getitem__)
-    axis = parameter_axis(key, [numbers[text] for text in ordered], ordered)
+    numbers = numbers_of(point.values.get(key, "") for point in points)
+    assert numbers is not None
+    axis = parameter_axis(key, list(numbers.values()), list(numbers))
     return axis, lambda point: numbers[point.values.get(key, "")]
 
 
@@ -127,9 +184,7 @@ def _curves(
     colours = itertools.count()
     curves = []
     for combination, members in by_others.items():
-        name = ", ".join(
-            f"{other.rpartition('.')[2]} {value}" for other, value in zip(others, combination, strict=True)
-        )
+        name = ", ".join(f"{key_words(other)} {value}" for other, value in zip(others, combination, strict=True))
         quiet = combination not in loud
         marks = sorted((_mark(point, place(point), key, name, figure) for point in members), key=lambda mark: mark.x)
         curves.append(Curve(name, marks, 0 if quiet else next(colours), quiet))
@@ -139,9 +194,9 @@ def _curves(
 def _mark(point: Point, x: float, key: str, name: str, figure: _Figure) -> Mark:
     low, middle, high = figure.of(point)
     runs = figure.runs(point)
-    words = f"{key}={point.values.get(key, '')}{f', {name}' if name else ''}: {duration(middle)}"
+    words = f"{key}={point.values.get(key, '')}{f', {name}' if name else ''}: {page_duration(middle)}"
     if runs > 1:
-        words += f", half of {runs} runs {duration(low)} to {duration(high)}"
+        words += f", half of {runs} runs {page_duration(low)} to {page_duration(high)}"
     return Mark(x, middle, low, high, words)
 
 
@@ -162,15 +217,6 @@ def _speed_up(title: str, x: Axis, curves: Sequence[Curve]) -> Chart:
         ]
         relative.append(Curve(curve.name, marks, curve.colour, curve.quiet))
     first, last = x.ticks[0][0], x.ticks[-1][0]
-    reached = max(mark.high for curve in relative for mark in curve.marks)
-    top = min(last / first, 2 * reached)
-    values = [mark.high for curve in relative for mark in curve.marks] + [top]
-    # From 0, whatever the range: a speed-up is read against the ideal line.
-    y = figure_axis("times faster", [0.0, *values], lambda value: f"{value:g}x")
-    return Chart(title, x, y, relative, _ideal(first, top * first))
-
-
-def _ideal(first: float, last: float) -> list[tuple[float, float]]:
-    """Proportional to the number of chips; many places, because the axis may be logarithmic."""
-    steps = 32
-    return [(at, at / first) for at in (first * (last / first) ** (i / steps) for i in range(steps + 1))]
+    values = [value for curve in relative for mark in curve.marks for value in (mark.low, mark.high)]
+    y = log_axis("times faster", min(values) / 1.1, max(*values, last / first) * 1.1, lambda value: f"{value:g}x")
+    return Chart(title, x, y, relative, [(first, 1.0), (last, last / first)], "ideal")

@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from pipeline.baseline.comparison import Comparison
+    from pipeline.sweep.page import Searched
     from pipeline.sweep.points import Point
 
 
-def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring: bool) -> int:
+def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: Searched | None) -> int:
     """Writes results.csv, results.parquet and sweep.html, and says how every point ended.
 
     Args:
         folder: the sweep's directory.
         points: at least one, each with its result read.
         config: the sweep's configuration.
-        exploring: whether a point may be impossible, if another ended well.
+        searched: of a tuning, in which a point may be impossible if another ended well.
 
     Returns:
         The exit code of the sweep: the highest of its points; if all ended well, what the comparison says.
@@ -42,7 +43,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     output = config.output.name
     keys = swept_keys(points)
     codes = {point.exit_code for point in points}
-    if exploring and OK in codes:
+    if searched is not None and OK in codes:
         codes.discard(CONFIGURATION)
     code = max(codes)
     comparisons: Sequence[Comparison | None] = [None] * len(points)
@@ -56,7 +57,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, exploring:
     rows = same_columns([row_of(point, keys, comparison) for point, comparison in pairs])
     write_csv(folder / "results.csv", rows)
     missing = write_parquet(folder / "results.parquet", rows)
-    write_page(folder / "sweep.html", pairs, keys)
+    write_page(folder / "sweep.html", pairs, keys, searched)
     if output == "json":
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
     elif output in FOR_PEOPLE:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from pipeline.sweep.composition import PointLoader
+    from pipeline.sweep.page import Searched
 
 
 class Sweep:
@@ -50,8 +51,8 @@ class Sweep:
         self._progress = SweepProgress(keys, total)
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
         self.points: list[Point] = []
-        self.exploring = False
-        """Whether points may turn out to be impossible: then they do not decide the exit code, if others ended well."""
+        self.searched: Searched | None = None
+        """Of a tuning: points may turn out to be impossible, and do not decide the exit code if others ended well."""
 
     def __enter__(self) -> Self:
         """Makes the sweep's directory."""
@@ -134,8 +135,8 @@ class Sweep:
         for point in begun:
             if not point.result:
                 point.read_result()
-        code = finish(self.folder, begun, self._config, self.exploring)
-        if self.exploring:
+        code = finish(self.folder, begun, self._config, self.searched)
+        if self.searched is not None:
             # run_job has noted those of the points.
             outcome.codes.clear()
         outcome.codes.append(code)

@@ -1,183 +1,219 @@
-"""sweep.html, which needs nothing beside itself: curves over each swept parameter, and every point."""
+"""sweep.html, which needs nothing beside itself: what was swept, how it went, and every point with its own report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.baseline.comparison import ratio_words
-from pipeline.common.counts import duration
+from pipeline.common.counts import count_of
 from pipeline.common.files import write_atomically
-from pipeline.sweep.chart import legend, svg
+from pipeline.exit_codes import CONFIGURATION
+from pipeline.report.figures import comparison_figures
+from pipeline.report.frame import framed
+from pipeline.report.outputs import REPORT
+from pipeline.report.units import page_duration
 from pipeline.sweep.curves import charts_of
 from pipeline.sweep.points import values_of, workloads_of
+from pipeline.sweep.titles import key_words, sweep_title
+from pipeline.sweep.tuning_charts import tuning_figures
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from pipeline.baseline.comparison import Comparison
-    from pipeline.sweep.chart import Chart
     from pipeline.sweep.points import Point
 
-_TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>{style}</style></head><body><main>
-<header><h1>{title}</h1><p>{where}</p></header>
-{tiles}{failures}{charts}{table}
-<footer>{footer}</footer></main></body></html>
-"""
+_SCRIPT = Path(__file__).with_name("assets") / "sweep.js"
 
 
-def write_page(path: Path, pairs: Sequence[tuple[Point, Comparison | None]], keys: Sequence[str]) -> None:
-    """Writes the page in one step; links lead to the points' own directories, relative to it.
+class Searched(NamedTuple):
+    """What a tuning looks for."""
+
+    objective: Callable[[Point], float | None]
+    """In seconds, None of a point that gave none."""
+    name: str
+
+
+def write_page(
+    path: Path,
+    pairs: Sequence[tuple[Point, Comparison | None]],
+    keys: Sequence[str],
+    searched: Searched | None = None,
+) -> None:
+    """Writes the page in one step; links lead to the points' own reports, relative to it.
 
     Args:
         path: of sweep.html.
         pairs: at least one point, each with its result read, and its comparison if there is one.
         keys: the swept keys.
+        searched: of a tuning, whose points may turn out to be impossible.
     """
+    document = page_document(path.parent, pairs, keys, searched)
+    write_atomically(path, framed(document["title"], _summary(document), document, [_SCRIPT]).encode())
+
+
+def page_document(
+    folder: Path,
+    pairs: Sequence[tuple[Point, Comparison | None]],
+    keys: Sequence[str],
+    searched: Searched | None,
+) -> dict[str, Any]:
+    """What the page draws; see assets/sweep.js."""
     points = [point for point, _ in pairs]
     done = [point for point in points if point.result]
-    first: Mapping[str, Any] = done[0].result if done else {}
-    title = f"Sweep of {_joined(workloads_of(done)) or 'nothing that ran'}"
-    text = _TEMPLATE.format(
-        title=escape(title),
-        style=files("pipeline.sweep").joinpath("page.css").read_text(),
-        where=_where(first),
-        tiles=_tiles(points, keys),
-        failures=_failures(points, keys),
-        charts=_charts(charts_of(points, keys)),
-        table=_table(path.parent, pairs, keys),
-        footer=_footer(first),
-    )
-    write_atomically(path, text.encode())
+    best = _best(points, searched)
+    compared = [(values_of(point, keys), comparison) for point, comparison in pairs if comparison is not None]
+    tuned = searched is not None
+    return {
+        "title": sweep_title(workloads_of(done), keys, tuned=tuned),
+        "where": _where(done[0].result) if done else "No point left a result.",
+        "cards": _cards(points, keys, best, searched),
+        "causes": _causes(points, keys, tuned),
+        "figures": _figures(points, keys, searched),
+        "comparison": comparison_figures(_intervals(compared)) if compared else [],
+        "keys": [(key_words(key), key) for key in keys],
+        "points": [
+            _row(folder, point, comparison, keys, is_best=point is best, tuned=tuned) for point, comparison in pairs
+        ],
+        "provenance": _provenance(done[0].result) if done else None,
+    }
 
 
-def _joined(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), *names[-1:]] if len(names) > 1 else names)
+def _figures(points: Sequence[Point], keys: Sequence[str], searched: Searched | None) -> list[dict[str, str]]:
+    if searched is not None:
+        return tuning_figures(points, keys, searched.objective, f"time of {searched.name}")
+    return charts_of(points, keys)
 
 
-def _charts(charts: Sequence[Chart]) -> str:
-    if not charts:
-        return ""
-    figures = "".join(
-        f"<figure><figcaption>{escape(chart.title)}</figcaption>{svg(chart)}{legend(chart)}</figure>"
-        for chart in charts
-    )
-    note = (
-        "Lines are medians of the measured runs; half of the runs lie in the shaded band. Point at a mark for numbers. "
-        "Virtual time is computed on modelled chips, and has charts of its own."
-    )
-    return f'<section><h2>Curves</h2><p class="note">{note}</p><div class="charts">{figures}</div></section>'
+def _intervals(compared: Sequence[tuple[str, Comparison]]) -> dict[str, Any]:
+    """The whole run of each point, as a comparison with a line for each."""
+    lines = []
+    for name, comparison in compared:
+        ratio = comparison.ratio
+        ends = {"ratio": ratio.ratio, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict}
+        lines.append({"what": name, **ends, "words": ratio_words(ratio)[2]})
+    return {"lines": lines}
+
+
+def _state(point: Point, *, tuned: bool) -> str:
+    """How a point ended: an impossible one of a tuning is no failure."""
+    return "infeasible" if tuned and point.exit_code == CONFIGURATION else point.status
+
+
+def _best(points: Sequence[Point], searched: Searched | None) -> Point | None:
+    def figure(point: Point) -> float | None:
+        if searched is not None:
+            return searched.objective(point)
+        if point.measured:
+            return point.quartiles[1]
+        return point.virtual_ns / 1e9 if point.virtual_ns else None
+
+    ended = [(value, i) for i, point in enumerate(points) if (value := figure(point)) is not None]
+    return points[min(ended)[1]] if ended else None
+
+
+def _cards(
+    points: Sequence[Point], keys: Sequence[str], best: Point | None, searched: Searched | None
+) -> list[tuple[str, str, str, str]]:
+    """Title, value, further words and kind of each."""
+    states = [_state(point, tuned=searched is not None) for point in points]
+    impossible = states.count("infeasible")
+    failed = len(points) - states.count("ok") - impossible
+    cards = [("Points", f"{len(points):,}", f"{states.count('ok'):,} ended well", "")]
+    cards.append(("Failed", f"{failed:,}", "see what failed" if failed else "none", "bad" if failed else "good"))
+    if impossible:
+        cards.append(("Infeasible", f"{impossible:,}", "the space has values that cannot be", ""))
+    if best is not None:
+        at = ", ".join(f"{key_words(key)} {best.values.get(key, '')}" for key in keys) or "the one point"
+        if best.measured:
+            seconds = searched.objective(best) if searched is not None else best.quartiles[1]
+            cards.append(("Fastest", page_duration(seconds), at, ""))
+        else:
+            cards.append(("Fastest, modelled", page_duration((best.virtual_ns or 0) / 1e9), at, ""))
+    return cards
+
+
+def _causes(points: Sequence[Point], keys: Sequence[str], tuned: bool) -> list[dict[str, Any]]:
+    """Points that did not end well, those of one cause together."""
+    found: dict[tuple[int, str], list[Point]] = {}
+    for point in points:
+        if point.exit_code:
+            found.setdefault((point.exit_code, point.error), []).append(point)
+    return [
+        {
+            "kind": _state(those[0], tuned=tuned),
+            "code": code,
+            "error": error,
+            "points": [values_of(point, keys) for point in those],
+        }
+        for (code, error), those in found.items()
+    ]
+
+
+def _row(
+    folder: Path, point: Point, comparison: Comparison | None, keys: Sequence[str], *, is_best: bool, tuned: bool
+) -> dict[str, Any]:
+    """A point as the table has it; durations are seconds, and null where there is none."""
+    runs = point.result.get("measurements", {}).get("run_seconds", [])
+    low, middle, high = point.run_seconds or (None, None, None)
+    virtual = point.result.get("virtual")
+    row: dict[str, Any] = {
+        "job": point.number,
+        "link": _link(folder, point),
+        "values": [point.values.get(key, "") for key in keys],
+        "status": _state(point, tuned=tuned),
+        "best": is_best,
+        "runs": len(runs),
+        "times": [middle, low, high, min(runs, default=None), max(runs, default=None)],
+        "tasks": point.result.get("tasks", {}).get("count"),
+        "virtual": None,
+        "compared": None,
+    }
+    if virtual:
+        row["virtual"] = [virtual["model"], virtual["makespan_ns"], virtual["critical_path_ns"], virtual["chips_busy"]]
+    if comparison is not None:
+        ratio, interval, words = ratio_words(comparison.ratio)
+        row["compared"] = [comparison.ratio.ratio, f"{ratio} ({interval})", words, comparison.ratio.verdict]
+    return row
+
+
+def _link(folder: Path, point: Point) -> str | None:
+    """Where a point's report is, or else what it left, seen from the page."""
+    if point.folder is None or not point.folder.is_relative_to(folder):
+        return None
+    inside = point.folder.relative_to(folder).as_posix()
+    return f"{inside}/{REPORT}" if (point.folder / REPORT).is_file() else f"{inside}/"
 
 
 def _where(result: Mapping[str, Any]) -> str:
-    if not result:
-        return "No point left a result."
     machine = result["provenance"]["machine"]
     words = [
-        f"target {result['target']}, build {result['build']}",
-        f"{machine['cpu'] or machine['architecture']}, {machine['cores']} cores",
+        f"target {result['target']}",
+        f"build {result['build']}",
         str(result["provenance"]["time"]),
+        machine["cpu"] or machine["architecture"],
+        count_of(machine["cores"], "core"),
     ]
-    return " · ".join(escape(word) for word in words)
+    return " \u00b7 ".join(words)
 
 
-def _footer(result: Mapping[str, Any]) -> str:
-    if not result:
-        return ""
+def _provenance(result: Mapping[str, Any]) -> dict[str, Any]:
     provenance = result["provenance"]
     git = provenance["git"]
-    commit = f"commit {git['commit'][:12]}{' (modified)' if git['modified'] else ''}" if git else "no commit known"
-    versions = f"Python {provenance['python']}, {provenance['compiler'] or 'no compiler'}"
-    hashids = "".join(f"<li>{escape(c['name'])} <code>{escape(c['hashid'])}</code></li>" for c in result["callables"])
-    return f"<p>{escape(commit)} · {escape(versions)}. Callables of the first point:</p><ul>{hashids}</ul>"
+    return {
+        "commit": f"{git['commit']}{' with changes' if git['modified'] else ''}" if git else "not in a checkout",
+        "Python": provenance["python"],
+        "compiler": provenance["compiler"] or "none",
+        "callables": [(c["name"], c["hashid"]) for c in result["callables"]],
+    }
 
 
-def _median(point: Point) -> float | None:
-    return point.run_seconds[1] if point.run_seconds else None
-
-
-def _tiles(points: Sequence[Point], keys: Sequence[str]) -> str:
-    failed = sum(point.exit_code != 0 for point in points)
-    tiles = [("points", str(len(points)), ""), ("failed", str(failed), "bad" if failed else "good")]
-    best = _best(points)
-    if best is not None:
-        values = ", ".join(f"{key.rpartition('.')[2]} {best.values.get(key, '')}" for key in keys)
-        tiles.append(("fastest", duration(_median(best)), ""))
-        tiles.append(("at", values or "the one point", ""))
-    cells = "".join(
-        f'<div class="tile {kind}"><b>{escape(value)}</b><span>{escape(name)}</span></div>'
-        for name, value, kind in tiles
-    )
-    return f'<div class="tiles">{cells}</div>'
-
-
-def _best(points: Sequence[Point]) -> Point | None:
-    measured = [point for point in points if point.measured]
-    return min(measured, key=lambda point: _median(point) or 0.0, default=None)
-
-
-def _failures(points: Sequence[Point], keys: Sequence[str]) -> str:
-    by_cause: dict[tuple[int, str], list[str]] = {}
-    for point in points:
-        if point.exit_code:
-            by_cause.setdefault((point.exit_code, point.error), []).append(values_of(point, keys))
-    if not by_cause:
-        return ""
-    items = ""
-    for (code, error), those in by_cause.items():
-        named = "; ".join(f"<b>{escape(values)}</b>" for values in those)
-        items += f"<li>{named}: exit code {code}<pre>{escape(error)}</pre></li>"
-    return f'<section class="failures"><h2>What failed</h2><ul>{items}</ul></section>'
-
-
-def _table(folder: Path, pairs: Sequence[tuple[Point, Comparison | None]], keys: Sequence[str]) -> str:
-    points = [point for point, _ in pairs]
-    best = _best(points)
-    numeric = ["runs", "median", "middle half", "fastest", "slowest", "tasks"]
-    if any(comparison for _, comparison in pairs):
-        numeric += ["times as long as before"]
-    heads = ["job", *keys, "status", *numeric]
-    head = "".join(f'<th class="{"n" if name in numeric else ""}">{escape(name)}</th>' for name in heads)
-    slowest = max((_median(point) or 0.0 for point in points), default=0.0)
-    rows = []
-    for point, comparison in pairs:
-        kind = "bad" if point.exit_code else "best" if point is best else ""
-        cells = [_job_link(folder, point), *(escape(point.values.get(key, "")) for key in keys), escape(point.status)]
-        numbers = _numbers(point, slowest)
-        if len(numeric) > len(numbers):
-            numbers.append(_compared(comparison))
-        row = "".join(f"<td>{cell}</td>" for cell in cells) + "".join(f'<td class="n">{cell}</td>' for cell in numbers)
-        rows.append(f'<tr class="{kind}">{row}</tr>')
-    body = "".join(rows)
-    return f"<section><h2>Every point</h2><div class='wide'><table><tr>{head}</tr>{body}</table></div></section>"
-
-
-def _numbers(point: Point, slowest: float) -> list[str]:
-    if not point.run_seconds:
-        return ["0", *["-"] * 4, str(point.result.get("tasks", {}).get("count", "-"))]
-    low, middle, high = point.run_seconds
-    runs = point.result["measurements"]["run_seconds"]
-    share = 100 * middle / slowest if slowest else 0
-    bar = f'<i class="bar" style="width:{share:.1f}%"></i>{duration(middle)}'
-    spread = f"{duration(low)} to {duration(high)}" if len(runs) > 1 else "-"
-    return [str(len(runs)), bar, spread, duration(min(runs)), duration(max(runs)), str(point.result["tasks"]["count"])]
-
-
-def _compared(comparison: Comparison | None) -> str:
-    if comparison is None:
-        return "-"
-    ratio, interval, word = ratio_words(comparison.ratio)
-    return f'<span class="{comparison.ratio.verdict}">{ratio} ({interval}) {word}</span>'
-
-
-def _job_link(folder: Path, point: Point) -> str:
-    if point.number is None:
-        return "-"
-    if not point.folder or not point.folder.is_relative_to(folder):
-        return str(point.number)
-    target = f"{point.folder.relative_to(folder).as_posix()}/"
-    return f'<a href="{escape(target, quote=True)}">{point.number}</a>'
+def _summary(document: Mapping[str, Any]) -> str:
+    """For a reader without scripts: the points as lines."""
+    lines = [document["title"], document["where"], ""]
+    for row in document["points"]:
+        values = " ".join(f"{key}={value}" for (_, key), value in zip(document["keys"], row["values"], strict=True))
+        lines.append(f"job {row['job']}  {row['status']}  {page_duration(row['times'][0])}  {values}")
+    return "\n".join(lines)

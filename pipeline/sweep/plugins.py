@@ -71,12 +71,13 @@ class PointsSweeper(BasicSweeper):
         overrides = OverridesParser.create(loader).parse_overrides([*self._parse_config(), *arguments])
         keys = [override.get_key_element().lstrip("+") for override in overrides if override.is_sweep_override()]
         if self.trials is not None:
-            from pipeline.sweep.tune import Tuning, best_words, tune
+            from pipeline.sweep.page import Searched
+            from pipeline.sweep.tune import Tuning, best_words, objective_if_known, tune
 
             tuning = Tuning(self.trials, self.seed, self.objective, self.max_batch_size or 1)
             sweep = Sweep(self.config, loader, self.launcher, keys, self.trials)
             with sweep:
-                sweep.exploring = True
+                sweep.searched = Searched(lambda point: objective_if_known(point, self.objective), self.objective)
                 tune(sweep, overrides, tuning)
             sweep.say(best_words(sweep.points, tuning))
             return

@@ -154,6 +154,14 @@ def objective_of(point: Point, objective: str) -> float | None:
     return median(series[objective])
 
 
+def objective_if_known(point: Point, objective: str) -> float | None:
+    """As ``objective_of``, and None where the workload has no such callable."""
+    try:
+        return objective_of(point, objective)
+    except ConfigurationError:
+        return None
+
+
 def best_words(points: Sequence[Point], tuning: Tuning) -> list[str]:
     """What came out, for people: the fastest point, the first one, and how to compare them as they deserve."""
     figures = [(objective_of(point, tuning.objective), point) for point in points]

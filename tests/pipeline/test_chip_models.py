@@ -3,7 +3,9 @@
 import csv
 import gzip
 import json
+import re
 import sys
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -155,7 +157,9 @@ def test_a_sweep_keeps_virtual_time_apart(inside):
     assert "fastest" not in apart
     page = (done.folder / "sweep" / "sweep.html").read_text()
     for title in ("Time over topology", "Virtual time (modelled chips) over topology"):
-        assert f"<figcaption>{title}</figcaption>" in page
+        assert f'"title":"{title}"' in page
+    (row, *_) = json.loads(re.search(r'id="data">(.*?)</script>', page, flags=re.DOTALL)[1])["points"]
+    assert row["virtual"][:2] == ["example", 3492]
 
 
 @pytest.mark.parametrize("measured", [True, False])
@@ -172,9 +176,10 @@ def test_a_chart_shows_what_was_measured_or_what_was_computed_never_both(measure
         }
         point.run_seconds = (1.0 / chips,) * 3 if measured else None
         points.append(point)
-    charts = {chart.title: chart for chart in charts_of(points, ["topology.chips"])}
+    charts = {chart["title"]: chart["svg"] for chart in charts_of(points, ["topology.chips"])}
     virtual = [f"Virtual {name} (modelled chips)" for name in ("time", "speed-up")]
     names = [*(["Time", "Speed-up"] if measured else []), *virtual]
     assert list(charts) == [f"{name} over topology.chips" for name in names]
-    (curve,) = charts[f"{virtual[0]} over topology.chips"].curves
-    assert [mark.y for mark in curve.marks] == [8e-6, 4e-6]
+    drawn = ET.fromstring(charts[f"{virtual[0]} over topology.chips"])
+    words = [circle.findtext("title") for circle in drawn.findall("circle")]
+    assert words == ["topology.chips=1: 8.00 µs", "topology.chips=2: 4.00 µs"]

@@ -100,6 +100,9 @@ def test_a_plan_draws_its_graph_where_it_is_asked_to(inside):
     assert done.code == 0, done.err
     root = ET.parse(done.folder / "graph.svg").getroot()
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    style = root.findtext("{http://www.w3.org/2000/svg}style")
+    assert "prefers-color-scheme: dark" in style
+    assert all(f"--{name}:" in style for name in ("paper", "text", "on", "c0"))
     assert {"chip 0", "chip 3", "shard \N{MULTIPLICATION SIGN} 15"} <= set(words)
     assert [path.name for path in done.folder.iterdir()] == ["graph.svg"]
 

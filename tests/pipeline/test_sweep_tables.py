@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.sweep.axis import figure_axis, parameter_axis
-from pipeline.sweep.chart import Chart, Curve, Mark, svg
+from pipeline.report.plot.axis import figure_axis, parameter_axis
+from pipeline.report.plot.lines import Chart, Curve, Mark, line_chart
 from pipeline.sweep.points import Point, swept_keys
 from pipeline.sweep.tables import same_columns, write_csv, write_parquet
 
@@ -81,9 +81,9 @@ def test_a_chart_is_well_formed_whatever_it_is_called_and_has_a_mark_for_each_po
     marks = [Mark(float(i), y, y / 2, y * 2, name) for i, y in enumerate(values)]
     x = parameter_axis(name, [mark.x for mark in marks], [name] * len(marks))
     y = figure_axis(name, [v for mark in marks for v in (mark.low, mark.high)], str)
-    drawing = ET.fromstring(svg(Chart(name, x, y, [Curve(name, marks), Curve("others", marks, quiet=True)])))
+    drawing = ET.fromstring(line_chart(Chart(name, x, y, [Curve(name, marks), Curve("others", marks, quiet=True)])))
     circles = drawing.findall("circle")
-    assert [circle.find("title").text or "" for circle in circles] == [name] * len(values)
+    assert [circle.findtext("title") or "" for circle in circles] == [name] * len(values)
     assert all(math.isfinite(float(circle.get("cy"))) and 0 <= float(circle.get("cy")) <= 340 for circle in circles)
 
 

@@ -1,5 +1,6 @@
 """A headless browser for tests of pages: fixtures that skip, with the reason, where no Chromium or driver is."""
 
+import contextlib
 import shutil
 
 import pytest
@@ -13,6 +14,7 @@ _FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1280,1600 --hide-scrollbars"
 )
+SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +35,17 @@ def browser(tmp_path_factory):
     opened = webdriver.Chrome(options=options, service=Service(driver))
     yield opened
     opened.quit()
+
+
+@contextlib.contextmanager
+def seen(browser, *, width=1280, scheme="light", media=""):
+    """While the block runs, pages are as wide as this, for a reader who prefers the scheme, on a screen or on paper."""
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+    size = {"width": width, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 
 from pipeline.config.specs import PythonSpec
-from pipeline.report.failure import FAILED, exit_word, failed_tasks, failure_document, failure_words, joined
+from pipeline.report.failure import FAILED, exit_word, failed_tasks, failure_document, failure_words
 from pipeline.report.record import SourceRecord
 from pipeline.report.sources import python_source
 from pipeline.report.timeline import timeline
+from pipeline.report.units import joined
 from runtime.observe.child_info import ChildInfo
 from runtime.observe.trace import TaskSpan, Trace
 from tests.report.test_result_document import ADD, READ, RECORD

@@ -22,8 +22,8 @@ function drawing(text) {
   return made.content;
 }
 
-function figureOf({ title, svg, legend }) {
-  return el("figure", {}, el("figcaption", {}, title), drawing(svg), drawing(legend || ""));
+function figureOf({ title, svg, legend, kind }) {
+  return el("figure", { class: kind }, el("figcaption", {}, title), drawing(svg), drawing(legend || ""));
 }
 
 function section(title, ...content) {
@@ -100,4 +100,11 @@ function command(text) {
   };
   const shown = el("pre", { class: "to-copy" }, text), button = el("button", { type: "button", class: "plain", onclick: copy }, "copy");
   return el("div", { class: "command" }, shown, button, said);
+}
+
+// Paper is light, and what a canvas shows is drawn anew for it.
+function printLight(timelines) {
+  const turn = (printing) => { document.documentElement.classList.toggle("printing", printing); timelines.forEach((timeline) => timeline.draw()); };
+  addEventListener("beforeprint", () => turn(true));
+  addEventListener("afterprint", () => turn(false));
 }

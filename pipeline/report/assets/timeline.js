@@ -66,7 +66,7 @@ class Timeline {
     this.lanes = el("canvas", { class: "lanes", "aria-hidden": "true" });
     this.tip = el("div", { class: "tip" });
     this.detail = el("div", { class: "detail quiet", id: id("detail"), role: "status" });
-    this.root = el("div", { class: "timeline", id: this.id, tabindex: "0", role: "application", "aria-label": "timeline of all workers", "aria-describedby": id("keys") },
+    this.root = el("div", { class: "timeline", id: this.id, tabindex: "0", role: "application", "aria-label": "timeline of all workers", "aria-describedby": "keys" },
       this.overview, el("div", { class: "rows" }, this.lanes), this.tip, this.detail);
     this.listen();
     this.layOut();
@@ -76,7 +76,7 @@ class Timeline {
         button("zoom-in", "+", "zoom in (w)", () => this.zoom(0.6)), button("zoom-out", "\u2212", "zoom out (s)", () => this.zoom(1 / 0.6)),
         button("zoom-all", "whole run", "show everything (0)", () => this.look(0, this.whole)),
         el("label", {}, this.showPath, "critical path"), this.showCores ? el("label", {}, this.showCores, "cores") : null,
-        el("span", { class: "quiet", id: id("keys") }, "Drag in the overview to zoom, drag a lane to move, or Ctrl + wheel; keys: w s a d, 0 for all, arrows go from task to task, Enter shows one close, Escape lets go.")),
+        this.id !== "timeline" ? null : el("span", { class: "quiet", id: "keys" }, "Drag in the overview to zoom, drag a lane to move, or Ctrl + wheel; keys: w s a d, 0 for all, arrows go from task to task, Enter shows one close, Escape lets go.")),
       el("div", { class: "legend", id: id("legend") }, this.legend()),
       this.root,
     ];

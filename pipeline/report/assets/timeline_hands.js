@@ -144,10 +144,3 @@ Object.assign(Timeline.prototype, {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   },
 });
-
-// Paper is light, and what a canvas shows is drawn anew for it.
-function printLight(timelines) {
-  const turn = (printing) => { document.documentElement.classList.toggle("printing", printing); timelines.forEach((timeline) => timeline.draw()); };
-  addEventListener("beforeprint", () => turn(true));
-  addEventListener("afterprint", () => turn(false));
-}

@@ -28,16 +28,19 @@ class Axis:
         return (value - self.low) / (self.high - self.low)
 
 
-def parameter_axis(title: str, values: Sequence[float], labels: Sequence[str]) -> Axis:
+def parameter_axis(
+    title: str, values: Sequence[float], labels: Sequence[str], *, may_be_logarithmic: bool = True
+) -> Axis:
     """An axis of a swept parameter, with ticks at its values: logarithmic if they span a factor of 4 or more.
 
     Args:
         title: the parameter.
         values: ascending, distinct, at least one.
         labels: of each value.
+        may_be_logarithmic: False of what is counted one by one.
     """
     low, high = values[0], values[-1]
-    logarithmic = low > 0 and high / low >= 4
+    logarithmic = may_be_logarithmic and low > 0 and high / low >= 4
     if low == high:
         low, high = low - 1, high + 1
     margin = 0.04
@@ -51,25 +54,32 @@ def parameter_axis(title: str, values: Sequence[float], labels: Sequence[str]) -
     return Axis(title, ticks, low - width, high + width)
 
 
-def figure_axis(title: str, values: Sequence[float], label: Callable[[float], str]) -> Axis:
+def figure_axis(title: str, values: Sequence[float], label: Callable[[float], str], *, from_zero: bool = True) -> Axis:
     """An axis of a measured figure: from 0, or logarithmic if the values span a factor of 20 or more.
 
     Args:
         title: the figure.
         values: at least one, none negative.
         label: writes a value.
+        from_zero: whether it begins at 0 where it is not logarithmic; else close below the lowest value.
     """
     low, high = min(values), max(values)
     if low > 0 and high / low >= 20:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        places = [
-            base * 10.0**power for power in range(first, last + 1) for base in ((1, 2, 5) if last - first < 4 else (1,))
-        ]
-        low, high = low / 1.15, high * 1.15
-        return Axis(title, [(at, label(at)) for at in places if low <= at <= high], low, high, True)
-    high = high * 1.08 or 1.0
-    step = _round_step(high / 5)
-    return Axis(title, [(i * step, label(i * step)) for i in range(int(high / step) + 1)], 0.0, high)
+        return log_axis(title, low / 1.15, high * 1.15, label)
+    low = 0.0 if from_zero else low
+    high = high + (high - low) * 0.08 or 1.0
+    step = _round_step((high - low) / 5)
+    first = math.ceil(low / step - 1e-9)
+    ticks = range(first, int(high / step) + 1)
+    return Axis(title, [(i * step, label(i * step)) for i in ticks], low, high)
+
+
+def log_axis(title: str, low: float, high: float, label: Callable[[float], str]) -> Axis:
+    """A logarithmic axis between two positive ends, with round ticks."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    bases = (1, 2, 5) if last - first < 4 else (1,)
+    places = [base * 10.0**power for power in range(first, last + 1) for base in bases]
+    return Axis(title, [(at, label(at)) for at in places if low <= at <= high], low, high, True)
 
 
 def _round_step(raw: float) -> float:
