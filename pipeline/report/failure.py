@@ -62,6 +62,24 @@ def reasons(worker: RecordingWorker) -> dict[int, str]:
     return {i: known.get(i, "") for i in wrong}
 
 
+def since(worker: RecordingWorker) -> dict[int, int]:
+    """From when on tasks that went wrong before they could tell when they began may have run, by index: not before
+    their dispatch, nor while their child was at another task."""
+    by_child: dict[tuple[str, int], list[int]] = {}
+    for i, span in enumerate(worker.trace.tasks):
+        if span.worker >= 0 and span.dispatch_ns and (span.begin_ns or span.state in FAILED):
+            by_child.setdefault((span.kind, span.worker), []).append(i)
+    found = {}
+    for mine in by_child.values():
+        free = 0
+        for i in sorted(mine, key=lambda i: worker.trace.tasks[i].complete_ns):
+            span = worker.trace.tasks[i]
+            if not span.begin_ns:
+                found[i] = min(max(span.dispatch_ns, free), span.complete_ns)
+            free = max(free, span.end_ns or span.complete_ns)
+    return found
+
+
 def exit_word(last_exit: str) -> str:
     """How a process ended, as short as it goes: ``"SIGSEGV"``, ``"exited with status 3"``."""
     signal = re.search(r"\((SIG\w+)\)", last_exit)

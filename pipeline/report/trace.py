@@ -3,7 +3,9 @@
 One process track for the parent and for each child, at every level. Where a Worker is, in the parent and in nodes,
 three thread tracks say when tasks were submitted, dispatched and known to be complete: moments, hence slices without a
 duration. In a child one track is its lane, and one each core that worked. One flow a task leads from its submit over
-its dispatch and its execution to its completion; another leads from a node's task to each submit that it made. The same
+its dispatch and its execution to its completion; another leads from a node's task to each submit that it made. The
+parent has tracks of the stages of the run and of the critical path, too; each Worker has counters of the tasks that
+are queued and of the children that are busy; each task that was lost ends with an instant that says why. The same
 spans give the same bytes. Format: "Trace Event Format", the document of the Chromium project.
 """
 
@@ -17,6 +19,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import write_atomically
+from pipeline.report.critical_path import nested_critical_path
+from pipeline.report.failure import reasons, since
+from pipeline.report.trace_tracks import counter_events, death_event, path_events, stage_events
 from pipeline.report.workers import (
     NODE,
     OUTERMOST,
@@ -31,9 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pipeline.report.critical_path import Segment
+    from pipeline.terminal.actions import StageRecord
     from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 _LANE, _SUBMITS, _DISPATCHES, _COMPLETIONS, _FIRST_CORE = range(1, 6)
+# Below those of a node's cores, of which there are none: a parent has neither a lane nor cores.
+_STAGES, _PATH = 6, 7
 _WORKER_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}
 _COMPRESSION = 1
 """Several times as fast as the default, for some more bytes."""
@@ -53,6 +62,8 @@ def chrome_trace(
     names: Mapping[str, str],
     kernels: Mapping[str, Sequence[str]],
     *,
+    stages: Sequence[StageRecord] = (),
+    path: Sequence[Segment] | None = None,
     left_out: int = 0,
 ) -> str:
     """The trace as the text of a JSON document.
@@ -65,14 +76,19 @@ def chrome_trace(
         parent: process id of the outermost Worker.
         names: name by hashid; a callable that is not named here appears by its hashid.
         kernels: names of a chip callable's kernels by func_id, by hashid.
+        stages: of the run, as far as it is.
+        path: its critical path, where that is known already.
         left_out: number of tasks that were recorded and are not in ``trace``.
 
     Raises:
         KeyError: a span of a child that is not among the trace's children.
     """
     workers = recording_workers(trace)
-    origin = first_submit(workers)
-    tracks = _Tracks(workers, parent)
+    begun = [stage.begin_ns for stage in stages if stage.begin_ns]
+    origin = min([*begun, first_submit(workers)] if trace.tasks else begun, default=0)
+    path = nested_critical_path(workers) if path is None else path
+    also = ({_STAGES: "stages of the run"} if begun else {}) | ({_PATH: "critical path"} if path else {})
+    tracks = _Tracks(workers, parent, also)
     flows = itertools.count()
     events: list[_Timed] = []
     slices = _Slices(names)
@@ -80,7 +96,15 @@ def chrome_trace(
     for index, worker in enumerate(workers):
         own = tracks.own[index]
         submitters = workers[worker.above].trace.tasks if worker.within else ()
-        for number, span in enumerate(worker.trace.tasks):
+        lost, why = since(worker), reasons(worker)
+        events += counter_events(worker.trace.tasks, own, origin)
+        for number, recorded in enumerate(worker.trace.tasks):
+            span = recorded
+            if number in lost:
+                # It is drawn until the parent knew; its process told nothing more.
+                span = recorded._replace(begin_ns=lost[number], end_ns=recorded.complete_ns)
+                where = tracks.child(index, span.kind, span.worker), _LANE
+                events.append(death_event(span, why[number], where, origin))
             child = tracks.child(index, span.kind, span.worker) if span.begin_ns and span.worker >= 0 else None
             within = worker.within[number] if worker.within else -1
             if within < 0:
@@ -95,6 +119,9 @@ def chrome_trace(
             known = kernels.get(hashids.get((core.run, core.task), ""), ())
             head = kernel(kernel_name(known, core.func_id))
             events.append(_core_event(core, tracks.child(index, "chip", core.worker), head, origin))
+    events += stage_events(stages, parent, _STAGES, origin)
+    spans = [span for worker in workers for span in worker.trace.tasks]
+    events += path_events(path, spans, names, (parent, _PATH), origin)
     # Stable, and a flow event comes right behind its slice: it attaches to the slice opened last on its track.
     events.sort(key=itemgetter(0))
     dropped = dropped_spans(workers)
@@ -120,13 +147,13 @@ class _Tracks:
     """The process of each Worker and child, and the names and order of all tracks: the parent, then its children, each
     followed by what is below it; chips and nodes before sub-workers, by id."""
 
-    def __init__(self, workers: Sequence[RecordingWorker], parent: int) -> None:
+    def __init__(self, workers: Sequence[RecordingWorker], parent: int, also: Mapping[int, str]) -> None:
         self._workers = workers
         self._below = {(worker.above, worker.node): index for index, worker in enumerate(workers)}
         self._pids: dict[tuple[int, str, int], int] = {}
         self._positions = itertools.count()
         self.own = [parent] * len(workers)
-        self.events = self._named(parent, OUTERMOST, _WORKER_TRACKS)
+        self.events = self._named(parent, OUTERMOST, {**_WORKER_TRACKS, **also})
         self._add_children(0)
 
     def child(self, worker: int, kind: str, number: int) -> int:

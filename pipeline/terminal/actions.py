@@ -23,3 +23,5 @@ class StageRecord(NamedTuple):
     name: str
     seconds: float
     actions: Sequence[Action] = ()
+    begin_ns: int = 0
+    """CLOCK_MONOTONIC; 0 if it is not known."""

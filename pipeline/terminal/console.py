@@ -66,12 +66,12 @@ class Console:
         if not interrupted:
             check()
         self._actions = []
-        begin = time.perf_counter()
+        begin, begin_ns = time.perf_counter(), time.monotonic_ns()
         try:
             with self.at_work(name):
                 yield lambda: time.perf_counter() - begin
         finally:
-            self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions)))
+            self._stages.append(StageRecord(name, time.perf_counter() - begin, tuple(self._actions), begin_ns))
 
     @contextlib.contextmanager
     def at_work(self, name: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from pipeline.report.trace import chrome_trace, write_trace
+from pipeline.terminal.actions import StageRecord
 from runtime.observe.child_info import ChildInfo
 from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 from tests.report.trace_format import flow_slices, violations
@@ -56,6 +57,7 @@ def test_every_process_and_thread_that_has_events_is_named(document):
         (11, 2): "submits",
         (11, 3): "dispatches",
         (11, 4): "completions",
+        (11, 7): "critical path",
         (21, 1): "lane",
         (21, 5): "core 0",
         (21, 6): "core 1",
@@ -114,6 +116,58 @@ def test_core_spans_carry_their_kernels_name_or_number(document):
     assert sorted(e["name"] for e in events(document, "X") if e["cat"] == "core") == ["first", "kernel 7", "second"]
 
 
+def test_the_critical_path_is_a_track_of_the_parent(document):
+    pieces = [e for e in events(document, "X") if (e["pid"], e["tid"]) == (11, 7)]
+    assert [piece["name"] for piece in pieces] == [
+        "hand-over: add",
+        "execution: add",
+        "hand-over: read",
+        "execution: read",
+        "completion: read",
+    ]
+    assert sum(piece["dur"] for piece in pieces) == pytest.approx(20.5)
+    assert pieces[3]["args"] == {"cause": "dependency", "run": 1, "task": 3}
+
+
+def test_counters_say_how_many_tasks_are_queued_and_how_many_workers_are_busy(document):
+    found = {}
+    for event in events(document, "C"):
+        found.setdefault(event["name"], []).append((event["ts"], *event["args"].values()))
+    assert found["workers busy"] == [(2.0, 1), (2.5, 2), (8.0, 1), (9.5, 0), (10.0, 1), (20.001, 0)]
+    assert found["tasks queued"] == [(0.0, 1), (0.1, 2), (0.2, 3), (2.0, 2), (2.5, 1), (10.0, 0)]
+
+
+def test_a_counter_of_very_many_changes_is_sampled():
+    tasks = [TaskSpan(1, i, ADD, "chip", 0, i, i, 10 * i + 1, 10 * i + 9, 10 * i + 9, [], "done") for i in range(9_000)]
+    document = json.loads(chrome_trace(Trace(tasks, children=CHILDREN), 11, {}, {}))
+    assert violations(document) == []
+    assert 1_000 < len([e for e in events(document, "C") if e["name"] == "tasks queued"]) <= 4_000
+
+
+def test_stages_are_a_track_and_the_clock_begins_with_the_first_of_them():
+    stages = [StageRecord("build", 0.001, (), T0 - 3_000_000), StageRecord("execute", 0.001, (), T0 - 500_000)]
+    document = json.loads(chrome_trace(TRACE, 11, {ADD: "add"}, {}, stages=[StageRecord("describe", 0.1), *stages]))
+    assert violations(document) == []
+    found = [e for e in events(document, "X") if e["cat"] == "stage"]
+    assert [(e["name"], e["pid"], e["tid"], e["ts"], e["dur"]) for e in found] == [
+        ("build", 11, 6, 0.0, 1000.0),
+        ("execute", 11, 6, 2500.0, 1000.0),
+    ]
+    assert document["otherData"]["origin_ns"] == T0 - 3_000_000
+
+
+def test_a_lost_task_lies_on_its_lane_until_the_parent_knew_and_ends_with_why():
+    children = [CHILDREN[0], CHILDREN[1], CHILDREN[2]._replace(incarnation=2, last_exit="killed by signal 9 (SIGKILL)")]
+    done = TaskSpan(1, 1, ADD, "chip", 0, T0, T0 + 50, T0 + 2_000, T0 + 9_500, T0 + 9_900, [], "done")
+    lost = TaskSpan(1, 2, ADD, "chip", 0, T0, T0 + 60, 0, 0, T0 + 30_000, [], "lost")
+    document = json.loads(chrome_trace(Trace([done, lost], children=children), 11, {ADD: "add"}, {}))
+    assert violations(document) == []
+    on_lane = [e for e in events(document, "X") if (e["pid"], e["tid"]) == (21, 1)]
+    assert [(e["ts"], e["dur"], e["args"]["state"]) for e in on_lane] == [(2.0, 7.5, "done"), (9.5, 20.5, "lost")]
+    (death,) = events(document, "i")
+    assert (death["name"], death["pid"], death["ts"], death["args"]["task"]) == ("lost: SIGKILL", 21, 30.0, 2)
+
+
 def test_what_was_dropped_is_said(document):
     assert document["otherData"]["dropped_core_spans"] == 3
 
@@ -131,6 +185,7 @@ def test_the_file_is_the_document_and_equal_spans_give_equal_bytes(document, tmp
 def test_an_empty_trace_still_names_the_processes():
     document = json.loads(chrome_trace(Trace(children=CHILDREN), 11, {}, {}))
     assert {e["ph"] for e in document["traceEvents"]} == {"M"}
+    assert document["otherData"]["origin_ns"] == 0
 
 
 def test_a_span_of_an_unknown_child_is_refused():

@@ -10,13 +10,17 @@ def violations(document):
     """Every rule that the document breaks; an empty list if Perfetto and chrome://tracing show it as it is meant."""
     events = document["traceEvents"]
     found = [f"{e} lacks {sorted(_REQUIRED - e.keys())}" for e in events if not e.keys() >= _REQUIRED]
-    found += [f"{e['ph']} is no phase that we write" for e in events if e["ph"] not in {"M", "X", "s", "t", "f"}]
+    found += [
+        f"{e['ph']} is no phase that we write" for e in events if e["ph"] not in {"M", "X", "s", "t", "f", "C", "i"}
+    ]
     slices = [e for e in events if e["ph"] == "X"]
     found += [f"{e['name']} begins or lasts less than nothing" for e in slices if e["ts"] < 0 or e["dur"] < 0]
     times = [e["ts"] for e in events if e["ph"] != "M"]
     found += ["events are not in order of time"] * (times != sorted(times))
     found += _unnamed_tracks(events)
     found += _overlaps(slices)
+    found += _counters(events)
+    found += [f"{e['name']} has no scope" for e in events if e["ph"] == "i" and e.get("s") not in {"g", "p", "t"}]
     found += _flows(events)
     return found
 
@@ -37,7 +41,7 @@ def flow_slices(document):
 def _unnamed_tracks(events):
     named = {(e["pid"], e["tid"]) for e in events if e["name"] == "thread_name"}
     processes = {e["pid"] for e in events if e["name"] == "process_name"}
-    used = {(e["pid"], e["tid"]) for e in events if e["ph"] != "M"}
+    used = {(e["pid"], e["tid"]) for e in events if e["ph"] not in {"M", "C"}}
     return [f"track {track} has no name" for track in used - named] + [
         f"process {pid} has no name" for pid in {pid for pid, _ in used} - processes
     ]
@@ -57,6 +61,19 @@ def _overlaps(slices):
             if open_until and end > open_until[-1] + 1e-6:
                 found.append(f"slices of track {track} overlap at {begin}")
             open_until.append(end)
+    return found
+
+
+def _counters(events):
+    """A counter's values are numbers, never below nothing, and each has a time of its own."""
+    found, seen = [], set()
+    for event in events:
+        if event["ph"] == "C":
+            values = event["args"].values()
+            found += [f"{event['name']} is {event['args']}"] * any(not isinstance(v, int) or v < 0 for v in values)
+            at = event["pid"], event["name"], event["ts"]
+            found += [f"{event['name']} has two values at {event['ts']}"] * (at in seen)
+            seen.add(at)
     return found
 
 
