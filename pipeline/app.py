@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ CARE = ("doctor", "prune", "schema")
 # Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
 # so that they share the sweep's directory.
 register_resolver("callring.pid", os.getpid, cached=True)
+# For what follows from sizes, as the FLOP of a task: ${callring.product:2,${workload.m},${workload.n}}.
+register_resolver("callring.product", lambda *factors: math.prod(factors), cached=True)
 
 
 @restored()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,7 @@ from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_TYPES: dict[str, type] = {"str": str, "bool": bool, "list": list, "int | None": int}
+_TYPES: dict[str, type] = {"str": str, "bool": bool, "list": list, "int | None": int, "float": float}
 _DIRECTIONS = {direction.name.lower(): int(direction) for direction in ArgDirection}
 
 
@@ -57,7 +58,10 @@ def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
             raise ConfigurationError(f"{key}.{name}={value!r}: no such key{hint}")
         field = known[name]
         wanted = _TYPES[str(field.type).partition("[")[0]]
-        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
+        if wanted is float:
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
+                raise ConfigurationError(f"{key}.{name}={value!r}: must be a number from 0")
+        elif not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
             raise ConfigurationError(f"{key}.{name}={value!r}: must be {wanted.__name__}")
     return schema(**config)
 
@@ -96,7 +100,15 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
             "function: give its file as source and its name as entry"
         )
     return ChipSpec(
-        name, entry, signature, source, _source_name(values.source) if source else "", specs, tuple(values.flags)
+        name,
+        entry,
+        signature,
+        source,
+        _source_name(values.source) if source else "",
+        specs,
+        tuple(values.flags),
+        float(values.flop),
+        float(values.bytes),
     )
 
 
@@ -129,4 +141,4 @@ def _python(name: str, key: str, config: Mapping[str, Any], lookup: Lookup) -> P
     function = lookup.target(values.target, f"{key}.target")
     if not callable(function) and not isinstance(function, NotImported):
         raise ConfigurationError(f"{key}.target={values.target!r}: not callable")
-    return PythonSpec(name, values.target, values.pickle_by_value)
+    return PythonSpec(name, values.target, values.pickle_by_value, float(values.flop), float(values.bytes))

@@ -211,6 +211,10 @@ class ChipCallableConfig:
     """What the orchestration function launches; each as KernelConfig says."""
     flags: list[str] = field(default_factory=list)
     """Compiler flags of this callable."""
+    flop: float = 0.0
+    """Floating-point operations of one task, for reports; ``${callring.product:2,${workload.n}}`` multiplies."""
+    bytes: float = 0.0
+    """Bytes that one task moves, likewise."""
 
 
 @dataclass
@@ -241,6 +245,10 @@ class PythonCallableConfig:
     """``module:qualname``."""
     pickle_by_value: bool = False
     """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
+    flop: float = 0.0
+    """As of a chip callable."""
+    bytes: float = 0.0
+    """As of a chip callable."""
 
 
 @functools.cache

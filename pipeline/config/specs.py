@@ -30,6 +30,10 @@ class ChipSpec(NamedTuple):
     """As of a kernel; empty if there is no orchestration function."""
     kernels: tuple[KernelSpec, ...]
     flags: tuple[str, ...]
+    flop: float = 0.0
+    """Floating-point operations of one task; 0 if that was left out."""
+    bytes: float = 0.0
+    """Bytes that one task moves, likewise."""
 
 
 class PythonSpec(NamedTuple):
@@ -38,3 +42,6 @@ class PythonSpec(NamedTuple):
     name: str
     target: str
     pickle_by_value: bool
+    flop: float = 0.0
+    """As of a chip callable."""
+    bytes: float = 0.0

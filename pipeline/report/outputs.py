@@ -7,13 +7,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.report.critical_path import nested_critical_path
+from pipeline.report.diagnosis import diagnosis
 from pipeline.report.earlier_page import earlier_page
 from pipeline.report.failure import failure_document
 from pipeline.report.latest import count_tasks
 from pipeline.report.page import report_page, write_page
+from pipeline.report.rates import rate_rows, rates_document
 from pipeline.report.result import write_result
 from pipeline.report.timeline import timeline
 from pipeline.report.trace import chrome_trace, write_trace
+from pipeline.report.workers import recording_workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +45,12 @@ def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any
     """
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
     left_out = count_tasks(record.trace) - count_tasks(drawn)
-    shown = timeline(drawn, record.names, kernels, left_out=left_out)
+    path = nested_critical_path(recording_workers(drawn))
+    shown = timeline(drawn, record.names, kernels, path=path, left_out=left_out)
     if shown is not None:
-        text = chrome_trace(drawn, os.getpid(), record.names, kernels, left_out=left_out)
+        text = chrome_trace(
+            drawn, os.getpid(), record.names, kernels, stages=record.stages, path=path, left_out=left_out
+        )
         write_trace(folder / "trace.json.gz", text)
     if record.virtual is not None:
         from pipeline.report.virtual import virtual_trace
@@ -68,6 +75,23 @@ def write_documents(
     """
     compared = document.get("comparison")
     earlier = earlier_page(Path(compared["with"]) / REPORT, drawn) if compared else None
-    page = report_page(document, drawn, failure=failure_document(record), earlier=earlier)
+    page = report_page(
+        document,
+        drawn,
+        failure=failure_document(record),
+        diagnosis=diagnosis(record, drawn),
+        rates=_rates(record, document),
+        earlier=earlier,
+    )
     write_page(folder / REPORT, page)
     write_result(folder / "result.json", document)
+
+
+def _rates(record: RunRecord, document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Work in a second, if a callable declares how much it does: only then is the machine measured."""
+    rows = rate_rows(record.callables, document["tasks"])
+    if not rows:
+        return None
+    from pipeline.report.roofs import measured_roofs
+
+    return rates_document(rows, measured_roofs())

@@ -31,6 +31,8 @@ def report_page(
     timeline: Mapping[str, Any] | None,
     *,
     failure: Mapping[str, Any] | None = None,
+    diagnosis: Mapping[str, Any] | None = None,
+    rates: Mapping[str, Any] | None = None,
     earlier: Mapping[str, Any] | None = None,
 ) -> str:
     """The page.
@@ -39,6 +41,8 @@ def report_page(
         document: of result.py.
         timeline: of timeline.py; None leaves out what needs one.
         failure: of failure.py; None of a run in which no task went wrong.
+        diagnosis: of diagnosis.py.
+        rates: of rates.py; None if no callable declares its work.
         earlier: of earlier_page.py; None of a run that is compared with nothing, or with what has no page.
     """
     title = f"{document['workload']} on {document['topology']}: {document['status']}"
@@ -46,8 +50,15 @@ def report_page(
         "measurements": measurement_figures(document["measurements"], (earlier or {}).get("measurements")),
         "comparison": comparison_figures(document.get("comparison")),
     }
-    shown = {"timeline": timeline, "failure": failure, "earlier": earlier, "figures": figures}
-    data = {"result": plain_values(document), **shown}
+    data = {
+        "result": plain_values(document),
+        "timeline": timeline,
+        "failure": failure,
+        "diagnosis": diagnosis,
+        "rates": rates,
+        "earlier": earlier,
+        "figures": figures,
+    }
     return framed(title, summary_text(document), data, [ASSETS / name for name in _SCRIPTS])
 
 

@@ -36,6 +36,10 @@ class CallableRecord(NamedTuple):
     """``"LOCAL_CHIP"`` or ``"LOCAL_PYTHON"``."""
     kernels: Sequence[str] = ()
     """Names of a chip callable's kernels, by func_id."""
+    flop: float = 0.0
+    """Floating-point operations of one task, as declared; 0 if that was left out."""
+    bytes: float = 0.0
+    """Bytes that one task moves, likewise."""
     flags: Sequence[str] = ()
     """Of the compiler, beside its usual ones."""
     sources: Sequence[SourceRecord] = ()

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.report.critical_path import KINDS, nested_critical_path
 from pipeline.report.density import Spans, bin_count, busy, counts, lane_bins
-from pipeline.report.failure import FAILED, reasons
+from pipeline.report.failure import reasons, since
 from pipeline.report.trace import kernel_name
 from pipeline.report.workers import (
     NODE,
@@ -38,12 +38,17 @@ _KIND_ORDER = {"chip": 0, NODE: 0}
 
 
 def timeline(
-    trace: Trace, names: Mapping[str, str], kernels: Mapping[str, Sequence[str]], *, left_out: int = 0
+    trace: Trace,
+    names: Mapping[str, str],
+    kernels: Mapping[str, Sequence[str]],
+    *,
+    path: Sequence[Segment] | None = None,
+    left_out: int = 0,
 ) -> dict[str, Any] | None:
     """What the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
 
     Args:
-        trace, names, kernels, left_out: as of chrome_trace.
+        trace, names, kernels, path, left_out: as of chrome_trace.
 
     Returns:
         ``span_ns``: from the first submit to the last completion.
@@ -75,12 +80,13 @@ def timeline(
     if not spans:
         return None
     origin = first_submit(recorded)
-    path = nested_critical_path(recorded)
+    path = nested_critical_path(recorded) if path is None else path
     workers = _workers(recorded)
     index = {(worker["of"], worker["kind"], worker["id"]): i for i, worker in enumerate(workers)}
 
     first = list(accumulate((len(worker.trace.tasks) for worker in recorded), initial=0))
     wrong = {first[of] + i: why for of, worker in enumerate(recorded) for i, why in reasons(worker).items()}
+    lost = {first[of] + i: at for of, worker in enumerate(recorded) for i, at in since(worker).items()}
     kept = _longest(spans, MOST_SPANS, {segment.span for segment in path}, wrong.keys())
     place = {i: position for position, i in enumerate(kept)}
     submitters = [of for of, worker in enumerate(recorded) for _ in worker.trace.tasks]
@@ -92,7 +98,9 @@ def timeline(
     known = _Names()
     tasks = [
         (
-            *_task(spans[i], submitters[i], index=index, known=known, names=names, origin=origin),
+            *_task(
+                _drawn(spans[i], lost.get(i, 0)), submitters[i], index=index, known=known, names=names, origin=origin
+            ),
             submitters[i],
             within[i],
             wrong.get(i, ""),
@@ -222,11 +230,10 @@ def _task(
     names: Mapping[str, str],
     origin: int,
 ) -> tuple[Any, ...]:
-    begin, end = _drawn(task)
     return (
-        index[of, task.kind, task.worker] if begin else -1,
-        begin - origin if begin else -1,
-        end - begin,
+        index[of, task.kind, task.worker] if task.begin_ns and task.worker >= 0 else -1,
+        task.begin_ns - origin if task.begin_ns else -1,
+        task.end_ns - task.begin_ns if task.begin_ns else 0,
         known.number(names.get(task.hashid, task.hashid)),
         task.state,
         task.run,
@@ -238,13 +245,9 @@ def _task(
     )
 
 
-def _drawn(task: TaskSpan) -> tuple[int, int]:
-    """From when to when a task is drawn on the lane of its worker; zeros if it never came to one."""
-    if task.worker < 0:
-        return 0, 0
-    if task.begin_ns:
-        return task.begin_ns, task.end_ns
-    return (task.dispatch_ns, task.complete_ns) if task.state in FAILED and task.dispatch_ns else (0, 0)
+def _drawn(task: TaskSpan, lost_since: int) -> TaskSpan:
+    """The task with the times between which it is drawn: of one that was lost, until the parent knew."""
+    return task._replace(begin_ns=lost_since, end_ns=task.complete_ns) if lost_since else task
 
 
 def _load(recorded: Sequence[RecordingWorker], origin: int, whole: int) -> list[int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pipeline.report.critical_path import Segment
     from pipeline.terminal.actions import StageRecord
-    from runtime.trace import TaskSpan
+    from runtime.observe.trace import TaskSpan
 
 Timed = tuple[int, str]
 """When, in nanoseconds, and the event as JSON."""

@@ -272,13 +272,19 @@ class Job:
             for name, callable_ in built.chip_callables.items()
         ]
 
-    def _callables_with_sources(self) -> list[CallableRecord]:
+    def _recorded_callables(self, code: int) -> list[CallableRecord]:
+        """With the work that the configuration declares of their tasks; where a task failed, with their sources."""
+        described = self._described
+        if described is None:
+            return self._callables
+        specs: list[ChipSpec | PythonSpec] = [*described.chip_callables, *described.declared_python_callables]
+        work = {spec.name: (spec.flop, spec.bytes) for spec in specs}
+        records = [r._replace(flop=work[r.name][0], bytes=work[r.name][1]) for r in self._callables]
+        if code not in (TASK_FAILED, WORKER_LOST):
+            return records
         from pipeline.report.sources import with_sources
 
-        described = self._described
-        assert described is not None
-        specs: list[ChipSpec | PythonSpec] = [*described.chip_callables, *described.declared_python_callables]
-        return with_sources(self._callables, specs, described.kernel_flags)
+        return with_sources(records, specs, described.kernel_flags)
 
     def _lock_record(self) -> LockRecord | None:
         locked = self._locked
@@ -421,7 +427,7 @@ class Job:
             configuration=self._shown_configuration(),
             overrides=self._overrides,
             provenance=provenance(Store(self._known_store(), "callables", read_only=described is None)),
-            callables=self._callables_with_sources() if code in (TASK_FAILED, WORKER_LOST) else self._callables,
+            callables=self._recorded_callables(code),
             lock=self._lock_record(),
             stages=self._console.stages,
             trace=self._trace,

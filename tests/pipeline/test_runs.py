@@ -231,3 +231,19 @@ def test_the_trace_of_many_tasks_is_text_from_the_start(monkeypatch):
     assert len(document["traceEvents"]) > 9 * 1000
     # As objects are: the tracks' names, and what the whole is about; of the tasks each name once.
     assert len(encoded) < 50
+
+
+def test_a_callable_that_declares_its_work_has_rates_in_the_report(command):
+    folder = command.folder / "configs" / "callable"
+    folder.mkdir(parents=True)
+    shipped = (PROJECT / "conf" / "callable" / "vector_add.yaml").read_text()
+    work = "flop: ${callring.product:0.5,${workload.size}}\nbytes: 8192\n"
+    (folder / "counted.yaml").write_text(shipped + work)
+    adds = ("workload=vector_add", "workload.size=4096", "callable@workload.callables.add=counted")
+    done = command("--config-dir", "configs", *adds, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    (row,) = data_of((done.folder / "run" / "report.html").read_text())["rates"]["rows"]
+    assert (row["flop"], row["bytes"], row["intensity"]) == (2048.0, 8192.0, 0.25)
+    wrong = command("--config-dir", "configs", *adds, "workload.callables.add.flop=-1")
+    assert wrong.code == 1
+    assert "workload.callables.add.flop=-1: must be a number from 0" in wrong.err

@@ -4,6 +4,7 @@ import dataclasses
 import random
 
 from pipeline.baseline.verdict import compare_result
+from pipeline.report.diagnosis import diagnosis
 from pipeline.report.earlier_page import earlier_page
 from pipeline.report.failure import failure_document
 from pipeline.report.page import report_page, write_page
@@ -74,7 +75,8 @@ def write_run(folder, record, document=None, earlier=None):
     drawn = timeline(record.trace, record.names, {ADD: ["kernel"]})
     if earlier is not None:
         earlier = earlier_page(earlier, drawn)
-    page = report_page(document, drawn, failure=failure_document(record), earlier=earlier)
+    said = diagnosis(record, drawn)
+    page = report_page(document, drawn, failure=failure_document(record), diagnosis=said, earlier=earlier)
     write_page(folder / "report.html", page)
     write_result(folder / "result.json", document)
     return folder / "report.html"

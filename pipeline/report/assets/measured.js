@@ -24,6 +24,19 @@ function measurements() {
     table("measured", "Measured runs, and the tasks of each callable in them", [{ title: "what" }, ...columns, { title: "spread", number: true, help: "the middle half, relative to the median" }], rows));
 }
 
+function rates() {
+  const found = DATA.rates;
+  if (!found) return null;
+  const rate = (value, unit) => ({ show: value === null ? "\u2013" : `${value.toPrecision(3)} ${unit}`, sort: value });
+  const rows = found.rows.map((row) => [row.callable, { show: duration(row.seconds), sort: row.seconds }, { show: row.flop === null ? "\u2013" : figure(row.flop), sort: row.flop }, { show: row.bytes === null ? "\u2013" : figure(row.bytes), sort: row.bytes },
+    rate(row.gflop_per_second, "GFLOP/s"), rate(row.gb_per_second, "GB/s"), rate(row.intensity, "FLOP/B")]);
+  const right = ["median", "FLOP of a task", "bytes of a task", "computes", "moves", "intensity"].map((title) => ({ title, number: true }));
+  return section("Work in a second",
+    el("p", { class: "note" }, `By the operations and bytes that the callables declare. At most ${found.gflop_per_second.toPrecision(3)} GFLOP/s and ${found.gb_per_second.toPrecision(3)} GB/s, ${found.roofs}.`),
+    found.figure ? figureOf(found.figure) : null,
+    table("rates", "Work in a second by callable", [{ title: "callable" }, ...right], rows));
+}
+
 function plainly(value) {
   return value === null || value === undefined ? "\u2013" : typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -36,6 +36,7 @@ function header() {
       el("span", { class: `pill${RESULT.exit_code ? "" : " good"}`, id: "status" }, RESULT.status.replace("_", " "))),
     el("p", { class: "quiet" }, [`target ${RESULT.target}`, `build ${RESULT.build}`, RESULT.provenance.time, machine.cpu, machine.cores ? count(machine.cores, "core") : null].filter(Boolean).join(" \u00b7 ")),
     RESULT.error ? el("div", { class: "box", id: "error" }, RESULT.error) : null,
+    DATA.diagnosis && DATA.diagnosis.sentences.length ? el("div", { class: "said", id: "diagnosis" }, DATA.diagnosis.sentences.map((sentence) => el("p", {}, sentence))) : null,
     el("div", { class: "cards" }, cards.map(([title, value, more]) =>
       el("div", { class: "card" }, el("span", { class: "quiet" }, title), el("b", {}, value), el("span", { class: "quiet" }, more)))),
   ];
@@ -62,6 +63,15 @@ function stages() {
       el("p", { class: "note" }, "Execution: a task ran. Hand-over: nothing held a task up any more and it was on its way to its worker. Submission: the orchestration function had not submitted it yet. Completion: it had ended, and the parent did not know yet."),
       TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "Where a node's task is on it, the path goes on through what that task submitted; the parent of those is the node.") : null,
     ] : null);
+}
+
+function whatIf() {
+  const found = DATA.diagnosis;
+  if (!found || !found.what_if.length) return null;
+  const rows = found.what_if.map(({ callable, gain }) => [callable, { show: `${gain.toFixed(2)} times as fast`, sort: gain }]);
+  return section("What if a callable were twice as fast",
+    el("p", { class: "note" }, `Run ${number(found.run)}, the one of middle length, replayed with other durations: every task begins as long after what held it up as it did; submits keep their times and workers their order.`),
+    table("what-if", "What each callable would gain", [{ title: "callable" }, { title: "the run would be", number: true }], rows));
 }
 
 function callables() {

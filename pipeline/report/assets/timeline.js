@@ -67,7 +67,7 @@ class Timeline {
     this.tip = el("div", { class: "tip" });
     this.detail = el("div", { class: "detail quiet", id: id("detail"), role: "status" });
     this.root = el("div", { class: "timeline", id: this.id, tabindex: "0", role: "application", "aria-label": "timeline of all workers", "aria-describedby": "keys" },
-      this.overview, el("div", { class: "rows" }, this.lanes), this.tip, this.detail);
+      this.overview, el("div", { class: "rows", tabindex: "0", role: "group", "aria-label": "lanes" }, this.lanes), this.tip, this.detail);
     this.listen();
     this.layOut();
     this.tell();

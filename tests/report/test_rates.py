@@ -1,0 +1,45 @@
+"""Declared work becomes GFLOP/s and GB/s beside what the machine can do."""
+
+import dataclasses
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from pipeline.report.rates import rate_rows, rates_document
+from pipeline.report.result import result_document
+from pipeline.report.roofs import Roofs, measured_roofs
+from tests.report.test_result_document import RECORD
+
+ROOFS = Roofs(100e9, 10e9, "made up")
+
+
+def rows(flop=0.0, moved=0.0):
+    callables = [RECORD.callables[0]._replace(flop=flop, bytes=moved), RECORD.callables[1]]
+    record = dataclasses.replace(RECORD, callables=callables)
+    return rate_rows(record.callables, result_document(record)["tasks"])
+
+
+def test_rates_are_of_the_median_task():
+    (row,) = rows(4000.0, 8000.0)
+    # The tasks of the record last 3 and 1 microseconds.
+    assert (row["callable"], row["seconds"], row["intensity"]) == ("add", pytest.approx(2e-6), 0.5)
+    assert row["gflop_per_second"] == pytest.approx(2.0)
+    assert row["gb_per_second"] == pytest.approx(4.0)
+
+
+def test_what_is_not_declared_is_none_and_a_run_that_declares_nothing_has_no_rows():
+    (row,) = rows(moved=8000.0)
+    assert (row["flop"], row["gflop_per_second"], row["intensity"]) == (None, None, None)
+    assert rates_document([row], ROOFS)["figure"] is None
+    assert rows() == []
+
+
+def test_the_roofline_has_a_mark_that_says_how_near_it_is_to_the_roof_above_it():
+    drawn = ET.fromstring(rates_document(rows(4000.0, 8000.0), ROOFS)["figure"]["svg"])
+    (mark,) = drawn.findall("circle")
+    assert mark.findtext("title") == "add: 2 GFLOP/s, 40 % of the roof above it"
+    assert [line.get("class") for line in drawn.findall("polyline")] == ["ideal"]
+
+
+def test_a_machine_has_roofs():
+    assert min(measured_roofs()[:2]) > 0
