@@ -19,7 +19,12 @@ from tests.docs.follow import as_a_user, rewritten, run_block
 _TUTORIAL = DOCS / "tutorial.md"
 _README = DOCS.parent / "README.md"
 
-_PICTURES = {"transpose/eight/report.html": ("report", 1320), "transpose/tiles/sweep.html": ("sweep", 1480)}
+_PICTURES = {
+    "transpose/eight/report.html": ("report", 1420),
+    "transpose/crashed/report.html": ("crash", 1420),
+    "transpose/tiles/sweep.html": ("sweep", 1480),
+    "transpose/today/report.html": ("comparison", 1100),
+}
 _FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars"
