@@ -74,6 +74,7 @@ callring_tensor to_tensor(const py::array& array) {
 py::object execute(chip::Chip& chip, chip::Prepared& prepared, const std::vector<py::array>& arrays,
                    const std::vector<std::uint64_t>& scalars, std::uint32_t block_count) {
     std::vector<callring_tensor> tensors;
+    tensors.reserve(arrays.size());
     for (const py::array& array : arrays) {
         tensors.push_back(to_tensor(array));
     }
@@ -108,6 +109,7 @@ void register_chip(py::module_& module) {
         }
         return list;
     });
+    // NOLINTNEXTLINE(bugprone-unused-raii): this makes the type, which has no methods
     py::class_<chip::Prepared>(module, "PreparedCallable", "Loaded binaries of one chip callable.");
     py::class_<chip::Chip>(module, "Chip", "A chip in this process.")
         .def(py::init([](const std::string& platform, std::uint32_t cores) {

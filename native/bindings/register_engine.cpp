@@ -271,6 +271,7 @@ void register_engine_class(py::module_& module) {
                                             double>>& children,
                double timeout) {
                 std::vector<ChildSpec> specs;
+                specs.reserve(children.size());
                 for (const auto& [kind, id, setup, patience] : children) {
                     specs.push_back(
                         {parse_kind(kind), id, setup.value_or(nullptr), static_cast<std::uint64_t>(patience * 1e9)});
@@ -412,7 +413,8 @@ void register_engine_class(py::module_& module) {
                 Result<void> accepted = Error{Code::out_of_memory, "no memory is left for it"};
                 try {
                     accepted = engine.submit(run, group, after);
-                } catch (const std::bad_alloc&) {  // as `accepted` says
+                    // NOLINTNEXTLINE(bugprone-empty-catch): `accepted` says so already
+                } catch (const std::bad_alloc&) {
                 }
                 if (!accepted) {
                     group->members.clear();  // they hold the group, too

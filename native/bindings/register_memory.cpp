@@ -56,6 +56,7 @@ py::tuple shape_of(const TensorView& tensor) {
 
 std::vector<py::ssize_t> byte_strides(const TensorView& tensor) {
     std::vector<py::ssize_t> strides;
+    strides.reserve(tensor.rank);
     for (std::uint32_t i = 0; i < tensor.rank; ++i) {
         strides.push_back(tensor.strides.at(i) * static_cast<py::ssize_t>(element_bytes(tensor.dtype)));
     }

@@ -32,7 +32,7 @@ T get_number(std::string_view body) {
     if (body.size() != sizeof number) {
         throw py::value_error("a returned number has " + std::to_string(body.size()) + " bytes");
     }
-    std::memcpy(&number, body.data(), sizeof number);
+    std::ranges::copy(std::as_bytes(std::span(body)), std::as_writable_bytes(std::span(&number, 1)).begin());
     return number;
 }
 
@@ -179,9 +179,11 @@ void pack_pickle(py::handle value, const py::object& dumps, ExtentWriter& extent
 void populate(char* place, std::size_t bytes) noexcept {
 #ifdef MADV_POPULATE_WRITE
     constexpr std::uintptr_t kPageBytes = 4096;
-    const auto begin = (reinterpret_cast<std::uintptr_t>(place) + kPageBytes - 1) / kPageBytes * kPageBytes;
-    const auto end = (reinterpret_cast<std::uintptr_t>(place) + bytes) / kPageBytes * kPageBytes;
-    sys::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+    const std::uintptr_t before_page = -reinterpret_cast<std::uintptr_t>(place) % kPageBytes;
+    if (bytes >= before_page + kPageBytes) {
+        const std::size_t whole_pages = (bytes - before_page) / kPageBytes * kPageBytes;
+        sys::madvise(place + before_page, whole_pages, MADV_POPULATE_WRITE);
+    }
 #endif
 }
 

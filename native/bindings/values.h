@@ -36,7 +36,7 @@ Code pack_outcome(const Call& call, const py::object& dumps, const py::object& p
         pack_value(value, dumps, extents, out);
         return Code::ok;
     } catch (const py::error_already_set& raised) {
-        const py::object error = raised.value();
+        const py::object& error = raised.value();
         if (raised.trace()) {
             PyException_SetTraceback(error.ptr(), raised.trace().ptr());
         }

@@ -80,7 +80,7 @@ struct Refusal {
 
 enum class Waited : std::uint8_t { done, timed_out, interrupted };
 
-class Engine : private Surroundings {
+class Engine final : private Surroundings {
 public:
     static Result<std::unique_ptr<Engine>> create(EngineOptions options, std::shared_ptr<MemoryPool> pool);
     ~Engine();

@@ -151,6 +151,7 @@ Result<void> Engine::launch_fork_server() {
         return std::move(spawned).error();
     }
     std::vector<int> descriptors;
+    descriptors.reserve(options_.python_descriptors.size());
     for (const UniqueFd& descriptor : options_.python_descriptors) {
         descriptors.push_back(descriptor.get());
     }

@@ -26,8 +26,8 @@ __attribute__((target("sha,sse4.1"))) void blocks_with_instructions(Sha256State&
         const __m128i abef_before = abef;
         const __m128i cdgh_before = cdgh;
         __m128i words[4];  // the last 16 words of the schedule
-        for (int i = 0; i < 4; ++i) {
-            words[i] = _mm_shuffle_epi8(load(blocks + 16 * i), to_words);
+        for (std::size_t i = 0; i < 4; ++i) {
+            words[i] = _mm_shuffle_epi8(load(blocks + (16 * i)), to_words);
         }
 #pragma GCC unroll 16
         for (std::size_t four = 0; four < 16; ++four) {

@@ -182,6 +182,8 @@ std::optional<std::uint64_t> ExtentWriter::allocate(std::uint64_t bytes) {
     if (!cell) {
         return std::nullopt;
     }
+    // A cell of its own has room for what is smaller than a cell.
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access)
     return *cell + *shared_cells_.emplace(*cell, BlockAllocator(kCell)).first->second.allocate(bytes);
 }
 

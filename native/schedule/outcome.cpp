@@ -17,8 +17,9 @@ bool take_number(std::string_view& text) noexcept {
         return false;
     }
     Number number{};
-    const auto parsed = std::from_chars(text.data(), text.data() + end, number);
-    const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + end;
+    const char* const first = text.data();
+    const auto parsed = std::from_chars(first, first + end, number);
+    const bool whole = parsed.ec == std::errc() && parsed.ptr == first + end;
     text.remove_prefix(end + 1);
     return whole;
 }

@@ -14,7 +14,7 @@ using namespace callring;
 namespace {
 constexpr std::uint64_t kLongNs = 5'000'000'000;
 constexpr std::uint64_t kNever = UINT64_MAX;
-const std::string kSilent = "it did not answer control requests within the control timeout";
+constexpr std::string_view kSilent = "it did not answer control requests within the control timeout";
 
 struct Fixture {
     Fixture() : Fixture(std::move(Channel::pair()).value()) {}
@@ -77,7 +77,7 @@ TEST_CASE("a request that times out is told once, and its late answer still reac
     CHECK(fixture.requests.unanswered() == 2);
     fixture.answer(fixture.take());
     fixture.deliver();
-    CHECK(fixture.heard == std::vector<std::string>{"late:" + kSilent, "late:done"});
+    CHECK(fixture.heard == std::vector<std::string>{"late:" + std::string(kSilent), "late:done"});
 }
 
 TEST_CASE("a child that is known to be busy has more time, but not without end") {
@@ -101,7 +101,7 @@ TEST_CASE("a child that was busy has not less time than others") {
     const Grace over{700, 500};
     CHECK(fixture.requests.next_deadline(over) == 1000);
     fixture.requests.expire(1000, over);
-    CHECK(fixture.heard == std::vector<std::string>{"late:" + kSilent});
+    CHECK(fixture.heard == std::vector<std::string>{"late:" + std::string(kSilent)});
 }
 
 TEST_CASE("an answer that nothing asked for is refused") {

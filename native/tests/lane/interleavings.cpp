@@ -20,7 +20,6 @@ using callring::BasicRingIndices;
 using callring::BasicRingProducer;
 using callring::Claim;
 using callring::settle_claim;
-using callring::take_announcement;
 using callring::wake_sleeper;
 using callring::test::RelacyAtomics;
 using callring::test::Weakness;
@@ -71,8 +70,8 @@ struct Lane : rl::test_suite<Lane<kWeakness, kLooksAgain, kExpected>, 2, kExpect
 
     Ring<Atomics> frames;
     Ring<Atomics> completions;
-    typename Atomics::template Atomic<std::uint32_t> child_asleep;
-    typename Atomics::template Atomic<std::uint32_t> bell;
+    Atomics::template Atomic<std::uint32_t> child_asleep;
+    Atomics::template Atomic<std::uint32_t> bell;
 
     void thread(unsigned index) { index == 0 ? parent() : child(); }
 
@@ -120,7 +119,7 @@ struct SharedBell : rl::test_suite<SharedBell<kWeakness, kExpected>, 3, kExpecte
     using Atomics = RelacyAtomics<kWeakness>;
 
     std::array<Ring<Atomics>, 2> completions;
-    typename Atomics::template Atomic<std::uint32_t> bell;
+    Atomics::template Atomic<std::uint32_t> bell;
 
     void thread(unsigned index) {
         if (index < 2) {
@@ -156,7 +155,7 @@ template <Weakness kWeakness, rl::test_result_e kExpected>
 struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
     struct ClaimedSlot : Slot {
-        typename Atomics::template Atomic<std::uint32_t> claim;
+        Atomics::template Atomic<std::uint32_t> claim;
     };
     static constexpr std::uint64_t kFrames = 3;
 
@@ -219,8 +218,8 @@ template <Weakness kWeakness, rl::test_result_e kExpected>
 struct Stop : rl::test_suite<Stop<kWeakness, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
 
-    typename Atomics::template Atomic<std::uint32_t> stopped;
-    typename Atomics::template Atomic<std::uint32_t> asleep;
+    Atomics::template Atomic<std::uint32_t> stopped;
+    Atomics::template Atomic<std::uint32_t> asleep;
 
     void thread(unsigned index) {
         if (index == 0) {
@@ -252,7 +251,7 @@ bool explore(const char* what, std::uint64_t count) {
     const bool found = params.test_result != rl::test_result_success;
     std::cout << (expected ? "ok    " : "WRONG ") << what << ": "
               << (found ? rl::test_result_str(params.test_result) : "clean") << " after " << params.stop_iteration
-              << " interleavings" << std::endl;
+              << " interleavings" << '\n';
     if (!expected && found) {
         rl::test_params again;  // the same interleavings, this time told
         simulate<Test>(again, count, std::cout);

@@ -213,8 +213,8 @@ TEST_CASE("what a child claims, true or not, never overlaps what the parent hold
     std::mt19937 random(3);
     std::map<std::uint64_t, std::pair<std::uint64_t, ExtentPtr>> held;  // begin: end and extent
     for (int i = 0; i < 20'000; ++i) {
-        const std::uint64_t begin = (random() % 64) * 4096 + (random() % 40 == 0 ? kCell - (32 * 4096) : 0);
-        const std::uint64_t bytes = random() % 20 == 0 ? kCell + (random() % kCell) : 1 + (random() % (12 * 4096));
+        const std::uint64_t begin = (random() % 64) * kPage + (random() % 40 == 0 ? kCell - (32 * kPage) : 0);
+        const std::uint64_t bytes = random() % 20 == 0 ? kCell + (random() % kCell) : 1 + (random() % (12 * kPage));
         const std::uint64_t end = begin + block_bytes(bytes);
         const bool lies_well = end - begin > kCell ? begin % kCell == 0 : begin / kCell == (end - 1) / kCell;
         const bool is_free = std::none_of(held.begin(), held.end(),

@@ -138,10 +138,10 @@ void tell(const Program& program, std::ostream& out) {
         try {
             work();
         } catch (const std::exception& wrong) {
-            out << world.told << "\n# " << wrong.what() << std::endl;
+            out << world.told << "\n# " << wrong.what() << '\n' << std::flush;
             return false;
         }
-        out << world.told << std::endl;
+        out << world.told << '\n' << std::flush;
         return true;
     };
     for (const Step& step : program.steps) {

@@ -85,7 +85,7 @@ int replay_all(const std::string& folder) {
             return code;
         }
     }
-    std::cout << paths.size() << " programs of the corpus: well" << std::endl;
+    std::cout << paths.size() << " programs of the corpus: well" << '\n';
     return 0;
 }
 
@@ -101,12 +101,12 @@ int search(const Options& options) {
     std::cout << figures.events << " events in " << lives.programs << " programs: " << figures.runs << " runs, "
               << figures.tasks << " tasks, " << figures.executions << " executions, " << figures.deaths << " deaths; "
               << static_cast<std::uint64_t>(static_cast<double>(figures.events) / processor_seconds)
-              << " events in a second of the processor" << std::endl;
+              << " events in a second of the processor" << '\n';
     if (!lives.finding) {
         return 0;
     }
     std::cout << "seed " << lives.finding->seed << ", step " << lives.finding->step << ": " << lives.finding->what
-              << std::endl;
+              << '\n';
     if (options.brief) {
         return 1;
     }

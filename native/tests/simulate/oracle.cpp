@@ -161,10 +161,9 @@ void Oracle::account_node(const Node& node) const {
     if (task.state != TaskState::ended) {
         fail(describe(node), "never ended");
     }
-    if (task.run != nullptr || !task.successors.empty() || !task.predecessors.empty() || task.unmet != 0) {
-        if (task.unmet == 0 || task.code == Code::ok) {
-            fail(describe(node), "has ended and holds on to others");
-        }
+    const bool holds = task.run != nullptr || !task.successors.empty() || !task.predecessors.empty();
+    if ((holds || task.unmet != 0) && (task.unmet == 0 || task.code == Code::ok)) {
+        fail(describe(node), "has ended and holds on to others");
     }
     bool tainted = false;
     for (const std::size_t i : node.parts) {
