@@ -1,11 +1,13 @@
 """``pytest -m fast``: within a minute, whether what was changed still does what it should, in most of its parts.
 
-What belongs to it is a matter of the folder or file. The others are not even imported.
+What belongs to it is a matter of the folder or file. The others are not even imported, and properties are tried with a
+fifth of the examples.
 """
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 FAST = (
     "tests/baseline",
@@ -25,12 +27,16 @@ FAST = (
     "tests/workloads",
 )
 """Folders and files below the repository."""
+EXAMPLES = 20
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
-    """Declares the mark."""
+    """Declares the mark, and how many examples of a property are tried if it is asked for."""
     config.addinivalue_line("markers", "fast: of a file or folder that tests/fast.py names")
+    if config.option.markexpr == "fast":
+        settings.register_profile("fast", settings(), max_examples=EXAMPLES)
+        settings.load_profile("fast")
 
 
 def pytest_ignore_collect(collection_path, config):
