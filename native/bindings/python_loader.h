@@ -79,14 +79,20 @@ inline void keep_thread_state() {
 // While it lives, a thread that waits for the interpreter's lock asks the one that has it to let go as late as in any
 // Python program: not before a hold of ChildHost is over. No later, because its owner may let go of it by itself, to
 // read a file for instance, and wants it back.
-class Unhurried {
+class ScopedSwitchInterval {
 public:
-    Unhurried() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
+    ScopedSwitchInterval() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
         sys_.attr("setswitchinterval")(0.005);
     }
-    ~Unhurried() { sys_.attr("setswitchinterval")(before_); }
-    Unhurried(const Unhurried&) = delete;
-    Unhurried& operator=(const Unhurried&) = delete;
+    ~ScopedSwitchInterval() {
+        const auto done =
+            py::reinterpret_steal<py::object>(PyObject_CallMethod(sys_.ptr(), "setswitchinterval", "O", before_.ptr()));
+        if (!done) {
+            PyErr_WriteUnraisable(sys_.ptr());  // without memory, for one; the process goes on
+        }
+    }
+    ScopedSwitchInterval(const ScopedSwitchInterval&) = delete;
+    ScopedSwitchInterval& operator=(const ScopedSwitchInterval&) = delete;
 
 private:
     py::module_ sys_;
@@ -113,9 +119,9 @@ public:
     void load(CallableKind kind, std::span<const std::byte> bytes, bool may_hold, const Loaded& loaded) override {
         keep_thread_state();
         const py::gil_scoped_acquire acquire;
-        std::optional<Unhurried> unhurried;
+        std::optional<ScopedSwitchInterval> interval;
         if (may_hold) {
-            unhurried.emplace();
+            interval.emplace();
         }
         dropped_->clear();
         loaded(call<std::shared_ptr<void>>([&] {

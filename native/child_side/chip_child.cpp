@@ -127,5 +127,10 @@ int main(int argc, char** argv) {
     // terminal stop a child that writes to it, as it may stop a process that is not in its foreground group.
     ::signal(SIGINT, SIG_IGN);
     ::signal(SIGTTOU, SIG_IGN);
-    return callring::serve();
+    try {
+        return callring::serve();
+    } catch (const std::bad_alloc&) {
+        std::fputs("callring-chip: no memory is left\n", stderr);
+        return 1;
+    }
 }
