@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <new>
 #include <utility>
 #include <vector>
@@ -129,8 +130,8 @@ int main(int argc, char** argv) {
     ::signal(SIGTTOU, SIG_IGN);
     try {
         return callring::serve();
-    } catch (const std::bad_alloc&) {
-        std::fputs("callring-chip: no memory is left\n", stderr);
+    } catch (const std::exception& error) {  // it has no memory, or no thread
+        std::fprintf(stderr, "callring-chip: %s\n", error.what());
         return 1;
     }
 }
