@@ -97,7 +97,9 @@ Engine::~Engine() {
         [[maybe_unused]] const auto* not_ours = supervisor_.release();
         return;
     }
-    static_cast<void>(close(0));
+    if (supervisor_) {  // none: it was never made, or is closed
+        static_cast<void>(close(0));
+    }
 }
 
 // On the progress thread. Nothing that is known of tasks can be believed any more.

@@ -234,6 +234,8 @@ private:
     void launch(const ChildPtr& child);
     Result<void> launch_incarnation(const ChildPtr& child);
     Result<void> launch_fork_server();
+    std::shared_ptr<Requests> make_requests(Supervisor::Key key, Channel channel);
+    Result<void> watch(Supervisor::Key key, const Requests& requests, const std::shared_ptr<const Process>& process);
     void fork(const ChildPtr& child, const Channel& control);
     void adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& forked);
     void introduce(const ChildPtr& child);

@@ -15,6 +15,10 @@
 namespace callring {
 
 Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns) {
+    if (auto checked = check_memory(); !checked) {
+        static_cast<void>(close(0));
+        return checked;
+    }
     start_deadline_ns_ = deadline_ns;
     supervisor_->run([&] {
         {
@@ -113,14 +117,17 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
 
     const std::lock_guard lock(mutex_);
     const Supervisor::Key key = next_key_++;
+    auto requests = make_requests(key, std::move(ends->first));
+    if (auto watched = watch(key, *requests, process); !watched) {
+        return watched;
+    }
     incarnations_[key] = child;
     if (child->lane) {
         old_lanes_.push_back(std::move(child->lane));
     }
     child->lane = std::move(lane).value();
     child->lane_view.store(child->lane.get(), std::memory_order_release);
-    child->requests = std::make_shared<Requests>(
-        std::move(ends->first), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
+    child->requests = std::move(requests);
     child->key = key;
     ++child->incarnation;
     child->completed_before = child->completed;
@@ -128,10 +135,7 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
     child->start_again_ns = 0;
     child->process = process;
     child->start_deadline_ns = started_ ? now_ns() + options_.start_timeout_ns : start_deadline_ns_;
-    supervisor_->watch_socket(key, child->requests->channel().fd());
-    if (process) {
-        supervisor_->watch_process(key, process, true);
-    } else {
+    if (!process) {
         fork(child, ends->second);
     }
     introduce(child);
@@ -139,6 +143,27 @@ Result<void> Engine::launch_incarnation(const ChildPtr& child) {
         child->kill(SIGKILL);
     }
     return {};
+}
+
+std::shared_ptr<Requests> Engine::make_requests(Supervisor::Key key, Channel channel) {
+    return std::make_shared<Requests>(
+        std::move(channel), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
+}
+
+// A process that cannot be watched is ended.
+Result<void> Engine::watch(Supervisor::Key key, const Requests& requests,
+                           const std::shared_ptr<const Process>& process) {
+    auto watched = supervisor_->watch_socket(key, requests.channel().fd());
+    if (watched && process) {
+        watched = supervisor_->watch_process(key, process, true);
+        if (!watched) {
+            supervisor_->forget(key);
+        }
+    }
+    if (!watched && process) {
+        process->end();
+    }
+    return watched;
 }
 
 Result<void> Engine::launch_fork_server() {
@@ -164,12 +189,12 @@ Result<void> Engine::launch_fork_server() {
     server->key = key;
     server->state = ChildState::ready;
     server->process = std::make_shared<const Process>(std::move(spawned).value());
-    server->requests = std::make_shared<Requests>(
-        std::move(ends->first), [this, key] { supervisor_->post([this, key] { supervisor_->await_writable(key); }); });
+    server->requests = make_requests(key, std::move(ends->first));
+    if (auto watched = watch(key, *server->requests, server->process); !watched) {
+        return watched;
+    }
     incarnations_[key] = server;
     fork_server_ = server;
-    supervisor_->watch_socket(key, server->requests->channel().fd());
-    supervisor_->watch_process(key, server->process, true);
     return {};
 }
 
@@ -198,21 +223,30 @@ void Engine::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& 
         std::from_chars(why.data(), why.data() + why.size(), pid);
         pidfd = forked->take_fd(0);
     }
-    if (pid <= 0 || !pidfd.valid()) {
-        if (child->key == key) {
-            child->condemned = "could not be started: " + why;
-            supervisor_->post([this, key] { supervisor_->note_exit(key, ExitStatus{}); });
+    std::shared_ptr<const Process> process;
+    if (pid > 0 && pidfd.valid()) {
+        process = std::make_shared<const Process>(pid, std::move(pidfd));
+        if (child->key != key || closing_ || !child->condemned.empty()) {
+            process->kill(SIGKILL);
         }
+        if (child->key != key) {
+            return;
+        }
+        if (auto watched = supervisor_->watch_process(key, process, false); !watched) {
+            process->kill(SIGKILL);  // the fork server reaps it
+            why = watched.error().message;
+            process = nullptr;
+        }
+    }
+    if (child->key != key) {
         return;
     }
-    auto process = std::make_shared<const Process>(pid, std::move(pidfd));
-    if (child->key != key || closing_ || !child->condemned.empty()) {
-        process->kill(SIGKILL);
-    }
-    if (child->key == key) {
-        child->process = process;
-        supervisor_->watch_process(key, process, false);
+    if (process) {
+        child->process = std::move(process);
         note_if_ready(*child);
+    } else {
+        child->condemned = "could not be started: " + why;
+        supervisor_->post([this, key] { supervisor_->note_exit(key, ExitStatus{}); });
     }
 }
 

@@ -27,12 +27,15 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 struct SpawnPlan {
     posix_spawn_file_actions_t actions{};
     posix_spawnattr_t attributes{};
+    int failed = 0;  // why it cannot be carried out
 
     explicit SpawnPlan(int control) {
         ::posix_spawn_file_actions_init(&actions);
-        sys::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        sys::posix_spawn_file_actions_adddup2(&actions, control, kControlFd);
-        sys::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1);
+        for (const int error : {sys::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0),
+                                sys::posix_spawn_file_actions_adddup2(&actions, control, kControlFd),
+                                sys::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1)}) {
+            failed = failed != 0 ? failed : error;
+        }
         // The spawning thread blocks all signals, and the user may ignore some; a child starts with none blocked and
         // none ignored: one that ignored SIGCHLD could not wait for its own children. SIGHUP stays as it is, so that
         // children of a program that survives its terminal (nohup) do, too.
@@ -87,10 +90,12 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     }
     const SpawnPlan plan(source.get());
     pid_t pid = -1;
-    const int failed = sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
-                                        pointers(argv).data(), pointers(environment).data());
+    const int failed = plan.failed != 0 ? plan.failed
+                                        : sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
+                                                           pointers(argv).data(), pointers(environment).data());
     if (failed != 0) {
-        return Error{Code::io, "cannot execute the child program: " + std::string(std::strerror(failed))};
+        errno = failed;
+        return system_error("cannot execute the child program");
     }
     UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
@@ -117,6 +122,13 @@ void Process::end_group(bool direct) const noexcept {
     if (sys::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, kProcessGroup) != 0 && errno == EINVAL &&
         direct) {
         sys::kill(-pid_, SIGKILL);
+    }
+}
+
+void Process::end() const noexcept {
+    kill(SIGKILL);
+    siginfo_t info{};
+    while (sys::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0 && errno == EINTR) {
     }
 }
 

@@ -46,6 +46,8 @@ public:
     // Ends (SIGKILL) all of its process group: what it started and left behind. For a process that has ended; a direct
     // child must not have been reaped, or the number of the group could be another's.
     void end_group(bool direct) const noexcept;
+    // Kills it and waits for its end; a direct child only.
+    void end() const noexcept;
     // Reaps the process if it has ended; for a direct child only.
     [[nodiscard]] std::optional<ExitStatus> try_reap() const noexcept;
 

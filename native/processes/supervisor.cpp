@@ -31,6 +31,13 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& bo
     }
     std::unique_ptr<Supervisor> made(
         new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), books, std::move(hooks)));
+    for (const auto& [fd, source] :
+         {std::pair(bell_event, Source::bell), std::pair(made->command_.get(), Source::command),
+          std::pair(made->sockets_.get(), Source::sockets)}) {
+        if (auto watched = made->watch(fd, source, 0); !watched) {
+            return std::move(watched).error();
+        }
+    }
     try {
         made->start();
     } catch (const std::system_error& error) {
@@ -48,9 +55,6 @@ Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueF
       command_(std::move(command)),
       books_(books),
       hooks_(std::move(hooks)) {
-    watch(bell_event_, Source::bell, 0);
-    watch(command_.get(), Source::command, 0);
-    watch(sockets_.get(), Source::sockets, 0);
     books_.event = command_.get();
 }
 
@@ -80,18 +84,19 @@ void Supervisor::stop() {
     }
 }
 
-void Supervisor::watch(int fd, Source source, Key key) const {
+Result<void> Supervisor::watch(int fd, Source source, Key key) const {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = (std::uint64_t{key} << 8U) | static_cast<std::uint64_t>(source);
-    sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    return sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0 ? Result<void>() : system_error("epoll_ctl");
 }
 
-void Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
+// To change or end it cannot fail.
+bool Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
     event.data.u64 = key;
-    sys::epoll_ctl(sockets_.get(), operation, socket, &event);
+    return sys::epoll_ctl(sockets_.get(), operation, socket, &event) == 0;
 }
 
 void Supervisor::hear(std::uint32_t events) const {
@@ -205,16 +210,29 @@ int Supervisor::timeout_ms() const {
     return poll_timeout_ms(next);
 }
 
-void Supervisor::watch_socket(Key key, int socket) {
+Result<void> Supervisor::watch_socket(Key key, int socket) {
     watched_[key].socket = socket;
-    listen(EPOLL_CTL_ADD, socket, key, EPOLLIN);
+    if (!listen(EPOLL_CTL_ADD, socket, key, EPOLLIN)) {
+        Error error = system_error("epoll_ctl");
+        watched_.erase(key);
+        return error;
+    }
+    return {};
 }
 
-void Supervisor::watch_process(Key key, std::shared_ptr<const Process> process, bool direct) {
-    Watched& watched = watched_[key];
+Result<void> Supervisor::watch_process(Key key, std::shared_ptr<const Process> process, bool direct) {
+    if (auto watched = watch(process->pidfd(), Source::process, key); !watched) {
+        return watched;
+    }
+    Watched& watched = watched_.at(key);
     watched.process = std::move(process);
     watched.direct = direct;
-    watch(watched.process->pidfd(), Source::process, key);
+    return {};
+}
+
+void Supervisor::forget(Key key) {
+    listen(EPOLL_CTL_DEL, watched_.at(key).socket, key, 0);
+    watched_.erase(key);
 }
 
 void Supervisor::await_writable(Key key) {

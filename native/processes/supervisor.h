@@ -59,10 +59,13 @@ public:
 
     // The following run on the progress thread only.
 
-    // Hears `socket`, a descriptor that stays open until on_exit, under `key`.
-    void watch_socket(Key key, int socket);
+    // Hears `socket`, a descriptor that stays open until on_exit, under `key`. Errors: out_of_memory; then it does not.
+    Result<void> watch_socket(Key key, int socket);
     // Awaits the end of `process`. `direct`: our own child, which we reap; otherwise note_exit() tells how it ended.
-    void watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
+    // Errors: out_of_memory; then it does not.
+    Result<void> watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
+    // Hears no more of `key`, without on_exit.
+    void forget(Key key);
     // How a process ended that is not our own child. Unknown when the process that could tell is gone.
     void note_exit(Key key, const ExitStatus& status);
     // The process that could tell of the processes that are watched now is gone.
@@ -92,8 +95,8 @@ private:
     void process_ended(Key key);
     void finish(Key key, const ExitStatus& status);
     void expire_deadlines();
-    void watch(int fd, Source source, Key key) const;
-    void listen(int operation, int socket, Key key, std::uint32_t events) const;
+    [[nodiscard]] Result<void> watch(int fd, Source source, Key key) const;
+    bool listen(int operation, int socket, Key key, std::uint32_t events) const;
     void hear(std::uint32_t events) const;
     [[nodiscard]] int timeout_ms() const;
 
