@@ -102,12 +102,16 @@ int serve() {
     }
     FrameRunner runner(**host, *store);
     ChildLane& lane = (*host)->lane();
-    do {
-        while (const Frame* frame = lane.try_next()) {
-            runner.run(*frame);
-        }
-        runner.rest();
-    } while (lane.wait());
+    try {
+        do {
+            while (const Frame* frame = lane.try_next()) {
+                runner.run(*frame);
+            }
+            runner.rest();
+        } while (lane.wait());
+    } catch (const std::bad_alloc&) {
+        ::_exit(1);  // the parent replaces it; the control thread would not end
+    }
     return 0;
 }
 

@@ -8,6 +8,8 @@
 #include <array>
 #include <limits>
 #include <new>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "common/clock.h"
@@ -53,52 +55,80 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
         }
         return std::move(request).error();
     }
-    const auto refuse = [&](Error error) {
-        static_cast<void>(channel.send(reply_to(*request, error.code), fit_body(error.message), {}, kNever));
-        return error;
-    };
-    if (request->op() != Op::start) {
-        return refuse({Code::malformed, "the first request is not a start request"});
+    const MessageHeader refusal = reply_to(*request, Code::ok);
+    auto host = [&]() -> Result<std::unique_ptr<ChildHost>> {
+        try {
+            return prepare(channel, *request, make_store);
+        } catch (const std::bad_alloc&) {
+            return Error{Code::out_of_memory, "no memory is left"};
+        } catch (const std::system_error& error) {
+            return Error{Code::out_of_memory, std::string("no thread can be started: ") + error.what()};
+        }
+    }();
+    if (!host) {
+        MessageHeader reply = refusal;
+        reply.code = static_cast<std::uint32_t>(host.error().code);
+        static_cast<void>(channel.send(reply, fit_body(host.error().message), {}, kNever));
     }
-    if (auto arrived = request->check_fds(); !arrived) {
-        return refuse(std::move(arrived).error());
-    }
-    auto body = StartBody::decode(request->body);
-    if (!body) {
-        return refuse(std::move(body).error());
-    }
-    auto lane = ChildLane::attach(request->take_fd(0), request->take_fd(1), request->take_fd(2));
-    if (!lane) {
-        return refuse(std::move(lane).error());
-    }
-    Result<Inbox> inbox = Inbox();
-    if (UniqueFd notices = request->take_fd(3); notices.valid()) {
-        inbox = Inbox::listen(channel, std::move(notices), request->take_fd(4), body->place, body->next_notice);
-    }
-    if (!inbox) {
-        return refuse(std::move(inbox).error());
-    }
-    auto store = make_store(*body);
-    if (!store) {
-        return refuse(std::move(store).error());
-    }
-    std::unique_ptr<ChildHost> host(
-        new ChildHost(std::move(channel), std::move(inbox).value(), std::move(store).value(), std::move(lane).value()));
-    host->answer(*request, {});
-    host->thread_ = sys::start_thread([self = host.get()] {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
-        ask_short_slice();
-        prepare_thread_to_throw();
-        self->serve();
-    });
     return host;
 }
 
-ChildHost::ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store,
-                     std::unique_ptr<ChildLane> lane)
-    : channel_(std::move(channel)), inbox_(std::move(inbox)), store_(std::move(store)), lane_(std::move(lane)) {}
+// Leaves `channel` to its caller unless it succeeds.
+Result<std::unique_ptr<ChildHost>> ChildHost::prepare(Channel& channel, Message& request, const MakeStore& make_store) {
+    if (request.op() != Op::start) {
+        return Error{Code::malformed, "the first request is not a start request"};
+    }
+    if (auto arrived = request.check_fds(); !arrived) {
+        return std::move(arrived).error();
+    }
+    auto body = StartBody::decode(request.body);
+    if (!body) {
+        return std::move(body).error();
+    }
+    auto lane = ChildLane::attach(request.take_fd(0), request.take_fd(1), request.take_fd(2));
+    if (!lane) {
+        return std::move(lane).error();
+    }
+    Result<Inbox> inbox = Inbox();
+    if (UniqueFd notices = request.take_fd(3); notices.valid()) {
+        inbox = Inbox::listen(channel, std::move(notices), request.take_fd(4), body->place, body->next_notice);
+    }
+    if (!inbox) {
+        return std::move(inbox).error();
+    }
+    auto store = make_store(*body);
+    if (!store) {
+        return std::move(store).error();
+    }
+    std::unique_ptr<ChildHost> host(
+        new ChildHost(std::move(inbox).value(), std::move(store).value(), std::move(lane).value()));
+    host->begin(channel, request);
+    return host;
+}
+
+// Starts the control thread, whose first act is to answer the start request.
+void ChildHost::begin(Channel& channel, const Message& request) {
+    Message start;
+    start.header = request.header;
+    channel_ = std::move(channel);
+    try {
+        thread_ = sys::start_thread([this, start = std::move(start)] {
+            sigset_t all;
+            ::sigfillset(&all);
+            ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+            prepare_thread_to_throw();
+            answer(start, {});
+            ask_short_slice();
+            serve();
+        });
+    } catch (...) {
+        channel = std::move(channel_);
+        throw;
+    }
+}
+
+ChildHost::ChildHost(Inbox inbox, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane)
+    : inbox_(std::move(inbox)), store_(std::move(store)), lane_(std::move(lane)) {}
 
 ChildHost::~ChildHost() {
     if (thread_.joinable()) {

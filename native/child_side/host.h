@@ -49,7 +49,7 @@ public:
 class ChildHost {
 public:
     // Takes the parent's start request from `control` and answers it: with an error if `make_store` or the lane fails,
-    // which also is the result here.
+    // or there is no memory or thread for it, which also is the result here.
     using MakeStore = std::function<Result<std::unique_ptr<CallableStore>>(const StartBody&)>;
     static Result<std::unique_ptr<ChildHost>> start(UniqueFd control, const MakeStore& make_store);
     ~ChildHost();
@@ -64,7 +64,9 @@ public:
     void complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload);
 
 private:
-    ChildHost(Channel channel, Inbox inbox, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
+    static Result<std::unique_ptr<ChildHost>> prepare(Channel& channel, Message& request, const MakeStore& make_store);
+    ChildHost(Inbox inbox, std::unique_ptr<CallableStore> store, std::unique_ptr<ChildLane> lane);
+    void begin(Channel& channel, const Message& request);
     void serve();
     void serve(Message& message);
     void install(Message& message);

@@ -17,12 +17,21 @@ Cores::Cores(std::uint32_t count, std::size_t scratch_bytes) : scratch_bytes_(sc
         }
         scratch_.emplace_back(memory);
     }
-    for (std::uint32_t core = 1; core < count; ++core) {
-        threads_.push_back(sys::start_thread([this, core] { thread_main(core); }));
+    try {
+        for (std::uint32_t core = 1; core < count; ++core) {
+            threads_.push_back(sys::start_thread([this, core] { thread_main(core); }));
+        }
+    } catch (...) {
+        stop();
+        throw;
     }
 }
 
 Cores::~Cores() {
+    stop();
+}
+
+void Cores::stop() noexcept {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
@@ -39,6 +48,9 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
     if (traced) {
         launch.spans.assign(count(), CoreSpan{0, launch.func_id, 0, 0});
     }
+    for (Launch* earlier : after) {
+        earlier->successors.reserve(earlier->successors.size() + 1);
+    }
     ++open_;
     for (Launch* earlier : after) {
         if (!earlier->done) {
@@ -50,8 +62,8 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
         return;
     }
     // A single block is for the thread that calls finish(): waking a core would cost more than it saves.
-    const bool alone = ready_.empty() && launch.blocks == 1;
-    ready_.push_back(&launch);
+    const bool alone = first_ready_ == nullptr && launch.blocks == 1;
+    make_ready(launch);
     if (!alone) {
         work_.notify_all();
     }
@@ -71,13 +83,14 @@ int Cores::run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const cal
 std::optional<Failure> Cores::finish() {
     std::unique_lock lock(mutex_);
     while (open_ > 0) {
-        if (ready_.empty()) {
+        if (first_ready_ == nullptr) {
             ended_.wait(lock);
         } else {
             run_one(lock, 0);
         }
     }
-    return std::exchange(failure_, std::nullopt);
+    const auto failed = std::exchange(failed_, std::nullopt);
+    return failed ? std::optional(Failure{failed->code, failed->kernel, failed->block, {}}) : std::nullopt;
 }
 
 void Cores::thread_main(std::uint32_t core) {
@@ -90,7 +103,7 @@ void Cores::thread_main(std::uint32_t core) {
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        if (ready_.empty()) {
+        if (first_ready_ == nullptr) {
             work_.wait(lock);
         } else {
             run_one(lock, core);
@@ -100,12 +113,12 @@ void Cores::thread_main(std::uint32_t core) {
 
 // Takes one block of the first ready launch and executes it without the lock.
 void Cores::run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core) {
-    Launch& launch = *ready_.front();
+    Launch& launch = *first_ready_;
     const std::uint32_t index = launch.next_block++;
     if (launch.next_block == launch.blocks) {
-        ready_.pop_front();
+        first_ready_ = launch.next_ready;
     }
-    if (!failure_) {
+    if (!failed_) {
         lock.unlock();
         const callring_block block{index, launch.blocks, core, 0, scratch_[core].get(), scratch_bytes_};
         const callring_args args{launch.tensors.data(), launch.scalars.data(),
@@ -121,8 +134,8 @@ void Cores::run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core) {
             span.begin_ns = span.begin_ns == 0 ? begin : span.begin_ns;
             span.end_ns = end;
         }
-        if (code != 0 && !failure_) {
-            failure_ = Failure{code, launch.name, index, {}};
+        if (code != 0 && !failed_) {
+            failed_ = Failed{code, launch.name, index};
         }
     }
     if (--launch.unfinished == 0) {
@@ -130,18 +143,23 @@ void Cores::run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core) {
     }
 }
 
-void Cores::end_launch(Launch& launch) {
+void Cores::end_launch(Launch& launch) noexcept {
     launch.done = true;
     --open_;
     for (Launch* next : launch.successors) {
         if (--next->unmet == 0) {
-            ready_.push_back(next);
+            make_ready(*next);
         }
     }
-    if (!ready_.empty()) {
+    if (first_ready_ != nullptr) {
         work_.notify_all();
     }
     ended_.notify_all();
+}
+
+void Cores::make_ready(Launch& launch) noexcept {
+    (first_ready_ == nullptr ? first_ready_ : last_ready_->next_ready) = &launch;
+    last_ready_ = &launch;
 }
 
 }  // namespace callring::chip

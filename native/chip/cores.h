@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -31,6 +30,7 @@ struct Launch {
     std::uint32_t unfinished = 0;  // blocks
     std::uint32_t unmet = 0;       // launches that it waits for
     std::vector<Launch*> successors;
+    Launch* next_ready = nullptr;
     std::vector<CoreSpan> spans;  // by core, when traced
     bool done = false;
 };
@@ -49,16 +49,24 @@ public:
     // Returns the kernel's code; writes the span unless it is null.
     int run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const callring_args& args, CoreSpan* span);
     // Queues `launch` behind the unfinished ones among `after`. It stays the caller's and must live until finish().
+    // Throws bad_alloc; then it is not queued. What follows allocates nothing until finish() tells of a failure.
     void submit(Launch& launch, const std::vector<Launch*>& after, bool traced);
     // Works as core 0 until every submitted launch has ended. The first failure since the last call, if any: launches
     // that had not begun by then were not executed.
     std::optional<Failure> finish();
 
 private:
+    void stop() noexcept;
     void thread_main(std::uint32_t core);
     void run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core);
-    void end_launch(Launch& launch);
+    void end_launch(Launch& launch) noexcept;
+    void make_ready(Launch& launch) noexcept;
 
+    struct Failed {
+        int code;
+        const char* kernel;
+        std::uint32_t block;
+    };
     struct FreeDeleter {
         void operator()(std::byte* memory) const noexcept { std::free(memory); }  // NOLINT(*-no-malloc)
     };
@@ -68,9 +76,10 @@ private:
     std::mutex mutex_;
     std::condition_variable work_;
     std::condition_variable ended_;
-    std::deque<Launch*> ready_;
+    Launch* first_ready_ = nullptr;
+    Launch* last_ready_ = nullptr;
     std::uint64_t open_ = 0;  // submitted launches that have not ended
-    std::optional<Failure> failure_;
+    std::optional<Failed> failed_;
     bool stopping_ = false;
     std::vector<std::thread> threads_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,9 +17,17 @@ namespace callring::chip {
 
 namespace {
 
-std::string path_of(const SealedPayload& image) {
-    return "/proc/self/fd/" + std::to_string(image.fd());
-}
+// Where the loader finds it; no memory is needed for that.
+class Path {
+public:
+    explicit Path(const SealedPayload& image) noexcept {
+        std::snprintf(text_.data(), text_.size(), "/proc/self/fd/%d", image.fd());
+    }
+    [[nodiscard]] const char* c_str() const noexcept { return text_.data(); }
+
+private:
+    std::array<char, 32> text_{};
+};
 
 // The dynamic loader's last words, without the path that only means something to this process.
 std::string loader_error(const std::string& path) {
@@ -54,13 +63,12 @@ Library::~Library() {
     if (handle_ == nullptr) {
         return;
     }
-    const std::string path = path_of(image_);
+    const Path path(image_);
     sys::dlclose(handle_);
     // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
     // be closed, or the next image under that number would be taken for this one.
     if (sys::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
-        // NOLINTNEXTLINE(bugprone-unused-return-value): kept for good, as said above
-        static_cast<void>(std::make_unique<SealedPayload>(std::move(image_)).release());
+        std::move(image_).keep_for_ever();
     }
 }
 
@@ -69,10 +77,10 @@ Result<Library> Library::load(std::span<const std::byte> binary) {
     if (!image) {
         return std::move(image).error();
     }
-    const std::string path = path_of(*image);
+    const Path path(*image);
     void* handle = sys::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
-        return Error{Code::prepare_failed, "a binary does not load: " + loader_error(path)};
+        return Error{Code::prepare_failed, "a binary does not load: " + loader_error(path.c_str())};
     }
     return Library(std::move(image).value(), handle);
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <deque>
 #include <map>
+#include <new>
 #include <utility>
 
 #include "chip/blob.h"
@@ -79,11 +80,15 @@ public:
         }
         int code = 0;
         if (program_.entry == nullptr) {
-            code = launch(program_.kernels.begin()->first, chip_.block_count, args);
+            code = op_launch(&chip_, program_.kernels.begin()->first, chip_.block_count, &args);
         } else {
             code = program_.entry(&chip_, &args);
         }
-        barrier();
+        // Whatever happened: nothing of this may go before all that was launched has ended.
+        static_cast<void>(op_barrier(&chip_));
+        if (short_of_memory_) {
+            throw std::bad_alloc();
+        }
         if (failure_) {
             return failure_;  // a kernel's failure explains an orchestration function's better than its own code
         }
@@ -171,27 +176,55 @@ private:
             return nullptr;
         }
         const std::uint64_t size = std::max<std::uint64_t>(1, (bytes + kAlignment - 1) / kAlignment) * kAlignment;
+        allocations_.push_back(nullptr);
         void* memory = sys::aligned_alloc(kAlignment, size);  // NOLINT(*-no-malloc)
         if (memory != nullptr) {
             std::fill_n(static_cast<std::byte*>(memory), size, std::byte{0});
-            allocations_.push_back(memory);
+            allocations_.back() = memory;
+        } else {
+            allocations_.pop_back();
         }
         return memory;
     }
 
+    // What an orchestration function calls: no exception may reach it. Once memory has run out the order of the
+    // launches is not known any more, and there are no further ones.
+    template <class Work>
+    static auto within_memory(callring_chip* chip, decltype(std::declval<Work>()(std::declval<Call&>())) otherwise,
+                              Work&& work) noexcept {
+        Call& call = self(chip);
+        try {
+            return call.short_of_memory_ ? otherwise : work(call);
+        } catch (const std::bad_alloc&) {
+            call.short_of_memory_ = true;
+            return otherwise;
+        }
+    }
+
     static Call& self(callring_chip* chip) { return *static_cast<Call*>(chip->state); }
     static int op_launch(callring_chip* chip, std::uint32_t func_id, std::uint32_t blocks, const callring_args* args) {
-        return self(chip).launch(func_id, blocks, *args);
+        return within_memory(chip, kRefusedByChip, [&](Call& call) { return call.launch(func_id, blocks, *args); });
     }
-    static void* op_alloc(callring_chip* chip, std::uint64_t bytes) { return self(chip).alloc(bytes); }
-    static int op_barrier(callring_chip* chip) { return self(chip).barrier(); }
+    static void* op_alloc(callring_chip* chip, std::uint64_t bytes) {
+        return within_memory(chip, static_cast<void*>(nullptr), [&](Call& call) { return call.alloc(bytes); });
+    }
+    static int op_barrier(callring_chip* chip) {
+        Call& call = self(chip);
+        try {
+            return call.barrier();
+        } catch (const std::bad_alloc&) {  // for the words of a failure
+            call.short_of_memory_ = true;
+            return kRefusedByChip;
+        }
+    }
     static std::uint32_t op_core_count(callring_chip* chip) { return self(chip).cores_.count(); }
     static void op_log(callring_chip* /*chip*/, std::uint32_t level, const char* message) {
         constexpr std::array<const char*, 4> kLevels{"debug", "info", "warning", "error"};
         std::fprintf(stderr, "[chip] %s: %s\n", kLevels.at(std::min(level, 3U)), message);
     }
     static int op_fail(callring_chip* chip, int code, const char* message) {
-        return self(chip).fail(code, message == nullptr ? "" : message);
+        return within_memory(chip, code,
+                             [&](Call& call) { return call.fail(code, message == nullptr ? "" : message); });
     }
 
     Cores& cores_;
@@ -203,6 +236,7 @@ private:
     std::vector<void*> allocations_;
     std::optional<Failure> failure_;
     std::string message_;
+    bool short_of_memory_ = false;
 };
 
 // A callable that is one kernel, in one block: nothing to order and no core to wake.

@@ -25,6 +25,11 @@ public:
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // Neither unmaps nor closes it, ever.
+    void keep_for_ever() && noexcept {
+        static_cast<void>(fd_.release());
+        data_ = nullptr;
+    }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
 private:

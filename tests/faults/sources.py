@@ -17,6 +17,7 @@ WITHOUT_FAILURE = {
     "dlerror": "words, or none",
     "eventfd_read": "none of ours blocks, and what was read is not used",
     "eventfd_write": "none of ours is ever full",
+    "snprintf": "words, in what its caller has",
     "fprintf": "words for standard error, which may lack",
     "fputs": "likewise",
     "fwrite": "likewise: what the compiler makes of them",
