@@ -14,6 +14,9 @@ namespace callring {
 
 namespace {
 
+// Until the system is asked again for what it had no memory for.
+constexpr int kPauseMs = 1;
+
 Error socket_error(const char* call) {
     if (errno == EPIPE || errno == ECONNRESET) {
         return {Code::closed, "the other end of the control socket is gone"};
@@ -131,6 +134,11 @@ Result<void> Channel::send(const MessageHeader& header, std::string_view body, s
             return {};
         }
         if (errno == EINTR) {
+            continue;
+        }
+        const bool short_of_memory = errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS;
+        if (short_of_memory && now_ns() < deadline_ns) {
+            sys::poll(nullptr, 0, kPauseMs);
             continue;
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK) {

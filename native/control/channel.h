@@ -47,8 +47,9 @@ public:
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     void close() noexcept { socket_.reset(); }
 
-    // Sends one message; waits while the other end does not read, until `deadline_ns` (CLOCK_MONOTONIC).
-    // Errors: timeout, closed, io, invalid_argument (body or descriptors over the limits of message.h).
+    // Sends one message; waits while the other end does not read, or the system has no memory for it, until
+    // `deadline_ns` (CLOCK_MONOTONIC). Errors: timeout, closed, io, invalid_argument (body or descriptors over the
+    // limits of message.h).
     Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds,
                       std::uint64_t deadline_ns) const;
 
