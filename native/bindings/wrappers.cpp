@@ -1,5 +1,8 @@
 #include "bindings/wrappers.h"
 
+#include <unordered_map>
+#include <utility>
+
 #include "bindings/entry.h"
 #include "memory/reserve.h"
 
@@ -22,15 +25,34 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     return py::detail::pybind11_object_new(type, args, kwargs);
 }
 
+using Adopt = void (*)(py::detail::instance*, const void*);
+
+// What pybind11 does for each type when a Python object gets its C++ object.
+std::unordered_map<const py::detail::type_info*, Adopt>& adopts() {
+    static std::unordered_map<const py::detail::type_info*, Adopt> by_type;
+    return by_type;
+}
+
+// It notes the object, where it lets no exception through, or would delete the object although another holds it. So it
+// takes what it needs from the reserve.
+void adopt(py::detail::instance* object, const void* holder) {
+    static Books books;
+    const KeepsBooks keeps(books);
+    adopts().at(py::detail::get_type_info(Py_TYPE(object)))(object, holder);
+}
+
 }  // namespace
 
 void raise_without_memory(const py::module_& module) {
+    static_cast<void>(memory_reserve_is_whole());
     for (const auto& [name, value] : py::reinterpret_borrow<py::dict>(module.attr("__dict__"))) {
         if (!PyType_Check(value.ptr())) {
             continue;
         }
         auto* const type = reinterpret_cast<PyTypeObject*>(value.ptr());
         if (type->tp_new == &py::detail::pybind11_object_new) {
+            py::detail::type_info* const info = py::detail::get_type_info(type);
+            adopts().emplace(info, std::exchange(info->init_instance, &adopt));
             type->tp_alloc = &allocate;
             type->tp_new = &Entry<&construct>::call;
         }
