@@ -19,7 +19,9 @@ constexpr auto kCalls = static_cast<std::size_t>(Call::count);
 constexpr std::size_t kStack = 24;
 constexpr std::size_t kSites = 1024;
 
-enum class Role : std::uint32_t { parent, chip, python, count };  // python: fork server, sub-worker, node
+// The user's process; chip children and what becomes one; fork servers; what those fork: sub-workers and nodes.
+enum class Role : std::uint32_t { parent, chip, server, python, count };
+constexpr auto kRoles = static_cast<std::size_t>(Role::count);
 
 // The file. tests/faults/control.py has the same.
 struct Site {
@@ -27,7 +29,7 @@ struct Site {
     std::uint32_t call;
     std::uint32_t line;
     std::array<char, 52> file;
-    std::array<std::atomic<std::uint64_t>, 3> uses;
+    std::array<std::atomic<std::uint64_t>, kRoles> uses;
 };
 struct Control {
     std::atomic<std::uint32_t> armed;
@@ -41,8 +43,8 @@ struct Control {
     std::int32_t hit_process;
     std::uint32_t hit_line;
     std::array<char, 64> hit_file;
-    std::array<std::uint64_t, kStack> hit_stack;
-    std::array<std::array<std::atomic<std::uint64_t>, 64>, 3> uses;
+    std::array<std::uint64_t, kStack> hit_stack;  // offsets in this module; 0: in another one
+    std::array<std::array<std::atomic<std::uint64_t>, 64>, kRoles> uses;
     std::atomic<std::int64_t> blocks;  // that `new` made and `delete` did not end, in the parent
     std::array<Site, kSites> sites;
 };
@@ -50,6 +52,7 @@ static_assert(kCalls <= 64 && std::atomic<std::uint64_t>::is_always_lock_free);
 
 std::atomic<Control*> g_control{nullptr};
 std::atomic<bool> g_looked{false};
+bool g_forked = false;
 
 void open(const char* path) noexcept {
     const int file = ::open(path, O_RDWR | O_CLOEXEC);
@@ -60,12 +63,15 @@ void open(const char* path) noexcept {
     ::close(file);
     if (map != MAP_FAILED) {
         g_control.store(static_cast<Control*>(map), std::memory_order_release);
+        ::pthread_atfork(nullptr, nullptr, [] { g_forked = true; });
     }
 }
 
-Control* control() noexcept {
+// The file of this process. Allocations do not look for it: those of a process before its first system call, which are
+// the import of the extension, are not counted.
+Control* control(Call call) noexcept {
     Control* const known = g_control.load(std::memory_order_acquire);
-    if (known != nullptr || g_looked.exchange(true)) {
+    if (known != nullptr || call == Call::operator_new || g_looked.exchange(true)) {
         return known;
     }
     if (const char* const path = std::getenv("CALLRING_FAULTS_FILE")) {
@@ -78,7 +84,10 @@ Role role_here(const Control& control) noexcept {
     if (::getpid() == control.parent) {
         return Role::parent;
     }
-    return std::string_view(program_invocation_short_name).starts_with("callring-") ? Role::chip : Role::python;
+    if (std::string_view(program_invocation_short_name).starts_with("callring-")) {
+        return Role::chip;
+    }
+    return g_forked ? Role::python : Role::server;
 }
 
 // Remembers that the site was reached.
@@ -105,6 +114,16 @@ void note(Control& control, Call call, Role role, const std::source_location& at
     }
 }
 
+// Where an address lies in the program or library that this is part of; 0 if it does not.
+std::uint64_t offset_here(void* address) noexcept {
+    Dl_info here{};
+    Dl_info there{};
+    const bool known = ::dladdr(reinterpret_cast<void*>(&offset_here), &here) != 0 && ::dladdr(address, &there) != 0;
+    return known && here.dli_fbase == there.dli_fbase
+               ? reinterpret_cast<std::uint64_t>(address) - reinterpret_cast<std::uint64_t>(here.dli_fbase)
+               : 0;
+}
+
 int next_of(Control& control, Call call, const std::source_location& at) noexcept {
     const Role role = role_here(control);
     const std::uint64_t use =
@@ -122,8 +141,7 @@ int next_of(Control& control, Call call, const std::source_location& at) noexcep
         std::string_view(at.file_name()).copy(control.hit_file.data(), control.hit_file.size() - 1);
         std::array<void*, kStack> stack{};
         ::backtrace(stack.data(), static_cast<int>(stack.size()));
-        std::transform(stack.begin(), stack.end(), control.hit_stack.begin(),
-                       [](void* address) { return reinterpret_cast<std::uint64_t>(address); });
+        std::transform(stack.begin(), stack.end(), control.hit_stack.begin(), &offset_here);
     }
     return control.error;
 }
@@ -132,7 +150,7 @@ int next_of(Control& control, Call call, const std::source_location& at) noexcep
 
 int next(Call call, const std::source_location& at) noexcept {
     const int before = errno;
-    Control* const known = control();
+    Control* const known = control(call);
     const bool armed = known != nullptr && known->armed.load(std::memory_order_acquire) != 0;
     const int error = armed ? next_of(*known, call, at) : 0;
     errno = before;
@@ -148,7 +166,7 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
             void* const made =
                 alignment > alignof(std::max_align_t) ? ::aligned_alloc(alignment, rounded) : ::malloc(rounded);
             if (made != nullptr) {
-                if (Control* const known = control(); known != nullptr && ::getpid() == known->parent) {
+                if (Control* const known = g_control.load(); known != nullptr && ::getpid() == known->parent) {
                     known->blocks.fetch_add(1, std::memory_order_relaxed);
                 }
                 return made;
@@ -166,7 +184,7 @@ void free_block(void* block) noexcept {
     if (block == nullptr) {
         return;
     }
-    if (Control* const known = control(); known != nullptr && ::getpid() == known->parent) {
+    if (Control* const known = g_control.load(); known != nullptr && ::getpid() == known->parent) {
         known->blocks.fetch_sub(1, std::memory_order_relaxed);
     }
     ::free(block);

@@ -1,6 +1,8 @@
 // sys:: as functions that fail when faults::next() says so. Included by common/system_calls.h alone.
 #pragma once
 
+#include <linux/futex.h>
+
 #include <system_error>
 #include <type_traits>
 
@@ -70,9 +72,22 @@ CALLRING_SYSTEM_CALLS(CALLRING_FAULTY)
 #undef CALLRING_FAULTY
 #pragma GCC diagnostic pop
 
+// To wake other threads cannot fail.
+template <class Word, class... Rest>
+bool is_wake(long number, Word /*word*/, int operation, Rest... /*rest*/) noexcept {
+    return number == SYS_futex && operation == FUTEX_WAKE;
+}
+template <class... Rest>
+bool is_wake(long /*number*/, Rest... /*rest*/) noexcept {
+    return false;
+}
+
 template <class... Rest>
 long syscall(At<long> number, Rest... rest) noexcept {
     const auto make = [&] { return ::syscall(number.value, rest...); };
+    if (is_wake(number.value, rest...)) {
+        return make();
+    }
     switch (number.value) {
 #define CALLRING_FAULTY(name, tells, ...) \
     case SYS_##name:                      \

@@ -1,0 +1,88 @@
+"""The page of the documentation: what was tried, and what came of it."""
+
+from __future__ import annotations
+
+import errno
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.faults import scenarios, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.faults.trial import Outcome
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "faults.md"
+
+_INTRODUCTION = """\
+# Faults of the system
+
+A system call may fail, and memory may run out, at any moment. `python -m tests.faults` builds a native core in which
+each system call, each start of a thread and each allocation (`new`) fails when it is told to, lives
+[scenarios](#scenarios) with one fault at a time, and wrote this page. The *k*-th use fails, for every *k* until none is
+left; calls by which a process takes something that may run out fail from then on as well. The outcome is to be success
+or an error of `runtime.errors`. It is wrong if a process crashes or is left behind, if a call hangs, if a value is not
+what it should be, if a descriptor, a mapping, a thread or a child is left when the Worker is closed, or if a new Worker
+in the same process does not work.
+
+What is not counted: what a process allocates before its first system call, which is the import of the extension; and
+what Python allocates.
+
+"""
+_CALLS = """\
+## Calls
+
+Sites are the places in `native/` where a call stands, and how many of them the scenarios reached. The others are those
+that stand behind two faults, or belong to what only some machines have. Trials whose fault was not reached any more are
+not counted.
+
+| call | fails with | sites | reached | most *k* | trials | success | error | wrong |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+"""
+_SCENARIOS = """\
+## Scenarios
+
+| scenario | what it does | trials | success | error | wrong |
+| --- | --- | ---: | ---: | ---: | ---: |
+"""
+
+
+def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]], seconds: float, jobs: int) -> str:
+    """The whole page."""
+    by_call: dict[str, list[Outcome]] = defaultdict(list)
+    by_scenario: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.hits:
+            by_call[outcome.fault.call].append(outcome)
+            by_scenario[outcome.scenario].append(outcome)
+    sites, places = sources.sites(), set(reached)
+    text = _INTRODUCTION + _SCENARIOS
+    for name, scenario in scenarios.SCENARIOS.items():
+        text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} |\n"
+    text += f"\nAll of it took {seconds / 60:.0f} minutes, {jobs} trials at a time.\n\n{_CALLS}"
+    for call, errors in sources.table().items():
+        known = [site for site in sites if site.call == call]
+        seen = [site for site in known if (site.call, site.file, site.line) in places]
+        where = "any" if call == "operator_new" else str(len(known))
+        most = max((outcome.fault.first for outcome in by_call[call]), default=0)
+        name = "`new`" if call == "operator_new" else f"`{call}`"
+        text += f"| {name} | {', '.join(errors)} | {where} | {'' if where == 'any' else len(seen)} | {most} "
+        text += f"| {_counts(by_call[call])} |\n"
+    return text
+
+
+def _counts(outcomes: list[Outcome]) -> str:
+    kinds = Counter(outcome.kind for outcome in outcomes)
+    return " | ".join(f"{n:,}" for n in (len(outcomes), kinds["success"], kinds["error"], kinds["wrong"]))
+
+
+def words(outcome: Outcome) -> str:
+    """One fault in words."""
+    fault = outcome.fault
+    lasting = " and all that follow" if fault.times > 1 else ""
+    return (
+        f"{outcome.scenario}: use {fault.first}{lasting} of {fault.call} in {fault.role}: "
+        f"{errno.errorcode.get(fault.error, '')}"
+    )

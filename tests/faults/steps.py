@@ -1,0 +1,45 @@
+"""What a scenario is written with: steps, each of which may end with an error of ours, and nothing else."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from runtime.errors import CallringError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.control import ControlFile
+
+OURS = (CallringError, MemoryError)
+"""What a fault of the system may be told as."""
+
+
+class Steps:
+    """Does one step after the other and notes how each ended."""
+
+    def __init__(self, control: ControlFile) -> None:
+        self.control = control
+        self.errors: list[str] = []
+        self.wrong: list[str] = []
+
+    def attempt(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """What the function returns; None if an earlier step did not make what it needs, or it ended with an error."""
+        if any(argument is None for argument in args):
+            return None
+        try:
+            return function(*args)
+        except OURS as error:
+            self.errors.append(f"{name}: {type(error).__name__}: {error}")
+        except BaseException:
+            self.wrong.append(f"{name}: no error of ours: {traceback.format_exc()[-3000:]}")
+        return None
+
+    def same(self, name: str, function: Callable[..., Any], *args: Any, expected: Any) -> None:
+        """The function returns that, or ends with an error."""
+        before = len(self.errors) + len(self.wrong)
+        value = self.attempt(name, function, *args)
+        skipped = any(argument is None for argument in args)
+        if not skipped and before == len(self.errors) + len(self.wrong) and value != expected:
+            self.wrong.append(f"{name}: {value!r:.300} instead of {expected!r:.300}")
