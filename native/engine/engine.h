@@ -250,7 +250,9 @@ private:
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);
     void on_exit(Supervisor::Key key, const ExitStatus& status);
-    void child_died(const ChildPtr& child, const std::string& why, bool as_asked);
+    // How a process ended; unknown: its fork server did not tell in time.
+    enum class Ending : std::uint8_t { as_asked, unknown, badly };
+    void child_died(const ChildPtr& child, const std::string& why, Ending ending);
     std::optional<std::uint64_t> next_deadline();
     void on_deadline();
     void protocol_violation(Child& child, const std::string& what);  // any thread

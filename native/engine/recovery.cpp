@@ -224,13 +224,14 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
         supervisor_->lose_notes();
         child->requests->fail_all({Code::closed, child->name() + " " + why});
     } else {
-        child_died(child, why, status.known && status.signal == 0 && status.exit_code == 0);
+        const bool well = status.signal == 0 && status.exit_code == 0;
+        child_died(child, why, !status.known ? Ending::unknown : well ? Ending::as_asked : Ending::badly);
     }
     changed_.notify_all();
     after_progress();
 }
 
-void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_asked) {
+void Engine::child_died(const ChildPtr& child, const std::string& why, Ending ending) {
     const std::uint64_t now = now_ns();
     const RestartPolicy::Life life = child->state != ChildState::ready ? RestartPolicy::Life::never_ready
                                      : child->has_worked()             ? RestartPolicy::Life::worked
@@ -243,13 +244,15 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, bool as_a
     child->start_deadline_ns = 0;
     child->condemned.clear();
     // Nothing that it did says that it is broken.
-    const bool blameless = std::exchange(child->ended_for_task, false) ||
-                           (as_asked && life == RestartPolicy::Life::worked && child->lane->child_retires());
+    const bool blameless =
+        std::exchange(child->ended_for_task, false) ||
+        (ending == Ending::as_asked && life == RestartPolicy::Life::worked && child->lane->child_retires());
     child->last_exit = why;
     child->ledger.clear();
 
     if (closing_) {
-        child->state = as_asked ? ChildState::closed : ChildState::lost;
+        // One of which is not known how it ended has ended after it was asked to, all the same.
+        child->state = ending == Ending::badly ? ChildState::lost : ChildState::closed;
     } else if (!started_) {
         child->state = ChildState::lost;
         if (!start_error_) {

@@ -88,7 +88,7 @@ std::optional<Refusal> Engine::refusal() {
 void Engine::launch(const ChildPtr& child) {
     if (auto launched = launch_incarnation(child); !launched) {
         const std::lock_guard lock(mutex_);
-        child_died(child, "could not be started: " + launched.error().message, false);
+        child_died(child, "could not be started: " + launched.error().message, Ending::badly);
     }
 }
 

@@ -13,7 +13,7 @@ import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import StartError, WorkerLost
-from tests.contract.conftest import NATIVE, all_ready, gone, wait_until
+from tests.contract.conftest import NATIVE, all_ready, gone, stop, wait_until
 from tests.patience import patience
 
 ROOT = NATIVE.parent
@@ -27,7 +27,7 @@ def fork_server_of(worker):
 def run(script):
     """Runs a script in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=patience(120), check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -223,3 +223,10 @@ def test_sub_workers_die_with_their_fork_server_and_another_one_forks_the_next()
         assert fork_server_of(worker) != server
         assert worker.run(lambda o: o.submit_sub(pid)).result() in {child.pid for child in worker.children}
         assert [child.incarnation for child in worker.children] == [2, 2, 2]
+
+
+def test_a_sub_worker_that_ends_when_it_is_asked_is_closed_though_the_fork_server_tells_nothing_of_it():
+    worker = Worker(sub_workers=1, options=WorkerOptions(close_timeout=1)).init()
+    stop(fork_server_of(worker))
+    assert worker.close() == ["the fork server"]
+    assert worker.children[0].state == "closed"
