@@ -8,13 +8,14 @@ from tests.benchmark.page import PAGE, PICTURE
 from tests.benchmark.plot import bars_of, drawn, plot
 from tests.benchmark.suite import ROWS, chosen
 from tests.benchmark.table import document, rows_of, table
+from tests.patience import patience
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def run(*arguments):
     command = [sys.executable, "-m", "tests.benchmark", "--rounds", "1", "--scale", "0.001", "--no-peers", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(240), check=False)
 
 
 def test_the_benchmark_measures_every_row_and_a_page_is_made_of_it(tmp_path):
@@ -40,7 +41,7 @@ def test_the_benchmark_measures_every_row_and_a_page_is_made_of_it(tmp_path):
 def test_registrations_are_measured_idle_and_under_long_tasks(tmp_path):
     path = tmp_path / "results.json"
     command = [sys.executable, "-m", "tests.benchmark.registry", "--rounds", "1", "--count", "2", "--json", str(path)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(120), check=True)
     names = {benchmark["name"] for benchmark in json.loads(path.read_text())["benchmarks"]}
     assert "new function on 8 children[multiprocessing.Pool]" in names
     assert "new function, every child sleeps[callring]" in names
@@ -49,7 +50,7 @@ def test_registrations_are_measured_idle_and_under_long_tasks(tmp_path):
 
 def test_replacements_are_measured():
     command = [sys.executable, "-m", "tests.benchmark.recovery", "--deaths", "2", "--identities", "3"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(120), check=True)
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
         f"death of a {kind} to the first task on its replacement, 3 identities" for kind in ("chip", "sub-worker")
     ]
@@ -90,7 +91,7 @@ def test_the_picture_of_the_page_shows_what_its_table_says():
 
 def test_the_benchmark_of_the_executor_prints_a_ratio_for_each_row():
     command = [sys.executable, "-m", "tests.benchmark.executor", "--rounds", "1", "--scale", "0.005"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=patience(120), check=False)
     assert done.returncode == 0, done.stderr
     rows = done.stdout.splitlines()[2:]
     assert len(rows) == 39

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.clients import functions
+from tests.patience import patience
 
 joblib = pytest.importorskip("joblib")
 
@@ -87,5 +88,7 @@ print(first[-1], second, alone)
 
 
 def test_without_an_executor_the_backend_starts_one_and_ends_it_with_the_interpreter():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=patience(120), check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "512 [1, 3, 9] [1, 4, 16]\n", "")

@@ -9,6 +9,7 @@ import pytest
 from runtime import CallConfig, Tag, TaskArgs, Worker
 from runtime.errors import StartError, TaskSkipped, WorkerLost
 from tests.contract.conftest import all_ready, stop, wait_until
+from tests.patience import patience
 
 
 def test_a_killed_sub_worker_fails_the_task_that_it_ran_and_nothing_else():
@@ -110,7 +111,7 @@ def test_a_killed_fork_server_is_replaced_with_its_sub_workers_and_leaves_the_ch
         assert wait_until(lambda: begun.numpy()[0] == 1)
         os.kill(parent, signal.SIGKILL)
         with pytest.raises(WorkerLost):
-            run.result(timeout=10)
+            run.result(timeout=patience(10))
         worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0) and None)
         assert worker.run(lambda o: o.submit_sub(one)).result() == 1
         assert all_ready(worker)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import patience
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -26,7 +28,7 @@ def test_an_interrupt_at_a_random_point_leaves_a_worker_that_is_usable_or_closed
     time.sleep(random.Random(seed).uniform(0, 0.1 if seed < 3 else 1.5))
     program.send_signal(signal.SIGINT)
     try:
-        out, err = program.communicate(timeout=60)
+        out, err = program.communicate(timeout=patience(60))
     finally:
         program.kill()  # one that lost the interrupt would run for ever
     assert program.returncode == 130, err
@@ -45,6 +47,6 @@ def test_an_interrupt_inside_a_with_block_closes_the_worker_at_once():
     )
     assert program.stdout.readline() == "begun\n"
     program.send_signal(signal.SIGINT)
-    _, err = program.communicate(timeout=30)
+    _, err = program.communicate(timeout=patience(30))
     assert program.returncode == -signal.SIGINT
     assert "KeyboardInterrupt" in err

@@ -616,7 +616,7 @@ def test_what_is_late_at_the_bottom_is_told_by_its_name(tmp_path):
     silent.chmod(0o755)
     environment = {**os.environ, "CALLRING_CORE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", LATE.replace("{start_timeout}", str(patience(5)))]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patience(60), check=False)
     assert "StartError: node 0: chip 0 was not ready in time" in done.stderr
 
 
@@ -723,7 +723,7 @@ def test_the_whole_tree_ends_with_a_parent_that_is_killed(signal_number):
         tree = descendants() - before - {parent.pid}
         assert len(tree) == 9  # three fork servers, two nodes, two sub-workers, two chips
         parent.send_signal(signal_number)
-        parent.wait(timeout=20)
+        parent.wait(timeout=patience(20))
 
     def gone(pid):
         try:

@@ -13,6 +13,7 @@ import pytest
 from runtime import TaskArgs, Worker, WorkerOptions
 from runtime.errors import ConfigurationError, PlatformUnavailable, StartError, WorkerClosed
 from tests.contract.conftest import descendants, wait_until
+from tests.patience import patience
 
 
 def test_a_worker_starts_all_children_and_close_ends_them():
@@ -180,7 +181,7 @@ def test_children_end_with_a_parent_that_is_killed_in_the_middle_of_a_run(signal
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 10
         parent.send_signal(signal_number)
-        parent.wait(timeout=20)
+        parent.wait(timeout=patience(20))
 
     def gone(pid):
         try:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.contract.conftest import NATIVE
+from tests.patience import patience
 
 
 def run(folder, text, *options, name="script"):
@@ -16,7 +17,7 @@ def run(folder, text, *options, name="script"):
     command = [sys.executable, *(options or [path])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(NATIVE.parent)])}
     return subprocess.run(
-        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=patience(120), check=False
     )
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.contract.conftest import NATIVE
+from tests.patience import patience
 
 
 def run(folder, text):
@@ -15,7 +16,7 @@ def run(folder, text):
     path.write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(NATIVE.parent)}
     done = subprocess.run(
-        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, path], env=environment, capture_output=True, text=True, timeout=patience(120), check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.patience import patience
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -12,7 +14,7 @@ def test_a_short_soak_accounts_for_every_task_and_leaves_nothing():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -29,7 +31,7 @@ def test_a_short_storm_of_kills_accounts_for_every_task_and_leaves_nothing():
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,6 +23,7 @@ from runtime import Executor, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ConfigurationError, InitializerError, TaskTimeout, WorkerClosed, WorkerGivenUp, WorkerLost
 from tests.contract.conftest import wait_until
 from tests.executor import functions
+from tests.patience import patience
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ if __name__ == "__main__":
     print([point.x for point in doubled])
 """
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=patience(60), check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[2, 4]\n", "")
 
 
@@ -254,7 +255,7 @@ def test_a_result_that_is_late_times_out_and_can_be_awaited_again(executor, tmp_
         with pytest.raises(TimeoutError):
             wait(timeout=0.02)
     gate.touch()
-    assert future.result(timeout=30) > 0
+    assert future.result(timeout=patience(30)) > 0
 
 
 def test_callbacks_run_on_the_executors_own_thread_also_when_another_thread_waits(executor, tmp_path):
@@ -452,9 +453,9 @@ def test_closing_the_worker_settles_every_future(tmp_path):
         told = []
         futures[2].add_done_callback(told.append)
         assert wait_until(futures[0].running)
-    assert isinstance(futures[0].exception(timeout=30), WorkerLost)
+    assert isinstance(futures[0].exception(timeout=patience(30)), WorkerLost)
     with pytest.raises(concurrent.futures.CancelledError):
-        futures[1].result(timeout=30)
+        futures[1].result(timeout=patience(30))
     assert wait_until(lambda: told == [futures[2]])
     with pytest.raises((RuntimeError, WorkerClosed)):
         executor.submit(functions.nothing)
@@ -473,7 +474,9 @@ futures[1].add_done_callback(lambda future: print("called back", flush=True))
 
 @pytest.mark.parametrize("end", ["", "executor.shutdown(wait=False)", "del executor", "raise SystemExit(0)"])
 def test_the_interpreter_finishes_pending_calls_before_it_ends(end):
-    done = subprocess.run([sys.executable, "-c", EXIT + end], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT + end], capture_output=True, text=True, timeout=patience(60), check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.split("\n") == ["the last", "called back", ""]
 
