@@ -259,9 +259,19 @@ class Stopped:
             os.kill(self.pid, signal.SIGCONT)
 
 
+def told_of(pids):
+    """What processes that are left execute and wait for, for the message of a failure."""
+    told = ["processes of ours are left"]
+    for pid in sorted(pids):
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            told.append(f"{pid}: {command}: {Path(f'/proc/{pid}/wchan').read_text()}")
+    return "\n".join(told)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     before = descendants()
     yield
-    assert wait_until(lambda: not descendants() - before), "a process of ours is left"
+    assert wait_until(lambda: not descendants() - before), told_of(descendants() - before)
     assert not [entry for entry in Path("/dev/shm").iterdir() if "callring" in entry.name]
