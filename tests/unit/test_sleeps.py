@@ -69,6 +69,7 @@ JUSTIFIED = {
         "opened_after_the_control_timeout": LATE,
         "slow_module": "looks again in a loop, in the text of a module",
     },
+    "tests/faults/trial.py": {"_wait": "a process that hangs has a second to write its stacks"},
     "tests/soak/kill_storm.py": {"_begin": ANY_MOMENT},
     "tests/soak/storm_tasks.py": {"*": "tasks that take a while, of any length"},
 }
