@@ -48,7 +48,8 @@ void Oracle::begin(std::size_t index) {
         require_of(runs[followed.run].run->finished(), "is executed before a run that its run follows has ended");
         require_of(!followed.poisoned || !runs[followed.run].run->withdrawn, "is executed behind a cancelled run");
     }
-    require_of(part.deaths == 0 || !runs[node.run].cancelled || node.parts.size() > 1 || !node.task->members.empty(),
+    const bool cancelled = runs[node.run].cancelled && !runs[node.run].cancelling;
+    require_of(part.deaths == 0 || !cancelled || node.parts.size() > 1 || !node.task->members.empty(),
                "begins again, though its run was cancelled");
     for (const std::size_t i : node.parts) {
         require_of(parts[i].task->child >= 0, "begins before another member of its group is in a lane");

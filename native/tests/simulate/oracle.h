@@ -60,7 +60,8 @@ struct RunFacts {
     RunPtr run;
     std::vector<std::size_t> nodes;
     std::vector<Followed> follows;
-    bool cancelled = false;
+    bool cancelled = false;      // it was asked for
+    bool cancelling = false;     // just now: a child may claim a task before the scheduler takes it back
     std::uint32_t finished = 0;  // how often that was told
 };
 

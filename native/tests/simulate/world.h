@@ -97,6 +97,7 @@ private:
     void launch(Random& random);
     void seal(const RunFacts& facts);
     void seal_any(Random& random);
+    void cancel(RunFacts& facts);
     void cancel_run(Random& random);
     void cancel_task(Random& random);
     void end_running(Random& random);

@@ -463,6 +463,12 @@ void World::seal_any(Random& random) {
     }
 }
 
+void World::cancel(RunFacts& facts) {
+    facts.cancelled = facts.cancelling = true;
+    scheduler_.cancel(*facts.run);
+    facts.cancelling = false;
+}
+
 void World::cancel_run(Random& random) {
     if (oracle_.runs.empty()) {
         return;
@@ -471,8 +477,7 @@ void World::cancel_run(Random& random) {
     RunFacts& facts = oracle_.runs[oracle_.runs.size() - 1 - random.below(recent)];
     event();
     tell("run " + std::to_string(facts.run->id) + " is cancelled");
-    facts.cancelled = true;
-    scheduler_.cancel(*facts.run);
+    cancel(facts);
     for (const std::size_t n : facts.nodes) {
         const TaskState state = oracle_.nodes[n].task->state;
         require(state == TaskState::ended || state == TaskState::dispatched,
@@ -542,8 +547,7 @@ void World::close() {
     tell("the Worker is closed");
     closing_ = true;
     for (RunFacts& facts : oracle_.runs) {
-        facts.cancelled = true;
-        scheduler_.cancel(*facts.run);
+        cancel(facts);
     }
     for (std::size_t i = 0; i < children(); ++i) {
         Child& each = child(i);
