@@ -30,7 +30,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& bo
         return system_error("epoll_create1 or eventfd");
     }
     std::unique_ptr<Supervisor> made(
-        new Supervisor(bell_event, std::move(epoll), std::move(sockets), std::move(command), books, std::move(hooks)));
+        new Supervisor(std::move(epoll), std::move(sockets), std::move(command), books, std::move(hooks)));
     for (const auto& [fd, source] :
          {std::pair(bell_event, Source::bell), std::pair(made->command_.get(), Source::command),
           std::pair(made->sockets_.get(), Source::sockets)}) {
@@ -48,9 +48,8 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& bo
     return made;
 }
 
-Supervisor::Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks)
-    : bell_event_(bell_event),
-      epoll_(std::move(epoll)),
+Supervisor::Supervisor(UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks)
+    : epoll_(std::move(epoll)),
       sockets_(std::move(sockets)),
       command_(std::move(command)),
       books_(books),

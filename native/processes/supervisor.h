@@ -85,7 +85,7 @@ private:
         std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
     };
 
-    Supervisor(int bell_event, UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks);
+    Supervisor(UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks);
     void start();
     void loop();
     void look();
@@ -100,7 +100,6 @@ private:
     void hear(std::uint32_t events) const;
     [[nodiscard]] int timeout_ms() const;
 
-    int bell_event_;
     UniqueFd epoll_;
     UniqueFd sockets_;  // an epoll of the sockets only, which epoll_ watches
     UniqueFd command_;
