@@ -11,7 +11,7 @@ from typing import Any, cast
 from pipeline.config.compiler_flags import require_flags
 from pipeline.config.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
 from pipeline.config.specs import ChipSpec, KernelSpec, PythonSpec
-from pipeline.config.suggest import near
+from pipeline.config.suggest import near, near_or_all
 from pipeline.config.targets import Lookup, NotImported
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
@@ -54,8 +54,7 @@ def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
     known = {field.name: field for field in dataclasses.fields(schema)}
     for name, value in config.items():
         if name not in known:
-            hint = near(str(name), known) or f"; known are {', '.join(known)}"
-            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{hint}")
+            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{near_or_all(name, known)}")
         field = known[name]
         wanted = _TYPES[str(field.type).partition("[")[0]]
         if wanted is float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.common.counts import count_of
-from pipeline.config.suggest import near
+from pipeline.config.suggest import near_or_all
 from runtime.errors import ConfigurationError
 from runtime.processes.topology import NODE_LEVEL
 
@@ -118,8 +118,7 @@ def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
         raise ConfigurationError(f"{key}={config!r}: a level is a mapping with {', '.join(_KEYS)}")
     for name, value in config.items():
         if name not in _KEYS:
-            hint = near(str(name), _KEYS) or f"; known are {', '.join(_KEYS)}"
-            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{hint}")
+            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{near_or_all(name, _KEYS)}")
     given = _integer(config, key, "level", level)
     if given != level:
         raise ConfigurationError(f"{key}.level={given}: must be {level}, one less than its parent's")

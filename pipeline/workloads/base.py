@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
 
-from pipeline.config.suggest import near
+from pipeline.config.suggest import near_or_all
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {}
     for name, value in values.items():
         if name not in names:
-            hint = near(name, names) or f"; known are {', '.join(names)}"
+            hint = near_or_all(name, names)
             raise ConfigurationError(f"workload.{name}: no such setting{hint}")
         wanted = types[name]
         if wanted is float and type(value) is int:

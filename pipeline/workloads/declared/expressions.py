@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from pipeline.config.suggest import near
+from pipeline.config.suggest import near, near_or_all
 from runtime.errors import ConfigurationError
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"min": min, "max": max}
@@ -169,7 +169,7 @@ def _expression(tree: ast.expr, text: str, key: str, names: Collection[str]) -> 
         if isinstance(node, ast.Name) and node not in functions and node.id not in names:
             if node.id == NODES:
                 raise ConfigurationError(f"{key}={text!r}: this topology has no nodes; choose one, +topology=pod")
-            hint = near(node.id, names) or f"; known are {', '.join(names)}"
+            hint = near_or_all(node.id, names)
             raise ConfigurationError(f"{key}={text!r}: no size or loop variable {node.id!r}{hint}")
     try:
         code = compile(ast.Expression(tree), "<config>", "eval")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.config.suggest import near
+from pipeline.config.suggest import near_or_all
 from runtime.errors import ConfigurationError
 
 
@@ -15,8 +15,7 @@ def mapping(value: object, key: str, allowed: Sequence[str]) -> Mapping[str, Any
         raise ConfigurationError(f"{key}={value!r}: a mapping with {', '.join(allowed)}")
     for name, given in value.items():
         if name not in allowed:
-            hint = near(str(name), allowed) or f"; known are {', '.join(allowed)}"
-            raise ConfigurationError(f"{key}.{name}={given!r}: no such key{hint}")
+            raise ConfigurationError(f"{key}.{name}={given!r}: no such key{near_or_all(name, allowed)}")
     return value
 
 
