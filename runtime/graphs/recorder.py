@@ -9,7 +9,7 @@ from runtime.errors import ConfigurationError
 from runtime.failure import native_errors, submit_refused
 from runtime.graphs.graph import Graph, GraphTask
 from runtime.runs.orchestration import orchestration
-from runtime.runs.orchestrator import Orchestrator, native_config
+from runtime.runs.orchestrator import Orchestrator, native_config, require_members
 from runtime.runs.run_handle import require_several
 from runtime.tensors.scalar import Scalar
 from runtime.tensors.task_args import native_args
@@ -76,8 +76,7 @@ class Recorder(Orchestrator):
         config: CallConfig | None,
         after: Iterable[Any],
     ) -> Any:
-        if not placements:
-            raise ConfigurationError("a group of no members would never end; give it at least one")
+        require_members(placements)
         return self._record(callable_, args_list, placements, config, after, group=True)
 
     def _record(

@@ -214,8 +214,7 @@ class Orchestrator(_core.Submitter):
         config: CallConfig | None,
         after: Iterable[Task],
     ) -> GroupTask:
-        if not placements:
-            raise ConfigurationError("a group of no members would never end; give it at least one")
+        require_members(placements)
         session = self._session
         engine = session.engine
         natives = [native_args(args, session.pool) for args in args_list]
@@ -259,6 +258,12 @@ class Orchestrator(_core.Submitter):
         timeout = self._session.options.submit_timeout
         if not self._session.engine.wait_for_room(timeout):
             raise no_room(error.args[1], timeout, "max_pending_tasks", instead="submit less at once") from None
+
+
+def require_members(placements: Sequence[int]) -> None:
+    """Raises ConfigurationError for a group without members."""
+    if not placements:
+        raise ConfigurationError("a group of no members would never end; give it at least one")
 
 
 def native_config(config: CallConfig | None) -> _core.CallConfig:
