@@ -1,8 +1,8 @@
 """Registry: turns what a user registers into bytes, and ties handles to the identities that the native core keeps.
 
 Registration is whole-scope: a handle exists only if every live child of its namespace has installed the callable.
-Equal callables share one identity; each handle has a lifetime of its own (docs/explanation/identity.md). Who has
-what installed, and what may be removed when, is decided by the native registrar under one lock.
+Equal callables share one identity; each handle has a lifetime of its own (docs/explanation/identity.md). The native
+registrar decides, under the engine's lock, which child has which callable installed, and what may be removed when.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def main(pages):
 
 
 def as_a_user(store):
-    """The environment of a user who has activated ours."""
+    """The environment variables of a shell in which this virtual environment is active."""
     here = str(Path(sys.executable).parent)
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
