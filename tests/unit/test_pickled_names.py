@@ -79,4 +79,5 @@ def test_a_handle_is_pickled_as_ever():
     hashid, kind, namespace = f"sha256:{64 * '0'}", "PYTHON_SOURCE", "LOCAL_PYTHON"
     handle = expected_handle(hashid, CallableKind(kind), TargetNamespace(namespace), "f")
     of_handle = ["runtime.handle", "_arrived", hashid, "CallableKind", kind, "TargetNamespace", namespace, "f"]
-    assert strings(pickle.dumps(handle, 5)) == of_handle
+    # A CPython before 3.11.4 gets the member of an enumeration by its name.
+    assert [text for text in strings(pickle.dumps(handle, 5)) if text not in ("builtins", "getattr")] == of_handle
