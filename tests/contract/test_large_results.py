@@ -49,24 +49,30 @@ def is_shared(array):
     return False
 
 
-def committed():
-    """Bytes of memory behind all lanes of this process."""
-    total = 0
+def lanes():
+    """The lanes of this process, of all Workers: the bytes of memory behind each, by its file."""
+    found = {}
     for entry in Path("/proc/self/fd").iterdir():
         try:
             if "callring-lane" in str(entry.readlink()):
-                total += entry.stat().st_blocks * 512
+                file = entry.stat()
+                found[file.st_dev, file.st_ino] = file.st_blocks * 512
         except OSError:
             continue
-    return total
+    return found
 
 
-def until_idle(executor):
+def committed(earlier):
+    """Bytes of memory behind all lanes but `earlier` ones, which other Executors keep for what comes."""
+    return sum(size for lane, size in lanes().items() if lane not in earlier)
+
+
+def until_idle(executor, earlier):
     """Until the Executor's thread, too, has let go of what it settled, and little memory stays."""
     end = time.monotonic() + patience(30)
-    while committed() >= MOST_IDLE:
+    while committed(earlier) >= MOST_IDLE:
         assert executor.submit(of, LEAST, 1).result()[0] == 1
-        assert time.monotonic() < end, f"{committed()} bytes stay"
+        assert time.monotonic() < end, f"{committed(earlier)} bytes stay"
 
 
 @pytest.mark.parametrize("size", AROUND)
@@ -178,22 +184,24 @@ def test_arrays_that_are_kept_stay_as_they_are_while_thousands_more_come(executo
 
 
 def test_one_array_of_many_keeps_no_other():
+    earlier = set(lanes())
     with Executor(max_workers=1) as executor:
         arrays, _ = executor.submit(many, 200, MEBIBYTE).result()
         kept = arrays[100]
         del arrays
         gc.collect()
-        until_idle(executor)
+        until_idle(executor, earlier)
         assert (kept == 100).all()
 
 
 def test_little_memory_stays_however_much_was_returned():
+    earlier = set(lanes())
     with Executor(max_workers=1) as executor:
         for _ in range(3):
             kept = [executor.submit(of, 10 * MEBIBYTE, i).result() for i in range(40)]
-            assert committed() >= 400 * MEBIBYTE
+            assert committed(earlier) >= 400 * MEBIBYTE
             del kept
-            until_idle(executor)
+            until_idle(executor, earlier)
 
 
 def test_results_outlive_their_worker_and_keep_nothing_but_themselves():
@@ -305,11 +313,12 @@ def test_a_forked_process_sees_the_results_that_it_has_as_they_were():
 
 
 def test_a_result_that_cannot_be_loaded_here_gives_its_memory_back():
+    earlier = set(lanes())
     with Executor(max_workers=1) as executor:
         for _ in range(200):
             with pytest.raises(ZeroDivisionError):
                 executor.submit(Unloadable).result()
-        until_idle(executor)
+        until_idle(executor, earlier)
 
 
 class Unloadable:
