@@ -1,0 +1,145 @@
+// What stands between native/ and the system: descriptors, events, the clock, and the errors of system calls.
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/event.h"
+#include "common/short_slice.h"
+#include "common/system_calls.h"
+#include "common/system_error.h"
+#include "common/unique_fd.h"
+
+using namespace callring;
+
+namespace {
+
+bool is_open(int fd) {
+    return ::fcntl(fd, F_GETFD) != -1;
+}
+
+bool is_readable(int fd) {
+    pollfd asked{fd, POLLIN, 0};
+    return ::poll(&asked, 1, 0) == 1;
+}
+
+UniqueFd make_event() {
+    return UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+Error error_of(int number) {
+    errno = number;
+    return system_error("mmap");
+}
+
+}  // namespace
+
+TEST_CASE("a descriptor is closed with its owner, once") {
+    int number = -1;
+    {
+        const UniqueFd owner = make_event();
+        number = owner.get();
+        CHECK(owner.valid());
+        CHECK(is_open(number));
+    }
+    CHECK_FALSE(is_open(number));
+    CHECK_FALSE(UniqueFd().valid());
+}
+
+TEST_CASE("a descriptor moves to its next owner, and what that had is closed") {
+    UniqueFd first = make_event();
+    UniqueFd second = make_event();
+    const int kept = first.get();
+    const int dropped = second.get();
+    second = std::move(first);
+    CHECK(second.get() == kept);
+    CHECK_FALSE(first.valid());
+    CHECK_FALSE(is_open(dropped));
+    UniqueFd& same = second;
+    second = std::move(same);
+    CHECK(is_open(kept));
+}
+
+TEST_CASE("a released descriptor stays open, and a reset one is closed") {
+    UniqueFd owner = make_event();
+    const int number = owner.release();
+    CHECK_FALSE(owner.valid());
+    CHECK(is_open(number));
+    owner.reset(number);
+    owner.reset();
+    CHECK_FALSE(is_open(number));
+}
+
+TEST_CASE("a copy is another descriptor for the same thing, and no program that is executed inherits it") {
+    const UniqueFd event = make_event();
+    const UniqueFd copy = UniqueFd::copy_of(event.get());
+    REQUIRE(copy.valid());
+    CHECK(copy.get() != event.get());
+    CHECK((::fcntl(copy.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    raise_event(copy.get());
+    CHECK(is_readable(event.get()));
+    CHECK_FALSE(UniqueFd::copy_of(-1).valid());
+    CHECK(errno == EBADF);
+}
+
+TEST_CASE("an event is readable from when it was raised until it is cleared, however often it was") {
+    const UniqueFd event = make_event();
+    CHECK_FALSE(is_readable(event.get()));
+    raise_event(event.get());
+    raise_event(event.get());
+    CHECK(is_readable(event.get()));
+    clear_event(event.get());
+    CHECK_FALSE(is_readable(event.get()));
+    clear_event(event.get());  // of nothing: does not block
+}
+
+TEST_CASE("the clock never goes back, in one thread or from one to another") {
+    std::uint64_t last = now_ns();
+    CHECK(last > 0);
+    for (int i = 0; i < 1000; ++i) {
+        const std::uint64_t now = now_ns();
+        REQUIRE(now >= last);
+        last = now;
+    }
+    std::uint64_t there = 0;
+    std::thread([&there] { there = now_ns(); }).join();
+    CHECK(there >= last);
+    CHECK(now_ns() >= there);
+}
+
+TEST_CASE("an error of a system call tells which call failed, why, and what kind of shortage that is") {
+    for (const int number : {ENOMEM, ENOSPC, ENOBUFS}) {
+        CAPTURE(number);
+        CHECK(error_of(number).code == Code::out_of_memory);
+    }
+    for (const int number : {EMFILE, ENFILE, ETOOMANYREFS}) {
+        CAPTURE(number);
+        const Error error = error_of(number);
+        CHECK(error.code == Code::out_of_descriptors);
+        CHECK(error.message.find("ulimit -n") != std::string::npos);
+    }
+    for (const int number : {EIO, EACCES, EPIPE, EINVAL}) {
+        CAPTURE(number);
+        const Error error = error_of(number);
+        CHECK(error.code == Code::io);
+        CHECK(error.message == std::string("mmap: ") + std::strerror(number));
+    }
+}
+
+TEST_CASE("a thread that asks for short slices goes on, whether the kernel knows them or not") {
+    std::thread([] {
+        ask_short_slice();
+        ask_short_slice();
+    }).join();
+}
+
+TEST_CASE("a thread that is started runs its work, with what that holds") {
+    auto held = std::make_unique<int>(0);
+    int seen = 0;
+    std::thread thread = sys::start_thread([held = std::move(held), &seen] { seen = *held + 1; });
+    thread.join();
+    CHECK(seen == 1);
+}

@@ -1,0 +1,243 @@
+// CapturedGraph: the edges of a recording, and what a launch puts in the place of what was recorded.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "task/captured_graph.h"
+#include "tests/task/tensors.h"
+
+using namespace callring;
+using namespace callring::test;
+
+namespace {
+
+const CallablePtr kCallable = std::make_shared<Callable>();
+
+GraphNode node_of(ArgsPtr args, const CallablePtr& callable = kCallable) {
+    GraphNode node;
+    node.callable = callable;
+    node.args = std::move(args);
+    return node;
+}
+
+NodeId add(CapturedGraph& graph, std::vector<TensorArg> tensors, const std::vector<NodeId>& after = {}) {
+    return graph.add(node_of(args_of(std::move(tensors))), after, {});
+}
+
+std::vector<NodeId> ids(std::span<const NodeId> some) {
+    std::vector<NodeId> sorted(some.begin(), some.end());
+    std::sort(sorted.begin(), sorted.end());
+    return sorted;
+}
+
+Code code_of(const CapturedGraph& graph, const GraphArguments& arguments) {
+    const auto bound = graph.bind(arguments);
+    return bound.ok() ? Code::ok : bound.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("a graph without nodes is sealed and bound like any other") {
+    CapturedGraph graph;
+    graph.seal();
+    CHECK(graph.size() == 0);
+    CHECK(graph.edge_count() == 0);
+    CHECK(graph.bind({})->empty());
+    CHECK(graph.callables().empty());
+}
+
+TEST_CASE("edges follow from tensors and from what is named, each once") {
+    CapturedGraph graph;
+    const auto buffer = make_buffer();
+    const NodeId writer = add(graph, {{view_of(buffer), Tag::output}});
+    const NodeId other = add(graph, {});
+    const NodeId reader = add(graph, {{view_of(buffer, 3, 2), Tag::input}}, {writer, other, other});
+    const NodeId apart = add(graph, {{view_of(make_buffer()), Tag::inout}});
+    graph.seal();
+    CHECK(ids(graph.predecessors(reader)) == std::vector<NodeId>{writer, other});
+    CHECK(ids(graph.successors(writer)) == std::vector<NodeId>{reader});
+    CHECK(ids(graph.successors(other)) == std::vector<NodeId>{reader});
+    CHECK(graph.predecessors(apart).empty());
+    CHECK(graph.successors(reader).empty());
+    CHECK(graph.edge_count() == 2);
+}
+
+TEST_CASE("a group follows what any of its members uses, and none of its members follows another") {
+    CapturedGraph graph;
+    const auto buffer = make_buffer();
+    const NodeId writer = add(graph, {{view_of(buffer), Tag::output}});
+    GraphNode group = node_of(no_arguments());
+    group.members = {{args_of({{view_of(buffer, 0, 8), Tag::inout}}), 0},
+                     {args_of({{view_of(buffer, 8, 8), Tag::inout}}), 1}};
+    const NodeId id = graph.add(std::move(group), {}, {});
+    const NodeId reader = add(graph, {{view_of(buffer, 15, 1), Tag::input}});
+    graph.seal();
+    CHECK(ids(graph.predecessors(id)) == std::vector<NodeId>{writer});
+    CHECK(ids(graph.predecessors(reader)) == std::vector<NodeId>{id});
+}
+
+TEST_CASE("the callables of a graph are listed once, each with how many nodes name it") {
+    CapturedGraph graph;
+    const auto other = std::make_shared<Callable>();
+    for (int i = 0; i < 3; ++i) {
+        graph.add(node_of(no_arguments()), {}, {});
+    }
+    graph.add(node_of(no_arguments(), other), {}, {});
+    graph.seal();
+    REQUIRE(graph.callables().size() == 2);
+    CHECK(graph.callables()[0] == std::pair(kCallable, std::uint64_t{3}));
+    CHECK(graph.callables()[1] == std::pair(other, std::uint64_t{1}));
+}
+
+TEST_CASE("a graph has deadlines if one of its nodes has") {
+    CapturedGraph graph;
+    add(graph, {});
+    CHECK_FALSE(graph.has_deadlines());
+    GraphNode node = node_of(no_arguments());
+    node.config.deadline_ns = 1;
+    graph.add(std::move(node), {}, {});
+    CHECK(graph.has_deadlines());
+}
+
+TEST_CASE("without replacements nothing is bound, and every launch shares what was recorded") {
+    CapturedGraph graph;
+    add(graph, {{view_of(make_buffer()), Tag::output}});
+    graph.seal();
+    CHECK(graph.bind({})->empty());
+}
+
+TEST_CASE("a replacement takes the place of a tensor and of the views within it, where they lie in it") {
+    CapturedGraph graph;
+    const auto recorded = make_buffer();
+    const auto replacement = make_buffer(32);
+    const NodeId whole = add(graph, {{view_of(recorded), Tag::output}});
+    const NodeId part = add(graph, {{view_of(recorded, 5, 3, 2), Tag::input}, {view_of(make_buffer()), Tag::output}});
+    const NodeId none = add(graph, {{view_of(make_buffer()), Tag::output}});
+    graph.seal();
+    const auto bound = graph.bind({{{view_of(recorded), view_of(replacement, 16)}}, {}});
+    REQUIRE(bound.ok());
+    const TensorView& moved = (*bound)[part].args->tensors[0].tensor;
+    CHECK((*bound)[whole].args->tensors[0].tensor.buffer == replacement);
+    CHECK(moved.buffer == replacement);
+    CHECK(moved.offset == replacement->offset() + ((16 + 5) * 4));
+    CHECK(moved.strides[0] == 2);
+    CHECK((*bound)[part].args->tensors[1].tensor.buffer == graph.node(part).args->tensors[1].tensor.buffer);
+    CHECK((*bound)[none].args == graph.node(none).args);                  // shared
+    CHECK(graph.node(whole).args->tensors[0].tensor.buffer == recorded);  // as it was recorded
+}
+
+TEST_CASE(
+    "a replacement is refused if it has another layout, is used by no task, or would need an order that none has") {
+    CapturedGraph graph;
+    const auto first = make_buffer();
+    const auto second = make_buffer();
+    const auto fresh = make_buffer(64);
+    add(graph, {{view_of(first), Tag::output}});
+    add(graph, {{view_of(second), Tag::output}});
+    graph.seal();
+    const auto replace = [&](const TensorView& from, const TensorView& to) {
+        return code_of(graph, {{{from, to}}, {}});
+    };
+    CHECK(replace(view_of(first), view_of(fresh)) == Code::ok);
+    CHECK(replace(view_of(first), view_of(first)) == Code::ok);
+    CHECK(replace(view_of(first), view_of(fresh, 0, 15)) == Code::invalid_argument);
+    CHECK(replace(view_of(first), view_of(fresh, 0, 16, 2)) == Code::invalid_argument);
+    TensorView integers = view_of(fresh);
+    integers.dtype = CALLRING_INT32;
+    CHECK(replace(view_of(first), integers) == Code::invalid_argument);
+    CHECK(replace(view_of(make_buffer()), view_of(fresh)) == Code::invalid_argument);  // no task uses it
+    CHECK(replace(view_of(first), view_of(second)) == Code::invalid_argument);         // another task writes that
+    // Two replacements that overlap each other; and two that do not.
+    CHECK(code_of(graph, {{{view_of(first), view_of(fresh)}, {view_of(second), view_of(fresh, 8)}}, {}}) ==
+          Code::invalid_argument);
+    CHECK(code_of(graph, {{{view_of(first), view_of(fresh)}, {view_of(second), view_of(fresh, 16)}}, {}}) == Code::ok);
+}
+
+TEST_CASE("a tensor is not replaced in part: a task that uses bytes on both sides of its edge is in the way") {
+    CapturedGraph graph;
+    const auto buffer = make_buffer();
+    add(graph, {{view_of(buffer, 4, 8), Tag::output}});
+    graph.seal();
+    const auto fresh = make_buffer();
+    CHECK(code_of(graph, {{{view_of(buffer, 0, 8), view_of(fresh, 0, 8)}}, {}}) == Code::invalid_argument);
+    CHECK(code_of(graph, {{{view_of(buffer, 2, 12), view_of(fresh, 2, 12)}}, {}}) == Code::ok);
+}
+
+TEST_CASE("scalars that are parameters are replaced wherever they are used, and in members of groups") {
+    CapturedGraph graph;
+    const std::uint32_t a = graph.add_parameter(1);
+    const std::uint32_t b = graph.add_parameter(2);
+    const NodeId task =
+        graph.add(node_of(args_of({}, {1, 7, 2})), {}, std::vector<CapturedGraph::ParameterUse>{{0, 0, a}, {0, 2, b}});
+    GraphNode group = node_of(no_arguments());
+    group.members = {{args_of({}, {9}), 0}, {args_of({}, {2}), 1}};
+    const NodeId grouped = graph.add(std::move(group), {}, std::vector<CapturedGraph::ParameterUse>{{1, 0, b}});
+    graph.seal();
+    const auto bound = graph.bind({{}, {10, 20}});
+    REQUIRE(bound.ok());
+    CHECK((*bound)[task].args->scalars == std::vector<std::uint64_t>{10, 7, 20});
+    CHECK((*bound)[grouped].members[0]->scalars == std::vector<std::uint64_t>{9});
+    CHECK((*bound)[grouped].members[1]->scalars == std::vector<std::uint64_t>{20});
+    CHECK(graph.node(task).args->scalars == std::vector<std::uint64_t>{1, 7, 2});
+    CHECK(code_of(graph, {{}, {10}}) == Code::invalid_argument);
+    CHECK(code_of(graph, {{}, {10, 20, 30}}) == Code::invalid_argument);
+}
+
+TEST_CASE("whatever is recorded: predecessors and successors are each other's mirror, and order every conflict") {
+    for (std::uint32_t seed = 0; seed < 200; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random(seed);
+        const std::vector buffers{make_buffer(), make_buffer()};
+        CapturedGraph graph;
+        struct Use {
+            std::size_t buffer;
+            std::uint64_t from;
+            std::uint64_t to;
+            bool writes;
+        };
+        std::vector<std::vector<Use>> uses;
+        for (NodeId id = 0; id < 20; ++id) {
+            std::vector<TensorArg> tensors;
+            uses.emplace_back();
+            for (std::size_t i = random() % 3; i > 0; --i) {
+                const std::size_t buffer = random() % 2;
+                const std::uint64_t from = random() % 14;
+                const std::uint64_t count = 1 + (random() % 2);
+                const Tag tag = random() % 2 == 0 ? Tag::input : Tag::inout;
+                tensors.push_back({view_of(buffers[buffer], from, static_cast<std::int64_t>(count)), tag});
+                uses.back().push_back({buffer, from, from + count, tag != Tag::input});
+            }
+            add(graph, std::move(tensors));
+        }
+        graph.seal();
+        // behind[i]: all nodes that come before i by way of edges.
+        std::vector<std::set<NodeId>> behind(graph.size());
+        std::size_t edges = 0;
+        for (NodeId id = 0; id < graph.size(); ++id) {
+            for (const NodeId earlier : graph.predecessors(id)) {
+                REQUIRE(earlier < id);
+                behind[id].insert(earlier);
+                behind[id].insert(behind[earlier].begin(), behind[earlier].end());
+                const auto successors = ids(graph.successors(earlier));
+                CHECK(std::count(successors.begin(), successors.end(), id) == 1);
+            }
+            edges += graph.successors(id).size();
+        }
+        CHECK(edges == graph.edge_count());
+        for (NodeId id = 0; id < graph.size(); ++id) {
+            for (NodeId earlier = 0; earlier < id; ++earlier) {
+                const bool conflict = std::any_of(uses[id].begin(), uses[id].end(), [&](const Use& mine) {
+                    return std::any_of(uses[earlier].begin(), uses[earlier].end(), [&](const Use& theirs) {
+                        return mine.buffer == theirs.buffer && mine.from < theirs.to && theirs.from < mine.to &&
+                               (mine.writes || theirs.writes);
+                    });
+                });
+                const auto direct = ids(graph.predecessors(id));
+                CHECK((!conflict || behind[id].contains(earlier)));
+                CHECK((conflict || std::count(direct.begin(), direct.end(), earlier) == 0));
+            }
+        }
+    }
+}
