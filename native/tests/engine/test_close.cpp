@@ -1,0 +1,107 @@
+// Engine: the end, whatever is under way.
+#include "tests/engine/engine_fixture.h"
+
+using namespace callring;
+using callring::test::EngineFixture;
+
+TEST_CASE("close() waits for what was accepted, and ends no child by force that ends by itself") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    vector.release();
+    CHECK(worker.engine->close(test::kLongNs).empty());
+    CHECK(task->code == Code::ok);
+    CHECK(worker.engine->children()[0].state == ChildState::closed);
+    CHECK(worker.engine->close(test::kLongNs).empty());  // once is enough
+}
+
+TEST_CASE("close() ends by force what does not end in time, names it, and loses the task that ran") {
+    EngineFixture worker(2);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}, {}, 1));
+    const TaskPtr behind = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}, {}, 1));
+    vector.await_begin();
+    const auto forced = worker.engine->close(1);
+    CHECK(std::count(forced.begin(), forced.end(), "chip 1") == 1);
+    CHECK(task->code == Code::worker_lost);
+    CHECK(behind->code == Code::cancelled);
+}
+
+TEST_CASE("a closed engine refuses everything, and every wait returns") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    worker.engine->close(0);
+    CHECK(worker.engine->closing());
+    CHECK(worker.engine->submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}), {}).error().code ==
+          Code::closed);
+    CHECK(worker.engine->begin_run({}).error().code == Code::closed);
+    CHECK(worker.engine->begin_register(EngineFixture::fill()).error().code == Code::closed);
+    CHECK(worker.engine->begin_unregister(hold).error().code == Code::closed);
+    CHECK(worker.engine->wait_for_room(now_ns() + test::kLongNs) == Waited::done);
+    CHECK(worker.engine->wait_for_run_slot(now_ns() + test::kLongNs) == Waited::done);
+    CHECK(worker.engine->take_ended(worker.engine->begin_stream()).empty());
+    worker.engine->seal(run);
+    CHECK(worker.engine->poll_run(run));
+}
+
+TEST_CASE("an engine that refuses takes no new work, and what was accepted goes on") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    worker.engine->refuse();
+    CHECK(worker.engine->submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}), {}).error().code ==
+          Code::closed);
+    vector.release();
+    worker.finish(run);
+    CHECK(task->code == Code::ok);
+}
+
+TEST_CASE("a thread that waits for a run is told when another one closes the engine") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    vector.await_begin();
+    worker.engine->seal(run);
+    std::thread waits([&] {
+        CHECK(test::patiently([&] { return worker.engine->wait_for_run(run, now_ns() + test::kLongNs); }) ==
+              Waited::done);
+    });
+    worker.engine->close(0);
+    waits.join();
+    CHECK(task->code == Code::worker_lost);
+}
+
+TEST_CASE("threads that close at once all return when it is closed") {
+    EngineFixture worker(1);
+    REQUIRE(worker.start().ok());
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+        threads.emplace_back([&] {
+            worker.engine->close(test::kLongNs);
+            CHECK(worker.engine->children()[0].state == ChildState::closed);
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+}
+
+TEST_CASE("an engine that was never started closes") {
+    const EngineFixture worker(2);
+    CHECK(worker.engine->close(0).empty());
+}

@@ -1,0 +1,129 @@
+// Engine: chips that die, take too long or are given up.
+#include "tests/engine/engine_fixture.h"
+
+using namespace callring;
+using callring::test::EngineFixture;
+
+TEST_CASE("a chip that is killed loses the task that it ran, is replaced, and the next task runs there") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto first = worker.vector();
+    const auto second = worker.vector();
+    second.release();
+    const TaskPtr lost = worker.submit(run, EngineFixture::task(hold, {first.as(Tag::inout)}));
+    const TaskPtr waiting = worker.submit(run, EngineFixture::task(hold, {second.as(Tag::inout)}));
+    first.await_begin();
+    ::kill(worker.engine->children()[0].pid, SIGKILL);
+    worker.finish(run);
+    CHECK(lost->code == Code::worker_lost);
+    CHECK(waiting->code == Code::ok);
+    const auto children = worker.engine->children();
+    CHECK(children[0].incarnation == 2);
+    CHECK(children[0].last_exit.find("SIGKILL") != std::string::npos);
+    CHECK(children[0].installed.size() == 1);  // the replacement has what its predecessor had
+    CHECK(worker.engine->stats().restarts == 1);
+}
+
+TEST_CASE("a task with a retry begins again in the replacement") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = EngineFixture::task(hold, {vector.as(Tag::inout)});
+    task->config.retries = 1;
+    worker.submit(run, task);
+    vector.await_begin();
+    vector.release();  // for the second time that it begins: it may end before it is killed
+    ::kill(worker.engine->children()[0].pid, SIGKILL);
+    worker.finish(run);
+    CHECK(task->code == Code::ok);
+}
+
+TEST_CASE("a task that exceeds its deadline ends as timed out, and its chip is replaced") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const TaskPtr task = EngineFixture::task(hold, {vector.as(Tag::inout)});
+    task->config.deadline_ns = 1'000'000;
+    worker.submit(run, task);
+    worker.finish(run);  // never released
+    CHECK(task->code == Code::task_timeout);
+    CHECK(worker.engine->stats().tasks.timed_out == 1);
+    const auto next = worker.vector();
+    next.release();
+    const auto again = worker.begin_run();
+    worker.submit(again, EngineFixture::task(hold, {next.as(Tag::inout)}));
+    worker.finish(again);
+    CHECK(worker.engine->children()[0].incarnation == 2);
+}
+
+TEST_CASE("a task that runs is ended with its chip as what was asked, and one that does not run is not") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto stream = worker.engine->begin_stream();
+    const auto vector = worker.vector();
+    const auto other = worker.vector();
+    other.release();
+    const TaskPtr running = worker.submit(stream, EngineFixture::task(hold, {vector.as(Tag::no_dep)}));
+    const TaskPtr waiting = worker.submit(stream, EngineFixture::task(hold, {other.as(Tag::no_dep)}));
+    vector.await_begin();
+    CHECK_FALSE(worker.engine->end_running(waiting, Code::cancelled));
+    CHECK(worker.engine->end_running(running, Code::cancelled));
+    worker.await(running);
+    CHECK(running->code == Code::cancelled);
+    worker.await(waiting);
+    CHECK(waiting->code == Code::ok);
+    worker.engine->seal(stream);
+}
+
+TEST_CASE("a chip that may not be replaced is given up, and so is what only it could run, then and later") {
+    EngineOptions options;
+    options.max_restarts = 0;
+    EngineFixture worker(2, std::move(options));
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    const auto vector = worker.vector();
+    const auto other = worker.vector();
+    other.release();
+    const TaskPtr lost = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    const TaskPtr behind = worker.submit(run, EngineFixture::task(hold, {other.as(Tag::inout)}));
+    vector.await_begin();
+    ::kill(worker.engine->children()[0].pid, SIGKILL);
+    worker.await(behind);
+    CHECK(lost->code == Code::worker_lost);
+    CHECK(behind->code == Code::given_up);
+    CHECK(worker.engine->children()[0].state == ChildState::lost);
+    const auto refused = worker.engine->submit(run, EngineFixture::task(hold, {other.as(Tag::inout)}), {});
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code == Code::given_up);
+    const auto elsewhere = worker.vector();
+    elsewhere.release();
+    worker.submit(run, EngineFixture::task(hold, {elsewhere.as(Tag::inout)}, {}, 1));
+    worker.finish(run);
+}
+
+TEST_CASE(
+    "memory that was allocated before a chip was replaced is known to the replacement, and so is what came after") {
+    EngineFixture worker(1);
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto before = worker.vector();
+    ::kill(worker.engine->children()[0].pid, SIGKILL);
+    const auto large = worker.vector(1U << 18U);  // an arena of its own
+    before.release();
+    large.release();
+    const auto run = worker.begin_run();
+    const TaskPtr first = worker.submit(run, EngineFixture::task(hold, {before.as(Tag::inout)}));
+    const TaskPtr second = worker.submit(run, EngineFixture::task(hold, {large.as(Tag::inout)}));
+    worker.finish(run);
+    CHECK((first->code == Code::ok || first->code == Code::worker_lost));  // it may have begun before the signal
+    CHECK(second->code == Code::ok);
+    CHECK(large.word(0) == 1);
+}
