@@ -1,11 +1,41 @@
-"""The C++ suites as such: each of their tests has a time limit."""
+"""The C++ suites as such: each folder has one, and each of their tests a time limit."""
 
 import shutil
 import subprocess
 
 import pytest
 
-from tests.native.presets import NATIVE
+from tests.native.presets import NATIVE, program
+
+
+def configure(native):
+    command = [program("cmake"), "-S", str(native), "-B", str(native / "build"), "-G", "Ninja"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, " ".join(done.stderr.split())
+
+
+@pytest.fixture
+def native(tmp_path):
+    return shutil.copytree(NATIVE, tmp_path / "native", ignore=shutil.ignore_patterns("build", "__pycache__"))
+
+
+def test_a_folder_with_code_and_without_tests_is_refused_by_name(native):
+    (native / "extra").mkdir()
+    (native / "extra" / "notes.md").touch()  # no code
+    (native / "tests" / "graph").rename(native / "tests" / "elsewhere")
+    code, said = configure(native)
+    assert code != 0
+    assert "native/graph has code and no C++ tests. Add native/tests/graph" in said
+    assert "native/extra" not in said
+
+
+def test_a_folder_of_headers_needs_tests_too(native):
+    (native / "extra").mkdir()
+    (native / "extra" / "extra.h").touch()
+    assert "native/extra has code and no C++ tests" in configure(native)[1]
+    (native / "tests" / "extra").mkdir()
+    (native / "tests" / "extra" / "CMakeLists.txt").touch()  # and no test
+    assert "native/extra has code and no C++ tests" in configure(native)[1]
 
 
 def test_a_cpp_test_that_hangs_is_named_and_ends_its_program(tmp_path):
