@@ -117,7 +117,11 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
             } else {
                 dispatch_to_a_future(task);
             }
-        } else if (!dispatch_behind_predecessors(task, unmet_)) {
+        } else if (const Behind place = behind(*task, bare(unmet_)); place.now) {
+            push_behind(*place.child, task, bare(unmet_));
+        } else if (place.child != nullptr) {
+            queue_behind(*place.child, task, unmet_);
+        } else {
             ++blocked_;
         }
     }

@@ -137,12 +137,22 @@ private:
     void open(Run& run);
 
     // scheduler_dispatch.cpp
-    void dispatch(const TaskPtr& task);
-    void dispatch_to_a_future(const TaskPtr& task);
+    // By value, as far as it is kept: each copy of a pointer that several threads share is an atomic operation.
+    void dispatch(TaskPtr task);
+    void dispatch_to_a_future(TaskPtr task);
     [[nodiscard]] static bool takes(const Child& child);
-    bool dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors);
-    void push_follower(Child& child, const TaskPtr& task);
-    void push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors);
+    // The child in whose lane a task may follow its unmet predecessors, and whether it can be put there now; else it
+    // queues. No child: it waits until they have ended.
+    struct Behind {
+        Child* child = nullptr;
+        bool now = false;
+    };
+    [[nodiscard]] Behind behind(const Task& task, std::span<Task* const> predecessors) const;
+    void push_behind(Child& child, TaskPtr task, std::span<Task* const> predecessors);
+    void queue_behind(Child& child, TaskPtr task, std::vector<TaskPtr> predecessors);
+    void push_follower(Child& child, TaskPtr task);
+    void push(Child& child, TaskPtr pushed, std::span<Task* const> predecessors);
+    [[nodiscard]] std::span<Task* const> bare(std::span<const TaskPtr> tasks);
     void feed(Child& child);
     // Tells a child of new frames: at once, or when the burst that is under way ends.
     void wake(Child& child);
@@ -184,7 +194,9 @@ private:
     void settle();
     void end_one(const TaskPtr& task, Code code, std::string&& payload);
     void release_successors(const TaskPtr& task, const Run& run);
-    void release(const TaskPtr& next, const TaskPtr& ended);
+    enum class Release : std::uint8_t { nothing, dispatch, poison };
+    [[nodiscard]] Release meet(Task& next, const TaskPtr& ended);
+    void release(TaskPtr next, Release as);
     void count(Code code) noexcept;
     void record_span(Task& task);
 
@@ -211,6 +223,7 @@ private:
     std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
     std::vector<ByteRange> ranges_;
     std::vector<TaskPtr> unmet_;
+    std::vector<Task*> bare_;
     std::vector<Child*> to_wake_;  // when the burst ends
     bool in_burst_ = false;
     std::uint64_t balance_at_ns_ = 0;

@@ -214,9 +214,12 @@ void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
     if (run.graph) {
         const auto successors = run.graph->successors(static_cast<NodeId>(task->id));
         // One that cannot be dispatched any more ends at once, and may be the last of the run.
-        const RunPtr keep = successors.empty() ? nullptr : run.self;
+        // After the last one nothing of the run is looked at, which spares a chain the atomic operations.
+        const RunPtr keep = successors.size() > 1 ? run.self : nullptr;
         for (const NodeId id : successors) {
-            release(launched_task(run, id), task);
+            if (const Release as = meet((*run.launched)[id], task); as != Release::nothing) {
+                release(launched_task(run, id), as);
+            }
         }
         return;
     }
@@ -224,30 +227,37 @@ void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
         return;
     }
     for (const TaskPtr& next : std::exchange(task->successors, {})) {
-        release(next, task);
+        release(next, meet(*next, task));
     }
 }
 
-// `next` waited for `ended`, and perhaps for others.
-void Scheduler::release(const TaskPtr& next, const TaskPtr& ended) {
-    --next->unmet;
-    if (next->state == TaskState::ended) {
-        return;
+// `next` waited for `ended`, and perhaps for others: what has to be done with it now.
+Scheduler::Release Scheduler::meet(Task& next, const TaskPtr& ended) {
+    --next.unmet;
+    if (next.state == TaskState::ended) {
+        return Release::nothing;
     }
-    if (ended->code != Code::ok && !next->root_cause) {
-        next->root_cause = ended->root_cause ? ended->root_cause : ended;
+    if (ended->code != Code::ok && !next.root_cause) {
+        next.root_cause = ended->root_cause ? ended->root_cause : ended;
     }
-    if (next->state != TaskState::blocked) {
-        return;  // follows in the same lane, or in the queue for it: the child runs or skips it, or feed() does
+    if (next.state != TaskState::blocked) {
+        return Release::nothing;  // follows in the same lane, or in its queue: the child runs or skips it, or feed()
+                                  // does
     }
-    if (next->root_cause) {
-        if (next->unmet == 0) {
-            --blocked_;
-        }
-        poisoned_.push_back(next);
-    } else if (next->unmet == 0) {
+    if (next.unmet == 0) {
         --blocked_;
-        dispatch(next);
+    }
+    if (next.root_cause) {
+        return Release::poison;
+    }
+    return next.unmet == 0 ? Release::dispatch : Release::nothing;
+}
+
+void Scheduler::release(TaskPtr next, Release as) {
+    if (as == Release::poison) {
+        poisoned_.push_back(std::move(next));
+    } else if (as == Release::dispatch) {
+        dispatch(std::move(next));
     }
 }
 

@@ -17,17 +17,17 @@ std::uint32_t flags_of(const CallConfig& config) {
 
 }  // namespace
 
-void Scheduler::dispatch(const TaskPtr& task) {
+void Scheduler::dispatch(TaskPtr task) {
     // What could run when it was accepted may have lost its children since.
     if (auto checked = check_children(*task); !checked) {
         end(task, checked.error().code, std::string(checked.error().message));
         return;
     }
-    dispatch_to_a_future(task);
+    dispatch_to_a_future(std::move(task));
 }
 
 // A child can run it, now or later.
-void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
+void Scheduler::dispatch_to_a_future(TaskPtr task) {
     if (is_group(*task)) {
         queue_group(task);
         return;
@@ -35,18 +35,18 @@ void Scheduler::dispatch_to_a_future(const TaskPtr& task) {
     if (task->placement != kAnyChild) {
         Child& child = child_of(*task);
         if (child.backlog.empty() && takes(child)) {
-            push(child, task, {});
+            push(child, std::move(task), {});
             wake(child);
             return;
         }
         task->state = TaskState::ready;
         ++queued_;
-        child.backlog.push_back(task);
+        child.backlog.push_back(std::move(task));
         feed(child);
     } else {
         task->state = TaskState::ready;
         ++queued_;
-        sub_queue_.push_back(task);
+        sub_queue_.push_back(std::move(task));
         feed_subs();
     }
 }
@@ -59,55 +59,58 @@ bool Scheduler::takes(const Child& child) {
 // them at once, without a round trip, and the child skips it if one of them fails. A task for exactly that child may
 // follow those that still wait for the lane, too: it queues behind them. Of those that any sub-worker may run, one
 // follows; the others wait, and go to the next free one.
-bool Scheduler::dispatch_behind_predecessors(const TaskPtr& task, const std::vector<TaskPtr>& predecessors) {
-    if (predecessors.size() > kMaxPredecessors || is_group(*task)) {
-        return false;
+Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> predecessors) const {
+    if (predecessors.size() > kMaxPredecessors || is_group(task)) {
+        return {};
     }
-    const TaskPtr& first = predecessors.front();
-    const std::int32_t where = first->state == TaskState::dispatched ? first->child : first->placement;
-    if (where == kAnyChild || (task->placement != kAnyChild && task->placement != where)) {
-        return false;
+    const Task& first = *predecessors.front();
+    const std::int32_t where = first.state == TaskState::dispatched ? first.child : first.placement;
+    if (where == kAnyChild || (task.placement != kAnyChild && task.placement != where)) {
+        return {};
     }
     Child& child = *children_[static_cast<std::size_t>(where)];
-    if ((task->placement == kAnyChild && child.kind != ChildKind::sub) || !child.takes_work()) {
-        return false;
+    if ((task.placement == kAnyChild && child.kind != ChildKind::sub) || !child.takes_work()) {
+        return {};
     }
     bool all_in_lane = true;
-    for (const TaskPtr& earlier : predecessors) {
+    for (const Task* earlier : predecessors) {
         const bool in_lane = earlier->state == TaskState::dispatched && earlier->child == where;
         const bool in_queue = earlier->state == TaskState::ready && earlier->placement == where;
         if ((!in_lane && !in_queue) || is_group(*earlier) || earlier->group) {
-            return false;
+            return {};
         }
-        if (task->placement == kAnyChild && earlier->followed) {
-            return false;
+        if (task.placement == kAnyChild && earlier->followed) {
+            return {};
         }
         all_in_lane = all_in_lane && in_lane;
     }
     if (child.kind == ChildKind::sub && group_waits_for_subs()) {
-        return false;  // the lanes run empty for it
+        return {};  // the lanes run empty for it
     }
     if (all_in_lane && child.backlog.empty() && !child.lane->full()) {
-        for (const TaskPtr& earlier : predecessors) {
-            earlier->followed = true;
-        }
-        push(child, task, predecessors);
-        wake(child);
-        return true;
+        return {&child, true};
     }
-    if (task->placement == kAnyChild) {
-        return false;
+    return task.placement == kAnyChild ? Behind{} : Behind{&child, false};
+}
+
+void Scheduler::push_behind(Child& child, TaskPtr task, std::span<Task* const> predecessors) {
+    for (Task* earlier : predecessors) {
+        earlier->followed = true;
     }
+    push(child, std::move(task), predecessors);
+    wake(child);
+}
+
+void Scheduler::queue_behind(Child& child, TaskPtr task, std::vector<TaskPtr> predecessors) {
     task->state = TaskState::ready;
-    task->predecessors = predecessors;
+    task->predecessors = std::move(predecessors);
     ++queued_;
-    child.backlog.push_back(task);
-    return true;
+    child.backlog.push_back(std::move(task));
 }
 
 // A queued task comes to the front: it is put into the lane behind what it follows, or ends, or, if that has left the
 // lane meanwhile, waits for it.
-void Scheduler::push_follower(Child& child, const TaskPtr& task) {
+void Scheduler::push_follower(Child& child, TaskPtr task) {
     std::vector<TaskPtr> unmet = std::exchange(task->predecessors, {});
     std::erase_if(unmet, [](const TaskPtr& earlier) { return earlier->state == TaskState::ended; });
     if (task->root_cause) {
@@ -122,10 +125,20 @@ void Scheduler::push_follower(Child& child, const TaskPtr& task) {
         ++blocked_;
         return;
     }
-    push(child, task, unmet);
+    push(child, std::move(task), bare(unmet));
 }
 
-void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr> predecessors) {
+// The pointers without their owners, until it is called again.
+std::span<Task* const> Scheduler::bare(std::span<const TaskPtr> tasks) {
+    bare_.clear();
+    for (const TaskPtr& task : tasks) {
+        bare_.push_back(task.get());
+    }
+    return bare_;
+}
+
+void Scheduler::push(Child& child, TaskPtr pushed, std::span<Task* const> predecessors) {
+    Task* const task = pushed.get();
     Frame& frame = child.lane->reserve();
     frame.run = task->run_id;
     frame.config = FrameConfig{task->config.block_count, flags_of(task->config), {}};
@@ -158,7 +171,7 @@ void Scheduler::push(Child& child, const TaskPtr& task, std::span<const TaskPtr>
     if (child.in_flight.empty()) {
         child.busy_since_ns = outside_.now_ns();
     }
-    child.in_flight.push_back(task);
+    child.in_flight.push_back(std::move(pushed));
     child.lane->publish();
     if (task->config.deadline_ns != 0) {
         // It begins now at the earliest.
@@ -197,13 +210,13 @@ void Scheduler::feed(Child& child) {
             }
             continue;
         }
-        const TaskPtr task = std::move(child.backlog.front());
+        TaskPtr task = std::move(child.backlog.front());
         child.backlog.pop_front();
         --queued_;
         if (task->predecessors.empty()) {
-            push(child, task, {});
+            push(child, std::move(task), {});
         } else {
-            push_follower(child, task);
+            push_follower(child, std::move(task));
         }
         pushed = true;
     }

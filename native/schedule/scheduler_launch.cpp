@@ -75,25 +75,34 @@ Result<void> Scheduler::launch(const RunPtr& run) {
 // Those that wait for nothing, and behind them in their lanes those that may follow at once.
 void Scheduler::begin_launched(const Run& run) {
     const CapturedGraph& graph = *run.graph;
-    std::vector<TaskPtr> predecessors;
+    std::vector<Task>& tasks = *run.launched;
+    std::vector<Task*> predecessors;
     for (NodeId id = 0; id < graph.size(); ++id) {
-        const TaskPtr task = launched_task(run, id);
-        if (task->state != TaskState::blocked) {
+        if (tasks[id].state != TaskState::blocked) {
             continue;
         }
-        if (task->unmet == 0) {
-            dispatch(task);
+        if (tasks[id].unmet == 0) {
+            dispatch(launched_task(run, id));
             continue;
         }
         predecessors.clear();
         for (const NodeId earlier : graph.predecessors(id)) {
-            if (TaskPtr other = launched_task(run, earlier); other->state != TaskState::ended) {
-                predecessors.push_back(std::move(other));
+            if (tasks[earlier].state != TaskState::ended) {
+                predecessors.push_back(&tasks[earlier]);
             }
         }
-        if (dispatch_behind_predecessors(task, predecessors)) {
-            --blocked_;
+        const Behind place = behind(tasks[id], predecessors);
+        if (place.now) {
+            push_behind(*place.child, launched_task(run, id), predecessors);
+        } else if (place.child != nullptr) {
+            std::vector<TaskPtr> kept;
+            kept.reserve(predecessors.size());
+            for (Task* earlier : predecessors) {
+                kept.emplace_back(run.launched, earlier);
+            }
+            queue_behind(*place.child, launched_task(run, id), std::move(kept));
         }
+        blocked_ -= place.child != nullptr ? 1 : 0;
     }
 }
 

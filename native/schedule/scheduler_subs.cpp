@@ -74,10 +74,10 @@ void Scheduler::feed_subs() {
         if (child == nullptr) {
             return;
         }
-        const TaskPtr task = std::move(sub_queue_.front());
+        TaskPtr task = std::move(sub_queue_.front());
         sub_queue_.pop_front();
         --queued_;
-        push(*child, task, {});
+        push(*child, std::move(task), {});
         wake(*child);
     }
 }
@@ -133,7 +133,7 @@ void Scheduler::move_half(Child& from, Child& to) {
             return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(to.index);
         });
         if (with_all && !to.lane->full()) {
-            push(to, each.task, each.followed);
+            push(to, each.task, bare(each.followed));
         } else if (each.task->unmet > 0) {  // what it follows is not there, and will release it
             each.task->state = TaskState::blocked;
             ++blocked_;

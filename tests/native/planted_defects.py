@@ -52,8 +52,8 @@ DEFECTS = [
     Defect(
         "a child is not woken for its next frame",
         DISPATCH,
-        "push(child, task, {});\n            wake(child);",
-        "push(child, task, {});",
+        "push(child, std::move(task), {});\n            wake(child);",
+        "push(child, std::move(task), {});",
     ),
     Defect(
         "no child is woken at the end of a burst",
@@ -64,8 +64,8 @@ DEFECTS = [
     Defect(
         "a follower is put into a lane without what it follows",
         DISPATCH,
-        "push(child, task, unmet);",
-        "push(child, task, {});",
+        "push(child, std::move(task), bare(unmet));",
+        "push(child, std::move(task), {});",
     ),
     Defect(
         "a queued follower of a failed task is put into the lane",
@@ -92,7 +92,7 @@ DEFECTS = [
     Defect(
         "a failed task does not poison what waits for it",
         COMPLETE,
-        "if (ended->code != Code::ok && !next->root_cause) {",
+        "if (ended->code != Code::ok && !next.root_cause) {",
         "if (false) {",
     ),
     Defect(
