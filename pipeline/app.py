@@ -24,6 +24,7 @@ from pipeline.hydra_glue.command_line import parsed_by_us
 from pipeline.hydra_glue.composed_once import composed_once
 from pipeline.hydra_glue.environment_values import resolved
 from pipeline.hydra_glue.forgotten_sweep import program_words
+from pipeline.hydra_glue.run_files import name_run_files
 from pipeline.hydra_glue.trusted import only_trusted
 from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.project.here import within_project
@@ -36,8 +37,9 @@ _CONFIG_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name
 CARE = ("doctor", "prune", "schema")
 """Stages that look after the installation; pipeline.admin.commands."""
 
-# Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do. Cached,
-# so that they share the sweep's directory.
+# Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do.
+name_run_files()
+# Cached, so that jobs share the sweep's directory.
 register_resolver("callring.pid", os.getpid, cached=True)
 # For what follows from sizes, as the FLOP of a task: ${callring.product:2,${workload.m},${workload.n}}.
 register_resolver("callring.product", lambda *factors: math.prod(factors), cached=True)
@@ -223,16 +225,16 @@ def _composed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plan_leaves_nothing() -> Iterator[None]:
-    """Gives a plan, and what looks after the installation, a run directory that goes away with it."""
+    """A plan, and what looks after the installation, need no run directory: Hydra gets one that is there.
+
+    Nothing is written into it, so that these also work where no folder can be written.
+    """
     if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in CARE))):
         yield
         return
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="callring-plan-") as folder:
-        places = [f"hydra.run.dir={folder}", f"hydra.sweep.dir={folder}", "hydra.output_subdir=null"]
-        with _command_line([*sys.argv[1:], *places]):
-            yield
+    here = ("hydra.run.dir=.", "hydra.sweep.dir=.", "hydra.sweep.subdir=.", "hydra.output_subdir=null")
+    with _command_line([*sys.argv[1:], *here]):
+        yield
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ are noted as seen from the source: clones in several folders share a store, and 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.building.compiler import compiler_identity, latest_identity
-from pipeline.building.store import Store, digest_of, unwritable
+from pipeline.building.store import Store, digest_of
 from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import BlobError, CompileError, ConfigurationError, SignatureMismatch
 from runtime.processes.spawning import core_folder
@@ -40,7 +39,6 @@ class CallableBuilder:
     """
 
     def __init__(self, root: Path, platform: str, flags: tuple[str, ...], *, read_only: bool = False) -> None:
-        self._root = root
         self._store = Store(root, "callables", read_only=read_only)
         self._platform = platform
         self._flags = flags
@@ -101,8 +99,6 @@ class CallableBuilder:
         try:
             return self._build(spec)
         except CompileError as error:
-            if self._store.told_to_be_full(str(getattr(error, "output", ""))):
-                raise unwritable(self._root, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) from None
             said = f"workload.callables.{spec.name}: {error.args[0]}"
             fields = {name: getattr(error, name) for name in ("output", "source")}
             raise CompileError(said, **fields) from None

@@ -10,13 +10,13 @@ import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pipeline.building.compiler import latest_identity
 from pipeline.building.process_group import run_tied
 from pipeline.building.progress import STATUS, BuildProgress
 from pipeline.building.store import Store, digest_of
-from pipeline.common.places import run_directory_words, shown_path
+from pipeline.common.places import run_directory_written, shown_path
 from runtime.errors import CompileError, ConfigurationError, ToolchainMissing
 from runtime.packages import not_installed
 
@@ -175,7 +175,7 @@ def build_core(wanted: BuildChoice, core: Core, console: Console, log: Path) -> 
     store = Store(wanted.store, "cores")
     place = shown_path(log)
     console.working(f"building the core ({wanted.build}), log: {place}")
-    with _opened(log) as file:
+    with run_directory_written(log.parent), log.open("w") as file:
         progress = BuildProgress(console, file, place)
         entry = store.put(core.key, lambda folder: _build_into(folder, wanted, progress), core_origin(wanted))
     return Core(core.key, entry / "runtime", loaded=False)
@@ -226,18 +226,13 @@ def build_commands(build: Path, prefix: Path, *options: str) -> list[list[str]]:
     return [configure, [cmake, "--build", str(build)], [cmake, "--install", str(build)]]
 
 
-def _opened(log: Path) -> TextIO:
-    try:
-        return log.open("w")
-    except OSError as error:
-        raise ConfigurationError(run_directory_words(shown_path(log.parent), error)) from None
-
-
 def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> None:
     build = folder / "build"
+    build.mkdir()
     options = (f"-DCMAKE_BUILD_TYPE={wanted.cmake_build_type}", f"-DCALLRING_SANITIZE={wanted.sanitizer}")
     for command in build_commands(build, folder, *options):
-        status, words = run_tied(command, progress, {**os.environ, **STATUS})
+        # The compiler's own files are there as well, so that it is the store that is full if one of them has no room.
+        status, words = run_tied(command, progress, {**os.environ, **STATUS, "LC_ALL": "C", "TMPDIR": str(build)})
         if status != 0:
             words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
             said = f"the core does not build; all that was said is in {progress.place}:\n{words[-4000:]}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+from pipeline.common.places import run_directory_written
 
 if TYPE_CHECKING:
     from pipeline.terminal.console import Console
@@ -30,9 +33,10 @@ class BuildProgress:
         self._file = ""
 
     def __call__(self, line: str) -> None:
-        """Takes a line of the build."""
-        self._log.write(line)
-        self._log.flush()
+        """Takes a line of the build. Raises ConfigurationError: the log cannot be written."""
+        with run_directory_written(Path(self._log.name).parent):
+            self._log.write(line)
+            self._log.flush()
         step = _STEP.match(line)
         if step is None:
             return

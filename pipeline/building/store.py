@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.common.files import write_atomically
-from runtime.errors import ConfigurationError
+from pipeline.common.places import NO_ROOM, UNWRITABLE
+from runtime.errors import CompileError, ConfigurationError
 
 KINDS = ("callables", "cores")
 """What the store keeps, a folder each."""
 _PRIVATE = 0o700
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_UNWRITABLE = (*_NO_ROOM, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO)
+_TOO_LITTLE = 1 << 20
+"""Bytes: with less room left, a build that failed is taken to have failed for that."""
 _MANIFEST = "manifest.json"
 _ORIGIN = "origin.json"
 _BUILDING = ".building-"
@@ -117,10 +118,6 @@ class Store:
             pass
         return None
 
-    def told_to_be_full(self, words: str) -> bool:
-        """Whether a program that wrote into an entry says that there is no room left."""
-        return str(self._folder) in words and os.strerror(errno.ENOSPC) in words
-
     def is_damaged(self, key: str) -> bool:
         """Whether there is an entry of this key that must not be used."""
         return (self._folder / key).exists() and self.find(key) is None
@@ -153,9 +150,9 @@ class Store:
         try:
             return self._put(key, write, origin)
         except OSError as error:
-            if error.errno not in _UNWRITABLE:
+            if error.errno not in UNWRITABLE:
                 raise
-            raise unwritable(self._root, error) from None
+            raise _unwritable(self._root, error) from None
 
     def _put(self, key: str, write: Callable[[Path], None], origin: Mapping[str, Any] | None) -> Path:
         self._make_folder()
@@ -169,7 +166,7 @@ class Store:
             with self._building(key) as folder:
                 if folder is None or self.find(key) is not None:
                     continue
-                write(folder)
+                _write_with_room(write, folder)
                 if origin is not None:
                     (folder / _ORIGIN).write_text(json.dumps(origin, indent=1, sort_keys=True))
                 files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -338,14 +335,32 @@ def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
         os.close(descriptor)
 
 
+def _write_with_room(write: Callable[[Path], None], folder: Path) -> None:
+    """Calls ``write``. Raises what it raises, but OSError if programs failed because the disk is full.
+
+    Compilers say so in words, if at all: CMake finds that files are empty which it has just written.
+    """
+    try:
+        write(folder)
+    except CompileError as error:
+        for code in NO_ROOM:
+            if os.strerror(code) in str(getattr(error, "output", "")):
+                raise OSError(code, os.strerror(code)) from None
+        # What was written is still there, so that a disk that was full still is.
+        facts = os.statvfs(folder)
+        if facts.f_bavail * facts.f_frsize < _TOO_LITTLE or (facts.f_files and not facts.f_favail):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+        raise
+
+
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def unwritable(root: Path, error: OSError) -> ConfigurationError:
+def _unwritable(root: Path, error: OSError) -> ConfigurationError:
     """What to tell the user of a store that cannot be written."""
-    room = "; or make room: stage=prune" if error.errno in _NO_ROOM else ""
+    room = "; or make room: stage=prune" if error.errno in NO_ROOM else ""
     return ConfigurationError(f"store.path={root}: cannot be written: {error.strerror}; {_CHOOSE}{room}")
 
 

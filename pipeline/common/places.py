@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from runtime.errors import ConfigurationError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk and of a user's quota."""
+UNWRITABLE = (*NO_ROOM, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO)
+"""Error numbers of a place that cannot be written."""
 ROOM = 64 << 20
 """Bytes that a place should have left: built callables and the trace of a large run."""
 
@@ -14,7 +22,24 @@ ROOM = 64 << 20
 def run_directory_words(folder: str | os.PathLike[str], error: OSError, *, sweep: bool = False) -> str:
     """Of a run directory that cannot be made or written."""
     key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
-    return f"{key}={os.fspath(folder)}: cannot be written: {error.strerror}; choose another folder: {key}=FOLDER"
+    room = "make room (stage=prune removes old builds), or " if error.errno in NO_ROOM else ""
+    return f"{key}={os.fspath(folder)}: cannot be written: {error.strerror}; {room}choose another folder: {key}=FOLDER"
+
+
+@contextlib.contextmanager
+def run_directory_written(folder: Path, *, sweep: bool = False) -> Iterator[None]:
+    """While the block writes into a run directory, errors of the disk name the directory and its key.
+
+    Raises:
+        ConfigurationError: the directory cannot be written. Python's own error would not name a file: it does so when
+            a file is opened, but not when one that is open is written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise ConfigurationError(run_directory_words(shown_path(folder), error, sweep=sweep)) from None
 
 
 def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
@@ -32,7 +57,7 @@ def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
         return None
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     place = Path(error.filename)
-    if not unusable(place):
+    if error.errno not in NO_ROOM and not unusable(place):  # a quota is not seen there
         return None
     return run_directory_words(place.relative_to(here) if place.is_relative_to(here) else place, error, sweep=sweep)
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.building import core as core_build
 from pipeline.building.store import Store, default_store
 from pipeline.common.counts import count_of
-from pipeline.common.places import run_directory_words, shown_path
+from pipeline.common.places import run_directory_words, run_directory_written, shown_path
 from pipeline.config.schema import FOR_PEOPLE
 from pipeline.config.topology import topology_name
 from pipeline.exit_codes import CONFIGURATION, READER_GONE, TASK_FAILED, WORKER_LOST, exit_code_of, message_of
@@ -139,7 +139,7 @@ class Job:
             try:
                 code = self._report(code, message)
             except OSError as unwritten:
-                words = run_directory_words(shown_path(self._output), unwritten)
+                words = run_directory_words(shown_path(self._output), unwritten, sweep=self._in_sweep)
                 self._console.error(f"error: {words}; what ran is not recorded")
                 code = code or CONFIGURATION
         if isinstance(error, KeyboardInterrupt):
@@ -309,9 +309,10 @@ class Job:
             "_begin": self._begin,
         }
         # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
-        descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({**self._config, **also}, file)
+        with run_directory_written(self._output, sweep=self._in_sweep):
+            descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump({**self._config, **also}, file)
         environment = core_build.environment_for(core, described.sanitizer)
         environment[_HANDED_OVER] = core.key
         if build_seconds:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.baseline.verdict import compare_sweep
 from pipeline.common.counts import count_of
-from pipeline.common.places import shown_path
+from pipeline.common.places import run_directory_written, shown_path
 from pipeline.config.schema import FOR_PEOPLE
 from pipeline.exit_codes import CONFIGURATION, OK, READER_GONE
 from pipeline.report.result import result_text
@@ -16,6 +16,7 @@ from pipeline.sweep.page import write_page
 from pipeline.sweep.points import row_of, swept_keys, values_of
 from pipeline.sweep.tables import same_columns, write_csv, write_parquet, write_table, write_virtual_table
 from pipeline.terminal.console import Console
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +56,16 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: 
         code = code or slower
     pairs = list(zip(points, comparisons, strict=True))
     rows = same_columns([row_of(point, keys, comparison) for point, comparison in pairs])
-    write_csv(folder / "results.csv", rows)
-    missing = write_parquet(folder / "results.parquet", rows)
-    write_page(folder / "sweep.html", pairs, keys, searched)
+    missing = unwritten = None
+    try:
+        with run_directory_written(folder, sweep=True):
+            write_csv(folder / "results.csv", rows)
+            missing = write_parquet(folder / "results.parquet", rows)
+            write_page(folder / "sweep.html", pairs, keys, searched)
+    except ConfigurationError as error:
+        unwritten = f"{error.args[0]}; tables and page of the sweep are not whole"
+        errors.append(unwritten)
+        code = code or CONFIGURATION
     if output == "json":
         print(result_text({"folder": str(folder), "swept": keys, "points": rows}))
     elif output in FOR_PEOPLE:
@@ -67,8 +75,10 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: 
         write_virtual_table(rows, keys, console)
         for line in compared.getvalue().splitlines():
             console.line(line)
-        last = f"{'sweep':<12}{count_of(len(points), 'point')}: {shown_path(folder / 'sweep.html')}, results.csv"
-        console.line(last if missing else f"{last} and results.parquet")
+        last = f"{'sweep':<12}{count_of(len(points), 'point')}"
+        if not unwritten:
+            last += f": {shown_path(folder / 'sweep.html')}, results.csv{'' if missing else ' and results.parquet'}"
+        console.line(last)
     if missing:
         print(f"warning: {missing}", file=sys.stderr)
     for words in failures(points, keys):

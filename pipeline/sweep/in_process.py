@@ -17,6 +17,9 @@ from hydra.core.utils import JobReturn, JobRuntime, JobStatus, configure_log, en
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf._utils import get_omega_conf_dumper
 
+from pipeline.common.places import run_directory_written
+from runtime.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -70,11 +73,17 @@ def _run(point: DictConfig, context: HydraContext, task: TaskFunction) -> JobRet
             hydra_cfg=OmegaConf.masked_copy(point, "hydra"),
             task_name=JobRuntime.instance().get("name"),
         )
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with run_directory_written(folder, sweep=True):
+                folder.mkdir(parents=True, exist_ok=True)
+                _save(point, seen, folder)
+        except ConfigurationError as error:
+            ended.return_value = error
+            ended.status = JobStatus.FAILED
+            return ended
         with contextlib.chdir(folder) if point.hydra.job.chdir else contextlib.nullcontext():
             ended.working_dir = str(Path.cwd())
             configure_log(point.hydra.job_logging, point.hydra.verbose)
-            _save(point, seen, folder)
             with env_override(point.hydra.job.env_set):
                 context.callbacks.on_job_start(config=point, task_function=task)
                 try:

@@ -11,8 +11,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf, open_dict
 
 from pipeline.common import outcome
+from pipeline.common.places import run_directory_written
 from pipeline.config.schema import FOR_PEOPLE
-from pipeline.exit_codes import message_of
+from pipeline.exit_codes import exit_code_of, message_of
 from pipeline.hydra_glue.plugins import BasicLauncher
 from pipeline.run.worker_pool import WARM
 from pipeline.sweep.finish import finish
@@ -55,10 +56,11 @@ class Sweep:
         """Of a tuning: points may turn out to be impossible, and do not decide the exit code if others ended well."""
 
     def __enter__(self) -> Self:
-        """Makes the sweep's directory."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._config.hydra.output_subdir is not None:
-            OmegaConf.save(self._config, self.folder / "multirun.yaml")
+        """Makes the sweep's directory. Raises ConfigurationError if that cannot be."""
+        with run_directory_written(self.folder, sweep=True):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if self._config.hydra.output_subdir is not None:
+                OmegaConf.save(self._config, self.folder / "multirun.yaml")
         return self
 
     def launch(self, batch: Sequence[Sequence[str]]) -> list[Point]:
@@ -130,7 +132,7 @@ class Sweep:
         WARM.close()
         begun = [point for point in self.points if point.error or (point.folder and point.folder.is_dir())]
         if self._config.stage.name == "plan" or all(point.number is None for point in begun):
-            outcome.codes += [point.exit_code if point.number is None else point.returned for point in begun]
+            outcome.codes += [_code_of(point) for point in begun]
             return
         for point in begun:
             if not point.result:
@@ -142,10 +144,15 @@ class Sweep:
         outcome.codes.append(code)
 
 
+def _code_of(point: Point) -> int:
+    """The exit code of a point without files: of a plan, or of a sweep in which no point could be composed."""
+    return point.exit_code if point.returned is None else point.returned
+
+
 def _note_end(job: Point, ended: JobReturn) -> None:
     if ended.hydra_cfg is not None:
         job.folder = Path(ended.hydra_cfg.hydra.runtime.output_dir)
     if ended.status is JobStatus.FAILED:
-        job.error = message_of(ended._return_value)
+        job.error, job.returned = message_of(ended._return_value), exit_code_of(ended._return_value)
     else:
         job.returned = ended.return_value

@@ -29,8 +29,8 @@ class Point:
     """The job's number; None if it could not be composed and so never became a job."""
     folder: Path | None = None
     """The job's run directory, absolute."""
-    returned: int = WORKER_LOST
-    """The exit code that the job returned, if it did."""
+    returned: int | None = None
+    """The exit code that the job returned; None if its process vanished, or the job has not ended."""
     error: str = ""
     """Why there is no result, if there is none."""
     result: Mapping[str, Any] = field(default_factory=dict)
@@ -51,17 +51,22 @@ class Point:
         if self.result:
             self.error = str(self.result["error"] or "")
         elif not self.error:
-            self.error = "its process ended without a result"
+            lost = self.returned is None
+            self.error = "its process ended without a result" if lost else f"it could not write {_RESULT}"
 
     @property
     def status(self) -> str:
-        """The result's status; ``"error"`` if the point could not be composed, ``"lost"`` if its process vanished."""
-        return str(self.result["status"]) if self.result else "error" if self.number is None else "lost"
+        """The result's status; without a result, ``"lost"`` if the job's process vanished, else ``"error"``."""
+        if self.result:
+            return str(self.result["status"])
+        return "lost" if self.number is not None and self.returned is None else "error"
 
     @property
     def exit_code(self) -> int:
-        """The job's exit code."""
-        return int(self.result["exit_code"]) if self.result else CONFIGURATION if self.number is None else WORKER_LOST
+        """The job's exit code; without a result, never 0."""
+        if self.result:
+            return int(self.result["exit_code"])
+        return CONFIGURATION if self.number is None else self.returned or WORKER_LOST
 
     @property
     def measured(self) -> bool:

@@ -67,17 +67,15 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> str | None:
     for name in rows[0]:
         kind = next((type(row[name]) for row in rows if row[name] is not None), str)
         columns.append(f"{_quoted(name)} {types[kind]}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    # In memory first: for a full disk, DuckDB has an exception of its own, which only its message tells from others.
+    with open(os.memfd_create(path.name), "w+b") as memory:  # noqa: PTH123
         with duckdb.connect() as connection:
             connection.execute(f"CREATE TABLE results ({', '.join(columns)})")
             places = ", ".join("?" * len(columns))
             connection.executemany(f"INSERT INTO results VALUES ({places})", [list(row.values()) for row in rows])
-            target = str(temporary).replace("'", "''")
-            connection.execute(f"COPY results TO '{target}' (FORMAT parquet)")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            target = f"/proc/self/fd/{memory.fileno()}"
+            connection.execute(f"COPY results TO '{target}' (FORMAT parquet, USE_TMP_FILE false)")
+        write_atomically(path, memory.read())
     return None
 
 

@@ -68,10 +68,10 @@ def full(folder):
     )
 
 
-def assert_one_line(done, code, *words):
+def assert_short(done, code, *words, lines=1):
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert len(done.stderr.splitlines()) == lines, done.stderr
     assert done.stderr.startswith("error: ")
     assert [word for word in words if word not in done.stderr] == []
 
@@ -85,9 +85,42 @@ def test_a_place_that_cannot_be_used_is_named_with_its_key(places, tmp_path, cas
         return text.replace("TMP", str(tmp_path))
 
     done = places.mounted(named(case["mounts"]), *map(named, case["run"]), *SMALL)
-    assert_one_line(done, case["code"], *map(named, case["says"].split("...")))
+    assert_short(done, case["code"], *map(named, case["says"].split("...")), lines=case.get("lines", 1))
     left = [path for path in tmp_path.rglob(".*") if path.name not in (".hydra", ".cache")]
     assert left == []
+
+
+@needs_mounts
+@pytest.mark.parametrize("size", [8, 24, 100, 160], ids="{} KiB".format)
+def test_a_sweep_that_fills_the_disk_says_so_and_still_prints_its_table(places, tmp_path, size):
+    mounts = f"mkdir {tmp_path}/small; mount -t tmpfs -o size={size}k none {tmp_path}/small"
+    done = places.mounted(mounts, "-m", f"hydra.sweep.dir={tmp_path}/small", "workload.seed=1,2", *SMALL)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "cannot be written: No space left on device" in done.stderr
+    assert "hydra.sweep.dir=FOLDER" in done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if re.match(r"[01] +[12] ", line)] == ["0", "1"]
+    assert "sweep       2 points" in done.stdout
+
+
+@needs_mounts
+def test_tables_for_which_there_is_no_room_are_an_error_of_the_disk(places, tmp_path):
+    program = (
+        "from pathlib import Path; from pipeline.sweep.tables import write_parquet;"
+        f"write_parquet(Path('{tmp_path}/full/results.parquet'), [{{'job': 1}}])"
+    )
+    command = in_a_namespace(f'{full(tmp_path / "full")}; exec "$@"')
+    done = subprocess.run(
+        [*command, "bash", sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines()[-1] == "OSError: [Errno 28] No space left on device"
+
+
+@needs_mounts
+def test_a_plan_needs_no_folder_that_can_be_written(places):
+    folders = [folder for folder in ("/tmp", "/var/tmp", "/usr/tmp") if Path(folder).is_dir()]
+    done = places.mounted("; ".join(map(read_only, [*folders, places.folder])), "stage=plan", *SMALL)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_mounts
