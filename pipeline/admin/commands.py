@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.building.store import chosen_store
+from pipeline.config.keys import checked
+from pipeline.config.schema import StoreConfig
 from pipeline.terminal.console import Console
 from runtime.errors import ConfigurationError
 
@@ -23,6 +25,7 @@ def care(config: Mapping[str, Any]) -> int:
     stages = {"doctor": _doctor, "prune": _prune, "schema": _schema}
     as_json = config["output"] == "json"
     try:
+        checked(StoreConfig, config["store"], "store")
         return stages[config["stage"]](config, as_json)
     except (ConfigurationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -52,9 +55,6 @@ def _prune(config: Mapping[str, Any], as_json: bool) -> int:
     from pipeline.admin.prune import prune
 
     days, largest = config["store"]["max_age_days"], config["store"]["max_bytes"]
-    for key, value in (("max_age_days", days), ("max_bytes", largest)):
-        if value < 0:
-            raise ConfigurationError(f"store.{key}={value}: 0 or more")
     console = Console(None if as_json else sys.stdout)
     done = prune(_store(config), days, largest, console)
     for entry in done.in_use:

@@ -7,29 +7,39 @@ import dataclasses
 import inspect
 import textwrap
 import types
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from pipeline.config.keys import keys_of
 from pipeline.config.schema import (
     ChipCallableConfig,
     ChipModelConfig,
     Config,
     KernelConfig,
+    LevelConfig,
     PythonCallableConfig,
     TaskCostConfig,
-    TopologyConfig,
     WorkerConfig,
 )
-from pipeline.workloads.schema import task_schema, workload_schema
+from pipeline.config.workload_schema import (
+    DeclaredWorkloadConfig,
+    TaskConfig,
+    TensorConfig,
+)
 from runtime.options import WorkerOptions
 
 _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
-_FILES = {
-    "callable": (ChipCallableConfig, PythonCallableConfig),
-    "chip_model": (ChipModelConfig,),
-    "topology": (TopologyConfig,),
+_DEFINITIONS: dict[str, type[Any]] = {
+    "chip_model": ChipModelConfig,
+    "task": TaskConfig,
+    "task_cost": TaskCostConfig,
+    "tensor": TensorConfig,
+    "topology": LevelConfig,
+    "workload": DeclaredWorkloadConfig,
 }
-"""Files of conf/ that have a schema of their own, under ``$defs``."""
+"""What has a schema of its own, under ``$defs``: files of conf/, and what stands in several places."""
+_DEFAULTS = {"type": "array", "items": {"type": ["object", "string"]}}
 
 
 def schema_text() -> str:
@@ -42,6 +52,9 @@ def schema_text() -> str:
         ("a Python callable: one file of callable/", PythonCallableConfig),
         ("a chip model: one file of chip_model/", ChipModelConfig),
         ("what a callable costs in it", TaskCostConfig),
+        ("a workload: one file of workload/", DeclaredWorkloadConfig),
+        ("a tensor of a workload", TensorConfig),
+        ("a task of a workload", TaskConfig),
     ):
         said += ["", f"# Keys of {title}", "", *(f"# {line}" for line in _yaml(kind, ""))]
     return "\n".join(said) + "\n"
@@ -50,26 +63,16 @@ def schema_text() -> str:
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the whole configuration; of single files under ``$defs``."""
     document = _object(Config)
-    definitions: dict[str, Any] = {
-        name: {"anyOf": [_object(kind) for kind in kinds]} if len(kinds) > 1 else _object(kinds[0])
-        for name, kinds in _FILES.items()
-    }
-    definitions["topology"]["properties"]["defaults"] = {
-        "type": "array",
-        "items": {"type": ["object", "string"]},
-        "description": "Other configs, and the workload for this topology: override /workload@_global_.workload.",
-    }
-    definitions["topology"]["properties"]["count"] = {
-        "type": "integer",
-        "minimum": 1,
-        "default": 1,
-        "description": "How many like this there are below their parent.",
-    }
-    definitions["topology"]["properties"]["children"]["items"] = {"$ref": "#/$defs/topology"}
-    definitions["chip_model"]["properties"]["costs"]["additionalProperties"] = _object(TaskCostConfig)
-    document["properties"]["chip_model"]["anyOf"][0] = {"$ref": "#/$defs/chip_model"}
-    definitions |= {"workload": workload_schema(), "task": task_schema()}
-    document["properties"]["workload"] = {"$ref": "#/$defs/workload"}
+    definitions = {name: _object(kind) for name, kind in _DEFINITIONS.items()}
+    definitions["callable"] = {"anyOf": [_object(ChipCallableConfig), _object(PythonCallableConfig)]}
+    topology, workload = definitions["topology"]["properties"], definitions["workload"]
+    workloads = "Other configs, and the workload for this topology: override /workload@_global_.workload."
+    topology["defaults"] = {**_DEFAULTS, "description": workloads}
+    composed = {"defaults": {**_DEFAULTS, "description": "Callables that the workload composes, and other configs."}}
+    workload["properties"] = {**composed, **workload["properties"]}
+    # The settings of a program are its own.
+    del workload["additionalProperties"]
+    workload |= {"if": {"required": ["program"]}, "else": {"propertyNames": {"enum": list(workload["properties"])}}}
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callring"}
     return {**header, **document, "$defs": definitions}
 
@@ -78,21 +81,40 @@ def documentation(kind: type[Any]) -> dict[str, str]:
     """What the docstring below each field says, by field, or that of its enumeration; empty where there is none."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
+    inherited = (
+        documentation(kind.__base__) if kind.__base__ is not None and dataclasses.is_dataclass(kind.__base__) else {}
+    )
     said: dict[str, str] = {}
     name = ""
     for node in tree.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            name = node.target.id
+            name = node.target.id.removesuffix("_")
             said[name] = ""
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and name:
             said[name] = " ".join(str(node.value.value).split())
     if kind is WorkerConfig:
         options = documentation(WorkerOptions)
         said = {name: options[name] for name in said}
-    for name, hint in get_type_hints(kind).items():
-        if not said[name] and inspect.isclass(hint) and issubclass(hint, Enum):
-            said[name] = " ".join(str(inspect.getdoc(hint)).split())
-    return said
+    hints = get_type_hints(kind)
+    for name, field in keys_of(kind).items():
+        hint = hints[field.name]
+        if name in inherited:
+            said[name] = inherited[name]
+        elif not said[name] and inspect.isclass(hint):
+            whole = " ".join(str(inspect.getdoc(hint)).split())
+            said[name] = whole if issubclass(hint, Enum) else _first_sentence(hint)
+        else:
+            said[name] += _range(field.metadata)
+    return {name: said[name] for name in keys_of(kind)}
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if most is not None:
+        return f" {least} to {most}."
+    if least is not None:
+        return f" At least {least}."
+    return f" More than {schema['exclusiveMinimum']}." if "exclusiveMinimum" in schema else ""
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
@@ -104,17 +126,19 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _yaml(kind: type[Any], indent: str) -> list[str]:
     said = documentation(kind)
     lines: list[str] = []
-    for field in dataclasses.fields(kind):
+    for name, field in keys_of(kind).items():
         value = _default(field)
         nested = dataclasses.is_dataclass(value) and not isinstance(value, type)
-        words = said[field.name] or (_first_sentence(type(value)) if nested else "")
+        words = said[name]
         if isinstance(value, Enum):
             words = f"{words} One of {', '.join(member.name for member in type(value))}."
+        if "enum" in field.metadata:
+            words = f"{words} One of {', '.join(option or 'empty' for option in field.metadata['enum'])}."
         lines += [f"{indent}# {line}" for line in textwrap.wrap(words.replace("``", ""), 100)]
         if nested:
-            lines += [f"{indent}{field.name}:", *_yaml(type(value), f"{indent}  ")]
+            lines += [f"{indent}{name}:", *_yaml(type(value), f"{indent}  ")]
         else:
-            lines.append(f"{indent}{field.name}: {_shown(value)}")
+            lines.append(f"{indent}{name}: {_shown(value)}")
     return lines
 
 
@@ -135,16 +159,16 @@ def _shown(value: Any) -> str:
 def _object(kind: type[Any]) -> dict[str, Any]:
     said, hints = documentation(kind), get_type_hints(kind)
     properties = {}
-    for field in dataclasses.fields(kind):
-        schema = _type(hints[field.name])
-        if said[field.name]:
-            schema["description"] = said[field.name]
+    for name, field in keys_of(kind).items():
+        schema = _type(hints[field.name]) | field.metadata
+        if said[name]:
+            schema["description"] = said[name]
         default = _default(field)
         if isinstance(default, Enum):
             schema["default"] = default.name
         elif not dataclasses.is_dataclass(default) and default is not None:
             schema["default"] = default
-        properties[field.name] = schema
+        properties[name] = schema
     return {
         "type": "object",
         "description": _first_sentence(kind),
@@ -158,12 +182,17 @@ def _type(hint: Any) -> dict[str, Any]:
         return {"type": _PLAIN[hint]}
     if inspect.isclass(hint) and issubclass(hint, Enum):
         return {"enum": [member.name for member in hint]}
+    if hint in _DEFINITIONS.values():
+        return {"$ref": f"#/$defs/{next(name for name, kind in _DEFINITIONS.items() if kind is hint)}"}
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _object(hint)
+    inner = get_args(hint)
     if get_origin(hint) is list:
-        return {"type": "array", "items": _type(get_args(hint)[0])}
+        return {"type": "array", "items": _type(inner[0])}
     if get_origin(hint) is dict:
-        return {"type": "object"}
+        return {"type": "object", "additionalProperties": _type(inner[1])}
     if get_origin(hint) in (Union, types.UnionType):
-        return {"anyOf": [_type(member) for member in get_args(hint)]}
+        members = [_type(member) for member in inner]
+        plain = all(set(member) == {"type"} for member in members)
+        return {"type": [member["type"] for member in members]} if plain else {"anyOf": members}
     return {"type": "null"} if hint is type(None) else {}

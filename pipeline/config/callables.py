@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from pipeline.config.compiler_flags import require_flags
+from pipeline.config.keys import filled
 from pipeline.config.schema import ChipCallableConfig, KernelConfig, PythonCallableConfig
 from pipeline.config.specs import ChipSpec, KernelSpec, PythonSpec
-from pipeline.config.suggest import near, near_or_all
+from pipeline.config.suggest import near
 from pipeline.config.targets import Lookup, NotImported
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_TYPES: dict[str, type] = {"str": str, "bool": bool, "list": list, "int | None": int, "float": float}
 _DIRECTIONS = {direction.name.lower(): int(direction) for direction in ArgDirection}
 
 
@@ -49,28 +47,12 @@ def describe_callables(
     return tuple(chips), tuple(pythons)
 
 
-def _fields(schema: type[Any], config: Mapping[str, Any], key: str) -> Any:
-    """The values of a structured config, strictly."""
-    known = {field.name: field for field in dataclasses.fields(schema)}
-    for name, value in config.items():
-        if name not in known:
-            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{near_or_all(name, known)}")
-        field = known[name]
-        wanted = _TYPES[str(field.type).partition("[")[0]]
-        if wanted is float:
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-                raise ConfigurationError(f"{key}.{name}={value!r}: must be a number from 0")
-        elif not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
-            raise ConfigurationError(f"{key}.{name}={value!r}: must be {wanted.__name__}")
-    return schema(**config)
-
-
 def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path]) -> ChipSpec:
-    values: ChipCallableConfig = _fields(ChipCallableConfig, config, key)
+    values: ChipCallableConfig = filled(ChipCallableConfig, config, key)
     if not all(isinstance(kernel, Mapping) for kernel in values.kernels):
         raise ConfigurationError(f"{key}.kernels: each is a mapping with name, source and signature")
     kernels: list[KernelConfig] = [
-        _fields(KernelConfig, cast("Mapping[str, Any]", kernel), f"{key}.kernels[{i}]")
+        filled(KernelConfig, cast("Mapping[str, Any]", kernel), f"{key}.kernels[{i}]")
         for i, kernel in enumerate(values.kernels)
     ]
     require_flags(values.flags, f"{key}.flags")
@@ -136,7 +118,7 @@ def _source_name(declared: str) -> str:
 
 
 def _python(name: str, key: str, config: Mapping[str, Any], lookup: Lookup) -> PythonSpec:
-    values: PythonCallableConfig = _fields(PythonCallableConfig, config, key)
+    values: PythonCallableConfig = filled(PythonCallableConfig, config, key)
     function = lookup.target(values.target, f"{key}.target")
     if not callable(function) and not isinstance(function, NotImported):
         raise ConfigurationError(f"{key}.target={values.target!r}: not callable")

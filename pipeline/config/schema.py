@@ -1,4 +1,7 @@
-"""The configuration's schema: every key that conf/ may set, with its type and default."""
+"""The configuration's schema: every key that conf/ may set, with its type, default and range.
+
+Without ``__repr__`` and ``__eq__``, which no code calls: they are half of what a dataclass costs at every start.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+from pipeline.config.keys import key
 from runtime.options import WorkerOptions
 
 _OF_WORKER: dict[str, Any] = {option.name: option.default for option in fields(WorkerOptions)}
@@ -56,23 +60,31 @@ class Lock(Enum):
     check = "check"
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class TopologyConfig:
     """One level of workers."""
 
     name: str = ""
     """Empty: results name it by what it consists of, as they do if the command line changes one that has a name."""
-    level: int = 3
+    level: int = key(3, minimum=3, maximum=16)
     """3: one Worker of chips and sub-workers; 4 and up: its children are Workers, one level below."""
-    chips: int = 1
+    chips: int = key(1, minimum=0)
     """Simulated chips, each a process; 0 for a Worker of Python sub-workers alone, and from level 4 on."""
-    sub_workers: int = 0
+    sub_workers: int = key(0, minimum=0)
     """Processes that run Python callables."""
-    children: list[Any] = field(default_factory=list)
+    children: list[Any] = key([], items={"$ref": "#/$defs/topology"})
     """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
+class LevelConfig(TopologyConfig):
+    """An entry of ``children``."""
+
+    count: int = key(1, minimum=1)
+    """How many like this there are below their parent."""
+
+
+@dataclass(repr=False, eq=False)
 class TaskCostConfig:
     """What the tasks of one callable cost in virtual time: an entry of ``chip_model.costs``; see runtime.TaskCost."""
 
@@ -82,7 +94,7 @@ class TaskCostConfig:
     """Nanoseconds of one core for each byte that the task moves, in addition."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ChipModelConfig:
     """What chips are taken for in virtual time, which is computed, never measured; see runtime.ChipModel."""
 
@@ -96,12 +108,12 @@ class ChipModelConfig:
     """Of each chip; the blocks of a task spread over them."""
     dispatch_ns: int = 0
     """Nanoseconds for which the parent is busy with handing over one task."""
-    costs: dict[str, Any] = field(default_factory=dict)
+    costs: dict[str, Any] = key({}, additionalProperties={"$ref": "#/$defs/task_cost"})
     """By the name of the callable in the workload. A chip callable without one costs the bytes that it moves; a Python
     callable that runs must have one."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class TargetConfig:
     """What callables are built for."""
 
@@ -113,7 +125,7 @@ class TargetConfig:
     """How chip callables are run on the platform; each is kept and locked for one."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class BuildConfig:
     """How the core and the kernels are compiled."""
 
@@ -121,25 +133,25 @@ class BuildConfig:
     """For people and for results."""
     cmake_build_type: str = "Release"
     """Of the core, as CMake names it: ``Release``, ``RelWithDebInfo`` or ``Debug``."""
-    sanitizer: str = ""
-    """In the core: ``address``, ``undefined`` or ``thread``; empty: none."""
-    kernel_flags: list[str] = field(default_factory=list)
+    sanitizer: str = key("", enum=("", "address", "undefined", "thread"))
+    """In the core; empty: none."""
+    kernel_flags: list[str] = key([])
     """Further compiler flags of every kernel, behind the callable's own."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class StoreConfig:
     """Where built things are kept."""
 
     path: str = ""
     """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
-    max_age_days: float = 30.0
+    max_age_days: float = key(30.0, minimum=0)
     """Days; ``stage=prune`` removes what was last used longer ago."""
-    max_bytes: int = 10_000_000_000
+    max_bytes: int = key(10_000_000_000, minimum=0)
     """Bytes; ``stage=prune`` then removes what was not used for longest, until no more than this is left."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class PlanConfig:
     """What ``stage=plan`` does beside printing."""
 
@@ -147,7 +159,7 @@ class PlanConfig:
     """A file for the task graph as a picture (SVG); empty: none is drawn, and nothing on disk changes."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class WorkerConfig:
     """Options of the Worker: those of runtime.WorkerOptions, which has their defaults and says what they are."""
 
@@ -157,7 +169,7 @@ class WorkerConfig:
     close_timeout: float = _OF_WORKER["close_timeout"]
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ReportConfig:
     """What a run's files say."""
 
@@ -165,7 +177,7 @@ class ReportConfig:
     """Whether values of environment variables are written; else what the config says, ``${oc.env:NAME}``, is."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Config:
     """The whole configuration."""
 
@@ -176,7 +188,7 @@ class Config:
     """Empty: ``callables.lock.yaml`` beside the user's configs, else where the command was started."""
     compare: str = ""
     """An earlier result.json, run directory or sweep directory to compare with; empty: none."""
-    compare_threshold: float = 1.1
+    compare_threshold: float = key(1.1, exclusiveMinimum=0)
     """How many times as long as before a run may surely take; beyond it the exit code is 6."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     chip_model: ChipModelConfig | None = None
@@ -189,11 +201,11 @@ class Config:
     report: ReportConfig = field(default_factory=ReportConfig)
     python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
     """Package prefixes from which Python targets may come: of the command line or the primary config, no other file."""
-    workload: Any = None
+    workload: Any = key(None, **{"$ref": "#/$defs/workload"})
     """What runs: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class ChipCallableConfig:
     """A chip callable: one file of conf/callable."""
 
@@ -203,21 +215,21 @@ class ChipCallableConfig:
     """``chip``."""
     entry: str = ""
     """Name of the C function, of the orchestration or of the single kernel."""
-    signature: list[str] = field(default_factory=list)
+    signature: list[str] = key([])
     """``in``, ``out``, ``inout`` or ``scalar`` for each argument, in order."""
     source: str = ""
     """File of the orchestration function, or of the single kernel if there are no ``kernels``."""
-    kernels: list[KernelConfig] = field(default_factory=list)
+    kernels: list[KernelConfig] = key([])
     """What the orchestration function launches; each as KernelConfig says."""
-    flags: list[str] = field(default_factory=list)
+    flags: list[str] = key([])
     """Compiler flags of this callable."""
-    flop: float = 0.0
+    flop: float = key(0.0, minimum=0)
     """Floating-point operations of one task, for reports; ``${callring.product:2,${workload.n}}`` multiplies."""
-    bytes: float = 0.0
+    bytes: float = key(0.0, minimum=0)
     """Bytes that one task moves, likewise."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class KernelConfig:
     """One kernel of a chip callable."""
 
@@ -225,7 +237,7 @@ class KernelConfig:
     """Name of its C function."""
     source: str = ""
     """Its file."""
-    signature: list[str] = field(default_factory=list)
+    signature: list[str] = key([])
     """As of a chip callable."""
     func_id: int | None = None
     """By which the orchestration function launches it; default: its place in the list."""
@@ -233,7 +245,7 @@ class KernelConfig:
     """A label of the cores that it is for, such as ``aiv`` or ``aic``; part of the callable's hashid."""
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class PythonCallableConfig:
     """A Python callable: one file of conf/callable."""
 
@@ -245,9 +257,9 @@ class PythonCallableConfig:
     """``module:qualname``."""
     pickle_by_value: bool = False
     """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
-    flop: float = 0.0
+    flop: float = key(0.0, minimum=0)
     """As of a chip callable."""
-    bytes: float = 0.0
+    bytes: float = key(0.0, minimum=0)
     """As of a chip callable."""
 
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.common.counts import count_of
-from pipeline.config.suggest import near_or_all
+from pipeline.config.keys import checked
+from pipeline.config.schema import LevelConfig, TopologyConfig
 from runtime.errors import ConfigurationError
 from runtime.processes.topology import NODE_LEVEL
-
-_DEEPEST = 16
-_KEYS = ("name", "level", "chips", "sub_workers", "count", "children")
 
 
 class Level(NamedTuple):
@@ -58,12 +56,8 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
-    level = _integer(config, key, "level", NODE_LEVEL)
-    if not NODE_LEVEL <= level <= _DEEPEST:
-        raise ConfigurationError(
-            f"{key}.level={level}: {NODE_LEVEL}, a node of chips and sub-workers, or more, up to {_DEEPEST}"
-        )
-    return _level(config, key, level, str(config.get("name") or ""))
+    checked(TopologyConfig, config, key)
+    return _level(config, key, config.get("level", NODE_LEVEL), str(config.get("name") or ""))
 
 
 def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
@@ -85,17 +79,10 @@ def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
 
 
 def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
-    chips, subs = _integer(config, key, "chips", 0), _integer(config, key, "sub_workers", 0)
-    children = config.get("children") or []
-    if not isinstance(children, list):
-        raise ConfigurationError(f"{key}.children={children!r}: a list of levels")
-    if subs < 0:
-        raise ConfigurationError(f"{key}.sub_workers={subs}: 0 or more")
+    chips, subs, children = config.get("chips", 0), config.get("sub_workers", 0), config.get("children") or []
     if level == NODE_LEVEL:
         if children:
             raise ConfigurationError(f"{key}.children: level {level} has chips and sub-workers, no children")
-        if chips < 0:
-            raise ConfigurationError(f"{key}.chips={chips}: 0 or more")
         if not chips and not subs:
             raise ConfigurationError(f"{key}.chips={chips}: neither chips nor sub_workers; at least one of either")
         return Level(name, level, chips, subs)
@@ -114,23 +101,9 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
 
 def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
     """The levels that one entry of ``children`` declares, the first of them with the number ``begin``."""
-    if not isinstance(config, Mapping):
-        raise ConfigurationError(f"{key}={config!r}: a level is a mapping with {', '.join(_KEYS)}")
-    for name, value in config.items():
-        if name not in _KEYS:
-            raise ConfigurationError(f"{key}.{name}={value!r}: no such key{near_or_all(name, _KEYS)}")
-    given = _integer(config, key, "level", level)
+    given = checked(LevelConfig, config, key).get("level", level)
     if given != level:
         raise ConfigurationError(f"{key}.level={given}: must be {level}, one less than its parent's")
-    count = _integer(config, key, "count", 1)
-    if count < 1:
-        raise ConfigurationError(f"{key}.count={count}: at least 1")
+    count = config.get("count", 1)
     kind = "node" if level == NODE_LEVEL else f"level {level} worker"
     return [_level(config, key, level, str(config.get("name") or f"{kind} {begin + i}")) for i in range(count)]
-
-
-def _integer(config: Mapping[str, Any], key: str, name: str, default: int) -> int:
-    value = config.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ConfigurationError(f"{key}.{name}={value!r}: must be an integer")
-    return value

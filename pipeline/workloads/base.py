@@ -7,12 +7,11 @@ that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``calla
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from pipeline.config.suggest import near_or_all
+from pipeline.config.keys import filled
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -129,28 +128,12 @@ def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
 
     Args:
         settings_type: a dataclass with fields of type bool, int, float or str.
-        values: by field name; an int is accepted where a float is wanted, no other conversion is made.
+        values: by field name; an int is accepted where a float is wanted, no other type is.
 
     Raises:
         ConfigurationError: an unknown field (with the nearest known one), a wrong type, a value that Settings refuses.
     """
-    names = [f.name for f in dataclasses.fields(settings_type)]
-    types = get_type_hints(settings_type)
-    given: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in names:
-            hint = near_or_all(name, names)
-            raise ConfigurationError(f"workload.{name}: no such setting{hint}")
-        wanted = types[name]
-        if wanted is float and type(value) is int:
-            given[name] = float(value)
-        elif type(value) is wanted:
-            given[name] = value
-        else:
-            raise ConfigurationError(
-                f"workload.{name}={value!r}: must be {wanted.__name__}, not {type(value).__name__}"
-            )
-    return settings_type(**given)
+    return filled(settings_type, values, "workload")
 
 
 def require(condition: bool, name: str, value: object, allowed: str) -> None:

@@ -10,9 +10,8 @@ import enum
 import inspect
 from typing import Any, get_type_hints
 
-from pipeline.admin.schema_document import documentation
+from pipeline.admin.schema_document import documentation, json_schema
 from pipeline.config import schema
-from pipeline.workloads.schema import task_schema, workload_schema
 from tests.docs.blocks import DOCS
 
 _CONF = DOCS.parent / "conf"
@@ -34,24 +33,24 @@ def _tables(described, prefix):
             title = f"**`{field.name}`**: {(inspect.getdoc(hint) or '').splitlines()[0]}"
             sections += ["", title, "", *_tables(hint, f"{prefix}{field.name}.")]
             continue
-        row = (f"`{prefix}{field.name}`", _type(hint), _default(field), words[field.name])
-        lines.append(f"| {' | '.join(cell.replace('``', '`').replace('|', chr(92) + '|') for cell in row)} |")
+        options = ", ".join(f"`{option}`" for option in field.metadata.get("enum", ()) if option)
+        row = (f"`{prefix}{field.name}`", options or _type(hint), _default(field), words[field.name])
+        lines.append(f"| {' | '.join(_cell(text) for text in row)} |")
     return lines + sections
 
 
+def _cell(text):
+    return text.replace("``", "`").replace("|", "\\|")
+
+
 def workload_schema_of(part):
-    """A table of the keys of a workload, of its ``tensors``, of a ``task``, or of ``verify``."""
-    workload = workload_schema()
-    keys = workload["properties"]
-    parts = {
-        "workload": workload,
-        "tensors": keys["tensors"]["additionalProperties"],
-        "task": task_schema(),
-        "verify": keys["verify"],
-    }
+    """A table of the keys of a ``workload``, of a ``tensor``, of a ``task``, or of ``verify``."""
     lines = ["| key | type | what it is |", "| --- | --- | --- |"]
-    for key, described in parts[part]["properties"].items():
-        lines.append(f"| `{key}` | {_json_type(described)} | {described['description']} |")
+    definitions = json_schema()["$defs"]
+    of_part = definitions.get(part) or definitions["workload"]["properties"][part]
+    for key, described in of_part["properties"].items():
+        row = (f"`{key}`", _json_type(described), described["description"])
+        lines.append(f"| {' | '.join(_cell(text) for text in row)} |")
     return lines
 
 
@@ -59,14 +58,15 @@ def _json_type(described):
     """A JSON schema's type in words."""
     if "$ref" in described:
         return f"a {described['$ref'].rpartition('/')[2]}"
+    if "anyOf" in described:
+        return " or ".join(map(_json_type, described["anyOf"]))
     if "enum" in described:
         return ", ".join(f"`{value}`" for value in described["enum"])
     kind = described["type"]
+    kinds = ["mapping" if name == "object" else name for name in (kind if isinstance(kind, list) else [kind])]
     if kind == "array":
         return f"list of {_json_type(described['items']).removeprefix('a ')}s"
-    if kind == "object":
-        return "mapping"
-    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+    return " or ".join(kinds)
 
 
 def config_groups():

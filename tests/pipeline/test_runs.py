@@ -246,4 +246,4 @@ def test_a_callable_that_declares_its_work_has_rates_in_the_report(command):
     assert (row["flop"], row["bytes"], row["intensity"]) == (2048.0, 8192.0, 0.25)
     wrong = command("--config-dir", "configs", *adds, "workload.callables.add.flop=-1")
     assert wrong.code == 1
-    assert "workload.callables.add.flop=-1: must be a number from 0" in wrong.err
+    assert "workload.callables.add.flop=-1: a number from 0" in wrong.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,20 @@ from typing import Any
 from pipeline.building.store import chosen_store
 from pipeline.config.callables import describe_callables
 from pipeline.config.compiler_flags import require_flags
+from pipeline.config.keys import checked, filled, keys_of
 from pipeline.config.schema import Config
 from pipeline.config.specs import ChipSpec, PythonSpec
-from pipeline.config.suggest import near
 from pipeline.config.targets import Lookup, NotImported, takes_handles
 from pipeline.config.topology import Level, parse_topology, topology_name
 from pipeline.config.trust import allowed_packages
+from pipeline.config.workload_schema import DeclaredWorkloadConfig, WorkloadConfig
 from pipeline.lock.file import LockFile
 from pipeline.run.stage_results import Described
 from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
-from pipeline.workloads.declared.mapping import mapping
 from runtime import WorkerOptions
 from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError, PlatformUnavailable
 from runtime.processes.topology import NODE_LEVEL
-
-_WORKLOAD_KEYS = ("name", "program", "callables", "repeat", "warm_up", "capture")
-_SANITIZERS = ("", "address", "undefined", "thread")
 
 
 def describe(
@@ -44,17 +40,17 @@ def describe(
         ConfigurationError: names the key, the value and what is allowed.
         PlatformUnavailable: the target needs what is not here.
     """
-    _require_known_keys(config, Config, "")
+    checked(Config, config, "")
     topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
     tree = parse_topology(topology)
     _require("target", lambda: require_platform(target["platform"]))
     _require("worker", lambda: WorkerOptions(**config["worker"]))
-    if build["sanitizer"] not in _SANITIZERS:
-        raise ConfigurationError(f"build.sanitizer={build['sanitizer']!r}: one of {', '.join(map(repr, _SANITIZERS))}")
     if not isinstance(workload, Mapping):
         raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
+    common = {key: value for key, value in workload.items() if key in keys_of(WorkloadConfig)}
+    of_any: WorkloadConfig = filled(WorkloadConfig, common, "workload")
     lookup = Lookup(folders, allowed_packages(config["python_packages"]), importing=config["stage"] != "plan")
-    chip_callables, python_callables = describe_callables(workload.get("callables") or {}, lookup)
+    chip_callables, python_callables = describe_callables(of_any.callables, lookup)
     made = _program(workload, tree, chip_callables, python_callables, lookup)
     for spec in python_callables if tree.children else ():
         _require_carried(spec, lookup)
@@ -73,17 +69,16 @@ def describe(
         modelled = parse_chip_model(config["chip_model"], names)
     elif config["stage"] == "model":
         raise ConfigurationError("chip_model: stage=model needs one; choose one, for instance +chip_model=example")
-    repeat, warm_up = _count(workload, "repeat", 1, 1), _count(workload, "warm_up", 0, 0)
-    _require_lockable(config["lock"], config["stage"], str(workload.get("name", "")))
+    _require_lockable(config["lock"], config["stage"], of_any.name)
     _require_comparable(config)
     require_flags(build["kernel_flags"], "build.kernel_flags")
     flags = tuple(build["kernel_flags"])
     return Described(
-        workload_name=str(workload.get("name", "")),
+        workload_name=of_any.name,
         workload=made,
-        warm_up=warm_up,
-        repeat=repeat,
-        capture=_flag(workload, "capture"),
+        warm_up=of_any.warm_up,
+        repeat=of_any.repeat,
+        capture=of_any.capture,
         chip_callables=chip_callables,
         python_callables=python_callables if tree.sub_workers or tree.children else (),
         declared_python_callables=python_callables,
@@ -105,18 +100,6 @@ def describe(
     )
 
 
-def _require_known_keys(config: Mapping[str, Any], schema: type[Any], prefix: str) -> None:
-    """Hydra lets ``+key=value`` add any key: refuses those that the schema does not have."""
-    known = {field.name: field.default_factory for field in dataclasses.fields(schema)}
-    for key, value in config.items():
-        if key not in known:
-            hint = near(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
-            raise ConfigurationError(f"{prefix}{key}={value!r}: no such key{hint}")
-        section = known[key]
-        if isinstance(section, type) and dataclasses.is_dataclass(section):
-            _require_known_keys(value, section, f"{prefix}{key}.")
-
-
 def _require(section: str, check: Callable[[], object]) -> None:
     """Runs a check of the library, which does not know the keys of the configuration."""
     try:
@@ -127,9 +110,7 @@ def _require(section: str, check: Callable[[], object]) -> None:
 
 def _require_comparable(config: Mapping[str, Any]) -> None:
     """Says before anything runs what cannot be compared after it."""
-    path, threshold = config["compare"], config["compare_threshold"]
-    if threshold <= 0:
-        raise ConfigurationError(f"compare_threshold={threshold}: more than 0; 1.1 allows a run to take 10 % longer")
+    path = config["compare"]
     if path:
         if config["stage"] not in ("plan", "execute", "verify", "report"):
             raise ConfigurationError(
@@ -138,20 +119,6 @@ def _require_comparable(config: Mapping[str, Any]) -> None:
         from pipeline.baseline.earlier import load_earlier
 
         load_earlier(path)
-
-
-def _count(workload: Mapping[str, Any], key: str, default: int, least: int) -> int:
-    value = workload.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"workload.{key}={value!r}: an integer from {least}")
-    return value
-
-
-def _flag(workload: Mapping[str, Any], key: str) -> bool:
-    value = workload.get(key, False)
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"workload.{key}={value!r}: true or false")
-    return value
 
 
 def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
@@ -182,11 +149,11 @@ def _program(
     lookup: Lookup,
 ) -> Workload[Any]:
     """The program that the workload names, or the one that it declares."""
-    rest = {key: value for key, value in workload.items() if key not in _WORKLOAD_KEYS}
+    rest = {key: value for key, value in workload.items() if key not in keys_of(WorkloadConfig)}
     if not workload.get("program"):
-        from pipeline.workloads.declared.program import KEYS, Declared
+        from pipeline.workloads.declared.program import Declared
 
-        mapping(rest, "workload", KEYS)
+        checked(DeclaredWorkloadConfig, workload, "workload")
         if not rest:
             raise ConfigurationError("workload.program: missing; name one, or declare tensors and tasks")
         return Declared(rest, tree, chip_callables, python_callables, lookup)

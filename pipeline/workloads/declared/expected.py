@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.config.keys import checked, filled
 from pipeline.config.targets import Lookup, NotImported
+from pipeline.config.workload_schema import ToleranceConfig, VerifyConfig
 from pipeline.workloads.base import Verification
 from pipeline.workloads.compare_arrays import DEFAULT_TOLERANCES, EXACT, Tolerance, compare
-from pipeline.workloads.declared.mapping import mapping, named, number
+from pipeline.workloads.declared.mapping import named
 from pipeline.workloads.declared.tensors import DeclaredTensor, declare_tensors
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-_KEYS = ("golden", "expected", "tolerance")
-_TOLERANCES = ("relative", "absolute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +100,8 @@ def declare_expected(
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
-    given = mapping(config, key, _KEYS)
-    tolerance = mapping(given.get("tolerance", {}), f"{key}.tolerance", _TOLERANCES)
-    numbers = [
-        number(tolerance[name], f"{key}.tolerance.{name}") if name in tolerance else None for name in _TOLERANCES
-    ]
+    given = checked(VerifyConfig, config, key)
+    tolerance: ToleranceConfig = filled(ToleranceConfig, given.get("tolerance") or {}, f"{key}.tolerance")
     files = _files(given.get("expected", {}), f"{key}.expected", tensors, lookup.folders)
     golden = None
     if "golden" in given:
@@ -114,7 +110,7 @@ def declare_expected(
             raise ConfigurationError(f"{key}.golden={given['golden']!r}: not callable")
     if golden is None and not files:
         raise ConfigurationError(f"{key}: give golden (module:function) or expected (files by tensor)")
-    return Expected(key, golden, files, *numbers)
+    return Expected(key, golden, files, tolerance.relative, tolerance.absolute)
 
 
 def _files(

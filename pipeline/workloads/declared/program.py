@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec, PythonSpec
     from runtime import CallableHandle, Orchestrator, TaskArgs, Tensor, Worker
 
-KEYS = ("sizes", "tensors", "tasks", "orchestration", "verify")
-"""What a declared workload has instead of ``program`` and its settings."""
 _TAG_NAMES = {"in": "INPUT", "out": "OUTPUT", "inout": "INOUT", "out_existing": "OUTPUT_EXISTING", "no_dep": "NO_DEP"}
 _READS_ONLY = "in"
 
@@ -44,7 +42,7 @@ class Declared(Workload[None]):
     """A workload that a config declares.
 
     Args:
-        config: the keys of KEYS, as composed.
+        config: as DeclaredWorkloadConfig says, without what any workload may have.
         tree: the Worker that it runs on.
         chip_specs: the workload's chip callables.
         python_specs: its Python callables.

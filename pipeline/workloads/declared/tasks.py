@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.config.keys import checked
 from pipeline.config.suggest import near
+from pipeline.config.workload_schema import TAGS, TaskConfig
 from pipeline.workloads.base import FOR_NODES, FOR_SUB_WORKERS
 from pipeline.workloads.declared.expressions import Expression, Piece, parse_expression, parse_piece
-from pipeline.workloads.declared.mapping import mapping, named, sequence
+from pipeline.workloads.declared.mapping import named, sequence
 from pipeline.workloads.declared.tensors import DeclaredTensor
 from runtime.errors import ConfigurationError
 from runtime.identity import ArgDirection
 
-TAGS = ("in", "out", "inout", "out_existing", "no_dep")
-"""How an argument is used, as configs say it; the names of runtime.Tag."""
 _SCALAR = "scalar"
 _SUB = "sub"
 _TAGS_OF = {
@@ -24,7 +24,6 @@ _TAGS_OF = {
     ArgDirection.INOUT: ("inout",),
 }
 """Tags that fit a direction of a signature."""
-_KEYS = ("callable", "for", "where", "args", "blocks", "tasks")
 _LARGEST = 1_000_000
 
 
@@ -160,7 +159,7 @@ def _entries(config: object, key: str, around: Surroundings, names: list[str]) -
 
 
 def _entry(config: object, key: str, around: Surroundings, names: list[str]) -> _Entry:
-    given = mapping(config, key, _KEYS)
+    given = checked(TaskConfig, config, key)
     loops = []
     for name, count in named(given.get("for", {}), f"{key}.for", "numbers").items():
         if name in names:
@@ -245,11 +244,11 @@ def _where_of_nodes(
 
 
 def _arguments(
-    config: object, key: str, around: Surroundings, names: list[str]
+    config: Sequence[Any], key: str, around: Surroundings, names: list[str]
 ) -> tuple[tuple[tuple[str, Piece], ...], tuple[Expression, ...]]:
     tensors: list[tuple[str, Piece]] = []
     scalars: list[Expression] = []
-    for i, argument in enumerate(sequence(config, key, "arguments")):
+    for i, argument in enumerate(config):
         if not isinstance(argument, Mapping) or len(argument) != 1:
             raise ConfigurationError(f"{key}[{i}]={argument!r}: a mapping of one of {', '.join(TAGS)}, scalar")
         ((tag, what),) = argument.items()

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.config.keys import checked
 from pipeline.config.suggest import near
+from pipeline.config.workload_schema import DTYPES, TensorConfig
 from pipeline.workloads.declared.expressions import parse_expression
-from pipeline.workloads.declared.mapping import mapping, named, sequence
+from pipeline.workloads.declared.mapping import named
 from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-DTYPES = (
-    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
-    *("float16", "float32", "float64"),
-)
-"""What a tensor can be made of; all but the last three are integers."""
-_KEYS = ("shape", "dtype", "fill", "seed", "array")
 _FILES = (".npy", ".npz")
 _FILLS = "zeros, random, a number, or a file .npy or .npz"
 _LARGEST_RANK = 8
@@ -86,14 +82,10 @@ def declare_tensors(
 
 
 def _tensor(name: str, config: object, key: str, sizes: Mapping[str, float], folders: Sequence[Path]) -> DeclaredTensor:
-    given = mapping(config, key, _KEYS)
-    shape = _shape(given["shape"], f"{key}.shape", sizes) if "shape" in given else None
+    given = checked(TensorConfig, config, key)
+    shape = _shape(given["shape"], f"{key}.shape", sizes) if given.get("shape") is not None else None
     dtype = given.get("dtype", "float32")
-    if dtype not in DTYPES:
-        raise ConfigurationError(f"{key}.dtype={dtype!r}: one of {', '.join(DTYPES)}{near(str(dtype), DTYPES)}")
     seed = given.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-        raise ConfigurationError(f"{key}.seed={seed!r}: an integer from 0")
     fill = given.get("fill", "zeros")
     if isinstance(fill, str) and fill.endswith(_FILES):
         return _from_file(name, given, key, shape, folders)
@@ -112,8 +104,7 @@ def _tensor(name: str, config: object, key: str, sizes: Mapping[str, float], fol
     return tensor
 
 
-def _shape(config: object, key: str, sizes: Mapping[str, float]) -> tuple[int, ...]:
-    extents = sequence(config, key, "extents")
+def _shape(extents: Sequence[Any], key: str, sizes: Mapping[str, float]) -> tuple[int, ...]:
     if len(extents) > _LARGEST_RANK:
         raise ConfigurationError(f"{key}: {len(extents)} axes; a tensor has at most {_LARGEST_RANK}")
     shape = []
