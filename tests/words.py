@@ -14,6 +14,7 @@ REFUSED = {
     r"(any|every|no|some)body": "name it: the thread, the process, the caller",
     r"who (waits|looks|submits)": "name it: the waiting thread, the caller",
     r"in turn": "interleaved, or one after the other",
+    r"(is|are|was|were|be|been)( not)? told(?! apart| to)": "say who does what: the parent sends",
 }
 """What to write instead, by pattern of whole words."""
 _OURS = "inout,cann"

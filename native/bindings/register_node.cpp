@@ -17,7 +17,7 @@ namespace {
 
 class NodeHost {
 public:
-    // loader.open() starts what lies below before the parent is told that this child is ready.
+    // loader.open() starts what lies below before this child reports to the parent that it is ready.
     NodeHost(int control, const py::object& loader) {
         auto own = std::make_unique<Loader>(loader);
         auto started = [&] {

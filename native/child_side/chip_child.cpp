@@ -98,7 +98,7 @@ int serve() {
         return Result<std::unique_ptr<CallableStore>>(std::move(made).value());
     });
     if (!host) {
-        return 1;  // the parent was told why, or is gone
+        return 1;  // the parent has received the reason, or is gone
     }
     FrameRunner runner(**host, *store);
     ChildLane& lane = (*host)->lane();

@@ -275,7 +275,7 @@ void ChildHost::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         lane_->complete(code, begin_ns, end_ns, std::as_bytes(std::span(&*extent, 1)), kPayloadInExtent);
         return;
     }
-    // The task has ended all the same, but what came of it cannot be told.
+    // The task has ended all the same, but its result cannot be sent.
     const std::string& why = extent.error().message;
     const auto text = std::as_bytes(std::span(why)).first(std::min(why.size(), ChildLane::max_inline_payload()));
     lane_->complete(extent.error().code, begin_ns, end_ns, text);

@@ -87,7 +87,7 @@ Result<std::optional<Message>> Inbox::take_notice() {
         const Notice& notice = notices.at(next_);
         const std::uint64_t number = notice.number.load(std::memory_order_acquire);
         if (number < next_) {
-            return std::optional<Message>();  // not written yet; it will be told of
+            return std::optional<Message>();  // not written yet; a later message announces it
         }
         const std::uint64_t places = notice.audience.at(place_ / 64).load(std::memory_order_acquire);
         const bool for_this = (places >> (place_ % 64) & 1U) != 0;

@@ -144,7 +144,7 @@ void Requests::expire(std::uint64_t now_ns, const Grace& grace) {
     }
     for (const std::uint64_t sequence : expired) {
         if (const auto entry = pending_.find(sequence); entry != pending_.end()) {
-            // In place: it remembers that it was told. Posting more keeps references into the map valid.
+            // In place: the entry remembers that it has its answer. Posting more keeps references into the map valid.
             Result<Message> error =
                 Error{Code::timeout, grace.until_ns > now_ns
                                          ? "it still loads code; raise WorkerOptions.start_timeout"

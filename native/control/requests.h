@@ -1,5 +1,5 @@
 // Requests: what was asked of one child over its channel and not answered yet.
-// Guarantees: posting never blocks and keeps the order of its calls, whatever the child does; every request is told
+// Guarantees: posting never blocks and keeps the order of its calls, whatever the child does; every request gets
 // its answer, its timeout, or the child's end; an answer that comes after the timeout is still matched by its sequence
 // number; what answers no request, or another than was asked, is refused. Not thread-safe: the engine's lock orders all
 // calls.
@@ -83,7 +83,7 @@ private:
         std::string body;
         std::vector<UniqueFd> fds;
     };
-    // Whether the child is gone; then `on_answer` has been told.
+    // Whether the child is gone; then `on_answer` has been called.
     bool refuse(const OnAnswer& on_answer) const;
     void add(std::uint64_t sequence, Pending pending);
     // Error: the message was not sent and never will be, while the child goes on.

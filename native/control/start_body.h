@@ -1,4 +1,4 @@
-// StartBody: what a child is told at the handshake beside its descriptors (lane, bell, progress event).
+// StartBody: what a child receives at the handshake beside its descriptors (lane, bell, progress event).
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Engine: the end. Bounded, idempotent, and every thread that waits is told.
+// Engine: the end. Bounded, idempotent, and wakes every thread that waits.
 #include <algorithm>
 #include <chrono>
 #include <csignal>

@@ -78,7 +78,7 @@ void Engine::on_callable_idle(const CallablePtr& callable) {
 }
 
 void Engine::on_protocol_violation(Child& child, const std::string& what) {
-    if (child.key != 0) {  // its death has not been told yet
+    if (child.key != 0) {  // its death has not been reported yet
         protocol_violation(child, what);
     }
 }

@@ -137,7 +137,7 @@ public:
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
     // Takes the tasks of a stream that have ended; waits, without a bound, until there are some. None: the stream is
     // sealed and all were taken, or the engine is closed. A thread that waits here makes way for one that waits for
-    // something particular, and need not be told of what such a thread waits for.
+    // something particular, and need not wake for what such a thread waits for.
     [[nodiscard]] std::vector<TaskPtr> take_ended(const RunPtr& stream);
     // Puts back what take_ended() took: it is taken again.
     void give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept;
@@ -309,7 +309,7 @@ private:
     bool driving_ = false;                     // a caller drains; others sleep on changed_
     bool in_background_ = false;               // the driver is in take_ended(), and makes way
     std::uint32_t waiters_ = 0;                // callers in wait()
-    std::uint32_t parked_takers_ = 0;          // callers in take_ended() that have to be told when no thread drives
+    std::uint32_t parked_takers_ = 0;          // callers in take_ended() to wake when no thread drives
     std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
     Scheduler scheduler_;
     Registrar registrar_;

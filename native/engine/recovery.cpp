@@ -1,5 +1,5 @@
-// Engine: what children say, when they are late, and what happens when they die: whatever waited for an answer is told,
-// tasks that had not begun wait for the replacement, and the place starts its next incarnation
+// Engine: what children say, when they are late, and what happens when they die: whatever waited for an answer gets
+// one, tasks that had not begun wait for the replacement, and the place starts its next incarnation
 // (docs/explanation/recovery.md).
 #include <algorithm>
 #include <csignal>

@@ -161,7 +161,7 @@ void Engine::give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcep
 
 // A caller that waits for something particular drives, and tells when there is something to take. Such waits often
 // follow each other closely: a taker that drove between two would have to be woken for the second. So it looks again
-// after a moment, and lies down until it is told that no thread drives, if one still does.
+// after a moment, and sleeps until it is woken because no thread drives, if one still does.
 void Engine::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
     if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
         ++parked_takers_;

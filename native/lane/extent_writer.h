@@ -33,7 +33,7 @@ public:
 
     // Writes `bytes` where the parent finds them. Error: out_of_memory.
     Result<ExtentRecord> write(std::span<const std::byte> bytes) noexcept;
-    // Takes back what was written and the parent is not told of.
+    // Takes back what was written and no completion refers to.
     void withdraw(const ExtentRecord& extent);
 
     // Whether blocks that are not used have pages.

@@ -1,7 +1,7 @@
 // RestartPolicy: when a child that died is started again, and when it is given up.
 // It is given up after more than `limit` deaths within `window_ns`, or after more than `limit` of its processes in a
 // row ended before they had done anything. Without a limit only the latter counts: what its tasks do never ends such a
-// child, but one that cannot work is not started for ever, and what waits for it is told.
+// child, but one that cannot work is not started for ever, and what waits for it gets an error.
 #pragma once
 
 #include <algorithm>

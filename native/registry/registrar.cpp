@@ -14,7 +14,7 @@ namespace {
 // to be the reason. A child that dies by chance is replaced, and that one installs it.
 constexpr std::uint32_t kMostFatalStarts = 5;
 
-// Not one that is being ended: its replacement is told of everything.
+// Not one that is being ended: its replacement receives everything.
 bool takes_part(const Child& child, ChildKind kind) {
     return takes_callables_of(child.kind, kind) && child.requests != nullptr && child.condemned.empty() &&
            child.has_a_future();
@@ -225,7 +225,7 @@ void Registrar::tell(const OperationPtr& operation) {
     }
 }
 
-// The first failure decides: from now on no child that joins is told of this registration, and those that have it are
+// The first failure decides: from now on no child that joins receives this registration, and those that have it are
 // asked to release it.
 void Registrar::fail(Operation& operation) {
     if (operation.registers && !std::exchange(operation.failed, true)) {

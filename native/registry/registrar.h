@@ -1,7 +1,7 @@
 // Registrar: which identities a Worker knows, and which child has which of them installed. It turns registrations and
 // removals into control messages, and answers into the state of both (docs/explanation/identity.md).
 // Guarantees: a callable that accepted tasks refer to stays installed until the last of them has ended; a child that
-// joins is told every live identity before anything that follows; after a failed registration no child keeps it. A
+// joins receives every live identity before anything that follows; after a failed registration no child keeps it. A
 // child that ends, starts, or does not answer in time (it is ended for that) holds up nothing: its replacement has
 // every live identity before it takes work. But a callable that no child has ever installed is not taken on trust: its
 // first registrations wait for one child that has. Not thread-safe: the engine's lock orders all calls. It sends, but
@@ -53,7 +53,7 @@ class Registrar {
 public:
     struct Hooks {
         std::function<void()> changed;  // an operation may have settled
-        // A child did not answer in time, or contradicts what it was told: it is to be ended, and takes no more work.
+        // A child did not answer in time, or contradicts what it received: it is to be ended, and takes no more work.
         std::function<void(Child&, const std::string& why)> condemn;
         // A child that starts cannot install a callable that is needed: it must not become ready.
         std::function<void(Child&, const Callable&, const Error&)> refused;

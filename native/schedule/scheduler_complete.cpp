@@ -13,7 +13,7 @@
 namespace callring {
 
 namespace {
-// So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is told.
+// So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is woken.
 constexpr std::size_t kQuietOutbox = 256;
 }  // namespace
 

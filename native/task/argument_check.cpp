@@ -79,7 +79,7 @@ Result<void> look_at_arguments(const Callable& callable, const TaskArgs& args, s
     if (is_orchestration) {
         return {};
     }
-    // Most tasks write one tensor: those are told by this alone.
+    // Most tasks write one tensor: this alone decides for those.
     const auto writers = std::count_if(args.tensors.begin(), args.tensors.end(),
                                        [](const TensorArg& argument) { return writes(argument.tag); });
     if (writers < 2) {

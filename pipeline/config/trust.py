@@ -3,7 +3,7 @@
 A config that another person wrote declares sources and names Python targets; docs/explanation/trust.md says what that
 means. It must not reach further by what Hydra instantiates, by logging's factories, by the environment of a launcher's
 processes, or by allowing itself more packages. Those come from the command line, which the user wrote. A composed
-configuration does not say where a value comes from, so what files may say is told by the value itself.
+configuration does not say where a value comes from, so the value itself decides what files may say.
 """
 
 from __future__ import annotations

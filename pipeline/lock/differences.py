@@ -29,7 +29,7 @@ class Difference:
 
     @property
     def lines(self) -> list[str]:
-        """What a person is told."""
+        """The difference in words, a line each."""
         if self.locked is None:
             return [f"{self.name}: not in the lock, built {self.built}"]
         if self.built is None:

@@ -125,7 +125,7 @@ def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
     for begin in range(0, tuning.trials, tuning.max_batch_size):
         trials = [study.ask() for _ in range(min(tuning.max_batch_size, tuning.trials - begin))]
         points = [(*fixed, *(f"{d.key}={d.suggest(trial)}" for d in dimensions)) for trial in trials]
-        # What has been measured is not measured again: its figure is told once more.
+        # What has been measured is not measured again: the sampler gets its figure once more.
         new = [overrides_of for overrides_of in dict.fromkeys(points) if overrides_of not in measured]
         for point in sweep.launch(new):
             measured[point.overrides] = objective_of(point, tuning.objective)

@@ -23,7 +23,7 @@ _NAME = 22
 _SHORT_HASH = 8
 _WHOLE_HASH = 64
 _SILENCE = 30.0
-"""Seconds after which a pipe is told how far things are."""
+"""Seconds after which a pipe gets a line that says how far the run is."""
 
 
 class Console:

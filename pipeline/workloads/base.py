@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verification_word(passed: bool | None) -> str:
-    """What people are told of an outcome; None: nothing was compared."""
+    """The word for an outcome; None: nothing was compared."""
     return "unverified" if passed is None else "verified" if passed else "differs"
 
 

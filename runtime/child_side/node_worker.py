@@ -47,7 +47,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
     try:
         host = _core.NodeHost(control, loader)
     except native_errors():
-        return 1  # the Worker above was told why, or is gone
+        return 1  # the Worker above has received the reason, or is gone
     with loader.worker as worker:
 
         def run(loaded: _Loaded, tensors: list[Tensor], scalars: list[int], block_count: int) -> Any:

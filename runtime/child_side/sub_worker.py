@@ -29,7 +29,7 @@ def main(control: int) -> int:
     try:
         host = _core.SubWorkerHost(control, Loader())
     except _core.NativeError:
-        return 1  # the parent was told why, or is gone
+        return 1  # the parent has received the reason, or is gone
     _hosts.append(host)
     host.serve(pickle_value, pack_exception)
     handed_on.finish()

@@ -1,8 +1,8 @@
 """Executor: the concurrent.futures contract over the sub-workers of a Worker.
 
 Unlike ``ProcessPoolExecutor`` it never becomes broken: a worker that dies fails only the call that it was running, with
-WorkerLost (also a ``concurrent.futures.BrokenExecutor``), or the call is begun again if the Executor was told that this
-is allowed (``retries``). A fresh worker takes the place of the dead one.
+WorkerLost (also a ``concurrent.futures.BrokenExecutor``), or the call is begun again if ``retries`` of the Executor
+allows this. A fresh worker takes the place of the dead one.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class _NamingPickler(_SharingPickler):
 
 
 def _has_connection(pickled: bytes) -> bool:
-    """Whether a connection was pickled: as the bare number of its descriptor, unless it is told how."""
+    """Whether a connection was pickled: as the bare number of its descriptor, unless a reducer says how."""
     name = "multiprocessing.connection"
     return name in sys.modules and name.encode() in pickled
 

@@ -34,7 +34,7 @@ _handed: list[_Handed] = []
 
 
 def setup() -> tuple[str, list[int]]:
-    """What a fork server is told at its start, and the descriptors beside it, which stay this process's."""
+    """What a fork server receives at its start, and the descriptors beside it, which stay this process's."""
     # As multiprocessing does: by that name a child calls what it has from the main script that it imported.
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
     key, tracker = _handed[0] if _handed else _own()

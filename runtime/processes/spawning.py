@@ -77,7 +77,7 @@ def _fork_server_code() -> str:
 
 
 _THREADS_OF_ALL = "OMP_NUM_THREADS"
-"""What the numeric libraries follow that are not told otherwise by a variable of their own."""
+"""What the numeric libraries follow, unless a variable of their own says otherwise."""
 _THREADS_OF_ONE = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 

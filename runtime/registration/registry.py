@@ -80,7 +80,7 @@ class Registry:
             raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized, hashid)
         return CallableHandle._bound(
-            token.hashid,  # the same object: by that a handle that was tampered with is told from this one
+            token.hashid,  # the same object: by that a handle that was tampered with differs from this one
             serialized.kind,
             serialized.namespace,
             token=token,
@@ -128,7 +128,7 @@ class Registry:
         native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
             raise native_errors()(_PARTIAL, packed(results))
-        # Children that were given up refuse nothing: what is submitted to them here is told so.
+        # Children that were given up refuse nothing: a task submitted to them here fails.
         self._inherited[hashid] = self._token(native, serialized, hashid)
 
     def disinherit(self, hashid: str) -> None:

@@ -72,7 +72,7 @@ def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(c
 
 
 def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the_others():
-    # More than there is room for in the memory from which children are told at once.
+    # More than there is room for in the memory through which all children are informed at once.
     count = 20
     with Worker(sub_workers=3) as worker:
         handles = [None] * count

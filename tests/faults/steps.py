@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.faults.control import ControlFile
 
 OURS = (CallringError, MemoryError)
-"""What a fault of the system may be told as."""
+"""The errors as which a fault of the system may be raised."""
 
 
 class Steps:

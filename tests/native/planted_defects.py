@@ -113,7 +113,7 @@ DEFECTS = [
         "    if (run.finished()) {\n        finish",
         "    if (run.finished() && code == Code::ok) {\n        finish",
     ),
-    Defect("a stream is not told of what has ended", COMPLETE, "!task->awaited ||", "task->awaited ||"),
+    Defect("a stream does not learn what has ended", COMPLETE, "!task->awaited ||", "task->awaited ||"),
     Defect("a queue is not fed when its lane has room", COMPLETE, "        feed(*child);\n", ""),
     Defect(
         "a blocked task that is skipped stays counted",
@@ -122,7 +122,7 @@ DEFECTS = [
         "",
     ),
     Defect(
-        "a failure is told twice",
+        "a failure is reported twice",
         COMPLETE,
         "run.failures.push_back(task);",
         "run.failures.push_back(task), run.failures.push_back(task);",

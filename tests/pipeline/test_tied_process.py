@@ -29,7 +29,7 @@ def test_each_line_is_told_while_the_command_runs(tmp_path):
         if line == "first\n":
             told.write_text("go on")
 
-    # The command ends only once its first line was told.
+    # The command ends only once this process has read its first line.
     assert run_tied(["sh", "-c", f"echo first; read go < {told}; echo second"], tell) == (0, "first\nsecond\n")
     assert lines == ["first\n", "second\n"]
 

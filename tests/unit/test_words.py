@@ -10,6 +10,7 @@ from tests.words import riddles
     [
         ("Whoever waits, works.", 1, "Whoever"),
         ("one\n# two, which nobody reads\n", 2, "nobody"),
+        ("every thread is told\nof it", 1, "is told"),
         ("// measured in\n// turn with the others", 1, "in turn"),
     ],
 )
@@ -19,6 +20,8 @@ def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
     assert instead
 
 
-@pytest.mark.parametrize("text", ["the waiting thread works", "some body of a message", "in turns", "bytes_in turn_"])
+@pytest.mark.parametrize(
+    "text", ["the waiting thread works", "some body of a message", "in turns", "bytes_in turn_", "they are told apart"]
+)
 def test_other_words_pass(text):
     assert list(riddles(text)) == []

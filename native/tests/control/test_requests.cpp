@@ -66,7 +66,7 @@ TEST_CASE("an answer reaches its request, by its sequence number") {
     CHECK(fixture.requests.unanswered() == 0);
 }
 
-TEST_CASE("a request that times out is told once, and its late answer still reaches it") {
+TEST_CASE("a request that times out hears of it once, and its late answer still reaches it") {
     Fixture fixture;
     fixture.post("late", 1000);
     fixture.post("patient", 2000);

@@ -27,7 +27,7 @@ namespace callring::test {
 // Far longer than anything here takes: what waits longer never ends.
 inline constexpr std::uint64_t kLongNs = UINT64_C(120'000'000'000);
 
-// Until it is no interruption, of which a caller of the engine is told to look for signals.
+// Waits again after each interruption, which only asks a caller of the engine to look for signals.
 template <class Wait>
 Waited patiently(const Wait& wait) {
     Waited outcome = wait();

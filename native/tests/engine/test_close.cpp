@@ -68,7 +68,7 @@ TEST_CASE("an engine that refuses takes no new work, and what was accepted goes 
     CHECK(task->code == Code::ok);
 }
 
-TEST_CASE("a thread that waits for a run is told when another one closes the engine") {
+TEST_CASE("a thread that waits for a run wakes when another one closes the engine") {
     EngineFixture worker(1);
     const CallablePtr hold = worker.add(EngineFixture::hold());
     REQUIRE(worker.start().ok());

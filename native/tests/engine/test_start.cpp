@@ -56,7 +56,7 @@ TEST_CASE("a sub-worker cannot start without the program of its fork server") {
     CHECK_FALSE(worker.start().ok());
 }
 
-TEST_CASE("a callable that a chip cannot load fails the start, and is told of with the chip's reason") {
+TEST_CASE("a callable that a chip cannot load fails the start, and the error has the chip's reason") {
     EngineFixture worker(1);
     CallableSpec spec = EngineFixture::fill();
     const std::vector<std::byte> junk(100, std::byte{7});

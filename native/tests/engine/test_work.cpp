@@ -51,7 +51,7 @@ TEST_CASE("tasks that write one tensor on different chips run in the order in wh
     CHECK(vector.at(0) == 49);
 }
 
-TEST_CASE("a kernel that fails ends its task, skips what follows, and is told of in its run") {
+TEST_CASE("a kernel that fails ends its task, skips what follows, and is an error of its run") {
     EngineFixture worker(1);
     const CallablePtr failing = worker.add(EngineFixture::failing());
     REQUIRE(worker.start().ok());
@@ -115,7 +115,7 @@ TEST_CASE("a callable that is unregistered while tasks of it are under way is re
     worker.add(EngineFixture::hold());
 }
 
-TEST_CASE("a bound on pending tasks is told of, waited for, and gone when one has ended") {
+TEST_CASE("a bound on pending tasks is reported, waited for, and gone when one has ended") {
     EngineOptions options;
     options.max_pending_tasks = 1;
     EngineFixture worker(1, std::move(options));
@@ -232,7 +232,7 @@ TEST_CASE("what was taken from a stream and put back is taken again, before what
     CHECK(worker.engine->take_ended(stream).empty());
 }
 
-TEST_CASE("many threads wait for runs of their own, and each is told") {
+TEST_CASE("many threads wait for runs of their own, and each wakes") {
     EngineFixture worker(2);
     const CallablePtr fill = worker.add(EngineFixture::fill());
     REQUIRE(worker.start().ok());

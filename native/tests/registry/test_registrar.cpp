@@ -226,7 +226,7 @@ TEST_CASE("a registration that a child has confirmed already asks only those tha
     CHECK(world.peers[1].payloads == 2);
 }
 
-TEST_CASE("a node is told of every callable, whatever runs it, and counts among the targets of each") {
+TEST_CASE("a node receives every callable, whatever runs it, and counts among the targets of each") {
     World world(3);
     world.children[1]->kind = ChildKind::chip;
     world.children[2]->kind = ChildKind::node;
@@ -331,7 +331,7 @@ TEST_CASE("a removal that a child does not confirm in time is over, and the iden
     CHECK(world.peers[1].table.contains(name(1)));
 }
 
-TEST_CASE("a registration during which a child dies succeeds, and its replacement is told of it") {
+TEST_CASE("a registration during which a child dies succeeds, and its replacement receives it") {
     World world(2);
     const auto operation = world.add(1);
     world.kill(1);
@@ -484,7 +484,7 @@ TEST_CASE("one hashid with two descriptors, and more identities than there are s
     CHECK(world.peers[0].table.contains(name(0)));
 }
 
-TEST_CASE("a child that contradicts what it was told is not trusted any more") {
+TEST_CASE("a child that contradicts what it received is not trusted any more") {
     World world(1);
     const auto callable = world.add(1)->callable;
     world.settle();

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t kBurst = 100;
 
-// The scheduler with the lane of one child, of which nothing is told.
+// The scheduler with the lane of one child, whose events nothing observes.
 class Alone final : public Surroundings {
 public:
     [[nodiscard]] std::uint64_t now_ns() const noexcept override { return callring::now_ns(); }

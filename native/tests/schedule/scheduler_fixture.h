@@ -274,9 +274,9 @@ public:
     }
 
     std::vector<TaskPtr> begun;            // by children, in that order
-    std::vector<std::uint64_t> finished;   // runs that were told of
+    std::vector<std::uint64_t> finished;   // runs that the scheduler reported as finished
     std::vector<std::string> violations;   // of the protocol
-    std::vector<std::uint64_t> deadlines;  // that were told of
+    std::vector<std::uint64_t> deadlines;  // that the scheduler reported
     std::vector<std::size_t> woken;        // how often each child was
     std::size_t idle_callables = 0;
     std::vector<RunPtr> runs;

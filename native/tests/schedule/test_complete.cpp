@@ -106,7 +106,7 @@ TEST_CASE("a fan of tasks behind one is released by its end, each to its own chi
     CHECK(parent.woken[2] == woken_before[2] + 1);
 }
 
-TEST_CASE("a callable is told to be idle when its last accepted task has ended, and only then") {
+TEST_CASE("a callable is reported idle when its last accepted task has ended, and only then") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     parent.submit(run, {.on = 0});
@@ -121,7 +121,7 @@ TEST_CASE("a callable is told to be idle when its last accepted task has ended, 
     CHECK(parent.idle_callables == 1);
 }
 
-TEST_CASE("a run is told to have finished once: when it is sealed and its last task has ended, in either order") {
+TEST_CASE("a run is reported finished once: when it is sealed and its last task has ended, in either order") {
     SchedulerFixture parent(1);
     const auto first = parent.begin_run();
     parent.submit(first, {.on = 0});

@@ -22,7 +22,7 @@ TEST_CASE("the ended tasks of a stream lie in its outbox in the order in which t
     CHECK(stream->tasks.empty());
 }
 
-TEST_CASE("the taker of a stream is told of tasks that no caller awaits, and of many that callers do") {
+TEST_CASE("the taker of a stream is woken for tasks that no caller awaits, and for many that callers do") {
     SchedulerFixture parent(1);
     const auto stream = parent.begin_run(true);
     parent.submit(stream, {.on = 0});
@@ -44,7 +44,7 @@ TEST_CASE("the taker of a stream is told of tasks that no caller awaits, and of 
     CHECK(awaited > 1);
 }
 
-TEST_CASE("the taker of a stream is told of its end, though a caller awaits the last task") {
+TEST_CASE("the taker of a stream is woken for its end, though a caller awaits the last task") {
     SchedulerFixture parent(1);
     const auto stream = parent.begin_run(true);
     parent.submit(stream, {.on = 0, .awaited = true});

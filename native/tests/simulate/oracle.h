@@ -62,7 +62,7 @@ struct RunFacts {
     std::vector<Followed> follows;
     bool cancelled = false;      // it was asked for
     bool cancelling = false;     // just now: a child may claim a task before the scheduler takes it back
-    std::uint32_t finished = 0;  // how often that was told
+    std::uint32_t finished = 0;  // how often that was reported
 };
 
 class Oracle {

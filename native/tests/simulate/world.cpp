@@ -107,13 +107,13 @@ void World::meanwhile() {
     }
 }
 
-// Whether those that take what a stream has ended were told that there is something: more than callers wait for.
+// Whether those that take what a stream has ended were woken because there is something: more than callers wait for.
 void World::check_told() const {
     for (const RunFacts& facts : oracle_.runs) {
         const auto& ended = facts.run->outbox;
         require(
             stream_told_ || std::all_of(ended.begin(), ended.end(), [](const TaskPtr& task) { return task->awaited; }),
-            "a stream was not told of a task that has ended");
+            "a stream did not learn of a task that has ended");
     }
 }
 
@@ -299,7 +299,7 @@ void World::settle() {
     check();
     oracle_.account(lied_);
     for (const RunFacts& facts : oracle_.runs) {
-        require(!facts.run->stream || facts.run->outbox.empty() || stream_told_, "a stream was not told of its tasks");
+        require(!facts.run->stream || facts.run->outbox.empty() || stream_told_, "a stream did not learn of its tasks");
         require(facts.run->stream || facts.run->outbox.empty(), "a run has an outbox");
     }
     for (const CallablePtr& callable : callables_) {

@@ -21,7 +21,7 @@
 namespace callring::simulate {
 
 struct Figures {
-    std::uint64_t events = 0;  // what was told to the scheduler, and what children did
+    std::uint64_t events = 0;  // events that the scheduler received, and what children did
     std::uint64_t tasks = 0;
     std::uint64_t executions = 0;
     std::uint64_t deaths = 0;

@@ -30,7 +30,7 @@ TEST_CASE("a sub-worker is one core that finds its bytes in place") {
     CHECK(time_on_sub_worker({.core_ns = 10, .core_ns_per_byte = 2}, {.bytes = 100, .blocks = 8}) == 210);
 }
 
-TEST_CASE("what takes longer than can be told takes the longest that can be told") {
+TEST_CASE("a task that takes longer than the clock can count takes the longest that it can") {
     const ChipModel chip{.bandwidth = 1e-300};
     CHECK(time_on_chip(chip, {}, {.bytes = UINT64_MAX}) == kLongestVirtualNs);
     CHECK(time_on_chip(chip, {.core_ns = 1e300}, {.bytes = UINT64_MAX}) == kLongestVirtualNs);

@@ -130,7 +130,7 @@ TEST_CASE("what is not there is refused") {
     CHECK_FALSE(virtual_time(none, machine(1)).ok());
 }
 
-TEST_CASE("times that cannot be told are refused, never wrapped around") {
+TEST_CASE("times that the clock cannot count are refused, never wrapped around") {
     ModelledGraph graph;
     for (int i = 0; i < 3; ++i) {
         add(graph, 0, kShort);

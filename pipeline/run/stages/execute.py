@@ -42,7 +42,7 @@ def execute(registered: Registered, console: Console) -> Executed:
                     # Before the first launch, too: the orchestration function has run once to be captured.
                     workload.reset()
                 phase.begin_run()
-                # Behind begin_run, so that a pipe is told of runs, never of the tasks of the run before.
+                # Behind begin_run, so that a pipe gets lines about runs, never about the tasks of the run before.
                 console.counted("tasks" if phase.total == 1 else "runs", phase.progress, phase.words)
                 begin = time.perf_counter()
                 run = begin_graph()
