@@ -57,7 +57,11 @@ def _run() -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process as ``sys.exit`` does, but leaves its modules as they are: taking them apart lasts 10 ms."""
+    """Ends the process as ``sys.exit`` does, but leaves its modules as they are.
+
+    Taking them apart is a twentieth of a run of one small task: with ``sys.exit`` it takes 653 ms of CPU time in place
+    of 600, and 50 ms longer (medians of 20 interleaved pairs, two busy cores).
+    """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
