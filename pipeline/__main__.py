@@ -18,7 +18,7 @@ _COMMANDS = ("new", "open", "show")
 
 def main() -> None:
     """Runs the application and exits with its code."""
-    # Until the run itself begins (pipeline.run.job), which collects again: start-up makes many objects and no garbage.
+    # Start-up makes many objects and no garbage. pipeline.run.job enables the collector again when the run begins.
     gc.disable()
     # NumPy's threads of OpenBLAS, as soon as they are made, spin for a tenth of a second before they sleep, on the
     # cores that the children start on. 2**4 cycles is the least that it takes.
@@ -38,7 +38,7 @@ def _run() -> int:
     if why is not None:
         print(f"error: {why}", file=sys.stderr)
         return 1
-    # Here, because an interrupt may come while the libraries are still being loaded.
+    # Imported here, because an interrupt may come while the libraries are being loaded.
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     if word in _COMMANDS:
         from pipeline.project import commands

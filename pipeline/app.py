@@ -34,7 +34,7 @@ from runtime.errors import ConfigurationError
 
 _CONFIG_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
 
-CARE = ("doctor", "prune", "schema")
+ADMIN_STAGES = ("doctor", "prune", "schema")
 """Stages that look after the installation; pipeline.admin.commands."""
 
 # Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do.
@@ -47,12 +47,12 @@ register_resolver("callring.product", lambda *factors: math.prod(factors), cache
 
 @restored()
 def run_job(config: DictConfig) -> int:
-    """One job, with whatever configuration Hydra composed; never raises for a failed run."""
+    """Runs one job with the configuration that Hydra composed. A failed run is an exit code, not an exception."""
     try:
         plain, from_environment = resolved(config)
     except OmegaConfBaseException as error:
-        # Said here, so that the other jobs of a sweep still run.
-        _say(error)
+        # Printed here and not raised, so that the other jobs of a sweep still run.
+        _print_error(error)
         outcome.codes.append(1)
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             from pipeline.sweep.progress import count_ended
@@ -60,10 +60,10 @@ def run_job(config: DictConfig) -> int:
             count_ended()
         return 1
     values: dict[str, Any] = {str(key): value for key, value in plain.items()}
-    if values["stage"] in CARE:
-        from pipeline.admin.commands import care
+    if values["stage"] in ADMIN_STAGES:
+        from pipeline.admin.commands import run_admin_stage
 
-        code = care(values)
+        code = run_admin_stage(values)
         outcome.codes.append(code)
         return code
     hydra_config = HydraConfig.get()
@@ -118,7 +118,7 @@ def run_job(config: DictConfig) -> int:
 
 
 def _command_again(overrides: Sequence[str]) -> list[str]:
-    """What runs a job again, from the same folder: with the configs of this command line."""
+    """The command that runs a job again from the same folder, with the configs of this command line."""
     given = iter(outcome.arguments)
     options = []
     for word in given:
@@ -169,12 +169,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main() -> int:
     outcome.codes.clear()
     outcome.arguments[:] = sys.argv[1:]
-    # Not above: what other launchers start has the plugins from the sweep's process.
+    # Not at import: processes of other launchers get their plugins from the process of the sweep.
     from pipeline.sweep.plugins import register_plugins
 
     register_schema()
     register_plugins()
-    # Hydra would print a traceback, or its own words, and exit: with this it raises, and we explain.
+    # Without this, Hydra prints a traceback or a message of its own and exits. With it, Hydra raises.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     application = hydra.main(config_path=str(CONF), config_name="config", **COMPATIBILITY)(run_job)
     try:
@@ -185,7 +185,7 @@ def _main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as usage:
-        # argparse has said what is wrong, and exits with 2, which means nothing here.
+        # argparse has printed what is wrong. Its exit code is 2, which has no meaning here.
         return 1 if usage.code else 0
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -195,16 +195,16 @@ def _main() -> int:
         if place is not None:
             print(f"error: {place}", file=sys.stderr)
             return 1
-        if not _said_by_hydra(error):
+        if not _raised_by_hydra(error):
             raise
-        _say(error)
+        _print_error(error)
         return 1
     return max(outcome.codes, default=0)
 
 
 @contextlib.contextmanager
 def _completed() -> Iterator[None]:
-    """If the command completes a line of a shell: with values, and with the folder of configs that the line names."""
+    """If the command completes a shell's line: has Hydra complete values too, from the configs that the line names."""
     if not {"-sc", "--shell-completion"} & set(sys.argv[1:]):
         yield
         return
@@ -218,7 +218,7 @@ def _completed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _composed() -> Iterator[None]:
-    """While the block runs, Hydra composes once, and no more than files may decide."""
+    """While the block runs, Hydra composes once, and refuses what config files may not decide."""
     with only_trusted(sys.argv[1:], CONF), composed_once(sys.argv[1:]):
         yield
 
@@ -229,7 +229,7 @@ def _plan_leaves_nothing() -> Iterator[None]:
 
     Nothing is written into it, so that these also work where no folder can be written.
     """
-    if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in CARE))):
+    if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in ADMIN_STAGES))):
         yield
         return
     here = ("hydra.run.dir=.", "hydra.sweep.dir=.", "hydra.sweep.subdir=.", "hydra.output_subdir=null")
@@ -248,7 +248,7 @@ def _command_line(arguments: Sequence[str]) -> Iterator[None]:
         sys.argv[:] = given
 
 
-def _said_by_hydra(error: BaseException) -> bool:
+def _raised_by_hydra(error: BaseException) -> bool:
     """Whether the configuration was refused by Hydra, or by what it reads configurations with."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -257,7 +257,7 @@ def _said_by_hydra(error: BaseException) -> bool:
     return any(place.partition(".")[0] in ("hydra", "omegaconf", "yaml") for place in places)
 
 
-def _say(error: Exception) -> None:
+def _print_error(error: Exception) -> None:
     from pipeline.hydra_glue.messages import explain_error
 
     print(f"error: {explain_error(error)}", file=sys.stderr)

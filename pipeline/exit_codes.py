@@ -25,7 +25,7 @@ BUILD_FAILED = 3
 TASK_FAILED = 4
 WORKER_LOST = 5
 SLOWER = 6
-"""Than ``compare_threshold`` allows."""
+"""The run was slower than ``compare_threshold`` allows."""
 READER_GONE = ReaderGone.exit_code
 
 
@@ -45,7 +45,7 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def message_of(error: BaseException) -> str:
-    """What to tell a person: our errors in their own words; a callable's with its traceback; others whole."""
+    """The message for a person: of our errors their text, of a callable's error its traceback too, of others all."""
     if isinstance(error, ReaderGone):
         return "interrupted: the output is not read any more"
     if isinstance(error, KeyboardInterrupt):

@@ -16,7 +16,7 @@ from pipeline.terminal.console import Console
 from runtime.errors import ConfigurationError
 
 
-def care(config: Mapping[str, Any]) -> int:
+def run_admin_stage(config: Mapping[str, Any]) -> int:
     """Runs the stage that the configuration names, and prints. The exit code.
 
     Args:

@@ -1,4 +1,4 @@
-"""prune: makes the store smaller: what dead runs left, what was not used for long, then what was not used longest."""
+"""prune makes the store smaller: it removes what dead runs left, what is old, then what is least recently used."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Whether other files stand where Callring's own packages should be found: ``python -m`` looks in the current folder.
 
-Uses nothing but the standard library: what it is about may be what could not be imported.
+It imports only the standard library: a package of Callring may be the one that cannot be imported.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Comparison:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Why the machine rather than the code may be what is different: no interval knows of it."""
+        """Differences of the machine that may explain the figures; no interval accounts for them."""
         found = []
         if self.earlier.machine != self.run.machine:
             found.append(f"another machine: {self.earlier.machine} before, {self.run.machine} now")

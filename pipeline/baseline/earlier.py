@@ -27,9 +27,9 @@ class Measured:
     """What was measured, by dotted key."""
     run_seconds: Sequence[float]
     execution_seconds: Mapping[str, Sequence[float]]
-    """By callable."""
+    """Of the tasks of each callable."""
     hashids: Mapping[str, str]
-    """By callable."""
+    """Of each callable."""
     machine: str
     """What the figures depend on beside the code."""
     load_average: float | None

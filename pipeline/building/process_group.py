@@ -1,4 +1,4 @@
-"""A command whose processes all end when this process does, however it ends: a build must not outlive it.
+"""Runs a command whose processes all end when this process ends, also if it is killed: no build outlives its run.
 
 ``python -m pipeline.building.process_group COMMAND ...`` runs the command in a process group of its own, and kills
 the group when its standard input is at its end: the other end of that pipe is held by ``run_tied`` alone.

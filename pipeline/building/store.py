@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     size: int
     """Bytes of its files."""
     used: float
-    """When it was last used, in seconds since the epoch."""
+    """When a run last used it, in seconds since the epoch."""
     origin: Mapping[str, Any]
     """What it was made from; empty if that was not recorded."""
 
@@ -186,16 +186,16 @@ class Store:
 
     @contextlib.contextmanager
     def _building(self, key: str) -> Iterator[Path | None]:
-        """An empty folder to fill, held by this run alone; None if another run was at it: look again what is there."""
+        """An empty folder to fill, locked by this run; None if another run was filling it: look for the entry again."""
         folder = self._folder / f"{_BUILDING}{key}"
-        with contextlib.suppress(FileExistsError):  # another run made it, and may remove it any time
+        with contextlib.suppress(FileExistsError):  # another run made it, and may remove it at any time
             folder.mkdir()
         with _locked(folder, fcntl.LOCK_EX) as held:
             if not held:
                 yield None
                 return
             try:
-                _empty(folder)  # what a run left here that died
+                _empty(folder)  # what a run that died has left here
                 yield folder
             finally:
                 # Renamed, it is the entry; a folder of that name is then another run's.
@@ -359,7 +359,7 @@ def _empty(folder: Path) -> None:
 
 
 def _unwritable(root: Path, error: OSError) -> ConfigurationError:
-    """What to tell the user of a store that cannot be written."""
+    """The error of a store that cannot be written."""
     room = "; or make room: stage=prune" if error.errno in NO_ROOM else ""
     return ConfigurationError(f"store.path={root}: cannot be written: {error.strerror}; {_CHOOSE}{room}")
 

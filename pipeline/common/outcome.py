@@ -1,9 +1,9 @@
-"""What the command of this process was asked for, and how it is to end."""
+"""The command line of this process, and the exit codes of the jobs that it runs."""
 
 from __future__ import annotations
 
 codes: list[int] = []
-"""Exit codes: of each job that ran here, and of a sweep whose jobs ran elsewhere. The highest is the command's."""
+"""Exit codes of this process's jobs, and of a sweep whose jobs ran in others. The command exits with the highest."""
 
 arguments: list[str] = []
-"""What followed the program's name, as it was given."""
+"""The arguments of the command, as the user wrote them."""

@@ -1,4 +1,4 @@
-"""What to tell the user of a place on disk that a run needs and cannot use: the key that names it and what to set."""
+"""Messages for a place on disk that a run needs and cannot use: they name its key and say what to set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOM = 64 << 20
 
 
 def run_directory_words(folder: str | os.PathLike[str], error: OSError, *, sweep: bool = False) -> str:
-    """Of a run directory that cannot be made or written."""
+    """The message for a run directory that cannot be made or written."""
     key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
     room = "make room (stage=prune removes old builds), or " if error.errno in NO_ROOM else ""
     return f"{key}={os.fspath(folder)}: cannot be written: {error.strerror}; {room}choose another folder: {key}=FOLDER"
@@ -43,7 +43,7 @@ def run_directory_written(folder: Path, *, sweep: bool = False) -> Iterator[None
 
 
 def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
-    """What Hydra could not make, before the run began; None if the error is about something else.
+    """The message for a folder that Hydra could not make before the run began; None if the error is another one.
 
     Args:
         error: as it was raised.

@@ -25,7 +25,7 @@ class ChipSpec(NamedTuple):
     entry: str
     signature: tuple[int, ...]
     source: Path | None
-    """The orchestration function's file; None if the callable is its one kernel."""
+    """The file of the orchestration function; None if the callable is a single kernel."""
     source_name: str
     """As of a kernel; empty if there is no orchestration function."""
     kernels: tuple[KernelSpec, ...]

@@ -65,7 +65,7 @@ def explain_differences(lock: str, workload: str, target: str, differences: Sequ
 
 
 def _differ(locked: LockedCallable, built: LockedCallable) -> bool:
-    """By hashid. A pickle may hold no more than the function's name: of kind 2 the module's source counts as well."""
+    """Whether the hashids differ. A pickle may hold only a function's name: of kind 2, also whether sources do."""
     if locked.hashid != built.hashid:
         return True
     return built.kind is CallableKind.PYTHON_SERIALIZED and locked.facts.get("sources") != built.facts.get("sources")

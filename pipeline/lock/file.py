@@ -35,7 +35,7 @@ class LockFile(NamedTuple):
     """What messages and results call it: without the machine's folders."""
 
     def read(self) -> Content | None:
-        """What it says, or None if it is not there. Raises ConfigurationError, which names it."""
+        """Reads the file; None if there is none. Raises ConfigurationError, which names it."""
         from pipeline.lock.document import parse_lock
 
         try:
@@ -51,7 +51,7 @@ class LockFile(NamedTuple):
             raise ConfigurationError(f"{self.name}: {error.args[0]}") from None
 
     def update(self, workload: str, target: str, callables: Callables) -> tuple[Content, bool]:
-        """Exchanges the callables of one workload on one target; what it says then, and whether that is news.
+        """Exchanges the callables of one workload on one target. Returns the new content, and whether it changed.
 
         Other entries stay, also those that another run writes at the same time. A file that cannot be understood is
         left alone.
@@ -72,7 +72,7 @@ class LockFile(NamedTuple):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keeps other writers out: by its folder, because the file itself is replaced and nothing should lie beside."""
+        """Locks the folder against other writers: the file itself is replaced, and no lock file is to lie beside it."""
         try:
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:

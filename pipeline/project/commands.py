@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         given = _parser().parse_args(arguments)
     except SystemExit as usage:
-        # argparse has said what is wrong, and exits with 2, which means nothing here.
+        # argparse has printed what is wrong. Its exit code is 2, which has no meaning here.
         return CONFIGURATION if usage.code else OK
     try:
         if given.command == "new":

@@ -1,4 +1,4 @@
-"""One run, from its composed configuration to its exit code: the stages in order, and a report whatever happens."""
+"""One run, from its composed configuration to its exit code: the stages in order, and a report in any case."""
 
 from __future__ import annotations
 
@@ -118,12 +118,12 @@ class Job:
         try:
             with restored():
                 self._run_stages(_STAGES.index(self._config["stage"]) if self._config["stage"] != "plan" else -1)
-        except BaseException as caught:  # reported below; an interrupt goes on from there
+        except BaseException as caught:  # reported below; an interrupt is raised again after that
             error = caught
         if self._exit_code is not None and (error is None or isinstance(error, KeyboardInterrupt)):
             if error is not None:
                 raise error
-            return self._exit_code  # another process did the work and has reported
+            return self._exit_code  # another process has run the job and reported
         code = 0 if error is None else exit_code_of(error)
         message = None if error is None else message_of(error)
         if error is None and self._verification is not None and self._verification.passed is False:
@@ -320,7 +320,7 @@ class Job:
         # With this process's own search path from the first import on: the current folder must not shadow anything.
         program = f"import sys; sys.path[:] = {sys.path!r}; from pipeline.run.job import main; sys.exit(main())"
         command = [sys.executable, "-c", program, str(request), str(self._output)]
-        # In a process group of its own: an interrupt reaches it through us, once, however it reached us.
+        # In its own process group: a terminal interrupts only this process, which interrupts that one, once.
         cores = Store(described.store, "cores")
         cores.mark_used(core.key)
         with cores.hold(core.key), self._console.left_alone():
@@ -332,7 +332,7 @@ class Job:
         return code if code >= 0 else WORKER_LOST
 
     def _end_of(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Runs a command, which is interrupted when this process is, to its end. Its exit status."""
+        """Runs a command to its end, and interrupts it when this process is interrupted. Returns its exit status."""
         child = subprocess.Popen(command, env=environment, process_group=0)
         while True:
             try:
@@ -347,9 +347,9 @@ class Job:
         return without_values(self._config, self._from_environment)
 
     def _report(self, code: int, error: str | None) -> int:
-        """Leaves the run's files and says what came out; the exit code, which a comparison may have changed.
+        """Writes the run's files and prints the result. Returns the exit code, which a comparison may have changed.
 
-        A stage like the others, except that an interrupt that came before does not keep it from its work.
+        A stage like the others, but it also runs after an interrupt.
         """
         from pipeline.report.outputs import REPORT, write_documents, write_traces
         from pipeline.report.result import result_document, result_text, stage_document
@@ -364,7 +364,7 @@ class Job:
 
                 path, threshold = self._config["compare"], self._config["compare_threshold"]
                 document = compare_result(document, path, threshold, compared)
-            # What is still to be written takes milliseconds; it cannot say how many.
+            # Writing the rest takes milliseconds, which the rest itself cannot contain.
             page = shown_path(self._output / REPORT)
             reported = self._console.noted("reported", page, seconds=seconds())
             document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
@@ -394,7 +394,7 @@ class Job:
             self._console.line(line)
 
     def _drawn(self, record: RunRecord) -> Trace:
-        """What is drawn of a run: all; of an interrupted run, for which a person waits, the end. Says what is long."""
+        """What is drawn of a run: all of it, or the end of an interrupted run, whose report a person waits for."""
         from pipeline.report.latest import MOST_SPANS, count_tasks, latest
 
         tasks = count_tasks(record.trace)
@@ -409,7 +409,7 @@ class Job:
         return record.trace
 
     def _known_store(self) -> Path:
-        """For what it knows of compiler and versions; a folder without anything if none can be had."""
+        """The store, for the compiler and versions that it has noted; the run directory if there is no store."""
         if self._described is not None:
             return self._described.store
         try:

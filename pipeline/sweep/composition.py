@@ -30,7 +30,7 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 class PointLoader:
-    """Stands in for Hydra's config loader in a sweep; whatever it does not know, it asks that one.
+    """Stands in for Hydra's config loader in a sweep, and passes every other call on to it.
 
     A copy in another process, as some launchers make it, knows none of the compositions and makes its own.
 
@@ -66,7 +66,7 @@ class PointLoader:
             try:
                 return _with_values(model, master, parsed)
             except OmegaConfBaseException:
-                pass  # what is wrong, Hydra says better
+                pass  # Hydra's own composition words the error
         composed: DictConfig = self._loader.load_sweep_config(master, overrides)
         # The launcher changes what it gets.
         # Not what a user's or a plugin's class refuses, for instance because this process has that class twice.
@@ -75,7 +75,7 @@ class PointLoader:
         return composed
 
     def forget(self) -> None:
-        """Lets go of compositions that no launcher asked for: one with processes of its own makes them there."""
+        """Drops compositions that no launcher asked for: a launcher with processes of its own composes there."""
         self._composed.clear()
 
     def __getattr__(self, name: str) -> Any:

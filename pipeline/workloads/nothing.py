@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def nothing(args: object) -> None:
-    """Takes whatever it is given."""
+    """Takes any arguments and does nothing."""
     del args

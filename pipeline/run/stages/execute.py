@@ -59,7 +59,7 @@ def execute(registered: Registered, console: Console) -> Executed:
 
 
 class Phase:
-    """Runs of one kind, and what is said of them: one line, however many there are.
+    """Runs of one kind, warm-ups or measured ones, and the one line that is printed about them.
 
     Args:
         word: for the line.
@@ -84,7 +84,7 @@ class Phase:
 
     @property
     def _are_long(self) -> bool:
-        """Whether runs take, for all that is known, so long that their tasks are of interest."""
+        """Whether the runs so far took so long that their tasks are shown."""
         return not self.seconds or self.seconds[-1] >= _LONG
 
     @property
@@ -92,14 +92,14 @@ class Phase:
         return self.total == 1 or (self._are_long and time.monotonic() - self._begun >= _LONG)
 
     def progress(self) -> tuple[int, int]:
-        """How many of how many: runs, or, of one that takes long, the tasks that were submitted so far."""
+        """Done and total: of the runs, or of the tasks submitted so far where a single run takes long."""
         if not self._shows_tasks:
             return len(self.seconds), self.total
         now = self._worker.stats()
         return now.accepted - now.pending - self._accepted, now.accepted - self._accepted
 
     def words(self) -> str:
-        """How long one takes, and all that are left."""
+        """The time of one run, and of all that are left."""
         run = f"tasks, run {len(self.seconds) + 1:,} of {self.total:,}" if self._shows_tasks and self.total > 1 else ""
         if not self.seconds:
             return run
@@ -108,7 +108,7 @@ class Phase:
         return f"{run}{', ' if run else ''}median {duration(middle)}, about {left} left"
 
     def say(self, console: Console) -> None:
-        """Says what ended, also if the last run did not."""
+        """Prints the line about the runs that ended, also if the last one failed."""
         if not self.seconds:
             return
         also = ""

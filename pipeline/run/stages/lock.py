@@ -60,7 +60,7 @@ def plan_lock(
         console.action("unchanged" if same else "would write", file.name)
         return
     content, locked = read_locked(described)
-    # What is not built yet may or may not be what is locked; that it is locked at all can be said.
+    # Nothing is built yet: only whether the lock has an entry can be checked.
     known = {name: callable_ for name, callable_ in locked.items() if name not in unbuilt}
     differences = differences_of(known, callables)
     unlocked = sorted(unbuilt.difference(locked))
