@@ -77,7 +77,7 @@ def test_a_sweep_is_compared_point_by_point(command):
         (["compare=nowhere"], "compare=nowhere: no such file"),
         (["compare=."], "compare=.: no result.json"),
         (["compare=.", "stage=build"], "stage=build measures nothing"),
-        (["compare_threshold=-1"], "compare_threshold=-1.0: more than 0"),
+        (["compare_threshold=-1"], "compare_threshold=-1.0: a number more than 0"),
     ],
 )
 def test_a_comparison_that_cannot_be_is_refused_before_anything_runs(command, arguments, words):

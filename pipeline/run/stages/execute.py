@@ -84,7 +84,7 @@ class Phase:
 
     @property
     def _are_long(self) -> bool:
-        """Whether the runs so far took so long that their tasks are shown."""
+        """Whether the last run took so long that tasks of the next are shown; also before the first."""
         return not self.seconds or self.seconds[-1] >= _LONG
 
     @property
