@@ -4,6 +4,7 @@ What belongs to it is a matter of the folder or file. The others are not even im
 fifth of the examples.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,6 @@ FAST = (
     "tests/contract/test_handle_checks.py",
     "tests/contract/test_signature_calls.py",
     "tests/contract/test_tasks.py",
-    "tests/pipeline/test_compare.py",
     "tests/pipeline/test_composition.py",
     "tests/pipeline/test_lock_file.py",
     "tests/pipeline/test_store.py",
@@ -27,6 +27,8 @@ FAST = (
     "tests/workloads",
 )
 """Folders and files below the repository."""
+SLOW = re.compile(r"_in_a_browser\.py$|/test_(accessibility|large_page)\.py$")
+"""Of those: files that drive a browser, which takes seconds for each page, or draw pages of 100,000 tasks."""
 EXAMPLES = 20
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,4 +58,4 @@ def pytest_collection_modifyitems(items):
 
 def is_fast(place):
     """Whether a file or folder, relative to the repository, is one of these or in one of them."""
-    return any(place == fast or place.startswith(f"{fast}/") for fast in FAST)
+    return not SLOW.search(place) and any(place == fast or place.startswith(f"{fast}/") for fast in FAST)

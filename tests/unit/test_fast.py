@@ -23,6 +23,9 @@ def test_every_folder_and_file_of_the_fast_tests_is_there():
         ("tests/contract", False),
         ("tests/contract/test_tasks.py", True),
         ("tests/contract/test_liars.py", False),
+        ("tests/report/test_page.py", True),
+        ("tests/report/test_page_in_a_browser.py", False),
+        ("tests/report/test_large_page.py", False),
     ],
 )
 def test_a_file_is_fast_if_it_or_its_folder_is_named(place, fast):
