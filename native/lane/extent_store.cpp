@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/system_calls.h"
+#include "lane/given_back.h"
 #include "memory/fork_watch.h"
 #include "memory/reserve.h"
 
@@ -157,16 +158,14 @@ void ExtentStore::pass_on(std::uint64_t begin, std::uint64_t end) noexcept {
 // Tells the child; `header` is that of the block, or null if it is not mapped.
 void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_gone) noexcept {
     const std::uint64_t link = (begin + kExtentHeader) | (pages_are_gone ? 1U : 0U);
-    std::uint64_t before = given_back_->load(std::memory_order_relaxed);
-    do {
+    push_given_back(*given_back_, link, [&](std::uint64_t before) {
         if (header != nullptr) {
             std::memcpy(header, &before, sizeof before);
-        } else if (sys::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) !=
-                   sizeof before) {
-            return;  // there is no memory at all: the child does without it
+            return true;
         }
-        // Release: what was done here with the bytes, and the link, come before the child has them.
-    } while (!given_back_->compare_exchange_weak(before, link, std::memory_order_release, std::memory_order_relaxed));
+        // If it fails there is no memory at all: the child does without the block.
+        return sys::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) == sizeof before;
+    });
 }
 
 void ExtentStore::unuse(std::uint64_t cell) noexcept {

@@ -10,6 +10,7 @@
 #include "common/system_calls.h"
 #include "common/system_error.h"
 #include "lane/damaged.h"
+#include "lane/given_back.h"
 
 namespace callring {
 
@@ -92,11 +93,7 @@ void ExtentWriter::trim() {
 // ---- what the parent gave back --------------------------------------------------------------------------------------
 
 void ExtentWriter::take_back() {
-    if (given_back_.load(std::memory_order_relaxed) == 0) {
-        return;
-    }
-    // Acquire: the parent's last look at the bytes, and its links, come before.
-    for (std::uint64_t link = given_back_.exchange(0, std::memory_order_acquire); link != 0;) {
+    for (std::uint64_t link = take_given_back(given_back_); link != 0;) {
         const std::uint64_t offset = link & ~kPagesAreGone;
         const auto told = told_.find(offset);
         if (told == told_.end()) {

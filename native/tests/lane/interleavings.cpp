@@ -9,6 +9,7 @@
 #include "tests/lane/relacy_atomics.h"
 //
 #include "lane/claim.h"
+#include "lane/given_back.h"
 #include "lane/ring.h"
 #include "lane/sleep_word.h"
 
@@ -213,6 +214,49 @@ struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpecte
     }
 };
 
+// Blocks that a parent gives back while their child takes back what there is, and writes it again: none is lost, none
+// comes twice, and the child has each only when the parent is done with it and has linked it.
+template <Weakness kWeakness, rl::test_result_e kExpected>
+struct GivenBack : rl::test_suite<GivenBack<kWeakness, kExpected>, 2, kExpected> {
+    using Atomics = RelacyAtomics<kWeakness>;
+    static constexpr std::uint64_t kBlocks = 3;
+    struct Block {
+        rl::var<std::uint64_t> link;
+        rl::var<std::uint64_t> bytes;
+    };
+
+    Atomics::template Atomic<std::uint64_t> head;
+    std::array<Block, kBlocks> blocks;
+
+    void thread(unsigned index) {
+        if (index == 0) {
+            for (std::uint64_t i = 0; i < kBlocks; ++i) {
+                blocks[i].bytes(rl::debug_info("the parent's last use")) = i;
+                callring::push_given_back(head, i + 1, [&](std::uint64_t before) {
+                    blocks[i].link(rl::debug_info("link")) = before;
+                    return true;
+                });
+            }
+            return;
+        }
+        std::array<bool, kBlocks> taken{};
+        for (std::uint64_t count = 0; count < kBlocks;) {
+            std::uint64_t link = callring::take_given_back(head);
+            if (link == 0) {
+                rl::yield(1, rl::debug_info("nothing"));
+            }
+            while (link != 0) {
+                Block& block = blocks[link - 1];
+                expect(!taken[link - 1], "each block once");
+                taken[link - 1] = true;
+                ++count;
+                link = block.link(rl::debug_info("follow"));
+                block.bytes(rl::debug_info("written again")) = 0;
+            }
+        }
+    }
+};
+
 // A child that is told to end while it falls asleep: it ends (ChildLane::stop).
 template <Weakness kWeakness, rl::test_result_e kExpected>
 struct Stop : rl::test_suite<Stop<kWeakness, kExpected>, 2, kExpected> {
@@ -269,11 +313,13 @@ int main(int argc, char** argv) {
     good &= explore<SharedBell<none, rl::test_result_success>>("two children at one bell", count);
     good &= explore<Revocation<none, rl::test_result_success>>("frames claimed and revoked", count);
     good &= explore<Stop<none, rl::test_result_success>>("a child that is told to end", count);
+    good &= explore<GivenBack<none, rl::test_result_success>>("memory that is given back", count);
     // What has to be found.
     good &= explore<Lane<none, false, rl::test_result_deadlock>>("a sleeper that does not look again", count);
     good &= explore<Lane<acquire_release, true, rl::test_result_deadlock>>("a lane without seq_cst", count);
     good &= explore<SharedBell<acquire_release, rl::test_result_deadlock>>("a bell without seq_cst", count);
     good &= explore<Stop<acquire_release, rl::test_result_deadlock>>("an end without seq_cst", count);
     good &= explore<Revocation<relaxed, rl::test_result_data_race>>("claims without an order", count);
+    good &= explore<GivenBack<relaxed, rl::test_result_data_race>>("memory given back without an order", count);
     return good ? 0 : 1;
 }
