@@ -58,6 +58,9 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     if (bell_map->size() < sizeof(Bell)) {
         return Error{Code::malformed, "the bell's memory is too small for it"};
     }
+    if (!progress_event.valid()) {  // completions that the progress thread waits for would be told to none
+        return Error{Code::malformed, "the lane came without the progress thread's event"};
+    }
     const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
     if (auto checked = check_lane(header, lane_map->size()); !checked) {
         return std::move(checked).error();

@@ -1,0 +1,262 @@
+// ChildHost against a parent that this test plays: the handshake, requests and their answers, and what is completed.
+#include <doctest/doctest.h>
+
+#include <new>
+#include <set>
+
+#include "child_side/host.h"
+#include "common/clock.h"
+#include "control/payload.h"
+#include "lane/bell.h"
+#include "lane/parent_lane.h"
+#include "memory/pool.h"
+
+using namespace callring;
+
+namespace {
+
+Digest digest_of(int number) {
+    Digest digest{};
+    digest[0] = static_cast<std::byte>(number);
+    return digest;
+}
+
+// Keeps what it was given; the first byte of a payload says what becomes of it.
+class Store final : public CallableStore {
+public:
+    void install(std::uint32_t /*kind*/, const Digest& digest, std::span<const std::byte> payload, bool /*may_hold*/,
+                 const Installed& installed) override {
+        bytes = payload.size();
+        switch (payload.empty() ? 'g' : static_cast<char>(payload[0])) {
+            case 'n':
+                throw std::bad_alloc();
+            case 'r':
+                installed(Error{Code::prepare_failed, "it cannot be loaded"});
+                break;
+            default:
+                table.insert(digest);
+                installed({});
+        }
+    }
+    Result<void> remove(const Digest& digest) override {
+        return table.erase(digest) == 1 ? Result<void>() : Error{Code::not_installed, "not installed here"};
+    }
+    Result<std::string> take_trace() override { return trace; }
+
+    std::set<Digest> table;
+    std::size_t bytes = 0;
+    std::string trace;
+};
+
+// A parent, and, on a thread of its own, the beginning of its child.
+struct Parent {
+    explicit Parent(Result<std::unique_ptr<CallableStore>> made = Error{Code::ok, {}}) {
+        auto ends = std::move(Channel::pair()).value();
+        channel = std::move(ends.first);
+        child = std::thread([this, other = UniqueFd::copy_of(ends.second.fd()), made = std::move(made)]() mutable {
+            host = ChildHost::start(std::move(other), [&](const StartBody& body) {
+                start = body;
+                if (made || made.error().code != Code::ok) {
+                    return std::move(made);
+                }
+                auto own = std::make_unique<Store>();
+                store = own.get();
+                return Result<std::unique_ptr<CallableStore>>(std::move(own));
+            });
+        });
+    }
+    // An end of file would end this process: the child is told to end first.
+    ~Parent() {
+        if (child.joinable()) {
+            child.join();
+        }
+        if (host) {
+            REQUIRE(channel.send(header_of(Op::shutdown), {}, {}, UINT64_MAX).ok());
+            CHECK_FALSE((*host)->lane().wait());
+            (*host).reset();
+        }
+    }
+
+    Message ask(MessageHeader header, std::string_view body = {}, std::span<const int> fds = {}) {
+        header.sequence = ++sequence;
+        REQUIRE(channel.send(header, body, fds, UINT64_MAX).ok());
+        auto answer = channel.receive(std::nullopt);
+        REQUIRE(answer.ok());
+        CHECK(answer->header.sequence == sequence);
+        CHECK(answer->header.op == header.op);
+        return std::move(answer).value();
+    }
+    Code begin(std::string_view body = kBody, std::size_t descriptors = 3) {
+        const std::array<int, 3> fds{lane->fd(), bell->fd(), bell->event_fd()};
+        const Code code = ask(header_of(Op::start), body, std::span(fds).first(descriptors)).code();
+        child.join();
+        return code;
+    }
+    Code register_callable(int number, std::string_view payload) {
+        MessageHeader header = header_of(Op::register_callable);
+        header.digest = digest_of(number);
+        return ask(header, payload).code();
+    }
+
+    static constexpr std::string_view kBody = "platform\nruntime\n2\n16\n0\n1";
+    std::unique_ptr<ParentBell> bell = std::move(ParentBell::create()).value();
+    std::unique_ptr<ParentLane> lane = std::move(ParentLane::create(8, 0)).value();
+    Channel channel;
+    std::thread child;
+    Store* store = nullptr;
+    StartBody start;
+    std::uint64_t sequence = 0;
+    Result<std::unique_ptr<ChildHost>> host = Error{Code::ok, {}};
+};
+
+}  // namespace
+
+TEST_CASE("a child that was started has what its start request said, and answers for it") {
+    Parent parent;
+    CHECK(parent.begin() == Code::ok);
+    REQUIRE(parent.host.ok());
+    CHECK(parent.start.platform == "platform");
+    CHECK(parent.start.cores == 2);
+    CHECK(parent.start.max_callables == 16);
+}
+
+TEST_CASE("a child whose store cannot be made tells its parent why") {
+    Parent parent{Error{Code::invalid_argument, "unknown platform"}};
+    CHECK(parent.begin() == Code::invalid_argument);
+    REQUIRE_FALSE(parent.host.ok());
+    CHECK(parent.host.error().message == "unknown platform");
+}
+
+TEST_CASE("a start request without its descriptors, or with a malformed body, is refused") {
+    for (const std::size_t descriptors : {0U, 1U, 2U}) {
+        CAPTURE(descriptors);
+        Parent parent;
+        CHECK(parent.begin(Parent::kBody, descriptors) != Code::ok);
+        CHECK_FALSE(parent.host.ok());
+    }
+    Parent parent;
+    CHECK(parent.begin("platform\nruntime\nmany\n16\n0\n1") == Code::malformed);
+}
+
+TEST_CASE("a first request that is no start request is refused") {
+    Parent parent;
+    CHECK(parent.ask(header_of(Op::map_arena, 1)).code() == Code::malformed);
+    parent.child.join();
+    CHECK_FALSE(parent.host.ok());
+}
+
+TEST_CASE("callables are installed and removed as the store says, and answered in order") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    CHECK(parent.register_callable(1, "good") == Code::ok);
+    CHECK(parent.register_callable(2, "refused") == Code::prepare_failed);
+    CHECK(parent.store->table == std::set<Digest>{digest_of(1)});
+    MessageHeader remove = header_of(Op::unregister_callable);
+    remove.digest = digest_of(2);
+    CHECK(parent.ask(remove).code() == Code::not_installed);
+    remove.digest = digest_of(1);
+    CHECK(parent.ask(remove).code() == Code::ok);
+    CHECK(parent.store->table.empty());
+}
+
+TEST_CASE("an installation without memory fails by itself, and the child goes on") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    CHECK(parent.register_callable(1, "none is left") == Code::out_of_memory);
+    CHECK(parent.register_callable(1, "good") == Code::ok);
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) < UINT64_MAX);  // and does not seem to load for ever
+}
+
+TEST_CASE("a payload that does not fit a message arrives sealed, and whole") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    const std::vector<std::byte> large(3 * kMaxMessageBody, std::byte{'g'});
+    const auto payload = std::move(Payload::create(large)).value();
+    REQUIRE(payload.fds().size() == 1);
+    CHECK(parent.ask(header_of(Op::register_callable), payload.body(), payload.fds()).code() == Code::ok);
+    CHECK(parent.store->bytes == large.size());
+}
+
+TEST_CASE("a payload whose memory is not sealed is refused") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    const UniqueFd open(::memfd_create("open", MFD_CLOEXEC));
+    const std::array<int, 1> fds{open.get()};
+    CHECK(parent.ask(header_of(Op::register_callable), {}, fds).code() == Code::malformed);
+    CHECK(parent.store->table.empty());
+}
+
+TEST_CASE("an arena is mapped under its number, once, and only if its size is sealed") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    const auto pool = std::make_shared<MemoryPool>(65536, 65536);
+    const auto buffer = std::move(pool->allocate(10)).value();
+    buffer->data()[9] = std::byte{42};
+    const std::array<int, 1> fds{pool->arenas()[0]->fd()};
+    CHECK(parent.ask(header_of(Op::map_arena, 5), {}, fds).code() == Code::ok);
+    const auto address = (*parent.host)->arenas().resolve(5, buffer->offset(), 10);
+    REQUIRE(address.ok());
+    CHECK((*address)[9] == std::byte{42});
+    CHECK(parent.ask(header_of(Op::map_arena, 5), {}, fds).code() == Code::malformed);
+    CHECK(parent.ask(header_of(Op::map_arena, 6)).code() != Code::ok);
+    CHECK_FALSE((*parent.host)->arenas().resolve(6, 0, 1).ok());
+}
+
+TEST_CASE("what is recorded below is answered in a message or, if it is large, in sealed memory") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, kMaxMessageBody, kMaxMessageBody + 1}) {
+        CAPTURE(bytes);
+        parent.store->trace = std::string(bytes, 't');
+        Message answer = parent.ask(header_of(Op::take_trace));
+        CHECK(answer.fds.size() == (bytes > kMaxMessageBody ? 1 : 0));
+        const auto payload = payload_of(answer);
+        REQUIRE(payload.ok());
+        CHECK(*payload == parent.store->trace);
+    }
+}
+
+TEST_CASE("an unknown request is refused, and the child goes on") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    CHECK(parent.ask(header_of(static_cast<Op>(99))).code() == Code::malformed);
+    CHECK(parent.register_callable(1, "good") == Code::ok);
+}
+
+TEST_CASE("what a task returns lies in its completion, in the result area or in an extent, by its size") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    ChildHost& host = **parent.host;
+    struct Size {
+        std::size_t bytes;
+        std::uint32_t flags;
+    };
+    for (const auto [bytes, flags] :
+         {Size{0, 0}, Size{ChildLane::max_inline_payload(), 0},
+          Size{ChildLane::max_inline_payload() + 1, kPayloadInResults}, Size{kLeastExtent - 1, kPayloadInResults},
+          Size{kLeastExtent, kPayloadInExtent}, Size{1U << 20U, kPayloadInExtent}}) {
+        CAPTURE(bytes);
+        Frame& frame = parent.lane->reserve();
+        frame.config = {};
+        parent.lane->publish();
+        REQUIRE(host.lane().try_next() != nullptr);
+        const std::vector<std::byte> payload(bytes, std::byte{7});
+        host.complete(Code::ok, 1, 2, payload);
+        const Completion* const completion = parent.lane->front_completion();
+        REQUIRE(completion != nullptr);
+        CHECK(completion->flags == flags);
+        CHECK(completion->end_ns == 2);
+        const auto outcome = decode_completion(*completion, completion->sequence);
+        REQUIRE(outcome.has_value());
+        if (flags == kPayloadInExtent) {
+            const auto extent = parent.lane->take_extent(*decode_extent(outcome->payload));
+            REQUIRE(extent.ok());
+            CHECK(std::ranges::equal((*extent)->bytes(), payload));
+        } else {
+            const auto told = flags == 0 ? std::optional(outcome->payload) : parent.lane->result(outcome->payload);
+            REQUIRE(told.has_value());
+            CHECK(std::ranges::equal(*told, payload));
+        }
+        parent.lane->pop_completion();
+    }
+}

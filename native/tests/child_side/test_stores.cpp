@@ -1,0 +1,175 @@
+// What children keep their callables in: the cache of the executing thread, and the store of Python children with an
+// interpreter that this test plays.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "child_side/callable_cache.h"
+#include "child_side/chip_store.h"
+#include "child_side/python_store.h"
+#include "identity/envelope.h"
+
+using namespace callring;
+
+namespace {
+
+Digest numbered(int number) {
+    Digest digest{};
+    digest[0] = static_cast<std::byte>(number);
+    digest[9] = static_cast<std::byte>(number >> 8);
+    return digest;
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text));
+}
+
+// Loads text: what is loaded counts itself while it lives.
+class Loader final : public PythonLoader {
+public:
+    [[nodiscard]] bool takes(CallableKind kind) const override { return kind != CallableKind::chip_callable; }
+    Result<Descriptor> describe(CallableKind /*kind*/, std::span<const std::byte> payload) override {
+        if (payload.empty()) {
+            return Error{Code::prepare_failed, "there is no such module"};
+        }
+        return python_source_descriptor("module", "function", sha256(payload));
+    }
+    void load(CallableKind /*kind*/, std::span<const std::byte> bytes, bool /*may_hold*/,
+              const Loaded& loaded) override {
+        ++loads;
+        if (bytes.size() == 3) {
+            loaded(Error{Code::prepare_failed, "it raised"});
+            return;
+        }
+        ++alive;
+        loaded(std::shared_ptr<void>(&alive, [](void* count) { --*static_cast<int*>(count); }));
+    }
+    void tidy() override { ++tidied; }
+    Result<std::string> take_trace() override { return std::string("trace"); }
+
+    int loads = 0;
+    int alive = 0;
+    int tidied = 0;
+};
+
+struct Python {
+    Python() : owned(std::make_unique<Loader>()), loader(*owned), store(std::move(owned), 2) {}
+
+    Result<void> install(CallableKind kind, const Digest& digest, std::span<const std::byte> payload) {
+        std::vector<Result<void>> told;
+        store.install(static_cast<std::uint32_t>(kind), digest, payload, false,
+                      [&](const Result<void>& outcome) { told.push_back(outcome); });
+        REQUIRE(told.size() == 1);
+        return told.front();
+    }
+    Result<void> install_source(std::string_view text) {
+        const auto digest = descriptor_digest(python_source_descriptor("module", "function", sha256(bytes_of(text))));
+        return install(CallableKind::python_source, digest, bytes_of(text));
+    }
+
+    std::unique_ptr<Loader> owned;
+    Loader& loader;
+    PythonStore store;
+};
+
+}  // namespace
+
+TEST_CASE("a cache finds what is installed, forgets what was removed, and finds what was installed anew") {
+    SlotTable<int> table(8);
+    CallableCache<int> cache(table);
+    CHECK(cache.find(numbered(1)) == nullptr);
+    REQUIRE(table.install(numbered(1), std::make_shared<int>(1)).ok());
+    CHECK(*cache.find(numbered(1)) == 1);  // what was not found before is looked for again
+    REQUIRE(table.remove(numbered(1)).ok());
+    CHECK(cache.find(numbered(1)) == nullptr);
+    REQUIRE(table.install(numbered(1), std::make_shared<int>(2)).ok());
+    CHECK(*cache.find(numbered(1)) == 2);
+}
+
+TEST_CASE("two identities in one place of a cache are told apart") {
+    SlotTable<int> table(8);
+    CallableCache<int> cache(table);
+    REQUIRE(table.install(numbered(1), std::make_shared<int>(1)).ok());
+    REQUIRE(table.install(numbered(257), std::make_shared<int>(257)).ok());  // of the same hash
+    for (int i = 0; i < 3; ++i) {
+        CHECK(*cache.find(numbered(1)) == 1);
+        CHECK(*cache.find(numbered(257)) == 257);
+    }
+}
+
+TEST_CASE("a cache keeps what was removed until it is asked again, or told to let go of it, and no longer") {
+    SlotTable<int> table(8);
+    CallableCache<int> cache(table);
+    REQUIRE(table.install(numbered(1), std::make_shared<int>(1)).ok());
+    const std::weak_ptr<int> watched = cache.find(numbered(1));
+    REQUIRE(table.remove(numbered(1)).ok());
+    CHECK_FALSE(watched.expired());  // it may be executing
+    cache.forget_stale();
+    CHECK(watched.expired());
+}
+
+TEST_CASE("a Python callable is loaded once, whatever asks for it, and let go of when it is removed") {
+    Python python;
+    const Digest digest = descriptor_digest(python_source_descriptor("module", "function", sha256(bytes_of("text"))));
+    CHECK(python.install_source("text").ok());
+    CHECK(python.install_source("text").ok());
+    CHECK(python.loader.loads == 1);
+    CHECK(python.store.table().contains(digest));
+    CHECK(python.loader.alive == 1);
+    CHECK(python.store.remove(digest).ok());
+    CHECK(python.loader.alive == 0);
+    CHECK(python.store.remove(digest).error().code == Code::not_installed);
+}
+
+TEST_CASE("what does not hash to what was asked for is never loaded") {
+    Python python;
+    CHECK(python.install(CallableKind::python_source, numbered(1), bytes_of("text")).error().code ==
+          Code::hashid_descriptor_mismatch);
+    CHECK(python.install(CallableKind::python_serialized, numbered(1), bytes_of("no envelope")).error().code !=
+          Code::ok);
+    CHECK(python.install(CallableKind::python_source, numbered(1), {}).error().code == Code::prepare_failed);
+    CHECK(python.install(CallableKind::chip_callable, numbered(1), bytes_of("text")).error().code ==
+          Code::kind_unsupported);
+    CHECK(python.loader.loads == 0);
+    CHECK_FALSE(python.store.table().contains(numbered(1)));
+}
+
+TEST_CASE("what cannot be loaded, or has no slot, is not installed") {
+    Python python;
+    CHECK(python.install_source("bad").error().message == "it raised");
+    CHECK(python.install_source("first").ok());
+    CHECK(python.install_source("second").ok());
+    CHECK(python.install_source("third").error().code == Code::slot_exhausted);
+    CHECK(python.loader.alive == 2);
+}
+
+TEST_CASE("what a removal drops is ended at once while nothing is executed, and otherwise when that has ended") {
+    Python python;
+    REQUIRE(python.install_source("first").ok());
+    CHECK_FALSE(python.store.interrupts());
+    python.store.end_idle();
+    CHECK(python.store.interrupts());
+    static_cast<void>(python.store.remove(numbered(1)));
+    CHECK(python.loader.tidied == 0);
+    python.store.begin_idle();
+    CHECK(python.loader.tidied == 1);
+    static_cast<void>(python.store.remove(numbered(1)));
+    CHECK(python.loader.tidied == 2);
+    CHECK(*python.store.take_trace() == "trace");
+}
+
+TEST_CASE("a chip's store opens the platforms that there are, and takes chip callables alone") {
+    CHECK(ChipStore::open({"nothing", "runtime", 1, 4, 0, 0}).error().code == Code::invalid_argument);
+    const auto store = std::move(ChipStore::open({"a2a3sim", "runtime", 1, 4, 0, 0})).value();
+    Result<void> told;
+    const auto install = [&](CallableKind kind, std::string_view payload) {
+        store->install(static_cast<std::uint32_t>(kind), numbered(1), bytes_of(payload), false,
+                       [&](const Result<void>& outcome) { told = outcome; });
+        return told.ok() ? Code::ok : told.error().code;
+    };
+    CHECK(install(CallableKind::python_source, "text") == Code::kind_unsupported);
+    CHECK(install(CallableKind::chip_callable, "no blob") == Code::malformed);
+    CHECK(store->remove(numbered(1)).error().code == Code::not_installed);
+}
