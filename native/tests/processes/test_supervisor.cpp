@@ -1,0 +1,227 @@
+// Supervisor: the progress thread, and what it tells of sockets, processes and time.
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <condition_variable>
+#include <csignal>
+#include <stdexcept>
+#include <string>
+
+#include "common/clock.h"
+#include "common/event.h"
+#include "common/system_calls.h"
+#include "processes/supervisor.h"
+
+using namespace callring;
+
+namespace {
+
+// A supervisor whose hooks note what they are told; a test waits until something was.
+struct Watch {
+    Watch() {
+        auto made = Supervisor::create(bell.get(), books,
+                                       {
+                                           .on_bell =
+                                               [this] {
+                                                   clear_event(bell.get());
+                                                   note("bell");
+                                               },
+                                           .on_readable = [this](Supervisor::Key key) { return read(key); },
+                                           .on_writable =
+                                               [this](Supervisor::Key key) {
+                                                   note("writable " + std::to_string(key));
+                                                   return true;
+                                               },
+                                           .on_exit =
+                                               [this](Supervisor::Key key, const ExitStatus& status) {
+                                                   note("exit " + std::to_string(key) + ": " + status.describe());
+                                               },
+                                           .next_deadline = [this] { return deadline; },
+                                           .on_deadline =
+                                               [this] {
+                                                   deadline.reset();
+                                                   note("deadline");
+                                               },
+                                           .on_torn = [this] { note("torn"); },
+                                       });
+        REQUIRE(made.ok());
+        supervisor = std::move(made).value();
+    }
+
+    Result<void> read(Supervisor::Key key) {
+        std::array<char, 64> text{};
+        const ssize_t count = ::recv(ends.at(key % 2).get(), text.data(), text.size(), MSG_DONTWAIT);
+        if (count == 0) {
+            note("closed " + std::to_string(key));
+            return Error{Code::closed, "closed"};
+        }
+        if (count > 0) {
+            note("read " + std::to_string(key) + ": " + std::string(text.data(), static_cast<std::size_t>(count)));
+        }
+        return {};
+    }
+    void note(const std::string& what) {
+        const std::lock_guard lock(mutex);
+        noted.push_back(what);
+        changed.notify_all();
+    }
+    // Waits until that was told, and says how often.
+    std::ptrdiff_t await(const std::string& what) {
+        std::unique_lock lock(mutex);
+        const auto count = [&] { return std::count(noted.begin(), noted.end(), what); };
+        changed.wait(lock, [&] { return count() > 0; });
+        return count();
+    }
+    // Starts `script` under `key`, with one end of a socket.
+    void start(Supervisor::Key key, const std::string& script) {
+        std::array<int, 2> pair{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0);
+        ends.at(key % 2) = UniqueFd(pair[0]);
+        const UniqueFd there(pair[1]);
+        supervisor->run([&] {
+            auto spawned = Process::spawn({"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}, there.get());
+            if (!spawned) {
+                throw std::runtime_error(spawned.error().message);
+            }
+            process = std::make_shared<const Process>(std::move(spawned).value());
+            if (!supervisor->watch_socket(key, ends.at(key % 2).get()) ||
+                !supervisor->watch_process(key, process, true)) {
+                throw std::runtime_error("it cannot be watched");
+            }
+        });
+    }
+
+    UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    Books books;
+    std::array<UniqueFd, 2> ends;
+    std::shared_ptr<const Process> process;
+    std::optional<std::uint64_t> deadline;  // on its thread
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::string> noted;
+    std::unique_ptr<Supervisor> supervisor;
+};
+
+}  // namespace
+
+TEST_CASE("work runs on the progress thread, in order, and what it throws reaches the thread that waits for it") {
+    Watch watch;
+    std::vector<int> order;
+    std::thread::id where;
+    watch.supervisor->post([&] { order.push_back(1); });
+    watch.supervisor->post([&] { order.push_back(2); });
+    watch.supervisor->run([&] {
+        order.push_back(3);
+        where = std::this_thread::get_id();
+    });
+    CHECK(order == std::vector<int>{1, 2, 3});
+    CHECK(where != std::this_thread::get_id());
+    CHECK_THROWS_AS(watch.supervisor->run([] { throw std::runtime_error("wrong"); }), std::runtime_error);
+    watch.supervisor->run([&] { order.push_back(4); });
+    CHECK(order.back() == 4);
+}
+
+TEST_CASE("no signal is handled on the progress thread") {
+    Watch watch;
+    sigset_t blocked;
+    watch.supervisor->run([&] { ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked); });
+    CHECK(::sigismember(&blocked, SIGINT) == 1);
+    CHECK(::sigismember(&blocked, SIGUSR1) == 1);
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    CHECK(::sigismember(&blocked, SIGINT) == 0);
+}
+
+TEST_CASE("the bell is heard whenever it rings") {
+    Watch watch;
+    raise_event(watch.bell.get());
+    watch.await("bell");
+    {
+        const std::lock_guard lock(watch.mutex);
+        watch.noted.clear();
+    }
+    raise_event(watch.bell.get());
+    watch.await("bell");
+}
+
+TEST_CASE("what a process says is read before its end is told, which happens once") {
+    Watch watch;
+    watch.start(2, "echo -n bye >&3; exit 5");
+    CHECK(watch.await("exit 2: exited with status 5") == 1);
+    watch.supervisor->stop();
+    const auto place = [&](const std::string& what) {
+        return std::find(watch.noted.begin(), watch.noted.end(), what) - watch.noted.begin();
+    };
+    CHECK(place("read 2: bye") < place("exit 2: exited with status 5"));
+}
+
+TEST_CASE("a process that is killed is told of with its signal, and its successor under another key is not mixed up") {
+    Watch watch;
+    watch.start(2, "read line <&3");
+    watch.process->kill(SIGKILL);
+    watch.await("exit 2: killed by signal 9 (SIGKILL)");
+    watch.start(4, "read line <&3; exit 0");
+    watch.supervisor->run([&] { watch.supervisor->note_exit(2, ExitStatus{}); });  // too late for any
+    REQUIRE(::send(watch.ends[0].get(), "\n", 1, MSG_NOSIGNAL) == 1);
+    watch.await("exit 4: exited with status 0");
+}
+
+TEST_CASE("a process that closes its socket and lives on is ended, and one that ends by itself is not") {
+    Watch watch;
+    watch.start(2, "exec 3>&-; while :; do sleep 1000; done");
+    watch.await("closed 2");
+    watch.await("exit 2: killed by signal 9 (SIGKILL)");
+}
+
+TEST_CASE("a socket is heard of when it takes messages again, once for each time that this is asked for") {
+    Watch watch;
+    watch.start(2, "read line <&3");
+    watch.supervisor->run([&] { watch.supervisor->await_writable(2); });
+    CHECK(watch.await("writable 2") == 1);
+    watch.supervisor->run([&] { watch.supervisor->await_writable(99); });  // of none
+    watch.process->kill(SIGKILL);
+    watch.await("exit 2: killed by signal 9 (SIGKILL)");
+}
+
+TEST_CASE("while sockets are left to a caller nothing is read of them, and afterwards what came meanwhile is") {
+    Watch watch;
+    watch.start(2, "read line <&3; echo -n late >&3; read line <&3");
+    watch.supervisor->leave_sockets();
+    REQUIRE(::send(watch.ends[0].get(), "\n", 1, MSG_NOSIGNAL) == 1);
+    pollfd arrived{watch.ends[0].get(), POLLIN, 0};
+    REQUIRE(::poll(&arrived, 1, -1) == 1);
+    watch.supervisor->run([] {});  // the thread has looked since
+    {
+        const std::lock_guard lock(watch.mutex);
+        CHECK(watch.noted.empty());
+    }
+    watch.supervisor->hear_sockets();
+    watch.await("read 2: late");
+    watch.process->kill(SIGKILL);
+    watch.await("exit 2: killed by signal 9 (SIGKILL)");
+}
+
+TEST_CASE("what was forgotten is not told of") {
+    Watch watch;
+    watch.start(2, "read line <&3");
+    watch.supervisor->run([&] { watch.supervisor->forget(2); });
+    watch.process->end();
+    watch.supervisor->stop();
+    CHECK(watch.noted.empty());
+}
+
+TEST_CASE("a deadline is told of when it has passed, and set by any work that was posted") {
+    Watch watch;
+    watch.supervisor->run([&] { watch.deadline = now_ns(); });
+    CHECK(watch.await("deadline") == 1);
+}
+
+TEST_CASE("work that runs out of memory tears the books, which is told of, and the thread goes on") {
+    Watch watch;
+    watch.supervisor->post([] { throw std::bad_alloc(); });
+    watch.await("torn");
+    CHECK(watch.books.torn);
+    int ran = 0;
+    watch.supervisor->run([&] { ran = 1; });
+    CHECK(ran == 1);
+}
