@@ -1,4 +1,4 @@
-// Process: what a child is started with, and how its end is told.
+// Process: what a child is started with, and how its end is described.
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
@@ -48,7 +48,7 @@ struct Shell {
 
 }  // namespace
 
-TEST_CASE("how a process ended is told in words") {
+TEST_CASE("the end of a process has words for each way in which it can come") {
     CHECK(ExitStatus{}.describe() == "ended with an unknown status");
     CHECK(ExitStatus{true, 3, 0}.describe() == "exited with status 3");
     CHECK(ExitStatus{true, 0, SIGKILL}.describe() == "killed by signal 9 (SIGKILL)");
@@ -73,7 +73,7 @@ TEST_CASE("a process that ends is reaped once, with its status, and one that run
     CHECK_FALSE(shell.process.try_reap()->known);  // it is reaped already
 }
 
-TEST_CASE("a signal reaches a process, and is told as its end") {
+TEST_CASE("a signal reaches a process, and its status names that signal") {
     const Shell shell("read line <&3");
     shell.process.kill(SIGTERM);
     const ExitStatus status = shell.wait();

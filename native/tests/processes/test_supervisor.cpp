@@ -17,7 +17,7 @@ using namespace callring;
 
 namespace {
 
-// A supervisor whose hooks note what they are told; a test waits until something was.
+// A supervisor whose hooks note each of their calls; a test waits until there was one.
 struct Watch {
     Watch() {
         auto made = Supervisor::create(bell.get(), books,
@@ -66,7 +66,7 @@ struct Watch {
         noted.push_back(what);
         changed.notify_all();
     }
-    // Waits until that was told, and says how often.
+    // Waits until a hook noted that, and returns how often.
     std::ptrdiff_t await(const std::string& what) {
         std::unique_lock lock(mutex);
         const auto count = [&] { return std::count(noted.begin(), noted.end(), what); };
@@ -144,7 +144,7 @@ TEST_CASE("the bell is heard whenever it rings") {
     watch.await("bell");
 }
 
-TEST_CASE("what a process says is read before its end is told, which happens once") {
+TEST_CASE("what a process says is read before its end is reported, which happens once") {
     Watch watch;
     watch.start(2, "echo -n bye >&3; exit 5");
     CHECK(watch.await("exit 2: exited with status 5") == 1);
@@ -155,7 +155,8 @@ TEST_CASE("what a process says is read before its end is told, which happens onc
     CHECK(place("read 2: bye") < place("exit 2: exited with status 5"));
 }
 
-TEST_CASE("a process that is killed is told of with its signal, and its successor under another key is not mixed up") {
+TEST_CASE(
+    "the end of a process that was killed names the signal, and its successor under another key is not mixed up") {
     Watch watch;
     watch.start(2, "read line <&3");
     watch.process->kill(SIGKILL);
@@ -201,7 +202,7 @@ TEST_CASE("while sockets are left to a caller nothing is read of them, and after
     watch.await("exit 2: killed by signal 9 (SIGKILL)");
 }
 
-TEST_CASE("what was forgotten is not told of") {
+TEST_CASE("no hook hears of what was forgotten") {
     Watch watch;
     watch.start(2, "read line <&3");
     watch.supervisor->run([&] { watch.supervisor->forget(2); });
@@ -210,13 +211,13 @@ TEST_CASE("what was forgotten is not told of") {
     CHECK(watch.noted.empty());
 }
 
-TEST_CASE("a deadline is told of when it has passed, and set by any work that was posted") {
+TEST_CASE("a deadline has its hook called when it has passed, and any work that is posted may set one") {
     Watch watch;
     watch.supervisor->run([&] { watch.deadline = now_ns(); });
     CHECK(watch.await("deadline") == 1);
 }
 
-TEST_CASE("work that runs out of memory tears the books, which is told of, and the thread goes on") {
+TEST_CASE("work that runs out of memory tears the books, a hook hears of that, and the thread goes on") {
     Watch watch;
     watch.supervisor->post([] { throw std::bad_alloc(); });
     watch.await("torn");
