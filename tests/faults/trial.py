@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,7 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
         faulthandler.enable()
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         control.open_here(_core.__file__)
+        resource_tracker.ensure_running()  # the first Worker with Python children starts it, and it stays
         gc.collect()
         before = _held()
         steps = Steps(control)
