@@ -92,6 +92,7 @@ def _rates(record: RunRecord, document: Mapping[str, Any]) -> dict[str, Any] | N
     rows = rate_rows(record.callables, document["tasks"])
     if not rows:
         return None
-    from pipeline.report.roofs import measured_roofs
+    from pipeline.report.roofs import measured_roofs, modelled_roofs
 
-    return rates_document(rows, measured_roofs())
+    model = record.configuration.get("chip_model")
+    return rates_document(rows, measured_roofs(), modelled_roofs(model, record.callables) if model else None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.report.record import CallableRecord
-    from pipeline.report.roofs import Roofs
+    from pipeline.report.roofs import ModelledRoofs, Roofs
 
 _GIGA = 1e9
 
@@ -50,27 +50,61 @@ def rate_rows(callables: Sequence[CallableRecord], tasks: Mapping[str, Any]) -> 
     return rows
 
 
-def rates_document(rows: Sequence[Mapping[str, Any]], roofs: Roofs) -> dict[str, Any]:
-    """What the page shows: the rows, the roofs in giga, and the roofline if a callable declares both."""
+def rates_document(
+    rows: Sequence[Mapping[str, Any]], roofs: Roofs, modelled: ModelledRoofs | None = None
+) -> dict[str, Any]:
+    """What the page shows: the rows, the roofs in giga, and the roofline if a callable declares both.
+
+    Args:
+        rows: of ``rate_rows``.
+        roofs: of this machine.
+        modelled: of a chip of the run's chip model, if it has one.
+    """
     both = [row for row in rows if row["intensity"]]
     return {
         "rows": list(rows),
         "gflop_per_second": roofs.flop_per_second / _GIGA,
         "gb_per_second": roofs.bytes_per_second / _GIGA,
         "roofs": roofs.words,
-        "figure": _roofline(both, roofs) if both else None,
+        "modelled": _modelled_words(modelled) if modelled else "",
+        "figure": _roofline(both, roofs, modelled) if both else None,
     }
 
 
-def _roofline(rows: Sequence[Mapping[str, Any]], roofs: Roofs) -> dict[str, str]:
+def _modelled_words(modelled: ModelledRoofs) -> str:
+    moves = f"{modelled.bytes_per_second / _GIGA:.3g} GB/s"
+    peak = modelled.flop_per_second
+    does = f"{peak / _GIGA:.3g} GFLOP/s, by the costs of its callables, and {moves}" if peak else moves
+    return f"One chip of the model {modelled.name} is taken for one that does at most {does}."
+
+
+def _roof(peak: float | None, bandwidth: float, low: float, high: float) -> list[tuple[float, float]]:
+    """From the lowest intensity to the highest; without a peak it goes on rising."""
+    ridge = peak / bandwidth if peak else high
+    if not low < ridge < high:
+        return [(x, min(peak or bandwidth * x, bandwidth * x)) for x in (low, high)]
+    return [(low, bandwidth * low), (ridge, bandwidth * ridge), (high, bandwidth * ridge)]
+
+
+def _roofline(rows: Sequence[Mapping[str, Any]], roofs: Roofs, modelled: ModelledRoofs | None) -> dict[str, str]:
     peak, bandwidth = roofs.flop_per_second / _GIGA, roofs.bytes_per_second / _GIGA
     ridge = peak / bandwidth
     at = [row["intensity"] for row in rows]
     low, high = min(*at, ridge) / 4, max(*at, ridge) * 4
-    roof = [(low, bandwidth * low), (ridge, peak), (high, peak)]
+    roof = _roof(peak, bandwidth, low, high)
+    other: list[tuple[float, float]] = []
+    if modelled is not None:
+        its_peak = modelled.flop_per_second / _GIGA if modelled.flop_per_second else None
+        other = _roof(its_peak, modelled.bytes_per_second / _GIGA, low, high)
     values = [row["gflop_per_second"] for row in rows]
+    ends = [*roof, *other]
     x = log_axis("FLOP for each byte", low, high, lambda value: f"{value:g}")
-    y = log_axis("GFLOP/s", min(*values, roof[0][1]) / 2, max(*values, peak) * 2, lambda value: f"{value:g}")
+    y = log_axis(
+        "GFLOP/s",
+        min(*values, *(y for _, y in ends)) / 2,
+        max(*values, *(y for _, y in ends)) * 2,
+        lambda value: f"{value:g}",
+    )
     curves = []
     for colour, row in enumerate(rows):
         reached = row["gflop_per_second"] / min(peak, bandwidth * row["intensity"])
@@ -79,5 +113,6 @@ def _roofline(rows: Sequence[Mapping[str, Any]], roofs: Roofs) -> dict[str, str]
         curves.append(
             Curve(row["callable"], [Mark(row["intensity"], value, value, value, words)], colour, joined=False)
         )
-    chart = Chart("Roofline: tasks of each callable below what the machine can do", x, y, curves, roof, "the roof")
+    named = ("this machine", other, f"one chip of the model {modelled.name}" if modelled else "")
+    chart = Chart("Roofline: tasks of each callable below what the machine can do", x, y, curves, roof, *named)
     return {"title": chart.title, "svg": line_chart(chart), "legend": legend(chart)}

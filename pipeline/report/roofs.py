@@ -1,14 +1,17 @@
-"""What this machine can do at most, for reports that compare callables with it: measured briefly, where it is asked."""
+"""What a machine can do at most, for reports that compare callables with it: this one, measured briefly where it is
+asked, and a modelled chip, as its model says."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pipeline.report.record import CallableRecord
 
 _SIZE = 384
 """Rows of the matrices: large enough for a processor to be at its best, done in milliseconds."""
@@ -18,7 +21,7 @@ _TRIES = 5
 
 
 class Roofs(NamedTuple):
-    """Of the whole machine."""
+    """Of the whole machine, or of one chip of a model."""
 
     flop_per_second: float
     bytes_per_second: float
@@ -35,6 +38,35 @@ def measured_roofs() -> Roofs:
     copy = _fastest(lambda: np.copyto(target, source))
     words = "measured on this machine: NumPy's product of float32 matrices, and a copy (each byte read and written)"
     return Roofs(2 * _SIZE**3 / product, 2 * _BYTES / copy, words)
+
+
+class ModelledRoofs(NamedTuple):
+    """Of one chip of a model."""
+
+    flop_per_second: float | None
+    """None if the model says of no callable with declared operations what it costs."""
+    bytes_per_second: float
+    name: str
+    """Of the model."""
+
+
+def modelled_roofs(model: Mapping[str, Any], callables: Sequence[CallableRecord]) -> ModelledRoofs:
+    """What one chip of a model can do at most.
+
+    A model has no operations a second: it says how long callables take a core. So the roof is what the callable does
+    that is the best at it, with all cores of the chip.
+
+    Args:
+        model: ``chip_model`` of the configuration.
+        callables: of the run, with the operations and bytes that they declare.
+    """
+    rates = []
+    for record in callables:
+        cost = (model["costs"] or {}).get(record.name) or {}
+        nanoseconds = cost.get("core_ns", 0.0) + cost.get("core_ns_per_byte", 0.0) * record.bytes
+        if record.flop and nanoseconds:
+            rates.append(record.flop * model["cores"] / nanoseconds * 1e9)
+    return ModelledRoofs(max(rates, default=None), float(model["bandwidth"]), str(model["name"] or "unnamed"))
 
 
 def _fastest(work: Callable[[], object]) -> float:

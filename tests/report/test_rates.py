@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.report.rates import rate_rows, rates_document
 from pipeline.report.result import result_document
-from pipeline.report.roofs import Roofs, measured_roofs
+from pipeline.report.roofs import ModelledRoofs, Roofs, measured_roofs, modelled_roofs
 from tests.report.test_result_document import RECORD
 
 ROOFS = Roofs(100e9, 10e9, "made up")
@@ -39,6 +39,26 @@ def test_the_roofline_has_a_mark_that_says_how_near_it_is_to_the_roof_above_it()
     (mark,) = drawn.findall("circle")
     assert mark.findtext("title") == "add: 2 GFLOP/s, 40 % of the roof above it"
     assert [line.get("class") for line in drawn.findall("polyline")] == ["ideal"]
+
+
+MODEL = {"name": "example", "cores": 24, "bandwidth": 100e9, "costs": {"add": {"core_ns": 2400.0}}}
+
+
+def test_a_modelled_chip_has_the_roofs_that_its_model_says():
+    add = RECORD.callables[0]._replace(flop=4000.0, bytes=8000.0)
+    assert modelled_roofs(MODEL, [add]) == (40e9, 100e9, "example")
+    costs = {"add": {"core_ns": 1600.0, "core_ns_per_byte": 0.1}}
+    assert modelled_roofs(MODEL | {"costs": costs}, [add]) == (40e9, 100e9, "example")
+    assert modelled_roofs(MODEL | {"costs": None}, [add]) == (None, 100e9, "example")
+
+
+@pytest.mark.parametrize("peak", [40e9, None])
+def test_the_roofline_has_the_roof_of_a_modelled_chip_beside_that_of_this_machine(peak):
+    document = rates_document(rows(4000.0, 8000.0), ROOFS, ModelledRoofs(peak, 100e9, "example"))
+    drawn = ET.fromstring(document["figure"]["svg"])
+    assert [line.get("class") for line in drawn.findall("polyline")] == ["ideal", "ideal other"]
+    assert "one chip of the model example" in document["figure"]["legend"]
+    assert ("40 GFLOP/s" in document["modelled"]) == (peak is not None)
 
 
 def test_a_machine_has_roofs():

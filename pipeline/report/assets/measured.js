@@ -32,7 +32,7 @@ function rates() {
     rate(row.gflop_per_second, "GFLOP/s"), rate(row.gb_per_second, "GB/s"), rate(row.intensity, "FLOP/B")]);
   const right = ["median", "FLOP of a task", "bytes of a task", "computes", "moves", "intensity"].map((title) => ({ title, number: true }));
   return section("Work in a second",
-    el("p", { class: "note" }, `By the operations and bytes that the callables declare. At most ${found.gflop_per_second.toPrecision(3)} GFLOP/s and ${found.gb_per_second.toPrecision(3)} GB/s, ${found.roofs}.`),
+    el("p", { class: "note" }, `By the operations and bytes that the callables declare. At most ${found.gflop_per_second.toPrecision(3)} GFLOP/s and ${found.gb_per_second.toPrecision(3)} GB/s, ${found.roofs}.${found.modelled ? ` ${found.modelled}` : ""}`),
     found.figure ? figureOf(found.figure) : null,
     table("rates", "Work in a second by callable", [{ title: "callable" }, ...right], rows));
 }

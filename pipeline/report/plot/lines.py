@@ -53,6 +53,9 @@ class Chart:
     ideal: Sequence[tuple[float, float]] = field(default=())
     """A dashed line to compare with."""
     ideal_name: str = "ideal"
+    other_ideal: Sequence[tuple[float, float]] = field(default=())
+    """A dotted line, likewise."""
+    other_ideal_name: str = ""
 
 
 def line_chart(chart: Chart) -> str:
@@ -61,6 +64,8 @@ def line_chart(chart: Chart) -> str:
     draw_axes(drawing, chart.x, chart.y)
     if chart.ideal:
         drawing.path([_place(chart, x, y) for x, y in chart.ideal], "ideal")
+    if chart.other_ideal:
+        drawing.path([_place(chart, x, y) for x, y in chart.other_ideal], "ideal other")
     for curve in sorted(chart.curves, key=lambda curve: not curve.quiet):
         _draw_curve(drawing, chart, curve)
     return drawing.svg()
@@ -75,6 +80,9 @@ def legend(chart: Chart) -> str:
         items.append(f'<li><i class="fquiet quietly"></i>{hidden} others</li>')
     if chart.ideal:
         items.append(f'<li><i class="fquiet" style="height: 2px"></i>{escape(chart.ideal_name)}</li>')
+    if chart.other_ideal:
+        dotted = "height: 0; background: none; border-top: 2px dotted var(--quiet)"
+        items.append(f'<li><i style="{dotted}"></i>{escape(chart.other_ideal_name)}</li>')
     return f'<ul class="legend">{"".join(items)}</ul>' if items else ""
 
 
