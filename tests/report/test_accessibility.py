@@ -51,6 +51,16 @@ def test_axe_core_finds_nothing(browser, pages, kind, width, scheme):
 
 
 @pytest.mark.parametrize("kind", PAGES)
+def test_the_name_of_a_button_has_the_words_that_it_shows(browser, pages, kind):
+    browser.get(pages[kind].as_uri())
+    buttons = browser.execute_script("""
+        return [...document.querySelectorAll("button[aria-label]")].map((b) => [b.textContent.trim(), b.ariaLabel]);""")
+    worded = [(shown, name) for shown, name in buttons if any(letter.isalpha() for letter in shown)]
+    assert [shown for shown, name in worded if shown not in name] == []
+    assert bool(worded) == (kind not in ("sweep", "tuning"))
+
+
+@pytest.mark.parametrize("kind", PAGES)
 def test_a_narrow_window_is_never_scrolled_sideways(browser, pages, kind):
     with seen(browser, width=400):
         browser.get(pages[kind].as_uri())

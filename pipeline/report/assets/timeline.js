@@ -58,7 +58,8 @@ class Timeline {
 
   build() {
     const id = (name) => (this.id === "timeline" ? name : `${this.id}-${name}`);
-    const button = (name, text, title, act) => el("button", { id: id(name), title, "aria-label": title, type: "button", class: "plain", onclick: act }, text);
+    // A reader who speaks to the page says what is shown: the name of a button begins with its words.
+    const button = (name, text, title, act) => el("button", { id: id(name), title, "aria-label": /\w/.test(text) ? `${text}: ${title}` : title, type: "button", class: "plain", onclick: act }, text);
     this.showPath = el("input", { type: "checkbox", id: id("show-path"), checked: true, onchange: () => this.draw() });
     this.showCores = this.coreRows ? el("input", { type: "checkbox", id: id("show-cores"), onchange: () => { this.layOut(); this.draw(); } }) : null;
     if (this.showCores) this.showCores.checked = this.T.workers.length + this.coreRows <= 26;
