@@ -3,7 +3,10 @@
 ``python -m tests.docs.follow PAGE...`` puts what its commands print today into the samples of each page.
 """
 
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,11 +22,29 @@ _LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console", 
 
 def main(pages):
     """Makes the samples of ``pages`` anew."""
-    with tempfile.TemporaryDirectory(prefix="callring-follow-") as folder:
+    with own_folder("callring-follow") as folder:
         for number, page in enumerate(pages):
-            home = Path(folder) / str(number)
+            home = folder / str(number)
             home.mkdir()
-            follow(Path(page), home, as_a_user(Path(folder) / "store"), rewritten(Path(page)))
+            follow(Path(page), home, as_a_user(folder / "store"), rewritten(Path(page)))
+
+
+@contextlib.contextmanager
+def own_folder(name):
+    """A folder for what a command of these modules makes, which goes with it, also if it is asked to end.
+
+    What one left that was killed goes when the next begins.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{name}-*-*"):
+        process = left.name.removeprefix(f"{name}-").partition("-")[0]
+        if process.isdigit() and not Path("/proc", process).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{name}-{os.getpid()}-") as folder:
+            yield Path(folder)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def as_a_user(store):

@@ -1,7 +1,24 @@
 """docs/tried.md, which shows what the tutorial printed once, shows what it prints today."""
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 from tests.docs.blocks import DOCS, blocks, same_shape
+from tests.docs.follow import own_folder
 from tests.docs.transcript import follow
+
+_PROJECT = DOCS.parent
+_STAYS = """
+import signal
+from tests.docs.follow import own_folder
+with own_folder("callring-stays") as folder:
+    print(folder, flush=True)
+    signal.pause()
+"""
 
 
 def shapes(page):
@@ -18,3 +35,25 @@ def test_the_transcript_shows_what_the_tutorial_prints(tmp_path):
     page = tmp_path / "tried.md"
     page.write_text("\n".join(follow(home, tmp_path / "store", [])))
     assert list(shapes(DOCS / "tried.md")) == list(shapes(page)), "python -m tests.docs.transcript writes it anew"
+
+
+def left_by(number, folder):
+    """The folder of a process that this signal ended, and its exit code."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    command = [sys.executable, "-c", _STAYS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=_PROJECT) as process:
+        made = Path(process.stdout.readline().strip())
+        assert made.is_dir()
+        process.send_signal(number)
+    return made, process.returncode
+
+
+def test_the_folder_of_a_transcript_goes_with_it_and_that_of_a_killed_one_with_the_next(tmp_path, monkeypatch):
+    asked, code = left_by(signal.SIGTERM, tmp_path)
+    assert (asked.exists(), code) == (False, 128 + signal.SIGTERM)
+    killed, _ = left_by(signal.SIGKILL, tmp_path)
+    assert killed.exists()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with own_folder("callring-stays") as mine, own_folder("callring-stays"):
+        assert mine.is_dir()
+        assert not killed.exists()

@@ -11,10 +11,9 @@ import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 from tests.docs.blocks import DOCS, blocks
-from tests.docs.follow import as_a_user, rewritten, run_block
+from tests.docs.follow import as_a_user, own_folder, rewritten, run_block
 
 _TUTORIAL = DOCS / "tutorial.md"
 _README = DOCS.parent / "README.md"
@@ -39,12 +38,12 @@ empty store, on {date}, with Python {python} on a machine with {cores} cores tha
 
 def main():
     """Writes the transcript and the pictures."""
-    with tempfile.TemporaryDirectory(prefix="callring-tried-") as folder:
-        home = Path(folder) / "here"
+    with own_folder("callring-tried") as folder:
+        home = folder / "here"
         home.mkdir()
         lines = [_HEAD.format(date=datetime.now(UTC).date(), python=sys.version.split()[0], cores=os.cpu_count())]
         outputs = []
-        lines += follow(home, Path(folder) / "store", outputs)
+        lines += follow(home, folder / "store", outputs)
         for sample, printed in outputs:
             rewritten(_TUTORIAL)(sample, printed)
         (sample,) = (block for block in blocks(_README) if block.language == "text")
