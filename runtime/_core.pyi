@@ -7,7 +7,7 @@ import collections.abc
 import numpy.typing
 import runtime
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -144,8 +144,37 @@ class Chip:
         ...
 class NativeError(Exception):
     """
-    An error of the native core: (code, message).
+    An error of the native core: (code, message). ``child_end``: the ChildEnd that is why, or None.
     """
+    child_end: ChildEnd | None
+class ChildEnd:
+    """
+    How a child ended.
+    """
+    @property
+    def child(self) -> str:
+        ...
+    @property
+    def exit_status(self) -> int:
+        ...
+    @property
+    def given_up(self) -> typing.Any:
+        ...
+    @property
+    def known(self) -> bool:
+        ...
+    @property
+    def pid(self) -> int:
+        ...
+    @property
+    def reason(self) -> str:
+        ...
+    @property
+    def signal(self) -> int:
+        ...
+    @property
+    def wrote_over_lane(self) -> bool:
+        ...
 class Payload:
     """
     Bytes in shared memory, sealed against every change.
@@ -208,6 +237,9 @@ class Task:
     def child(self) -> int:
         ...
     @property
+    def child_end(self) -> ChildEnd | None:
+        ...
+    @property
     def code(self) -> int:
         ...
     @property
@@ -218,6 +250,9 @@ class Task:
         ...
     @property
     def id(self) -> int:
+        ...
+    @property
+    def kernel_failure(self) -> typing.Any:
         ...
     @property
     def members(self) -> list[Task]:
@@ -275,7 +310,7 @@ class Engine:
         ...
     def refuse(self) -> None:
         ...
-    def register_callable(self, digest: bytes, kind: int, runs_on: str, label: str, descriptor: bytes, payload: bytes, signature: tuple[int, int, str] | None = None) -> tuple[CallableRef, int, list[tuple[str, int, str]]]:
+    def register_callable(self, digest: bytes, kind: int, runs_on: str, label: str, descriptor: bytes, payload: bytes, signature: tuple[int, int, str] | None = None) -> tuple[CallableRef, int, list[tuple[str, int, str, ChildEnd | None]]]:
         ...
     def running(self, task: Task) -> bool:
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core
@@ -48,19 +48,75 @@ _BY_CODE: dict[str, type[CallringError]] = {
 
 
 def native_errors() -> type[Exception]:
-    """The exception type that the native core raises: ``(code, message)``."""
+    """The exception type that the native core raises: ``(code, message)``; its ``child_end`` is a ChildEnd or None."""
     return _core.NativeError
 
 
 def translate(error: Exception, **fields: Any) -> Exception:
     """The error of runtime.errors for a native one."""
-    code, message = error.args
-    return _BY_CODE.get(code_name(code), CallringError)(message, **fields)
+    kind = _BY_CODE.get(code_name(error.args[0]), CallringError)
+    end = getattr(error, "child_end", None)
+    if end is not None and issubclass(kind, WorkerLost):
+        fields = {"worker": end.child, **end_fields(end), **fields}
+    return kind(words_of(error), **fields)
 
 
 def code_name(code: int) -> str:
     """The name of a native code."""
     return next((name for name, number in _core.CODES.items() if number == code), f"code {code}")
+
+
+def words_of(error: Exception) -> str:
+    """What a native error says: its message, or which child ended and how."""
+    end = getattr(error, "child_end", None)
+    return f"{end.child} {end_words(end)}" if end is not None else str(error.args[1])
+
+
+# ---- ends of children ----------------------------------------------------------------------------------------------
+
+
+def end_words(end: _core.ChildEnd) -> str:
+    """How a child ended: ``"killed by signal 9 (SIGKILL) by its Worker: it did not answer"``, or why it never began;
+    of one that is not replaced, also why not.
+    """
+    if end.given_up is None:
+        return _how_it_ended(end)
+    count, window_ns, limited = end.given_up
+    often = f"{count} starts in a row of which none could work"
+    if window_ns is not None:
+        often = f"{count} deaths within {window_ns / 1e9:g} s"
+    raised = ", or raise WorkerOptions.max_restarts" if limited else ""
+    return f"was given up after {often} (the last: {_how_it_ended(end)}); mend what ends it{raised}"
+
+
+def signal_name(number: int) -> str | None:
+    """``"SIGKILL"``; None of a number without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return None
+
+
+def end_fields(end: _core.ChildEnd) -> dict[str, int | None]:
+    """``signal``, ``exit_status`` and ``pid`` of a child that ended; None of what is not known, or was not."""
+    return {
+        "signal": end.signal or None,
+        "exit_status": end.exit_status if end.known and not end.signal else None,
+        "pid": end.pid or None,
+    }
+
+
+def _how_it_ended(end: _core.ChildEnd) -> str:
+    if not end.pid:
+        return end.reason  # there was no process
+    if not end.known:
+        words = "ended with an unknown status"
+    elif not end.signal:
+        words = f"exited with status {end.exit_status}"
+    else:
+        name = signal_name(end.signal)
+        words = f"killed by signal {end.signal}" + (f" ({name})" if name else "")
+    return words + (f" by its Worker: {end.reason}" if end.reason else "")
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------------
@@ -189,21 +245,14 @@ class Failures:
             error = unpack_exception(task.payload)
             add_note(error, f"in {worker}, callable {label} ({hashid})")
             return error
-        text = task.payload.decode(errors="replace")
         if code == self._codes["kernel_failed"]:
-            number, block, kernel, message = text.split("\n", 3)
-            return chip_error(label, int(number), kernel, int(block), message, hashid=hashid, worker=worker)
-        if code == self._codes["worker_lost"]:
-            return WorkerLost(
-                f"{worker or 'the worker'} was lost: {text}; callable {label}",
-                hashid=hashid,
-                worker=worker,
-                operation="run",
-                callable=label,
-                signal=_number_after(text, "signal "),
-                exit_status=_number_after(text, "status "),
-                pid=_number_after(text, "pid "),
+            number, kernel, block, message = task.kernel_failure
+            return chip_error(label, number, kernel, block, message, hashid=hashid, worker=worker)
+        if task.child_end is not None:
+            return _ended_with_child(
+                task.child_end, given_up=code == self._codes["given_up"], label=label, hashid=hashid
             )
+        text = task.payload.decode(errors="replace")
         name = code_name(code)
         if name == "task_timeout":
             return TaskTimeout(
@@ -215,14 +264,6 @@ class Failures:
         if name == "cancelled":
             return CallringError(
                 f"callable {label} was not executed: its run was cancelled", hashid=hashid, operation="run"
-            )
-        if name == "given_up":
-            return WorkerGivenUp(
-                f"callable {label} was not executed: {text}",
-                hashid=hashid,
-                worker=worker,
-                operation="run",
-                callable=label,
             )
         fields = {"hashid": hashid, "worker": worker, "operation": "run"}
         if name in _SHORT_OF:
@@ -238,6 +279,15 @@ class Failures:
         if task.root_cause is not None:
             error.__cause__ = self.error_of(task.root_cause)
         return error
+
+
+def _ended_with_child(end: _core.ChildEnd, *, given_up: bool, label: str, hashid: str) -> WorkerLost:
+    kind: type[WorkerLost] = WorkerLost
+    lane = ", having written over its lane" if end.wrote_over_lane else ""
+    message = f"{end.child} was lost: {_how_it_ended(end)}, pid {end.pid}{lane}; callable {label}"
+    if given_up:
+        kind, message = WorkerGivenUp, f"callable {label} was not executed: {end.child} {end_words(end)}"
+    return kind(message, hashid=hashid, worker=end.child, operation="run", callable=label, **end_fields(end))
 
 
 def chip_error(label: str, code: int, kernel: str, block: int, message: str, **fields: Any) -> ChipError:
@@ -261,8 +311,3 @@ def chip_error(label: str, code: int, kernel: str, block: int, message: str, **f
         block=block if kernel else None,
         **fields,
     )
-
-
-def _number_after(text: str, word: str) -> int | None:
-    found = re.search(rf"{word}(\d+)", text)
-    return int(found[1]) if found else None

@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "common/child_end.h"
 #include "common/clock.h"
 #include "common/result.h"
 
@@ -16,8 +18,15 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
+// A child's end as Python sees it, which cannot change it either; null stays null.
+inline std::shared_ptr<ChildEnd> to_python(const std::shared_ptr<const ChildEnd>& end) {
+    return std::const_pointer_cast<ChildEnd>(end);
+}
+
 // Raises _core.NativeError(code, message); the package runtime turns it into an error of runtime.errors.
 [[noreturn]] void raise(const Error& error);
+// The exception that raise() raises.
+[[nodiscard]] py::object native_error(const Error& error);
 
 template <class T>
 T unwrap(Result<T> result) {

@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, module) {
     register_memory(module);
     register_graph(module);
     register_chip(module);
+    register_failures(module);
     register_engine(module);
     register_launch(module);
     register_model(module);

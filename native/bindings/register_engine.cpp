@@ -11,40 +11,11 @@
 #include "bindings/values.h"
 #include "bindings/wait.h"
 #include "lane/layout.h"
+#include "lane/task_failure.h"
 
 namespace callring::bindings {
 
 namespace {
-
-constexpr std::array<std::pair<Code, const char*>, kCodes - 1> kCodeNames{{
-    {Code::ok, "ok"},
-    {Code::invalid_argument, "invalid_argument"},
-    {Code::io, "io"},
-    {Code::timeout, "timeout"},
-    {Code::closed, "closed"},
-    {Code::malformed, "malformed"},
-    {Code::layout_mismatch, "layout_mismatch"},
-    {Code::hashid_format_invalid, "hashid_format_invalid"},
-    {Code::hashid_descriptor_mismatch, "hashid_descriptor_mismatch"},
-    {Code::kind_unsupported, "kind_unsupported"},
-    {Code::slot_exhausted, "slot_exhausted"},
-    {Code::not_installed, "not_installed"},
-    {Code::prepare_failed, "prepare_failed"},
-    {Code::out_of_memory, "out_of_memory"},
-    {Code::kernel_failed, "kernel_failed"},
-    {Code::python_exception, "python_exception"},
-    {Code::worker_lost, "worker_lost"},
-    {Code::skipped, "skipped"},
-    {Code::cancelled, "cancelled"},
-    {Code::back_pressure, "back_pressure"},
-    {Code::given_up, "given_up"},
-    {Code::handle_stale, "handle_stale"},
-    {Code::removal_active, "removal_active"},
-    {Code::partial_failure, "partial_failure"},
-    {Code::task_timeout, "task_timeout"},
-    {Code::too_many_runs, "too_many_runs"},
-    {Code::out_of_descriptors, "out_of_descriptors"},
-}};
 
 const char* kind_name(ChildKind kind) {
     return kind == ChildKind::chip ? "chip" : kind == ChildKind::sub ? "sub" : "node";
@@ -64,13 +35,15 @@ const char* state_name(ChildState state) {
     return "";
 }
 
-// (child, code, message) of every child that was asked.
-using Results = std::vector<std::tuple<std::string, std::uint32_t, std::string>>;
+// (child, code, message, child_end) of every child that was asked.
+using Results = std::vector<std::tuple<std::string, std::uint32_t, std::string, std::shared_ptr<ChildEnd>>>;
 
 Results target_results(const std::vector<TargetResult>& results) {
     Results list;
     for (const TargetResult& result : results) {
-        list.emplace_back(result.child, static_cast<std::uint32_t>(result.code), result.message);
+        const Error& answer = result.answer;
+        list.emplace_back(result.child, static_cast<std::uint32_t>(answer.code), answer.message,
+                          to_python(answer.child_end));
     }
     return list;
 }
@@ -124,7 +97,7 @@ py::dict snapshot(const ChildSnapshot& child) {
     result["incarnation"] = child.incarnation;
     result["state"] = state_name(child.state);
     result["completed"] = child.completed;
-    result["last_exit"] = child.last_exit;
+    result["last_end"] = to_python(child.last_end);
     result["installed"] = installed;
     return result;
 }
@@ -182,6 +155,15 @@ py::list node_traces(Engine& engine) {
         traces.append(py::make_tuple(id, packed ? py::object(py::bytes(*packed)) : py::object(py::none())));
     }
     return traces;
+}
+
+py::object kernel_failure(std::string_view payload) {
+    const auto failure = decode_kernel_failure(payload);
+    const auto text = [](std::string_view bytes) {
+        return py::bytes(bytes.data(), bytes.size()).attr("decode")("utf-8", "replace");
+    };
+    return failure ? py::make_tuple(failure->code, text(failure->kernel), failure->block, text(failure->message))
+                   : py::object(py::none());
 }
 
 void register_payload(py::module_& module) {
@@ -248,6 +230,12 @@ void register_run_and_task(py::module_& module) {
         // Meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
         .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
+        // What failed, if its code is kernel_failed: (code, kernel, block, message).
+        .def_property_readonly("kernel_failure", [](const Task& task) { return kernel_failure(task.payload); })
+        // How its child ended, if its code is worker_lost or given_up.
+        .def_property_readonly(
+            "child_end",
+            [](const Task& task) { return task.child_end ? std::make_shared<ChildEnd>(*task.child_end) : nullptr; })
         // What it returned, if it ended well. Raises whatever unpickling raises.
         .def("value", [](const Task& task) { return unpack_value(task.payload, task.extents.get()); })
         .def_property_readonly("root_cause", [](const Task& task) { return task.root_cause; });
@@ -503,21 +491,7 @@ void register_engine_class(py::module_& module) {
 
 }  // namespace
 
-void raise(const Error& error) {
-    // Looked up each time: an object kept in a static would outlive the interpreter.
-    const py::object type = py::module_::import("runtime._core").attr("NativeError");
-    PyErr_SetObject(type.ptr(), py::make_tuple(static_cast<std::uint32_t>(error.code), error.message).ptr());
-    throw py::error_already_set();
-}
-
 void register_engine(py::module_& module) {
-    module.attr("NativeError") = py::reinterpret_steal<py::object>(PyErr_NewExceptionWithDoc(
-        "runtime._core.NativeError", "An error of the native core: (code, message).", PyExc_Exception, nullptr));
-    py::dict codes;
-    for (const auto& [code, name] : kCodeNames) {
-        codes[name] = static_cast<std::uint32_t>(code);
-    }
-    module.attr("CODES") = codes;
     module.attr("LEAST_EXTENT") = kLeastExtent;
     module.attr("MOST_BUFFERS") = kMostBuffers;
     register_payload(module);

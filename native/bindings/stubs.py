@@ -22,6 +22,10 @@ REFINEMENTS = {
     "*args)": "*args: typing.Any)",
     "**kwargs)": "**kwargs: typing.Any)",
     "typing.SupportsInt | typing.SupportsIndex": "int",
+    # What may be null.
+    "    child_end = None\n": "    child_end: ChildEnd | None\n",
+    "def child_end(self) -> ChildEnd:": "def child_end(self) -> ChildEnd | None:",
+    "int, str, ChildEnd]": "int, str, ChildEnd | None]",
     # Types that are written against CPython's own interface.
     "import typing\n": "import runtime\nimport typing\n",
     "def __new__(type, *args, **kwargs: typing.Any):": (

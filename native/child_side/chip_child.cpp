@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/system_calls.h"
 #include "lane/frame.h"
+#include "lane/task_failure.h"
 #include "processes/die_with_parent.h"
 #include "processes/process.h"
 
@@ -73,9 +74,8 @@ private:
                                  static_cast<std::uint32_t>(arguments_.scalars.size())};
         const auto failure = chip_.execute(*callable, args, {frame.config.block_count}, spans);
         if (failure) {
-            // Four lines: code, block, kernel, message; the parent builds a ChipError from them.
-            return Error{Code::kernel_failed, std::to_string(failure->code) + '\n' + std::to_string(failure->block) +
-                                                  '\n' + failure->kernel + '\n' + failure->message};
+            return Error{Code::kernel_failed,
+                         encode_kernel_failure({failure->code, failure->block, failure->kernel, failure->message})};
         }
         return {};
     }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "children/ledger.h"
+#include "common/child_end.h"
 #include "control/requests.h"
 #include "lane/parent_lane.h"
 #include "memory/sealed.h"
@@ -36,8 +37,8 @@ struct Child {
     std::deque<TaskPtr> backlog;  // ready for exactly this child, waiting for it or for room in its lane
     std::uint64_t completed = 0;
     RestartPolicy restarts;
-    std::uint64_t start_again_ns = 0;  // when its next incarnation is to be started; 0: not waiting for that
-    std::string last_exit;             // how the previous incarnation ended; empty for the first
+    std::uint64_t start_again_ns = 0;          // when its next incarnation is to be started; 0: not waiting for that
+    std::shared_ptr<const ChildEnd> last_end;  // how the previous incarnation ended; null for the first
 
     // The incarnation.
     std::uint32_t incarnation = 0;

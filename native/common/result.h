@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -41,9 +42,12 @@ enum class Code : std::uint32_t {
 };
 inline constexpr std::uint32_t kCodes = 28;  // every code is less; 22 is not used any more
 
+struct ChildEnd;
+
 struct Error {
     Code code = Code::invalid_argument;
     std::string message;
+    std::shared_ptr<const ChildEnd> child_end = nullptr;  // the end of a child is why; the message then says little
 };
 
 template <class T>

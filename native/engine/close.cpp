@@ -57,7 +57,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
             child->state = ChildState::closed;
             child->start_again_ns = 0;
             if (!books_.torn) {
-                scheduler_.give_up(*child, "the Worker was closed");
+                scheduler_.give_up(*child, {.child = child->name(), .reason = "the Worker was closed"});
             }
         }
     }

@@ -243,8 +243,8 @@ std::vector<ChildSnapshot> Engine::children() {
     const std::lock_guard lock(mutex_);
     std::vector<ChildSnapshot> result;
     for (const ChildPtr& child : scheduler_.children()) {
-        ChildSnapshot snapshot{child->kind,  child->id,        child->pid(),     child->incarnation,
-                               child->state, child->completed, child->last_exit, {}};
+        ChildSnapshot snapshot{child->kind,  child->id,        child->pid(),    child->incarnation,
+                               child->state, child->completed, child->last_end, {}};
         for (const auto& [digest, installation] : child->ledger) {
             if (installation.installed) {
                 snapshot.installed.emplace(digest, registrar_.registrations(digest));

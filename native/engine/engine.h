@@ -67,7 +67,7 @@ struct ChildSnapshot {
     std::uint32_t incarnation;
     ChildState state;
     std::uint64_t completed;
-    std::string last_exit;                      // how the previous incarnation ended; empty for the first
+    std::shared_ptr<const ChildEnd> last_end;   // how the previous incarnation ended; null for the first
     std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
 };
 
@@ -127,8 +127,8 @@ public:
     // Writes to the eventfd `watcher` when `run` has finished, at once if it has; until unwatch_run().
     void watch_run(const RunPtr& run, int watcher);
     void unwatch_run(const RunPtr& run, int watcher);
-    // Accepts a task. Errors: back_pressure (use wait_for_room, then again), given_up, closed, out_of_memory,
-    // handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
+    // Accepts a task. Errors: back_pressure (use wait_for_room, then again with the same task), given_up, closed,
+    // out_of_memory, handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
     // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as CapturedGraph::bind.
     Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed);
@@ -250,9 +250,7 @@ private:
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);
     void on_exit(Supervisor::Key key, const ExitStatus& status);
-    // How a process ended; unknown: its fork server did not tell in time.
-    enum class Ending : std::uint8_t { as_asked, unknown, badly };
-    void child_died(const ChildPtr& child, const std::string& why, Ending ending);
+    void child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end);
     std::optional<std::uint64_t> next_deadline();
     void on_deadline();
     void protocol_violation(Child& child, const std::string& what);  // any thread

@@ -213,30 +213,30 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
         changed_.notify_all();
         return;
     }
-    std::string why = status.describe() + (child->condemned.empty() ? "" : " by its Worker: " + child->condemned);
-    if (!child->process) {
-        why = child->condemned;  // there never was one
-    }
+    auto end = std::make_shared<ChildEnd>();
+    end->child = child->name();
+    end->status = status;
+    end->pid = std::max(child->pid(), 0);
+    end->reason = child->condemned;
     if (child->kind == ChildKind::fork_server) {
         // Its sub-workers die with it; their places start another one.
         fork_server_ = nullptr;
         child->state = ChildState::lost;
         supervisor_->lose_notes();
-        child->requests->fail_all({Code::closed, child->name() + " " + why});
+        child->requests->fail_all({Code::closed, {}, std::move(end)});
     } else {
-        const bool well = status.signal == 0 && status.exit_code == 0;
-        child_died(child, why, !status.known ? Ending::unknown : well ? Ending::as_asked : Ending::badly);
+        child_died(child, std::move(end));
     }
     changed_.notify_all();
     after_progress();
 }
 
-void Engine::child_died(const ChildPtr& child, const std::string& why, Ending ending) {
+void Engine::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
     const std::uint64_t now = now_ns();
     const RestartPolicy::Life life = child->state != ChildState::ready ? RestartPolicy::Life::never_ready
                                      : child->has_worked()             ? RestartPolicy::Life::worked
                                                                        : RestartPolicy::Life::idle;
-    const pid_t pid = child->pid();
+    const bool well = end->status.signal == 0 && end->status.exit_code == 0;
     const auto requests = std::move(child->requests);
     child->requests = nullptr;
     child->process = nullptr;
@@ -246,17 +246,17 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, Ending en
     // Nothing that it did says that it is broken.
     const bool blameless =
         std::exchange(child->ended_for_task, false) ||
-        (ending == Ending::as_asked && life == RestartPolicy::Life::worked && child->lane->child_retires());
-    child->last_exit = why;
+        (end->status.known && well && life == RestartPolicy::Life::worked && child->lane->child_retires());
+    child->last_end = end;
     child->ledger.clear();
 
     if (closing_) {
         // One of which is not known how it ended has ended after it was asked to, all the same.
-        child->state = ending == Ending::badly ? ChildState::lost : ChildState::closed;
+        child->state = end->status.known && !well ? ChildState::lost : ChildState::closed;
     } else if (!started_) {
         child->state = ChildState::lost;
         if (!start_error_) {
-            start_error_ = Error{Code::worker_lost, child->name() + " " + why + " while starting"};
+            start_error_ = Error{Code::worker_lost, {}, end};
         }
     } else if (blameless) {
         child->state = ChildState::starting;
@@ -266,20 +266,18 @@ void Engine::child_died(const ChildPtr& child, const std::string& why, Ending en
         child->start_again_ns = *again;
     } else {
         child->state = ChildState::lost;
-        child->last_exit = "was given up after " + child->restarts.describe() + " (the last: " + why +
-                           "); mend what ends it" +
-                           (options_.max_restarts ? ", or raise WorkerOptions.max_restarts" : "");
+        end->given_up = child->restarts.reason();
     }
     if (child->lane) {
         child->lane_view.store(nullptr, std::memory_order_release);  // what it holds is not waited for any more
-        scheduler_.child_lost(*child, pid > 0 ? why + ", pid " + std::to_string(pid) : why);
+        scheduler_.child_lost(*child, *end);
         child->lane->close_extents();
     }
     if (child->state != ChildState::starting) {
-        scheduler_.give_up(*child, child->last_exit);
+        scheduler_.give_up(*child, *end);
     }
     if (requests) {
-        requests->fail_all({Code::closed, child->name() + " " + why});
+        requests->fail_all({Code::closed, {}, end});
     }
     if (child->state != ChildState::starting) {
         registrar_.on_given_up();

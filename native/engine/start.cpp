@@ -88,7 +88,10 @@ std::optional<Refusal> Engine::refusal() {
 void Engine::launch(const ChildPtr& child) {
     if (auto launched = launch_incarnation(child); !launched) {
         const std::lock_guard lock(mutex_);
-        child_died(child, "could not be started: " + launched.error().message, Ending::badly);
+        auto end = std::make_shared<ChildEnd>();
+        end->child = child->name();
+        end->reason = "could not be started: " + launched.error().message;
+        child_died(child, std::move(end));
     }
 }
 
@@ -216,7 +219,10 @@ void Engine::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& 
     }
     pid_t pid = -1;
     UniqueFd pidfd;
-    std::string why = forked ? forked->body : forked.error().message;
+    // Without an answer, the fork server has died.
+    std::string why = forked                     ? forked->body
+                      : forked.error().child_end ? "the fork server died meanwhile"
+                                                 : forked.error().message;
     if (const auto arrived = forked ? forked->check_fds() : Result<void>(); !arrived) {
         why = arrived.error().message;  // its process ends when it finds its control socket closed
     } else if (forked && forked->code() == Code::ok) {

@@ -59,28 +59,6 @@ struct SpawnPlan {
 
 }  // namespace
 
-ExitStatus ExitStatus::from_wait_status(int status) noexcept {
-    ExitStatus result;
-    result.known = true;
-    if (WIFSIGNALED(status)) {
-        result.signal = WTERMSIG(status);
-    } else {
-        result.exit_code = WEXITSTATUS(status);
-    }
-    return result;
-}
-
-std::string ExitStatus::describe() const {
-    if (!known) {
-        return "ended with an unknown status";
-    }
-    if (signal == 0) {
-        return "exited with status " + std::to_string(exit_code);
-    }
-    const char* name = ::sigabbrev_np(signal);
-    return "killed by signal " + std::to_string(signal) + (name == nullptr ? "" : " (SIG" + std::string(name) + ")");
-}
-
 Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
                                int control) {
     // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/child_end.h"
 #include "common/result.h"
 #include "common/unique_fd.h"
 
@@ -18,16 +19,6 @@ namespace callring {
 
 // The descriptor under which a child finds its control socket.
 inline constexpr int kControlFd = 3;
-
-struct ExitStatus {
-    bool known = false;  // false: another process reaped it
-    int exit_code = 0;   // meaningful if signal is 0
-    int signal = 0;
-
-    static ExitStatus from_wait_status(int status) noexcept;
-    // "killed by signal 9 (SIGKILL)", "exited with status 3".
-    [[nodiscard]] std::string describe() const;
-};
 
 class Process {
 public:

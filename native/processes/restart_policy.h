@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <string>
+
+#include "common/child_end.h"
 
 namespace callring {
 
@@ -48,12 +49,11 @@ public:
         return deaths_.size() > kMendedAtOnce ? std::max(now_ns, started_ns_ + kPauseNs) : now_ns;
     }
     // Why the child is given up, after the deaths that were counted.
-    [[nodiscard]] std::string describe() const {
+    [[nodiscard]] GivenUp reason() const noexcept {
         if (limit_ && deaths_.size() > *limit_) {
-            return std::to_string(deaths_.size()) + " deaths within " + std::to_string(window_ns_ / 1'000'000'000) +
-                   " s";
+            return {deaths_.size(), window_ns_, true};
         }
-        return std::to_string(useless_) + " starts in a row of which none could work";
+        return {useless_, std::nullopt, limit_.has_value()};
     }
 
 private:

@@ -92,7 +92,7 @@ void Registrar::await_confirmation(const OperationPtr& operation) {
     if (std::none_of(children_.begin(), children_.end(), may_answer)) {
         for (const ChildPtr& child : children_) {
             if (takes(child)) {
-                operation->results.push_back({child->name(), Code::given_up, child->last_exit});
+                operation->results.push_back({child->name(), {Code::given_up, {}, child->last_end}});
             }
         }
         operation->unconfirmed = false;
@@ -123,7 +123,7 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
     std::size_t target = 0;
     if (waiting) {
         target = waiting->results.size();
-        waiting->results.push_back({child->name(), Code::ok, {}});
+        waiting->results.push_back({child->name(), {Code::ok, {}}});
     }
     if (now.held()) {
         return;
@@ -166,14 +166,15 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
 // callable that was installed before, it is the child's own failure.
 void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered) {
     if (answered) {
-        fail_unconfirmed(callable, {child.name(), answered->code(), answered->body});
+        fail_unconfirmed(callable, {child.name(), {answered->code(), answered->body}});
         if (callable->needed()) {
             hooks_.refused(child, *callable, {answered->code(), answered->body});
         }
     } else if (answered.error().code != Code::timeout && !callable->confirmed &&
                ++callable->fatal_starts[child.index] >= kMostFatalStarts) {
-        fail_unconfirmed(callable, {child.name(), Code::worker_lost,
-                                    answered.error().message + " (while it installed it, as its predecessors were)"});
+        fail_unconfirmed(callable, {child.name(),
+                                    {Code::worker_lost, "while it installed it, as its predecessors were",
+                                     answered.error().child_end}});
     }
 }
 
@@ -209,9 +210,7 @@ void Registrar::on_given_up() {
 
 // The end of a child, or its silence, fails nothing: what it lacks its replacement is given.
 void Registrar::answer(Operation& operation, std::size_t target, const Result<Message>& answered) {
-    TargetResult& result = operation.results[target];
-    result.code = answered ? answered->code() : answered.error().code;
-    result.message = answered ? answered->body : answered.error().message;
+    operation.results[target].answer = answered ? Error{answered->code(), answered->body} : answered.error();
     --operation.open;
     if (operation.registers && answered && answered->code() != Code::ok) {
         fail(operation);
@@ -287,7 +286,7 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
         ++operation->open;
         target = operation->results.size();
         if (!operation->registers) {
-            operation->results.push_back({child->name(), Code::ok, {}});
+            operation->results.push_back({child->name(), {Code::ok, {}}});
         }
     }
     const auto on_answer = [this, child, key = child->key, callable, operation, target,

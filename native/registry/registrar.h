@@ -25,8 +25,7 @@ namespace callring {
 // What one child answered.
 struct TargetResult {
     std::string child;  // "chip 3"
-    Code code = Code::ok;
-    std::string message;
+    Error answer{Code::ok, {}};
 };
 
 // One register or unregister, from its messages to its last answer.

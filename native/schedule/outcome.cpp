@@ -1,46 +1,11 @@
 #include "schedule/outcome.h"
 
-#include <charconv>
-#include <cstdint>
-#include <cstring>
-
 #include "lane/returned_value.h"
+#include "lane/task_failure.h"
 
 namespace callring {
 
 namespace {
-
-template <class Number>
-bool take_number(std::string_view& text) noexcept {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) {
-        return false;
-    }
-    Number number{};
-    const char* const first = text.data();
-    const auto parsed = std::from_chars(first, first + end, number);
-    const bool whole = parsed.ec == std::errc() && parsed.ptr == first + end;
-    text.remove_prefix(end + 1);
-    return whole;
-}
-
-// What the Python half packs of an exception (runtime/pickles/outcomes.py): its pickle, its type's name, its text and
-// its traceback, each behind its length.
-bool is_packed_exception(std::string_view payload) noexcept {
-    for (int part = 0; part < 4; ++part) {
-        std::uint32_t bytes = 0;
-        if (payload.size() < sizeof bytes) {
-            return false;
-        }
-        std::memcpy(&bytes, payload.data(), sizeof bytes);
-        payload.remove_prefix(sizeof bytes);
-        if (payload.size() < bytes) {
-            return false;
-        }
-        payload.remove_prefix(bytes);
-    }
-    return payload.empty();
-}
 
 bool can_be_said_by(ChildKind kind, Code code) noexcept {
     switch (code) {
@@ -64,11 +29,6 @@ bool can_be_said_by(ChildKind kind, Code code) noexcept {
 
 }  // namespace
 
-bool is_kernel_failure(std::string_view payload) noexcept {
-    return take_number<std::int32_t>(payload) && take_number<std::uint32_t>(payload) &&
-           payload.find('\n') != std::string_view::npos;
-}
-
 const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
                           std::string_view payload, std::uint64_t now_ns) noexcept {
     if (code == Code::ok && payload.empty() && !task.times) {
@@ -77,7 +37,7 @@ const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& co
     if (!can_be_said_by(kind, code)) {
         return "it ended a task in a way in which it cannot end";
     }
-    if (code == Code::kernel_failed && !is_kernel_failure(payload)) {
+    if (code == Code::kernel_failed && !decode_kernel_failure(payload)) {
         return "it did not say which kernel failed";
     }
     if (code == Code::python_exception && !is_packed_exception(payload)) {

@@ -16,8 +16,4 @@ namespace callring {
 [[nodiscard]] const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
                                         std::string_view payload, std::uint64_t now_ns) noexcept;
 
-// Whether `payload` is what a chip says of a kernel that failed: four lines, namely its code, its block, its name and
-// its message, of which the last may hold more of them.
-[[nodiscard]] bool is_kernel_failure(std::string_view payload) noexcept;
-
 }  // namespace callring

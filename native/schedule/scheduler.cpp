@@ -45,11 +45,15 @@ Result<void> Scheduler::check_children(const Task& task) const {
     if (task.placement != kAnyChild) {
         const Child& child = child_of(task);
         if (!child.has_a_future()) {
-            return Error{Code::given_up, child.name() + " " + child.last_exit};
+            return Error{Code::given_up, {}, child.last_end};
         }
     } else {
         const std::size_t needed = task.group ? task.group->members.size() : 1;
         if (const std::size_t left = sub_workers_with_a_future(); left < needed) {
+            if (std::none_of(children_.begin(), children_.end(),
+                             [](const ChildPtr& child) { return child->kind == ChildKind::sub; })) {
+                return Error{Code::invalid_argument, "this Worker has no sub-workers (sub_workers=0)"};
+            }
             return Error{Code::given_up, left == 0 ? "every sub-worker was given up"
                                                    : "only " + std::to_string(left) + " sub-workers were not given up"};
         }

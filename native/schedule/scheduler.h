@@ -63,8 +63,8 @@ public:
     [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
 
     // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused: given_up when no child
-    // will ever run it; invalid_argument for a group whose members write the same bytes, or a tensor whose scope has
-    // ended.
+    // will ever run it any more; invalid_argument where none ever could, for a group whose members write the same
+    // bytes, or a tensor whose scope has ended.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
 
     // Accepts the tasks of a launch, all or, on an error, none. Errors: as submit.
@@ -78,11 +78,11 @@ public:
     std::size_t drain();
     // A child's process has ended: the task that it ran is lost, or begins again if it has retries left; what had not
     // begun waits for the replacement, or moves.
-    void child_lost(Child& child, const std::string& why);
+    void child_lost(Child& child, const ChildEnd& end);
     // A child takes work from now on, or again.
     void child_ready(Child& child);
     // A child will not be replaced (its state says so): what only it could run is lost.
-    void give_up(Child& child, const std::string& why);
+    void give_up(Child& child, const ChildEnd& end);
     // Looks at the deadlines of what is in flight on `child`. True: what it runs has exceeded its own, everything else
     // was taken back, and the child has to be ended. `look_at_ns` says when to look again. A child that has not noted
     // that it began the first task of its lane counts as having begun it `patience_ns` after it could.
@@ -207,7 +207,7 @@ private:
                                                 std::uint64_t patience_ns) noexcept;
     [[nodiscard]] bool end_with_child(Child& child, Code code, const char* why);
     void requeue(Child& child, const std::vector<TaskPtr>& tasks);
-    void abandon(const TaskPtr& task, const std::string& why);
+    void abandon(const TaskPtr& task, const ChildEnd& end_of_child);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
     bool withdraw(const TaskPtr& task);
     void feed_all();

@@ -8,8 +8,8 @@
 
 namespace callring {
 
-void Scheduler::child_lost(Child& child, const std::string& why) {
-    const bool known = child.lane_damaged;  // then `why` says so
+void Scheduler::child_lost(Child& child, const ChildEnd& end) {
+    const bool known = child.lane_damaged;  // then `end` says why
     drain_child(child);
     child.look_at_ns = 0;
     const bool damaged = std::exchange(child.lane_damaged, false) || lane_is_damaged(child);
@@ -29,10 +29,14 @@ void Scheduler::child_lost(Child& child, const std::string& why) {
     }
     // Before the first task ends: what its end skips or releases must not seem to be in a lane that is gone.
     requeue(child, back);
-    const std::string reason = damaged && !known ? why + ", having written over its lane" : why;
+    ChildEnd as_seen = end;
+    as_seen.wrote_over_lane = damaged && !known;
     for (const TaskPtr& task : over) {
         const Code code = task->ended_as == Code::ok ? Code::worker_lost : task->ended_as;
-        end_frame(task, code, code == Code::worker_lost ? std::string(reason) : std::string());
+        if (code == Code::worker_lost) {
+            task->child_end = std::make_unique<const ChildEnd>(as_seen);
+        }
+        end_frame(task, code, {});
     }
     if (!sub_queue_.empty()) {
         feed_subs();
@@ -88,10 +92,10 @@ void Scheduler::child_ready(Child& child) {
     }
 }
 
-void Scheduler::give_up(Child& child, const std::string& why) {
+void Scheduler::give_up(Child& child, const ChildEnd& end) {
     for (const TaskPtr& task : std::exchange(child.backlog, {})) {
         --queued_;
-        abandon(task, why);
+        abandon(task, end);
     }
     if (child.kind != ChildKind::sub) {
         return;
@@ -100,24 +104,27 @@ void Scheduler::give_up(Child& child, const std::string& why) {
     for (const TaskPtr& task : std::deque<TaskPtr>(sub_queue_)) {
         if (left < std::max<std::size_t>(1, task->members.size()) && task->state == TaskState::ready) {
             queued_ -= std::erase(sub_queue_, task);
-            abandon(task, why);
+            abandon(task, end);
         }
     }
     feed_subs();  // a group that will never begin may have held up the others
 }
 
 // A queued task, taken out of its queue, will not run: nor will the others of a group that has not begun.
-void Scheduler::abandon(const TaskPtr& task, const std::string& why) {
+void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
     const TaskPtr group = task->group;
     if (task->root_cause) {
         end(task, Code::skipped, {});
     } else if (!group) {
-        end(task, Code::given_up, std::string(why));
+        task->child_end = std::make_unique<const ChildEnd>(end_of_child);
+        end(task, Code::given_up, {});
     } else if (group->state == TaskState::ready) {
         unqueue_group(group);
-        end(group, Code::given_up, std::string(why));
+        group->child_end = std::make_unique<const ChildEnd>(end_of_child);
+        end(group, Code::given_up, {});
     } else if (group->state == TaskState::dispatched) {
-        end_member(task, Code::given_up, std::string(why));
+        task->child_end = std::make_unique<const ChildEnd>(end_of_child);
+        end_member(task, Code::given_up, {});
     }
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/child_end.h"
 #include "common/result.h"
 #include "common/shared_only.h"
 #include "graph/hazards.h"
@@ -94,9 +95,10 @@ struct Task : SharedOnly {
     std::shared_ptr<Task> group;                 // the node of a member that has not ended
     std::shared_ptr<Task> failed_member;         // the first that failed: as it did, the group does
 
-    std::string payload;               // returned value or failure, as the child encoded it
-    std::unique_ptr<Extents> extents;  // what of the value lies elsewhere, in its order; null: nothing does
-    std::unique_ptr<TaskTimes> times;  // null unless traced
+    std::string payload;                        // returned value or failure, as the child encoded it
+    std::unique_ptr<const ChildEnd> child_end;  // of what is worker_lost or given_up; null for all else
+    std::unique_ptr<Extents> extents;           // what of the value lies elsewhere, in its order; null: nothing does
+    std::unique_ptr<TaskTimes> times;           // null unless traced
 };
 
 using TaskPtr = std::shared_ptr<Task>;

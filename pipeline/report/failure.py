@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipeline.common.counts import count_of
 from pipeline.report.units import joined, page_duration
 from pipeline.report.workers import NODE, first_submit, recording_workers
+from runtime.failure import signal_name
 
 if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
     from pipeline.report.workers import RecordingWorker
+    from runtime.observe.child_info import ChildInfo
     from runtime.observe.trace import TaskSpan, Trace
 
 LOST = ("lost", "timed out")
@@ -51,7 +52,7 @@ def reasons(worker: RecordingWorker) -> dict[int, str]:
 
     Of a child that died several times it is known how it died last.
     """
-    exits = {(child.kind, child.id): exit_word(child.last_exit) for child in worker.trace.children}
+    exits = {(child.kind, child.id): exit_word(child) for child in worker.trace.children}
     wrong = [i for i, span in enumerate(worker.trace.tasks) if span.state in FAILED]
     last: dict[tuple[str, int], int] = {}
     for i in sorted(wrong, key=lambda i: worker.trace.tasks[i].complete_ns):
@@ -80,10 +81,11 @@ def since(worker: RecordingWorker) -> dict[int, int]:
     return found
 
 
-def exit_word(last_exit: str) -> str:
-    """How a process ended, as short as it goes: ``"SIGSEGV"``, ``"exited with status 3"``."""
-    signal = re.search(r"\((SIG\w+)\)", last_exit)
-    return signal[1] if signal else last_exit.partition(",")[0].partition(";")[0]
+def exit_word(child: ChildInfo) -> str:
+    """How the process before this one ended, as short as it goes: ``"SIGSEGV"``, ``"exited with status 3"``."""
+    if child.last_signal is not None:
+        return signal_name(child.last_signal) or f"signal {child.last_signal}"
+    return "" if child.last_exit_status is None else f"exited with status {child.last_exit_status}"
 
 
 def failure_words(trace: Trace, names: Mapping[str, str]) -> str:

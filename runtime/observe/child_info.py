@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import pickled_names
+from runtime.failure import end_fields, end_words
 
 if TYPE_CHECKING:
     from runtime import _core
@@ -28,19 +29,29 @@ class ChildInfo(NamedTuple):
     """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
     """Hashids it has installed, with their number of registrations."""
+    last_signal: int | None = None
+    """What killed the previous incarnation; None if nothing did."""
+    last_exit_status: int | None = None
+    """With which the previous incarnation exited; None if it did not."""
 
 
 def snapshot(engine: _core.Engine) -> list[ChildInfo]:
     """The processes below an engine, as they are now."""
-    return [
-        ChildInfo(
-            **{
-                **child,
-                "installed": {f"sha256:{digest.hex()}": count for digest, count in child["installed"].items()},
-            }
-        )
-        for child in engine.children()
-    ]
+    return [_info(child) for child in engine.children()]
+
+
+def _info(child: dict[str, Any]) -> ChildInfo:
+    end = child.pop("last_end")
+    fields = end_fields(end) if end else {"signal": None, "exit_status": None}
+    return ChildInfo(
+        **{
+            **child,
+            "installed": {f"sha256:{digest.hex()}": count for digest, count in child["installed"].items()},
+            "last_exit": end_words(end) if end else "",
+            "last_signal": fields["signal"],
+            "last_exit_status": fields["exit_status"],
+        }
+    )
 
 
 pickled_names.keep(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core
 from runtime.errors import (
@@ -14,36 +14,69 @@ from runtime.errors import (
     StartError,
     WorkerClosed,
 )
-from runtime.failure import code_name, native_errors, translate
+from runtime.failure import code_name, end_words, translate, words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.registration.serialize import Serialized
 
-_OK = _core.CODES["ok"]
-_PARTIAL = _core.CODES["partial_failure"]
+_OK = "ok"
+_PARTIAL = "partial_failure"
 
 
-def told_by(results: list[tuple[str, int, str]]) -> dict[str, str]:
-    """What every target answered, ``"ok"`` or why not; those below a node child as ``"node 0 / chip 1"``."""
-    told: dict[str, str] = {}
-    for child, code, why in results:
-        if code != _PARTIAL:
-            told[child] = "ok" if code == _OK else f"{code_name(code)}: {why}"
-            continue
-        below = _unpacked(why)
-        refused = ", ".join(target for target, text in below if text != "ok")
-        told[child] = f"{code_name(code)}: {refused or 'a process below it refused'}"
-        told |= {f"{child} / {target}": text for target, text in below}
-    return told
+class TargetResult(NamedTuple):
+    """What one target answered to a registration."""
+
+    target: str
+    """``"chip 3"``; below a node ``"node 0 / chip 1"``."""
+    code: str
+    """``"ok"``, or the name of a code of the native core."""
+    text: str = ""
+    """Why not."""
+
+    @property
+    def well(self) -> bool:
+        """Whether the target has the callable."""
+        return self.code == _OK
+
+    def __str__(self) -> str:
+        """``"ok"``, or the code and why."""
+        return _OK if self.well else f"{self.code}: {self.text}"
 
 
-def packed(results: list[tuple[str, int, str]]) -> str:
+def results_of(results: list[tuple[str, int, str, _core.ChildEnd | None]]) -> list[TargetResult]:
+    """What every target answered, in the engine's form: child, code, text, and how the child ended if that is why.
+
+    Those below a node child follow it.
+    """
+    found: list[TargetResult] = []
+    for child, number, text, end in results:
+        code = code_name(number)
+        if code == _PARTIAL:
+            below = _unpacked(text)
+            refusing = ", ".join(result.target for result in below if not result.well)
+            found.append(TargetResult(child, code, refusing or "a process below it refused"))
+            found += [result._replace(target=f"{child} / {result.target}") for result in below]
+        elif end is not None:
+            found.append(TargetResult(child, code, end_words(end) + (f" ({text})" if text else "")))
+        else:
+            found.append(TargetResult(child, code, text))
+    return found
+
+
+def told(results: Iterable[TargetResult]) -> dict[str, str]:
+    """The ``results`` of a PartialFailureError."""
+    return {result.target: str(result) for result in results}
+
+
+def packed(results: Iterable[TargetResult]) -> str:
     """A line for each target, so that a message that is cut short loses the last targets only."""
-    return "".join(f"{json.dumps(pair)}\n" for pair in told_by(results).items())
+    return "".join(f"{json.dumps(result)}\n" for result in results)
 
 
-def _unpacked(message: str) -> list[tuple[str, str]]:
-    return [tuple(json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
+def _unpacked(message: str) -> list[TargetResult]:
+    return [TargetResult(*json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
@@ -53,11 +86,11 @@ def being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombs
     )
 
 
-def refused(serialized: Serialized, code: int, message: str) -> Exception:
+def refused(serialized: Serialized, error: Exception) -> Exception:
     """What a registration that changed nothing is refused with."""
-    label = serialized.label
+    label, message = serialized.label, words_of(error)
     fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
-    match code_name(code):
+    match code_name(error.args[0]):
         case "removal_active":
             return being_removed(label, message, fields)
         case "slot_exhausted":
@@ -71,7 +104,7 @@ def refused(serialized: Serialized, code: int, message: str) -> Exception:
         case "closed":
             return WorkerClosed(message, **fields)
         case _:
-            return translate(native_errors()(code, f"callable {label} was not registered: {message}"), **fields)
+            return type(translate(error))(f"callable {label} was not registered: {message}", **fields)
 
 
 def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | None) -> Exception:
@@ -82,15 +115,19 @@ def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | N
         refusal: digest and label of a callable, the child, its code and its text; None if none was refused.
     """
     if refusal is None:
-        code, message = error.args
-        return StartError(f"{message} ({code_name(code)})", operation="init")
+        starting = " while starting" if getattr(error, "child_end", None) else ""
+        return StartError(f"{words_of(error)}{starting} ({code_name(error.args[0])})", operation="init")
     digest, label, child, why, text = refusal
-    told = told_by([(child, why, text)])
-    failed = "; ".join(f"{target}: {answer}" for target, answer in told.items() if answer != "ok")
+    results = results_of([(child, why, text, None)])
     return PartialFailureError(
-        f"callable {label} was not registered: {failed}",
+        f"callable {label} was not registered: {refusal_words(results)}",
         hashid=f"sha256:{digest.hex()}",
         worker=child,
         operation="init",
-        results=told,
+        results=told(results),
     )
+
+
+def refusal_words(results: Iterable[TargetResult]) -> str:
+    """Which targets refused, and why."""
+    return "; ".join(f"{result.target}: {result}" for result in results if not result.well)

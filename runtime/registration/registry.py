@@ -23,7 +23,7 @@ from runtime.errors import (
 from runtime.failure import native_errors
 from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
 from runtime.identity.handle import PickledFor
-from runtime.registration.refusals import being_removed, packed, refused, told_by
+from runtime.registration.refusals import being_removed, packed, refusal_words, refused, results_of, told
 from runtime.registration.serialize import KIND_NUMBERS, Serialized, serialize
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Registry:
             if outcome == _GIVEN_UP:
                 self._engine.unregister_callable(native)
         except native_errors() as error:
-            raise refused(serialized, *error.args) from None
+            raise refused(serialized, error) from None
         if outcome != _OK:
             raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized, hashid)
@@ -96,7 +96,7 @@ class Registry:
 
     def _install(
         self, serialized: Serialized, hashid: str
-    ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str]]]:
+    ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str, _core.ChildEnd | None]]]:
         """The native callable, the outcome (a code), and unless that is ok what every target answered."""
         return self._engine.register_callable(
             hashid_to_digest(hashid),
@@ -127,7 +127,7 @@ class Registry:
         hashid = serialized.hashid
         native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
-            raise native_errors()(_PARTIAL, packed(results))
+            raise native_errors()(_PARTIAL, packed(results_of(results)))
         # Children that were given up refuse nothing: a task submitted to them here fails.
         self._inherited[hashid] = self._token(native, serialized, hashid)
 
@@ -139,18 +139,21 @@ class Registry:
         token.live = False
         self._engine.unregister_callable(token.native)
 
-    def _failure(self, serialized: Serialized, outcome: int, results: list[tuple[str, int, str]]) -> CallringError:
+    def _failure(
+        self, serialized: Serialized, outcome: int, results: list[tuple[str, int, str, _core.ChildEnd | None]]
+    ) -> CallringError:
         fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
         if outcome == _CLOSED or (outcome == _GIVEN_UP and self._engine.closing):
             return WorkerClosed("the Worker was closed while it registered a callable", **fields)
-        refusals = [(child, code, why) for child, code, why in results if code not in (_OK, *_ENDED)]
-        if {code for _, code, _ in refusals} == {_REMOVING}:
+        refusals = [result for result in results if result[1] not in (_OK, *_ENDED)]
+        if {code for _, code, *_ in refusals} == {_REMOVING}:
             # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
-            where = ", ".join(child for child, _, _ in refusals)
+            where = ", ".join(child for child, *_ in refusals)
             return being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
-        failed = "; ".join(f"{child}: {text}" for child, text in told_by(refusals).items())
         return PartialFailureError(
-            f"callable {serialized.label} was not registered: {failed}", **fields, results=told_by(results)
+            f"callable {serialized.label} was not registered: {refusal_words(results_of(refusals))}",
+            **fields,
+            results=told(results_of(results)),
         )
 
     # ---- unregistering ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -167,8 +168,14 @@ def test_a_child_that_keeps_dying_is_given_up_and_the_rest_goes_on(chip):
         never, fine = (task.exception() for task in holder)
         assert isinstance(never, WorkerGivenUp)
         assert fine is None
-        with pytest.raises(WorkerGivenUp, match=r"chip 0 was given up after 2 deaths.*SIGSEGV.*max_restarts"):
+        words = r"chip 0 was given up after 2 deaths within 60 s.*SIGSEGV.*max_restarts"
+        with pytest.raises(WorkerGivenUp, match=words) as refused:
             worker.run(lambda o: o.submit_next_level(sleep, TaskArgs(scalars=[0]), worker=0))
+        for error in (never, refused.value):
+            assert (error.worker, error.signal, error.exit_status) == ("chip 0", signal.SIGSEGV, None)
+            assert error.pid > 0
+        assert re.search(words, str(never))
+        assert [child.last_signal for child in worker.children] == [signal.SIGSEGV, None, None]
         assert [child.state for child in worker.children] == ["lost", "ready", "ready"]
         handle = worker.register(chip["add"])  # registration needs the living only
         assert [child.installed.get(handle.hashid, 0) for child in worker.children] == [0, 1, 0]

@@ -17,7 +17,9 @@ from tests.report.test_result_document import ADD, READ, RECORD
 from tests.report.traces import traces
 
 SIGNAL = "killed by signal 11 (SIGSEGV), pid 77"
-CHILDREN = [ChildInfo("chip", n, 20 + n, 1 + n, "ready", 1, SIGNAL if n else "", {}) for n in range(3)]
+CHILDREN = [
+    ChildInfo("chip", n, 20 + n, 1 + n, "ready", 1, SIGNAL if n else "", {}, 11 if n else None) for n in range(3)
+]
 LOST = Trace(
     [
         TaskSpan(1, 0, ADD, "chip", 0, 1_000, 1_100, 2_000, 502_000, 503_000, [], "done"),
@@ -53,11 +55,12 @@ def test_of_a_child_that_died_twice_only_the_last_death_has_a_reason():
 
 
 @pytest.mark.parametrize(
-    ("last_exit", "word"),
-    [(SIGNAL, "SIGSEGV"), ("exited with status 3, pid 9", "exited with status 3"), ("", "")],
+    ("signal", "exit_status", "word"),
+    [(11, None, "SIGSEGV"), (62, None, "signal 62"), (None, 3, "exited with status 3"), (None, None, "")],
 )
-def test_how_a_process_ended_is_said_as_short_as_it_goes(last_exit, word):
-    assert exit_word(last_exit) == word
+def test_how_a_process_ended_is_said_as_short_as_it_goes_whatever_its_words(signal, exit_status, word):
+    child = ChildInfo("chip", 0, 20, 2, "ready", 1, "in whatever words", {}, signal, exit_status)
+    assert exit_word(child) == word
 
 
 def test_names_are_joined_as_people_do():

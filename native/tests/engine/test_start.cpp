@@ -16,7 +16,7 @@ TEST_CASE("start() returns when every chip is ready, with what was registered be
     for (const ChildSnapshot& child : children) {
         CHECK(child.state == ChildState::ready);
         CHECK(child.incarnation == 1);
-        CHECK(child.last_exit.empty());
+        CHECK(child.last_end == nullptr);
         CHECK(child.installed == std::map<Digest, std::uint32_t>{{before->spec.digest, 1}});
     }
 }
@@ -33,7 +33,8 @@ TEST_CASE("a program that is not there fails the start by the child's name, and 
     EngineFixture worker(2, std::move(options));
     const auto started = worker.start();
     REQUIRE_FALSE(started.ok());
-    CHECK(started.error().message.find("chip 0") != std::string::npos);
+    REQUIRE(started.error().child_end);
+    CHECK(started.error().child_end->child == "chip 0");
     for (const ChildSnapshot& child : worker.engine->children()) {
         CHECK(child.state != ChildState::ready);
     }
@@ -45,7 +46,8 @@ TEST_CASE("a program that ends at once fails the start, and says how it ended") 
     EngineFixture worker(1, std::move(options));
     const auto started = worker.start();
     REQUIRE_FALSE(started.ok());
-    CHECK(started.error().message.find("status 1") != std::string::npos);
+    REQUIRE(started.error().child_end);
+    CHECK(started.error().child_end->status.exit_code == 1);
 }
 
 TEST_CASE("a sub-worker cannot start without the program of its fork server") {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "lane/returned_value.h"
+#include "lane/task_failure.h"
 #include "tests/fuzz/decoders.h"
 
 namespace callring::fuzz::completion {
@@ -34,7 +35,7 @@ std::vector<Bytes> seeds() {
             encoded(Code::ok, 0, "value"),
             encoded(Code::ok, kPayloadInExtent, in_extent),
             encoded(Code::ok, kPayloadInResults, in_results),
-            encoded(Code::kernel_failed, 0, "3\n0\nadd\n")};
+            encoded(Code::kernel_failed, 0, encode_kernel_failure({3, 0, "add", ""}))};
 }
 
 void run(std::span<const std::byte> input) {

@@ -15,7 +15,8 @@ TEST_CASE("with a limit, one death more within the window gives the child up") {
     CHECK(policy.start_again_after_death(kSecond, Life::worked) == kSecond);
     CHECK(policy.start_again_after_death(2 * kSecond, Life::worked) == 2 * kSecond);
     CHECK_FALSE(policy.start_again_after_death(3 * kSecond, Life::worked));
-    CHECK(policy.describe() == "3 deaths within 60 s");
+    CHECK(policy.reason().count == 3);
+    CHECK(policy.reason().window_ns == 60 * kSecond);
 }
 
 TEST_CASE("deaths before the window are forgotten") {
@@ -59,7 +60,8 @@ TEST_CASE("without a limit a child that cannot start is given up, however long e
             now = *again;
         }
         CHECK_FALSE(policy.start_again_after_death(now + attempt, Life::never_ready));
-        CHECK(policy.describe() == "11 starts in a row of which none could work");
+        CHECK(policy.reason().count == 11);
+        CHECK_FALSE(policy.reason().window_ns);
     }
 }
 

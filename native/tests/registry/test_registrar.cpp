@@ -124,7 +124,8 @@ struct World {
         start(i);
     }
     void give_up(std::size_t i) {
-        children[i]->last_exit = "was given up";
+        children[i]->last_end =
+            std::make_shared<const ChildEnd>(ChildEnd{.child = children[i]->name(), .given_up = GivenUp{}});
         die(i, ChildState::lost);
         registrar.on_given_up();
     }
@@ -257,8 +258,8 @@ TEST_CASE("what one child refuses is taken back from all, and may be tried again
     world.settle();
     CHECK(refused->settled());
     CHECK(refused->failed);
-    CHECK(refused->results[0].code == Code::ok);
-    CHECK(refused->results[1].code == Code::prepare_failed);
+    CHECK(refused->results[0].answer.code == Code::ok);
+    CHECK(refused->results[1].answer.code == Code::prepare_failed);
     CHECK(world.peers[0].table.empty());
     world.peers[1].refuses.clear();
     const auto again = world.add(1);
@@ -339,7 +340,7 @@ TEST_CASE("a registration during which a child dies succeeds, and its replacemen
     world.peers[0].serve();
     world.deliver(0);
     CHECK(operation->outcome() == Code::ok);
-    CHECK(operation->results[1].code == Code::closed);
+    CHECK(operation->results[1].answer.code == Code::closed);
     world.settle();
     CHECK(world.peers[0].table.contains(name(1)));
     CHECK(world.peers[1].table.contains(name(1)));
@@ -370,7 +371,7 @@ TEST_CASE(
     CHECK_FALSE(deadly->settled());
     world.kill(0);
     CHECK(deadly->outcome() == Code::partial_failure);
-    CHECK(deadly->results.back().code == Code::worker_lost);
+    CHECK(deadly->results.back().answer.code == Code::worker_lost);
     world.settle();
     CHECK(world.peers[0].payloads == 0);
     CHECK(world.peers[0].table.empty());
@@ -451,7 +452,7 @@ TEST_CASE("a registration for which no child is left is hopeless, before it begi
     CHECK_FALSE(waiting->settled());
     world.give_up(1);
     CHECK(waiting->outcome() == Code::given_up);
-    CHECK(waiting->results.back().message == "was given up");
+    CHECK(waiting->results.back().answer.child_end->given_up);
     CHECK(world.add(2)->outcome() == Code::given_up);
 }
 

@@ -6,7 +6,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +17,7 @@
 #include "lane/bell.h"
 #include "lane/child_lane.h"
 #include "lane/frame.h"
+#include "lane/task_failure.h"
 #include "memory/pool.h"
 #include "schedule/scheduler.h"
 #include "task/captured_graph.h"
@@ -179,9 +179,8 @@ public:
     }
     void fail(std::int32_t index) {
         const bool chip = child(index).kind == ChildKind::chip;
-        static constexpr std::array<char, 16> kNoException{};  // four texts of no length
-        const std::string_view said =
-            chip ? "1\n0\nkernel\n" : std::string_view(kNoException.data(), kNoException.size());
+        // Of an exception four texts of no length.
+        const std::string said = chip ? encode_kernel_failure({1, 0, "kernel", "message"}) : std::string(16, '\0');
         end(index).complete(chip ? Code::kernel_failed : Code::python_exception, now_, now_,
                             std::as_bytes(std::span(said)));
     }
@@ -219,15 +218,20 @@ public:
     void die(std::int32_t index) {
         child(index).state = ChildState::starting;
         child(index).condemned.clear();
-        scheduler.child_lost(child(index), "died");
+        scheduler.child_lost(child(index), end_of(index));
         check();
+    }
+    [[nodiscard]] ChildEnd end_of(std::int32_t index) {
+        return {.child = child(index).name(), .status = {true, 0, 9}, .pid = 7};
     }
     void lose_for_good(std::int32_t index) {
         child(index).state = ChildState::lost;
         child(index).condemned.clear();
-        child(index).last_exit = "was given up";
-        scheduler.child_lost(child(index), "died");
-        scheduler.give_up(child(index), "was given up");
+        ChildEnd end = end_of(index);
+        scheduler.child_lost(child(index), end);
+        end.given_up = GivenUp{1, 60'000'000'000, true};
+        child(index).last_end = std::make_shared<const ChildEnd>(end);
+        scheduler.give_up(child(index), end);
         check();
     }
     void start(std::int32_t index) {

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "lane/frame.h"
 #include "lane/returned_value.h"
+#include "lane/task_failure.h"
 #include "schedule/movable.h"
 #include "tests/simulate/fingerprint.h"
 #include "tests/simulate/violation.h"
@@ -29,7 +30,7 @@ std::string value_of(std::uint64_t number, std::size_t bytes) {
 }
 
 std::string failure_of(bool is_chip) {
-    return is_chip ? "1\n0\nkernel\n" : std::string(16, '\0');
+    return is_chip ? encode_kernel_failure({1, 0, "kernel", "message"}) : std::string(16, '\0');
 }
 
 }  // namespace
@@ -195,7 +196,7 @@ void World::child_died(std::size_t index, bool lost) {
     Child& each = child(index);
     each.condemned.clear();
     each.ended_for_task = false;
-    each.last_exit = lost ? "was given up" : "died";
+    const ChildEnd end{.child = each.name(), .reason = lost ? "was given up" : "died"};
     each.state = lost ? (closing_ ? ChildState::closed : ChildState::lost) : ChildState::starting;
     const auto claimed = std::exchange(actor.claimed, std::nullopt);
     if (actor.lied) {
@@ -213,7 +214,7 @@ void World::child_died(std::size_t index, bool lost) {
         note_given_up();
     }
     if (each.lane) {
-        scheduler_.child_lost(each, "died");
+        scheduler_.child_lost(each, end);
         each.lane->close_extents();
     }
     if (claimed && oracle_.parts[*claimed].task->state == TaskState::ended) {
@@ -221,7 +222,7 @@ void World::child_died(std::size_t index, bool lost) {
     }
     actor.executes = false;
     if (each.state != ChildState::starting) {
-        scheduler_.give_up(each, each.last_exit);
+        scheduler_.give_up(each, end);
     }
 }
 

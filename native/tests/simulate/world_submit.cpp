@@ -554,7 +554,7 @@ void World::close() {
         if (each.state == ChildState::starting && !actors_[i]->launched) {
             each.state = ChildState::closed;
             note_given_up();
-            scheduler_.give_up(each, "the Worker was closed");
+            scheduler_.give_up(each, {.child = each.name(), .reason = "the Worker was closed"});
         } else if (actors_[i]->launched) {
             actors_[i]->dead = true;
         }

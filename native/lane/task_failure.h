@@ -1,0 +1,67 @@
+// What a child says of a task that failed, as bytes of a completion; runtime/failure.py makes words of it. Of a kernel:
+// KernelFailure. Of an exception: what runtime/pickles/outcomes.py packs. Of all else: text, or nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace callring {
+
+struct KernelFailure {
+    std::int32_t code = 0;  // what the kernel returned, or the orchestration function
+    std::uint32_t block = 0;
+    std::string_view kernel;   // empty: the orchestration function
+    std::string_view message;  // what it said
+};
+
+// The numbers, the length of the kernel's name, that, and the message: it may be cut short.
+[[nodiscard]] inline std::string encode_kernel_failure(const KernelFailure& failure) {
+    const auto name_bytes = static_cast<std::uint32_t>(failure.kernel.size());
+    std::string bytes(sizeof failure.code + sizeof failure.block + sizeof name_bytes, '\0');
+    std::memcpy(bytes.data(), &failure.code, sizeof failure.code);
+    std::memcpy(bytes.data() + sizeof failure.code, &failure.block, sizeof failure.block);
+    std::memcpy(bytes.data() + sizeof failure.code + sizeof failure.block, &name_bytes, sizeof name_bytes);
+    return bytes.append(failure.kernel).append(failure.message);
+}
+
+// A view into `bytes`; nullopt if they are none.
+[[nodiscard]] inline std::optional<KernelFailure> decode_kernel_failure(std::string_view bytes) noexcept {
+    KernelFailure failure;
+    std::uint32_t name_bytes = 0;
+    if (bytes.size() < sizeof failure.code + sizeof failure.block + sizeof name_bytes) {
+        return std::nullopt;
+    }
+    std::memcpy(&failure.code, bytes.data(), sizeof failure.code);
+    std::memcpy(&failure.block, bytes.data() + sizeof failure.code, sizeof failure.block);
+    std::memcpy(&name_bytes, bytes.data() + sizeof failure.code + sizeof failure.block, sizeof name_bytes);
+    bytes.remove_prefix(sizeof failure.code + sizeof failure.block + sizeof name_bytes);
+    if (name_bytes > bytes.size()) {
+        return std::nullopt;
+    }
+    failure.kernel = bytes.substr(0, name_bytes);
+    failure.message = bytes.substr(name_bytes);
+    return failure;
+}
+
+// An exception's pickle, its type's name, its text and its traceback, each behind its length.
+[[nodiscard]] inline bool is_packed_exception(std::string_view bytes) noexcept {
+    for (int part = 0; part < 4; ++part) {
+        std::uint32_t length = 0;
+        if (bytes.size() < sizeof length) {
+            return false;
+        }
+        std::memcpy(&length, bytes.data(), sizeof length);
+        bytes.remove_prefix(sizeof length);
+        if (bytes.size() < length) {
+            return false;
+        }
+        bytes.remove_prefix(length);
+    }
+    return bytes.empty();
+}
+
+}  // namespace callring
