@@ -16,6 +16,9 @@ constexpr std::uint64_t kDrainEvery = 256;
 }  // namespace
 
 Result<void> Engine::prepare(Task& task) {
+    if (task.spill) {
+        return {};  // it was, and met a bound
+    }
     if (task.config.trace == kTraceAsWorker) {
         task.config.trace = options_.trace ? 2 : 0;
     } else if (task.config.trace > 0 && !options_.trace) {

@@ -514,6 +514,13 @@ def test_a_child_is_added_once_and_is_no_worker_of_its_own_any_more():
     worker.close()
 
 
+def test_a_task_for_sub_workers_is_refused_where_only_those_of_nodes_are(chip):
+    with made(1, sub_workers=0, chips=0, subs_below=1) as worker:
+        handle = worker.register(len)
+        with pytest.raises(ConfigurationError, match=r"no sub-workers \(sub_workers=0\)"):
+            worker.run(lambda o: o.submit_sub(handle))
+
+
 def test_a_child_that_was_started_or_closed_or_used_is_refused():
     worker = Worker(level=4)
     started, closed, registered, shared = (

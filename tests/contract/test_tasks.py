@@ -1,5 +1,7 @@
 import asyncio
 import itertools
+import os
+import signal
 import threading
 import time
 
@@ -7,8 +9,9 @@ import numpy as np
 import pytest
 
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
-from runtime.errors import CallringError, ChipError, ConfigurationError, TaskSkipped
+from runtime.errors import CallringError, ChipError, ConfigurationError, TaskSkipped, WorkerGivenUp
 from runtime.pickles.outcomes import RemoteTraceback
+from runtime.runs.orchestrator import Orchestrator
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,33 @@ def test_more_tasks_than_any_bound_are_accepted_and_run():
         bump = small.register(lambda args: args[0].__iadd__(1) is None)
         small.run(lambda o: [o.submit_sub(bump, TaskArgs((counter, Tag.INOUT))) for _ in range(5_000)] and None)
         assert counter.numpy()[0] == 5_000
+
+
+def _made_again(*_args, **_named):
+    raise AssertionError("a refused submit was made again")
+
+
+def test_a_submit_that_meets_a_bound_waits_and_goes_on_with_all_its_arguments(monkeypatch):
+    monkeypatch.setattr(Orchestrator, "_submit_sub", _made_again)
+    with Worker(sub_workers=1, options=WorkerOptions(max_pending_tasks=4)) as small:
+        add = small.register(lambda args: sum(args.scalars))
+        scalars = list(range(100))  # more than fits a frame
+
+        def orchestrate(o):
+            first = o.submit_sub(add, TaskArgs(scalars=scalars))
+            return [o.submit_sub(add, TaskArgs(scalars=[i, *scalars]), after=[first]) for i in range(200)]
+
+        assert [task.result() for task in small.run(orchestrate)] == [sum(scalars) + i for i in range(200)]
+        assert small.stats().waits > 0
+
+
+def test_a_refused_submit_says_why_and_is_not_made_again(monkeypatch):
+    monkeypatch.setattr(Orchestrator, "_submit_sub", _made_again)
+    with Worker(sub_workers=1, options=WorkerOptions(max_restarts=1)) as one:
+        dies = one.register(lambda args: os.kill(os.getpid(), signal.SIGKILL))
+        assert one.submit(lambda o: [o.submit_sub(dies) for _ in range(2)] and None).wait(60)
+        with pytest.raises(WorkerGivenUp, match=r"every sub-worker was given up"):
+            one.run(lambda o: o.submit_sub(dies))
 
 
 def test_an_exception_keeps_its_type_and_brings_the_childs_traceback(worker):

@@ -8,6 +8,7 @@
 #include <forward_list>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
@@ -31,6 +32,7 @@ struct Names {
     PyObject* after = PyUnicode_InternFromString("after");
     PyObject* submit_sub = PyUnicode_InternFromString("_submit_sub");
     PyObject* submit_next_level = PyUnicode_InternFromString("_submit_next_level");
+    PyObject* wait_or_raise = PyUnicode_InternFromString("_wait_or_raise");
     PyObject* result = PyUnicode_InternFromString("_result");
 };
 Names* g_names = nullptr;
@@ -462,6 +464,15 @@ struct Call {
     }
 };
 
+// The Python half waits for room if that is what the engine lacks, and raises why else it refused.
+void wait_or_raise(Submitter& self, const Error& refusal, const CallablePtr& callable) {
+    const auto waited = py::reinterpret_steal<py::object>(PyObject_CallMethodObjArgs(
+        &self.ob_base, g_names->wait_or_raise, native_error(refusal).ptr(), py::cast(callable).ptr(), nullptr));
+    if (!waited) {
+        throw py::error_already_set();
+    }
+}
+
 // The accepted task as a Task; null without an error: the Python half has to look at the call.
 PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_t placement) {
     CallablePtr callable = resolve(self, call.handle, names);
@@ -474,12 +485,20 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task)) {
         return nullptr;
     }
-    // No code of Python runs from here on.
-    const bool accepted = take_after(self, call.after) && self.engine->submit(self.run, task, self.after).ok();
-    self.after.clear();
-    if (!accepted) {
+    if (!take_after(self, call.after)) {
+        self.after.clear();
         return nullptr;
     }
+    Result<void> accepted = self.engine->submit(self.run, task, self.after);
+    if (!accepted) {
+        // Not in `self`: what the Python half runs, such as a signal handler, may submit as well.
+        const std::vector<TaskPtr> after = std::exchange(self.after, {});
+        do {
+            wait_or_raise(self, accepted.error(), task->callable);
+            accepted = self.engine->submit(self.run, task, after);
+        } while (!accepted);
+    }
+    self.after.clear();
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.session, self.engine.get(), std::move(task));
 }
 
