@@ -83,7 +83,7 @@ TEST_CASE("a registration that a ready chip refuses fails with that chip's reaso
     CHECK(test::patiently([&] { return worker.engine->wait_for_operation(*begun); }) == Waited::done);
     CHECK((*begun)->outcome() == Code::partial_failure);
     REQUIRE((*begun)->results.size() == 1);
-    CHECK((*begun)->results[0].code == Code::hashid_descriptor_mismatch);
+    CHECK((*begun)->results[0].answer.code == Code::hashid_descriptor_mismatch);
     CHECK(worker.engine->children()[0].installed.empty());
     worker.add(EngineFixture::fill());
     CHECK(worker.engine->children()[0].incarnation == 1);

@@ -48,13 +48,6 @@ struct Shell {
 
 }  // namespace
 
-TEST_CASE("the end of a process has words for each way in which it can come") {
-    CHECK(ExitStatus{}.describe() == "ended with an unknown status");
-    CHECK(ExitStatus{true, 3, 0}.describe() == "exited with status 3");
-    CHECK(ExitStatus{true, 0, SIGKILL}.describe() == "killed by signal 9 (SIGKILL)");
-    CHECK(ExitStatus{true, 0, 60}.describe() == "killed by signal 60");
-}
-
 TEST_CASE("a wait status is an exit or a signal") {
     const ExitStatus left = ExitStatus::from_wait_status(3 << 8);
     CHECK((left.known && left.exit_code == 3 && left.signal == 0));
