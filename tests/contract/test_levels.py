@@ -828,6 +828,6 @@ def test_a_node_refuses_a_chip_callable_that_is_another_than_its_hashid_names(wo
     for payload in (blob, blob[:-1], b"nothing"):
         _, outcome, results = engine.register_callable(wrong, 1, "chip", "wrong", b"descriptor", payload)
         assert outcome == _core.CODES["partial_failure"]
-        assert {child for child, _, _ in results} == {"node 0", "node 1"}
-        assert all(code != _core.CODES["ok"] for _, code, _ in results)
+        assert {child for child, *_ in results} == {"node 0", "node 1"}
+        assert all(code != _core.CODES["ok"] for _, code, *_ in results)
     assert all(f"sha256:{wrong.hex()}" not in child.installed for child in worker.children)
