@@ -31,7 +31,7 @@ def install(worker, *, hashid, kind, runs_on, payload):
     """Registers below the public API; returns (code name, message) of the only child that was asked."""
     digest = identity.hashid_to_digest(hashid)
     engine = worker._session.engine
-    _, _, [(_, code, message)] = engine.register_callable(digest, kind, runs_on, "altered", b"", payload)
+    _, _, [(_, code, message, _)] = engine.register_callable(digest, kind, runs_on, "altered", b"", payload)
     return next(name for name, number in _core.CODES.items() if number == code), message
 
 
