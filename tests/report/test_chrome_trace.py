@@ -157,7 +157,11 @@ def test_stages_are_a_track_and_the_clock_begins_with_the_first_of_them():
 
 
 def test_a_lost_task_lies_on_its_lane_until_the_parent_knew_and_ends_with_why():
-    children = [CHILDREN[0], CHILDREN[1], CHILDREN[2]._replace(incarnation=2, last_exit="killed by signal 9 (SIGKILL)")]
+    children = [
+        CHILDREN[0],
+        CHILDREN[1],
+        CHILDREN[2]._replace(incarnation=2, last_exit="killed by signal 9 (SIGKILL)", last_signal=9),
+    ]
     done = TaskSpan(1, 1, ADD, "chip", 0, T0, T0 + 50, T0 + 2_000, T0 + 9_500, T0 + 9_900, [], "done")
     lost = TaskSpan(1, 2, ADD, "chip", 0, T0, T0 + 60, 0, 0, T0 + 30_000, [], "lost")
     document = json.loads(chrome_trace(Trace([done, lost], children=children), 11, {ADD: "add"}, {}))
