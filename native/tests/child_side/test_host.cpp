@@ -1,6 +1,8 @@
 // ChildHost against a parent that this test plays: the handshake, requests and their answers, and what is completed.
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <mutex>
 #include <new>
 #include <set>
 
@@ -26,7 +28,8 @@ class Store final : public CallableStore {
 public:
     void install(std::uint32_t /*kind*/, const Digest& digest, std::span<const std::byte> payload, bool /*may_hold*/,
                  const Installed& installed) override {
-        bytes = payload.size();
+        const std::lock_guard lock(mutex_);
+        bytes_ = payload.size();
         switch (payload.empty() ? 'g' : static_cast<char>(payload[0])) {
             case 'n':
                 throw std::bad_alloc();
@@ -34,18 +37,31 @@ public:
                 installed(Error{Code::prepare_failed, "it cannot be loaded"});
                 break;
             default:
-                table.insert(digest);
+                table_.insert(digest);
                 installed({});
         }
     }
     Result<void> remove(const Digest& digest) override {
-        return table.erase(digest) == 1 ? Result<void>() : Error{Code::not_installed, "not installed here"};
+        const std::lock_guard lock(mutex_);
+        return table_.erase(digest) == 1 ? Result<void>() : Error{Code::not_installed, "not installed here"};
     }
-    Result<std::string> take_trace() override { return trace; }
+    Result<std::string> take_trace() override { return std::string(trace_bytes.load(), 't'); }
 
-    std::set<Digest> table;
-    std::size_t bytes = 0;
-    std::string trace;
+    // For the thread of the test, beside the one that serves.
+    [[nodiscard]] std::set<Digest> table() const {
+        const std::lock_guard lock(mutex_);
+        return table_;
+    }
+    [[nodiscard]] std::size_t bytes() const {  // of the last payload
+        const std::lock_guard lock(mutex_);
+        return bytes_;
+    }
+    std::atomic<std::size_t> trace_bytes{0};  // of the next trace
+
+private:
+    mutable std::mutex mutex_;
+    std::set<Digest> table_;
+    std::size_t bytes_ = 0;
 };
 
 // A parent, and, on a thread of its own, the beginning of its child.
@@ -150,13 +166,13 @@ TEST_CASE("callables are installed and removed as the store says, and answered i
     REQUIRE(parent.begin() == Code::ok);
     CHECK(parent.register_callable(1, "good") == Code::ok);
     CHECK(parent.register_callable(2, "refused") == Code::prepare_failed);
-    CHECK(parent.store->table == std::set<Digest>{digest_of(1)});
+    CHECK(parent.store->table() == std::set<Digest>{digest_of(1)});
     MessageHeader remove = header_of(Op::unregister_callable);
     remove.digest = digest_of(2);
     CHECK(parent.ask(remove).code() == Code::not_installed);
     remove.digest = digest_of(1);
     CHECK(parent.ask(remove).code() == Code::ok);
-    CHECK(parent.store->table.empty());
+    CHECK(parent.store->table().empty());
 }
 
 TEST_CASE("an installation without memory fails by itself, and the child goes on") {
@@ -174,7 +190,7 @@ TEST_CASE("a payload that does not fit a message arrives sealed, and whole") {
     const auto payload = std::move(Payload::create(large)).value();
     REQUIRE(payload.fds().size() == 1);
     CHECK(parent.ask(header_of(Op::register_callable), payload.body(), payload.fds()).code() == Code::ok);
-    CHECK(parent.store->bytes == large.size());
+    CHECK(parent.store->bytes() == large.size());
 }
 
 TEST_CASE("a payload whose memory is not sealed is refused") {
@@ -183,7 +199,7 @@ TEST_CASE("a payload whose memory is not sealed is refused") {
     const UniqueFd open(::memfd_create("open", MFD_CLOEXEC));
     const std::array<int, 1> fds{open.get()};
     CHECK(parent.ask(header_of(Op::register_callable), {}, fds).code() == Code::malformed);
-    CHECK(parent.store->table.empty());
+    CHECK(parent.store->table().empty());
 }
 
 TEST_CASE("an arena is mapped under its number, once, and only if its size is sealed") {
@@ -207,12 +223,12 @@ TEST_CASE("what is recorded below is answered in a message or, if it is large, i
     REQUIRE(parent.begin() == Code::ok);
     for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, kMaxMessageBody, kMaxMessageBody + 1}) {
         CAPTURE(bytes);
-        parent.store->trace = std::string(bytes, 't');
+        parent.store->trace_bytes = bytes;
         Message answer = parent.ask(header_of(Op::take_trace));
         CHECK(answer.fds.size() == (bytes > kMaxMessageBody ? 1 : 0));
         const auto payload = payload_of(answer);
         REQUIRE(payload.ok());
-        CHECK(*payload == parent.store->trace);
+        CHECK(*payload == std::string(bytes, 't'));
     }
 }
 
