@@ -284,7 +284,8 @@ class Failures:
 def _ended_with_child(end: _core.ChildEnd, *, given_up: bool, label: str, hashid: str) -> WorkerLost:
     kind: type[WorkerLost] = WorkerLost
     lane = ", having written over its lane" if end.wrote_over_lane else ""
-    message = f"{end.child} was lost: {_how_it_ended(end)}, pid {end.pid}{lane}; callable {label}"
+    pid = f", pid {end.pid}" if end.pid else ""
+    message = f"{end.child} was lost: {_how_it_ended(end)}{pid}{lane}; callable {label}"
     if given_up:
         kind, message = WorkerGivenUp, f"callable {label} was not executed: {end.child} {end_words(end)}"
     return kind(message, hashid=hashid, worker=end.child, operation="run", callable=label, **end_fields(end))
