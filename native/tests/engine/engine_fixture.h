@@ -164,4 +164,20 @@ public:
     std::unique_ptr<Engine> engine;
 };
 
+// Chips that are ready and have the callable `hold`, and a run for its tasks.
+struct HoldingChips : EngineFixture {
+    explicit HoldingChips(std::uint32_t chips = 1, EngineOptions options = {})
+        : EngineFixture(chips, std::move(options)), holding(add(hold())) {
+        REQUIRE(start().ok());
+        run = begin_run();
+    }
+    // Submits a task that begins to hold `vector`, and ends when that is released.
+    TaskPtr submit_hold(const Vector& vector, std::int32_t chip = 0) const {
+        return submit(run, task(holding, {vector.as(Tag::inout)}, {}, chip));
+    }
+
+    CallablePtr holding;
+    RunPtr run;
+};
+
 }  // namespace callring::test

@@ -3,14 +3,12 @@
 
 using namespace callring;
 using callring::test::EngineFixture;
+using callring::test::HoldingChips;
 
 TEST_CASE("close() waits for what was accepted, and ends no child by force that ends by itself") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
-    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    const TaskPtr task = worker.submit_hold(vector);
     vector.release();
     CHECK(worker.engine->close(test::kLongNs).empty());
     CHECK(task->code == Code::ok);
@@ -19,13 +17,10 @@ TEST_CASE("close() waits for what was accepted, and ends no child by force that 
 }
 
 TEST_CASE("close() ends by force what does not end in time, names it, and loses the task that ran") {
-    EngineFixture worker(2);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker(2);
     const auto vector = worker.vector();
-    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}, {}, 1));
-    const TaskPtr behind = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}, {}, 1));
+    const TaskPtr task = worker.submit_hold(vector, 1);
+    const TaskPtr behind = worker.submit_hold(vector, 1);
     vector.await_begin();
     const auto forced = worker.engine->close(1);
     CHECK(std::count(forced.begin(), forced.end(), "chip 1") == 1);
@@ -34,51 +29,44 @@ TEST_CASE("close() ends by force what does not end in time, names it, and loses 
 }
 
 TEST_CASE("a closed engine refuses everything, and every wait returns") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
     worker.engine->close(0);
     CHECK(worker.engine->closing());
-    CHECK(worker.engine->submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}), {}).error().code ==
-          Code::closed);
+    CHECK(worker.engine->submit(worker.run, EngineFixture::task(worker.holding, {vector.as(Tag::inout)}), {})
+              .error()
+              .code == Code::closed);
     CHECK(worker.engine->begin_run({}).error().code == Code::closed);
     CHECK(worker.engine->begin_register(EngineFixture::fill()).error().code == Code::closed);
-    CHECK(worker.engine->begin_unregister(hold).error().code == Code::closed);
+    CHECK(worker.engine->begin_unregister(worker.holding).error().code == Code::closed);
     CHECK(worker.engine->wait_for_room(now_ns() + test::kLongNs) == Waited::done);
     CHECK(worker.engine->wait_for_run_slot(now_ns() + test::kLongNs) == Waited::done);
     CHECK(worker.engine->take_ended(worker.engine->begin_stream()).empty());
-    worker.engine->seal(run);
-    CHECK(worker.engine->poll_run(run));
+    worker.engine->seal(worker.run);
+    CHECK(worker.engine->poll_run(worker.run));
 }
 
 TEST_CASE("an engine that refuses takes no new work, and what was accepted goes on") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
-    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    const TaskPtr task = worker.submit_hold(vector);
     worker.engine->refuse();
-    CHECK(worker.engine->submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}), {}).error().code ==
-          Code::closed);
+    CHECK(worker.engine->submit(worker.run, EngineFixture::task(worker.holding, {vector.as(Tag::inout)}), {})
+              .error()
+              .code == Code::closed);
     vector.release();
-    worker.finish(run);
+    worker.finish(worker.run);
     CHECK(task->code == Code::ok);
 }
 
 TEST_CASE("a thread that waits for a run wakes when another one closes the engine") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
-    const TaskPtr task = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
+    const TaskPtr task = worker.submit_hold(vector);
     vector.await_begin();
-    worker.engine->seal(run);
+    worker.engine->seal(worker.run);
     std::thread waits([&] {
-        CHECK(test::patiently([&] { return worker.engine->wait_for_run(run, now_ns() + test::kLongNs); }) ==
+        CHECK(test::patiently([&] { return worker.engine->wait_for_run(worker.run, now_ns() + test::kLongNs); }) ==
               Waited::done);
     });
     worker.engine->close(0);

@@ -3,20 +3,18 @@
 
 using namespace callring;
 using callring::test::EngineFixture;
+using callring::test::HoldingChips;
 
 TEST_CASE("a chip that is killed loses the task that it ran, is replaced, and the next task runs there") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto first = worker.vector();
     const auto second = worker.vector();
     second.release();
-    const TaskPtr lost = worker.submit(run, EngineFixture::task(hold, {first.as(Tag::inout)}));
-    const TaskPtr waiting = worker.submit(run, EngineFixture::task(hold, {second.as(Tag::inout)}));
+    const TaskPtr lost = worker.submit_hold(first);
+    const TaskPtr waiting = worker.submit_hold(second);
     first.await_begin();
     ::kill(worker.engine->children()[0].pid, SIGKILL);
-    worker.finish(run);
+    worker.finish(worker.run);
     CHECK(lost->code == Code::worker_lost);
     CHECK(waiting->code == Code::ok);
     const auto children = worker.engine->children();
@@ -27,37 +25,31 @@ TEST_CASE("a chip that is killed loses the task that it ran, is replaced, and th
 }
 
 TEST_CASE("a task with a retry begins again in the replacement") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
-    const TaskPtr task = EngineFixture::task(hold, {vector.as(Tag::inout)});
+    const TaskPtr task = EngineFixture::task(worker.holding, {vector.as(Tag::inout)});
     task->config.retries = 1;
-    worker.submit(run, task);
+    worker.submit(worker.run, task);
     vector.await_begin();
     vector.release();  // for the second time that it begins: it may end before it is killed
     ::kill(worker.engine->children()[0].pid, SIGKILL);
-    worker.finish(run);
+    worker.finish(worker.run);
     CHECK(task->code == Code::ok);
 }
 
 TEST_CASE("a task that exceeds its deadline ends as timed out, and its chip is replaced") {
-    EngineFixture worker(1);
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker;
     const auto vector = worker.vector();
-    const TaskPtr task = EngineFixture::task(hold, {vector.as(Tag::inout)});
+    const TaskPtr task = EngineFixture::task(worker.holding, {vector.as(Tag::inout)});
     task->config.deadline_ns = 1'000'000;
-    worker.submit(run, task);
-    worker.finish(run);  // never released
+    worker.submit(worker.run, task);
+    worker.finish(worker.run);  // never released
     CHECK(task->code == Code::task_timeout);
     CHECK(worker.engine->stats().tasks.timed_out == 1);
     const auto next = worker.vector();
     next.release();
     const auto again = worker.begin_run();
-    worker.submit(again, EngineFixture::task(hold, {next.as(Tag::inout)}));
+    worker.submit(again, EngineFixture::task(worker.holding, {next.as(Tag::inout)}));
     worker.finish(again);
     CHECK(worker.engine->children()[0].incarnation == 2);
 }
@@ -85,28 +77,26 @@ TEST_CASE("a task that runs is ended with its chip as what was asked, and one th
 TEST_CASE("a chip that may not be replaced is given up, and so is what only it could run, then and later") {
     EngineOptions options;
     options.max_restarts = 0;
-    EngineFixture worker(2, std::move(options));
-    const CallablePtr hold = worker.add(EngineFixture::hold());
-    REQUIRE(worker.start().ok());
-    const auto run = worker.begin_run();
+    HoldingChips worker(2, std::move(options));
     const auto vector = worker.vector();
     const auto other = worker.vector();
     other.release();
-    const TaskPtr lost = worker.submit(run, EngineFixture::task(hold, {vector.as(Tag::inout)}));
-    const TaskPtr behind = worker.submit(run, EngineFixture::task(hold, {other.as(Tag::inout)}));
+    const TaskPtr lost = worker.submit_hold(vector);
+    const TaskPtr behind = worker.submit_hold(other);
     vector.await_begin();
     ::kill(worker.engine->children()[0].pid, SIGKILL);
     worker.await(behind);
     CHECK(lost->code == Code::worker_lost);
     CHECK(behind->code == Code::given_up);
     CHECK(worker.engine->children()[0].state == ChildState::lost);
-    const auto refused = worker.engine->submit(run, EngineFixture::task(hold, {other.as(Tag::inout)}), {});
+    const auto refused =
+        worker.engine->submit(worker.run, EngineFixture::task(worker.holding, {other.as(Tag::inout)}), {});
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == Code::given_up);
     const auto elsewhere = worker.vector();
     elsewhere.release();
-    worker.submit(run, EngineFixture::task(hold, {elsewhere.as(Tag::inout)}, {}, 1));
-    worker.finish(run);
+    worker.submit_hold(elsewhere, 1);
+    worker.finish(worker.run);
 }
 
 TEST_CASE(
