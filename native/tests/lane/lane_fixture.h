@@ -14,6 +14,7 @@ namespace callring::test {
 struct LanePair {
     explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spans = 16,
                       std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
+        bytes = lane_bytes(capacity, spans);
         bell = std::move(ParentBell::create()).value();
         parent = std::move(ParentLane::create(capacity, spans)).value();
         attach_child(most_spin_ns);
@@ -25,6 +26,13 @@ struct LanePair {
                                           UniqueFd::copy_of(bell->event_fd()), most_spin_ns);
         REQUIRE(attached.ok());
         child = std::move(attached).value();
+    }
+
+    // The lane once more, as its child maps it: without its store, which not every address space has room for twice.
+    [[nodiscard]] SharedMap map_again() const {
+        auto mapped = SharedMap::attach(UniqueFd::copy_of(parent->fd()), bytes);
+        REQUIRE(mapped.ok());
+        return std::move(mapped).value();
     }
 
     // Pushes one frame whose run is `run` and whose predecessors lie `distances` back.
@@ -40,6 +48,7 @@ struct LanePair {
         return sequence;
     }
 
+    std::size_t bytes = 0;  // of the lane, without its store
     std::unique_ptr<ParentBell> bell;
     std::unique_ptr<ParentLane> parent;
     std::unique_ptr<ChildLane> child;

@@ -93,10 +93,9 @@ TEST_CASE("a lane is intact until something else than its two ends has written t
     CHECK(lane.child->try_next() == nullptr);
     CHECK(all_intact());
 
-    auto mapped = SharedMap::attach(UniqueFd::copy_of(lane.parent->fd()));
-    REQUIRE(mapped.ok());
+    auto mapped = lane.map_again();
     const auto written_over = [&](std::size_t place, bool of_frame) {
-        std::byte& byte = mapped->data()[place];
+        std::byte& byte = mapped.data()[place];
         byte ^= std::byte{0x80};
         const bool damaged = of_frame ? !lane.parent->intact(second) : !lane.parent->intact();
         byte ^= std::byte{0x80};
@@ -119,8 +118,7 @@ TEST_CASE("a child whose frame was written over does not execute or complete it,
     for (const bool while_executed : {false, true}) {
         LanePair lane;
         lane.push();
-        auto mapped = SharedMap::attach(UniqueFd::copy_of(lane.parent->fd()));
-        REQUIRE(mapped.ok());
+        auto mapped = lane.map_again();
         const pid_t pid = ::fork();
         if (pid == 0) {
             // The end that it was forked with is not mapped here, and must not be unmapped.
@@ -130,7 +128,7 @@ TEST_CASE("a child whose frame was written over does not execute or complete it,
             if (while_executed && lane.child->try_next() == nullptr) {
                 ::_exit(7);
             }
-            std::memset(mapped->data() + frames_offset(), 0, kFrameBytes);
+            std::memset(mapped.data() + frames_offset(), 0, kFrameBytes);
             if (while_executed) {
                 lane.child->complete(Code::ok, 0, 0, {});
             } else {
