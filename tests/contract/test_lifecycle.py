@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
@@ -194,7 +195,10 @@ def test_children_end_with_a_parent_that_is_killed_in_the_middle_of_a_run(signal
 
 def _in_a_fork(work):
     """Runs ``work`` in a forked process; its exit code, or None if it had to be killed."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # What CPython warns of is what these tests are about: a fork of a process with threads.
+        warnings.filterwarnings("ignore", ".* is multi-threaded, use of fork", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         code = 1
         try:

@@ -12,6 +12,7 @@ import pytest
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import PartialFailureError, StartError, WorkerGivenUp, WorkerLost
 from tests.contract.conftest import all_ready, wait_until
+from tests.patience import patience
 
 
 def kill(worker, index, number=signal.SIGKILL):
@@ -263,7 +264,8 @@ def test_a_replacement_that_fails_before_its_parent_knows_its_process_is_ended_a
     mark, failed = tmp_path / "mark", tmp_path / "failed"
     (tmp_path / "sitecustomize.py").write_text(SLOW_FORKS.format(mark=str(mark), failed=str(failed)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with Worker(sub_workers=1, options=WorkerOptions(max_restarts=1)) as worker:
+    options = WorkerOptions(max_restarts=1, start_timeout=patience(30))
+    with Worker(sub_workers=1, options=options) as worker:
         worker.register(FailsLoudly(mark, failed))
         mark.touch()
         kill(worker, 0)

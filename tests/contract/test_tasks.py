@@ -12,6 +12,7 @@ from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import CallringError, ChipError, ConfigurationError, TaskSkipped, WorkerGivenUp
 from runtime.pickles.outcomes import RemoteTraceback
 from runtime.runs.orchestrator import Orchestrator
+from tests.contract.conftest import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -186,17 +187,25 @@ def _made_again(*_args, **_named):
     raise AssertionError("a refused submit was made again")
 
 
-def test_a_submit_that_meets_a_bound_waits_and_goes_on_with_all_its_arguments(monkeypatch):
+def test_a_submit_that_meets_a_bound_waits_and_goes_on_with_all_its_arguments(monkeypatch, gate):
     monkeypatch.setattr(Orchestrator, "_submit_sub", _made_again)
     with Worker(sub_workers=1, options=WorkerOptions(max_pending_tasks=4)) as small:
+        passes = small.register(gate.task())
         add = small.register(lambda args: sum(args.scalars))
         scalars = list(range(100))  # more than fits a frame
 
         def orchestrate(o):
-            first = o.submit_sub(add, TaskArgs(scalars=scalars))
+            first = o.submit_sub(passes)
             return [o.submit_sub(add, TaskArgs(scalars=[i, *scalars]), after=[first]) for i in range(200)]
 
+        def open_once_the_submits_wait():
+            wait_until(lambda: small.stats().waits > 0)
+            gate.open()
+
+        opens = threading.Thread(target=open_once_the_submits_wait)
+        opens.start()
         assert [task.result() for task in small.run(orchestrate)] == [sum(scalars) + i for i in range(200)]
+        opens.join()
         assert small.stats().waits > 0
 
 

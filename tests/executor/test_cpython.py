@@ -45,6 +45,7 @@ if cpython.MISSING is None:
 else:
 
     @pytest.mark.not_sanitized("another interpreter has a core of its own")
+    @pytest.mark.time_limit(1200)  # it builds that core
     def test_those_of_cpython_pass_on_an_interpreter_that_has_them():
         try:
             python, variables = other_python.prepare(other_python.find())
