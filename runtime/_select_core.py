@@ -1,6 +1,6 @@
 """Chooses the native core before anything imports it: ``CALLRING_CORE_DIR`` if set, else the installed one.
 
-There is none for a free-threaded Python: its bindings rely on the global interpreter lock.
+A free-threaded Python has no core: the bindings rely on the global interpreter lock.
 """
 
 import importlib.machinery

@@ -18,7 +18,7 @@ class CallringError(Exception):
         hashid: of the callable concerned.
         namespace: its target namespace.
         worker: the child concerned, for instance ``"chip 3"``.
-        operation: what was being done, for instance ``"register"``.
+        operation: the call that failed, for instance ``"register"``.
     """
 
     code: ClassVar[str] = "CALLRING_ERROR"
@@ -83,7 +83,7 @@ class HandleStaleError(CallringError, KeyError):
 
 
 class NamespaceMismatchError(CallringError, TypeError):
-    """A handle used where its namespace cannot be resolved."""
+    """A handle was used for an operation on another target namespace."""
 
     code = "CALLABLE_NAMESPACE_MISMATCH"
 
@@ -102,7 +102,7 @@ class PartialFailureError(CallringError, RuntimeError):
 
 
 class CleanupUncertainError(CallringError, RuntimeError):
-    """Reserved: the identity is uncertain on a live child. No child stays so: one that does not answer is replaced."""
+    """Reserved, never raised: a child whose answer about an identity is missing is replaced."""
 
     code = "REGISTER_CLEANUP_UNCERTAIN"
 
@@ -120,7 +120,7 @@ class UnregisterTombstoneError(CallringError, KeyError):
 
 
 class ControlTimeout(CallringError, TimeoutError):  # noqa: N818 - named as in the contract
-    """A child did not answer a control request in time. No registration raises it: that child is replaced."""
+    """A child did not answer a control request in time. Registrations never raise it: they replace the child."""
 
     code = "CONTROL_TIMEOUT"
 
@@ -146,13 +146,13 @@ class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N81
 
 
 class InitializerError(CallringError, concurrent.futures.BrokenExecutor):
-    """An Executor's initializer raised in a worker; the call was not executed. The next one there tries it again."""
+    """An Executor's initializer raised in a worker; the call was not executed. The next call there tries it again."""
 
     code = "INITIALIZER_FAILED"
 
 
 class WorkerGivenUp(WorkerLost):
-    """A child died more often than ``WorkerOptions.max_restarts`` allows, or cannot start, and is not replaced."""
+    """A child died more often than ``WorkerOptions.max_restarts`` allows, or could not start; it is not replaced."""
 
     code = "WORKER_GIVEN_UP"
 
@@ -164,7 +164,7 @@ class TaskTimeout(CallringError, TimeoutError):  # noqa: N818
 
 
 class TaskSkipped(CallringError, RuntimeError):  # noqa: N818
-    """A task was never executed because one that it depends on failed; that failure is the cause."""
+    """A task was not executed because a task that it depends on failed; that failure is the cause."""
 
     code = "TASK_SKIPPED"
 
@@ -187,14 +187,14 @@ class StartError(CallringError, RuntimeError):
     code = "START_FAILED"
 
 
-class OutOfMemory(CallringError, MemoryError):  # noqa: N818 - named as what it is also
-    """There is no memory for what was asked, here or in a child; nothing else is harmed."""
+class OutOfMemory(CallringError, MemoryError):  # noqa: N818 - the name of the condition
+    """This process or a child has no memory for the operation; other work is not affected."""
 
     code = "OUT_OF_MEMORY"
 
 
 class OutOfDescriptors(CallringError, OSError):  # noqa: N818
-    """A process has no file descriptors left for what was asked; the message says how to raise the limit."""
+    """A process has no file descriptors left for the operation; the message says how to raise the limit."""
 
     code = "OUT_OF_DESCRIPTORS"
 
@@ -227,7 +227,7 @@ class SignatureMismatch(CallringError, ValueError):  # noqa: N818
 
 
 class CompileError(CallringError, RuntimeError):
-    """The compiler refused a source; ``output`` holds its words, ``source`` the file."""
+    """The compiler refused a source; ``output`` holds its messages, ``source`` the file."""
 
     code = "COMPILE_FAILED"
     fields = (*CallringError.fields, "output", "source")

@@ -67,7 +67,7 @@ def code_name(code: int) -> str:
 
 
 def words_of(error: Exception) -> str:
-    """What a native error says: its message, or which child ended and how."""
+    """The message of a native error, or which child ended and how."""
     end = getattr(error, "child_end", None)
     return f"{end.child} {end_words(end)}" if end is not None else str(error.args[1])
 
@@ -76,8 +76,8 @@ def words_of(error: Exception) -> str:
 
 
 def end_words(end: _core.ChildEnd) -> str:
-    """How a child ended: ``"killed by signal 9 (SIGKILL) by its Worker: it did not answer"``, or why it never began;
-    of one that is not replaced, also why not.
+    """How a child ended, for instance ``"killed by signal 9 (SIGKILL) by its Worker: it did not answer"``, or why it
+    never began. For a child that was given up, also why.
     """
     if end.given_up is None:
         return _how_it_ended(end)
@@ -90,7 +90,7 @@ def end_words(end: _core.ChildEnd) -> str:
 
 
 def signal_name(number: int) -> str | None:
-    """``"SIGKILL"``; None of a number without a name."""
+    """A signal's name, for instance ``"SIGKILL"``; None for a number without a name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -98,7 +98,7 @@ def signal_name(number: int) -> str | None:
 
 
 def end_fields(end: _core.ChildEnd) -> dict[str, int | None]:
-    """``signal``, ``exit_status`` and ``pid`` of a child that ended; None of what is not known, or was not."""
+    """``signal``, ``exit_status`` and ``pid`` of a child that ended; None for a value that is unknown or absent."""
     return {
         "signal": end.signal or None,
         "exit_status": end.exit_status if end.known and not end.signal else None,
@@ -147,14 +147,14 @@ def launch_refused(error: Exception) -> Exception:
 
 
 def no_room(situation: str, timeout: float, option: str, *, instead: str, operation: str = "submit") -> Exception:
-    """The error of a submit that met a bound, where none ended in time.
+    """The error of a submit that waited at a bound in vain.
 
     Args:
         situation: which bound, in the engine's words.
-        timeout: how many seconds were waited.
-        option: of WorkerOptions, which sets the bound.
-        instead: what else to do than to raise that.
-        operation: what was refused.
+        timeout: how many seconds the submit waited.
+        option: the option of WorkerOptions that sets the bound.
+        instead: what the user can do instead of raising the option.
+        operation: the operation that was refused.
     """
     return BackPressureTimeout(
         f"{situation} and none ended within {timeout} s; raise WorkerOptions.{option}, or {instead}",
@@ -168,7 +168,7 @@ _SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptor
 
 
 def failed_in_task(error: BaseException) -> bool:
-    """Whether ``error`` says how a task failed, in its callable or on the way to it and back."""
+    """Whether ``error`` reports the failure of a task: in its callable, or while its arguments or result travelled."""
     if isinstance(error, CallringError):
         return isinstance(error, ChipError | TaskSkipped) or getattr(error, "operation", None) == "run"
     return isinstance(error.__cause__, RemoteTraceback)
@@ -197,11 +197,11 @@ class Failures:
         self._name_child = name_child
 
     def value_of(self, task: _core.Task) -> Any:
-        """What a task returned that ended well.
+        """The value that a successful task returned.
 
         Raises:
-            OutOfMemory: there is no memory for it here.
-            Whatever unpickling raises.
+            OutOfMemory: this process has no memory for the value.
+            Also every error of unpickling.
         """
         try:
             return task.value()
@@ -209,7 +209,7 @@ class Failures:
             raise self.no_memory(task) from error
 
     def no_memory(self, task: _core.Task, label: str | None = None, hashid: str | None = None) -> OutOfMemory:
-        """The error of a task that ended well, for whose value there is no memory here; otherwise as error_of."""
+        """The error of a successful task whose value does not fit into this process's memory; otherwise as error_of."""
         where = self._names(task, label, hashid)
         return OutOfMemory(
             f"callable {where.label} ran on {where.worker}, but this process has no memory for what it returned; "
@@ -231,7 +231,7 @@ class Failures:
 
         Args:
             task: has ended.
-            label, hashid: what messages name in place of the task's callable.
+            label, hashid: the names in messages, in place of the task's callable.
         """
         code = task.code
         if code == self._codes["ok"]:
@@ -295,12 +295,12 @@ def chip_error(label: str, code: int, kernel: str, block: int, message: str, **f
     """The error of a chip callable.
 
     Args:
-        label: what messages call it.
-        code: what the kernel returned, or the orchestration function.
-        kernel: its name; empty: the orchestration function.
-        block: of the kernel.
-        message: what it said, or nothing.
-        fields: others of CallringError.
+        label: the callable's name in messages.
+        code: the value that the kernel or the orchestration function returned.
+        kernel: the kernel's name; empty: the orchestration function failed.
+        block: the kernel's block.
+        message: the text of the kernel; may be empty.
+        fields: further fields of CallringError.
     """
     where = f"kernel {kernel}, block {block}" if kernel else "orchestration function"
     reason = f": {message}" if message else ""

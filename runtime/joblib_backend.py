@@ -34,7 +34,7 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
 
     Args:
         executor: where to run; None: an Executor of ``n_jobs`` workers that all backends share.
-        more: what joblib gives every backend.
+        more: further arguments that joblib passes to every backend.
     """
 
     supports_retrieve_callback = True
@@ -74,11 +74,11 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         return future
 
     def retrieve_result_callback(self, future: Future[Any]) -> Any:
-        """What the batch returned. Raises what it raised."""
+        """The batch's results. Raises the exception of the batch."""
         return future.result()
 
     def abort_everything(self, ensure_ready: bool = True) -> None:
-        """Cancels the batches of a call that failed, those that run as well; the workers that ran them are replaced."""
+        """Cancels the batches of a failed ``Parallel`` call, running ones included; their workers are replaced."""
         for future in list(self._futures):
             future.cancel(running=True)
 

@@ -1,7 +1,7 @@
 """Numbers that users give: one rule for integers and one for durations, wherever they are given.
 
-An integer is what Python indexes with (``int``, NumPy's integers), a duration a finite number of seconds. ``True`` is
-neither, and nothing is rounded, cut or taken for infinite in silence.
+An integer is any value that Python accepts as an index (``int``, NumPy's integers). A duration is a finite number of
+seconds. ``True`` is neither. No value is silently rounded, clipped or made infinite.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from runtime.errors import ConfigurationError
 LONGEST_SECONDS = 1e9
 """The longest duration: 31 years."""
 SHORTEST_SECONDS = 1e-6
-"""The shortest one that bounds something."""
+"""The shortest duration of a limit."""
 
 
 def integer(name: str, value: Any, least: int, most: int, unit: str = "") -> int:
@@ -35,7 +35,7 @@ def seconds(name: str, value: Any, least: float = SHORTEST_SECONDS) -> float:
 
 
 def timeout(value: Any) -> float | None:
-    """How long a wait may take: None and ``math.inf`` are for ever, what is negative is over already.
+    """Seconds that a wait may take. None and ``math.inf``: no limit; a negative number: no waiting.
 
     Raises:
         ConfigurationError: not None, a number up to LONGEST_SECONDS, or infinity.
@@ -51,7 +51,7 @@ def timeout(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """``value`` as an int; None for what is no integer."""
+    """``value`` as an int; None if it is no integer."""
     try:
         return None if _is_bool(value) else operator.index(value)
     except TypeError:
@@ -59,14 +59,14 @@ def whole(value: Any) -> int | None:
 
 
 def real(value: Any) -> float | None:
-    """``value`` as a float, an infinite one included; None for NaN and for what is no real number."""
+    """``value`` as a float, infinity included; None for NaN and for a value that is no real number."""
     if _is_bool(value) or isinstance(value, (str, bytes, bytearray)):
         return None
     try:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    except OverflowError:  # an integer beyond every float
+    except OverflowError:  # an integer too large for a float
         return math.inf if value > 0 else -math.inf
     return None if math.isnan(number) else number
 
@@ -79,12 +79,12 @@ def flag(name: str, value: Any) -> bool:
 
 
 def _is_bool(value: Any) -> bool:
-    # NumPy's has an __index__ in old releases and a __float__ in all.
+    # NumPy's bool has an __index__ in old releases and a __float__ in all.
     return isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")
 
 
 def shown(value: Any) -> str:
-    """The value as it was given; one with very many digits by how many."""
+    """The value's repr; for an integer with very many digits, its number of bits."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"
     return f"{value!r:.100}"

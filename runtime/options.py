@@ -1,4 +1,4 @@
-"""What a user can set about a Worker and about one call; validated where it is given."""
+"""The options of a Worker and of one call, validated when they are made."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ class WorkerOptions:
     start_timeout: float = 30.0
     """Seconds until all children are ready at init(), and later until each replacement is."""
     control_timeout: float = 10.0
-    """Seconds within which a child answers a control request; one that takes longer is replaced."""
+    """Seconds within which a child must answer a control request; a child that takes longer is replaced."""
     max_restarts: float | None = None
-    """Deaths of one child within ``restart_window`` that are mended by a replacement; with one more it is given up, and
-    so it is after as many processes in a row that could not begin to work. ``math.inf``: deaths at work are always
-    mended, and after 10 such processes it is given up. None: 10; for the Worker that an Executor starts, ``math.inf``.
+    """How often one child is replaced after deaths within ``restart_window``; at one death more it is given up. A child
+    is also given up after as many processes in a row that could not begin to work. ``math.inf``: a child that dies at
+    work is always replaced, and is given up after 10 processes in a row that could not begin to work. None: 10; for the
+    Worker that an Executor starts, ``math.inf``.
     """
     restart_window: float = 60.0
     """Seconds in which the deaths of ``max_restarts`` are counted."""
     submit_timeout: float = 60.0
-    """Seconds that a submit waits at the bound of pending tasks or of runs without any task ending."""
+    """Seconds that a submit waits at the bound of pending tasks or of runs while no task ends."""
     close_timeout: float = 5.0
-    """Seconds in which close() lets accepted tasks end; then it withdraws them and ends the children."""
+    """Seconds for which close() lets accepted tasks go on; then it withdraws them and ends the children."""
     trace: bool = False
-    """Record when each task and each core worked; read with Worker.trace()."""
+    """Whether to record when each task and each core worked; Worker.trace() returns the record."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
@@ -71,7 +72,7 @@ class WorkerOptions:
 
 
 def checked(options: WorkerOptions | None) -> WorkerOptions:
-    """The options of a Worker that was given these, or none. Raises TypeError for anything else."""
+    """``options``, or the defaults for None. Raises TypeError for any other type."""
     if options is None:
         return WorkerOptions()
     if not isinstance(options, WorkerOptions):
@@ -81,23 +82,23 @@ def checked(options: WorkerOptions | None) -> WorkerOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallConfig:
-    """What one call of a callable may choose.
+    """The options of one call of a callable.
 
     Raises:
         ConfigurationError: a value is out of range.
     """
 
     block_count: int = 0
-    """Blocks of the launch that a callable without orchestration makes; 0: one per core."""
+    """Blocks of the launch of a callable without an orchestration function; 0: one for each core."""
     retries: int = 0
-    """How often the task may be begun again when the process that runs it dies: declares the callable idempotent."""
+    """How often the task may begin again when the process that runs it dies. Declares the callable idempotent."""
     deadline: float | None = None
-    """How many seconds the task may take, from when its child begins it (what waits in a queue has not begun). One that
-    takes longer fails with TaskTimeout, whatever its retries; its child is replaced, and what waited there begins on
-    the replacement or elsewhere. None: as long as it likes."""
+    """How many seconds the task may take, from when its child begins it; time in a queue does not count. A task that
+    takes longer fails with TaskTimeout, whatever its ``retries``. Its child is replaced; the tasks that waited there
+    begin on the replacement or on another child. None: no limit."""
     trace: int | None = None
-    """What is recorded of it: 0 nothing, 1 when it began and ended, 2 also what each core of a chip did. None: 2 if the
-    Worker records (``WorkerOptions.trace``), else 0."""
+    """What is recorded of the task. 0: nothing; 1: when it began and ended; 2: also what each core of a chip did. None:
+    2 if the Worker records (``WorkerOptions.trace``), else 0."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""

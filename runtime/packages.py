@@ -1,4 +1,4 @@
-"""Which package brings a program or a library that is not installed, by the tools that install packages."""
+"""Which package contains a missing program or library, in the words of the tools that install packages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INSTALLERS = {"apt-get": "debian", "dnf": "fedora", "brew": "homebrew"}
 
 
 def not_installed(program: str) -> str:
-    """The words for an error: what is missing, and what installs it on Debian, Fedora and with Homebrew."""
+    """The text of an error: what is missing, and which commands install it on Debian, on Fedora and with Homebrew."""
     names = _PACKAGES[program]
     return (
         f"{program} is not installed: apt-get install {names.debian} (Debian, Ubuntu), dnf install {names.fedora} "
@@ -34,7 +34,7 @@ def not_installed(program: str) -> str:
 
 
 def install_line(program: str) -> str:
-    """The command that installs it with the tool that this machine has; all three if it has none of them."""
+    """The command that installs the package with this machine's tool; all three commands if it has none."""
     names = _PACKAGES[program]
     lines = {tool: f"{tool} install {getattr(names, system)}" for tool, system in _INSTALLERS.items()}
     here = [line for tool, line in lines.items() if shutil.which(tool)]

@@ -1,7 +1,7 @@
-"""The module names that pickles have for public classes and functions, wherever their files are.
+"""The module names under which pickles refer to public classes and functions, wherever their files are.
 
-A hashid of kind 2 covers a pickle, and a pickle names what it refers to by module: the names below stand in the hashids
-of users' functions, and in their locks. To move one of these files changes none of them.
+A hashid of kind 2 covers a pickle, and a pickle names each class and function by its module. So the names below are
+part of the hashids of users' functions, and of their locks. They stay the same when one of these files moves.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _NAME_OF = {
     "runtime.virtual.chip_model": "runtime.chip_model",
     "runtime.virtual.virtual_time": "runtime.virtual_time",
 }
-"""Of the modules that define a name of the public interface and are not found under that name."""
+"""The names in pickles that differ from the module's file, and the modules that define them."""
 
 
 def keep(module: str) -> None:
-    """At the end of one of these modules: pickles name what it defines as they always have."""
+    """Called at the end of such a module: gives its public classes and functions the module name that pickles have."""
     name, this = _NAME_OF[module], sys.modules[module]
     for value in vars(this).values():
         if isinstance(value, type | FunctionType) and value.__module__ == module:
@@ -45,15 +45,15 @@ def keep(module: str) -> None:
 
 
 def find_spec(name: str) -> ModuleSpec | None:
-    """The spec by which such a name is imported; None for any other name."""
+    """The spec that imports the module behind such a name; None for any other name."""
     module = next((module for module, known in _NAME_OF.items() if known == name), None)
     return None if module is None else ModuleSpec(name, _SameModule(module))  # type: ignore[arg-type]
 
 
 class _SameModule:
-    """A loader that gives a module which has its file under another name.
+    """A loader that returns a module whose file has another name.
 
-    It has no class of importlib.abc above it, which would be one more import at every start.
+    It does not derive from a class of importlib.abc, which would be one more import at every start.
     """
 
     def __init__(self, module: str) -> None:
@@ -64,5 +64,5 @@ class _SameModule:
         """An ordinary module, which exec_module replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Puts the module itself where the import system looks for the new one."""
+        """Puts the existing module into ``sys.modules``, where the import system looks for the new one."""
         sys.modules[module.__name__] = importlib.import_module(self._module)

@@ -1,7 +1,8 @@
-"""Session: what all that a Worker hands out has in common, and whether it may be used now.
+"""Session: the shared state of a Worker and of all objects that it returns, and the checks that it may be used now.
 
-Orchestrators, tasks, runs and graphs refer to the session and not to the Worker, which stands above them. The engine is
-closed when the session is collected: a task or a run that is kept keeps the children, though its Worker was dropped.
+Orchestrators, tasks, runs and graphs refer to the session, not to the Worker, which is a layer above them. The engine
+is closed when the session is collected: a task or a run that is kept keeps the children alive, also if its Worker was
+dropped.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from runtime.identity import CallableHandle
 
 _OF_OTHERS = ("moved", "forked")
-"""States of a Worker that is not this process's to close: it was added to another, or belongs to the parent."""
+"""States of a Worker that this process must not close: it was added to another Worker, or belongs to the parent."""
 
 
 class Session:
     """Engine, memory, callables and state of one Worker.
 
     Args:
-        topology: what it consists of.
-        nested: whether it is within a node child, and accepts the handles of the Workers above it.
+        topology: its children.
+        nested: whether it is inside a node; it then accepts the handles of the Workers above it.
 
     Raises:
-        OutOfMemory, OutOfDescriptors: the process has none left for it.
+        OutOfMemory, OutOfDescriptors: the process has too little memory, or too few descriptors.
     """
 
     def __init__(self, topology: Topology, *, nested: bool = False) -> None:
@@ -54,7 +55,7 @@ class Session:
         self.failures = Failures(self.codes, self._child_name)
         self.placements = {child: index for index, child in enumerate(topology.next_level)}
         """Ids of chips, or of nodes, to the indices of the children."""
-        self._before_nodes: list[CallableHandle] = []  # registered when nodes could still be added
+        self._before_nodes: list[CallableHandle] = []  # registered while nodes could still be added
         self._lifecycle = threading.Lock()
         self._finalizer = weakref.finalize(self, self.engine.close, 0.0)
         forked.forget_in_fork(self)
@@ -85,19 +86,19 @@ class Session:
             self.state = "ready"
 
     def close(self, budget: float) -> list[str]:
-        """Ends every child, after draining for ``budget`` seconds; names those that had to be ended by force."""
+        """Ends every child, after draining for ``budget`` seconds. Returns the names of those that were killed."""
         with self._lifecycle:
             return [] if self.state in _OF_OTHERS else self._end(budget)
 
     def _end(self, budget: float) -> list[str]:
-        # An interrupt between any two of these lines leaves a Worker that the next close(), or its finalizer, ends.
+        # After an interrupt between any two of these lines, the next close() or the finalizer still ends the Worker.
         self.state = "closed"
         forced = self.engine.close(budget)
         self._finalizer.detach()
         return forced
 
     def add_node(self, child: Session) -> int:
-        """Moves ``child`` below this one, as a node; returns its id. See Worker.add_worker."""
+        """Moves ``child`` below this session, as a node. Returns the node's id. See Worker.add_worker."""
         level, below = self.topology.level, child.topology.level
         if level <= NODE_LEVEL:
             raise ConfigurationError(f"add_worker: a level {level} Worker has no nodes; make it level=4")
@@ -115,7 +116,7 @@ class Session:
         return node
 
     def _moved_below(self, above: Topology) -> Topology:
-        """Gives up being a Worker of its own. Levels fall from parent to child: no two wait for each other."""
+        """Turns this Worker into a node of ``above``. Locks are taken from higher to lower levels: no deadlock."""
         with self._lifecycle:
             if self.state != "new":
                 known = {"ready": "it is started", "moved": "it was added to a Worker already"}
@@ -137,10 +138,10 @@ class Session:
         return self.topology
 
     def leave_to_parent(self) -> None:
-        """In a forked process: the parent's Worker can be neither used nor closed from here on."""
+        """Called in a forked process: from now on the parent's Worker can be neither used nor closed here."""
         self.state = "forked"
         self._finalizer.detach()
-        self._lifecycle = threading.Lock()  # another thread may have held it
+        self._lifecycle = threading.Lock()  # a thread that does not exist here may hold the old one
         self.engine.leave_to_parent()
         self.engine = forked.EngineOfParent(self)  # type: ignore[assignment]
 
@@ -151,7 +152,7 @@ class Session:
         self.require_open("register")
         if self.topology.level <= NODE_LEVEL or self.state != "new":
             return self.registry.register(target, self._require_runner, name)
-        handle = self.registry.register(target, lambda _: None, name)  # nodes that are added later may run it
+        handle = self.registry.register(target, lambda _: None, name)  # nodes that are added later may run the callable
         self._before_nodes.append(handle)
         return handle
 
@@ -165,20 +166,20 @@ class Session:
     # ---- whether it can be used ------------------------------------------------------------------------------------
 
     def require_own(self, operation: str) -> None:
-        """Raises ConfigurationError if it was added to another Worker, WorkerClosed if it is the parent's."""
+        """Raises ConfigurationError if the Worker was added to another, WorkerClosed if it belongs to the parent."""
         if self.state == "moved":
             raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
         if self.state == "forked":
             forked.refuse(self, operation)
 
     def require_open(self, operation: str) -> None:
-        """The same, and raises WorkerClosed if it is closed."""
+        """As require_own, and raises WorkerClosed if the Worker is closed."""
         self.require_own(operation)
         if self.state == "closed":
             raise WorkerClosed("this Worker is closed", operation=operation)
 
     def require_ready(self, operation: str) -> None:
-        """The same, and raises WorkerClosed if it was not started."""
+        """As require_open, and raises WorkerClosed if the Worker was not started."""
         if self.state != "ready":
             self.require_open(operation)
             raise WorkerClosed("this Worker was not started: call init(), or use a with block", operation=operation)

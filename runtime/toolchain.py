@@ -1,7 +1,7 @@
 """Compiles sources into ChipCallables, reproducibly: the same sources and flags give the same bytes in every folder.
 
-No build ids, no debug paths, no absolute path reaches the compiler's output: each source is compiled in its own folder
-under its bare name.
+The compiler's output contains no build id, no debug path and no absolute path: each source is compiled in its own
+folder under its bare name.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def build_chip_callable(
 ) -> ChipCallable:
     """Compiles a chip callable.
 
-    With ``kernels``, ``sources`` is the file of the orchestration function ``entry``, or None if the callable is the
-    one kernel given. Without ``kernels``, ``sources`` is the file of a single kernel named ``entry`` (default: the
-    file's stem), launched as it is.
+    With ``kernels``, ``sources`` is the file of the orchestration function ``entry``, or None if the callable is a
+    single kernel. Without ``kernels``, ``sources`` is the file of a single kernel named ``entry`` (default: the file's
+    stem), which is launched without an orchestration function.
 
     Args:
         sources: C or C++ file.
@@ -87,7 +87,7 @@ def build_chip_callable(
     Raises:
         ConfigurationError: missing source, unknown platform, or a combination that cannot work.
         PlatformUnavailable, ToolchainMissing: what is missing.
-        CompileError: the compiler's words are in the message and in ``output``.
+        CompileError: the message and ``output`` have the compiler's messages.
         SignatureMismatch: a function is not exported, or its source declares another signature.
         BlobError: the parts do not fit together.
     """
@@ -150,7 +150,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 @functools.cache
 def compiler_identity() -> str:
-    """What the compiler says of itself: version line and target machine. Raises ToolchainMissing."""
+    """The compiler's version line and target machine. Raises ToolchainMissing."""
     compiler = _compiler("g++")
     words = [
         subprocess.run([compiler, option], capture_output=True, text=True, check=True).stdout.splitlines()[0]
@@ -193,7 +193,7 @@ def _names(directions: Iterable[ArgDirection]) -> str:
 
 
 def _exported_symbols(binary: bytes) -> dict[str, list[int]]:
-    """Exported symbols; those that are declared signatures with their 32-bit words."""
+    """The exported symbols; for each declared signature, its 32-bit words."""
     try:
         elf = ELFFile(io.BytesIO(binary))
         table = elf.get_section_by_name(".dynsym")
@@ -238,7 +238,7 @@ def _command(path: Path) -> list[str]:
 
 
 def _run(command: list[str], source: Path, **environment: str) -> str:
-    """Runs the compiler in the source's folder, so that it sees, and can embed, only relative names."""
+    """Runs the compiler in the source's folder: it sees, and can embed, only relative names."""
     prefix_maps = [f"-ffile-prefix-map={source.parent}=.", f"-ffile-prefix-map={include_folder()}=include"]
     done = subprocess.run(
         [command[0], *prefix_maps, *command[1:]],

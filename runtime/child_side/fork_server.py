@@ -1,8 +1,8 @@
 """The fork server: a single-threaded Python process that has imported what sub-workers need, and forks Python children.
 
-Started by exec with its control socket as descriptor 3. It forks a sub-worker, or a node child, for each request, reaps
-it when it ends and tells the parent how; it ends with its parent, and its children with it. What it lacks for a moment
-(a process, memory, a descriptor) delays one request and harms no child that it has.
+Started by exec with its control socket as descriptor 3. It forks a sub-worker or a node for each request, reaps each
+child that ends, and reports to the parent how it ended. The fork server ends with its parent, and its children end with
+it. A shortage of processes, memory or descriptors delays one request; the children that run are not affected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-import cloudpickle  # noqa: F401 - imported once here, so that no sub-worker has to
+import cloudpickle  # noqa: F401 - imported once here: forked sub-workers inherit the module
 import numpy as np  # noqa: F401 - likewise
 
 from runtime import _core
@@ -29,13 +29,13 @@ _CLOSED: int = _core.CODES["closed"]
 
 _FIRST_PAUSE_NS = 10_000_000
 _LONGEST_PAUSE_NS = 500_000_000
-"""Between two attempts to fork; each pause is twice as long as the one before."""
+"""The pause between two attempts to fork. Each pause is twice as long as the one before, up to the longest."""
 
 
 def main() -> None:
     """Serves until the parent says shutdown or is gone."""
-    # An interrupt may be sent to every process of a session; what it means is the parent's decision. Nor may the
-    # terminal stop a child that writes to it, as it may stop a process that is not in its foreground group.
+    # A terminal sends an interrupt to every process of its session: the parent alone decides what it means. A terminal
+    # can also stop a background process that writes to it: the children must not be stopped.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
     os.set_inheritable(_core.CONTROL_FD, False)
@@ -47,7 +47,7 @@ def main() -> None:
 
 @dataclass
 class _Request:
-    """One child to be forked."""
+    """A request of the parent to fork one child."""
 
     sequence: int
     child_id: int
@@ -69,8 +69,8 @@ class _ForkServer:
         self._channel = channel
         self._pid = os.getpid()
         self._children: dict[int, int] = {}  # pid to child id
-        self._refused: list[_Request] = []  # by the system, for now
-        # A signal, and no descriptor for each child: how many it needs does not grow with its children.
+        self._refused: list[_Request] = []  # the system refused the fork; it is tried again
+        # A signal reports deaths: with a pidfd for each child, the open descriptors would grow with the children.
         self._deaths, self._death = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._death, warn_on_full_buffer=False)
@@ -101,7 +101,7 @@ class _ForkServer:
         if operation == _OPERATIONS["fork_child"]:
             request = _Request(sequence, argument, int(body), *fds)
             now = time.monotonic_ns()
-            request.give_up_ns = now + (request.deadline_ns - now) // 2  # the rest is for its parent to tell of it
+            request.give_up_ns = now + (request.deadline_ns - now) // 2  # the rest of the time is for the answer
             self._fork(request)
         elif operation == _OPERATIONS["start"]:
             handed_on.take(body.decode(), fds)
@@ -111,7 +111,7 @@ class _ForkServer:
 
     def _fork(self, request: _Request) -> None:
         try:
-            # The descriptor that pidfd_open is to get: it must not be missing once the process is there.
+            # Reserves the descriptor for pidfd_open, which must not fail once the process exists.
             spare = os.dup(request.control)
             try:
                 pid = os.fork()
@@ -122,12 +122,12 @@ class _ForkServer:
             return
         if pid == 0:
             self._become_child(request)
-        with contextlib.suppress(OSError):  # it has done so itself, or has ended already
+        with contextlib.suppress(OSError):  # the child has done so itself, or has ended already
             os.setpgid(pid, pid)
         try:
             pidfd = os.pidfd_open(pid)
         except OSError as error:
-            # It may have read what its parent has sent it, so that no other process could begin in its place.
+            # The child may have read its first messages already: a second process could not start with the rest.
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             self._answer(request, f"pidfd_open: {error}", [])
@@ -169,7 +169,7 @@ class _ForkServer:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setpgid(0, 0)  # what it starts is of its group, and ends with it
+            os.setpgid(0, 0)  # the processes that it starts join its group, and end with it
             self._channel.close()
             os.close(self._deaths)
             os.close(self._death)
@@ -180,7 +180,7 @@ class _ForkServer:
                 if request.setup is None:
                     status = sub_worker.main(request.control)
                 else:
-                    from runtime.child_side import node_worker  # a level 3 Worker's fork server has no use for it
+                    from runtime.child_side import node_worker  # not needed at level 3
 
                     status = node_worker.main(request.control, request.setup, request.deadline_ns)
         finally:
@@ -197,11 +197,11 @@ class _ForkServer:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return
-            # What it started and left behind. Until it is reaped, no other group has its number.
+            # Ends the processes that the child started and left. Its group keeps its number until the child is reaped.
             if ended.si_pid in self._children:
                 with contextlib.suppress(OSError):
                     os.killpg(ended.si_pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
             child_id = self._children.pop(ended.si_pid, None)
-            if child_id is not None:  # not something that another module started when this interpreter did
+            if child_id is not None:  # else a process that another module started with this interpreter
                 self._channel.send(_OPERATIONS["child_exited"], 0, child_id, struct.pack("=i", status))

@@ -1,7 +1,7 @@
 """A node child: a Python process with a Worker of its own, which runs orchestration functions for the Worker above.
 
-What is registered above is inherited here: each callable is checked again, loaded, and installed by the nested Worker
-in everything below it, so that a handle that arrives within a function can be used there.
+The node inherits every callable that is registered above: it checks and loads each one again, and its nested Worker
+installs it in all children. So a handle that arrives within a function can be used in the node.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CODES: dict[str, int] = _core.CODES
 _KIND_CHIP, _KIND_SERIALIZED = 1, 2
 
 _SHARE_OF_START = 0.9
-"""How much of its time to start a node gives to what lies below, so that it still can tell what was late there."""
+"""The part of a node's start time that it grants to its children. The rest is for reporting which child was late."""
 
 
 def main(control: int, setup: int, deadline_ns: int) -> int:
@@ -40,7 +40,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
 
     Args:
         setup: descriptor of the sealed topology of the nested Worker.
-        deadline_ns: when everything below must be ready (CLOCK_MONOTONIC).
+        deadline_ns: when every process below must be ready (CLOCK_MONOTONIC).
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
     loader = NodeLoader(pickle.loads(_core.Payload.adopt(setup).data), deadline_ns)
@@ -60,7 +60,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
 
 
 class _Loaded:
-    """One callable in this node: to be called here, and inherited by the nested Worker."""
+    """One callable in this node: called here, and inherited by the nested Worker."""
 
     __slots__ = ("function", "hashid")
 
@@ -70,7 +70,7 @@ class _Loaded:
 
 
 class NodeLoader:
-    """What a node does for a registration; called on the control thread."""
+    """How a node loads and removes callables. Called on the control thread."""
 
     kinds = (_KIND_CHIP, *Loader.kinds)
     worker: Worker
@@ -80,7 +80,7 @@ class NodeLoader:
         self._deadline_ns = deadline_ns
 
     def open(self) -> None:
-        """Starts everything below. Raises NativeError with the first cause."""
+        """Starts the nested Worker. Raises NativeError with the first cause."""
         try:
             self.worker = Worker._nested(self._topology)
             seconds = (self._deadline_ns - time.monotonic_ns()) / 1e9
@@ -100,18 +100,18 @@ class NodeLoader:
         )
 
     def load(self, kind: int, payload: bytes) -> _Loaded:
-        """Loads a callable and installs it below. Raises NativeError if something below refuses it."""
+        """Loads a callable and installs it below. Raises NativeError if a process below refuses it."""
         function = None if kind == _KIND_CHIP else Loader.load(kind, payload)
         serialized = self._serialized(kind, payload, function)
         self.worker._session.registry.inherit(serialized)
         return _Loaded(function, serialized.hashid)
 
     def take_trace(self) -> bytes:
-        """What the nested Worker, and those below it, recorded since the last time."""
+        """The trace that the nested Worker, and the Workers below it, recorded since the last call."""
         return pickle.dumps(self.worker.trace())
 
     def unload(self, loaded: _Loaded) -> None:
-        """Lets go of a callable below; when the nested Worker is closed, it is gone already."""
+        """Removes a callable below; a nested Worker that is closed has none."""
         if not self.worker._session.engine.closing:
             self.worker._session.registry.disinherit(loaded.hashid)
 

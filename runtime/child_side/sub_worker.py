@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KIND_SERIALIZED, _KIND_SOURCE = 2, 4
 
 SWITCH_INTERVAL = 0.0005
-"""How long a task that never lets go of the interpreter's lock may hold up a registration, in seconds."""
+"""The longest that a task which keeps the interpreter's lock delays a registration, in seconds."""
 
 
 def main(control: int) -> int:
@@ -37,7 +37,7 @@ def main(control: int) -> int:
 
 
 _hosts: list[_core.SubWorkerHost] = []
-"""The host of this process, if it is a sub-worker. Kept to its end: a process that retires has its control thread."""
+"""The host of this process, if it is a sub-worker. Never cleared: a process that retires still has a control thread."""
 
 
 def retire() -> None:
@@ -47,7 +47,7 @@ def retire() -> None:
 
 
 class Loader:
-    """What only the interpreter can do for a registration; called on the control thread."""
+    """The steps of a registration that need the interpreter. Called on the control thread."""
 
     kinds = (_KIND_SERIALIZED, _KIND_SOURCE)
 

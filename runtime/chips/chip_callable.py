@@ -47,7 +47,7 @@ class CoreCallable:
 
 @dataclass(frozen=True, slots=True)
 class ChipCallable:
-    """What a chip executes. Equal blobs are equal callables.
+    """A compiled callable that a chip executes. Equal blobs are equal callables.
 
     Make one with ``build``, ``from_bytes`` or ``runtime.toolchain.build_chip_callable``.
     """
@@ -111,7 +111,7 @@ class ChipCallable:
 
     @property
     def name(self) -> str:
-        """What people call it: the entry's name."""
+        """The name in messages: the entry's name."""
         return self.entry
 
     def __repr__(self) -> str:

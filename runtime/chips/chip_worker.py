@@ -1,4 +1,4 @@
-"""ChipWorker: a chip in this very process, for a debugger or a sanitizer. No child, no shared memory, no hashids."""
+"""ChipWorker: a chip in this process, for a debugger or a sanitizer. It has no child, shared memory or hashids."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 
 def __getattr__(name: str) -> object:
-    """Executor, under the name by which pickles know it. A sub-worker needs only what executes calls."""
+    """Imports Executor when it is first used: a sub-worker needs only the module that executes calls."""
     if name == "Executor":
         from runtime.executor.executor import Executor
 

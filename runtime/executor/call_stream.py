@@ -1,12 +1,12 @@
-"""CallStream: what stands between an Executor and the engine: its futures, and the thread that settles them.
+"""CallStream: connects an Executor to the engine. It holds the futures, and the thread that settles them.
 
-One thread per Executor takes the calls that ended from the engine, in batches, and settles their futures; it sleeps in
-the engine and wakes up only when there is something to settle. A thread that waits for one future does that work itself
-(a thread that waits also works), unless callbacks are attached, which belong on the Executor's own thread.
+Each Executor has one thread that takes ended calls from the engine, in batches, and settles their futures. The thread
+sleeps in the engine and wakes up only when a call has ended. A thread that waits for a future settles that future
+itself, unless callbacks are attached: these run on the Executor's thread.
 
 Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends.
-A thread that sees a call end settles its future; that both threads may see it, and either may be interrupted, does
-no harm: only the first settles it.
+Both threads may see the same call end, and either may be interrupted: the first one settles the future, and the second
+changes nothing.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
     from runtime.worker import Worker
 
-_LOGGER = logging.getLogger("concurrent.futures")  # where its own executors report such things
+_LOGGER = logging.getLogger("concurrent.futures")  # the logger of the standard library's executors
 _LOST = _core.CODES["worker_lost"]
 _BACK_PRESSURE = _core.CODES["back_pressure"]
 
 
 _MEMORY_PAUSE = 0.05
-"""Seconds until an Executor's thread that has no memory to settle futures tries again."""
+"""Seconds after which an Executor's thread that had no memory to settle futures tries again."""
 
 
 class CallStream:
@@ -48,7 +48,7 @@ class CallStream:
     Args:
         worker: started; has sub-workers.
         owned: close it when the last call has ended.
-        calls: what executes them in the sub-workers.
+        calls: the callable that executes them in the sub-workers.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class CallStream:
         self._handle = worker.register(calls)
         self._callable = session.registry.resolve(self._handle, TargetNamespace.LOCAL_PYTHON, "submit")
         self._pickler = CallPickler()
-        self._refusal: str | None = None  # why nothing is accepted any more
-        self._forked = False  # this process is not the one that made it
+        self._refusal: str | None = None  # why new calls are refused
+        self._forked = False  # this process is a fork of the one that made the stream
         # Reentrant: a finalizer that the garbage collector runs here may seal this very stream.
         self._lock = threading.RLock()
         self._futures: dict[_core.Task, Future[Any]] = {}
@@ -78,13 +78,13 @@ class CallStream:
 
     @property
     def accepts(self) -> bool:
-        """Whether it was not sealed."""
+        """Whether new calls are accepted."""
         return self._refusal is None
 
     def _new_future(self, function: bytes, label: str) -> Future[Any]:
         try:
             return Future(self, function, label)
-        except RuntimeError as error:  # CPython's word for: there is no memory for the lock of a condition
+        except RuntimeError as error:  # CPython raises it when there is no memory for the lock of a condition
             raise MemoryError(str(error)) from error
 
     # ---- submitting ------------------------------------------------------------------------------------------------
@@ -92,13 +92,13 @@ class CallStream:
     def submit(
         self, fn: Callable[..., Any], pack: Callable[[CallPickler], tuple[bytes, bytes]], config: _core.CallConfig
     ) -> Future[Any]:
-        """Submits the call that ``pack`` makes bytes of; see Executor.submit."""
+        """Submits the call that ``pack`` pickles; see Executor.submit."""
         label = getattr(fn, "__qualname__", type(fn).__name__)
         if self._refusal is not None:
             raise RuntimeError(self._refusal)
         try:
             call, function = pack(self._pickler)
-        except KeyboardInterrupt:  # of this process's user, not of what is pickled
+        except KeyboardInterrupt:  # the user interrupts this process; the value's own methods raise other errors
             raise
         except BaseException as error:
             return self._unpicklable(error, label)
@@ -142,26 +142,26 @@ class CallStream:
             raise
 
     def cancel(self, future: Future[Any], task: _core.Task) -> bool:
-        """Withdraws one call; whether this did it."""
+        """Withdraws one call. Returns whether it was withdrawn."""
         withdrawn = self._engine.cancel_task(task)
         if withdrawn:
             self._settle(future, task)
         return withdrawn
 
     def end_running(self, task: _core.Task, code: int) -> bool:
-        """Ends the process that runs a call, which ends with ``code``; whether there is one."""
+        """Ends the process that runs a call; the call ends with ``code``. Returns whether a process runs it."""
         return self._engine.end_running(task, code)
 
     def running(self, task: _core.Task) -> bool:
-        """Whether the call has begun and not ended."""
+        """Whether the call has begun and has not ended."""
         return self._engine.running(task)
 
     def no_memory(self, task: _core.Task, label: str, hashid: str | None) -> BaseException:
-        """The error of a call for whose value there is no memory, as error_of."""
+        """The error of a call whose value does not fit into memory; otherwise as error_of."""
         return self._failures.no_memory(task, label, hashid)
 
     def error_of(self, task: _core.Task, label: str, hashid: str | None) -> BaseException | None:
-        """The error of an ended call, naming the function in place of the callable that executes calls."""
+        """The error of an ended call. It names the user's function, not the callable that executes calls."""
         return self._failures.error_of(task, label, hashid)
 
     def _settle(self, future: Future[Any], task: _core.Task) -> None:
@@ -184,11 +184,13 @@ class CallStream:
         """Withdraws every call that has not begun."""
         with self._lock:
             waiting = list(self._futures.items())
-        for task, future in reversed(waiting):  # the engine withdraws the newest cheapest
+        for task, future in reversed(waiting):  # withdrawing the newest call first is the cheapest order for the engine
             self.cancel(future, task)
 
     def end(self, signal: int | None) -> None:
-        """Cancels what has not begun and ends what runs: by ``signal`` where that concerns no other, or by force."""
+        """Cancels waiting calls, and kills the processes of running ones. Those of the Executor's own Worker first
+        have ``close_timeout`` seconds to end by ``signal``.
+        """
         self.seal("cannot schedule new futures: the workers were ended")
         self.cancel_all()
         with self._lock:
@@ -202,7 +204,7 @@ class CallStream:
         self.join()
 
     def join(self) -> None:
-        """Waits until every future is settled, and what the Executor made is gone."""
+        """Waits until every future is settled and the Executor's own Worker, if it has one, is closed."""
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -218,7 +220,7 @@ class CallStream:
             except MemoryError:
                 if self._engine.torn:
                     break
-                time.sleep(_MEMORY_PAUSE)  # other threads or processes may give some back
+                time.sleep(_MEMORY_PAUSE)  # other threads or processes may free memory
         self._settle_rest()
         if self._owned:
             self.worker.close()
@@ -236,7 +238,7 @@ class CallStream:
                     _LOGGER.exception("exception calling callback for %r", future)
 
     def _settle_rest(self) -> None:
-        """The engine is closed: what it has not told, it never will."""
+        """Fails the futures that are left: the engine is closed and reports no more calls."""
         with self._lock:
             self._refusal = self._refusal or "cannot schedule new futures: the Worker is closed"
             rest = list(self._futures.values())
@@ -246,7 +248,7 @@ class CallStream:
             future.set_exception(WorkerClosed("the Worker was closed before the call had ended", operation="run"))
 
     def _unregister(self) -> None:
-        with contextlib.suppress(ControlTimeout, WorkerClosed):  # released all the same, or gone with the Worker
+        with contextlib.suppress(ControlTimeout, WorkerClosed):  # the handle is released in both cases
             self.worker.unregister(self._handle)
 
 
@@ -254,7 +256,7 @@ _streams: weakref.WeakSet[CallStream] = weakref.WeakSet()
 
 
 def _finish_at_exit() -> None:
-    """What was submitted is done before the interpreter goes, as from CPython's executors."""
+    """Before the interpreter ends, all submitted calls are executed, as by CPython's executors."""
     streams = list(_streams)
     for stream in streams:
         stream.seal("cannot schedule new futures after interpreter shutdown")
@@ -263,13 +265,13 @@ def _finish_at_exit() -> None:
 
 
 def _forget_in_fork() -> None:
-    """A forked process has neither the thread nor the children: nothing of an Executor works there."""
+    """Refuses calls in a forked process, which has neither the Executor's thread nor its children."""
     for stream in list(_streams):
         stream._forked = True
         stream._refusal = "cannot schedule new futures in a forked process: make an Executor there"
     _streams.clear()
 
 
-# Before the interpreter joins its threads, among them ours. An atexit function would run too late.
+# Runs before the interpreter joins its threads, the Executor's among them. An atexit function would run too late.
 threading._register_atexit(_finish_at_exit)  # type: ignore[attr-defined]
 os.register_at_fork(after_in_child=_forget_in_fork)

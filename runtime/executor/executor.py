@@ -1,8 +1,8 @@
 """Executor: the concurrent.futures contract over the sub-workers of a Worker.
 
-Unlike ``ProcessPoolExecutor`` it never becomes broken: a worker that dies fails only the call that it was running, with
-WorkerLost (also a ``concurrent.futures.BrokenExecutor``), or the call is begun again if ``retries`` of the Executor
-allows this. A fresh worker takes the place of the dead one.
+Unlike ``ProcessPoolExecutor`` it never becomes broken. When a worker dies, only the call that it was running fails,
+with WorkerLost (also a ``concurrent.futures.BrokenExecutor``), or begins again if ``retries`` of the Executor allows
+it. A fresh worker replaces the dead one.
 """
 
 from __future__ import annotations
@@ -41,26 +41,27 @@ class Executor(concurrent.futures.Executor):
     Args:
         workers: a started Worker, whose sub-workers are shared with its other users and outlive the Executor; or how
             many sub-workers to start for this Executor alone, None for one per processor.
-        mp_context: None, or a context of ``multiprocessing`` that starts processes by "spawn" or "forkserver": workers
-            are forked from a server process and have nothing of this one, which is what both promise.
+        mp_context: None, or a context of ``multiprocessing`` that starts processes by "spawn" or "forkserver". As both
+            promise, workers inherit nothing from this process: they are forked from a server process.
         initializer: called once in each worker process, replacements included, before its first call of this Executor.
         initargs: its arguments.
         max_workers: the number of workers by the name that ``ProcessPoolExecutor`` gives it.
         max_tasks_per_child: how many calls of this Executor (chunks, of ``map``) a worker process executes before a
             fresh one takes its place; None: any number.
         retries: how often a call may be begun again when its worker dies: declares all calls idempotent.
-        deadline: how many seconds a call may take, from when a worker begins it; one that takes longer fails with
-            TaskTimeout, and its worker is replaced. None: as long as it likes.
+        deadline: how many seconds a call may take, from when a worker begins it. A call that takes longer fails with
+            TaskTimeout, and its worker is replaced. None: no limit.
         options: of the Worker that is started for this Executor alone.
 
     Raises:
-        ConfigurationError: no sub-worker, an impossible number, an ``mp_context`` that forks, or two ways of saying
-            where to run.
-        PartialFailureError: a worker could not load the initializer: what went wrong, or that its processes, one
-            after the other (five at their start), took longer than ``WorkerOptions.start_timeout``, and no other worker
-            has loaded it.
+        ConfigurationError: no sub-worker, a number out of range, an ``mp_context`` that forks, or both a Worker and a
+            number of workers.
+        PartialFailureError: a worker could not load the initializer. The message says why: the error, or that its
+            processes, one after the other (five at their start), took longer than ``WorkerOptions.start_timeout``
+            while no other worker had loaded it.
         StartError: a sub-worker did not start.
-        TypeError: the initializer is not callable, a number is none. Whatever pickling the initializer raises.
+        TypeError: the initializer is not callable, or an argument that must be a number is not one. Also every error
+        of pickling the initializer.
         WorkerClosed: the Worker was closed, or not started.
 
     Example:
@@ -96,29 +97,29 @@ class Executor(concurrent.futures.Executor):
             if owned:
                 worker.close()
             raise
-        # Who drops an Executor without shutting it down gets what was submitted done, as from CPython's.
+        # An Executor that is dropped without shutdown() still executes its submitted calls, as CPython's executors do.
         self._finalizer = weakref.finalize(self, self._stream.seal, "cannot schedule new futures after shutdown")
         self._finalizer.atexit = False
         self._config = _native(self._limits)
 
     @property
     def worker(self) -> Worker:
-        """The Worker behind it: its ``children`` tell of processes, replacements and what they have installed."""
+        """The Worker of this Executor: its ``children`` show processes, replacements and installed callables."""
         return self._stream.worker
 
     @property
     def _max_workers(self) -> int:
-        """How many calls run at once, by the private name under which users of the standard library's pools look."""
+        """How many calls run at once, under the private name that users of the standard library's pools read."""
         return self._stream.worker.sub_workers
 
     def with_options(self, *, retries: int | None = None, deadline: float | None = None) -> Self:
-        """The same Executor, whose calls through what this returns have bounds of their own.
+        """Returns a view of this Executor whose calls have their own retries and deadline.
 
         Args:
             retries, deadline: as of the Executor; None: the Executor's. ``math.inf``: no deadline.
 
         Returns:
-            An Executor over the same workers. To shut one of them down shuts down both.
+            An Executor over the same workers. A shutdown of one of the two shuts down both.
 
         Raises:
             ConfigurationError: a value is out of range.
@@ -131,7 +132,7 @@ class Executor(concurrent.futures.Executor):
         other._config = _native(other._limits)
         other._stream = self._stream
         other._finalizer = self._finalizer
-        other._whole = self  # type: ignore[attr-defined] # which would be shut down if it were dropped
+        other._whole = self  # type: ignore[attr-defined] # dropping this one would seal the stream
         return other
 
     # ---- calls -----------------------------------------------------------------------------------------------------
@@ -139,8 +140,8 @@ class Executor(concurrent.futures.Executor):
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         """Calls ``fn(*args, **kwargs)`` in a sub-worker.
 
-        A function that its module knows by name is sent as it is at its first submit; whatever else (a lambda, a bound
-        method), and the arguments, as they are now. What cannot be pickled fails the future.
+        A function that its module has under its name is pickled once, at its first submit. Any other callable (a
+        lambda, a bound method) and the arguments are pickled now. If pickling fails, the future fails.
 
         Returns:
             A future whose ``hashid`` names the function.
@@ -162,15 +163,15 @@ class Executor(concurrent.futures.Executor):
         buffersize: int | None = None,
         unordered: bool = False,
     ) -> Iterator[_T]:
-        """Like ``map(fn, *iterables)`` with the calls made in sub-workers.
+        """Like ``map(fn, *iterables)``, with calls that run in sub-workers.
 
         Args:
             fn: takes as many arguments as there are iterables.
             iterables: read at once, unless ``buffersize`` bounds how far ahead.
             timeout: seconds from now for all results together.
-            chunksize: how many calls make one task.
-            buffersize: most tasks that are submitted and whose results have not been taken; None: no bound.
-            unordered: give each result as soon as its task has ended, instead of in the order of the arguments.
+            chunksize: calls for each task.
+            buffersize: most tasks that are submitted and whose results are not consumed yet; None: no bound.
+            unordered: yield each result as soon as its task has ended, instead of in the order of the arguments.
 
         Raises:
             TimeoutError: from the iterator, when the time is over.
@@ -205,7 +206,7 @@ class Executor(concurrent.futures.Executor):
             buffersize = _positive("buffersize", buffersize, "buffersize must be None or > 0")
         timeout = numbers.timeout(timeout)
         end = None if timeout is None else time.monotonic() + timeout
-        stream, config = self._stream, self._config  # an iterator that is never finished does not keep the Executor
+        stream, config = self._stream, self._config  # an unfinished iterator must not keep the Executor alive
 
         def submit(chunk: tuple[tuple[Any, ...], ...]) -> Future[list[_T]]:
             def pack(pickler: CallPickler) -> tuple[bytes, bytes]:
@@ -219,11 +220,11 @@ class Executor(concurrent.futures.Executor):
     # ---- the end ---------------------------------------------------------------------------------------------------
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accepts nothing more; what was submitted is done all the same.
+        """Refuses new calls; submitted calls are still executed.
 
         Args:
             wait: return when every future is done and, if the Executor started its Worker, the Worker is closed.
-            cancel_futures: cancel what has not begun.
+            cancel_futures: cancel the calls that have not begun.
         """
         self._stream.seal("cannot schedule new futures after shutdown")
         if cancel_futures:
@@ -232,17 +233,18 @@ class Executor(concurrent.futures.Executor):
             self._stream.join()
 
     def kill_workers(self) -> None:
-        """Shuts down without waiting for calls: those that run fail with WorkerLost, those that wait are cancelled.
+        """Shuts down without waiting for calls: running calls fail with WorkerLost, waiting calls are cancelled.
 
         Only processes that run calls of this Executor are ended, by SIGKILL. Returns when all futures are done.
         """
         self._stream.end(None)
 
     def terminate_workers(self) -> None:
-        """The same by SIGTERM; what has not ended within ``WorkerOptions.close_timeout`` is ended by SIGKILL.
+        """Like kill_workers, by SIGTERM; processes that run on for ``WorkerOptions.close_timeout`` are ended by
+        SIGKILL.
 
-        Over a Worker that it shares with others, an Executor kills at once: a signal that comes a moment too late must
-        not end another's call.
+        An Executor whose Worker has other users sends SIGKILL at once: a SIGTERM that arrives late would end a call of
+        another user.
         """
         self._stream.end(signal.SIGTERM)
 
@@ -289,12 +291,12 @@ def _worker_of(
     count = _positive("max_workers", count, f"max_workers must be greater than 0, not {count}")
     options = options or WorkerOptions()
     if options.max_restarts is None:
-        options = replace(options, max_restarts=math.inf)  # what a call does to its worker never ends the pool
+        options = replace(options, max_restarts=math.inf)  # calls that end their worker never end the pool
     return Worker(level=3, chips=0, sub_workers=count, options=options), True
 
 
 def _positive(name: str, value: Any, words: str) -> int:
-    """``value`` as an int from 1; one that is less is refused in the words of CPython's executors."""
+    """``value`` as an int from 1. A smaller one is refused with the message of CPython's executors."""
     number = whole(value)
     if number is not None and number < 1:
         raise ConfigurationError(words)

@@ -15,11 +15,11 @@ _OK = _core.CODES["ok"]
 _CANCELLED = _core.CODES["cancelled"]
 
 _MOST_KEPT = 65536
-"""Pickled functions up to so many bytes are hashed when that is asked for, larger ones at once, so that they can go."""
+"""Up to so many bytes, a pickled function is kept and hashed on demand; a larger one is hashed at once and dropped."""
 
 
 class _Stream(Protocol):
-    """What a future asks of the CallStream that made it, of its task."""
+    """The operations of a CallStream that its futures use."""
 
     def wait(self, future: Future[Any], task: _core.Task, timeout: float | None) -> None: ...
     def cancel(self, future: Future[Any], task: _core.Task) -> bool: ...
@@ -39,7 +39,7 @@ class Future(concurrent.futures.Future[_T]):
     """The outcome of one call. Made by Executor.submit only."""
 
     def __init__(self, stream: _Stream, function: bytes, label: str) -> None:
-        self._task: _core.Task | None = None  # until it is settled
+        self._task: _core.Task | None = None  # None once the future is settled
         super().__init__()
         self._stream = stream
         self._function = function if len(function) <= _MOST_KEPT else _hashid(function)
@@ -52,7 +52,7 @@ class Future(concurrent.futures.Future[_T]):
 
     @property
     def _state(self) -> str:
-        """What users of the standard library's futures, their ``repr`` among them, look at: "RUNNING" while it runs."""
+        """The attribute that the standard library reads, in ``repr`` among others; "RUNNING" while the call runs."""
         state = self._settled_state
         return RUNNING if state is PENDING and self.running() else state
 
@@ -61,16 +61,16 @@ class Future(concurrent.futures.Future[_T]):
         self._settled_state = state
 
     def running(self) -> bool:
-        """Whether a sub-worker has begun the call and not ended it."""
+        """Whether a sub-worker has begun the call and has not ended it."""
         task = self._task
         return task is not None and self._stream.running(task)
 
     def cancel(self, running: bool = False) -> bool:
-        """Withdraws the call if no sub-worker has begun it; whether it is cancelled.
+        """Withdraws the call if no sub-worker has begun it. Returns whether the future is cancelled.
 
         Args:
-            running: a call that runs is cancelled as well, by ending its process, which is replaced. Returns when
-                it has ended. What the call has done so far stays done.
+            running: also cancel a call that runs, by ending its process, which is replaced. Returns when the process
+                has ended. Side effects of the call so far remain.
         """
         task = self._task
         if task is None or self._stream.cancel(self, task):
@@ -85,16 +85,17 @@ class Future(concurrent.futures.Future[_T]):
         Raises:
             TimeoutError: the call has not ended within ``timeout`` seconds.
             CancelledError: it was cancelled.
-            What the function raised, with the traceback of the sub-worker as its cause; WorkerLost.
+            WorkerLost: the sub-worker died.
+            Also the exception of the function, with the sub-worker's traceback as its cause.
         """
         return super().result(self._work(numbers.timeout(timeout)))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """What the call failed with, or None. Raises: as result, of the waiting itself."""
+        """The exception of the call, or None. Raises TimeoutError and CancelledError, as result()."""
         return super().exception(self._work(numbers.timeout(timeout)))
 
     def _work(self, timeout: float | None) -> float | None:
-        """Waits in the engine, and settles the future; returns what is left of the time."""
+        """Waits in the engine and settles the future. Returns the seconds that are left of ``timeout``."""
         task = self._task
         if task is None or self._done_callbacks:  # type: ignore[attr-defined]
             return timeout
@@ -115,9 +116,9 @@ class Future(concurrent.futures.Future[_T]):
                 error = self._stream.error_of(task, self._label, self.hashid)
         except MemoryError:
             error = self._stream.no_memory(task, self._label, self.hashid)
-        except BaseException as failure:  # an outcome that cannot be unpickled here, for whatever reason
+        except BaseException as failure:  # unpickling the outcome failed
             error = failure
-        with contextlib.suppress(concurrent.futures.InvalidStateError):  # the other thread was first
+        with contextlib.suppress(concurrent.futures.InvalidStateError):  # another thread settled it first
             if error is None:
                 self.set_result(value)
             else:

@@ -1,4 +1,4 @@
-"""The results of many calls of one function, in order or as they end, from tasks that each make a chunk of them."""
+"""Results of many calls of one function, in order or as they end. Each task makes a chunk of the calls."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _Chunk = tuple[tuple[Any, ...], ...]
 
 
 class Ask(Generic[_T]):
-    """What is still to be asked: chunks of arguments, submitted one after the other.
+    """The chunks of arguments that are still to be submitted, one task each.
 
     Args:
         submit: submits one chunk.
         arguments: positional arguments of each call.
         chunksize: calls in a chunk.
-        buffersize: most chunks that are submitted and not taken; None: all are, at once.
+        buffersize: most chunks that are submitted and not consumed; None: all chunks are submitted at once.
     """
 
     def __init__(
@@ -39,22 +39,22 @@ class Ask(Generic[_T]):
         self._buffersize = buffersize
 
     def first(self) -> Iterator[Future[list[_T]]]:
-        """Submits as many as may be submitted at once."""
+        """Submits the first chunks, up to ``buffersize``."""
         return map(self._submit, itertools.islice(self._chunks, self._buffersize))
 
     def next(self) -> Iterator[Future[list[_T]]]:
-        """Submits one more, if there is one, for one that is taken."""
+        """Submits one more chunk, if there is one, in place of a consumed one."""
         return map(self._submit, itertools.islice(self._chunks, 0 if self._buffersize is None else 1))
 
 
 def in_order(ask: Ask[_T], end: float | None) -> Iterator[_T]:
-    """The values in the order of the arguments. The first chunks are submitted now.
+    """Yields the values in the order of the arguments. The first chunks are submitted now.
 
     Args:
         ask: the calls.
-        end: when to stop waiting, as ``time.monotonic()`` tells; None: never.
+        end: when to stop waiting, in seconds of ``time.monotonic()``; None: never.
 
-    Raises: from the iterator, TimeoutError or what a call raised; then what has not begun is cancelled.
+    Raises: from the iterator, TimeoutError or the exception of a call; calls that have not begun are then cancelled.
     """
     futures = deque(ask.first())
 
@@ -65,7 +65,7 @@ def in_order(ask: Ask[_T], end: float | None) -> Iterator[_T]:
                 values = _taken(futures.popleft(), end)
                 values.reverse()
                 while values:
-                    yield values.pop()  # no reference to a value stays here
+                    yield values.pop()  # the generator keeps no reference to a value
         finally:
             for future in futures:
                 future.cancel()
@@ -74,7 +74,7 @@ def in_order(ask: Ask[_T], end: float | None) -> Iterator[_T]:
 
 
 def unordered_as_they_end(ask: Ask[_T], end: float | None) -> Iterator[_T]:
-    """The values of each chunk as soon as its task has ended. Otherwise as in_order."""
+    """Yields the values of each chunk as soon as its task has ended. Otherwise as in_order."""
     ended: queue.SimpleQueue[Future[list[_T]]] = queue.SimpleQueue()
     pending: set[Future[list[_T]]] = set()
 
@@ -116,7 +116,7 @@ def _next_of(ended: queue.SimpleQueue[Future[list[_T]]], end: float | None) -> F
 
 
 def _taken(future: Future[_T], end: float | None) -> _T:
-    """The future's result, within what is left of the time; one that is not there in time is cancelled."""
+    """The future's result. A future that is not done by ``end`` is cancelled."""
     try:
         return future.result(None if end is None else end - time.monotonic())
     finally:

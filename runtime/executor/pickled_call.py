@@ -1,8 +1,8 @@
 """A call of any Python function as bytes: made by an Executor, executed by the one callable that it registers.
 
 The bytes: ``u32 head``, the pickled function (as many bytes as the low 30 bits of the head say), the pickled arguments.
-A *named* function, one that its module knows by its qualified name, is pickled once, as it is at its first call, and
-unpickled once in each child; anything else (a lambda, a bound method, a partial) with every call, as it is then.
+A *named* function is one that its module has under its qualified name. It is pickled once, at its first call, and
+unpickled once in each child. Any other callable (a lambda, a bound method, a partial) is pickled with every call.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
     from runtime._core import FrameArgs
 
-_NAMED = 1 << 31  # the function's bytes stand for it: keep what they unpickle to
-_CHUNK = 1 << 30  # the arguments are many calls' positional arguments; the value is the list of their values
+_NAMED = 1 << 31  # a named function: the child keeps the unpickled function, by its bytes
+_CHUNK = 1 << 30  # many calls: a list of positional arguments; the value is the list of the calls' values
 _LENGTH = _CHUNK - 1
 _HEAD = 4
 _MOST_FUNCTIONS = 4096
 
 
 class CallPickler:
-    """The parent's side: one per Executor, used by any thread."""
+    """The parent's side: one for each Executor, used by any thread."""
 
     def __init__(self) -> None:
-        # Their pickles, and whether they only have a name in the main script.
+        # The pickle of each named function, and whether the child can only load it by importing the main script.
         self._named: weakref.WeakKeyDictionary[object, tuple[bytes, bool]] = weakref.WeakKeyDictionary()
 
     def pack(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, bytes]:
@@ -49,16 +49,16 @@ class CallPickler:
         return self._pack(function, (args, kwargs), 0)
 
     def pack_chunk(self, function: Callable[..., Any], calls: tuple[tuple[Any, ...], ...]) -> tuple[bytes, bytes]:
-        """The same for several calls without keyword arguments, whose value is the list of their values."""
+        """The bytes of several calls without keyword arguments, whose value is the list of the calls' values."""
         return self._pack(function, calls, _CHUNK)
 
     def _pack(self, function: Callable[..., Any], arguments: object, flags: int) -> tuple[bytes, bytes]:
         named = self._pickle_named(function)
         if named is None:
-            # One pickler for both: what function and arguments share stays shared.
+            # One pickler for both: objects that function and arguments share stay shared.
             pickled, length = pickling.dumps_together(function, arguments)
             return _head(length, flags) + pickled, pickled[:length]
-        # A child that imports the main script for the function has the classes of the arguments from there, too.
+        # A child that imports the main script for the function takes the arguments' classes from the script, too.
         pickled, by_name = named
         return b"".join((_head(len(pickled), flags | _NAMED), pickled, _pickle(arguments, by_name))), pickled
 
@@ -86,11 +86,11 @@ def _is_named(function: Any) -> bool:
 
 
 def _pickle(value: object, by_name: bool) -> bytes:
-    """Pickles by the standard library when that is enough: what a child cannot import goes by value."""
+    """Pickles with the standard library if that suffices; objects that a child cannot import are pickled by value."""
     if not cloudpickle.list_registry_pickle_by_value():
         try:
             pickled = pickle.dumps(value, pickling.PROTOCOL)
-        except Exception:  # others may know better, or raise the same
+        except Exception:  # cloudpickle may succeed; if not, it raises the same
             pass
         else:
             if not pickling.misses_something(pickled, by_name):
@@ -104,9 +104,9 @@ class Calls:
     Args:
         initializer: called before the first call in each process, or None.
         initargs: its arguments.
-        most_calls: after so many a process makes way for a fresh one; None: never.
-        token: tells one Executor's from another's that is equal, but whose processes are to be initialized or counted
-            by itself; made here unless it is given.
+        most_calls: the number of calls after which a process is replaced; None: never.
+        token: distinguishes Executors with equal arguments, as each initializes the processes and counts its calls
+            itself. Made here unless it is given.
     """
 
     def __init__(
@@ -125,11 +125,11 @@ class Calls:
         self._ready = initializer is None
         if initializer is not None:
             name = getattr(initializer, "__qualname__", type(initializer).__name__)
-            self.__qualname__ = f"initializer {name}"  # what errors of registering it name
+            self.__qualname__ = f"initializer {name}"  # the label in errors of its registration
         self._named: dict[bytes, Callable[..., Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles what it was made of, not what it has met."""
+        """Pickles the arguments of the constructor, not the state."""
         return Calls, (self._initializer, self._initargs, self._most_calls, self._token)
 
     def __call__(self, args: FrameArgs) -> Any:

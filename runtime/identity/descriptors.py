@@ -122,13 +122,13 @@ def module_file(module: str) -> Path:
         raise ConfigurationError(f"module {module!r} cannot be found")
     if spec.origin is None or not spec.origin.endswith(".py"):
         raise ConfigurationError(f"module {module!r} has no source file, so its source cannot name a callable")
-    from pathlib import Path  # here, as no start is to wait for its import
+    from pathlib import Path  # imported here to keep the start fast
 
     return Path(spec.origin)
 
 
 def _find_spec(module: str) -> ModuleSpec | None:
-    """As importlib.util.find_spec, which imports the packages around a module."""
+    """Like importlib.util.find_spec, but without importing the packages around a module."""
     if module in sys.modules:
         loaded = sys.modules[module].__spec__
         if loaded is None:
@@ -143,7 +143,7 @@ def _find_spec(module: str) -> ModuleSpec | None:
         spec = next((one for one in found if one is not None), None)
         if spec is None or (name != module and spec.submodule_search_locations is None):
             return None
-        # Of a namespace package not its iterator, which wants the package around it to be imported.
+        # The iterator of a namespace package would import the package around it.
         locations = spec.submodule_search_locations
         path = None if locations is None else list(getattr(locations, "_path", locations))
     return spec

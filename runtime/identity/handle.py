@@ -11,7 +11,7 @@ from runtime.errors import HashidFormatError, KindUnsupportedError
 
 
 class CallableKind(StrEnum):
-    """What a callable is; decides what its descriptor covers."""
+    """The kind of a callable; decides what its descriptor covers."""
 
     CHIP_CALLABLE = "CHIP_CALLABLE"
     PYTHON_SERIALIZED = "PYTHON_SERIALIZED"
@@ -19,7 +19,7 @@ class CallableKind(StrEnum):
 
 
 class TargetNamespace(StrEnum):
-    """The registry domain that can resolve a handle."""
+    """Which kind of child can execute a callable."""
 
     LOCAL_CHIP = "LOCAL_CHIP"
     LOCAL_PYTHON = "LOCAL_PYTHON"
@@ -43,11 +43,11 @@ def validate_hashid(hashid: str) -> str:
 class CallableHandle:
     """Names a registered callable. Immutable, hashable, picklable.
 
-    Built from its public fields a handle names an identity but is *unbound*: no Worker made it, and every API rejects
-    it. One that was pickled names its identity wherever it arrives, and is accepted by the Workers nested below the one
-    that made it (docs: callable identity); elsewhere it is as good as unbound. Its pickle is the same in every process,
-    so that a function that captures handles has the same hashid in every run. Two handles of one registration are
-    equal; those of two registrations are not. A copy of a handle is the handle.
+    A handle that is built from its public fields names an identity but is *unbound*: no Worker made it, and every API
+    rejects it. A handle that was pickled is accepted by the Workers nested below the Worker that made it (docs:
+    callable identity); everywhere else it is unbound. Its pickle is the same in every process, so that a function that
+    captures handles has the same hashid in every run. Handles are equal if they come from one registration. ``copy``
+    returns the handle itself.
 
     Args:
         hashid: the callable's name.
@@ -67,7 +67,7 @@ class CallableHandle:
     _label: str
     _token: object | None
     _travelled: bool
-    """Whether it came here in a pickle, as the handle of a registration."""
+    """Whether it came from a pickle of a registration's handle."""
 
     def __init__(self, hashid: str, kind: CallableKind | str, target_namespace: TargetNamespace | str) -> None:
         validate_hashid(hashid)
@@ -99,7 +99,7 @@ class CallableHandle:
         token: object,
         label: str,
     ) -> CallableHandle:
-        """A handle tied to a registration, whose ``token`` says of which registry; for that registry only."""
+        """A handle of the registration that ``token`` stands for. Only the registry that owns the token calls this."""
         handle = cls(hashid, kind, namespace)
         object.__setattr__(handle, "_token", token)
         object.__setattr__(handle, "_label", label)
@@ -120,11 +120,11 @@ class CallableHandle:
         return self.hashid == other.hashid and self.kind is other.kind and self._token is other._token
 
     def __hash__(self) -> int:
-        """By identity: equal handles have equal hashids."""
+        """The hash of the hashid: equal handles have equal hashids."""
         return hash(self.hashid)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Crosses processes as the identity, and whether it may be used below: the registration stays where it is."""
+        """Pickles the identity, and whether nested Workers accept it. The registration stays in this process."""
         owner = _pickling.owner
         usable = self._token is not None or self._travelled
         if owner is not None:
@@ -146,9 +146,9 @@ class CallableHandle:
 
 
 def expected_handle(hashid: str, kind: CallableKind, namespace: TargetNamespace, label: str) -> CallableHandle:
-    """A handle with the pickle of the one that registering this callable will return, and otherwise unbound.
+    """An unbound handle with the same pickle as the handle that ``register`` will return for this callable.
 
-    With it a function that captures handles can be pickled, and so named, before any Worker runs.
+    With it, a function that captures handles can be pickled, and its hashid computed, before any Worker runs.
     """
     return _arrived(hashid, kind, namespace, label, usable=True)
 
@@ -167,8 +167,8 @@ _pickling = _Pickling()
 
 
 class PickledFor:
-    """While this thread pickles a callable that ``owner``, a registry, registers: of the handles that the callable
-    captures only those of that registry may be used where the callable arrives.
+    """Marks that this thread pickles a callable which the registry ``owner`` registers. Nested Workers accept only
+    those captured handles that belong to this registry.
     """
 
     __slots__ = ("_before", "_owner")

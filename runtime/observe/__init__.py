@@ -1,1 +1,1 @@
-"""What a Worker tells of its children, its tasks and their times."""
+"""What a Worker reports about its children, its tasks and their times."""

@@ -1,4 +1,4 @@
-"""What a Worker tells about the processes below it."""
+"""What a Worker reports about the processes below it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class ChildInfo(NamedTuple):
     """``"chip"``, ``"node"`` or ``"sub"``."""
     id: int
     pid: int
-    """-1 between two incarnations."""
+    """The process id; -1 between two incarnations."""
     incarnation: int
-    """1 for the first process of this place; each replacement counts one more."""
+    """Number of this child's current process: 1 for the first, one more for each replacement."""
     state: str
     """``"starting"`` (also while it is being replaced), ``"ready"``, ``"lost"`` (given up) or ``"closed"``."""
     completed: int
-    """Tasks that it ended, over all incarnations."""
+    """Number of tasks that it ended, over all incarnations."""
     last_exit: str
     """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
-    """Hashids it has installed, with their number of registrations."""
+    """The hashid of each installed callable, with its number of registrations."""
     last_signal: int | None = None
-    """What killed the previous incarnation; None if nothing did."""
+    """The signal that killed the previous incarnation; None if no signal did."""
     last_exit_status: int | None = None
-    """With which the previous incarnation exited; None if it did not."""
+    """The status with which the previous incarnation exited; None if it did not exit by itself."""
 
 
 def snapshot(engine: _core.Engine) -> list[ChildInfo]:
-    """The processes below an engine, as they are now."""
+    """A snapshot of the processes below an engine."""
     return [_info(child) for child in engine.children()]
 
 

@@ -14,16 +14,16 @@ class WorkerStats(NamedTuple):
     """
 
     accepted: int
-    """Tasks that a submit took."""
+    """Accepted by a submit."""
     done: int
     failed: int
     """Ended with an error of their own: an exception, a kernel's code."""
     lost: int
-    """Lost with the child that ran them, or never run because it was given up."""
+    """Lost with the child that ran them, or never run because their child was given up."""
     timed_out: int
     """Ended because of their deadline."""
     skipped: int
-    """Never executed, because one that they depend on failed."""
+    """Never executed, because a task that they depend on failed."""
     cancelled: int
     """Withdrawn before they began."""
     pending: int
@@ -35,11 +35,11 @@ class WorkerStats(NamedTuple):
     restarts: int
     """Children that were replaced."""
     waits: int
-    """How often a submit met a bound (``max_pending_tasks``, ``max_runs``) and had to wait."""
+    """How often a submit had to wait at a bound (``max_pending_tasks``, ``max_runs``)."""
     bytes_in_use: int
-    """Shared memory that tensors and spilled arguments take."""
+    """Bytes of shared memory that tensors and spilled arguments take."""
     bytes_mapped: int
-    """Shared memory of all arenas; pages that were never touched take none."""
+    """Bytes of all arenas; pages that were never touched take no memory."""
 
 
 pickled_names.keep(__name__)

@@ -1,10 +1,10 @@
-"""The main script in a child: imported only when something there needs it, as multiprocessing's spawn does at once.
+"""The main script in a child: imported on demand, where multiprocessing's spawn imports it at once.
 
-What the main script defines goes to children by value where it can, so that a script needs no guard. Some of it has
-only a name: what ``functools.lru_cache`` makes, a function that uses a lock of its module. In a child the module
-``__main__``, also known as ``__mp_main__``, therefore has a name for each of them: one that came by value stands for
-itself, so that it can be pickled again; any other name that occurs in the script's source imports the script, once,
-with ``__name__ == "__mp_main__"``.
+Objects of the main script travel to children by value if that is possible, so that a script needs no guard. Some can
+only be pickled by name: the result of ``functools.lru_cache``, or a function that uses a lock of its module. A child's
+module ``__main__``, also known as ``__mp_main__``, therefore resolves names. The name of an object that came by value
+gives that object, which can so be pickled again. Any other name that occurs in the script's source imports the script,
+once, with ``__name__ == "__mp_main__"``.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class _Results(threading.local):
 
 
 results = _Results()
-"""While a result is pickled on this thread, ``__main__`` has only what was imported: the rest goes back by value, under
-the name that it has in the parent.
+"""While a result is pickled on this thread, ``__main__`` has only the names that were imported. Other objects return by
+value, under their names in the parent.
 """
 
 
 def origin() -> Origin | None:
-    """Where the main script of this program is; None for what was typed in."""
+    """Where the main script of this program is; None for an interactive session."""
     main = sys.modules["__main__"]
     if (script := _script_of_parent()) is not None:
         return script.origin
@@ -53,7 +53,7 @@ def origin() -> Origin | None:
     if name is not None and name != "__main__":
         return "module", name
     path = getattr(main, "__file__", None)
-    return None if path is None else ("path", os.path.abspath(path))  # noqa: PTH100 - links stay as they are
+    return None if path is None else ("path", os.path.abspath(path))  # noqa: PTH100 - keeps symbolic links
 
 
 def install(origin: Origin | None) -> None:
@@ -64,20 +64,20 @@ def install(origin: Origin | None) -> None:
 
 
 def remember(value: object) -> None:
-    """Gives what came by value its name in ``__main__``, and what it refers to theirs."""
+    """Makes a function that came by value, and the globals that it uses, known under their names in ``__main__``."""
     if isinstance(value, FunctionType) and value.__module__ in NAMES and (script := _script_of_parent()) is not None:
         script.remember(value)
 
 
 def refuse_while_imported(operation: str) -> None:
-    """Raises RuntimeError if the main script, which is being imported in a child, does what only the program may do."""
+    """Raises RuntimeError while a child imports the main script: only the program may call ``operation``."""
     script = _script_of_parent()
     if script is not None and script.wanted is not None:
         raise RuntimeError(f"{operation}: not while a worker imports the main script")
 
 
 def is_named(value: Any) -> bool:
-    """Whether the main script of this program knows a function or class of its by its name."""
+    """Whether a function or class of this program's main script is found there under its qualified name."""
     found: Any = sys.modules["__main__"]
     if getattr(value, "__module__", None) not in NAMES or _script_of_parent() is not None:
         return False
@@ -87,7 +87,7 @@ def is_named(value: Any) -> bool:
 
 
 def _script_of_parent() -> _Script | None:
-    """What stands behind ``__main__`` in a child; None in a program."""
+    """The script behind a child's ``__main__``; None in the program itself."""
     return vars(sys.modules["__main__"]).get(_SCRIPT)
 
 
@@ -95,7 +95,7 @@ class MainScript(ModuleType):
     """The module ``__main__`` of a child."""
 
     def __getattr__(self, name: str) -> Any:
-        """What came by value, or what the script defines once it is imported."""
+        """The object of this name that came by value, or that the script defines once it is imported."""
         script: _Script = vars(self)[_SCRIPT]
         if not name.startswith("__") and not results.are_pickled:
             for found in script.by_value(name):
@@ -111,34 +111,34 @@ class _Script:
     def __init__(self, origin: Origin | None) -> None:
         self.origin = origin
         self.wanted: str | None = None
-        """While it is imported: the name that needed it."""
-        self._outcome: RuntimeError | bool | None = None  # of importing it
+        """The name because of which the script is being imported; None at any other time."""
+        self._outcome: RuntimeError | bool | None = None  # of the import: True, or its error
         self._functions: deque[FunctionType] = deque(maxlen=_MOST_REMEMBERED)
         self._lock = threading.RLock()
 
     def remember(self, function: FunctionType) -> None:
-        """Keeps one of the latest functions that came by value."""
+        """Keeps a function that came by value, as one of the latest."""
         if not self._functions or self._functions[-1] is not function:
             self._functions.append(function)
 
     def by_value(self, name: str) -> Iterator[Any]:
-        """What came by value and has this name, the latest first."""
+        """The objects of this name that came by value, the latest first."""
         for function in reversed(tuple(self._functions)):
             if function.__qualname__ == name:
                 yield function
             if name in function.__globals__:
                 yield function.__globals__[name]
-        # cloudpickle makes a class once in a process, however often it comes.
+        # cloudpickle makes a class once in a process, however often its pickle arrives.
         for kind in list(getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {}).values()):
             if kind.__module__ in NAMES and kind.__qualname__ == name:
                 yield kind
 
     @cached_property
     def source(self) -> str:
-        """Its text; empty where there is none to be had."""
+        """The script's text; empty if it cannot be read."""
         if self.origin is None:
             return ""
-        from pathlib import Path  # here, as no start is to wait for its import
+        from pathlib import Path  # imported here to keep the start fast
 
         kind, where = self.origin
         try:
@@ -150,10 +150,10 @@ class _Script:
             return ""
 
     def import_once(self, namespace: dict[str, Any], name: str) -> None:
-        """Executes it in ``namespace`` because of ``name``. Raises RuntimeError if it failed, now or before."""
+        """Executes the script in ``namespace`` because of ``name``. Raises RuntimeError if that failed or fails."""
         with self._lock:
             if self.wanted is not None:
-                return  # it asks for what it has not defined yet
+                return  # the script itself asks for a name that it has not defined yet
             if self._outcome is None:
                 self.wanted = name
                 try:
@@ -184,7 +184,7 @@ class _Script:
         exec(code, namespace)
 
     def advice(self) -> str:
-        """Why it is imported, and what it must not do then."""
+        """Why the script is imported, and what it must not do then."""
         return (
             f"the main script is imported in a worker, because {self.wanted!r} of it can only be had by its name; put "
             'what only the program itself may do, such as starting Workers, under `if __name__ == "__main__":`'

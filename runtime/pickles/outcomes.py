@@ -1,4 +1,4 @@
-"""How what a task ends with crosses to the parent: the value it returned, or the exception it raised."""
+"""How the outcome of a task travels to the parent: the value that it returned, or the exception that it raised."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime import _core
 from runtime.pickles import main_script
 
 _LENGTH = struct.Struct("<I")
-"""Before each part of a packed exception; the engine counts the parts (native/schedule/outcome.cpp)."""
+"""The length before each part of a packed exception. The engine counts the parts (native/schedule/outcome.cpp)."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures
@@ -21,7 +21,7 @@ class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing an
 
     @property
     def tb(self) -> str:
-        """The text, by the name that concurrent.futures gives it."""
+        """The text, under the name that concurrent.futures uses."""
         return str(self.args[0])
 
     def __str__(self) -> str:
@@ -30,19 +30,20 @@ class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing an
 
 
 def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
-    """Pickles what a Python callable returned, by reference where that can be, which is twenty times faster.
+    """Pickles the value of a Python callable. Pickling classes and functions by reference, where possible, is twenty
+    times faster than by value.
 
     Returns:
-        The pickle; or the pickle and its out-of-band buffers (of arrays, mostly), which go to the parent as they are:
-        those that are worth it, and at most ``MOST_BUFFERS``.
+        The pickle; or the pickle and its out-of-band buffers (mostly of arrays), which travel to the parent unchanged:
+        at most ``MOST_BUFFERS``, each of at least ``LEAST_EXTENT`` bytes.
     """
     apart: list[memoryview] = []
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
-        """Whether it goes into the pickle."""
+        """Whether the buffer goes into the pickle."""
         try:
             view = buffer.raw()
-        except BufferError:  # not in one piece
+        except BufferError:  # the buffer is not contiguous
             return True
         if view.nbytes < _core.LEAST_EXTENT or len(apart) == _core.MOST_BUFFERS:
             return True
@@ -52,7 +53,7 @@ def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
     main_script.results.are_pickled = True
     try:
         pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=keep)
-    except Exception:  # a lambda, a class made in the task: pickle says so in many ways
+    except Exception:  # a lambda, a class made in the task: pickle raises many types of errors
         apart.clear()
         pickled = bytes(cloudpickle.dumps(value, buffer_callback=keep))
     finally:
@@ -61,9 +62,10 @@ def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
 
 
 def pack_exception(error: BaseException) -> bytes:
-    """Encodes an exception with its traceback; one that cannot be pickled keeps its type's name and its text.
+    """Encodes an exception with its traceback. Of an exception that cannot be pickled, its type's name and its text
+    remain.
 
-    Whatever the exception's own methods do, this succeeds: a task that raised must not end its worker.
+    This succeeds whatever the exception's own methods do: a task that raised must not end its worker.
     """
     pickled = _pickled(error) or _pickled(_Parts(error))
     texts = (type_name(type(error)), text_of(error), _traceback_of(error))
@@ -72,16 +74,16 @@ def pack_exception(error: BaseException) -> bytes:
 
 
 def _pickled(error: object) -> bytes:
-    """The pickle of an exception; empty if it cannot be pickled, or does not come back as an exception."""
+    """The pickle of an exception; empty if it cannot be pickled, or if unpickling returns no exception."""
     try:
         pickled: bytes = cloudpickle.dumps(error)
         return pickled if isinstance(pickle.loads(pickled), BaseException) else b""
-    except BaseException:  # whatever its methods raise, SystemExit too
+    except BaseException:  # its methods may raise anything, SystemExit too
         return b""
 
 
 class _Parts:
-    """An exception that comes back without its class's ``__init__`` and ``__setattr__``, which may refuse that."""
+    """Pickles an exception so that unpickling avoids its class's ``__init__`` and ``__setattr__``, which may raise."""
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
@@ -110,8 +112,8 @@ def unpack_exception(payload: bytes) -> BaseException:
     try:
         error = pickle.loads(pickled) if pickled else None
     except KeyboardInterrupt:
-        raise  # the user wants to end the wait
-    except BaseException:  # it came back in the child: this process lacks something, or refuses it
+        raise  # the user interrupts the wait
+    except BaseException:  # the child could unpickle it; this process cannot
         error = None
     if not isinstance(error, BaseException):
         error = RuntimeError(f"{name}: {message}")
@@ -119,32 +121,32 @@ def unpack_exception(payload: bytes) -> BaseException:
     return error
 
 
-# Past the methods of the exception's class, which may refuse, as those of a frozen dataclass do.
+# These bypass the methods of the exception's class, which may raise, as those of a frozen dataclass do.
 _SET_CAUSE = vars(BaseException)["__cause__"].__set__
 _ATTRIBUTES = vars(BaseException)["__dict__"].__get__
 _QUALNAME = vars(type)["__qualname__"].__get__
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Adds a note to an exception of a user's class, also to one that lets nothing be set."""
+    """Adds a note to an exception, also if its class refuses to set attributes."""
     attributes = _ATTRIBUTES(error)
     notes = attributes.get("__notes__", [])
     attributes["__notes__"] = [*(notes if isinstance(notes, list | tuple) else [notes]), note]
 
 
 def type_name(kind: type) -> str:
-    """The full name of a type, whatever its class body and its metaclass say of it."""
+    """The full name of a type, also if its class body or metaclass overrides the attributes."""
     name: str = _QUALNAME(kind)
     module = vars(kind).get("__module__")
     return f"{module}.{name}" if type(module) is str else name
 
 
 def text_of(error: BaseException) -> str:
-    """What an exception says; where its own ``__str__`` fails, what it was made of."""
+    """The text of an exception; if its own ``__str__`` fails, its arguments."""
     for read in (str, BaseException.__str__):
         try:
-            return str.__str__(read(error))  # a plain one: it may be of a subclass
-        except BaseException:  # in a child, where an interrupt means nothing
+            return str.__str__(read(error))  # a plain str: read() may return a subclass
+        except BaseException:  # also KeyboardInterrupt: in a child, no user interrupts
             continue
     return "(it has no text: its __str__ fails)"
 

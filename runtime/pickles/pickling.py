@@ -1,9 +1,9 @@
-"""How values of the parent become bytes that a child can load: by value where that can be, as cloudpickle does.
+"""How values of the parent become bytes that a child can load: by value if possible, as cloudpickle does.
 
-Two kinds of values cannot go by value. What only the main script has (the wrapper that ``functools.lru_cache`` makes, a
-function that uses a lock of its module) goes by its name, and the child imports the script (main_script.py). What
-``multiprocessing`` shares goes as it does to a child of its own start method ``spawn``: semaphores by their names,
-pipes and memory as descriptors that the child takes from this process, which must still have them open then.
+Two kinds of objects cannot be pickled by value. Some objects of the main script (the result of ``functools.lru_cache``,
+a function that uses a lock of its module) are pickled by name, and the child imports the script (main_script.py).
+Objects that ``multiprocessing`` shares are pickled as for a child of its start method ``spawn``: semaphores by name,
+pipes and memory as descriptors that the child fetches from this process, which must keep them open until then.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 PROTOCOL = 5
 
 
-class NotShareable(TypeError):  # noqa: N818 - what it is of a value, not what went wrong
-    """A value of multiprocessing that cannot be given to a worker."""
+class NotShareable(TypeError):  # noqa: N818 - names the property of the value
+    """An object of multiprocessing that cannot be sent to a worker."""
 
 
 def dumps(value: object, *, once: bool = False) -> bytes:
     """Pickles one value.
 
     Args:
-        once: it is loaded once only; then it may hold sockets, too, also as a duplex connection.
+        once: the pickle is loaded only once; it may then hold sockets, and duplex connections, too.
 
     Raises:
-        NotShareable: it holds something of multiprocessing that no worker can be given.
-        Whatever cloudpickle raises for what cannot be pickled.
+        NotShareable: the value holds an object of multiprocessing that cannot be sent to a worker.
+        Also every error of cloudpickle.
     """
     return _dumps(lambda: (bytes(cloudpickle.dumps(value, PROTOCOL)), 0), (value,), once)[0]
 
 
 def dumps_together(first: object, second: object) -> tuple[bytes, int]:
-    """Pickles two values, to be loaded once, one after the other; what they share stays shared.
+    """Pickles two values that are loaded once, one after the other. Objects that both hold stay shared.
 
     Returns:
         Both pickles, and the length of the first. Raises: as dumps().
@@ -67,7 +67,7 @@ def _dumps(by_value: Callable[[], tuple[bytes, int]], values: tuple[object, ...]
                 return _pickled(values, _SharingPickler)
             except NotShareable:
                 raise
-            except Exception:  # it needs more than that
+            except Exception:  # the standard library cannot pickle it
                 with contextlib.suppress(Exception):
                     return _pickled(values, _NamingPickler)
         raise
@@ -93,21 +93,20 @@ def _reduce_method(method: MethodType) -> tuple[Any, ...]:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Takes a method by its name where its object has it, as the standard library does.
+    """Pickles a bound method as the attribute of its object, if the object has it, as the standard library does.
 
-    cloudpickle takes the function of a class method by value, and such a function has lost the file that its traceback
-    would name.
+    cloudpickle pickles the function of a class method by value; the copy loses the file that tracebacks name.
     """
 
     dispatch_table: ClassVar = ChainMap({MethodType: _reduce_method}, cloudpickle.Pickler.dispatch_table)
 
 
 _NOT_SHARED = ("builtins", "functools")
-"""Modules of types that multiprocessing pickles in its own way, and we in ours."""
+"""Modules whose types multiprocessing pickles by its own reducers, and this module by others."""
 
 
 class _SharingPickler(_Pickler):
-    """Takes what multiprocessing shares as that does."""
+    """Pickles the objects that multiprocessing shares as multiprocessing does."""
 
     def __init__(self, file: io.BytesIO, protocol: int) -> None:
         super().__init__(file, protocol)
@@ -118,7 +117,7 @@ class _SharingPickler(_Pickler):
         self._semaphores = (synchronize.SemLock,) if synchronize else ()
 
     def reducer_override(self, obj: Any) -> Any:
-        """How to pickle what is shared; what cloudpickle says of what is not."""
+        """The reduction of a shared object; for any other object, that of cloudpickle."""
         if isinstance(obj, self._semaphores) and obj._semlock.name is None:
             raise NotShareable(
                 f"a multiprocessing {type(obj).__name__} of the start method 'fork' has no name by which a worker "
@@ -129,31 +128,31 @@ class _SharingPickler(_Pickler):
 
 
 class _NamingPickler(_SharingPickler):
-    """Takes functions and classes of the main script by their names."""
+    """Pickles functions and classes of the main script by name."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """The name of what has one there."""
+        """The name of an object that the main script has under its name."""
         if isinstance(obj, FunctionType | type) and main_script.is_named(obj):
             return obj.__qualname__
         return super().reducer_override(obj)
 
 
 def _has_connection(pickled: bytes) -> bool:
-    """Whether a connection was pickled: as the bare number of its descriptor, unless a reducer says how."""
+    """Whether a connection was pickled without a reducer, as the bare number of its descriptor."""
     name = "multiprocessing.connection"
     return name in sys.modules and name.encode() in pickled
 
 
 def by_name(function: Any) -> bytes | None:
-    """The pickle of a function of the main script by its name; None if it has none there."""
+    """The pickle, by name, of a function of the main script; None if the script does not have it under its name."""
     return pickle.dumps(function, PROTOCOL) if main_script.is_named(function) else None
 
 
 def misses_something(pickled: bytes, main_is_imported: bool) -> bool:
-    """Whether what the standard library pickled could not be loaded in a child, or not as what it is.
+    """Whether a child could not load this pickle of the standard library, or would load something else.
 
     Args:
-        main_is_imported: the child imports the main script for something else anyway.
+        main_is_imported: the child imports the main script anyway.
     """
     return (b"__main__" in pickled and not main_is_imported) or _has_connection(pickled)
 
@@ -163,7 +162,7 @@ def misses_something(pickled: bytes, main_is_imported: bool) -> bool:
 
 @contextlib.contextmanager
 def _shared(once: bool) -> Iterator[None]:
-    """While it lasts, multiprocessing pickles on this thread as for a child that it starts."""
+    """Lets multiprocessing pickle on this thread as for a child that it starts, for the duration of the block."""
     context = sys.modules.get("multiprocessing.context")
     if context is None:
         yield
@@ -177,7 +176,7 @@ def _shared(once: bool) -> Iterator[None]:
 
 
 class _Child:
-    """What multiprocessing asks, of the child that a descriptor is for, how to give it one."""
+    """Stands for the child process when multiprocessing's reducers ask how to pass a descriptor to it."""
 
     def __init__(self, once: bool) -> None:
         self._once = once
@@ -185,7 +184,7 @@ class _Child:
     def duplicate_for_child(self, descriptor: int) -> int:
         return descriptor
 
-    def DupFd(self, descriptor: int) -> Any:  # noqa: N802 - as multiprocessing calls it
+    def DupFd(self, descriptor: int) -> Any:  # noqa: N802 - the name that multiprocessing calls
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             return SharedDescriptor(descriptor)
         if not self._once:
@@ -202,7 +201,7 @@ _CLOSED = "what the process of the Worker gave to this one is closed there"
 
 
 class SharedDescriptor:
-    """A descriptor of this process, for another process to take."""
+    """A descriptor of this process that another process can fetch."""
 
     def __init__(self, descriptor: int) -> None:
         info = os.fstat(descriptor)
@@ -211,7 +210,7 @@ class SharedDescriptor:
         self._mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
 
     def detach(self) -> int:
-        """In the other process: a descriptor of its own. Raises ConnectionError if it is not there any more."""
+        """Called in the other process: fetches a copy of the descriptor. Raises ConnectionError if it was closed."""
         try:
             taken = os.open(self._path, self._mode | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

@@ -1,1 +1,1 @@
-"""What a Worker consists of, and how its processes are started from here."""
+"""Which processes a Worker consists of, and how they are started."""

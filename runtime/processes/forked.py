@@ -1,8 +1,9 @@
 """A forked process has its parent's Workers as objects, but neither their threads nor their children.
 
-To close one there would wait for ever for a thread that does not exist, and must not end the parent's children; to wait
-for a task there would take completions away from the parent. So a fork leaves them all to the parent: it can neither
-use nor close them, nor ask their tasks and runs, and nothing is done for them when they are collected.
+Closing a Worker in the forked process would wait for ever for a thread that does not exist, and must not end the
+parent's children; waiting for a task there would take completions away from the parent. So the forked process leaves
+all Workers to its parent: it can neither use nor close them, nor query their tasks and runs, and collecting the objects
+does nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from runtime.errors import WorkerClosed
 
 
 class _LeftToParent(Protocol):
-    """What a process has to leave to the one that forked it. Its repr() names the Worker."""
+    """A session that a forked process leaves to its parent. Its repr() names the Worker."""
 
     def leave_to_parent(self) -> None: ...
 
 
 _all: weakref.WeakSet[_LeftToParent] = weakref.WeakSet()
-"""Also those that are garbage and not collected yet."""
+"""Every session of this process, also those that are garbage and not collected yet."""
 
 
 def forget_in_fork(session: _LeftToParent) -> None:
-    """Sees to it that a process which this one forks leaves the session alone."""
+    """Ensures that every process that this one forks leaves the session to its parent."""
     _all.add(session)
 
 
@@ -37,13 +38,13 @@ def refuse(session: object, operation: str) -> NoReturn:
 
 
 class EngineOfParent:
-    """In the place of a session's engine: whatever is asked of it is refused."""
+    """Replaces a session's engine in a forked process: every use raises WorkerClosed."""
 
     def __init__(self, session: object) -> None:
         self._session = weakref.proxy(session)
 
     def __getattr__(self, name: str) -> Any:
-        """Refuses what is asked."""
+        """Raises WorkerClosed."""
         refuse(self._session, name)
 
 

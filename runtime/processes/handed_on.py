@@ -1,13 +1,13 @@
-"""What of its parent's interpreter a Python child has, so that modules of the standard library work in it.
+"""What a Python child receives from its parent's interpreter, so that ``multiprocessing`` works in it.
 
-``multiprocessing`` gives its own children two things. The authentication key lets them use proxies of managers. The
+``multiprocessing`` passes two things to its own children. The authentication key lets them use proxies of managers. The
 resource tracker, one process for the parent and all of its children, unlinks named shared memory and semaphores when
-the last of them has ended; a child with a tracker of its own would unlink, when it ends, what it had only attached.
-Children of a Worker get both if the parent has imported the module before it made the Worker. Otherwise there is no key
-that anything could have been locked with, and nothing is tracked in children.
+the last of them has ended. A child with its own tracker would unlink, at its end, the memory that it had only attached.
+Children of a Worker receive both if the parent imported the module before it made the Worker. Otherwise no object of
+the parent uses a key, and children track nothing.
 
-Both are handed on over the control socket, which no other process can read, and take effect in a child when it imports
-the module: one that does not use it pays nothing.
+Both travel over the control socket, which no other process can read. They take effect when a child imports the module:
+a child that does not use it pays nothing.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _TRACKER = "multiprocessing.resource_tracker"
 _Handed = tuple[str | None, int | None]
 
 _handed: list[_Handed] = []
-"""The key and the descriptor that this process was given; empty if it is no child of a Worker."""
+"""The key and the descriptor that this process received; empty if it is no child of a Worker."""
 
 
 def setup() -> tuple[str, list[int]]:
-    """What a fork server receives at its start, and the descriptors beside it, which stay this process's."""
-    # As multiprocessing does: by that name a child calls what it has from the main script that it imported.
+    """The text that a fork server receives at its start, and the descriptors sent with it, which this process keeps."""
+    # As multiprocessing does: a child that imported the main script knows its objects under this name.
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
     key, tracker = _handed[0] if _handed else _own()
     told = {"main_script": main_script.origin(), "authentication_key": key}
@@ -45,11 +45,11 @@ def setup() -> tuple[str, list[int]]:
 def _own() -> _Handed:
     process, resource_tracker = sys.modules.get(_PROCESS), sys.modules.get(_TRACKER)
     key = bytes(process.current_process().authkey).hex() if process else None
-    return key, resource_tracker.getfd() if resource_tracker else None  # which starts it
+    return key, resource_tracker.getfd() if resource_tracker else None  # getfd() starts the tracker
 
 
 def take(told: str, descriptors: list[int]) -> None:
-    """In the fork server: keeps what setup() gave, for all that it forks."""
+    """Called in the fork server: keeps the result of setup() for all children that it forks."""
     given = json.loads(told)
     key: str | None = given["authentication_key"]
     tracker = descriptors[0] if descriptors else None
@@ -62,22 +62,22 @@ def take(told: str, descriptors: list[int]) -> None:
 
     def give_tracker(resource_tracker: Any) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY) if tracker is None else tracker
-        resource_tracker._resource_tracker._fd = nowhere  # as multiprocessing gives its own to its children
+        resource_tracker._resource_tracker._fd = nowhere  # as in multiprocessing's own children
 
     sys.meta_path.insert(0, _AfterImport({_PROCESS: give_key, _TRACKER: give_tracker}))
 
 
 def finish() -> None:
-    """Before a child ends: what its tasks gave to multiprocessing is written, as at the end of a process of its own."""
+    """Called before a child ends: runs multiprocessing's finalizers, which flush queues."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util._run_finalizers()
 
 
 class _AfterImport:
-    """A finder that calls a function with a module when that has been imported.
+    """A finder that calls a function with a module once the module has been imported.
 
-    It has no class of importlib.abc above it: to import that takes longer than the rest of this package takes.
+    It does not derive from a class of importlib.abc: importing that takes longer than the rest of this package.
     """
 
     def __init__(self, actions: dict[str, Callable[[Any], None]]) -> None:

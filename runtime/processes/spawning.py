@@ -1,4 +1,4 @@
-"""How children are started: which programs, with which environment."""
+"""Which programs the children are, and with which environment they start."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def engine_options(topology: Topology) -> dict[str, Any]:
 
 
 def _restart_limit(max_restarts: float | None) -> int | None:
-    """What the native engine takes: None where there is no limit."""
+    """A limit as the native engine takes it: None for no limit."""
     if max_restarts is None:
         return _RESTARTS
     return None if math.isinf(max_restarts) else int(max_restarts)
 
 
 def child_specs(topology: Topology) -> list[tuple[str, int, _core.Payload | None, float]]:
-    """What the native engine is to start: kind, id, what a node is made of, and its patience in seconds."""
-    # Whether anything is recorded is up to the Worker at the top.
+    """The children that the native engine starts: kind, id, a node's topology, and its patience in seconds."""
+    # Only the Worker at the top decides whether traces are recorded.
     nodes = [replace(n, options=replace(n.options, trace=topology.options.trace)) for n in topology.nodes]
     return [
         *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
@@ -72,17 +72,17 @@ def child_specs(topology: Topology) -> list[tuple[str, int, _core.Payload | None
 
 
 def _fork_server_code() -> str:
-    # The parent's own search path, from the first import on: nothing that lies in the current folder can shadow it.
+    # The parent's search path, set before the first import: a module in the current folder cannot shadow another.
     return f"import sys; sys.path[:] = {sys.path!r}; from runtime.child_side.fork_server import main; main()"
 
 
 _THREADS_OF_ALL = "OMP_NUM_THREADS"
-"""What the numeric libraries follow, unless a variable of their own says otherwise."""
+"""The variables by which numeric libraries choose their number of threads."""
 _THREADS_OF_ONE = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def _environment() -> list[bytes]:
-    """The parent's environment. Where it does not say how many threads numeric libraries may use, they use one."""
+    """The parent's environment, with one thread for numeric libraries unless it sets another number."""
     chosen = os.environ
     single = {} if _THREADS_OF_ALL in chosen else dict.fromkeys((_THREADS_OF_ALL, *_THREADS_OF_ONE), "1")
     return [os.fsencode(f"{name}={value}") for name, value in {**single, **chosen}.items()]

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from runtime.options import WorkerOptions
 
 CHIP_LEVEL = 2
-"""A Worker of exactly one chip."""
+"""The level of a Worker of exactly one chip."""
 NODE_LEVEL = 3
-"""A Worker of chips and sub-workers; from the next level on, of nodes and sub-workers."""
+"""The level of a Worker of chips and sub-workers. Workers above it have nodes and sub-workers."""
 
 MOST_CHILDREN = 1 << 16
-"""Chips, and sub-workers, of one Worker."""
+"""Most chips, and most sub-workers, of one Worker."""
 LAST_DEVICE = (1 << 31) - 1
 """The largest id of a chip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """The children of one Worker, and theirs. Immutable, picklable.
+    """The children of one Worker, and of the Workers below it. Immutable, picklable.
 
     Raises:
         ConfigurationError: no such level, or children that a Worker of this level cannot have; the message names the
@@ -42,7 +42,7 @@ class Topology:
     runtime: str
     options: WorkerOptions
     nodes: tuple[Topology, ...] = ()
-    """What the node children consist of; their ids are the positions."""
+    """The topology of each node; its position is the node's id."""
 
     def __post_init__(self) -> None:
         count = integer("sub_workers", self.sub_workers, 0, MOST_CHILDREN)
@@ -52,7 +52,7 @@ class Topology:
             raise ConfigurationError(f"runtime={self.runtime!r}: a name on one line")
 
     def require_children(self) -> None:
-        """Raises ConfigurationError if there are not the children that a Worker of this level cannot be without."""
+        """Raises ConfigurationError if the Worker lacks the children that its level needs."""
         if self.level > NODE_LEVEL:
             if not self.nodes:
                 raise ConfigurationError(
@@ -67,7 +67,7 @@ class Topology:
         return tuple(range(len(self.nodes))) if self.level > NODE_LEVEL else self.chip_ids
 
     def child_name(self, index: int) -> str:
-        """``chip 3``, ``node 0`` or ``sub-worker 1``: what messages call the child that has this index."""
+        """The name in messages of the child with this index: ``chip 3``, ``node 0`` or ``sub-worker 1``."""
         ids = self.next_level
         if index >= len(ids):
             return f"sub-worker {index - len(ids)}"
@@ -75,13 +75,13 @@ class Topology:
 
     @property
     def has_chips(self) -> bool:
-        """Whether there is a chip at any level."""
+        """Whether there is a chip at this level or below."""
         return bool(self.chip_ids) or any(node.has_chips for node in self.nodes)
 
     @property
     def patience(self) -> float:
-        """Seconds that it takes longer than a single process to answer a control request: it asks its own children,
-        which may have to be replaced first, and when one refuses, asks the others to undo what they did.
+        """How many seconds more than a single process a node has to answer a control request. It forwards the request
+        to its children, which may have to be replaced first; if one refuses, the others must undo what they did.
         """
         below = max((node.patience for node in self.nodes), default=0.0)
         return min(LONGEST_SECONDS, 2 * (self.options.control_timeout + below))

@@ -1,1 +1,1 @@
-"""How a callable that a user registers becomes bytes, and what of it is installed where."""
+"""How a registered callable becomes bytes, and in which children it is installed."""

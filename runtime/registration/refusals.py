@@ -1,4 +1,4 @@
-"""Why a registration was refused: by the registrar, or by children, whose answers name those below them."""
+"""Why a registration was refused: by the registrar, or by children, whose answers name the processes below them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PARTIAL = "partial_failure"
 
 
 class TargetResult(NamedTuple):
-    """What one target answered to a registration."""
+    """The answer of one target to a registration."""
 
     target: str
     """``"chip 3"``; below a node ``"node 0 / chip 1"``."""
@@ -41,14 +41,14 @@ class TargetResult(NamedTuple):
         return self.code == _OK
 
     def __str__(self) -> str:
-        """``"ok"``, or the code and why."""
+        """``"ok"``, or the code and the reason."""
         return _OK if self.well else f"{self.code}: {self.text}"
 
 
 def results_of(results: list[tuple[str, int, str, _core.ChildEnd | None]]) -> list[TargetResult]:
-    """What every target answered, in the engine's form: child, code, text, and how the child ended if that is why.
+    """The answers of all targets, from the engine's form: child, code, text, and the child's end if that is the reason.
 
-    Those below a node child follow it.
+    The targets below a node follow it.
     """
     found: list[TargetResult] = []
     for child, number, text, end in results:
@@ -71,7 +71,7 @@ def told(results: Iterable[TargetResult]) -> dict[str, str]:
 
 
 def packed(results: Iterable[TargetResult]) -> str:
-    """A line for each target, so that a message that is cut short loses the last targets only."""
+    """One line for each target: a message that is cut short loses only the last targets."""
     return "".join(f"{json.dumps(result)}\n" for result in results)
 
 
@@ -80,14 +80,14 @@ def _unpacked(message: str) -> list[TargetResult]:
 
 
 def being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
-    """The error of registering what is being removed: ``why`` says by what that is held up."""
+    """The error of registering a callable whose removal is under way; ``why`` says what delays the removal."""
     return RegisterTombstoneError(
         f"callable {label} is being removed: {why}; register it again when they have", **fields
     )
 
 
 def refused(serialized: Serialized, error: Exception) -> Exception:
-    """What a registration that changed nothing is refused with."""
+    """The error of a registration that was refused before anything changed."""
     label, message = serialized.label, words_of(error)
     fields = {"hashid": serialized.hashid, "namespace": serialized.namespace, "operation": "register"}
     match code_name(error.args[0]):
@@ -108,10 +108,10 @@ def refused(serialized: Serialized, error: Exception) -> Exception:
 
 
 def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | None) -> Exception:
-    """Why a Worker did not start: a child that did not, or one that refused what was registered before.
+    """Why a Worker did not start: a child did not start, or refused a callable that was registered before.
 
     Args:
-        error: of the engine.
+        error: the engine's error.
         refusal: digest and label of a callable, the child, its code and its text; None if none was refused.
     """
     if refusal is None:

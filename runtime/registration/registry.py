@@ -1,8 +1,8 @@
-"""Registry: turns what a user registers into bytes, and ties handles to the identities that the native core keeps.
+"""Registry: turns registered callables into bytes, and ties handles to the identities that the native core keeps.
 
-Registration is whole-scope: a handle exists only if every live child of its namespace has installed the callable.
-Equal callables share one identity; each handle has a lifetime of its own (docs/explanation/identity.md). The native
-registrar decides, under the engine's lock, which child has which callable installed, and what may be removed when.
+A registration covers all children: a handle exists only if every live child of its target namespace has installed the
+callable. Equal callables share one identity; each handle has its own lifetime (docs/explanation/identity.md). The
+native registrar decides, under the engine's lock, which child has which callable installed and when it is removed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _GIVEN_UP = _core.CODES["given_up"]
 _PARTIAL = _core.CODES["partial_failure"]
 _REMOVING = _core.CODES["removal_active"]
 _ENDED = (_CLOSED, _TIMEOUT)
-"""Of children that died, or were ended as they did not answer: no refusals."""
+"""Codes of children that died, or that were killed because they did not answer. These are no refusals."""
 
 
 class Registry:
@@ -46,8 +46,8 @@ class Registry:
     Args:
         engine: installs them in children.
         platform, runtime: context of chip callables' descriptors.
-        nested: whether there are Workers above, of which what they register is inherited here. It may then be used
-            through the handles that travel in their callables.
+        nested: whether there are Workers above. This registry then inherits the callables that they register, and
+            accepts the handles that travel in those callables.
     """
 
     def __init__(self, engine: _core.Engine, *, platform: str, runtime: str, nested: bool = False) -> None:
@@ -57,12 +57,12 @@ class Registry:
         self._nested = nested
         self._inherited: dict[str, _core.Token] = {}  # by hashid
         self._used = False
-        self._lock = threading.Lock()  # over `live` of the tokens; never held while a child is asked
+        self._lock = threading.Lock()  # guards `live` of the tokens; never held while a child is asked
 
     # ---- registering -----------------------------------------------------------------------------------------------
 
     def register(self, target: object, can_run: Callable[[str], None], name: str | None = None) -> CallableHandle:
-        """Registers ``target``; see Worker.register. ``can_run`` refuses what no child could ever run."""
+        """Registers ``target``; see Worker.register. ``can_run`` raises if no child could ever run the callable."""
         with PickledFor(self):
             serialized = serialize(target, platform=self._platform, runtime=self._runtime)
         if name is not None:
@@ -80,7 +80,7 @@ class Registry:
             raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized, hashid)
         return CallableHandle._bound(
-            token.hashid,  # the same object: by that a handle that was tampered with differs from this one
+            token.hashid,  # the same str object: resolve() notices a handle whose hashid was replaced
             serialized.kind,
             serialized.namespace,
             token=token,
@@ -97,7 +97,7 @@ class Registry:
     def _install(
         self, serialized: Serialized, hashid: str
     ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str, _core.ChildEnd | None]]]:
-        """The native callable, the outcome (a code), and unless that is ok what every target answered."""
+        """The native callable, the outcome (a code), and unless the outcome is ok, every target's answer."""
         return self._engine.register_callable(
             hashid_to_digest(hashid),
             KIND_NUMBERS[serialized.kind],
@@ -109,7 +109,7 @@ class Registry:
         )
 
     def require_runner(self, handle: CallableHandle, can_run: Callable[[str], None]) -> None:
-        """Refuses what no child could ever run, unless the handle was released."""
+        """Raises if no child could ever run the callable, unless the handle was released."""
         if isinstance(handle._token, _core.Token) and handle._token.live:
             can_run(_RUNS_ON[handle.target_namespace])
 
@@ -119,21 +119,21 @@ class Registry:
         return self._used
 
     def inherit(self, serialized: Serialized) -> None:
-        """Installs below what a Worker above registered, once for all of its registrations there.
+        """Installs a callable of the Worker above in all children here, once for all of its registrations there.
 
         Raises:
-            NativeError: why not, for the Worker above; nothing stays installed.
+            NativeError: a child refused it; the Worker above receives the reason. Nothing stays installed.
         """
         hashid = serialized.hashid
         native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
             raise native_errors()(_PARTIAL, packed(results_of(results)))
-        # Children that were given up refuse nothing: a task submitted to them here fails.
+        # A child that was given up is no refusal: a task that is submitted to it here fails.
         self._inherited[hashid] = self._token(native, serialized, hashid)
 
     def disinherit(self, hashid: str) -> None:
-        """Lets go of what was inherited; accepted tasks that use it end first. Raises NativeError when this Worker is
-        closed.
+        """Removes an inherited callable, after the end of the accepted tasks that use it. Raises NativeError if this
+        Worker is closed.
         """
         token = self._inherited.pop(hashid)
         token.live = False
@@ -147,7 +147,7 @@ class Registry:
             return WorkerClosed("the Worker was closed while it registered a callable", **fields)
         refusals = [result for result in results if result[1] not in (_OK, *_ENDED)]
         if {code for _, code, *_ in refusals} == {_REMOVING}:
-            # Only a level below is still at it: here the last handle was released, there accepted tasks go on.
+            # The removal is complete at this level; below, accepted tasks still use the callable.
             where = ", ".join(child for child, *_ in refusals)
             return being_removed(serialized.label, f"tasks in {where} that use it have not ended yet", fields)
         return PartialFailureError(
@@ -172,9 +172,9 @@ class Registry:
     # ---- resolving -------------------------------------------------------------------------------------------------
 
     def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.CallableRef:
-        """The native callable behind ``handle``; checked in the documented order.
+        """The native callable behind ``handle``, checked in the documented order.
 
-        Whether it is still registered is checked once more when the task is accepted.
+        The engine checks once more, when it accepts the task, that the callable is still registered.
         """
         token = getattr(handle, "_token", None)
         if (
@@ -195,7 +195,7 @@ class Registry:
         return token.native
 
     def _check(self, handle: object, operation: str) -> _core.Token:
-        """Type, owner, liveness, integrity, in this order."""
+        """Checks type, owner, liveness and integrity, in this order."""
         if not isinstance(handle, CallableHandle):
             raise TypeError(
                 f"{operation} takes the handle of a registered callable, not a {type(handle).__name__}; "

@@ -1,6 +1,6 @@
-"""What crosses to a child for each kind of callable, and the descriptor that names it.
+"""The bytes that a child receives for each kind of callable, and the descriptor that names it.
 
-Everything is serialised and hashed before anything is consumed: what cannot be pickled changes nothing.
+A callable is serialised and hashed before any state changes: one that cannot be pickled has no effect.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BY_SIGNATURE = "__callring_by_signature__"
 
 
 class Serialized(NamedTuple):
-    """A callable as bytes: what names it and what a child receives."""
+    """A callable as bytes: its descriptor, and the payload that a child receives."""
 
     kind: CallableKind
     namespace: TargetNamespace
@@ -27,7 +27,7 @@ class Serialized(NamedTuple):
     payload: bytes
     label: str
     signature: tuple[identity.ArgDirection, ...] | None = None
-    """What a chip callable takes."""
+    """The arguments of a chip callable."""
 
     @property
     def hashid(self) -> str:
@@ -39,17 +39,17 @@ KIND_NUMBERS = {CallableKind.CHIP_CALLABLE: 1, CallableKind.PYTHON_SERIALIZED: 2
 
 
 def by_source(function: _Function) -> _Function:
-    """Marks a module-level function to be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
+    """Lets a module-level function be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
     setattr(function, _MARK, True)
     return function
 
 
 def by_signature(function: _Function) -> _Function:
-    """Marks a Python callable to be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
+    """Lets a Python callable be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
 
-    Parameters annotated with ``float``, ``int`` or ``bool`` take the scalars of the task, in order, decoded to that
-    type; the others take its tensors, in order, as arrays. A parameter without an annotation that no tensor is left for
-    takes a scalar as a signed integer: a scalar travels as 64 bits, so one that is a float must be annotated.
+    Parameters annotated with ``float``, ``int`` or ``bool`` take the task's scalars, in order, decoded to that type.
+    The others take its tensors, in order, as arrays. When no tensor is left, a parameter without an annotation takes a
+    scalar, as a signed integer: a scalar travels as 64 bits, so a parameter for a float must be annotated.
 
     Example:
         >>> @by_signature
@@ -70,7 +70,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
 
     Raises:
         TypeError: not a callable of any kind.
-        Whatever pickling.dumps raises for what cannot be pickled.
+        Also every error of pickling.dumps.
     """
     if isinstance(target, ChipCallable):
         descriptor = identity.build_chip_callable_descriptor(
@@ -101,7 +101,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
 
 
 def serialized_pickle(pickled: bytes, target: object) -> Serialized:
-    """Describes a callable by the bytes of its pickle, as they are."""
+    """Describes a callable by the bytes of its pickle."""
     return Serialized(
         CallableKind.PYTHON_SERIALIZED,
         TargetNamespace.LOCAL_PYTHON,

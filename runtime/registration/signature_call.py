@@ -26,7 +26,7 @@ _DECODERS: dict[Any, Callable[[int], Any]] = {float: _double, int: _signed, bool
 
 
 def call_by_signature(function: Callable[..., Any]) -> Callable[[Any], Any]:
-    """``function`` in the form that a sub-worker calls, with a task's arguments; see runtime.by_signature.
+    """Wraps ``function`` as a callable that takes a task's arguments; see runtime.by_signature.
 
     The result raises TypeError if the arguments of a task do not fit the signature.
     """
@@ -70,7 +70,7 @@ def _parameter_types(function: Callable[..., Any]) -> list[Any]:
     """The annotation of each positional parameter, resolved; None where there is none."""
     try:
         hints = typing.get_type_hints(function)
-    except Exception:  # an annotation that names what is not here is none that we know
+    except Exception:  # an annotation that cannot be resolved counts as none
         hints = {}
     names = {kind.__name__: kind for kind in _DECODERS}
     return [

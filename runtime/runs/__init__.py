@@ -1,1 +1,1 @@
-"""What a run is: its orchestration function, its tasks and their results."""
+"""Runs: orchestration functions, tasks and their results."""

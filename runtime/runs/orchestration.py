@@ -1,4 +1,4 @@
-"""What a run calls, and with how many of (orchestrator, args, config)."""
+"""Which function a run calls, and how many of (orchestrator, args, config) it passes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from runtime.processes.topology import Topology
 
 GIVEN = 3
-"""How many there are."""
+"""The number of arguments that a run can pass."""
 _WITH_DEFAULT = ("args", "config")
-# Any other parameter that has a default takes nothing from us: `lambda o, i=i: ...` binds a variable of a loop.
+# Other parameters with a default receive no argument: `lambda o, i=i: ...` binds a variable of a loop.
 
 
 def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], int]:
-    """The function that a run of ``target`` calls, and how many of the three it takes.
+    """The function that a run of ``target`` calls, and how many of the three arguments it takes.
 
     Raises:
         TypeError: not an orchestration function, from level 3 on.
@@ -36,16 +36,16 @@ def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], 
 
 
 def parameters_taken(function: Callable[..., Any]) -> int:
-    """How many of the three ``function`` takes, in their order.
+    """How many of the three arguments ``function`` takes, in their order.
 
-    A run asks once, and ``inspect.signature`` takes longer than all else that begins a run: what a plain function or
-    method says of itself is read from its code.
+    ``inspect.signature`` takes longer than the rest of a run's start. For a plain function or method, the parameters
+    are therefore read from its code.
     """
     plain: Any = function
     bound = type(function) is MethodType
     if bound:
         plain = plain.__func__
-    if type(plain) is not FunctionType or plain.__dict__:  # it may say that it is called like another function
+    if type(plain) is not FunctionType or plain.__dict__:  # it may have `__wrapped__` or `__signature__`
         return _by_signature(function)
     code = plain.__code__
     if code.co_flags & inspect.CO_VARARGS:

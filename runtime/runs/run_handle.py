@@ -1,4 +1,4 @@
-"""What a submit gives back: Task for one task, RunHandle for one run."""
+"""What a submit returns: Task for one task, RunHandle for one run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Task(_core.TaskRef):
-    """One accepted task: a dependency for later submits (``after=``) and the way to its result."""
+    """One accepted task. It gives the task's result, and is a dependency for later submits (``after=``)."""
 
     __slots__ = ()
 
@@ -27,11 +27,11 @@ class Task(_core.TaskRef):
         return self._session.engine  # type: ignore[no-any-return]
 
     def done(self) -> bool:
-        """Whether the task has ended, in whatever way."""
+        """Whether the task has ended, successfully or not."""
         return self._engine.poll_task(self._native)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the task has ended; whether it has.
+        """Waits until the task has ended. Returns whether it has.
 
         Args:
             timeout: most seconds to wait, up to 1e9; None or ``math.inf``: no limit; negative: none.
@@ -48,7 +48,7 @@ class Task(_core.TaskRef):
         return self._session.failures.error_of(self._native)  # type: ignore[no-any-return]
 
     def _result(self, timeout: float | None = None) -> Any:
-        """What ``result`` does not do natively: a timeout, a group, a failure."""
+        """The cases of ``result`` that the native code leaves to Python: a timeout, a group, a failure."""
         error = self.exception(timeout)
         if error is not None:
             raise error
@@ -63,7 +63,7 @@ class Task(_core.TaskRef):
 
 
 class GroupTask(Task):
-    """A group: one task whose members ran on several children. Its result is the list of theirs, in order."""
+    """A group: one task whose members run on several children. Its result lists the members' results, in order."""
 
     __slots__ = ()
 
@@ -92,11 +92,11 @@ class RunHandle:
         return self._engine.poll_run(self._native)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until every task has ended, at most ``timeout`` seconds (see Task.wait); whether they have."""
+        """Waits until every task has ended, at most ``timeout`` seconds (see Task.wait). Returns whether all have."""
         return self._engine.wait_for_run(self._native, numbers.timeout(timeout))
 
     def cancel(self) -> None:
-        """Withdraws every task that has not begun. What runs, runs to its end."""
+        """Withdraws every task that has not begun. Running tasks run to their end."""
         self._engine.cancel(self._native)
 
     @property
@@ -109,8 +109,8 @@ class RunHandle:
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The first error of the run, or None. Raises TimeoutError if it has not ended in time.
 
-        That of a run that did not begin, because one that it follows (``after=``) did not end well, is a TaskSkipped,
-        whose cause is the error of that one.
+        A run that did not begin, because a run that it follows (``after=``) failed or was cancelled, has a TaskSkipped
+        whose cause is the error of that run.
         """
         if not self.wait(timeout):
             raise TimeoutError(f"run {self._native.id} has not ended within {timeout} s")
@@ -131,11 +131,11 @@ class RunHandle:
         return error
 
     def result(self, timeout: float | None = None) -> Any:
-        """What the orchestration function returned, once every task has ended.
+        """The value of the orchestration function, once every task has ended.
 
         Raises:
             TimeoutError: the run has not ended within ``timeout`` seconds.
-            The first error of the run; all of them are in ``errors``.
+            Also the first error of the run; ``errors`` has all of them.
         """
         error = self.exception(timeout)
         if error is not None:
@@ -168,7 +168,7 @@ class RunHandle:
 
 
 def require_several(argument: str, given: object, kind: type, expected: str) -> None:
-    """Raises TypeError for one value of that kind, and for what is no iterable, where several are ``expected``."""
+    """Raises TypeError unless ``given`` is an iterable of values; a single value of ``kind`` is refused by name."""
     if isinstance(given, kind) or not isinstance(given, Iterable):
         raise TypeError(f"{argument} takes several {expected}, not one {type(given).__name__}: {argument}=[...]")
 

@@ -1,4 +1,4 @@
-"""How a run begins: once there is room, after the runs that it follows, by its orchestration function."""
+"""How a run begins: it waits for room below ``max_runs``, then calls its orchestration function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runtime.session import Session
 
 NO_RUNS: tuple[RunHandle, ...] = ()
-"""What a run follows that follows none."""
+"""The value for a run that follows no other run."""
 
 
 def submit(

@@ -1,1 +1,1 @@
-"""Arrays in shared memory, and what a task is given."""
+"""Arrays in shared memory, and the arguments of a task."""

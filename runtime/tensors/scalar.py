@@ -6,7 +6,7 @@ from runtime import pickled_names
 
 
 class Scalar:
-    """Made by ``Recorder.scalar`` while a graph is captured, and given to TaskArgs in the place of a number."""
+    """A scalar of a captured graph. ``Recorder.scalar`` makes it, and TaskArgs takes it in place of a number."""
 
     __slots__ = ("index", "name", "recorded")
 
@@ -16,7 +16,7 @@ class Scalar:
         self.recorded = recorded
 
     def __repr__(self) -> str:
-        """Names it and what it was recorded with."""
+        """Names the scalar and the value with which it was recorded."""
         return f"<Scalar {self.name}={self.recorded}>"
 
 

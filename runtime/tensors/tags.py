@@ -9,15 +9,15 @@ class Tag(IntEnum):
     """What a task does with the bytes of one tensor argument (execution: dependencies)."""
 
     INPUT = 0
-    """Reads them; arrives read-only in Python callables."""
+    """Reads the bytes; Python callables receive a read-only array."""
     OUTPUT = 1
-    """Writes them; their old content does not matter."""
+    """Writes the bytes; their old content does not matter."""
     INOUT = 2
-    """Reads and writes them."""
+    """Reads and writes the bytes."""
     OUTPUT_EXISTING = 3
-    """Writes some of them and keeps the rest."""
+    """Writes some of the bytes and keeps the rest."""
     NO_DEP = 4
-    """Takes no part in dependencies."""
+    """The tensor takes no part in dependencies."""
 
 
 pickled_names.keep(__name__)

@@ -1,4 +1,4 @@
-"""Tensors: arrays in shared memory, which the processes of a Worker see without a copy."""
+"""Tensors: arrays in shared memory that the processes of a Worker use without a copy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGEST_EXTENT = (1 << 63) - 1
 
 
 def dtype_name(dtype: npt.DTypeLike | str) -> str:
-    """The name of a dtype that tensors can have; ``"bfloat16"`` is taken as it is. Raises TypeError."""
+    """The name of a tensor's dtype. ``"bfloat16"`` is accepted as a name. Raises TypeError for any other type."""
     return "bfloat16" if dtype == "bfloat16" else np.dtype(dtype).name
 
 

@@ -1,1 +1,1 @@
-"""How long a graph would take on chips that are only modelled."""
+"""How long a graph would take on modelled chips."""

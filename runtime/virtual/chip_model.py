@@ -1,4 +1,4 @@
-"""What chips are taken for when only their time is computed: latency, bandwidth and cores, and what tasks cost them."""
+"""Models for virtual time: a chip's latency, bandwidth and cores, and the cost of a callable's tasks."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def _require(name: str, value: object, allowed: str, *, zero: bool) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipModel:
-    """A chip in virtual time. It executes one task at a time, in the order in which they were handed over.
+    """A chip in virtual time. It executes one task at a time, in the order in which the parent handed them over.
 
-    A task keeps it busy for ``bytes / bandwidth``, and then for what its cores take for the task's blocks (TaskCost).
-    The bytes are those of every tensor that the task reads, and of every one that it writes; ``INOUT`` counts twice.
+    A task keeps the chip busy for ``bytes / bandwidth``, and then for the time of its blocks on the cores (TaskCost).
+    The bytes are those of all tensors that the task reads and of all that it writes; ``INOUT`` counts twice.
 
     Raises:
         ConfigurationError: a value is out of range; the message names the field.
     """
 
     latency_ns: int
-    """Nanoseconds from when the parent hands a task over until the chip has it, up to 10**15. Tasks that follow each
-    other on one chip wait for it once: the later is on its way while the earlier runs."""
+    """Nanoseconds from the hand-over by the parent until the chip has the task, up to 10**15. Of tasks that follow each
+    other on one chip, only the first waits for it: a later task travels while an earlier one runs."""
     bandwidth: float
-    """Bytes that the chip moves in a second; more than 0."""
+    """Bytes that the chip moves per second; more than 0."""
     cores: int
-    """Over which the blocks of a task spread, 1 to 2**32 - 1. A task without a block count
-    (``CallConfig.block_count``) has a block for each."""
+    """Number of cores over which the blocks of a task spread, 1 to 2**32 - 1. A task without a block count
+    (``CallConfig.block_count``) has one block for each core."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
@@ -49,10 +49,11 @@ class ChipModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCost:
-    """What the tasks of one callable cost in virtual time, beside the bytes that a chip moves.
+    """The cost of one callable's tasks in virtual time, in addition to the bytes that a chip moves.
 
-    It is declared, never measured. The time is that of one core for the whole task: blocks of equal cost share it, and
-    ``b`` blocks on ``c`` cores take ``ceil(b / c)`` rounds. A sub-worker is one core that finds its bytes in place.
+    The cost is declared, not measured. It is the time of one core for the whole task. The blocks share it equally:
+    ``b`` blocks on ``c`` cores take ``ceil(b / c)`` rounds. A sub-worker is one core, for which moving bytes takes no
+    time.
 
     Raises:
         ConfigurationError: a value is negative or no number; the message names the field.

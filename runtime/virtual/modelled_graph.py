@@ -1,4 +1,4 @@
-"""A captured graph on modelled chips: each chip gets its model and each callable its cost, then time is computed."""
+"""A captured graph on modelled chips: looks up each chip's model and each callable's cost, and computes the times."""
 
 from __future__ import annotations
 

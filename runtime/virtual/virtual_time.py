@@ -1,4 +1,4 @@
-"""VirtualTime: when the tasks of a graph would begin and end on modelled chips. Computed; nothing is measured."""
+"""VirtualTime: when the tasks of a graph would begin and end on modelled chips. Computed, not measured."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class VirtualSpan(NamedTuple):
     kind: str
     """``"chip"`` or ``"sub"``."""
     worker: int
-    """Id of the chip, or of the sub-worker that was idle first."""
+    """Id of the chip, or of the sub-worker that was idle first and took the task."""
     begin_ns: int
     end_ns: int
 
 
 class VirtualTime:
-    """What a graph takes on modelled chips; made by ``Graph.virtual_time``. Immutable.
+    """The virtual time of a graph on modelled chips; made by ``Graph.virtual_time``. Immutable.
 
     The same graph and the same model give the same numbers on every machine and in every run: they follow from the
-    dependencies, the bytes and the declared costs, and no clock is read. They say nothing about this machine, and must
-    not be compared with what was measured on it.
+    dependencies, the bytes and the declared costs, and no clock is read. They say nothing about this machine: do not
+    compare them with measurements.
     """
 
     def __init__(
@@ -65,18 +65,18 @@ class VirtualTime:
     def critical_path_ns(self) -> int:
         """The longest chain of dependencies, hand-overs included: never more than the makespan.
 
-        What it would take if no task waited for the parent, nor for a chip that another has.
+        The time of the graph if no task waited for the parent, nor for a chip that is busy with another task.
         """
         return self._critical_path
 
     @property
     def one_by_one_ns(self) -> int:
-        """The sum over all tasks, hand-overs included: if nothing overlapped. Never less than the makespan."""
+        """The sum over all tasks, hand-overs included: the time without any overlap. Never less than the makespan."""
         return self._one_by_one
 
     @property
     def spans(self) -> Iterator[VirtualSpan]:
-        """Every task, in the order of submission; of a group every member."""
+        """Every task, in the order of submission; for a group, every member."""
         for task, callable_, child, begin, end in self._rows.tolist():
             kind, worker = self._children[child]
             yield VirtualSpan(task, self._labels[callable_], kind, worker, begin, end)
@@ -88,7 +88,7 @@ class VirtualTime:
 
     @property
     def work_ns(self) -> dict[str, int]:
-        """How long the tasks of each callable take together, by label; of callables with one label, their sum."""
+        """The total time of each callable's tasks, by label; callables with the same label are added up."""
         sums: dict[str, int] = {}
         for label, busy in zip(self._labels, self._sums(1, len(self._labels)), strict=True):
             sums[label] = sums.get(label, 0) + busy
@@ -119,7 +119,7 @@ def compute(
     """The virtual time of a graph.
 
     Args:
-        graph: whose placements are positions in ``chips``, and whose callables are positions in ``costs``.
+        graph: the captured graph; its placements are positions in ``chips``, its callables are positions in ``costs``.
         chips: id and model of each chip.
         sub_workers: how many there are.
         dispatch_ns: nanoseconds for which the parent is busy with handing over one task.
