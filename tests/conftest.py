@@ -1,4 +1,4 @@
-"""What all tests begin with, and how a run of them ends."""
+"""Settings for all tests, and the last lines of a test run."""
 
 import signal
 
@@ -6,11 +6,11 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.did_not_run", "tests.fast", "tests.time_limit"]
 
-# A shell without job control starts what runs in the background with interrupts ignored, and so would be every program
-# that the tests start and interrupt.
+# A shell without job control lets background processes ignore interrupts; the programs that the tests start and
+# interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No property fails because the machine is busy; and fixtures that all examples of a test share are meant to be shared.
+# No property test fails because the machine is busy, and fixtures may be shared by all examples of a test.
 settings.register_profile(
     "any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )

@@ -1,4 +1,4 @@
-"""The last lines of a run of the tests: what did not run, and why."""
+"""The last lines of a test run: which tests did not run, and why."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
-    """After everything else that a run prints, how many tests passed among it."""
+    """Prints the lines after all other output of the run, such as the number of passed tests."""
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     if terminal is None:
         return

@@ -1,6 +1,6 @@
-"""``pytest -m fast``: within a minute, whether what was changed still does what it should, in most of its parts.
+"""``pytest -m fast``: checks most parts of the project within a minute.
 
-What belongs to it is a matter of the folder or file. The others are not even imported, and properties are tried with a
+The folder or file decides whether a test is fast. Other test files are not even imported, and property tests try a
 fifth of the examples.
 """
 
@@ -26,15 +26,16 @@ FAST = (
     "tests/unit",
     "tests/workloads",
 )
-"""Folders and files below the repository."""
+"""The folders and files of fast tests, relative to the repository."""
 SLOW = re.compile(r"_in_a_browser\.py$|/test_(accessibility|large_page)\.py$")
-"""Of those: files that drive a browser, which takes seconds for each page, or draw pages of 100,000 tasks."""
+"""Files in these folders that are slow: they drive a browser, which takes seconds for each page, or draw pages of
+100,000 tasks."""
 EXAMPLES = 20
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure(config):
-    """Declares the mark, and how many examples of a property are tried if it is asked for."""
+    """Declares the mark, and reduces the examples of property tests if only fast tests are selected."""
     config.addinivalue_line("markers", "fast: of a file or folder that tests/fast.py names")
     if config.option.markexpr == "fast":
         settings.register_profile("fast", settings(), max_examples=EXAMPLES)
@@ -42,7 +43,7 @@ def pytest_configure(config):
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Leaves the others out before they are imported, if nothing else is asked for."""
+    """Ignores other files before they are imported, if only fast tests are selected."""
     if config.option.markexpr != "fast" or not collection_path.is_relative_to(_ROOT / "tests"):
         return None
     place = collection_path.relative_to(_ROOT).as_posix()
@@ -50,12 +51,12 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    """Marks the tests."""
+    """Marks the fast tests."""
     for item in items:
         if item.path.is_relative_to(_ROOT) and is_fast(item.path.relative_to(_ROOT).as_posix()):
             item.add_marker(pytest.mark.fast)
 
 
 def is_fast(place):
-    """Whether a file or folder, relative to the repository, is one of these or in one of them."""
+    """Whether a file or folder, relative to the repository, has fast tests."""
     return not SLOW.search(place) and any(place == fast or place.startswith(f"{fast}/") for fast in FAST)

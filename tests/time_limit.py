@@ -1,11 +1,11 @@
-"""A time limit on every test: one that hangs fails with the stacks of all its threads, and the others run.
+"""A time limit on every test: a test that hangs fails with the stacks of all its threads, and the other tests run.
 
-The limit holds for each of setup, call and teardown. It is for a hang, not for speed: many times what a test takes on
-an idle machine, and it grows with the load (tests/patience.py), also with one that comes after the test has begun.
+The limit holds for each of setup, call and teardown. It detects hangs and does not measure speed: it is many times the
+duration of a test on an idle machine, and grows with the load (tests/patience.py), also during the test.
 
-pytest-timeout is not used: its limit is fixed when a test begins, and a main thread that is held up in native code
-either is not interrupted at all or takes the whole run with it. Here a signal interrupts the main thread; only one that
-takes no signal ends the run, after the limit has passed once more.
+pytest-timeout is not used: its limit is fixed when a test begins, and for a main thread that hangs in native code it
+either does not work or ends the whole run. Here a signal interrupts the main thread. Only if the thread does not handle
+the signal, the run ends, after the limit has passed once more.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ import pytest
 from tests.patience import patience
 
 LIMIT = 100
-"""Seconds of most tests, on an idle machine."""
+"""The limit of most tests in seconds, on an idle machine."""
 LONGER = {
     "tests/contract/test_layout_version.py": 1200,
     "tests/docs": 1200,
     "tests/fresh": 3600,
     "tests/native": 3600,
 }
-"""Seconds, by folder or file: what builds the core, or runs a page of commands."""
+"""Other limits in seconds, by folder or file: for tests that build the core, or run the commands of a page."""
 _ROOT = Path(__file__).resolve().parents[1]
 _STDERR = pytest.StashKey[int]()
 
 
 def pytest_configure(config):
-    """Keeps the standard error that is not captured, for a run that has to be ended."""
+    """Keeps the uncaptured standard error, for the message if the run has to be ended."""
     config.addinivalue_line("markers", "time_limit(seconds): of this test, on an idle machine; see tests/time_limit.py")
     config.stash[_STDERR] = os.dup(sys.__stderr__.fileno())
 
@@ -60,7 +60,7 @@ def pytest_runtest_call(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
-    """Limits the end of what it needed."""
+    """Limits the end of its fixtures."""
     with limited(limit_of(item), item.config.stash[_STDERR]):
         return (yield)
 
@@ -78,7 +78,7 @@ def limit_of(item):
 
 @contextlib.contextmanager
 def limited(seconds, stderr):
-    """Interrupts the main thread if the block takes longer than ``seconds`` under the load that is then."""
+    """Interrupts the main thread if the block takes longer than ``seconds``, adapted to the current load."""
     begun = time.monotonic()
 
     def overdue(_signal, _frame):
@@ -101,5 +101,5 @@ def limited(seconds, stderr):
 
 def _arm(seconds, stderr):
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    # By a thread that needs no lock of the interpreter: for a main thread that takes no signal.
+    # The dump comes from a thread that does not need the interpreter's lock, in case the main thread takes no signal.
     faulthandler.dump_traceback_later(2 * seconds, exit=True, file=stderr)

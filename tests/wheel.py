@@ -1,7 +1,7 @@
-"""``python tests/wheel.py``: whether the Callring that is installed for this Python runs the main job on its own.
+"""``python tests/wheel.py``: checks that the Callring that is installed for this Python runs the main job.
 
-By path and not as a module: nothing of the checkout may be found. The job runs in an empty folder with an empty store,
-and its core is the one that was installed: none is built. Exit code 0 if so.
+Run it by its path and not as a module, so that no module of the checkout is found. The job runs in an empty folder with
+an empty store, and must use the installed core without building one. Exit code 0 on success.
 """
 
 import json
@@ -15,7 +15,7 @@ HERE = ("PYTHONPATH", "CALLRING_CORE_DIR", "CALLRING_STORE")
 
 
 def main():
-    """Runs the job and says what it did. Returns the exit code."""
+    """Runs the job and prints its result. Returns the exit code."""
     with tempfile.TemporaryDirectory(prefix="callring-wheel-") as folder:
         environment = {name: value for name, value in os.environ.items() if name not in HERE}
         environment["CALLRING_STORE"] = f"{folder}/store"

@@ -1,4 +1,4 @@
-"""Earlier results are found, matched and compared; what cannot be compared is refused with words."""
+"""Earlier results are found, matched and compared; results that cannot be compared are refused with a reason."""
 
 import io
 import json
@@ -65,13 +65,13 @@ def test_a_slower_run_ends_with_6_and_says_by_how_much_and_what_else_is_differen
 @pytest.mark.parametrize(
     ("factor", "threshold", "verdict"), [(1.5, 2.0, "slower"), (0.5, 1.1, "faster"), (1, 1.1, "same")]
 )
-def test_a_run_within_the_threshold_ends_well_whatever_the_verdict(tmp_path, factor, threshold, verdict):
+def test_a_run_within_the_threshold_succeeds_with_any_verdict(tmp_path, factor, threshold, verdict):
     compared = compare_result(document(factor=factor), str(leave(tmp_path / "before")), threshold, None)
     assert compared["exit_code"] == 0
     assert compared["comparison"]["lines"][0]["verdict"] == verdict
 
 
-def test_few_measurements_are_no_reason_to_fail_and_the_remedy_is_said(tmp_path):
+def test_few_measurements_are_no_reason_to_fail_and_the_message_says_what_to_do(tmp_path):
     out = io.StringIO()
     compared = compare_result(document(factor=9, runs=[1.0]), str(leave(tmp_path / "before")), 1.1, out)
     assert compared["exit_code"] == 0
@@ -83,12 +83,12 @@ def test_a_run_that_failed_is_not_compared(tmp_path):
     assert compare_result(failed, str(leave(tmp_path / "before")), 1.1, None) == failed
 
 
-def test_another_machine_is_said(tmp_path):
+def test_another_machine_is_reported(tmp_path):
     compared = compare_result(document(cpu="two"), str(leave(tmp_path / "before")), 1.1, None)
     assert compared["comparison"]["different"]["machine"] == {"old": "one, 2 cores", "new": "two, 2 cores"}
 
 
-def test_another_load_of_the_machine_is_a_warning_also_where_nothing_seems_different(tmp_path):
+def test_another_load_of_the_machine_is_a_warning_also_if_no_difference_is_significant(tmp_path):
     out = io.StringIO()
     compared = compare_result(document(load=4.2), str(leave(tmp_path / "before")), 1.1, out)
     warning = "another load: a load average of 0.1 before, 4.2 now; measure both again"
@@ -114,7 +114,7 @@ def test_a_verdict_is_words(ratio, words):
     assert verdict_words(ratio) == words
 
 
-def test_points_meet_those_with_the_same_swept_values_in_any_order(tmp_path):
+def test_points_are_compared_by_their_swept_values_in_any_order(tmp_path):
     for job, (size, chips) in enumerate([(8, 2), (8, 1), (16, 1), (16, 2)]):
         leave(tmp_path / "before" / str(job), size=size, chips=chips, factor=size * chips, seed=1)
     points = [
@@ -167,7 +167,7 @@ def test_one_run_among_many_is_compared_with_the_one_of_its_configuration(tmp_pa
         (json.dumps(document(runs=[])), "nothing there ended well"),
     ],
 )
-def test_what_is_no_earlier_result_is_refused_with_the_key_and_the_path(tmp_path, content, words):
+def test_a_file_that_is_no_earlier_result_is_refused_with_the_key_and_the_path(tmp_path, content, words):
     if content is not None:
         (tmp_path / "result.json").write_text(content)
     with pytest.raises(ConfigurationError, match=words) as refusal:
@@ -175,6 +175,6 @@ def test_what_is_no_earlier_result_is_refused_with_the_key_and_the_path(tmp_path
     assert f"compare={tmp_path}" in str(refusal.value)
 
 
-def test_nothing_at_all_is_refused():
+def test_a_missing_earlier_result_is_refused():
     with pytest.raises(ConfigurationError, match="no such file or directory"):
         load_earlier("/nowhere/at/all")

@@ -1,4 +1,4 @@
-"""Intervals of ratios: what is real is found, and what is noise is hardly ever called real."""
+"""Intervals of ratios: real differences are found, and noise is almost never reported as a difference."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_unit_of_measurement_does_not_matter(old, new, factor):
 
 
 @pytest.mark.parametrize(("correlation", "most"), [(0.0, 0.05), (0.3, 0.09)])
-def test_what_did_not_change_is_hardly_ever_called_slower_or_faster(correlation, most):
+def test_an_unchanged_time_is_almost_never_reported_as_slower_or_faster(correlation, most):
     random = np.random.default_rng(3)
     verdicts = [
         ratio_of_medians(noisy(random, 20, correlation), noisy(random, 20, correlation), 0.99).verdict
@@ -51,7 +51,7 @@ def test_what_did_not_change_is_hardly_ever_called_slower_or_faster(correlation,
     assert sum(verdict != "same" for verdict in verdicts) <= most * len(verdicts)
 
 
-def test_what_is_a_third_slower_is_nearly_always_found_and_by_how_much():
+def test_a_slowdown_by_a_third_is_almost_always_found_with_its_size():
     random = np.random.default_rng(4)
     found = [ratio_of_medians(noisy(random, 20, 0.3), 1.33 * noisy(random, 20, 0.3), 0.99) for _ in range(100)]
     assert sum(ratio.verdict == "slower" for ratio in found) >= 95

@@ -1,1 +1,1 @@
-"""Benchmarks: ours and peers interleaved in one run. Nothing here is asserted; run ``python -m tests.benchmark``."""
+"""Benchmarks of Callring and its peers, interleaved in one run: ``python -m tests.benchmark``. They assert nothing."""

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark``: prints the table row by row, and writes JSON and a picture if asked to."""
+"""``python -m tests.benchmark``: prints the table row by row, and optionally writes JSON and a picture."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each, interleaved")
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
-    parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask, also where they are")
+    parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
     parser.add_argument("--plot", type=Path, help="write a picture (SVG)")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Figures of the machine itself, measured by a small program (bare.cpp) in the same run as ours."""
+"""Figures of the machine itself, measured by a small program (bare.cpp) in the same run as Callring."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Bare:
-    """Built once into ``folder``."""
+    """The program, built once into ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._program = folder / "bare"
@@ -15,11 +15,11 @@ class Bare:
         subprocess.run(["g++", "-O2", "-std=c++20", "-o", self._program, source], check=True)
 
     def wake_us(self, count: int) -> float:
-        """From a futex wake-up of a process that sleeps to its answer, median."""
+        """Median time from the futex wake-up of a sleeping process to its answer."""
         return self._run(count)[0]
 
     def round_trip_us(self, count: int) -> float:
-        """Round trip of two processes that spin on shared memory, median."""
+        """Median round trip of two processes that spin on shared memory."""
         return self._run(count)[1]
 
     def _run(self, count: int) -> list[float]:

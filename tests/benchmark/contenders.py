@@ -19,7 +19,7 @@ from tests.benchmark.measure import Effort, Row, in_turn
 
 
 def noop(_: Any = None) -> None:
-    """The task that measures everything but itself."""
+    """An empty task: measures the overhead."""
 
 
 def call_pickled(pickled: bytes) -> Any:
@@ -28,7 +28,7 @@ def call_pickled(pickled: bytes) -> Any:
 
 
 def rate(count: int, work: Callable[[int], None]) -> float:
-    """Tasks a second."""
+    """Tasks per second."""
     begin = time.perf_counter()
     work(count)
     return count / (time.perf_counter() - begin)
@@ -45,12 +45,12 @@ def median_us(count: int, once: Callable[[], None]) -> float:
 
 
 def total(array: Any) -> float:
-    """Looks at one number of an array, wherever it lies."""
+    """Reads one number of an array."""
     return float(array[0])
 
 
 def total_of_first(args: Any) -> float:
-    """The same of the first argument of one of our tasks."""
+    """The same for the first argument of a Callring task."""
     return float(args[0][0])
 
 
@@ -88,7 +88,7 @@ class Ours:
         self.worker.run(orchestrate)
 
     def fan(self, width: int) -> None:
-        """One task, so many that depend on it, and one that depends on all of them."""
+        """One task, ``width`` tasks that depend on it, and one that depends on all of these."""
 
         def orchestrate(o: Any) -> None:
             first = o.submit_sub(self.handle)
@@ -97,7 +97,7 @@ class Ours:
         self.worker.run(orchestrate)
 
     def array_us(self, size: int, count: int) -> float:
-        """Median of a task that gets an array of so many bytes."""
+        """Median of a task with an array of ``size`` bytes."""
         handle = self.worker.register(total_of_first)
         tensor = self.worker.zeros(size // 8, "float64")
         args = TaskArgs((tensor, Tag.INPUT))
@@ -107,7 +107,7 @@ class Ours:
             self.worker.unregister(handle)
 
     def new_function(self) -> None:
-        """A function that no child has seen, usable in all of them, and gone again."""
+        """Registers a function that is new to all children, and removes it again."""
         marker = time.perf_counter_ns()
         self.worker.unregister(self.worker.register(lambda args: marker))
 
@@ -120,7 +120,7 @@ class Pooled:
     """A pool that takes calls and gives futures; its dependencies are waits of the caller."""
 
     children: int
-    slowness = 1  # by what its amount of work is divided
+    slowness = 1  # divides its amount of work
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
@@ -145,13 +145,13 @@ class Pooled:
             self.result(self.submit(noop))
 
     def fan(self, width: int) -> None:
-        """One task, so many after it, and one after all of them."""
+        """One task, ``width`` tasks after it, and one after all of these."""
         self.chain(1)
         self.many(width)
         self.chain(1)
 
     def array_us(self, size: int, count: int) -> float:
-        """Median of a task that gets an array of so many bytes."""
+        """Median of a task with an array of ``size`` bytes."""
         array = np.zeros(size // 8)
         return median_us(count, lambda: self.result(self.submit(total, array)))
 
@@ -202,7 +202,7 @@ class Pool(Pooled):
 
 
 def installed_peers(effort: Effort) -> dict[str, Callable[[int], Any]]:
-    """Of the extra ``peers``: loky, Ray and Dask, those that can be imported and are wanted."""
+    """The peers of the extra ``peers`` (loky, Ray and Dask) that are installed and not left out."""
     if not effort.peers:
         return {}
     from tests.benchmark import peers
@@ -219,7 +219,7 @@ CONTENDERS: dict[str, Callable[[int], Any]] = {
 
 @contextmanager
 def all_started(children: int) -> Iterator[dict[str, Any]]:
-    """All of CONTENDERS, warm. The pools first: they fork, and must not do so beside our threads."""
+    """All of CONTENDERS, warmed up. The pools start first: they fork, and must not fork beside Callring's threads."""
     made: dict[str, Any] = {}
     try:
         for name in reversed(CONTENDERS):
@@ -231,7 +231,7 @@ def all_started(children: int) -> Iterator[dict[str, Any]]:
 
 
 def compare(row: Row, children: int, measure: Callable[[Any], float], effort: Effort) -> Row:
-    """Measures CONTENDERS interleaved, then each peer alone: some of those burn a good part of the machine idling."""
+    """Measures CONTENDERS interleaved, then each peer alone: some peers use much processor time when they are idle."""
     with all_started(children) as started:
         in_turn(row, {name: partial(measure, contender) for name, contender in started.items()}, effort.rounds)
     for name, kind in installed_peers(effort).items():

@@ -1,6 +1,6 @@
 """``python -m tests.benchmark.executor``: runtime.Executor beside other pools, interleaved, with the same calls.
 
-Beside ProcessPoolExecutor (fork), and beside loky where it is installed.
+The other pools are ProcessPoolExecutor (fork), and loky if it is installed.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ def _loky(children: int) -> Executor:
 
 
 def contenders() -> dict[str, Callable[[int], Executor]]:
-    """How each pool that is here is made, ours last: the others fork, and must not do so beside our threads."""
+    """A constructor for each installed pool. Callring is last: the others must not fork beside its threads."""
     others = {"loky": _loky} if importlib.util.find_spec("loky") else {}
     return {_FORK: _forked, **others, OURS: runtime.Executor}
 
 
 def megabyte(size: int) -> bytes:
-    """A result that is new each time."""
+    """A new result for each call."""
     return bytes(size)
 
 
 def array(size: int) -> npt.NDArray[np.uint8]:
-    """The same as an array."""
+    """A new array for each call."""
     return np.ones(size, np.uint8)
 
 
@@ -60,7 +60,7 @@ def _results(pool: Executor, count: int, size: int, make: Callable[[int], object
 
 
 def _returned_ms(pool: Executor, count: int, size: int) -> float:
-    """Processor time of this process for one array."""
+    """Milliseconds of this process's processor time for each array."""
     pool.submit(array, size).result()
     begin = time.process_time()
     for _ in range(count):
@@ -69,7 +69,7 @@ def _returned_ms(pool: Executor, count: int, size: int) -> float:
 
 
 def _started_ms(make: Callable[[int], Executor], children: int) -> float:
-    """From nothing to the results of the first calls."""
+    """Milliseconds from the start of a pool to the results of the first calls."""
     begin = time.perf_counter()
     pool = make(children)
     wait([pool.submit(noop) for _ in range(children)])

@@ -11,7 +11,7 @@ OURS = "callring"
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: rounds of each, a factor of the amount of work, and whether peers of the extra are."""
+    """The amount of measurement: rounds of each, a factor of the work, and whether the extra's peers are included."""
 
     rounds: int
     scale: float
@@ -24,7 +24,7 @@ class Effort:
 
 @dataclass
 class Row:
-    """One kind of work, measured for us and beside us; figures by name, a list of rounds each."""
+    """One kind of work, measured for Callring and for others: a list of rounds for each name."""
 
     name: str
     unit: str
@@ -33,14 +33,14 @@ class Row:
     goal: str = ""
 
     def ratio_to(self, other: str) -> float:
-        """How many times better we are, by medians."""
+        """How many times better Callring is, by medians."""
         ours, theirs = (statistics.median(self.figures[name]) for name in (OURS, other))
         better, worse = (ours, theirs) if self.higher_is_better else (theirs, ours)
         return better / worse if worse else float("inf")
 
 
 def in_turn(row: Row, contenders: dict[str, Callable[[], float]], rounds: int) -> Row:
-    """Measures A B A B ...: a drift of the machine's speed meets all alike."""
+    """Measures A B A B ...: a drift of the machine's speed affects all alike."""
     for _ in range(rounds):
         for name, measure in contenders.items():
             row.figures.setdefault(name, []).append(measure())

@@ -1,4 +1,4 @@
-"""A picture of results (SVG): for each row how many times better Callring is than what was measured beside it."""
+"""A picture of results (SVG): for each row, how many times better Callring is than each peer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.benchmark.measure import OURS, Row
 
 Bar = tuple[str, str, float]
-"""What was measured, what is beside it, and how many times better ours is."""
+"""The row, the peer, and how many times better Callring is."""
 
 _STYLE = """
   svg { color-scheme: light dark; background: #fff; font: 12px system-ui, sans-serif; }
@@ -31,7 +31,7 @@ def plot(rows: Iterable[Row], path: Path) -> None:
 
 
 def bars_of(page: str) -> list[Bar]:
-    """What the table of a page says."""
+    """The ratios in the table of a page."""
     rows = re.findall(r"^\| ([^|]+?) \| [^|]+ \| ([^|]+) \| [^|]*\|$", page, flags=re.MULTILINE)
     return [
         (work, name, float(ratio.replace(",", "")))

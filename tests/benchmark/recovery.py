@@ -23,7 +23,7 @@ from tests.benchmark.table import document
 
 OPTIONS = WorkerOptions(max_restarts=1_000_000)
 MENDED_AT_ONCE = 10
-"""So many deaths of a child are mended without a pause (docs/explanation/recovery.md): a Worker has no more of them."""
+"""Deaths per Worker: so many are followed by a replacement without a pause (docs/explanation/recovery.md)."""
 
 
 def deaths(worker: Worker, index: int, first_task: Callable[[Any], Any], count: int) -> list[float]:
@@ -35,13 +35,13 @@ def deaths(worker: Worker, index: int, first_task: Callable[[Any], Any], count: 
         os.kill(pid, signal.SIGKILL)
         worker.run(first_task)
         lasted = time.perf_counter() - begin
-        if worker.children[index].incarnation > incarnation:  # otherwise the old one was quicker than its death
+        if worker.children[index].incarnation > incarnation:  # otherwise the task ended before the death
             durations.append(lasted * 1e3)
     return durations
 
 
 def chip_deaths(identities: int, count: int) -> list[float]:
-    """Of a chip with so many chip callables."""
+    """Deaths of a chip with ``identities`` chip callables."""
     kernel = kernels.noop()
     with Worker(chips=2, options=OPTIONS) as worker:
         handles = [worker.register(kernels.variant(kernel, i)) for i in range(identities)]
@@ -49,7 +49,7 @@ def chip_deaths(identities: int, count: int) -> list[float]:
 
 
 def sub_worker_deaths(identities: int, count: int) -> list[float]:
-    """Of the only sub-worker, with so many functions."""
+    """Deaths of the only sub-worker, with ``identities`` functions."""
     with Worker(sub_workers=1, options=OPTIONS) as worker:
         for i in range(identities - 1):
             worker.register(lambda args, i=i: i)
@@ -58,7 +58,7 @@ def sub_worker_deaths(identities: int, count: int) -> list[float]:
 
 
 def replacement_rows(identities: int, count: int) -> list[Row]:
-    """Both, with so many deaths each."""
+    """Both rows, with ``count`` deaths each."""
     rows = []
     for name, measure in (("chip", chip_deaths), ("sub-worker", sub_worker_deaths)):
         rows.append(duration(f"death of a {name} to the first task", "ms", "50 ms"))

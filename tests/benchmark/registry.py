@@ -1,7 +1,8 @@
-"""``python -m tests.benchmark.registry``: what it costs to give eight children a new function and to take it away.
+"""``python -m tests.benchmark.registry``: the time to register a new function on eight children and to unregister it.
 
-Idle, and while every child executes a long task: one that sleeps, and one that never lets go of the interpreter (eight
-of those want eight cores). Beside it what the pools of the standard library take for a function that is new to them.
+Measured idle, and while every child executes a long task: one that sleeps, and one that never releases the
+    interpreter's
+lock (eight of these need eight cores). Beside it, the time that the standard library's pools take for a new function.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def busy(worker: Worker, submit: Callable[[object, TaskArgs, int], object]) -> I
     """Within the block every child executes a task of ``submit`` that does not end."""
     over: Tensor = worker.zeros(1, "float64")
     run = worker.submit(lambda o: [submit(o, TaskArgs((over, Tag.NO_DEP)), i) for i in range(CHILDREN)] and None)
-    threading.Event().wait(0.1)  # until all have begun
+    threading.Event().wait(0.1)  # waits until all have begun
     try:
         yield
     finally:
@@ -51,7 +52,7 @@ def busy(worker: Worker, submit: Callable[[object, TaskArgs, int], object]) -> I
 
 
 def ours(what: str, once: Callable[[], object], rounds: int, count: int) -> Row:
-    """A row of what only Callring does."""
+    """A row without peers."""
     return in_turn(duration(what, "us"), {OURS: lambda: median_us(count, once)}, rounds)
 
 
@@ -78,7 +79,7 @@ def python_rows(rounds: int, count: int) -> list[Row]:
 
 
 def chip_rows(rounds: int, count: int) -> list[Row]:
-    """Chip callables on chips; a label makes each of them a new one."""
+    """Chip callables on chips; a new label makes a new callable."""
     kernel = kernels.noop()
     numbered = (kernels.variant(kernel, i) for i in itertools.count())
     rows = []

@@ -1,4 +1,4 @@
-"""Rows of chip tasks, beside what the machine allows."""
+"""Rows of chip tasks, beside the limits of the machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.benchmark.contenders import median_us, rate
 from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn, per_second
 
 ONE_BLOCK = CallConfig(block_count=1)
-_OVERLAPPING = 2  # one executes while the next is made
+_OVERLAPPING = 2  # one launch executes while the next is submitted
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def noop_chips(count: int, **options: Any) -> AbstractContextManager[tuple[Worke
 
 
 def launch_rate(worker: Worker, orchestrate: Callable[[Any], object], launches: int) -> float:
-    """Tasks a second of a captured graph that is launched so often, several at a time."""
+    """Tasks per second of a captured graph that is launched ``launches`` times, several at a time."""
     graph = worker.capture(orchestrate)
     worker.launch(graph).result()
 
@@ -85,7 +85,7 @@ def one_by_one(effort: Effort) -> list[Row]:
 
 
 def submit(effort: Effort) -> list[Row]:
-    """What a submit costs its caller."""
+    """The time of a submit in the caller."""
     count, rows = effort.count(20_000, 100), []
     for name, kernel, goal in (("none", kernels.noop(), "0.3 us"), ("three tensors", kernels.three(), "0.8 us")):
         with chips_with(kernel, 1) as (worker, handle):

@@ -1,4 +1,4 @@
-"""Rows of what happens beside tasks: starts, idling, registrations, replacements, runs of the pipeline."""
+"""Rows apart from tasks: starts, idling, registrations, replacements, runs of the pipeline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BARE_HYDRA = """import argparse
 
 import hydra
 
-argparse.ArgumentParser._check_help = lambda self, action: None  # or Hydra 1.3 does not start on Python 3.14
+argparse.ArgumentParser._check_help = lambda self, action: None  # without this, Hydra 1.3 does not start on Python 3.14
 
 @hydra.main(version_base=None, config_path=None)
 def main(config):
@@ -34,7 +34,7 @@ main()
 
 
 def milliseconds(make: Callable[[], Any]) -> float:
-    """How long it takes to make what can be closed."""
+    """Milliseconds to make an object that has a close()."""
     begin = time.perf_counter()
     made = make()
     lasted = time.perf_counter() - begin
@@ -43,7 +43,7 @@ def milliseconds(make: Callable[[], Any]) -> float:
 
 
 def ready(effort: Effort) -> list[Row]:
-    """From nothing to a Worker that is ready."""
+    """The start of a Worker, until it is ready."""
     chips = duration("eight chips ready", "ms", "30 ms")
     subs = duration("eight Python sub-workers ready", "ms", "1.5 x an interpreter that imports NumPy")
     interpreter = [sys.executable, "-c", "import numpy"]
@@ -58,7 +58,7 @@ def ready(effort: Effort) -> list[Row]:
 
 
 def idle(effort: Effort) -> list[Row]:
-    """The processor time of a Worker that has nothing to do."""
+    """The processor time of an idle Worker."""
     seconds = max(0.2, 10 * effort.scale)
 
     def measure() -> float:
@@ -74,7 +74,7 @@ def idle(effort: Effort) -> list[Row]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    """Nanoseconds of the scheduler: the clock ticks of /proc/PID/stat are too coarse."""
+    """Seconds from the scheduler's nanoseconds: the clock ticks of /proc/PID/stat are too coarse."""
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
         total += int((task / "schedstat").read_text().split()[0])
@@ -97,7 +97,7 @@ def replacement(effort: Effort) -> list[Row]:
 
 
 def pipeline(effort: Effort) -> list[Row]:
-    """A run of the pipeline that has nothing to build, beside a Hydra application that does nothing."""
+    """A run of the pipeline without a build, beside an empty Hydra application."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "bare.py").write_text(_BARE_HYDRA)

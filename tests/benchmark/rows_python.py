@@ -1,4 +1,4 @@
-"""Rows of Python tasks: ours and the peers', the same work."""
+"""Rows of Python tasks: the same work for Callring and its peers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIZES = {"1 KiB": 1 << 10, "1 MiB": 1 << 20, "64 MiB": 64 << 20}
 
 
 def independent(effort: Effort) -> list[Row]:
-    """Tasks that depend on nothing, submitted one by one."""
+    """Tasks without dependencies, submitted one by one."""
 
     def measure(contender: Any) -> float:
         return rate(max(50, effort.count(20_000) // contender.slowness), contender.many)
@@ -88,7 +88,7 @@ def arrays(effort: Effort) -> list[Row]:
 
 
 def start(effort: Effort) -> list[Row]:
-    """From nothing to four tasks a child."""
+    """The start of a Worker or pool, until four tasks of each child have ended."""
     rows = []
     kinds = {**CONTENDERS, **installed_peers(effort)}
     for children in (1, 8):

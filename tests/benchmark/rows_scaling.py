@@ -1,4 +1,4 @@
-"""Rows of how the cost of a task grows: with tasks, children, callables, depth and width; and the memory it leaves."""
+"""Rows of the cost of a task by number of tasks, children and callables, by depth and width; and of leaked memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def callables(effort: Effort) -> list[Row]:
 
 
 def graphs(effort: Effort) -> list[Row]:
-    """Captured graphs that are all depth and all width, on eight chips."""
+    """Captured graphs of only depth and of only width, on eight chips."""
     rows, launches = [], effort.count(20, 2)
     with noop_chips(8) as (worker, handle):
         for size in (100, 10_000):
@@ -82,7 +82,7 @@ def graphs(effort: Effort) -> list[Row]:
 
 
 def memory(effort: Effort) -> list[Row]:
-    """What tasks that have ended leave in the memory of their parent."""
+    """The memory of the parent that ended tasks leave."""
     count = effort.count(1_000_000, 20_000)
     with noop_chips(1) as (worker, handle):
         _cost_ns(worker, [handle], 20_000, 1)

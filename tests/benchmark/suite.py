@@ -34,7 +34,7 @@ ROWS: dict[str, Callable[[Effort], list[Row]]] = {
 
 
 def chosen(words: Iterable[str]) -> list[str]:
-    """The names that contain one of the words; all without any. Raises ValueError: a word is in no name."""
+    """The names that contain one of the words; all names without words. Raises ValueError for an unknown word."""
     words = list(words)
     for word in words:
         if not any(word in name for name in ROWS):

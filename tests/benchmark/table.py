@@ -1,4 +1,4 @@
-"""What the benchmark prints and writes: a table for people, JSON in pytest-benchmark's shape."""
+"""The benchmark's output: a table for people, JSON in pytest-benchmark's shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD = ["| work | callring | beside it (how many times better callring is) | goa
 
 
 def table(rows: Iterable[Row]) -> list[str]:
-    """Lines of a Markdown table: median (min to max) of ours and of each that was measured beside it."""
+    """Lines of a Markdown table: median (min to max) of Callring and of each peer."""
     return [*HEAD, *map(line, rows)]
 
 

@@ -56,7 +56,7 @@ def test_replacements_are_measured():
     ]
 
 
-def test_the_page_of_the_documentation_has_a_line_for_every_row_that_there_is():
+def test_the_page_of_the_documentation_has_a_line_for_every_row():
     for words in ("independent Python tasks, 8", "captured chain", "hop of a chain", "memory of a task", "bare Hydra"):
         assert words in PAGE.read_text()
 
@@ -69,7 +69,7 @@ def test_rows_are_chosen_by_parts_of_their_names():
     assert "python_chain" in done.stderr
 
 
-def test_a_ratio_says_how_many_times_better_we_are_whatever_is_better():
+def test_a_ratio_says_how_many_times_better_callring_is_for_rates_and_durations():
     faster = Row("rate", "1/s", higher_is_better=True, figures={"callring": [10, 30, 20], "peer": [4, 5, 6]})
     shorter = Row("time", "us", higher_is_better=False, figures={"callring": [2], "peer": [8]})
     assert (faster.ratio_to("peer"), shorter.ratio_to("peer")) == (4, 4)
@@ -82,7 +82,7 @@ def test_the_picture_shows_every_ratio(tmp_path):
     assert "work: peer" in (tmp_path / "p.svg").read_text()
 
 
-def test_the_picture_of_the_page_shows_what_its_table_says():
+def test_the_picture_of_the_page_shows_the_ratios_of_its_table():
     page = PAGE.read_text()
     bars = bars_of(page)
     assert len(bars) == page.count(" x |") + page.count(" x; ")

@@ -1,6 +1,6 @@
-"""Programs of others over runtime.Executor. Each test is skipped where the package that it uses is not installed.
+"""Other packages over runtime.Executor. Each test is skipped if the package that it uses is not installed.
 
-``tox -e clients`` installs them all. What they warn about is their own business.
+``tox -e clients`` installs them all. Their warnings are ignored.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""What the programs call, importable in the workers."""
+"""The functions that the tests call: a module, so that workers can import them."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""joblib, and scikit-learn through it, with our backend."""
+"""joblib, and scikit-learn through it, with Callring's backend."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def backend(executor):
         yield
 
 
-def test_parallel_gives_what_the_calls_give_in_order():
+def test_parallel_returns_the_values_of_the_calls_in_order():
     results = joblib.Parallel(n_jobs=2)(joblib.delayed(functions.square)(i) for i in range(500))
     assert results == [i * i for i in range(500)]
 
@@ -30,7 +30,7 @@ def test_lambdas_and_closures_need_nothing_special():
     assert joblib.Parallel()(joblib.delayed(lambda x: x + step)(i) for i in range(10)) == list(range(3, 13))
 
 
-def test_all_workers_are_asked_unless_a_number_is_given(executor):
+def test_all_workers_are_used_unless_a_number_is_given(executor):
     backend = joblib.parallel.get_active_backend()[0]
     assert backend.effective_n_jobs(-1) == executor._max_workers
     assert backend.effective_n_jobs(None) == 1
@@ -50,7 +50,7 @@ def test_the_exception_of_a_task_arrives_and_the_next_call_works():
     assert joblib.Parallel(n_jobs=2)(joblib.delayed(functions.square)(i) for i in range(3)) == [0, 1, 4]
 
 
-def test_calls_within_calls_run_where_they_are():
+def test_calls_within_calls_run_in_the_same_worker():
     def outer(i):
         return sum(joblib.Parallel(n_jobs=2)(joblib.delayed(functions.square)(i + k) for k in range(3)))
 

@@ -20,7 +20,7 @@ class CallringPool(BasePoolExecutor):
         super().__init__(executor)
 
 
-def test_jobs_run_in_workers_and_events_tell_what_became_of_them():
+def test_jobs_run_in_workers_and_events_report_their_outcomes():
     events = queue.Queue()
     scheduler = BackgroundScheduler(executors={"default": CallringPool(Executor(2))}, timezone="UTC")
     scheduler.add_listener(events.put, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)

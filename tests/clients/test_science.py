@@ -35,7 +35,7 @@ def test_emcee_takes_an_executor_as_its_pool(executor):
 def test_adaptive_runs_a_learner_over_an_executor(executor):
     adaptive = pytest.importorskip("adaptive")
     learner = adaptive.Learner1D(functions.square, bounds=(-1, 1))
-    # It knows the number of workers of the executors that it knows by type only.
+    # adaptive reads the number of workers only of executor types that it knows.
     adaptive.BlockingRunner(learner, npoints_goal=40, executor=executor, ntasks=executor._max_workers)
     assert learner.npoints >= 40
     assert all(learner.data[x] == x * x for x in learner.data)
@@ -51,7 +51,7 @@ def test_optuna_evaluates_its_trials_in_workers(executor):
             study.tell(trial, value)
     assert len(study.trials) == 40
     assert study.best_value < 0.5
-    # Its own threads may wait for workers, too.
+    # Optuna's own threads may wait for workers, too.
     study.optimize(lambda t: executor.submit(functions.square, t.suggest_float("x", -4, 4)).result(), 20, n_jobs=4)
     assert len(study.trials) == 60
 

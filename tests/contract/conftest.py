@@ -1,4 +1,4 @@
-"""Real kernels for real children, and a check after every test that none of ours is left."""
+"""Real kernels for real children, and a check after every test that no process of Callring is left."""
 
 import contextlib
 import fcntl
@@ -115,7 +115,7 @@ KERNELS = {
 }
 
 
-# From the one definition: a test that builds frames or messages by hand speaks the version of the day.
+# Read from its definition: tests that build frames or messages by hand use the current version.
 LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", (NATIVE / "lane" / "layout.h").read_text())[1])
 
 
@@ -130,7 +130,7 @@ def source_of(name, body, signature):
 
 @pytest.fixture(autouse=True)
 def no_error_names_a_place_of_this_machine(monkeypatch):
-    """Whatever the tests provoke: messages go into logs and reports that others read."""
+    """Checks every error of every test: messages go into logs and reports that other people read."""
     said = []
     init = CallringError.__init__
 
@@ -145,7 +145,7 @@ def no_error_names_a_place_of_this_machine(monkeypatch):
 
 
 class Gate:
-    """Closed until open() is called; tasks wait before it without polling."""
+    """Closed until open() is called. Tasks wait for it without polling."""
 
     def __init__(self, path):
         self._path = path
@@ -163,17 +163,17 @@ class Gate:
         return wait_for_the_gate
 
     def open(self):
-        """Lets through what waits, and what comes later."""
+        """Lets the waiting tasks and all later ones go on."""
         fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def remove(self):
-        """Opens it for good."""
+        """Opens the gate for good."""
         os.close(self._lock)
 
 
 @pytest.fixture
 def gate(tmp_path):
-    """A closed gate; it is open when the test has ended, whatever the test did."""
+    """A closed gate, which is opened at the end of the test in every case."""
     closed = Gate(tmp_path / "gate")
     yield closed
     closed.remove()
@@ -218,7 +218,7 @@ def gone(pid):
 
 
 def wait_until(condition, seconds=10.0):
-    """Whether ``condition()`` came true in time."""
+    """Waits until ``condition()`` is true. Returns whether that happened in time."""
     end = time.monotonic() + patience(seconds)
     while not condition():
         if time.monotonic() > end:
@@ -228,12 +228,12 @@ def wait_until(condition, seconds=10.0):
 
 
 def all_ready(worker):
-    """Whether every child is ready, or becomes so: replacements included."""
+    """Waits until every child is ready, replacements included. Returns whether all are."""
     return wait_until(lambda: all(child.state == "ready" for child in worker.children), 30)
 
 
 def stop(pid):
-    """Stops a process, and returns when it has: a thread that runs goes on until its core takes the signal."""
+    """Stops a process, and returns when all its threads have stopped: a running thread goes on for a moment."""
 
     def is_stopped():
         states = [(thread / "stat").read_text().rsplit(")", 1)[1].split()[0] for thread in tasks.iterdir()]
@@ -260,8 +260,8 @@ class Stopped:
 
 
 def told_of(pids):
-    """What processes that are left execute and wait for, for the message of a failure."""
-    told = ["processes of ours are left"]
+    """The program and the wait of each process that is left, for the message of a failure."""
+    told = ["processes of Callring are left"]
     for pid in sorted(pids):
         with contextlib.suppress(OSError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")

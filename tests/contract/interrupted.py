@@ -1,6 +1,6 @@
-"""A user's program that is interrupted somewhere: ``python -m tests.contract.interrupted``.
+"""A user's program that a test interrupts at a random point: ``python -m tests.contract.interrupted``.
 
-Prints ``begun`` when it may be interrupted. Whatever the interrupt hits, the Worker is then either usable or closed.
+Prints ``begun`` when the test may interrupt it. After the interrupt, the Worker must be either usable or closed.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Functions for sub-workers that lie: they write to the control socket and into the lane of their process."""
+"""Functions for sub-workers that break the protocol: they write to their process's control socket and lane."""
 
 import ctypes
 import socket
@@ -10,12 +10,12 @@ from tests.contract.conftest import LAYOUT_VERSION
 MAGIC = 0x43524C43
 REGISTER = 3
 HEADER = struct.Struct("<IIIIQQII32s")
-"""magic, layout version, op, code, sequence, argument, kind, body bytes, digest"""
+"""The fields: magic, layout version, op, code, sequence, argument, kind, body bytes, digest."""
 COMPLETION = struct.Struct("<QIIQQI")
-"""sequence, code, flags, begin, end, payload bytes; the payload follows"""
+"""The fields: sequence, code, flags, begin, end, payload bytes; the payload follows."""
 COMPLETION_BYTES, FRAME_BYTES = 256, 512
 HEADER_BYTES, BEGUN_FRAME, COMPLETIONS_TAIL = 576, 128, 320
-"""Of a lane's header (native/lane/layout.h): its size, and where what lies."""
+"""A lane's header (native/lane/layout.h): its size, and the offsets of its fields."""
 
 
 def control():
@@ -34,7 +34,7 @@ def control():
 
 
 def say(op, *, code=0, sequence=0, argument=0, digest=bytes(32), body=b"", size=None, times=1):
-    """Sends a message of any content, again and again."""
+    """Sends a message with any content, ``times`` times."""
     channel = control()
     length = len(body) if size is None else size
     message = HEADER.pack(MAGIC, LAYOUT_VERSION, op, code, sequence, argument, 0, length, digest) + body
@@ -48,24 +48,24 @@ def say(op, *, code=0, sequence=0, argument=0, digest=bytes(32), body=b"", size=
 def lane():
     """Where this process has mapped its lane."""
     for line in Path("/proc/self/maps").read_text().splitlines():
-        if "callring-lane" in line and line.split()[2] == "00000000":  # elsewhere lie extents
+        if "callring-lane" in line and line.split()[2] == "00000000":  # other offsets are mapped extents
             return int(line.split("-")[0], 16)
     raise LookupError("no lane")
 
 
 def extent(offset, size):
-    """A record that says where a result lies."""
+    """A record with the location of a result."""
     return struct.pack("<QQ", offset, size)
 
 
 def tell(*extents, form=b"p", count=None):
-    """Returns a value of such a form that lies in extents, of which it may say another number."""
+    """Returns a value of form ``form`` in extents, with ``count`` as the reported number of extents."""
     head = struct.pack("<ccI", b"a", form, len(extents) if count is None else count)
     complete(payload=head + b"".join(extents))
 
 
 def complete(*, code=0, flags=0, begin=0, end=0, payload=b"", size=None, ahead=0):
-    """Posts the completion of the task that runs, or of one of those behind it, with any content."""
+    """Posts a completion with any content, for the running task or for the one ``ahead`` of it."""
     at = lane()
     capacity = ctypes.c_uint32.from_address(at + 8).value
     tail = ctypes.c_uint64.from_address(at + COMPLETIONS_TAIL)

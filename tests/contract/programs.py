@@ -1,8 +1,9 @@
-"""Random programs and the oracle that says what each must give: the rules of docs/explanation/execution.md, plainly.
+"""Random programs, and an oracle that computes the result of each by the rules of docs/explanation/execution.md.
 
-A program is a list of steps on one array. A step reads a view, then changes others; members of a group change views of
-their own at the same time. The oracle executes the steps one after the other and keeps, for every element, who wrote it
-last and which read it since: a task that touches it later follows them, and is skipped if one of them failed.
+A program is a list of steps on one array. A step reads a view, then changes others; each member of a group changes its
+own view at the same time. The oracle executes the steps one after the other. For every element it keeps which step
+wrote it last and which steps read it since: a later step that accesses the element follows these, and is skipped if
+one of them failed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ CALLRING_EXPORT int step(const callring_block *block, const callring_args *args)
 
 
 class StepFailed(Exception):
-    """What a Python step raises when it is to fail."""
+    """The exception of a Python step that must fail."""
 
 
 def step(args):
@@ -65,18 +66,18 @@ class Step:
     on_chip: bool
     place: int = 0
     fails: int = -1
-    """Index of the member that fails; -1: none does."""
+    """Index of the member that fails; -1: no member fails."""
     after: int = -1
-    """Index of an earlier step that it follows, too; -1: none."""
+    """Index of an earlier step that this step follows by ``after=``; -1: none."""
 
     def member_reads(self) -> slice:
-        """What members read: a group's would see each other's writes."""
+        """The view that members read; empty for a group, whose members would see each other's writes."""
         return self.read if len(self.targets) == 1 else slice(0, 0)
 
 
 @dataclass
 class Outcome:
-    """What a program gives: the array, and for each step "ok", "failed" or "skipped"."""
+    """The result of a program: the array, and for each step "ok", "failed" or "skipped"."""
 
     array: np.ndarray
     states: list[str] = field(default_factory=list)
@@ -92,7 +93,7 @@ def apply(array, where: Step, members=None):
 
 
 def oracle(program: list[Step]) -> Outcome:
-    """What the program gives, executed in submission order."""
+    """The result of the program, executed in submission order."""
     outcome = Outcome(np.zeros(LENGTH))
     writer, readers = [-1] * LENGTH, [set() for _ in range(LENGTH)]
     everything = np.arange(LENGTH)
@@ -132,7 +133,7 @@ class Machine:
         self._function = worker.register(step)
 
     def begin(self, program: list[Step], cancel_after: int = -1):
-        """Submits the program as a run of its own; returns the run, its tasks and its array."""
+        """Submits the program as a new run. Returns the run, its tasks and its array."""
         shared = self.worker.zeros(LENGTH, "float64")
         tasks = []
 
@@ -167,7 +168,7 @@ class Machine:
         compare(program, run, tasks, shared)
 
     def check_together(self, programs: list[list[Step]]) -> None:
-        """Runs several programs at the same time, each submitted by a thread of its own."""
+        """Runs several programs at the same time, each submitted by its own thread."""
         begun = [None] * len(programs)
 
         def submit(index):
@@ -182,7 +183,7 @@ class Machine:
             compare(program, run, tasks, shared)
 
     def check_cancelled(self, program: list[Step], cancel_after: int) -> None:
-        """Cancels the run while it is submitted: what was executed is what nothing withdrawn comes before."""
+        """Cancels the run while it is submitted: every executed step follows only executed steps."""
         run, tasks, shared = self.begin(program, cancel_after)
         assert run.wait(60)
         states = [state_of(task) for task in tasks]

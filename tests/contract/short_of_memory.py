@@ -1,8 +1,8 @@
-"""A program for one test: asks for more and more until there is no memory, gives it back, and goes on.
+"""A program for one test: it uses more and more memory until none is left, frees some, and goes on.
 
     python -m tests.contract.short_of_memory WHAT BYTES
 
-Prints how often it succeeded. Whatever is no MemoryError ends it with a traceback.
+Prints how often it succeeded. Any error that is no MemoryError ends it with a traceback.
 """
 
 import gc
@@ -17,7 +17,7 @@ GATE = Tag.NO_DEP
 
 
 def leave(left):
-    """From now on this process may map so many bytes more."""
+    """From now on this process may map only ``left`` bytes more."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit(pages * resource.getpagesize() + left)
 
@@ -27,7 +27,7 @@ def limit(soft):
 
 
 def until_short(ask):
-    """Calls ``ask`` until it raises MemoryError, some times more; how often it did not. Gives some memory back then."""
+    """Calls ``ask`` until it raises MemoryError, and some more times. Returns how often it succeeded. Frees memory."""
     ballast = [bytearray(1 << 20) for _ in range(8)]
     count = refused = 0
     while refused < 50:

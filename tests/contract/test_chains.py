@@ -16,7 +16,7 @@ def die(args):
 
 
 def die_once(args):
-    """Dies when it is begun for the first time; its cell counts how often it was."""
+    """Dies when it begins for the first time; its cell counts how often it began."""
     args[0][0] += 1
     if args[0][0] == 1:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -89,7 +89,7 @@ def test_a_kernel_that_crashes_names_chip_callable_hashid_and_signal(chip):
         assert "SIGSEGV" in worker.children[1].last_exit
 
 
-def test_a_callable_that_leaves_the_process_is_told_by_its_exit_status():
+def test_the_error_of_a_callable_that_exits_has_its_exit_status():
     with Worker(sub_workers=2) as worker:
         handle = worker.register(lambda args: os._exit(9))
         with pytest.raises(WorkerLost, match="status 9") as caught:

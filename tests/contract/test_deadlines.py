@@ -12,7 +12,7 @@ from tests.patience import patience
 SHORT = CallConfig(deadline=0.1)
 
 
-def test_an_overdue_python_task_fails_and_what_waited_behind_it_runs_on_the_replacement():
+def test_an_overdue_python_task_fails_and_tasks_that_waited_behind_it_run_on_the_replacement():
     with Worker(sub_workers=1) as worker:
         sleep, one = worker.register(lambda args: time.sleep(60)), worker.register(lambda args: args.scalars[0])
 

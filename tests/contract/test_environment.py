@@ -1,4 +1,4 @@
-"""What of the parent's environment a child has."""
+"""Which variables of the parent's environment a child has."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The fork server lives through what any system refuses now and then; and when it dies, that costs what it must."""
+"""The fork server survives refusals of the system; when it dies, only its own children are lost."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ def fork_server_of(worker):
 
 
 def run(script):
-    """Runs a script in a process of its own."""
+    """Runs a script in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=patience(120), check=False
     )
@@ -60,7 +60,7 @@ pid_t fork(void) {
 
 
 class Refusal:
-    """A system that refuses to fork, or does not."""
+    """Lets ``fork`` fail between begin() and end()."""
 
     def __init__(self, folder):
         self._refuse, self._refused = folder / "refuse", folder / "refused"
@@ -79,7 +79,7 @@ class Refusal:
 
 @pytest.fixture
 def refusal(tmp_path, monkeypatch):
-    """RLIMIT_NPROC would do the same, but does not bind root."""
+    """Preloads a ``fork`` that can fail. RLIMIT_NPROC would do the same, but has no effect for root."""
     source, library = tmp_path / "refuses.c", tmp_path / "refuses.so"
     source.write_text("#define _GNU_SOURCE\n" + REFUSES)
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
@@ -175,7 +175,7 @@ def test_a_fork_that_is_refused_for_long_is_named_as_the_reason_and_the_child_co
 
 
 @pytest.mark.not_sanitized("a sanitizer has to be the first library that is loaded", "address", "thread", "undefined")
-def test_a_start_without_a_process_to_be_had_says_so(refusal):
+def test_a_start_that_no_process_can_be_forked_for_says_so(refusal):
     refusal.begin(errno.EAGAIN)
     with pytest.raises(
         StartError, match=r"sub-worker 0 could not be started: the fork server cannot fork: \[Errno 11\]"
@@ -184,13 +184,13 @@ def test_a_start_without_a_process_to_be_had_says_so(refusal):
     assert refusal.times() >= 3
 
 
-def test_a_child_that_lacks_a_descriptor_is_started_when_there_is_one():
+def test_a_child_that_lacks_a_descriptor_starts_when_one_is_free():
     with Worker(sub_workers=2, options=WorkerOptions(start_timeout=patience(3))) as worker:
         one, server = worker.register(lambda args: 1), fork_server_of(worker)
         taken = {int(entry.name) for entry in Path(f"/proc/{server}/fd").iterdir()}
         free = [number for number in range(max(taken) + 3) if number not in taken]
         allowed = resource.prlimit(server, resource.RLIMIT_NOFILE)
-        # Room for the control socket that the fork server is sent, and for nothing else.
+        # Leaves room for the control socket that the fork server receives, and for no other descriptor.
         resource.prlimit(server, resource.RLIMIT_NOFILE, (free[1], allowed[1]))
         other = worker.children[1].pid
         os.kill(worker.children[0].pid, signal.SIGKILL)
@@ -225,7 +225,7 @@ def test_sub_workers_die_with_their_fork_server_and_another_one_forks_the_next()
         assert [child.incarnation for child in worker.children] == [2, 2, 2]
 
 
-def test_a_sub_worker_that_ends_when_it_is_asked_is_closed_though_the_fork_server_tells_nothing_of_it():
+def test_a_sub_worker_that_ends_on_request_is_closed_though_the_fork_server_does_not_report_its_end():
     worker = Worker(sub_workers=1, options=WorkerOptions(close_timeout=1)).init()
     stop(fork_server_of(worker))
     assert worker.close() == ["the fork server"]

@@ -1,4 +1,4 @@
-"""What lies in a live Worker's lanes, read from the shared memory itself: digests, and no other name of a callable."""
+"""The frames in a live Worker's lanes, read from shared memory: they have digests, and no other name of a callable."""
 
 import os
 import signal
@@ -78,7 +78,7 @@ def test_no_public_name_of_a_callable_but_its_hashid(chip):
 
 
 def slot_in_this_child(digest):
-    """Runs in a sub-worker: looks into the frames below for the host, whose table is private to this process."""
+    """Runs in a sub-worker: searches the frames of its callers for the host, whose table is private to this process."""
     frame = sys._getframe()
     while "host" not in frame.f_locals:
         frame = frame.f_back
@@ -89,14 +89,14 @@ def test_children_need_not_agree_on_slots_and_both_resolve_the_same_hashid():
     def on_each(args):
         met, digest = args
         met[args.scalars[0]] = 1
-        while not met.all():  # both sub-workers have to take part: each waits for the other
+        while not met.all():  # each sub-worker waits for the other: both take part
             time.sleep(0.001)
         return os.getpid(), slot_in_this_child(digest.tobytes())
 
     with Worker(sub_workers=2) as worker:
         first, handle = worker.register(len), worker.register(on_each)
         worker.unregister(first)
-        # The replacement never knew the first callable, so that it counts differently.
+        # The replacement has never had the first callable, so that its slots have other numbers.
         os.kill(worker.children[1].pid, signal.SIGKILL)
         assert wait_until(lambda: worker.children[1].incarnation == 2)
         assert all_ready(worker)

@@ -1,4 +1,4 @@
-"""A group is one node on several children: they begin together, and it ends with the last of them."""
+"""A group is one task on several children: its members begin together, and it ends with the last of them."""
 
 import os
 import signal
@@ -271,7 +271,7 @@ def test_a_killed_child_fails_its_member_and_a_group_that_waits_for_it_begins_on
         assert x.numpy().tolist() == [5, 6]
 
 
-def test_a_group_larger_than_what_is_left_of_its_pool_fails_instead_of_waiting_for_ever():
+def test_a_group_larger_than_the_rest_of_its_pool_fails_instead_of_waiting_for_ever():
     with Worker(sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
         hold, leave = worker.register(hold_until_open), worker.register(leave_when_open)
         gate, way_out = worker.zeros(1, "float64"), worker.zeros(1, "float64")

@@ -1,4 +1,4 @@
-"""What a handle is refused with, and in which order: type, owner, liveness, integrity, namespace."""
+"""The errors of wrong handles, and the order of the checks: type, owner, liveness, integrity, namespace."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def two(args):
 
 
 def altered(handle, other):
-    """Makes ``handle`` name what ``other`` names."""
+    """Makes ``handle`` name the callable of ``other``."""
     for name in ("hashid", "kind", "target_namespace"):
         object.__setattr__(handle, name, getattr(other, name))
     return handle
@@ -42,7 +42,7 @@ def worker():
         yield made
 
 
-def test_what_is_no_handle_is_a_type_error_before_anything_else(worker):
+def test_a_value_that_is_no_handle_is_a_type_error_before_any_other_check(worker):
     assert "register it first" in str(refusal(TypeError, lambda: worker.unregister("sha256:" + "0" * 64)))
 
 
@@ -62,14 +62,14 @@ def test_a_stale_handle_is_stale_even_if_it_was_altered_and_is_of_another_namesp
     assert refusal(HandleStaleError, lambda: worker.run(lambda o: o.submit_next_level(handle, worker=0))).operation
 
 
-def test_an_altered_handle_is_foreign_before_its_namespace_is_looked_at(worker, chip):
+def test_an_altered_handle_is_foreign_before_its_namespace_is_checked(worker, chip):
     handle = altered(worker.register(one), worker.register(chip["add"]))
     refusal(HandleForeignError, lambda: worker.run(lambda o: o.submit_sub(handle)))
     refusal(HandleForeignError, lambda: worker.run(lambda o: o.submit_next_level(handle, worker=0)))
     refusal(HandleForeignError, lambda: worker.unregister(handle))
 
 
-def test_a_good_handle_in_the_wrong_place_is_told_so_last(worker, chip):
+def test_the_namespace_of_a_handle_is_checked_last(worker, chip):
     error = refusal(NamespaceMismatchError, lambda: worker.run(lambda o: o.submit_sub(worker.register(chip["add"]))))
     assert (error.code, error.namespace) == ("CALLABLE_NAMESPACE_MISMATCH", "LOCAL_CHIP")
 

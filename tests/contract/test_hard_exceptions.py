@@ -1,4 +1,4 @@
-"""Exceptions that are hard to carry: their task fails with the nearest truth, and its worker lives."""
+"""Exceptions that are hard to pickle: their task fails with as much of them as possible, and the worker lives."""
 
 import os
 import sys
@@ -13,14 +13,14 @@ from runtime.pickles.outcomes import RemoteTraceback
 
 
 class Mute(Exception):
-    """Cannot say what it is."""
+    """Has no text: its ``__str__`` raises."""
 
     def __str__(self):
         raise RuntimeError("no words")
 
 
 class Escaping(Exception):
-    """Leaves the interpreter when it is asked what it is."""
+    """Its ``__str__`` exits the interpreter."""
 
     def __str__(self):
         raise SystemExit(3)
@@ -28,13 +28,13 @@ class Escaping(Exception):
 
 @dataclass(frozen=True)
 class Frozen(Exception):
-    """Lets nothing be set, by Python."""
+    """A frozen dataclass: no attribute can be set."""
 
     code: int
 
 
 class Sealed(Exception):
-    """Refuses every attribute."""
+    """Its ``__setattr__`` refuses every attribute."""
 
     def __setattr__(self, name, value):
         raise TypeError(f"{name} cannot be set")
@@ -48,7 +48,7 @@ class Silent(Exception):
 
 
 class Odd(Exception):
-    """Has notes that are no list."""
+    """Its notes are no list."""
 
     def __init__(self, text):
         super().__init__(text)
@@ -56,42 +56,42 @@ class Odd(Exception):
 
 
 class Impostor(Exception):
-    """Comes back as something that cannot be raised."""
+    """Unpickles to an object that cannot be raised."""
 
     def __reduce__(self):
         return str, ("not an exception",)
 
 
 class Leaving(Exception):
-    """Ends the interpreter that unpickles it."""
+    """Exits the interpreter that unpickles it."""
 
     def __reduce__(self):
         return exit_with, (4,)
 
 
 class Unpickled(Exception):
-    """Refuses to be pickled, by leaving."""
+    """Exits the interpreter that pickles it."""
 
     def __reduce__(self):
         raise SystemExit(5)
 
 
 class Demanding(Exception):
-    """Pickles, and does not come back: its class wants more than its args."""
+    """Can be pickled but not unpickled: its class needs more arguments than its args."""
 
     def __init__(self, text, more):
         super().__init__(text)
 
 
 class OtherText(str):
-    """Not what its name says, and not to be found where it says."""
+    """A str subclass whose names and module are wrong."""
 
 
 OtherText.__module__ = "nowhere"
 
 
 class Worded(Exception):
-    """Has a text of a class of its own."""
+    """Its text is an object of a str subclass."""
 
     def __str__(self):
         return OtherText("worded")
@@ -101,7 +101,7 @@ class Worded(Exception):
 
 
 class Curious(Exception):
-    """Fails whatever asks it for what it has not."""
+    """Raises an error of its own for every missing attribute."""
 
     def __getattr__(self, name):
         raise KeyError(name)
@@ -111,7 +111,7 @@ class Curious(Exception):
 
 
 class Moody(type):
-    """Fails what asks a class for its names."""
+    """A metaclass that raises when the class's names are read."""
 
     def __getattribute__(cls, name):
         if name in ("__name__", "__qualname__", "__module__"):
@@ -120,7 +120,7 @@ class Moody(type):
 
 
 class Nameless(Exception, metaclass=Moody):
-    """Of such a class."""
+    """An exception of such a class."""
 
     def __reduce__(self):
         raise TypeError("stays")
@@ -187,7 +187,7 @@ def by_executor(worker, name):
 
 @pytest.mark.parametrize("name", HARD)
 @pytest.mark.parametrize("way", [by_task, by_executor])
-def test_an_exception_that_is_hard_to_carry_is_its_tasks_nearest_truth_and_spares_the_worker(worker, way, name):
+def test_an_exception_that_is_hard_to_pickle_fails_its_task_alone(worker, way, name):
     before = worker.children[0].pid
     _, kind, text = HARD[name]
     error = way(worker, name)
@@ -202,7 +202,7 @@ def test_an_exception_that_is_hard_to_carry_is_its_tasks_nearest_truth_and_spare
 
 
 class FailsToLoad:
-    """Raises what is hard to carry where it is unpickled."""
+    """Raises an exception that is hard to pickle where it is unpickled."""
 
     def __init__(self, name):
         self.name = name
@@ -222,18 +222,18 @@ def test_a_callable_whose_loading_raises_such_an_exception_is_refused_by_a_worke
     assert (worker.children[0].pid, worker.children[0].incarnation) == (before, 1)
 
 
-def test_what_refuses_to_be_pickled_with_such_an_exception_fails_its_future(worker):
+def test_a_value_whose_pickling_raises_such_an_exception_fails_its_future(worker):
     class Stays:
         def __reduce__(self):
             raise Frozen(1)
 
     with Executor(worker) as executor:
         error = executor.submit(len, Stays()).exception(30)
-    # Since Python 3.14 pickle adds a note to what was raised; this exception refuses it with an error of its own.
+    # Since Python 3.14, pickle adds a note to the exception; this exception refuses it with another error.
     assert isinstance(error if sys.version_info < (3, 14) else error.__context__, Frozen)
 
 
-def test_an_exception_that_leaves_only_where_it_is_unpickled_in_the_parent_is_told_by_name_and_text(worker):
+def test_an_exception_that_exits_only_the_parent_that_unpickles_it_arrives_as_name_and_text(worker):
     parent = os.getpid()
 
     class LeavesParent(Exception):

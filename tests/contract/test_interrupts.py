@@ -1,4 +1,4 @@
-"""Ctrl-C anywhere leaves a Worker that is usable or closed, and nothing else behind."""
+"""Ctrl-C at any point leaves a Worker that is usable or closed, and no other process."""
 
 import random
 import signal
@@ -24,13 +24,13 @@ def test_an_interrupt_at_a_random_point_leaves_a_worker_that_is_usable_or_closed
         text=True,
     )
     assert program.stdout.readline() == "begun\n"
-    # The first seeds meet init, the later ones the runs.
+    # The first seeds interrupt init(), the later ones the runs.
     time.sleep(random.Random(seed).uniform(0, 0.1 if seed < 3 else 1.5))
     program.send_signal(signal.SIGINT)
     try:
         out, err = program.communicate(timeout=patience(60))
     finally:
-        program.kill()  # one that lost the interrupt would run for ever
+        program.kill()  # a program that lost the interrupt would run for ever
     assert program.returncode == 130, err
     assert out in ("usable\n", "closed\n"), err
 

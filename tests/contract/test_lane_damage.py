@@ -1,4 +1,4 @@
-"""A task that writes over the lane of its own child: it is lost and not begun again, and the error says what it did."""
+"""A task that writes over the lane of its own child is lost and does not begin again; the error says what it did."""
 
 import ctypes
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.contract.conftest import all_ready
 
 WHOLE = (0, 1 << 40)
 FRAMES = (576, 1 << 40)
-"""All that lies behind LaneHeader."""
+"""The offset after LaneHeader."""
 OWN_FRAME = (576, 576 + 512)
 DAMAGE = [WHOLE, FRAMES, OWN_FRAME]
 

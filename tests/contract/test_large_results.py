@@ -1,4 +1,4 @@
-"""What a task returns, of any size: it arrives whole, large arrays where the worker wrote them, and nothing is kept."""
+"""Values of any size: they arrive whole, large arrays where the worker wrote them, and no memory stays behind."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ CELL = 32 * MEBIBYTE  # native/lane/layout.h
 LEAST = _core.LEAST_EXTENT
 HEADER = 64
 INLINE = 220
-MOST_IDLE = (64 + 64 + 8 + 4) * MEBIBYTE  # that a worker may write again, that it has not seen yet, its lane, and a few
+MOST_IDLE = (64 + 64 + 8 + 4) * MEBIBYTE  # to write again, not yet taken back, the lane, some room
 LIMITS = (INLINE, LEAST, 4096 * 20 - HEADER, 8 * MEBIBYTE, CELL // 2, CELL - HEADER, CELL, 2 * CELL)
 AROUND = [limit + off for limit in LIMITS for off in (-3, -2, -1, 0, 1)]
 
@@ -40,7 +40,7 @@ def of(size, fill):
 
 
 def is_shared(array):
-    """Whether its bytes lie where a worker wrote them."""
+    """Whether the array's bytes lie where a worker wrote them."""
     at = array.__array_interface__["data"][0]
     for line in Path("/proc/self/maps").read_text().splitlines():
         begin, end = (int(part, 16) for part in line.split()[0].split("-"))
@@ -63,12 +63,12 @@ def lanes():
 
 
 def committed(earlier):
-    """Bytes of memory behind all lanes but `earlier` ones, which other Executors keep for what comes."""
+    """Bytes of memory of all lanes except the `earlier` ones, which other Executors keep for reuse."""
     return sum(size for lane, size in lanes().items() if lane not in earlier)
 
 
 def until_idle(executor, earlier):
-    """Until the Executor's thread, too, has let go of what it settled, and little memory stays."""
+    """Waits until the Executor's thread has dropped the values that it settled, and little memory stays."""
     end = time.monotonic() + patience(30)
     while committed(earlier) >= MOST_IDLE:
         assert executor.submit(of, LEAST, 1).result()[0] == 1
@@ -87,12 +87,12 @@ def test_a_value_of_any_size_arrives_whole(size, executor):
     assert results[3].result() == bytearray(size)
 
 
-def test_a_value_may_be_larger_than_all_that_is_mapped_at_once(executor):
+def test_a_value_may_be_larger_than_one_cell_of_the_store(executor):
     assert executor.submit(bytes, 300 * MEBIBYTE).result() == bytes(300 * MEBIBYTE)
     assert executor.submit(of, 300 * MEBIBYTE, 3).result()[-1] == 3
 
 
-def test_a_large_array_is_looked_at_where_its_worker_wrote_it(executor):
+def test_a_large_array_is_read_where_its_worker_wrote_it(executor):
     assert is_shared(executor.submit(of, LEAST, 1).result())
     assert not is_shared(executor.submit(of, LEAST // 2, 1).result())
 
@@ -135,7 +135,7 @@ def test_arrays_of_every_shape_arrive_as_they_would_from_pickle(executor):
     assert theirs["text"] == "x" * 100_000
 
 
-def test_a_returned_array_can_be_written_and_is_nobody_elses(executor):
+def test_a_returned_array_can_be_written_and_belongs_to_its_caller_alone(executor):
     array = executor.submit(of, MEBIBYTE, 1).result()
     array += 1
     for _ in range(50):
@@ -171,7 +171,7 @@ def test_an_exception_of_any_size_arrives_whole(executor):
         assert caught.value.args[0].count("x") == size
 
 
-def test_arrays_that_are_kept_stay_as_they_are_while_thousands_more_come(executor):
+def test_kept_arrays_do_not_change_while_thousands_more_arrive(executor):
     kept = []
     recent = deque(maxlen=16)
     for first in range(0, 3000, 50):
@@ -183,7 +183,7 @@ def test_arrays_that_are_kept_stay_as_they_are_while_thousands_more_come(executo
     assert all((array == fill).all() for fill, array in kept)
 
 
-def test_one_array_of_many_keeps_no_other():
+def test_one_kept_array_of_many_keeps_no_memory_of_the_others():
     earlier = set(lanes())
     with Executor(max_workers=1) as executor:
         arrays, _ = executor.submit(many, 200, MEBIBYTE).result()
@@ -204,7 +204,7 @@ def test_little_memory_stays_however_much_was_returned():
             until_idle(executor, earlier)
 
 
-def test_results_outlive_their_worker_and_keep_nothing_but_themselves():
+def test_results_outlive_their_worker_and_keep_only_their_own_memory():
     with Executor(max_workers=1) as executor:
         futures = [executor.submit(of, 2 * MEBIBYTE, i) for i in range(40)]
         arrays = [future.result() for future in futures]

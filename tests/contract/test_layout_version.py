@@ -1,4 +1,4 @@
-"""Both ends of a lane speak the same layout version, or do not begin: shown with a child built for another one."""
+"""Both ends of a lane must have the same layout version: tested with a child that is built for another one."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ PARTS = ("child_side", "chip", "control", "graph", "identity", "lane", "memory")
 
 @pytest.fixture(scope="module")
 def other_child(tmp_path_factory):
-    """The folder of a core whose chip child, our own sources, speaks another layout version."""
+    """The folder of a core whose chip program, built from the same sources, has another layout version."""
     folder = tmp_path_factory.mktemp("other")
     (folder / "bin").mkdir()
     sources = [path for part in PARTS for path in (NATIVE / part).glob("*.cpp") if path.stem != "python_store"]
@@ -39,7 +39,7 @@ def other_child(tmp_path_factory):
     return folder
 
 
-def test_a_child_of_another_layout_version_does_not_start_and_both_versions_are_told(other_child, monkeypatch):
+def test_a_child_of_another_layout_version_does_not_start_and_the_error_names_both(other_child, monkeypatch):
     monkeypatch.setattr(spawning, "core_folder", lambda: other_child)
     with pytest.raises(StartError, match=rf"chip 0.*layout version {OTHER}.*{LAYOUT_VERSION}"):
         Worker(chips=1).init()

@@ -1,4 +1,4 @@
-"""Traces of whole trees: what Workers below recorded reaches the Worker at the top, on one clock."""
+"""Traces of whole trees: the records of Workers below reach the Worker at the top, on one clock."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from runtime import CallConfig, TaskArgs, Worker, WorkerOptions
 from tests.contract.conftest import stop, wait_until
 
 MANY = 2000
-"""Spans of more tasks than one control message holds."""
+"""More tasks than the spans that fit into one control message."""
 
 
 def nothing(args):
@@ -83,7 +83,7 @@ def test_more_spans_than_a_message_holds_arrive_whole(pair):
     assert [len(trace.nodes[node].tasks) for node in (0, 1)] == [MANY, MANY]
 
 
-def test_a_node_that_dies_before_it_answers_is_named_and_costs_nobody_elses_spans(pair):
+def test_a_node_that_dies_before_it_answers_is_named_and_no_other_spans_are_lost(pair):
     handle = many(pair)
     pair.run(lambda o: [o.submit_next_level(handle, worker=node) for node in (0, 1)])
     dying = pair.children[0].pid
@@ -91,10 +91,10 @@ def test_a_node_that_dies_before_it_answers_is_named_and_costs_nobody_elses_span
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(pair.trace)
         assert wait_until(asked.running)
-        time.sleep(0.2)  # for the request to get there: the outcome is the same if it does not
+        time.sleep(0.2)  # lets the request arrive first; the outcome is the same if it does not
         os.kill(dying, signal.SIGKILL)
         trace = asked.result()
-    if not trace.missing_nodes:  # it was replaced before it was asked
+    if not trace.missing_nodes:  # it was replaced before the request
         assert trace.nodes.pop(0).tasks == []
     assert sorted(trace.nodes) == [1]
     assert len(trace.nodes[1].tasks) == MANY

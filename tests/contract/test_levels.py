@@ -1,4 +1,4 @@
-"""Workers of Workers: nodes that host a Worker of their own, and what a whole tree guarantees."""
+"""Workers of Workers: nodes that host a Worker, and the guarantees of a whole tree."""
 
 import contextlib
 import os
@@ -53,7 +53,7 @@ def look(worker):
 
 
 def on_node(worker, handle, args=None, *, node=0, config=None):
-    """What an orchestration function returns in a node."""
+    """Runs an orchestration function in a node. Returns its value."""
     return worker.run(lambda o: o.submit_next_level(handle, args, config, worker=node)).result()
 
 
@@ -74,7 +74,7 @@ def test_children_are_nodes_and_sub_workers_and_each_node_has_its_own(worker, lo
     assert len(pids) == 9
 
 
-def test_a_node_runs_an_orchestration_function_with_its_own_worker_and_gives_back_what_it_returns(worker):
+def test_a_node_runs_an_orchestration_function_with_its_own_worker_and_returns_its_value(worker):
     double = worker.register(lambda args: 2 * args.scalars[0])
 
     def both(o, args, config):
@@ -105,7 +105,7 @@ def test_tensors_of_the_worker_above_are_used_below_without_a_copy(worker, chip)
     outs = [worker.zeros(1000, "float64") for _ in range(2)]
 
     def top(o):
-        # The second node waits for the first: it reads what that one writes.
+        # The second node waits for the first: it reads bytes that the first writes.
         o.submit_next_level(handle, TaskArgs((a, Tag.INPUT), (b, Tag.INPUT), (outs[0], Tag.OUTPUT)), worker=0)
         o.submit_next_level(handle, TaskArgs((outs[0], Tag.INPUT), (b, Tag.INPUT), (outs[1], Tag.OUTPUT)), worker=1)
 
@@ -134,7 +134,7 @@ def test_views_of_one_tensor_that_overlap_are_ordered_below_as_above(worker, chi
     assert (cells.numpy() == expected).all()
 
 
-def test_what_came_as_an_input_is_read_only_below(worker, chip):
+def test_a_tensor_that_came_as_an_input_is_read_only_below(worker, chip):
     affine = worker.register(chip["affine"])
 
     def writes(o, args):
@@ -162,7 +162,7 @@ def test_memory_that_is_added_later_reaches_every_level(chip):
         assert [t.numpy()[0] for t in tensors] == [1] * 5
 
 
-def test_an_exception_below_keeps_its_type_and_tells_where_it_was(worker):
+def test_an_exception_below_keeps_its_type_and_notes_where_it_was_raised(worker):
     def fails(args):
         raise LookupError("nothing there")
 
@@ -280,13 +280,13 @@ def test_a_captured_handle_is_stale_below_once_the_callable_was_unregistered(wor
     first, second = worker.register(len), worker.register(len)
     uses_first = worker.register(lambda o: o.submit_sub(first).result())
     worker.unregister(second)
-    assert on_node(worker, uses_first) == 0  # as many as it has arguments
+    assert on_node(worker, uses_first) == 0  # its number of arguments
     worker.unregister(first)
     with pytest.raises(HandleStaleError, match="above"):
         on_node(worker, uses_first)
 
 
-def test_a_captured_handle_used_in_the_wrong_place_is_told_so_below(worker, chip):
+def test_a_captured_handle_of_another_namespace_is_refused_below(worker, chip):
     add = worker.register(chip["add"])
     handle = worker.register(lambda o: o.submit_sub(add))
     with pytest.raises(NamespaceMismatchError, match="LOCAL_PYTHON"):
@@ -350,7 +350,7 @@ def one(args):
     return 1
 
 
-def test_a_refusal_at_the_bottom_is_undone_everywhere_and_every_targets_answer_is_told(worker, look, tmp_path):
+def test_a_refusal_at_the_bottom_is_undone_everywhere_and_the_error_has_every_targets_answer(worker, look, tmp_path):
     path = tmp_path / "pids"
     path.write_text(str(look(1)[2].pid))
     with pytest.raises(PartialFailureError, match=r"node 1 / sub-worker 0: prepare_failed.*not here") as caught:
@@ -368,7 +368,7 @@ def test_a_refusal_at_the_bottom_is_undone_everywhere_and_every_targets_answer_i
     assert [on_node(worker, on_both, node=node) for node in (0, 1)] == [1, 1]
 
 
-def test_a_node_that_refuses_leaves_nothing_below_it(worker, look, tmp_path):
+def test_a_node_that_refuses_leaves_nothing_installed_below_it(worker, look, tmp_path):
     path = tmp_path / "pids"
     path.write_text(str(worker.children[0].pid))
     with pytest.raises(PartialFailureError, match="node 0: prepare_failed") as caught:
@@ -499,7 +499,7 @@ def test_only_a_worker_can_be_added():
         Worker(level=4).add_worker(3)
 
 
-def test_a_child_is_added_once_and_is_no_worker_of_its_own_any_more():
+def test_a_child_is_added_once_and_cannot_be_used_by_itself_afterwards():
     worker, child = Worker(level=4), Worker(chips=1)
     assert worker.add_worker(child) == 0
     assert worker.add_worker(Worker(chips=2)) == 1
@@ -514,7 +514,7 @@ def test_a_child_is_added_once_and_is_no_worker_of_its_own_any_more():
     worker.close()
 
 
-def test_a_task_for_sub_workers_is_refused_where_only_those_of_nodes_are(chip):
+def test_a_task_for_sub_workers_is_refused_if_only_nodes_have_some(chip):
     with made(1, sub_workers=0, chips=0, subs_below=1) as worker:
         handle = worker.register(len)
         with pytest.raises(ConfigurationError, match=r"no sub-workers \(sub_workers=0\)"):
@@ -551,7 +551,7 @@ def test_nothing_is_added_to_a_worker_that_is_started(worker):
         closed.register(len)
 
 
-def test_what_nobody_in_the_tree_could_run_is_refused_when_it_starts(chip):
+def test_a_callable_that_no_child_in_the_tree_could_run_is_refused_at_the_start(chip):
     worker = made(1, chips=0, sub_workers=0)
     worker.register(chip["add"])
     with pytest.raises(ConfigurationError, match="register: a chip callable, but this Worker has no chips"):
@@ -559,7 +559,7 @@ def test_what_nobody_in_the_tree_could_run_is_refused_when_it_starts(chip):
     worker.close()
 
 
-def test_what_was_registered_before_the_nodes_were_added_is_installed_in_them(chip):
+def test_a_callable_registered_before_the_nodes_were_added_is_installed_in_them(chip):
     worker = Worker(level=4)
     handles = [worker.register(chip["add"]), worker.register(lambda o: o.children)]
     worker.unregister(worker.register(chip["count"]))
@@ -571,7 +571,7 @@ def test_what_was_registered_before_the_nodes_were_added_is_installed_in_them(ch
             worker.add_worker(Worker(chips=1))
 
 
-def test_what_was_released_before_the_start_needs_nobody_that_could_run_it(chip):
+def test_a_callable_released_before_the_start_needs_no_child_that_could_run_it(chip):
     worker = made(1, chips=0, sub_workers=0)
     worker.unregister(worker.register(chip["add"]))
     with worker:
@@ -585,7 +585,7 @@ def test_an_unknown_node_is_named(worker):
         worker.run(lambda o: o.submit_next_level(handle, worker=2))
 
 
-def test_the_first_cause_of_a_start_that_fails_at_the_bottom_is_told_and_nothing_is_left():
+def test_a_start_that_fails_at_the_bottom_raises_the_first_cause_and_leaves_nothing():
     before = descendants()
     worker = Worker(level=5)
     middle = Worker(level=4)
@@ -613,7 +613,7 @@ worker.init()
 """
 
 
-def test_what_is_late_at_the_bottom_is_told_by_its_name(tmp_path):
+def test_a_process_that_is_late_at_the_bottom_is_named(tmp_path):
     core = Path(_core.__file__)
     (tmp_path / core.name).symlink_to(core)
     (tmp_path / "bin").mkdir()
@@ -819,10 +819,10 @@ def test_after_any_registrations_removals_and_deaths_all_levels_agree(chip):
             assert wait_until(lambda n=node, s=settled: [child.installed for child in below(n)] == s, 30)
 
 
-# ---- what a node checks ---------------------------------------------------------------------------------------------
+# ---- checks of a node -----------------------------------------------------------------------------------------------
 
 
-def test_a_node_refuses_a_chip_callable_that_is_another_than_its_hashid_names(worker, chip):
+def test_a_node_refuses_a_chip_callable_that_does_not_hash_to_its_hashid(worker, chip):
     engine, blob = worker._session.engine, chip["add"].blob
     wrong = bytes(32)
     for payload in (blob, blob[:-1], b"nothing"):

@@ -1,5 +1,5 @@
-"""A child that says what it cannot know, or what no child says, is ended as one that breaks the protocol: its task is
-lost for that reason, its parent is unharmed, and nothing that it said is believed.
+"""A child that sends something impossible is killed for breaking the protocol: its task is lost for that reason, its
+parent is unharmed, and the parent trusts none of its messages.
 """
 
 import os
@@ -100,7 +100,7 @@ LIE = """
 
 @pytest.fixture(scope="session")
 def lie(tmp_path_factory):
-    """A kernel that lies in the way that its scalar says, and never ends."""
+    """A kernel that breaks the protocol in the way that its scalar selects, and never ends."""
     source = tmp_path_factory.mktemp("hostile") / "lie.cpp"
     source.write_text(HOSTILE + source_of("lie", LIE, [SCALAR]))
     return build_chip_callable(
@@ -121,7 +121,7 @@ CHIP_LIES = {
 
 
 @pytest.mark.parametrize("how", CHIP_LIES)
-def test_a_chip_that_lies_is_replaced_and_nothing_that_it_said_is_unpickled(how, lie, chip, monkeypatch, tmp_path):
+def test_a_chip_that_lies_is_replaced_and_none_of_its_bytes_are_unpickled(how, lie, chip, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     number, what = CHIP_LIES[how]
     with Worker(chips=2) as worker:
@@ -135,7 +135,7 @@ def test_a_chip_that_lies_is_replaced_and_nothing_that_it_said_is_unpickled(how,
     assert not list(tmp_path.iterdir())
 
 
-def test_what_a_child_says_unasked_takes_no_memory_of_its_parent(lie):
+def test_messages_without_a_request_take_no_memory_of_the_parent(lie):
     with Worker(chips=1) as worker:
         handle = worker.register(lie)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -145,12 +145,12 @@ def test_what_a_child_says_unasked_takes_no_memory_of_its_parent(lie):
 
 
 SUB_LIES = {
-    "a code that there is none": (lambda: liars.complete(code=99), "wrote over its lane"),
+    "an unknown code": (lambda: liars.complete(code=99), "wrote over its lane"),
     "a code that only its parent gives": (lambda: liars.complete(code=CODES["cancelled"]), "cannot end"),
     "a kernel's failure": (lambda: liars.complete(code=CODES["kernel_failed"], payload=b"1\n0\nk\n"), "cannot end"),
     "a length beyond its completion": (lambda: liars.complete(size=1 << 30), "wrote over its lane"),
     "an earlier or a later task": (lambda: liars.complete(ahead=3), "wrote over its lane"),
-    "a skip of what follows nothing": (lambda: liars.complete(code=CODES["skipped"]), "follows none"),
+    "a skip of a task that follows none": (lambda: liars.complete(code=CODES["skipped"]), "follows none"),
     "a value of no known form": (lambda: liars.complete(payload=b"?"), "no value"),
     "a number of three bytes": (lambda: liars.complete(payload=b"i123"), "no value"),
     "a pickle that ends too early": (lambda: liars.complete(payload=b"p\x80\x05N"), "no value"),

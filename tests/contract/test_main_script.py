@@ -1,4 +1,4 @@
-"""The main script in workers: by value where that can be, and imported only where something needs it."""
+"""The main script in workers: its objects are pickled by value if possible, and it is imported only when needed."""
 
 import os
 import subprocess
@@ -73,12 +73,12 @@ if __name__ == "__main__":
 )
 
 
-def test_what_only_has_a_name_in_the_main_script_is_found_by_importing_that_once_in_a_worker(tmp_path):
+def test_functions_that_cannot_be_pickled_by_value_make_a_worker_import_the_main_script_once(tmp_path):
     # Once in the program, once in the worker of each of the two Workers.
     assert succeeds(run(tmp_path, GUARDED)) == ["imported"] * 3
 
 
-def test_a_main_module_that_was_started_by_its_name_is_imported_by_it(tmp_path):
+def test_a_main_module_that_was_started_by_its_name_is_imported_by_its_name(tmp_path):
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").touch()
     (tmp_path / "package" / "helper.py").write_text("VALUE = 1\n")
@@ -88,7 +88,7 @@ def test_a_main_module_that_was_started_by_its_name_is_imported_by_it(tmp_path):
 
 
 @pytest.mark.parametrize("by", ["submit", "register"])
-def test_a_script_without_a_guard_is_told_to_have_one_where_it_has_to_be_imported(tmp_path, by):
+def test_the_error_of_a_script_without_a_guard_that_must_be_imported_shows_the_guard(tmp_path, by):
     use = {
         "submit": "with Executor(max_workers=1) as executor: executor.submit(kind, 1).result()",
         "register": "with Worker(sub_workers=1) as worker: worker.register(kind)",
@@ -132,7 +132,7 @@ with Worker(sub_workers=1) as worker:
 """
 
 
-def test_a_script_without_a_guard_runs_once_while_a_task_pickles_what_came_by_value_and_uses_a_pool(tmp_path):
+def test_a_script_without_a_guard_runs_once_while_a_task_pickles_objects_of_it_and_uses_a_pool(tmp_path):
     assert succeeds(run(tmp_path, BY_VALUE)) == ["run"]
 
 
@@ -186,5 +186,5 @@ with Executor(max_workers=1) as executor:
 """
 
 
-def test_what_was_typed_in_goes_by_value_or_fails_alone(tmp_path):
+def test_functions_of_an_interactive_session_are_pickled_by_value_or_fail_alone(tmp_path):
     assert succeeds(run(tmp_path, "", "-c", TYPED_IN)) == ["AttributeError"]

@@ -1,4 +1,4 @@
-"""What multiprocessing shares may be given to workers, or is refused by its name; what a worker attaches stays."""
+"""Objects of multiprocessing in workers: shared or refused by name; shared memory that a worker attaches stays."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.patience import patience
 
 
 def run(folder, text):
-    """Runs a main script, which must end well and say nothing but what it prints."""
+    """Runs a main script, which must succeed and write nothing to standard error. Returns its printed lines."""
     path = folder / "script.py"
     path.write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(NATIVE.parent)}
@@ -123,7 +123,7 @@ def fill(one): one[1] = 5
 def wait(one): return one.wait(30) in (0, 1)
 
 if __name__ == "__main__":
-    queue, value = context.SimpleQueue(), context.Value("i", 0)  # which has no thread that a death could interrupt
+    queue, value = context.SimpleQueue(), context.Value("i", 0)  # they have no thread that a death could interrupt
     with Executor(max_workers=2, initializer=keeper.keep, initargs=(queue, value)) as executor:
         def call(function, *args): return executor.submit(function, *args).result(30)
         for kind in (context.Lock, context.RLock, context.Semaphore, context.BoundedSemaphore):
@@ -172,7 +172,7 @@ if __name__ == "__main__":
 """
 
 
-def test_what_multiprocessing_shares_with_spawned_processes_works_in_workers_and_in_their_replacements(tmp_path):
+def test_objects_that_multiprocessing_shares_with_spawned_processes_work_in_workers_and_replacements(tmp_path):
     (tmp_path / "keeper.py").write_text(GIVEN)
     run(tmp_path, SHARED)
 
@@ -194,7 +194,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_that_ends_writes_first_what_its_last_call_put_into_a_queue(tmp_path):
+def test_a_worker_writes_the_items_that_its_last_call_put_into_a_queue_before_it_ends(tmp_path):
     run(tmp_path, LAST)
 
 
@@ -234,7 +234,7 @@ if __name__ == "__main__":
 """
 
 
-def test_what_no_worker_can_be_given_is_refused_by_its_name_when_it_is_submitted(tmp_path):
+def test_objects_that_no_worker_can_use_are_refused_by_name_at_submit(tmp_path):
     run(tmp_path, REFUSED)
 
 
@@ -257,7 +257,7 @@ if __name__ == "__main__":
 """
 
 
-def test_what_the_parent_has_closed_before_its_call_begins_fails_that_call_alone(tmp_path):
+def test_an_object_that_the_parent_closes_before_the_call_begins_fails_that_call_alone(tmp_path):
     run(tmp_path, CLOSED)
 
 
@@ -305,7 +305,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_authentication_key_reaches_workers_and_nothing_that_others_may_read(tmp_path):
+def test_the_authentication_key_reaches_workers_and_no_file_that_others_may_read(tmp_path):
     run(tmp_path, AUTHENTICATION)
 
 
@@ -319,11 +319,11 @@ with Worker(sub_workers=1) as worker:
 pipe = os.readlink(f"/proc/self/fd/{resource_tracker.getfd()}")
 print([os.path.realpath(f"/proc/self/fd/{fd}").endswith(pipe) for fd in os.listdir("/proc/self/fd")].count(True))
 """
-    assert run(tmp_path, script) == ["1"]  # the tracker ends with the last one, and the interpreter waits for that
+    assert run(tmp_path, script) == ["1"]  # the interpreter waits until the last copy is closed
 
 
 @pytest.mark.parametrize("imported", ["", "import multiprocessing.resource_tracker"])
-def test_a_worker_starts_no_resource_tracker_for_a_program_that_has_no_use_of_one(tmp_path, imported):
+def test_a_worker_starts_no_resource_tracker_for_a_program_that_does_not_use_one(tmp_path, imported):
     script = f"""
 import sys
 {imported}

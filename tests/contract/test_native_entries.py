@@ -1,4 +1,4 @@
-"""What CPython calls in the core directly: whatever is wrong comes back as a Python exception."""
+"""The functions of the core that CPython calls directly: every wrong argument raises a Python exception."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_a_task_of_no_engine_is_a_type_error(engine, task):
         _core.TaskRef(object(), engine, task)
 
 
-def test_a_submitter_made_of_something_else_raises():
+def test_a_submitter_made_of_a_wrong_type_raises():
     with Worker(sub_workers=1) as worker:
         handle = worker.register(lambda args: 1)
         with pytest.raises(AttributeError, match="_token"):

@@ -1,4 +1,4 @@
-"""What a child starts and leaves behind ends with it; what starts a child, and dies, leaves none."""
+"""Processes that a child starts end with the child; a process that dies while it starts a child leaves none."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def kernels(tmp_path_factory):
 
 @pytest.mark.parametrize("name", STARTS)
 @pytest.mark.parametrize("hangs", [0, 1])
-def test_what_a_kernel_starts_ends_with_its_chip_whether_that_crashes_or_is_killed(kernels, name, hangs):
+def test_processes_that_a_kernel_starts_end_with_its_chip_after_a_crash_or_a_kill(kernels, name, hangs):
     with Worker(chips=1) as worker:
         handle = worker.register(kernels[name])
         told = worker.zeros(1, "int64")
@@ -87,7 +87,7 @@ def fork_from_a_thread(args):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert not gone(int(args[0][0]))  # its thread has ended, and it lives
+    assert not gone(int(args[0][0]))  # the thread that forked it has ended, and the process lives
     finish(args.scalars[0])
 
 
@@ -110,7 +110,7 @@ def finish(how):
 
 @pytest.mark.parametrize("function", [fork, fork_from_a_thread, execute, execute_in_the_background])
 @pytest.mark.parametrize("how", ["exits", "is killed", "is late"])
-def test_what_a_function_starts_ends_with_its_sub_worker_and_no_other(function, how):
+def test_processes_that_a_function_starts_end_with_its_sub_worker_and_with_no_other(function, how):
     with Worker(sub_workers=2, options=WorkerOptions(close_timeout=0.1)) as worker:
         handle = worker.register(function)
         told, others = worker.zeros(1, "int64"), worker.zeros(1, "int64")
@@ -137,11 +137,11 @@ def test_what_a_function_starts_ends_with_its_sub_worker_and_no_other(function, 
 
 
 def runs(pid, cells):
-    """Whether a sub-worker is the one that started the process in ``cells``, by the group that both are in."""
+    """Whether a sub-worker started the process in ``cells``, by the process group of both."""
     return os.getpgid(int(cells.numpy()[0])) == pid
 
 
-def test_what_has_made_a_session_of_its_own_outlives_its_sub_worker():
+def test_a_process_that_made_its_own_session_outlives_its_sub_worker():
     def daemon(args):
         return subprocess.Popen(["sleep", "1000"], start_new_session=True).pid
 
@@ -180,7 +180,7 @@ if "runtime.child_side.fork_server" in sys.orig_argv[-1]:
 """
 
 
-def test_a_parent_that_is_killed_while_its_fork_server_starts_leaves_none(tmp_path):
+def test_a_parent_that_is_killed_while_its_fork_server_starts_leaves_no_fork_server(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(HANGS)
     told = tmp_path / "pid"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "CALLRING_TEST_PID": str(told)}
@@ -191,7 +191,7 @@ def test_a_parent_that_is_killed_while_its_fork_server_starts_leaves_none(tmp_pa
     assert wait_until(lambda: gone(int(told.read_text())))
 
 
-def test_a_child_whose_parent_is_gone_before_it_begins_does_not_begin():
+def test_a_child_whose_parent_ended_before_it_begins_does_not_begin():
     from runtime.processes.spawning import core_folder
 
     for command in (["callring-start", "1", sys.executable, "-c", "print(1)"], ["callring-chip", "1"]):

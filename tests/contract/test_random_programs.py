@@ -24,17 +24,17 @@ def nothing_is_left():
 
 @SETTINGS
 @given(program=programs)
-def test_any_program_gives_what_it_gives_in_submission_order(machine, program):
+def test_any_program_has_the_result_of_its_submission_order(machine, program):
     machine.check(program)
 
 
 @SETTINGS
 @given(pair=st.tuples(programs, programs))
-def test_programs_that_run_at_the_same_time_do_not_meet(machine, pair):
+def test_programs_that_run_at_the_same_time_do_not_affect_each_other(machine, pair):
     machine.check_together(list(pair))
 
 
 @SETTINGS
 @given(program=programs, where=st.integers(0, 19))
-def test_of_a_cancelled_program_nothing_ran_whose_predecessor_did_not(machine, program, where):
+def test_no_task_of_a_cancelled_program_ran_without_its_predecessors(machine, program, where):
     machine.check_cancelled(program, where % len(program))

@@ -1,4 +1,4 @@
-"""Kills, stops and goes at every step of a registration and of a removal: the end is always exact."""
+"""Children are killed, stopped and continued at every step of a registration or removal: the result is always exact."""
 
 import contextlib
 import functools
@@ -110,14 +110,14 @@ def test_a_registration_whose_last_child_is_given_up_meanwhile_fails():
 
 
 class TakesLong(TakesAWhile):
-    """Needs so long that nothing but the end of its process ends it."""
+    """Takes so long to unpickle that it only ends with its process."""
 
     def __reduce__(self):
         return time.sleep, (600,)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.0005, 0.001, 0.002, 0.004])
-def test_a_child_killed_in_the_middle_of_removals_ends_with_what_is_still_held(delay):
+def test_a_child_killed_in_the_middle_of_removals_ends_with_the_callables_that_are_still_held(delay):
     with Worker(sub_workers=2) as worker:
         handles = [worker.register(lambda args, i=i: i) for i in range(20)]
         timer = threading.Timer(delay, os.kill, [worker.children[0].pid, signal.SIGKILL])
@@ -133,7 +133,7 @@ def test_a_child_killed_in_the_middle_of_removals_ends_with_what_is_still_held(d
         assert [task.result() for task in tasks] == list(range(10, 20))
 
 
-def test_a_child_that_goes_on_in_time_has_registered_and_released_as_if_nothing_had_been():
+def test_a_child_that_continues_in_time_has_registered_and_released_as_without_the_stop():
     with Worker(chips=1, sub_workers=2) as worker:
         held = []
         for index in (1, 2):
@@ -147,7 +147,7 @@ def test_a_child_that_goes_on_in_time_has_registered_and_released_as_if_nothing_
         assert not any(child.installed for child in worker.children)
 
 
-def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_installed_in_the_next_one(chip):
+def test_a_child_stopped_before_it_is_ready_is_killed_and_the_next_one_installs_what_it_missed(chip):
     options = WorkerOptions(start_timeout=patience(2.0), control_timeout=patience(1.0))
     with Worker(chips=2, options=options) as worker:
         kept = worker.register(chip["sleep_ms"])
@@ -155,7 +155,7 @@ def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_insta
         assert wait_until(lambda: worker.children[0].incarnation == 2 and worker.children[0].pid > 0)
         os.kill(worker.children[0].pid, signal.SIGSTOP)
         assert wait_until(lambda: worker.children[0].incarnation == 3 or worker.children[0].state == "ready")
-        if worker.children[0].state == "ready":  # it was quicker than we were
+        if worker.children[0].state == "ready":  # it was faster than this test
             os.kill(worker.children[0].pid, signal.SIGCONT)
         assert all_ready(worker)
         assert [child.installed for child in worker.children] == [{kept.hashid: 1}] * 2
@@ -163,7 +163,7 @@ def test_a_child_stopped_before_it_is_ready_is_ended_and_what_it_missed_is_insta
 
 
 class LoadsUnless:
-    """The first process that finds the file ``obstacle`` takes it away, and cannot load this."""
+    """The first process that finds the file ``obstacle`` removes the file, and cannot load this callable."""
 
     def __init__(self, obstacle, began):
         self.paths = obstacle, began
@@ -213,7 +213,7 @@ def test_children_killed_again_and_again_while_they_start_come_back_with_everyth
         while time.monotonic() < end:
             pid = worker.children[0].pid
             if pid > 0:
-                with contextlib.suppress(ProcessLookupError):  # it may just have ended of the one before
+                with contextlib.suppress(ProcessLookupError):  # it may just have ended by the signal before
                     os.kill(pid, signal.SIGKILL)
                     killed += 1
             time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The name under which a callable is registered is what messages call it, and nothing else."""
+"""The name under which a callable is registered only appears in messages."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def fails(args):
     raise ValueError("no")
 
 
-def test_a_callable_is_called_by_the_name_that_it_was_registered_under():
+def test_messages_use_the_name_under_which_a_callable_was_registered():
     with Worker(level=3, chips=0, sub_workers=1) as worker:
         plain, named = worker.register(fails), worker.register(fails, name="division")
         assert plain.hashid == named.hashid

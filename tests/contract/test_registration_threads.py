@@ -38,7 +38,7 @@ def together(count, work):
 
 
 def insist(register):
-    """Registers, as often as it takes while an earlier removal is under way."""
+    """Registers, and tries again while an earlier removal is under way."""
     while True:
         try:
             return register()
@@ -47,14 +47,14 @@ def insist(register):
 
 
 def expect_installed(worker, handles):
-    """Every child has what these handles say, as often as they say, and nothing else."""
+    """Checks that every child has exactly the callables of these handles, with their numbers of registrations."""
     for child in worker.children:
         namespace = "LOCAL_CHIP" if child.kind == "chip" else "LOCAL_PYTHON"
         expected = Counter(handle.hashid for handle in handles if handle.target_namespace == namespace)
         assert (child.state, child.installed) == ("ready", dict(expected))
 
 
-def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(chip):
+def test_registrations_and_removals_from_many_threads_leave_the_callables_that_are_still_held(chip):
     with Worker(chips=2, sub_workers=2) as worker:
         held = [[] for _ in range(8)]
 
@@ -72,7 +72,7 @@ def test_registrations_and_removals_from_many_threads_leave_what_is_still_held(c
 
 
 def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the_others():
-    # More than there is room for in the memory through which all children are informed at once.
+    # More registrations than there is room for notices.
     count = 20
     with Worker(sub_workers=3) as worker:
         handles = [None] * count
@@ -116,7 +116,7 @@ def test_removals_race_with_submits_and_no_accepted_task_is_broken():
                 if run is not None:
                     run.wait()
                 for task in submitted:
-                    # abs() of its arguments: the callable's own error, never one of a callable that is gone.
+                    # The error is that of abs() for its arguments, never that of a removed callable.
                     assert isinstance(task.exception(), TypeError | None), task.exception()
 
         together(4, work)
@@ -141,7 +141,7 @@ def test_only_one_of_two_removals_of_one_handle_succeeds():
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.05, 0.1, 0.2])
-def test_what_is_registered_while_children_start_is_installed_when_they_are_ready(delay, chip):
+def test_callables_registered_while_children_start_are_installed_when_they_are_ready(delay, chip):
     worker = Worker(chips=2, sub_workers=2)
     early = worker.register(len)
     handles = []
@@ -183,7 +183,7 @@ def test_a_registration_during_close_ends_with_an_error_that_says_so(delay):
 
 
 def _ends_visibly(folder):
-    """A callable that refers to something which leaves a file, named by the process, when it is let go of."""
+    """A callable with an object that writes a file, named by the process, when it is deleted."""
 
     class Held:
         def __del__(self):
@@ -194,7 +194,7 @@ def _ends_visibly(folder):
 
 
 def compute_until_set(args):
-    """Says that it has begun and computes, without a pause, until its cell is set."""
+    """Marks that it has begun and computes, without a pause, until its cell is set."""
     args[1][0] = 1
     while not args[0][0]:
         sum(range(1000))
@@ -202,7 +202,7 @@ def compute_until_set(args):
 
 @contextlib.contextmanager
 def all_compute(worker):
-    """Within the block every child computes without a pause; afterwards they have ended."""
+    """Within the block every child computes without a pause; after the block the tasks have ended."""
     count = len(worker.children)
     handle = worker.register(compute_until_set)
     over, begun = worker.zeros(1, "int64"), worker.zeros(count, "int64")
@@ -228,13 +228,13 @@ def test_more_interpreters_that_compute_than_cores_register_and_release_while_th
 
         with all_compute(worker):
             worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
-            assert not children & ended()  # a removal does not wait for what a task holds up
+            assert not children & ended()  # a removal does not wait for a child that a task keeps busy
             kept = worker.register(lambda args: 7)
         assert wait_until(lambda: children <= ended())
         assert worker.run(lambda o: o.submit_sub(kept, TaskArgs()).result()) == 7
 
 
-def test_what_an_idle_child_lets_go_of_ends_with_its_removal(tmp_path):
+def test_an_idle_child_deletes_the_objects_of_a_callable_with_its_removal(tmp_path):
     with Worker(chips=0, sub_workers=2) as worker:
         children = {str(child.pid) for child in worker.children}
         worker.unregister(worker.register(_ends_visibly(str(tmp_path))))
@@ -242,7 +242,7 @@ def test_what_an_idle_child_lets_go_of_ends_with_its_removal(tmp_path):
 
 
 class LetsGo:
-    """Lets go of the interpreter's lock again and again while it is unpickled, as one that reads files does."""
+    """Releases the interpreter's lock again and again while it is unpickled, as reading files does."""
 
     def __reduce__(self):
         return _let_go, ()
@@ -255,7 +255,7 @@ def _let_go():
 
 
 @pytest.mark.parametrize("children", [1, 2 * len(os.sched_getaffinity(0)) + 1])
-def test_what_lets_go_of_the_lock_while_it_is_unpickled_gets_it_back_from_a_task_that_computes(children):
+def test_unpickling_that_releases_the_lock_gets_it_back_from_a_task_that_computes(children):
     with Worker(chips=0, sub_workers=children, options=WorkerOptions(control_timeout=20)) as worker:
         captured = LetsGo()
         with all_compute(worker):

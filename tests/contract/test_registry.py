@@ -43,7 +43,7 @@ def test_a_registration_is_installed_in_every_child_of_its_namespace(worker, chi
     assert installed(worker, worker.register(one)) == [0, 0, 1, 1]
 
 
-def test_registering_before_the_start_means_the_same(chip):
+def test_registering_before_the_start_has_the_same_effect(chip):
     worker = Worker(chips=1, sub_workers=1)
     before = worker.register(one), worker.register(chip["sleep_ms"])
     with worker:
@@ -54,7 +54,7 @@ def test_registering_before_the_start_means_the_same(chip):
         assert installed(worker, after) == [0, 2]
 
 
-def test_children_run_the_serialised_copy_whatever_happens_to_the_original_later():
+def test_children_run_the_serialised_copy_though_the_original_changes_later():
     box = [1]
     worker = Worker(sub_workers=1)
     handle = worker.register(lambda args: box[0])
@@ -103,7 +103,7 @@ def test_submit_takes_handles_only(worker, chip):
             worker.run(lambda o, wrong=wrong: o.submit_sub(wrong))
 
 
-def test_a_stale_handle_is_told_apart(worker):
+def test_a_stale_handle_has_its_own_error(worker):
     handle = worker.register(one)
     worker.unregister(handle)
     with pytest.raises(HandleStaleError):
@@ -125,14 +125,14 @@ def test_unregistering_never_breaks_a_task_that_was_accepted(worker):
     assert pids == {child.pid for child in worker.children if child.kind == "sub"}
 
 
-def test_what_cannot_be_pickled_consumes_nothing(worker):
+def test_a_callable_that_cannot_be_pickled_changes_nothing(worker):
     lock = threading.Lock()
     with pytest.raises(TypeError):
         worker.register(lambda args: lock)
     assert all(not child.installed for child in worker.children)
 
 
-def test_what_is_no_callable_is_refused(worker):
+def test_a_value_that_is_not_callable_is_refused(worker):
     with pytest.raises(TypeError, match="int"):
         worker.register(3)
 

@@ -1,4 +1,4 @@
-"""Random interleavings of registrations, removals, runs and deaths on a real Worker, against a model of them."""
+"""Random interleavings of registrations, removals, runs and deaths on a real Worker, compared with a model."""
 
 import os
 import pickle
@@ -18,7 +18,7 @@ FUNCTIONS = [abs, len, max, min]
 
 
 class RegistryModel(RuleBasedStateMachine):
-    """The model: how many live handles each hashid has. Everything else follows from it."""
+    """The model is the number of live handles of each hashid. Everything else follows from it."""
 
     handles = Bundle("handles")
 
@@ -68,7 +68,7 @@ class RegistryModel(RuleBasedStateMachine):
     @rule(handle=handles)
     def run(self, handle):
         error = self.submit(handle).exception(20)
-        # They are called with one argument that suits none of them but by accident: an error of their own is fine.
+        # The callables get one argument that usually does not fit: an error of the callable is fine.
         assert not isinstance(error, WorkerLost)
 
     @precondition(lambda self: self.started)
@@ -103,7 +103,7 @@ class RegistryModel(RuleBasedStateMachine):
     def children_have_what_the_model_says(self):
         if not getattr(self, "started", False):
             return
-        # Deaths and final removals settle by themselves; nothing else may change.
+        # The effects of deaths and final removals end by themselves; nothing else may change.
         assert all_ready(self.worker)
         assert wait_until(lambda: all(child.installed == self.live for child in self.worker.children)), (
             self.live,
@@ -122,7 +122,7 @@ RegistryModel.TestCase.settings = settings(
 TestRegistryModel = RegistryModel.TestCase
 
 
-def test_a_tombstone_refuses_exactly_and_consumes_nothing():
+def test_a_tombstone_refuses_registrations_and_removals_and_changes_nothing():
     def wait_for_gate(args):
         while not args[0][0]:
             time.sleep(0.001)

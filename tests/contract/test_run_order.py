@@ -1,4 +1,4 @@
-"""Runs that follow other runs: after=, which skips what follows a run that did not end well, and after_any=."""
+"""Runs that follow other runs: after=, which skips a run after a failed or cancelled one, and after_any=."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from tests.contract.conftest import wait_until
 
 
 def hold(args):
-    """Until its cell is set."""
+    """Waits until its cell is set."""
     import time
 
     while args[0][0] == 0:
@@ -133,7 +133,7 @@ def test_a_run_that_follows_a_failed_one_is_skipped_with_its_error_as_the_cause(
     assert worker.stats().skipped == 2
 
 
-def test_a_run_without_tasks_passes_on_that_and_how_the_earlier_one_ended(bench):
+def test_a_run_without_tasks_passes_on_when_and_how_the_earlier_run_ended(bench):
     failing = bench.worker.register(fail)
     first = bench.worker.submit(
         lambda o: o.submit_sub(failing, after=[o.submit_sub(bench.hold, TaskArgs((bench.gate, Tag.NO_DEP)))])
@@ -154,7 +154,7 @@ def test_a_run_that_follows_a_cancelled_one_is_skipped(bench):
     third = bench.adding(1, after=[second])
     anyhow = bench.adding(1, after_any=[second])
     second.cancel()
-    assert not second.done()  # it ends after what it follows, so that order is transitive
+    assert not second.done()  # it ends after the run that it follows, so that order is transitive
     assert not anyhow.done()
     bench.open()
     with pytest.raises(TaskSkipped) as caught:

@@ -1,4 +1,4 @@
-"""Tensors that a run allocates: reclaimed when nothing needs them, bounded by scopes."""
+"""Tensors that a run allocates: freed when no task or reference needs them, bounded by scopes."""
 
 import gc
 
@@ -34,7 +34,7 @@ def in_use(worker):
     return worker.stats().bytes_in_use
 
 
-def test_memory_of_values_between_tasks_is_used_again_within_one_run(machine):
+def test_memory_of_values_between_tasks_is_reused_within_one_run(machine):
     worker, fill, add = machine
     result = worker.zeros(1, "float64")
 
@@ -68,7 +68,7 @@ def test_a_tensor_lives_as_long_as_a_task_or_a_reference_needs_it(machine):
     assert in_use(worker) == before
 
 
-def test_behind_its_scope_a_tensor_can_neither_be_submitted_nor_read(machine):
+def test_after_its_scope_a_tensor_can_neither_be_submitted_nor_read(machine):
     worker, fill, _ = machine
 
     def orchestrate(o):
@@ -117,7 +117,7 @@ def test_scopes_nest_and_end_with_exceptions_too(machine):
     assert in_use(worker) == before
 
 
-def test_tasks_that_were_accepted_inside_a_scope_keep_their_tensors_behind_it(machine):
+def test_tasks_that_were_accepted_inside_a_scope_keep_their_tensors_after_it(machine):
     worker, fill, add = machine
     result = worker.zeros(1000, "float64")
 

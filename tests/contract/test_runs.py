@@ -1,4 +1,4 @@
-"""Runs: they overlap up to a depth, are awaited without a thread, and are counted."""
+"""Runs overlap up to a configured depth, are awaited without a thread, and are counted."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ def wait_open(args):
         time.sleep(0.001)
 
 
-def test_runs_overlap_up_to_the_configured_depth_and_then_say_which_option_to_raise():
+def test_runs_overlap_up_to_the_configured_depth_and_the_error_names_the_option_to_raise():
     options = WorkerOptions(max_runs=2, submit_timeout=0.2)
     with Worker(sub_workers=1, options=options) as worker:
         handle, gate = worker.register(wait_open), worker.zeros(1, "float64")
@@ -67,7 +67,7 @@ def test_a_submit_that_meets_a_bound_counts_one_wait():
         assert (stats.waits, stats.done) == (1, 3)
 
 
-def test_a_bound_of_pending_tasks_says_which_option_to_raise():
+def test_the_error_at_the_bound_of_pending_tasks_names_the_option_to_raise():
     with Worker(sub_workers=1, options=WorkerOptions(max_pending_tasks=4, submit_timeout=0.2)) as worker:
         handle, gate = worker.register(wait_open), worker.zeros(1, "float64")
 
@@ -136,7 +136,7 @@ def test_giving_up_an_await_leaves_the_run_alone():
         assert asyncio.run(main()) is None
 
 
-def test_an_orchestrator_is_of_no_use_after_its_function_and_takes_no_tasks_of_other_runs():
+def test_an_orchestrator_is_invalid_after_its_function_and_takes_no_tasks_of_other_runs():
     with Worker(sub_workers=1) as worker:
         one = worker.register(lambda args: 1)
         kept = []

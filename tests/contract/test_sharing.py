@@ -1,4 +1,4 @@
-"""Sub-workers share what any of them may run: no task waits behind another without need while one of them idles."""
+"""Sub-workers share tasks that any of them may run: while one idles, no task waits needlessly behind another."""
 
 import random
 import time
@@ -32,13 +32,13 @@ def handles(worker):
 
 
 def fan(o, handles, flags, gate):
-    """Four tasks that have to meet, behind one that ends when the gate is open."""
+    """Four tasks that wait for each other, after one that ends when the gate is open."""
     first = o.submit_sub(handles["hold_until_open"], TaskArgs((gate, Tag.NO_DEP)))
     for args in members(flags, 4):
         o.submit_sub(handles["meet"], args, after=[first])
 
 
-def test_what_follows_one_task_runs_at_the_same_time(worker, handles):
+def test_the_followers_of_one_task_run_at_the_same_time(worker, handles):
     flags, gate = worker.zeros(4, "int64"), worker.zeros(1, "int64")
     run = worker.submit(lambda o: fan(o, handles, flags, gate))
     gate.numpy()[0] = 1
@@ -46,7 +46,7 @@ def test_what_follows_one_task_runs_at_the_same_time(worker, handles):
     assert flags.numpy().all()
 
 
-def test_what_follows_one_task_of_a_captured_graph_runs_at_the_same_time(worker, handles):
+def test_the_followers_of_one_task_of_a_captured_graph_run_at_the_same_time(worker, handles):
     flags, gate = worker.zeros(4, "int64"), worker.zeros(1, "int64")
     graph = worker.capture(lambda o: fan(o, handles, flags, gate))
     run = worker.launch(graph)
@@ -75,7 +75,7 @@ def test_an_idle_sub_worker_takes_single_tasks_and_whole_chains_from_behind_long
 
 
 def visit(args):
-    """Marks its flag after a while; what it follows must be marked. args: flags, position, microseconds, others."""
+    """Marks its flag after a while; its predecessors must be marked. args: flags, position, microseconds, others."""
     flags, [mine, pause, *earlier] = args[0], args.scalars
     assert all(flags[i] for i in earlier), f"{mine} ran before one of {earlier}"
     time.sleep(pause / 1e6)
@@ -93,7 +93,7 @@ def test_tasks_that_move_between_sub_workers_keep_their_order_and_run_once(worke
     def orchestrate(o):
         tasks = []
         for i in range(count):
-            # Some follow the last ones, which are likely to be in a lane; some nothing at all.
+            # Some follow the latest tasks, which are likely to be in a lane; some follow no task.
             earlier = sorted({i - choose.randrange(1, 6) for _ in range(choose.choice((0, 1, 1, 1, 2, 4)))})
             earlier = [k for k in earlier if k >= 0]
             scalars = [i, choose.choice((0, 0, 100, 3000)), *earlier]
@@ -129,7 +129,7 @@ def test_after_takes_any_iterable_of_tasks_and_each_task_counts_once(worker, han
 
 @pytest.mark.parametrize("wrong", [3, "task", b"task", [None], [3], object(), {1: 2}, [abs]])
 @pytest.mark.parametrize("group", [False, True])
-def test_what_is_no_iterable_of_tasks_cannot_be_followed(worker, handles, wrong, group):
+def test_a_value_that_is_no_iterable_of_tasks_cannot_be_followed(worker, handles, wrong, group):
     def submit(o):
         if group:
             o.submit_sub_group(handles["nothing"], [None], after=wrong)

@@ -1,4 +1,4 @@
-"""What the parent cannot take for want of descriptors or memory is a typed error, and harms nothing else."""
+"""A lack of descriptors or memory in the parent raises a typed error, and affects no other work."""
 
 import contextlib
 import gc
@@ -21,7 +21,7 @@ LARGE = 64 * MEBIBYTE
 
 @contextlib.contextmanager
 def limited(kind, soft):
-    """Within the block this process may have so much of it."""
+    """Within the block this process may have only ``soft`` of the resource."""
     before = resource.getrlimit(kind)
     resource.setrlimit(kind, (soft, before[1]))
     try:
@@ -32,15 +32,15 @@ def limited(kind, soft):
 
 def no_descriptors():
     """Within the block no descriptor can be opened here."""
-    gc.collect()  # Workers of earlier tests must not give theirs back later
+    gc.collect()  # Workers of earlier tests must not free theirs later
     lowest = os.open("/dev/null", os.O_RDONLY)
     os.close(lowest)
     return limited(resource.RLIMIT_NOFILE, lowest)
 
 
 def memory_left(left):
-    """Within the block this process may map so many bytes more."""
-    gc.collect()  # Workers of earlier tests must not give theirs back later
+    """Within the block this process may map only ``left`` bytes more."""
+    gc.collect()  # Workers of earlier tests must not free theirs later
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return limited(resource.RLIMIT_AS, pages * resource.getpagesize() + left)
 
@@ -70,7 +70,7 @@ def large_array(args):
 
 
 @pytest.mark.parametrize("returned", ["bytes", "array"])
-def test_a_value_for_which_the_parent_has_no_room_is_a_memory_error(returned):
+def test_a_value_that_the_parent_has_no_room_for_is_a_memory_error(returned):
     with Worker(sub_workers=1) as worker:
         large = worker.register(large_array if returned == "array" else lambda args: bytes(LARGE))
         small = worker.register(lambda args: 1)
@@ -84,7 +84,7 @@ def test_a_value_for_which_the_parent_has_no_room_is_a_memory_error(returned):
         assert worker.children[0].incarnation == 1
 
 
-def test_a_value_that_can_be_seen_but_not_copied_is_a_memory_error_and_there_when_there_is_memory():
+def test_a_value_that_cannot_be_copied_is_a_memory_error_and_available_when_memory_is_free():
     with Worker(sub_workers=1) as worker:
         large = worker.register(lambda args: bytes(LARGE))
         task = submit(worker, large)
@@ -103,7 +103,7 @@ def test_a_call_whose_value_cannot_be_copied_is_a_memory_error_that_names_the_fu
         assert executor.submit(bytes, LARGE).result() == bytes(LARGE)
 
 
-def test_a_value_that_a_child_cannot_write_says_what_the_child_lacks():
+def test_the_error_of_a_value_that_a_child_cannot_write_names_what_the_child_lacks():
     def write(args):
         resource.setrlimit(resource.RLIMIT_FSIZE, (args.scalars[0], resource.RLIM_INFINITY))
         return bytes(LARGE)
@@ -160,7 +160,7 @@ def test_a_child_that_has_no_descriptor_for_new_memory_says_so_and_lives():
         assert worker.children[0].incarnation == 1
 
 
-def test_a_child_that_has_no_descriptor_for_a_large_callable_refuses_it_by_that_reason():
+def test_a_child_that_has_no_descriptor_for_a_large_callable_refuses_it_for_that_reason():
     with Worker(sub_workers=1) as worker:
 
         def limit(args):
@@ -175,7 +175,7 @@ def test_a_child_that_has_no_descriptor_for_a_large_callable_refuses_it_by_that_
         assert worker.children[0].incarnation == 1
 
 
-def test_what_the_parent_cannot_open_is_a_typed_error_everywhere():
+def test_a_descriptor_that_the_parent_cannot_open_is_a_typed_error_everywhere():
     with Worker(sub_workers=1) as worker:
         ballast = os.urandom(MEBIBYTE)
         with no_descriptors():
@@ -202,7 +202,7 @@ ELSEWHERE = pytest.param(
 
 
 @pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", ELSEWHERE])
-def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_there_is_some_again(what):
+def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_memory_is_free(what):
     left = 48 * MEBIBYTE
     program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=patience(120))

@@ -45,7 +45,7 @@ def test_a_registration_survives_a_child_that_never_answers_and_whose_replacemen
 
 
 def test_only_the_first_registration_waits_for_a_silent_child():
-    # With a second one that waited as long this test would exceed its own limit.
+    # If a second registration waited as long, this test would exceed its own limit.
     with Worker(sub_workers=2, options=OPTIONS) as worker:
         stop(worker.children[1].pid)
         handles = [worker.register(lambda args, i=i: i) for i in range(100)]
@@ -54,8 +54,8 @@ def test_only_the_first_registration_waits_for_a_silent_child():
         assert worker.children[1].installed == {handle.hashid: 1 for handle in handles}
 
 
-def test_a_child_that_is_being_ended_is_not_asked_any_more():
-    # Nothing here can wait for the control timeout: the test's own limit is shorter.
+def test_a_child_that_is_being_killed_receives_no_requests():
+    # No call here can wait for the control timeout: the test's own limit is shorter.
     with Worker(sub_workers=2, options=LONG) as worker:
         for death in range(20):
             os.kill(worker.children[1].pid, signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_a_removal_that_a_stopped_child_never_confirms_succeeds_and_the_replacem
     assert [child.installed for child in worker.children[2:]] == [{other.hashid: 1}] * 2
 
 
-def test_releasing_one_of_several_handles_asks_no_child():
+def test_releasing_one_of_several_handles_sends_no_request():
     with Worker(sub_workers=2, options=LONG) as worker:
         first, second = worker.register(one), worker.register(one)
         with Stopped(worker, 0):
@@ -133,7 +133,7 @@ def wake_up(seconds):
     return one
 
 
-def test_what_takes_longer_to_load_than_a_child_may_be_silent_is_installed_when_the_replacements_start():
+def test_a_callable_that_loads_longer_than_the_control_timeout_is_installed_when_the_replacements_start():
     with Worker(sub_workers=2, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(30))) as worker:
         handle = worker.register(Slow(0.6))
         assert all_ready(worker)
@@ -141,7 +141,7 @@ def test_what_takes_longer_to_load_than_a_child_may_be_silent_is_installed_when_
         assert worker.run(lambda o: o.submit_sub(handle)).result() == 1
 
 
-def test_what_never_loads_is_refused_in_the_end_and_the_children_recover():
+def test_a_callable_that_never_loads_is_refused_in_the_end_and_the_children_recover():
     with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))) as worker:
         kept = worker.register(two)
         with pytest.raises(PartialFailureError, match=r"start_timeout \(while it installed it") as caught:
@@ -160,7 +160,7 @@ def attempt(keep, worker):
     return True
 
 
-def test_an_interrupted_registration_is_taken_back():
+def test_an_interrupted_registration_is_undone():
     with Worker(sub_workers=2, options=LONG) as worker:
         handles = []
         with Stopped(worker, 1):
@@ -174,7 +174,7 @@ def test_an_interrupted_registration_is_taken_back():
         assert worker.run(lambda o: o.submit_sub(handle)).result() == 1
 
 
-def test_shared_memory_that_a_child_does_not_map_in_time_costs_only_that_child(worker, chip):
+def test_only_a_child_that_does_not_map_shared_memory_in_time_is_replaced(worker, chip):
     add = worker.register(chip["add"])
     with Stopped(worker, 0):
         x = worker.zeros(1 << 26, "float64")  # a new arena

@@ -1,6 +1,6 @@
-"""Children trust nothing: what is wrong with a payload is found where it would be installed, before it is.
+"""Children trust nothing: a child finds every error of a payload before it installs it.
 
-The payloads are altered in the parent, before they are sealed: below the public API, which cannot make a wrong one.
+The tests alter payloads in the parent, before they are sealed, below the public API, which cannot make a wrong one.
 """
 
 import os
@@ -28,7 +28,7 @@ def worker():
 
 
 def install(worker, *, hashid, kind, runs_on, payload):
-    """Registers below the public API; returns (code name, message) of the only child that was asked."""
+    """Registers below the public API. Returns (code name, message) of the only child's answer."""
     digest = identity.hashid_to_digest(hashid)
     engine = worker._session.engine
     _, _, [(_, code, message, _)] = engine.register_callable(digest, kind, runs_on, "altered", b"", payload)
@@ -123,7 +123,7 @@ def test_a_chip_refuses_an_altered_blob_at_every_byte_that_matters(worker, chip)
 
 
 @pytest.mark.parametrize(("platform", "runtime"), [("a5sim", "host_build_graph"), ("a2a3sim", "another_runtime")])
-def test_a_chip_compares_with_its_own_platform_and_runtime(worker, chip, platform, runtime):
+def test_a_chip_derives_the_hashid_from_its_own_platform_and_runtime(worker, chip, platform, runtime):
     built: ChipCallable = chip["add"]
     descriptor = identity.build_chip_callable_descriptor(
         blob=built.blob, signature=built.signature, platform=platform, runtime=runtime
@@ -135,7 +135,7 @@ def test_a_chip_compares_with_its_own_platform_and_runtime(worker, chip, platfor
     assert "host_build_graph" in message
 
 
-def test_a_chip_compares_with_the_signature_in_the_blob(worker, chip):
+def test_a_chip_derives_the_hashid_from_the_signature_in_the_blob(worker, chip):
     built = chip["add"]
     descriptor = identity.build_chip_callable_descriptor(
         blob=built.blob, signature=list(built.signature)[:-1], platform="a2a3sim", runtime="host_build_graph"
@@ -186,12 +186,12 @@ def control_sockets(others):
         end.close()
 
 
-def test_a_child_that_was_made_to_forget_a_callable_runs_nothing_in_its_place_and_is_replaced(chip):
+def test_a_child_whose_callable_was_removed_without_its_parent_runs_no_other_and_is_replaced(chip):
     others = sockets()
     with Worker(chips=1) as worker:
         handle = worker.register(chip["sleep_ms"])
         worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[0]), worker=0))  # it was resolved before
-        # The child is told to forget it behind its parent's back; its answer is one that nothing asked for.
+        # A request without the parent's knowledge removes the callable; the child's answer then has no request.
         header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, UNREGISTER, 0, 2**63, 1, 1, 0)
         digest = identity.hashid_to_digest(handle.hashid)
         for end in control_sockets(others):

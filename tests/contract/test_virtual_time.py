@@ -1,4 +1,4 @@
-"""Virtual time: what a graph takes on modelled chips is computed from the graph, and the same whatever really runs."""
+"""Virtual time: the time of a graph on modelled chips is computed from the graph, and independent of real runs."""
 
 import math
 
@@ -13,12 +13,12 @@ from runtime.errors import ConfigurationError
 MODEL = ChipModel(latency_ns=10, bandwidth=1e9, cores=4)
 ONE = CallConfig(block_count=1)
 BYTES = 80
-"""Of each of the tensors that random programs use; a byte takes one nanosecond on MODEL."""
+"""Bytes of each tensor of random programs; a byte takes one nanosecond on MODEL."""
 
 
 @pytest.fixture(scope="module")
 def idle():
-    """A Worker of more chips than any machine has, none of which is started."""
+    """A Worker with more chips than any machine has; it is never started."""
     with_python = Worker(chips=256, sub_workers=2)
     yield with_python
     with_python.close()
@@ -55,7 +55,7 @@ def test_hundreds_of_chips_are_studied_without_a_process(idle, affine):
     assert with_overhead.makespan_ns == 256 * 100 + time.makespan_ns
 
 
-def test_a_graph_is_modelled_the_same_before_while_and_after_it_really_runs(chip):
+def test_virtual_time_is_the_same_before_during_and_after_a_real_run(chip):
     with Worker(chips=3) as worker:
         affine = worker.register(chip["affine"])
         x = worker.zeros(30, "float64")
@@ -75,7 +75,7 @@ def test_a_graph_is_modelled_the_same_before_while_and_after_it_really_runs(chip
         assert np.all(x.numpy() == 2**16 - 1)
 
 
-def test_what_was_captured_before_the_start_runs_after_it(chip):
+def test_a_graph_captured_before_the_start_runs_after_it(chip):
     worker = Worker(chips=1)
     affine = worker.register(chip["affine"])
     x = worker.zeros(4, "float64")
@@ -85,7 +85,7 @@ def test_what_was_captured_before_the_start_runs_after_it(chip):
         assert np.all(x.numpy() == 1)
 
 
-def test_every_chip_can_have_a_model_of_its_own(chip):
+def test_every_chip_can_have_its_own_model(chip):
     worker = Worker(device_ids=[5, 2])
     affine = worker.register(chip["affine"])
     x = worker.zeros((2, 100), "float64")
@@ -99,7 +99,7 @@ def test_every_chip_can_have_a_model_of_its_own(chip):
     worker.close()
 
 
-def test_what_a_model_says_nothing_of_is_refused(idle, affine, nothing):
+def test_a_graph_that_the_model_does_not_cover_is_refused(idle, affine, nothing):
     graph = idle.capture(lambda o: o.submit_sub(nothing))
     with pytest.raises(ConfigurationError, match="Python callable _nothing"):
         graph.virtual_time(MODEL)
@@ -153,7 +153,7 @@ def test_an_impossible_hand_over_is_refused(idle, value):
         idle.capture(lambda o: None).virtual_time(MODEL, dispatch_ns=value)
 
 
-# ---- random programs against what the rules of docs/howto/model-chips.md say, worked out slowly ---------------------
+# ---- random programs, compared with a slow evaluation of the rules of docs/howto/model-chips.md ---------------------
 
 CHIPS, SUBS = 3, 2
 STEPS = st.tuples(
@@ -228,7 +228,7 @@ def expected(steps, model, core_ns, dispatch_ns):
     core_ns=st.integers(0, 1000),
     dispatch_ns=st.sampled_from([0, 0, 30]),
 )
-def test_random_programs_take_what_the_rules_say(random_worker, steps, model, core_ns, dispatch_ns):
+def test_random_programs_take_the_time_of_the_rules(random_worker, steps, model, core_ns, dispatch_ns):
     worker, look, nothing, tensors = random_worker
     graph = record(worker, look, nothing, tensors, steps)
     costs = {handle: TaskCost(core_ns=core_ns) for handle in _used(steps, look, nothing)}

@@ -1,6 +1,6 @@
 """Public classes and functions of the library as Markdown, from their sources: the same on every Python.
 
-What the core has in C++ is documented by its stubs (runtime/_core.pyi).
+Classes of the native core are documented by its stubs (runtime/_core.pyi).
 """
 
 import ast
@@ -18,7 +18,7 @@ from tests.docs.blocks import DOCS
 _STUBS = DOCS.parent / "runtime" / "_core.pyi"
 _WIDTH = 120
 _QUALIFIED = re.compile(r"\b(runtime|typing|collections|numpy)\.(\w+\.)?(?=[A-Z])")
-"""What stubs say before a name."""
+"""The prefix of names in the stubs."""
 _SECTION = re.compile(r"(Args|Returns|Raises|Yields|Example):\s*(.*)")
 
 
@@ -33,7 +33,9 @@ def documented(name):
 
 
 def _definition(module, name):
-    """The node of a class or function in the source that defines it, which need not be the module that names it."""
+    """The syntax node of a class or function, in the source that defines it; that may be another module than
+    ``module``.
+    """
     found = [node for node in _definitions(module.endswith("._core")) if node.name == name]
     assert len(found) == 1, f"{module}: {len(found)} definitions of {name}"
     return found[0]
@@ -51,7 +53,9 @@ def _class(node, value):
     lines = [f"### `{node.name}`", ""]
     made = next((member for member in node.body if getattr(member, "name", None) == "__init__"), None)
     bases = [base.__name__ for base in value.__mro__[1:] if _is_public(base)]
-    if made is not None and not bases and "_core." not in ast.unparse(made.args):  # others are made by ours
+    if (
+        made is not None and not bases and "_core." not in ast.unparse(made.args)
+    ):  # other objects are made by Callring's own code
         lines += _signature(node.name, made)
     lines += _words(ast.get_docstring(node))
     if bases:
@@ -69,7 +73,7 @@ def _class(node, value):
 
 
 def _members(node, value):
-    """Public methods and properties, in the order of the source; behind them those of bases that are not public."""
+    """Public methods and properties, in the order of the source; then those of private base classes."""
     found = {}
     for base in value.__mro__:
         if not base.__module__.startswith("runtime") or (base is not value and _is_public(base)):
@@ -116,7 +120,7 @@ def _attributes(node, *, enumeration):
 
 
 def _signature(name, node):
-    """As code that is not run."""
+    """The signature as a code block that the tests do not run."""
     arguments = copy.deepcopy(node.args)
     own = (arguments.posonlyargs + arguments.args)[:1]
     if own and own[0].arg in ("self", "cls"):
@@ -155,7 +159,7 @@ def _words(docstring):
     lines = []
     section = None
     apart = re.sub(rf"(?m)^(?={_SECTION.pattern}$)", "\n", inspect.cleandoc(docstring))
-    apart = re.sub(r"(?m)^( +\S.*\n)(?=\S)", r"\1\n", apart)  # behind a section
+    apart = re.sub(r"(?m)^( +\S.*\n)(?=\S)", r"\1\n", apart)  # after a section
     for block in re.split(r"\n\s*\n", apart):
         title, *rest = block.strip("\n").splitlines()
         opened = _SECTION.fullmatch(title)

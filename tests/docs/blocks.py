@@ -1,8 +1,8 @@
 """Reads a page of the documentation as a program: files to write, commands to run, output to expect, in order.
 
-A code block with a ``:caption:`` is a file of that name, a ``python`` block a script, an ``sh`` block commands, and a
-``text`` block behind one what they print. A comment before a block says what is special about it: ``% exits: 4``
-(or ``0 or 6``), ``% slow`` (run where CALLRING_SLOW_DOCS is set) or ``% not run: why``.
+A code block with a ``:caption:`` is a file of that name, a ``python`` block is a script, an ``sh`` block has commands,
+and a ``text`` block after it has their output. A comment before a block changes how it is run: ``% exits: 4`` (or ``0
+or 6``), ``% slow`` (run if CALLRING_SLOW_DOCS is set) or ``% not run: why``.
 """
 
 import re
@@ -21,7 +21,7 @@ class Block:
 
     language: str
     file: str
-    """Name of the file that it is; empty if it is none."""
+    """The name of the file, if the block is a file; else empty."""
     text: str
     exits: tuple[int, ...]
     slow: bool
@@ -30,7 +30,7 @@ class Block:
 
 
 def pages():
-    """Every page, except for what a build left."""
+    """Every page, without the output of a documentation build."""
     return sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 
 
@@ -54,8 +54,8 @@ def blocks(page):
 
 
 def same_shape(line):
-    """A line of output without what differs from run to run or from machine to machine: numbers with their units,
-    hashes, the compiler, spaces."""
+    """A line of output without the parts that differ between runs or machines: numbers with their units, hashes, the
+    compiler, spaces."""
     line = re.sub(r"^(\s*compiler: ).*", r"\1NAME", line)
     line = re.sub(r"\b[0-9a-f]{8,}\b", "HASH", line)
     line = re.sub(r"(?<!\w)-?\d[\d,]*(\.\d+)?(e[-+]?\d+)?( (ns|us|µs|ms|s|%)\b)?", "N", line)

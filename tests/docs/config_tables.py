@@ -1,8 +1,8 @@
 """Tables of the configuration, made from code and configs; tests/docs/reference.py puts them into pages.
 
-``config_schema`` documents one dataclass of pipeline.config.schema: keys, types, defaults, and the words behind each
-field. ``workload_schema_of`` documents a part of what a workload may declare, from its JSON schema. ``config_groups``
-lists the options of every config group with the comment at the top of each file.
+``config_schema`` documents one dataclass of pipeline.config.schema: keys, types, defaults, and the description after
+each field. ``workload_schema_of`` documents a part of what a workload may declare, from its JSON schema.
+``config_groups`` lists the options of every config group with the comment at the top of each file.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ _CONF = DOCS.parent / "conf"
 
 
 def config_schema(name):
-    """A table of the keys of one dataclass of pipeline.config.schema, and one for each dataclass among its fields."""
+    """Tables of the keys of a dataclass of pipeline.config.schema and of each dataclass among its fields."""
     return _tables(getattr(schema, name), "")
 
 

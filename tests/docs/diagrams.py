@@ -3,11 +3,11 @@
 A source has a ``title`` and either ``boxes`` and ``arrows``, or the ``lanes`` and ``steps`` of a sequence:
 
 - ``boxes``: by name, ``at: [x, y]`` of the upper left corner, ``size: [width, height]``, ``text``, and ``kind``:
-  ``frame`` for one that others lie in, ``plain``, ``strong`` or ``end``;
-- ``arrows``: ``from`` and ``to`` (a box, or ``box.left``, ``.right``, ``.top``, ``.bottom``, with ``+20`` behind it to
+  ``frame`` (around other boxes), ``plain``, ``strong`` or ``end``;
+- ``arrows``: ``from`` and ``to`` (a box, or ``box.left``, ``.right``, ``.top``, ``.bottom``, with ``+20`` after it to
   move along that side), ``text``, ``via`` (points), ``at`` (where the text stands), ``dashed``, ``both`` (two heads);
 - ``lanes``: names of the columns; ``steps``: ``from``, ``to`` and ``text`` of a message, or ``at`` (a lane) and
-  ``text`` of what happens in that lane.
+  the ``text`` of an event in that lane.
 
 The pictures follow the colour scheme of the reader's system.
 """
@@ -49,7 +49,7 @@ class Box:
     height: float
 
     def side(self, name, along):
-        """The point on one of its sides, ``along`` from the middle of it."""
+        """The point on one side of the box, at the distance ``along`` from the middle of that side."""
         middle = self.x + self.width / 2, self.y + self.height / 2
         return {
             "left": (self.x, middle[1] + along),
@@ -66,7 +66,7 @@ def main():
 
 
 def sources():
-    """What the pictures are drawn from."""
+    """The sources of all pictures."""
     return sorted((PICTURES / "sources").glob("*.yaml"))
 
 
@@ -161,7 +161,7 @@ def _rectangle(box, text, kind):
 
 
 def _text(x, y, text, kind):
-    """Lines around a point: its middle is theirs."""
+    """Lines of text that are centred on a point."""
     lines = text.strip().splitlines()
     first = y - (len(lines) - 1) * _LINE / 2
     name = f' class="{kind}"' if kind else ""

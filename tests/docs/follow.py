@@ -1,6 +1,6 @@
-"""Follows a page as a user would: its files are written, its commands run, and its samples compared or made anew.
+"""Follows a page as a user would: writes its files, runs its commands, and compares its samples or makes them anew.
 
-``python -m tests.docs.follow PAGE...`` puts what its commands print today into the samples of each page.
+``python -m tests.docs.follow PAGE...`` replaces the samples of each page by the current output of its commands.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from tests.docs.blocks import blocks, same_shape
 
 SLOW = "CALLRING_SLOW_DOCS"
 _LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console", "c", "py", "pycon"}
-"""Of these only ``sh`` and ``python`` are run, and ``text`` is compared."""
+"""The languages of blocks. Only ``sh`` and ``python`` are run, and ``text`` is compared."""
 
 
 def main(pages):
@@ -31,9 +31,9 @@ def main(pages):
 
 @contextlib.contextmanager
 def own_folder(name):
-    """A folder for what a command of these modules makes, which goes with it, also if it is asked to end.
+    """A folder for the files of a command of these modules. It is removed with the process, also at SIGTERM.
 
-    What one left that was killed goes when the next begins.
+    The folder of a killed process is removed when the next one begins.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{name}-*-*"):
         process = left.name.removeprefix(f"{name}-").partition("-")[0]
@@ -62,7 +62,7 @@ def follow(page, folder, environment, compare):
     """Follows ``page`` from its top to its end in ``folder``.
 
     Args:
-        compare: called for each sample with its block and what the commands before it printed.
+        compare: called for each sample with its block and the output of the commands before it.
     """
     printed = None
     for block in blocks(page):
@@ -82,7 +82,7 @@ def follow(page, folder, environment, compare):
 
 
 def run_block(block, folder, environment):
-    """What a block printed; fails unless it ended as it says."""
+    """The output of a block; fails unless the block ended with the expected exit code."""
     script = folder / "example.py"
     if block.language == "python":
         script.write_text(block.text)
@@ -103,12 +103,12 @@ def run_block(block, folder, environment):
 
 
 def shape(line):
-    """A line without what differs from run to run; its indentation is part of it."""
+    """A line without the parts that differ between runs; its indentation counts."""
     return " " * (len(line) - len(line.lstrip(" "))) + same_shape(line)
 
 
 def rewritten(page):
-    """For follow(): puts each sample of ``page`` in the place of the one that stands there."""
+    """For follow(): replaces each sample of ``page`` by the current output."""
 
     def write(block, printed):
         today = [line.rstrip() for line in printed.splitlines()]
@@ -121,7 +121,7 @@ def rewritten(page):
 
 
 def _nearest(line, printed):
-    """Of the printed lines of the same shape the one that is most like ``line``."""
+    """The printed line of the same shape that is most similar to ``line``."""
     alike = [other for other in printed if same_shape(other) == same_shape(line)]
     return max(alike, key=lambda other: SequenceMatcher(None, line.split(), other.split()).ratio())
 

@@ -1,6 +1,6 @@
 """``python -m tests.docs.reference`` makes the generated parts of the reference pages anew.
 
-A part lies between ``<!-- made: WHAT ARGUMENT... -->`` and ``<!-- end -->``, which no reader sees.
+A generated part lies between ``<!-- made: WHAT ARGUMENT... -->`` and ``<!-- end -->``, which are invisible to readers.
 """
 
 import ast
@@ -15,7 +15,7 @@ _PART = re.compile(r"(<!-- made: ([\w.-]+) ?([^>]*?) -->\n).*?(^<!-- end -->$)",
 
 
 def main():
-    """Writes every page that has such a part."""
+    """Writes every page that has a generated part."""
     for page in pages():
         text = page.read_text()
         made = regenerated(text)
@@ -39,7 +39,7 @@ def _api(*names):
 
 
 def _header():
-    """The header that kernels include, as it is."""
+    """The header that kernels include, unchanged."""
     return ["```c", *(DOCS.parent / "native" / "include" / "callring" / "chip.h").read_text().splitlines(), "```"]
 
 

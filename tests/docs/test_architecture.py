@@ -1,4 +1,4 @@
-"""What the pages for contributors say of files and folders is what there is."""
+"""The files and folders that the pages for contributors name exist, and the pages describe them rightly."""
 
 import re
 
@@ -12,7 +12,7 @@ ROOT = DOCS.parent
 NATIVE = ROOT / "native"
 _PATH = re.compile(r"`((?:native|runtime|pipeline|tests|conf|docs)/[\w./-]+)`")
 _OF_A_PROJECT = {"conf/callring.yaml"}
-"""Of a user's, not of ours."""
+"""Folders of a user's project, not of this repository."""
 _INCLUDE = re.compile(r'^#include "(\w+)/', flags=re.MULTILINE)
 
 
@@ -29,13 +29,13 @@ def test_every_page_that_code_names_is_there():
             if path.suffix not in (".h", ".cpp", ".py", ".yaml") or path.is_dir():
                 continue
             for page in re.findall(r"\b[\w/-]+\.md\b", path.read_text()):
-                counts = top != "tests" or page.startswith("docs/")  # others are made by tests, or put together
+                counts = top != "tests" or page.startswith("docs/")  # other names are made by tests, or composed
                 if counts and not any((place / page).exists() for place in (ROOT, path.parent, path.parents[1])):
                     missing.append((path.relative_to(ROOT).as_posix(), page))
     assert missing == []
 
 
-def test_the_table_of_folders_says_what_each_folder_of_the_core_includes():
+def test_the_table_of_folders_has_the_includes_of_each_folder_of_the_core():
     folders = [path for path in NATIVE.iterdir() if path.is_dir() and path.name not in ("include", "tests")]
     found = {folder.name: _included_by(folder) for folder in folders}
     assert _table_of_folders() == found
@@ -49,7 +49,7 @@ def test_each_folder_of_the_core_includes_only_folders_above_it():
 
 
 def _table_of_folders():
-    """What the page says that each folder includes, from the lowest folder up."""
+    """The includes of each folder, by the page, from the lowest folder up."""
     page = (DOCS / "explanation" / "architecture.md").read_text()
     table = page.partition("## The folders of the core")[2]
     rows = re.findall(r"^\| `(\w+)/` \| [^|]+ \| ([^|]*)\|$", table, flags=re.MULTILINE)
@@ -100,6 +100,6 @@ def test_the_life_of_a_frame_has_the_numbers_of_the_core():
 
 
 @pytest.mark.parametrize("source", [pytest.param(source, id=source.stem) for source in sources()])
-def test_a_picture_is_what_its_source_draws(source):
+def test_a_picture_is_drawn_from_its_source(source):
     picture = PICTURES / f"{source.stem}.svg"
     assert picture.read_text() == drawn(source), "python -m tests.docs.diagrams draws it anew"

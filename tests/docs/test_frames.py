@@ -1,4 +1,4 @@
-"""docs/reference/frames.md says of every field where it lies, and the compiler says the same."""
+"""The offsets of all fields in docs/reference/frames.md are those of the compiler."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ int main() {{}}
 
 
 def compiles(checks, folder):
-    """The compiler's words where one of the static assertions does not hold; empty if all do."""
+    """The compiler's message if one of the static assertions fails; empty if all hold."""
     source = folder / "page.cpp"
     source.write_text(_PROGRAM.format(checks="\n".join(f"static_assert({check});" for check in checks)))
     flags = ["-std=c++20", "-fsyntax-only", "-Wno-invalid-offsetof", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
@@ -30,7 +30,7 @@ def compiles(checks, folder):
 
 
 def fields():
-    """Struct, offset, bytes and name of every field that the page has."""
+    """Struct, offset, bytes and name of every field on the page."""
     for title, section in re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", _PAGE.read_text(), flags=re.M | re.S):
         rows = re.findall(r"^\| (\d+) \| (\d+) \| `(\w+)` \|", section, flags=re.M)
         assert rows, title
@@ -42,18 +42,20 @@ def test_every_field_lies_where_the_page_says(tmp_path):
     told = list(fields())
     checks = [f"offsetof({of}, {name}) == {offset}" for of, offset, _, name in told]
     checks += [f"sizeof({of}::{name}) == {size}" for of, _, size, name in told]
-    ends = {of: offset + size for of, offset, size, _ in told}  # of the last field: nothing is left out behind it
+    ends = {
+        of: offset + size for of, offset, size, _ in told
+    }  # the end of the last field: the page leaves out no field
     checks += [f"sizeof({of}) == {end}" for of, end in ends.items()]
     assert compiles(checks, tmp_path) == ""
 
 
-def test_a_field_elsewhere_than_the_page_says_is_found(tmp_path):
+def test_a_wrong_offset_on_the_page_is_found(tmp_path):
     assert "static assertion failed" in compiles(["offsetof(Frame, digest) == 64"], tmp_path)
 
 
 def test_flags_numbers_and_bounds_are_those_of_the_page(tmp_path):
     page = _PAGE.read_text()
-    (version,) = re.findall(r"one number, (\d+) at present", page)
+    (version,) = re.findall(r"version number, at present (\d+)", page)
     names = {name.lower(): number for name, number in re.findall(r"`([A-Z_]+)` (\d)", page)}
     dtypes = {name.upper(): number for name, number in re.findall(r"`([a-z]+\d*)` (\d+)[,\s]", page) if name != "u32"}
     checks = [f"kLayoutVersion == {version}"]

@@ -1,4 +1,4 @@
-"""What the documentation says works: every page is followed from its top to its end, in an empty folder."""
+"""The documentation is right: every page is followed from its beginning to its end, in an empty folder."""
 
 import pytest
 
@@ -22,11 +22,11 @@ def has_the_lines(block, printed):
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=names(page)) for page in pages()])
-def test_following_a_page_gives_what_it_says(page, tmp_path, store):
+def test_following_a_page_prints_its_samples(page, tmp_path, store):
     follow(page, tmp_path, as_a_user(store), has_the_lines)
 
 
-def test_the_sample_of_the_readme_is_of_the_run_that_was_tried():
+def test_the_sample_of_the_readme_is_from_the_run_of_the_transcript():
     tried = (DOCS / "tried.md").read_text().splitlines()
     (sample,) = (block.text for block in blocks(DOCS.parent / "README.md") if block.language == "text")
     assert [line for line in sample.splitlines() if line not in tried] == [], "python -m tests.docs.transcript takes it"

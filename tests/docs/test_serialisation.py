@@ -1,4 +1,4 @@
-"""docs/explanation/python-serialisation.md says of every field of the envelope what the core does with it."""
+"""The core handles every field of the envelope as docs/explanation/python-serialisation.md says."""
 
 import re
 
@@ -28,7 +28,7 @@ def test_an_envelope_has_the_fields_of_the_page():
 
 
 @pytest.mark.parametrize(("offset", "size", "words"), [(int(o), int(s), words) for o, s, _, words in _FIELDS])
-def test_any_other_field_is_refused_with_the_words_of_the_page(offset, size, words):
+def test_a_wrong_field_is_refused_with_the_words_of_the_page(offset, size, words):
     for at in range(offset, offset + size):
         envelope = bytearray(_core.wrap_envelope(_PICKLE))
         envelope[at] ^= 1
@@ -36,7 +36,7 @@ def test_any_other_field_is_refused_with_the_words_of_the_page(offset, size, wor
             _core.open_envelope(bytes(envelope))
 
 
-def test_what_is_longer_or_shorter_is_refused_with_the_words_of_the_page():
+def test_an_envelope_of_wrong_length_is_refused_with_the_words_of_the_page():
     envelope = _core.wrap_envelope(_PICKLE)
     for wrong, words in (
         (envelope + b"x", "size contradicts its envelope"),
@@ -49,4 +49,4 @@ def test_what_is_longer_or_shorter_is_refused_with_the_words_of_the_page():
 
 def test_the_bounds_of_values_are_those_of_the_page():
     assert f"buffers of {_core.LEAST_EXTENT >> 10} KiB and more" in _PAGE
-    assert f"at most {_core.MOST_BUFFERS:,} of them" in _PAGE
+    assert f"at most {_core.MOST_BUFFERS:,} buffers" in _PAGE

@@ -1,4 +1,4 @@
-"""docs/tried.md, which shows what the tutorial printed once, shows what it prints today."""
+"""docs/tried.md, a recorded output of the tutorial, agrees with the current output."""
 
 import os
 import signal
@@ -22,14 +22,14 @@ with own_folder("callring-stays") as folder:
 
 
 def shapes(page):
-    """The sessions of a page, without their figures and without what the figures of a comparison decide."""
+    """The sessions of a page, without figures and without the parts that depend on a comparison's figures."""
     for block in blocks(page):
         if block.language == "console":
             fixed = block.text.partition("\ncompared ")[0]
             yield [same_shape(line) for line in fixed.splitlines()]
 
 
-def test_the_transcript_shows_what_the_tutorial_prints(tmp_path):
+def test_the_transcript_agrees_with_the_output_of_the_tutorial(tmp_path):
     home = tmp_path / "here"
     home.mkdir()
     page = tmp_path / "tried.md"
@@ -38,7 +38,7 @@ def test_the_transcript_shows_what_the_tutorial_prints(tmp_path):
 
 
 def left_by(number, folder):
-    """The folder of a process that this signal ended, and its exit code."""
+    """Ends a process by this signal. Returns its folder and its exit code."""
     environment = {**os.environ, "TMPDIR": str(folder)}
     command = [sys.executable, "-c", _STAYS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=_PROJECT) as process:
@@ -48,7 +48,7 @@ def left_by(number, folder):
     return made, process.returncode
 
 
-def test_the_folder_of_a_transcript_goes_with_it_and_that_of_a_killed_one_with_the_next(tmp_path, monkeypatch):
+def test_the_folder_of_a_transcript_is_removed_at_its_end_or_by_the_next_one(tmp_path, monkeypatch):
     asked, code = left_by(signal.SIGTERM, tmp_path)
     assert (asked.exists(), code) == (False, 128 + signal.SIGTERM)
     killed, _ = left_by(signal.SIGKILL, tmp_path)

@@ -1,4 +1,4 @@
-"""Follows the tutorial as a new user would, in an empty folder, and writes down what happened.
+"""Follows the tutorial as a new user would, in an empty folder, and records the output.
 
 ``python -m tests.docs.transcript`` makes docs/tried.md, the samples of the tutorial and of the README, and the pictures
 of the tutorial anew; it needs chromium.
@@ -30,7 +30,7 @@ _FLAGS = (
 )
 _HEAD = """# Tried: the tutorial, as a new user
 
-What the [tutorial](tutorial.md) printed when it was followed from its top to its end in an empty directory with an
+The output of the [tutorial](tutorial.md), followed from its beginning to its end in an empty directory with an
 empty store, on {date}, with Python {python} on a machine with {cores} cores that had other work, too. Made by
 `python -m tests.docs.transcript`; the tests follow the same page at every change.
 """
@@ -55,10 +55,10 @@ def main():
 
 
 def follow(home, store, outputs):
-    """What the tutorial printed in the folder ``home``, as blocks of Markdown.
+    """The output of the tutorial in the folder ``home``, as blocks of Markdown.
 
-    With hundreds of columns, so that no line is broken where a folder's name happens to be long. Each sample of the
-    tutorial goes to ``outputs``, with what was printed before it.
+    The terminal has hundreds of columns, so that a long folder name breaks no line. Each sample of the tutorial goes to
+    ``outputs``, with the output before it.
     """
     environment = as_a_user(store)
     printed = ""

@@ -1,4 +1,4 @@
-"""An Executor over a shared Worker, and after every test no process of ours."""
+"""An Executor over a shared Worker, and a check after every test that no process of Callring is left."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.contract.conftest import nothing_is_left  # noqa: F401 - an autouse f
 
 @pytest.fixture
 def worker():
-    """Fresh for each test: some kill its processes, or count what it did."""
+    """A new Worker for each test: some tests kill its processes, or count its tasks."""
     with Worker(sub_workers=2) as shared:
         yield shared
 

@@ -1,7 +1,7 @@
-"""CPython's own executor tests, taken from the interpreter that runs and pointed at runtime.Executor.
+"""CPython's own executor tests, imported from the current interpreter and run with runtime.Executor.
 
-They are imported, never copied: 3.12 and newer have a package of them, 3.11 one module. Interpreters are often packaged
-without their tests; then ``MISSING`` says so, and tests/executor/other_python.py looks for another one.
+They are imported, never copied: 3.12 and newer have a package of them, 3.11 one module. Many interpreters are packaged
+without their tests; then ``MISSING`` says so, and tests/executor/other_python.py searches for another interpreter.
 """
 
 import importlib
@@ -16,9 +16,9 @@ from runtime.pickles.outcomes import RemoteTraceback
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGE = "test.test_concurrent_futures"
 
-_UNPICKLING = "the future has the very error; the pool does not break"
+_UNPICKLING = "the future has the error of unpickling; the pool does not break"
 
-# Tests that do not hold, and that not every release of every Python has.
+# Tests that fail here, and that not every release of every Python has.
 NEWER = {
     "test_python_finalization_error": "replaces the start of private threads",
     "test_broken_process_pool_traceback": "ends one of private _processes and expects the pool to break",
@@ -34,10 +34,10 @@ NEWER = {
     "test_traceback_when_child_process_terminates_abruptly": "expects the words of a pool that broke",
 }
 
-# All tests that do not hold, and why. docs/reference/executor.md has the same list in words.
+# All tests that fail here, and why. docs/reference/executor.md has the same list in words.
 EXCLUDED = {
     **NEWER,
-    # They look into ProcessPoolExecutor's private parts; tests/executor/test_executor.py has the same scenarios.
+    # They read ProcessPoolExecutor's private attributes; tests/executor/test_executor.py has the same scenarios.
     "test_killed_child": "expects the pool to break; here it goes on",
     "test_saturation": "counts private _processes",
     "test_idle_process_reuse_one": "counts private _processes, which here are started at once",
@@ -47,12 +47,12 @@ EXCLUDED = {
     "test_del_shutdown": "joins private threads and _processes",
     "test_shutdown_no_wait": "joins private threads and _processes",
     "test_shutdown_deadlock_pickle": "joins a private thread",
-    # Everything that has not begun is cancelled, and just after the submits that may be everything.
+    # All calls that have not begun are cancelled; right after the submits, these may be all calls.
     "test_cancel_futures": "expects that at least one call of 50 could not be cancelled",
-    # What is not offered.
+    # Not offered.
     "test_max_tasks_per_child": "counts private _processes",
     "test_max_tasks_per_child_defaults_to_spawn_context": "looks at the private _mp_context",
-    # A call whose arguments or result cannot be unpickled fails with the error itself: nothing breaks.
+    # A call whose arguments or result cannot be unpickled fails with that error; the pool does not break.
     "test_error_at_task_unpickle": _UNPICKLING,
     "test_exit_at_task_unpickle": _UNPICKLING,
     "test_error_during_result_unpickle_in_result_handler": _UNPICKLING,
@@ -76,14 +76,14 @@ except (ImportError, unittest.SkipTest) as error:
 
 
 class DropIn(Executor):
-    """Ours by the name that the tests know."""
+    """Callring's Executor under the name that the tests use."""
 
 
-DropIn.__name__ = "ProcessPoolExecutor"  # what the scripts of test_shutdown import
+DropIn.__name__ = "ProcessPoolExecutor"  # the scripts of test_shutdown import this name
 
 
 def _run_with_ours(run):
-    """Scripts import the executor by name from concurrent.futures: ours comes from here."""
+    """Replaces the import of ProcessPoolExecutor in scripts by this module's class."""
 
     def run_script(*arguments, **environment):
         *options, script = arguments
@@ -96,7 +96,7 @@ def _run_with_ours(run):
 
 
 def test_cases():
-    """Their test classes over our Executor, by name."""
+    """CPython's test classes over Callring's Executor, by name."""
 
     class OurMixin(_UTIL.ExecutorMixin):
         executor_type = DropIn
@@ -105,7 +105,7 @@ def test_cases():
             return multiprocessing.get_context("forkserver")
 
         def create_event(self):
-            # Newer Pythons ask their own mixins for one. The manager is ended by tearDown.
+            # Newer Pythons call this method of their own mixins. tearDown ends the manager.
             self.manager = self.manager or self.get_context().Manager()
             return self.manager.Event()
 
@@ -130,9 +130,9 @@ def known_tests():
 
 
 def point_at_ours(monkeypatch):
-    """What their tests expect by name of ProcessPoolExecutor's own: the same of ours."""
+    """Replaces ProcessPoolExecutor's names in CPython's tests by Callring's."""
     monkeypatch.setattr(_SHUTDOWN, "assert_python_ok", _run_with_ours(_SHUTDOWN.assert_python_ok))
     for module in (_DEADLOCK, _POOL):
-        # The pool is never broken, but errors are of the kind that its users handle.
+        # The pool never breaks, but errors have a base class that users of pools handle.
         monkeypatch.setattr(module, "BrokenProcessPool", futures.BrokenExecutor)
     monkeypatch.setattr(futures.process, "_RemoteTraceback", RemoteTraceback)

@@ -1,4 +1,4 @@
-"""What the tests call in sub-workers; a module of its own, so that it is found by name there."""
+"""The functions that the tests call: a module, so that sub-workers can import them by name."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def kill_me():
 
 
 def die_once(folder):
-    """Kills its process the first time, and says the second time that it is the second."""
+    """Kills its process the first time; returns normally the second time."""
     mark = Path(folder) / "died"
     if not mark.exists():
         mark.touch()
@@ -88,7 +88,7 @@ class Failing:
 
 
 def wait_if(value, path):
-    """Waits for the file, if there is one to wait for."""
+    """Waits for the file if ``path`` names one."""
     if path is not None:
         wait_for(path)
     return value

@@ -1,6 +1,6 @@
-"""Another interpreter for CPython's executor tests, where the one that runs was packaged without them.
+"""Another interpreter for CPython's executor tests, if the current one was packaged without them.
 
-It gets an environment of its own and a core that is built for it, both in ``build/`` of the checkout.
+It gets its own environment and a core that is built for it, both in ``build/`` of the checkout.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from pipeline.building.core import build_commands
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = [f"3.{minor}" for minor in range(11, 16)]
 PACKAGES = ["numpy", "cloudpickle", "pytest"]
-"""What the Executor and its tests import; the core is built with the tools of the interpreter that runs."""
+"""The packages that the Executor and its tests import; the core is built with the tools of the current interpreter."""
 
 _CAN = """
 import ensurepip, importlib.util, os, sys, sysconfig
@@ -26,11 +26,11 @@ sys.exit(not (has_tests and has_headers and "t" not in sys.abiflags))
 
 
 class CannotBeHad(Exception):
-    """There is no such interpreter, or pip cannot download what it needs."""
+    """There is no such interpreter, or pip cannot download its packages."""
 
 
 def find():
-    """The newest interpreter on the path, or of pyenv, that has CPython's tests, its headers and pip.
+    """The newest interpreter on the path or in pyenv that has CPython's tests, its headers and pip.
 
     Raises CannotBeHad if there is none.
     """
@@ -82,7 +82,7 @@ def _own_version():
 
 @contextmanager
 def _alone(lock):
-    """While the block runs, no other run of the tests makes the same environment."""
+    """Within the block, no other run of the tests makes the same environment."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""What programs that were written for ProcessPoolExecutor look for, and what they wished that it had."""
+"""Programs for ProcessPoolExecutor work unchanged, and new features that ProcessPoolExecutor does not have."""
 
 import concurrent.futures
 import multiprocessing
@@ -16,7 +16,7 @@ from tests.executor import functions
 
 @pytest.fixture(params=["own", "shared"])
 def either(request):
-    """An Executor with a Worker of its own, and one over a shared Worker."""
+    """An Executor with its own Worker, and one over a shared Worker."""
     if request.param == "own":
         with Executor(2) as executor:
             yield executor
@@ -33,13 +33,13 @@ def test_arguments_by_position_are_those_of_the_standard_librarys_pool():
         assert executor.submit(functions.current_status).result()[1] == "by position"
 
 
-def test_the_number_of_workers_is_where_others_look_for_it(executor):
+def test_the_number_of_workers_has_the_private_name_that_other_packages_read(executor):
     assert executor._max_workers == 2
     assert Executor(max_workers=3)._max_workers == 3
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_a_context_that_promises_no_more_than_a_fresh_process_is_accepted(method):
+def test_a_context_that_starts_fresh_processes_is_accepted(method):
     with Executor(1, multiprocessing.get_context(method)) as executor:
         assert executor.submit(functions.keep, 1).result() == 1
 
@@ -64,7 +64,7 @@ def test_a_process_is_replaced_after_so_many_calls_and_nothing_is_lost():
         assert executor.worker.stats().lost == 0
 
 
-def test_processes_that_make_way_for_fresh_ones_do_not_count_as_deaths(worker):
+def test_processes_that_are_replaced_after_their_calls_do_not_count_as_deaths(worker):
     with Executor(worker, max_tasks_per_child=1) as executor:
         assert len({future.result() for future in [executor.submit(os.getpid) for _ in range(50)]}) == 50
     assert wait_until(lambda: all(child.state == "ready" for child in worker.children))
@@ -84,7 +84,7 @@ def test_a_future_says_that_it_runs(executor, tmp_path):
     assert "state=finished returned int" in repr(future)
 
 
-def test_a_call_that_runs_is_cancelled_when_that_is_asked_for(either, tmp_path):
+def test_a_running_call_is_cancelled_on_request(either, tmp_path):
     gate, mark = tmp_path / "open", tmp_path / "begun"
     running = either.submit(functions.touch_and_wait, mark, gate)
     beside = either.submit(functions.wait_for, gate)
@@ -104,7 +104,7 @@ def test_a_call_that_runs_is_cancelled_when_that_is_asked_for(either, tmp_path):
     assert either.worker.stats().cancelled == 1
 
 
-def test_what_has_ended_is_not_cancelled_whatever_is_asked(executor):
+def test_an_ended_call_is_never_cancelled(executor):
     future = executor.submit(functions.keep, 1)
     assert future.result() == 1
     assert not future.cancel(running=True)
@@ -120,7 +120,7 @@ def test_cancelling_at_any_moment_leaves_a_future_either_cancelled_or_with_its_r
             assert cancelled[i] or future.result() == i
 
 
-def test_a_cancelled_call_is_not_begun_again_though_it_might_be(tmp_path):
+def test_a_cancelled_call_does_not_begin_again_though_it_has_retries(tmp_path):
     with Executor(1, retries=5) as executor:
         mark = tmp_path / "begun"
         future = executor.submit(functions.touch_and_wait, mark, tmp_path / "never")
@@ -172,7 +172,7 @@ def test_starmap_unpacks_its_arguments(executor, chunksize, unordered):
     assert sorted(got) == [i * i for i in range(20)]
 
 
-def test_an_unordered_map_gives_what_has_ended_before_what_has_not(tmp_path):
+def test_an_unordered_map_yields_ended_calls_before_running_ones(tmp_path):
     gate = tmp_path / "open"
     with Executor(2) as executor:
         results = executor.starmap(
@@ -212,7 +212,7 @@ def test_an_unordered_map_that_is_late_times_out(executor, tmp_path):
 
 
 @pytest.mark.parametrize("end", ["kill_workers", "terminate_workers"])
-def test_workers_are_ended_with_what_they_run_and_what_waits_is_cancelled(either, end, tmp_path):
+def test_workers_are_ended_with_their_running_calls_and_waiting_calls_are_cancelled(either, end, tmp_path):
     marks = [tmp_path / "a", tmp_path / "b"]
     running = [either.submit(functions.touch_and_wait, mark, tmp_path / "never") for mark in marks]
     assert wait_until(lambda: all(mark.exists() for mark in marks))
@@ -237,7 +237,7 @@ def test_a_call_that_ignores_the_signal_is_ended_by_force(tmp_path):
         assert stubborn.exception().signal == signal.SIGKILL
 
 
-def test_the_workers_of_others_go_on_when_an_executor_kills_its_own_calls(worker, tmp_path):
+def test_workers_of_other_executors_go_on_when_an_executor_kills_its_own_calls(worker, tmp_path):
     gate, mark = tmp_path / "open", tmp_path / "begun"
     with Executor(worker) as other, Executor(worker) as executor:
         kept = other.submit(functions.touch_and_wait, tmp_path / "other", gate)

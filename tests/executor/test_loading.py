@@ -1,4 +1,4 @@
-"""Code of the user may take its time to load: only WorkerOptions.start_timeout bounds it."""
+"""The user's code may take long to load: only WorkerOptions.start_timeout bounds it."""
 
 import sys
 
@@ -34,7 +34,7 @@ def answer(args=None):
 
 
 def opened_after_the_control_timeout(gate, options):
-    """Opens the gate when a request would have been late long since, were it not for what is loaded."""
+    """Opens the gate long after the control timeout of a request that waits for the loading code."""
     import threading
 
     timer = threading.Timer(3 * options.control_timeout, gate.touch)
@@ -56,13 +56,13 @@ def test_an_initializer_may_take_longer_to_import_than_a_child_may_take_to_answe
 def test_an_initializer_that_never_loads_fails_the_constructor_and_the_error_names_the_option(slow_module):
     import callring_slow_module
 
-    # A worker starts within this time, whatever the machine does besides.
+    # A worker starts within this time, also on a busy machine.
     options = WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))
     with pytest.raises(PartialFailureError, match=r"initializer initialize .*WorkerOptions\.start_timeout"):
         Executor(1, initializer=callring_slow_module.initialize, options=options)
 
 
-def test_over_a_shared_worker_it_fails_only_its_executor_and_another_one_goes_on(slow_module):
+def test_over_a_shared_worker_such_an_initializer_fails_only_its_own_executor(slow_module):
     import callring_slow_module
 
     options = WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))
@@ -74,7 +74,7 @@ def test_over_a_shared_worker_it_fails_only_its_executor_and_another_one_goes_on
 
 
 @pytest.mark.parametrize("by_source", [False, True])
-def test_so_may_any_callable_that_is_registered(slow_module, by_source):
+def test_a_registered_callable_may_take_longer_to_import_than_the_control_timeout(slow_module, by_source):
     import callring_slow_module
 
     options = WorkerOptions(control_timeout=0.3)
@@ -82,12 +82,12 @@ def test_so_may_any_callable_that_is_registered(slow_module, by_source):
         timer = opened_after_the_control_timeout(slow_module, options)
         handle = worker.register("callring_slow_module:answer" if by_source else callring_slow_module.answer)
         assert worker.run(lambda o: o.submit_sub(handle)).result() == 42
-        # What is asked of a child that loads waits for that, and costs it nothing.
+        # Requests to a child that loads code wait for the end of the loading, and the child is not replaced.
         assert worker.children[0].incarnation == 1
     timer.join()
 
 
-def test_memory_that_is_made_while_a_child_loads_waits_for_it(slow_module):
+def test_mapping_new_memory_waits_for_a_child_that_loads(slow_module):
     import threading
 
     import callring_slow_module

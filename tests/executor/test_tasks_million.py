@@ -1,4 +1,4 @@
-"""The soak of a million calls, on a small scale; the whole is ``python -m tests.soak.tasks_million``."""
+"""A short run of ``python -m tests.soak.tasks_million``, the soak of a million calls."""
 
 from tests.soak.tasks_million import TasksMillion
 

@@ -1,1 +1,1 @@
-"""Every system call and allocation of the native core fails, one use after the other: ``python -m tests.faults``."""
+"""Lets every use of a system call or allocation of the native core fail, one at a time: ``python -m tests.faults``."""

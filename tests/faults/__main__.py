@@ -1,8 +1,9 @@
-"""``python -m tests.faults``: each system call and allocation of the native core fails at its k-th use, for every k.
+"""``python -m tests.faults``: lets the k-th use of each system call and allocation of the native core fail, for every
+k.
 
-Builds a core whose calls can fail, lives the scenarios of ``tests/faults/scenarios.py`` once for each fault, and exits
-with 1 if one of them led to anything but success or an error of ours: a crash, a hang, something that is left behind, a
-wrong value. Without a selection it writes the page of the documentation.
+Builds a core whose calls can fail, and runs the scenarios of ``tests/faults/scenarios.py`` once for each fault. Exits
+with 1 if the outcome of one is neither success nor a Callring error: a crash, a hang, a leak or a wrong value. Without
+a selection it writes the page of the documentation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All trials: each call and each allocation at its k-th use, for every k until none is left."""
+"""All trials: each call and each allocation fails at its k-th use, for every k up to the last use."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ LASTING = (
     "socketpair",
     "start_thread",
 )
-"""Calls for which a process may find nothing more for ever: they fail at their k-th use and from then on, too."""
+"""Calls for resources that may run out for good: they also fail at their k-th use and at all later ones."""
 
 
 @dataclass(frozen=True)
 class Chain:
-    """What is tried with k = 1, 2, ..."""
+    """The trials of one call with k = 1, 2, ..."""
 
     scenario: str
     role: str
@@ -49,7 +49,7 @@ class Chain:
 
 @dataclass
 class Campaign:
-    """Runs trials in several processes at a time and collects what came of them."""
+    """Runs trials in several processes at a time and collects their outcomes."""
 
     jobs: int
     only: dict[str, str]
@@ -81,7 +81,7 @@ class Campaign:
                         waiting[pool.submit(_try, chain.scenario, chain.fault(k + 1))] = (chain, k + 1, uses)
 
     def replay(self, lines: str) -> Iterator[Outcome]:
-        """The faults of a corpus instead: scenario, role, call, error, k and how often in each line."""
+        """Runs the faults of a corpus: each line has scenario, role, call, error, k and the number of failing uses."""
         scenarios.kernels()
         with ProcessPoolExecutor(self.jobs, get_context("fork"), trial.become_reaper) as pool:
             waiting = []
@@ -111,7 +111,7 @@ class Campaign:
                     yield Chain(scenario, role, call, getattr(errno, table[call][0]), True), count
 
     def save(self, path: Path) -> None:
-        """Everything, as JSON."""
+        """Writes all outcomes as JSON."""
         rows = [{**asdict(one), "fault": one.fault._asdict(), "uses": {}} for one in self.outcomes]
         path.write_text(json.dumps({"outcomes": rows, "sites": sorted(self.sites)}, indent=1))
 

@@ -1,4 +1,4 @@
-"""The file that says what is to fail, and what was used: ``Control`` of ``native/common/faults.cpp``."""
+"""The file that names the fault and counts the uses: ``Control`` of ``native/common/faults.cpp``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "CALLRING_FAULTS_FILE"
 ROLES = ("parent", "chip", "server", "python")
-"""In which processes: the user's own; chip children; fork servers; sub-workers and nodes."""
+"""The roles of processes: the user's own process; chips; fork servers; sub-workers and nodes."""
 CALLS = tuple(sources.table())
 FOR_EVER = 1 << 62
 
@@ -50,7 +50,7 @@ class _Control(ctypes.Structure):
 
 
 class Fault(NamedTuple):
-    """What fails: the uses of a call from the ``first`` on, in the processes of a role, with an error (its number)."""
+    """One fault: the uses of a call from the ``first`` on, in the processes of a role, fail with an error number."""
 
     role: str
     call: str
@@ -75,7 +75,7 @@ class ControlFile:
         state.first, state.times, state.error = fault.first, fault.times, fault.error
 
     def open_here(self, core: str) -> None:
-        """This process is the parent: its core, and that of all processes that it starts, uses the file."""
+        """Called in the parent: its core, and the core of every process that it starts, uses the file."""
         self.state.parent = os.getpid()
         os.environ[VARIABLE] = str(self.path)
         ctypes.CDLL(core).callring_faults_open(os.fsencode(self.path))
@@ -100,10 +100,10 @@ class ControlFile:
         }
 
     def hit(self) -> str:
-        """Where the first use was that failed: a place in the sources, or none for an allocation."""
+        """The place of the first failed use in the sources; empty for an allocation."""
         file = self.state.hit_file.decode().removeprefix("native/")
         return f"{file}:{self.state.hit_line}" if file else ""
 
     def stack(self) -> list[int]:
-        """The stack of that use, as offsets in the extension or the chip child."""
+        """The stack of that use, as offsets in the extension or the chip program."""
         return [offset for offset in self.state.hit_stack if offset]

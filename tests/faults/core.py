@@ -1,4 +1,4 @@
-"""The native core whose calls can fail, built into ``build/faults``; only what changed is compiled again."""
+"""The native core whose calls can fail, built into ``build/faults``; builds are incremental."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).resolve().parents[2] / "build" / "faults"
 
 
 def build(sanitizer: str) -> Path:
-    """Builds it, with a sanitizer unless that is ""; the folder for ``CALLRING_CORE_DIR``."""
+    """Builds the core, with a sanitizer unless ``sanitizer`` is "". Returns the folder for ``CALLRING_CORE_DIR``."""
     folder = _FOLDER / (sanitizer or "plain")
     options = (
         "-DCALLRING_FAULTS=ON",
@@ -26,12 +26,12 @@ def build(sanitizer: str) -> Path:
 
 
 def environment(core: Path, sanitizer: str) -> dict[str, str]:
-    """The environment of a process that loads it."""
+    """The environment of a process that loads the core."""
     result = {**os.environ, "CALLRING_CORE_DIR": str(core), "PYTHONFAULTHANDLER": "1"}
     if sanitizer:
         result["LD_PRELOAD"] = preload(sanitizer)
-        # CPython keeps memory until its end. What `new` of ours made, `delete` of ours ends, but not all of libstdc++'s
-        # is ours. Kernels crash on purpose.
+        # CPython keeps memory until its end. The core replaces `new` and `delete`, but libstdc++ does not use them for
+        # all of its memory. Kernels crash on purpose.
         result["ASAN_OPTIONS"] = "detect_leaks=0:alloc_dealloc_mismatch=0:handle_segv=0:handle_abort=0:exitcode=99"
         result["PYTHONMALLOC"] = "malloc"
     return result

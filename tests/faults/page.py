@@ -1,4 +1,4 @@
-"""The page of the documentation: what was tried, and what came of it."""
+"""The page of the documentation: the trials and their outcomes."""
 
 from __future__ import annotations
 
@@ -20,23 +20,21 @@ _INTRODUCTION = """\
 # Faults of the system
 
 A system call may fail, and memory may run out, at any moment. `python -m tests.faults` builds a native core in which
-each system call, each start of a thread and each allocation (`new`) fails when it is told to, lives
-[scenarios](#scenarios) with one fault at a time, and wrote this page. The *k*-th use fails, for every *k* until none is
-left; calls by which a process takes something that may run out fail from then on as well. The outcome is to be success
-or an error of `runtime.errors`. It is wrong if a process crashes or is left behind, if a call hangs, if a value is not
-what it should be, if a descriptor, a mapping, a thread or a child is left when the Worker is closed, or if a new Worker
-in the same process does not work.
+each system call, each start of a thread and each allocation (`new`) can fail, runs [scenarios](#scenarios) with one
+fault at a time, and wrote this page. The *k*-th use fails, for every *k* up to the last use; calls for resources that
+may run out also fail at all later uses. The outcome must be success or an error of `runtime.errors`. It is wrong if a
+process crashes or is left behind, if a call hangs, if a value is wrong, if a descriptor, a mapping, a thread or a child
+is left when the Worker is closed, or if a new Worker in the same process does not work.
 
-What is not counted: what a process allocates before its first system call, which is the import of the extension; and
-what Python allocates.
+Allocations before the first system call of a process (during the import of the extension) and allocations of Python
+are not counted.
 
 """
 _CALLS = """\
 ## Calls
 
-Sites are the places in `native/` where a call stands, and how many of them the scenarios reached. The others are those
-that stand behind two faults, or belong to what only some machines have. Trials whose fault was not reached any more are
-not counted.
+Sites are the places of a call in `native/`; the table shows how many of them the scenarios reached. The others need two
+faults, or a feature that only some machines have. Trials that did not reach their fault are not counted.
 
 | call | fails with | sites | reached | most *k* | trials | success | error | wrong |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -79,7 +77,7 @@ def _counts(outcomes: list[Outcome]) -> str:
 
 
 def words(outcome: Outcome) -> str:
-    """One fault in words."""
+    """The description of one fault."""
     fault = outcome.fault
     lasting = " and all that follow" if fault.times > 1 else ""
     return (

@@ -1,4 +1,4 @@
-"""What a Worker lives through while its calls fail: each scenario uses another part of the native core."""
+"""Scenarios for a Worker whose calls fail: each uses another part of the native core."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def kernels() -> dict[str, ChipCallable]:
 
 
 def _add(worker: Worker, add: Any, length: int = 64, launches: int = 0) -> list[float]:
-    """Adds on chip 0, directly or ``launches`` times from a captured graph; the last sums."""
+    """Adds on chip 0, directly or ``launches`` times from a captured graph. Returns the last sums."""
     a, b = worker.share(np.arange(length, dtype="f8")), worker.share(np.ones(length))
     out, other = worker.zeros(length, "f8"), worker.zeros(length, "f8")
 
@@ -103,7 +103,7 @@ def _crash(worker: Worker, crash: Any) -> str:
 
 
 def _wait_for_all(worker: Worker) -> bool:
-    """Waits until every child is ready, or is given up."""
+    """Waits until every child is ready or given up. Returns whether that happened."""
     end = time.monotonic() + 20
     while any(child.state == "starting" for child in worker.children):
         if time.monotonic() > end:
@@ -121,7 +121,7 @@ def _group(worker: Worker, handle: Any) -> Any:
 
 
 def _hold_over_a_fork(worker: Worker, handle: Any, count: int) -> int:
-    """The sum of a returned array, which a fork has inherited."""
+    """The sum of a returned array that a forked process also holds."""
     array = _sub(worker, handle, TaskArgs(scalars=[count]))
     pid = os.fork()
     if pid == 0:
@@ -142,7 +142,7 @@ def _map(worker: Worker) -> list[Any]:
         return list(executor.map(divmod, range(20), [7] * 20))
 
 
-# By value: a child does not import this module.
+# Lambdas are pickled by value: a child does not import this module.
 _total = lambda args: sum(args.scalars)  # noqa: E731
 _ones = lambda args: __import__("numpy").ones(args.scalars[0], "u1")  # noqa: E731
 _raise = lambda args: 1 // 0  # noqa: E731

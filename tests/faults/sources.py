@@ -1,4 +1,4 @@
-"""What the native sources call: the table of ``native/common/system_calls.h``, its uses, and what passes it by."""
+"""The system calls in the native sources: the table of ``native/common/system_calls.h``, its uses, and other calls."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ WITHOUT_FAILURE = {
     "strtol": "reads a number",
     **dict.fromkeys(("memchr", "memcmp", "memcpy", "memmove", "memset", "strcmp", "strlen", "isalnum"), "computes"),
 }
-"""Functions of the C library that are called as they are, and why no failure of theirs is of interest."""
+"""Functions of the C library that are called directly, and why their failures do not matter."""
 
 _CALL = re.compile(r"^ {4}call\((\w+), (?:.*, )?(minus_one|zero|null|number|after), ([A-Z, ]+)\)", re.M)
 _USE = re.compile(r"\bsys::(?:syscall\(SYS_(\w+)|(\w+)\()")
@@ -68,13 +68,13 @@ class Site:
 
 
 def table() -> dict[str, tuple[str, ...]]:
-    """The errors that each call is made to fail with, in the order of native/common/faults.h."""
+    """The errors with which each call fails in trials, in the order of native/common/faults.h."""
     listed = {name: tuple(errors.split(", ")) for name, _, errors in _CALL.findall(TABLE.read_text())}
     return {**listed, "start_thread": ("EAGAIN",), "operator_new": ("ENOMEM",)}
 
 
 def sources() -> list[Path]:
-    """The sources of the core: not the tests, nor the table and what lets it fail."""
+    """The sources of the core, without the tests, the table and the code that injects faults."""
     files = [path for path in NATIVE.rglob("*") if path.suffix in (".h", ".cpp")]
     return sorted(path for path in files if "tests" not in path.relative_to(NATIVE).parts and path not in _SEAM)
 
@@ -90,7 +90,7 @@ def sites() -> list[Site]:
 
 
 def passing_by(path: Path) -> list[tuple[int, str]]:
-    """Calls in a source that do not go through the table although they could fail: line and text."""
+    """Line and text of each call in a source that could fail and does not use the table."""
     listed = "|".join(table().keys() - {"start_thread", "operator_new"} - _names_of_ours())
     through_scope = re.compile(r"(?<![\w>:])::(\w+)\(")
     plain = re.compile(rf"(?<![\w:.>])(?:std::)?(?:{listed})\(")
@@ -105,7 +105,7 @@ def passing_by(path: Path) -> list[tuple[int, str]]:
 
 
 def _names_of_ours() -> set[str]:
-    """What classes of ours call their members, too. Such a call of the system is never written without its scope."""
+    """Names of system calls that Callring's classes also use for members. Such system calls are written with ``::``."""
     before = r"^ {4}(?:\[\[nodiscard\]\] )?(?:static |explicit )?[\w:<>*& ,]+? "
     declared = re.compile(before + r"(\w+)\([^;]*\)[^;]*[;{]$", re.M)
     return {name for path in sources() if path.suffix == ".h" for name in declared.findall("\n".join(_code(path)))}

@@ -1,4 +1,4 @@
-"""What a scenario is written with: steps, each of which may end with an error of ours, and nothing else."""
+"""The steps of scenarios. A step may end with a Callring error, and with no other error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from tests.faults.control import ControlFile
 
 OURS = (CallringError, MemoryError)
-"""The errors as which a fault of the system may be raised."""
+"""The types of errors that a fault of the system may raise."""
 
 
 class Steps:
-    """Does one step after the other and notes how each ended."""
+    """Runs one step after the other and records how each ended."""
 
     def __init__(self, control: ControlFile) -> None:
         self.control = control
@@ -25,7 +25,7 @@ class Steps:
         self.wrong: list[str] = []
 
     def attempt(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        """What the function returns; None if an earlier step did not make what it needs, or it ended with an error."""
+        """The value of the function; None if an argument is missing after an earlier error, or if the step failed."""
         if any(argument is None for argument in args):
             return None
         try:
@@ -37,7 +37,7 @@ class Steps:
         return None
 
     def same(self, name: str, function: Callable[..., Any], *args: Any, expected: Any) -> None:
-        """The function returns that, or ends with an error."""
+        """Checks that the function returns ``expected`` or ends with an error."""
         before = len(self.errors) + len(self.wrong)
         value = self.attempt(name, function, *args)
         skipped = any(argument is None for argument in args)

@@ -1,4 +1,4 @@
-"""No system call of the native core can be forgotten: all go through ``native/common/system_calls.h``."""
+"""All system calls of the native core go through ``native/common/system_calls.h``."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from tests.faults import sources
 
 
 def built_library():
-    """The core's own code, as it was built for this Python; or the reason why there is none."""
+    """The core's own code, as it was built for this Python; skips the test if there is none."""
     version = sysconfig.get_config_var("py_version_nodot")
     found = list((sources.NATIVE.parent / "build").glob(f"cp{version}-*/libcallring_core.a"))
     if shutil.which("nm") is None:
@@ -39,7 +39,7 @@ def test_every_call_of_the_table_is_used_and_every_use_is_in_it():
         "    thread_ = std::thread([this] { loop(); });",
     ],
 )
-def test_a_call_that_passes_the_table_by_is_found(line, tmp_path):
+def test_a_call_that_bypasses_the_table_is_found(line, tmp_path):
     (tmp_path / "file.cpp").write_text(f"void f() {{\n{line}\n}}\n")
     assert sources.passing_by(tmp_path / "file.cpp") == [(2, line.strip())]
 

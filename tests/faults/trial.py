@@ -1,4 +1,4 @@
-"""One trial: a scenario in a process of its own, in which one thing fails; what it left behind, and what came of it."""
+"""One trial: runs a scenario with one fault in a new process, and checks its outcome and what it left behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass
 class Outcome:
-    """What came of a trial."""
+    """The outcome of a trial."""
 
     scenario: str
     fault: Fault
@@ -38,19 +38,19 @@ class Outcome:
     where: str = ""
     stack: list[int] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    """Errors of ours, each with its step."""
+    """Callring errors, each with its step."""
     wrong: list[str] = field(default_factory=list)
-    """What must not be."""
+    """Findings that are wrong."""
     seconds: float = 0.0
     uses: dict[str, dict[str, int]] = field(default_factory=dict)
     sites: list[tuple[str, str, int]] = field(default_factory=list)
     blocks: int = 0
     said: str = ""
-    """What its processes wrote."""
+    """The output of its processes."""
 
     @property
     def kind(self) -> str:
-        """In one word."""
+        """The outcome in one word."""
         if self.wrong:
             return "wrong"
         return "not reached" if not self.hits else "error" if self.errors else "success"
@@ -62,7 +62,7 @@ def become_reaper() -> None:
 
 
 def run(name: str, scenario: Callable[[Steps], None], fault: Fault, folder: Path) -> Outcome:
-    """Forks, lives the scenario there with the fault, and looks at what is left."""
+    """Forks, runs the scenario there with the fault, and checks what is left behind."""
     control = ControlFile(folder / "control", fault)
     said, told = folder / "said", folder / "told"
     began = time.monotonic()
@@ -90,7 +90,7 @@ def run(name: str, scenario: Callable[[Steps], None], fault: Fault, folder: Path
 
 
 def _wait(pid: int, outcome: Outcome) -> int | None:
-    """Its status; None if it had to be ended."""
+    """The status of the process; None if it had to be killed."""
     status: list[int] = []
 
     def ended() -> bool:
@@ -102,7 +102,7 @@ def _wait(pid: int, outcome: Outcome) -> int | None:
     if wait_until(ended, LIMIT):
         return status[0]
     outcome.wrong.append("it hangs")
-    os.kill(pid, signal.SIGUSR1)  # it writes its stacks
+    os.kill(pid, signal.SIGUSR1)  # the process writes its stacks
     time.sleep(1)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -114,7 +114,7 @@ def _words(status: int) -> str:
 
 
 def _orphans() -> list[str]:
-    """Processes that the trial left behind: ends them and says so."""
+    """Kills the processes that the trial left behind. Returns a complaint for each."""
     left: set[int] = set()
 
     def none() -> bool:
@@ -157,7 +157,7 @@ def _command(pid: int) -> str:
 
 
 def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, told: Path) -> None:
-    """Lives the scenario, tells what came of it, and ends the process."""
+    """Runs the scenario, writes its outcome, and ends the process."""
     from runtime import _core
     from tests.faults import scenarios
     from tests.faults.steps import Steps
@@ -171,7 +171,7 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
         faulthandler.enable()
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         control.open_here(_core.__file__)
-        resource_tracker.ensure_running()  # the first Worker with Python children starts it, and it stays
+        resource_tracker.ensure_running()  # else the first Worker with Python children starts it, and it stays
         gc.collect()
         before = _held()
         steps = Steps(control)
@@ -190,13 +190,13 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
 
 
 def _held() -> dict[str, Counter[str]]:
-    """What the process has: descriptors by what they are open for, mappings of ours, threads and children."""
+    """The resources of the process: descriptors by their targets, mappings of Callring, threads and children."""
     descriptors: Counter[str] = Counter()
     for entry in Path("/proc/self/fd").iterdir():
         try:
             descriptors[str(entry.readlink()).split(":[")[0]] += 1
         except OSError:
-            continue  # the folder's own
+            continue  # the descriptor of the folder itself
     lines = Path("/proc/self/maps").read_text().splitlines()
     return {
         "descriptor": descriptors,
@@ -207,7 +207,7 @@ def _held() -> dict[str, Counter[str]]:
 
 
 def _left(before: dict[str, Counter[str]]) -> list[str]:
-    """What it has more than before."""
+    """The resources that the process has in addition to those before."""
     more: dict[str, Any] = {}
 
     def nothing() -> bool:

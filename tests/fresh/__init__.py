@@ -1,1 +1,1 @@
-"""The README's lines on machines without any preparation: ``python -m tests.fresh trixie``."""
+"""Runs the README's lines on unprepared machines: ``python -m tests.fresh trixie``."""

@@ -1,7 +1,7 @@
-"""``python -m tests.fresh trixie``: a new machine of that release for each, and the README's lines in it.
+"""``python -m tests.fresh trixie``: runs the README's lines on new machines of that Debian release.
 
-First as a user with sudo the first line; then as root both, one after the other. ``--first`` leaves out the second,
-which takes long, and ``-- COMMAND`` runs something else in the clone, as root.
+On the first machine a user with sudo runs the first line; on the second, root runs both lines. ``--first`` leaves out
+the second line, which takes long, and ``-- COMMAND`` runs another command in the clone, as root.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A minimal Debian on this machine: a root that debootstrap made, a clone of the last commit in it, and nothing else.
+"""A minimal Debian on this machine: a root directory made by debootstrap, with a clone of the last commit.
 
-What runs in it shares this machine's kernel, network and devices, but none of its packages. Mounts are in a namespace
-of their own and end with the process, whatever becomes of it.
+Its processes share this machine's kernel, network and devices, but none of its packages. Mounts are in their own
+namespace and end with the process in every case.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ _USER = "newcomer"
 
 
 def reason_not_to() -> str:
-    """Why no machine can be made here; empty if one can."""
+    """The reason why no machine can be made here; empty if one can."""
     if os.geteuid() != 0:
         return "needs root, to make a Debian system of its own"
     missing = [name for name in ("debootstrap", "unshare", "git") if shutil.which(name) is None]
     if missing:
         return f"needs {' and '.join(missing)}: apt-get install {' '.join(missing)}"
-    # Containers often may not mount anything.
+    # Containers are often not allowed to mount.
     probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
     return f"cannot mount here: {probe.stderr.strip()}" if probe.returncode != 0 else ""
 
 
 class Machine:
-    """A new machine of a release, in ``folder``/``release``; the base that it is a copy of stays there for the next.
+    """A new machine of a release, in ``folder``/``release``. It is a copy of a base that stays there for later
+    machines.
 
     Args:
         release: one of RELEASES.
@@ -53,7 +54,7 @@ class Machine:
             (base / ".ready").touch()
         _remove(self._root)
         subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(self._root)], check=True)
-        # Packages are fetched from where and in the way in which this machine fetches its own.
+        # Packages come from the same servers and proxies as this machine's.
         for file in (_CERTIFICATES, Path("/etc/resolv.conf"), Path("/etc/hosts")):
             if file.is_file():
                 shutil.copyfile(file, f"{self._root}{file}")
@@ -67,7 +68,7 @@ class Machine:
             ).check_returncode()
 
     def run(self, line: str) -> int:
-        """Runs a line in the clone; its words go to this process's output. Returns its exit status."""
+        """Runs a line in the clone; its output goes to this process's output. Returns its exit status."""
         return self._chroot(f"cd /{_PROJECT}; {line}", user=_USER if self._sudo else "root").returncode
 
     def _chroot(self, line: str, user: str) -> subprocess.CompletedProcess[bytes]:

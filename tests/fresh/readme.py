@@ -1,4 +1,4 @@
-"""The two lines of the README that set everything up: the first runs the main job, the second the tests."""
+"""The two set-up lines of the README: the first runs the main job, the second the tests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def lines() -> list[str]:
-    """Both, in the order of the README."""
+    """Both lines, in the order of the README."""
     return [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("SUDO=")]

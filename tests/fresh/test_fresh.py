@@ -1,4 +1,4 @@
-"""What is said where no machine can be made, and which lines are run where one can."""
+"""The message if no machine can be made, and the lines that are run if one can."""
 
 import sys
 
@@ -9,7 +9,7 @@ from tests.fresh import machine
 from tests.fresh.readme import lines
 
 
-def test_where_no_machine_can_be_made_the_reason_is_said(monkeypatch, capsys):
+def test_the_reason_is_printed_if_no_machine_can_be_made(monkeypatch, capsys):
     monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "argv", ["fresh", "sid"])
     assert fresh.main() == 0
@@ -23,7 +23,7 @@ def test_a_missing_program_is_named_with_its_package(monkeypatch):
 
 
 @pytest.mark.parametrize("package", ["g++", "python3-dev", "python3-venv"])
-def test_both_lines_install_what_the_build_needs(package):
+def test_both_lines_install_the_packages_of_the_build(package):
     first, second = lines()
     assert all(package in line.partition("&& python3 -m venv")[0].split() for line in (first, second))
     assert first.endswith("python -m pipeline +topology=chip8")

@@ -1,7 +1,7 @@
 """``python -m tests.fuzz``: builds the fuzzer with clang, ASan and UBSan, and runs one decoder after the other.
 
-Prints executions, coverage and time of each, and exits with 1 if one of them failed; libFuzzer's words and the input
-that did it stay in the folder that is named. Needs clang and its runtime libraries (Debian: ``clang``, and
+Prints executions, coverage and time of each, and exits with 1 if one of them failed. libFuzzer's output and the failing
+input stay in a folder that the last line names. Needs clang and its runtime libraries (Debian: ``clang``, and
 ``libclang-rt-14-dev`` for clang 14).
 """
 
@@ -44,12 +44,12 @@ def main() -> int:
 
 
 def decoders(fuzzer: Path) -> list[str]:
-    """The names of all decoders, as the fuzzer tells them."""
+    """The names of all decoders, as the fuzzer lists them."""
     return subprocess.run([fuzzer], capture_output=True, text=True, check=True).stdout.split()
 
 
 def fuzz(fuzzer: Path, decoder: str, executions: int, seed: int, folder: Path) -> tuple[bool, str]:
-    """Runs one decoder from its own seeds; whether it was clean, and what libFuzzer said."""
+    """Runs one decoder from its own seeds. Returns whether it passed, and libFuzzer's output."""
     corpus = folder / "corpus"
     corpus.mkdir(parents=True)
     choose = f"--decoder={decoder}"

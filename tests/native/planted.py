@@ -1,7 +1,7 @@
 """``python -m tests.native.planted``: shows that the simulator finds defects, by planting them.
 
-Builds ``simulate`` once for each defect of ``planted_defects.py``, with that one change in a copy of its file, and
-lives random programs until something is wrong. Prints what was found after how many events, writes the page of the
+Builds ``simulate`` once for each defect of ``planted_defects.py``, with that change in a copy of its file, and runs
+random programs until a check fails. Prints each finding with its number of events, writes the page of the
 documentation, and exits with 1 if a defect was not found within ``--events``.
 """
 
@@ -27,8 +27,8 @@ INTRODUCTION = """\
 # Planted defects
 
 Each line is a change that makes the native core wrong. `python -m tests.native.planted` builds the
-[simulator](../howto/test-under-fire.md#simulate-the-scheduler) with one of them at a time, lives random programs, and
-wrote this page: how many events happened until something was wrong, and what. No other build contains them.
+[simulator](../howto/test-under-fire.md#simulate-the-scheduler) with one of them at a time, runs random programs, and
+wrote this page: how many events happened until a check failed, and which. No other build contains these defects.
 
 | defect | in `native/` | events until found | as |
 | --- | --- | ---: | --- |
@@ -37,7 +37,7 @@ wrote this page: how many events happened until something was wrong, and what. N
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one defect: the events until it was found, or None, and as what it was found."""
+    """The outcome of one defect: the events until it was found, or None, and the message of the failed check."""
 
     defect: Defect
     events: int | None
@@ -45,20 +45,20 @@ class Outcome:
 
 
 class Planter:
-    """Builds the simulator with one defect; everything but one file comes from the ordinary build."""
+    """Builds the simulator with one defect; all other files come from the ordinary build."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         root = build("release", "--target", "simulate", "-j2")
         commands = json.loads((root / "compile_commands.json").read_text())
         lines = {Path(entry["file"]): shlex.split(entry["command"]) for entry in commands}
-        # An entry names its output from CMake 3.26 on; the command always does.
+        # Entries name their output only from CMake 3.26 on; the commands always do.
         self._compile = {file: words for file, words in lines.items() if "tests/simulate/" in output_of(words)}
         self._root = root
         self.ordinary = root / "tests" / "simulate" / "simulate"
 
     def plant(self, defect: Defect) -> Path:
-        """The program with that defect."""
+        """Builds the program with that defect. Returns its path."""
         source = NATIVE / defect.file
         text = source.read_text()
         if text.count(defect.old) != 1:
@@ -84,7 +84,7 @@ class Planter:
 
 
 def look_for(defect: Defect, planter: Planter, events: int, seed: int) -> Outcome:
-    """Lives random programs with one defect until it is found or so many events have happened."""
+    """Runs random programs with one defect until it is found or ``events`` events have happened."""
     program = planter.plant(defect)
     command = [program, "--events", str(events), "--seed", str(seed), "--brief"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
@@ -102,7 +102,7 @@ def output_of(command: list[str]) -> str:
 
 
 def slug(defect: Defect) -> str:
-    """The name of a defect as that of a file."""
+    """The file name of a defect."""
     return re.sub(r"\W+", "_", defect.name)
 
 
@@ -121,7 +121,7 @@ def write_program(defect: Defect, planter: Planter, events: int, seed: int) -> P
 
 
 def line(outcome: Outcome) -> str:
-    """A line of the page."""
+    """The line of the page for one outcome."""
     events = "**not found**" if outcome.events is None else f"{outcome.events:,}"
     return f"| {outcome.defect.name} | `{outcome.defect.file}` | {events} | {outcome.found} |"
 
@@ -129,11 +129,13 @@ def line(outcome: Outcome) -> str:
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.native.planted", description=__doc__)
-    parser.add_argument("--events", type=int, default=10_000_000, help="within which each is to be found (%(default)s)")
+    parser.add_argument(
+        "--events", type=int, default=10_000_000, help="most events until a defect must be found (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--only", help="defects whose name contains this; nothing is written then")
-    parser.add_argument("--corpus", action="store_true", help="make the programs of the corpus anew, and nothing else")
+    parser.add_argument("--only", help="only defects whose name contains this; writes no page")
+    parser.add_argument("--corpus", action="store_true", help="only make the programs of the corpus anew")
     given = parser.parse_args()
     if given.corpus:
         CORPUS.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
-"""Defects that the simulator must find: what each changes in which file of ``native/``.
+"""Defects that the simulator must find: each is a change of one file of ``native/``.
 
-Each text stands exactly once in its file; a test says so when the code has moved on.
+Each ``old`` text occurs exactly once in its file; a test fails when the code has changed.
 """
 
 from __future__ import annotations

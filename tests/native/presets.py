@@ -12,14 +12,14 @@ NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
 
 
 def program(name: str) -> str:
-    """Where a program is: on the path, or beside this interpreter."""
+    """The path of a program: on the search path, or beside this interpreter."""
     found = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
     assert found, f"{name} is not installed"
     return found
 
 
 def run(*command: str) -> None:
-    """Runs a program in native/, whatever core the tests themselves were told to use; its words are in the failure."""
+    """Runs a program in native/, without the variable that selects the tests' core; a failure has its output."""
     environment = {**os.environ, "CALLRING_CORE_DIR": ""}
     done = subprocess.run(
         [program(command[0]), *command[1:]], cwd=NATIVE, env=environment, capture_output=True, text=True, check=False
@@ -28,7 +28,7 @@ def run(*command: str) -> None:
 
 
 def build(preset: str, *options: str) -> Path:
-    """Configures and builds a preset, with further options of the build; returns its folder."""
+    """Configures and builds a preset, with further options of the build. Returns its folder."""
     run("cmake", "--preset", preset, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}")
     run("cmake", "--build", "--preset", preset, *options)
     return NATIVE.parent / "build" / "native" / preset

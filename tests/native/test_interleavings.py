@@ -1,4 +1,4 @@
-"""The lane's protocols under a model checker: native/tests/lane/interleavings.cpp."""
+"""Runs the lane's protocols under a model checker: native/tests/lane/interleavings.cpp."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is missing on a machine is named before CMake misses it, with the package that brings it."""
+"""A missing prerequisite is named with its package, before CMake fails for it."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from tests.native.presets import NATIVE, program
 
 
 def configure(folder, *options, path=None, **environment):
-    """The words of CMake's refusal, which is the only one and ours."""
+    """The error message of CMake, which must be the only one and come from prerequisites.cmake."""
     command = [program("cmake"), "-S", str(NATIVE), "-B", str(folder / "build"), *options]
     environment["PATH"] = str(path or folder)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -24,23 +24,23 @@ def compiler():
     return f"-DCMAKE_CXX_COMPILER={program('g++')}"
 
 
-# As CMake alone looks for one, and as scikit-build-core tells it to.
+# As CMake searches by itself, and as scikit-build-core configures it.
 @pytest.mark.parametrize("named", [{}, {"CXX": "x86_64-linux-gnu-g++ -pthread"}])
-def test_a_machine_without_a_compiler_is_told_its_package(tmp_path, named):
+def test_the_error_without_a_compiler_names_its_package(tmp_path, named):
     said = configure(tmp_path, "-G", "Unix Makefiles", **named)
     assert "There is no C++ compiler (looked for " in said
     for line in ("apt-get install g++", "dnf install gcc-c++", "brew install gcc"):
         assert line in said
 
 
-def test_a_machine_without_ninja_is_told_its_package(tmp_path, compiler):
+def test_the_error_without_ninja_names_its_package(tmp_path, compiler):
     said = configure(tmp_path, "-G", "Ninja", compiler)
     assert "Ninja is not installed" in said
     assert "apt-get install ninja-build" in said
 
 
-def test_a_machine_without_the_headers_of_python_is_told_their_package(tmp_path, compiler):
-    # What CMake found out about a Python without headers: all but the component.
+def test_the_error_without_the_headers_of_python_names_their_package(tmp_path, compiler):
+    # The results of CMake for a Python without headers: everything but the component.
     facts = [f"-DPython_{name}" for name in ("VERSION=3.14.2", "VERSION_MAJOR=3", "VERSION_MINOR=14")]
     said = configure(
         tmp_path,
@@ -53,7 +53,7 @@ def test_a_machine_without_the_headers_of_python_is_told_their_package(tmp_path,
         assert line in said
 
 
-def test_a_machine_without_pybind11_is_told_its_package(tmp_path, compiler):
+def test_the_error_without_pybind11_names_its_package(tmp_path, compiler):
     said = configure(
         tmp_path,
         *("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", compiler, "-DCALLRING_PYTHON=ON"),
@@ -63,7 +63,7 @@ def test_a_machine_without_pybind11_is_told_its_package(tmp_path, compiler):
     assert "pip install 'pybind11>=3.1'" in said
 
 
-def test_a_machine_without_doctest_is_told_its_package(tmp_path, compiler):
+def test_the_error_without_doctest_names_its_package(tmp_path, compiler):
     said = configure(
         tmp_path,
         *("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", compiler, "-DCALLRING_TESTS=ON"),

@@ -1,4 +1,4 @@
-"""pip builds in another isolated environment each time; what one build compiled is there for the next."""
+"""pip builds in a new isolated environment each time; a build reuses the objects of the build before."""
 
 import json
 import re
@@ -19,8 +19,8 @@ def test_the_next_isolated_build_needs_to_compile_nothing_again(tmp_path):
     run("cmake", "-G", "Ninja", "-S", ".", "-B", str(tmp_path), *options, found)
     commands = json.loads((tmp_path / "compile_commands.json").read_text())
     assert len(commands) > 10
-    # No command depends on where this environment has pybind11.
+    # No command contains this environment's path of pybind11.
     assert [one["command"] for one in commands if pybind11.get_include() in one["command"]] == []
-    # No object lies where scikit-build-core empties CMake's files for a new environment.
+    # No object lies in the folder that scikit-build-core empties for a new environment.
     objects = [re.search(r" -o (\S+)", one["command"])[1] for one in commands]
     assert [path for path in objects if path.startswith("CMakeFiles/")] == []

@@ -1,4 +1,4 @@
-"""The C++ suites as such: each folder has one, and each of their tests a time limit."""
+"""The C++ suites: each folder has one, and each of their tests has a time limit."""
 
 import shutil
 import subprocess

@@ -1,7 +1,7 @@
 """``python -m tests.sanitized address|undefined|thread``: the Python tests with a sanitizer in the native core.
 
-Builds the extension and the chip child with the sanitizer, and runs pytest so that a report of any process, the tests'
-own, a child's or a grandchild's, fails the test during which it came and the run. Further arguments are pytest's.
+Builds the extension and the chip program with the sanitizer, and runs pytest. A report of any process (the tests' own,
+a child or a grandchild) fails the test during which it appears, and the run. Further arguments go to pytest.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.sanitized import core
 from tests.sanitized.plugin import REPORTS, SANITIZER
 from tests.sanitized.sanitizers import SANITIZERS
 
-# The C++ tests have sanitized builds of their own.
+# The C++ tests have their own sanitized builds.
 EVERYTHING = ("tests", "--ignore=tests/native")
 PATIENCE = 5
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,10 +40,10 @@ def main() -> int:
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
     found = sorted(reports.iterdir())
     if found:
-        print(f"{len(found)} processes reported something; see {reports}")
+        print(f"{len(found)} processes wrote reports; see {reports}")
         return code or 1
     shutil.rmtree(reports)
-    print(f"no process reported anything ({given.sanitizer})")
+    print(f"no process wrote a report ({given.sanitizer})")
     return code
 
 

@@ -1,4 +1,4 @@
-"""A native core with a sanitizer in it, built into ``build/sanitized``; only what changed is compiled again."""
+"""A native core with a sanitizer, built into ``build/sanitized``; builds are incremental."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FOLDER = Path(__file__).resolve().parents[2] / "build" / "sanitized"
 
 
 def build(sanitizer: Sanitizer) -> Path:
-    """Builds the extension and the chip child; the folder for ``CALLRING_CORE_DIR``.
+    """Builds the extension and the chip program. Returns the folder for ``CALLRING_CORE_DIR``.
 
-    The sanitizer comes in through the compiler's flags and not as an option of the build: so the core says that it is a
-    release build, and the tests that run the pipeline run with it instead of building one without a sanitizer.
+    The sanitizer is set by the compiler's flags, not by an option of the build: so the core calls itself a release
+    build, and the tests that run the pipeline use it instead of building a core without a sanitizer.
     """
     flags = f"-fsanitize={sanitizer.flag} -fno-omit-frame-pointer -g1 {sanitizer.definitions}"
     environment = {**os.environ, "CXXFLAGS": flags, "LDFLAGS": f"-fsanitize={sanitizer.flag}"}
     folder = _FOLDER / sanitizer.flag
-    # Optimised so little that the stacks in a report are those of the sources.
+    # With so little optimisation, the stacks in a report match the sources.
     options = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
     for command in build_commands(folder / "build", folder, *options):
         subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)

@@ -1,4 +1,4 @@
-"""Under ``python -m tests.sanitized``: a test fails if a sanitizer reports something meanwhile, in whatever process."""
+"""Under ``python -m tests.sanitized``, a test fails if a sanitizer of any process writes a report during the test."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 REPORTS = "SANITIZER_REPORTS"
 """The environment variable that names the folder of the reports."""
 SANITIZER = "SANITIZER"
-"""The one with the name of the sanitizer."""
+"""The environment variable with the name of the sanitizer."""
 
 
 def lengths():
-    """How long every report is by now: a process goes on with the one it began."""
+    """The length of every report: a process appends to its own report."""
     return {file: file.stat().st_size for file in sorted(Path(os.environ[REPORTS]).iterdir())}
 
 

@@ -12,7 +12,7 @@ from pipeline.building.core import preload
 _SUPPRESSIONS = Path(__file__).resolve().parent / "suppressions"
 
 _EVERYWHERE = {
-    # Tests crash kernels and processes on purpose, and look at the signal that ended them.
+    # Tests crash kernels and processes on purpose, and check the signal that ended them.
     **dict.fromkeys(("handle_segv", "handle_sigbus", "handle_abort", "handle_sigfpe", "handle_sigill"), 0),
     "log_exe_name": 1,
 }
@@ -23,9 +23,9 @@ class Sanitizer:
     """One sanitizer."""
 
     flag: str
-    """As in ``-fsanitize=``."""
+    """The value of ``-fsanitize=``."""
     variable: str
-    """The environment variable of its options."""
+    """The environment variable with its options."""
     options: dict[str, int]
     definitions: str = ""
     """Further flags of the compiler."""
@@ -35,8 +35,8 @@ class Sanitizer:
         """The environment of a process with this core.
 
         Args:
-            reports: a folder for what the sanitizer reports, a file for each process.
-            tools: a folder for the programs that are not ours.
+            reports: a folder for the sanitizer's reports, one file for each process.
+            tools: a folder for wrappers of the compiler and similar programs.
         """
         _leave_alone(tools)
         options = {
@@ -64,23 +64,23 @@ SANITIZERS = {
         Sanitizer(
             "address",
             "ASAN_OPTIONS",
-            # CPython keeps memory until its end. That our C++ leaks nothing is what the C++ tests check.
+            # CPython keeps memory until its end. The C++ tests check for leaks.
             {"detect_leaks": 0, "strict_string_checks": 1, "check_initialization_order": 1},
-            # In CPython's own pools the use of an object after its end would go unseen.
+            # CPython's own memory pools would hide the use of a freed object.
             environment={"PYTHONMALLOC": "malloc"},
         ),
-        # To break a rule of the standard library is undefined, too.
+        # Breaking a rule of the standard library is undefined behaviour, too.
         Sanitizer("undefined", "UBSAN_OPTIONS", {"print_stacktrace": 1}, definitions="-D_GLIBCXX_ASSERTIONS"),
         Sanitizer(
             "thread",
             "TSAN_OPTIONS",
             {
-                # The longest history of accesses that it keeps: without it a report may lack one of its two stacks.
+                # The longest history of accesses: with a shorter one, a report may lack one of its two stacks.
                 "history_size": 7,
-                # The C++ tests look for them. Here DuckDB, which a test loads, holds more locks in a fork than the
+                # The C++ tests look for deadlocks. Here DuckDB, which a test loads, holds more locks in a fork than the
                 # detector can count.
                 "detect_deadlocks": 0,
-                # A child whose callable keeps hold of it, or that its task ends, joins no thread: it ends as a process.
+                # A child that ends while its task still runs joins no thread: the process just exits.
                 "report_thread_leaks": 0,
             },
         ),
@@ -89,7 +89,7 @@ SANITIZERS = {
 
 
 def _leave_alone(folder: Path) -> None:
-    """Puts programs into ``folder`` that run the compiler and its like without the sanitizer's runtime in them."""
+    """Writes wrappers into ``folder`` that run the compiler and similar programs without the sanitizer's runtime."""
     for name in ("g++", "gcc", "cmake", "ninja"):
         program = shutil.which(name)
         if program is not None:

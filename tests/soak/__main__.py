@@ -1,6 +1,6 @@
 """``python -m tests.soak``: random registry operations while tasks run and children are killed and stopped.
 
-Prints what happened and exits with 1 unless every task is accounted for and nothing is left.
+Prints figures, and exits with 1 unless every task is accounted for and no process or descriptor is left.
 """
 
 import argparse

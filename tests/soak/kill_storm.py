@@ -1,9 +1,9 @@
 """``python -m tests.soak.kill_storm``: random graphs while chips, sub-workers and the fork server are killed.
 
-Graphs are submitted, captured and launched; some are cancelled; tasks have retries, deadlines and failures of their
-own. Every task must be accounted for: begun no more often than it may be, in order, with its own values, and skipped if
-what it depends on did not end well. Nothing may hang or be left. Exits with 1 otherwise, and with the stacks of all
-threads if it takes longer than --limit.
+Graphs are submitted, captured and launched; some are cancelled; tasks have retries, deadlines and failures. Every task
+must be accounted for: it began at most as often as allowed, in order, with its own values, and was skipped if a task
+that it depends on did not succeed. No thread may hang, and no process may be left. Exits with 1 otherwise, and prints
+the stacks of all threads if it takes longer than --limit.
 """
 
 import argparse
@@ -28,16 +28,16 @@ from tests.soak.storm_tasks import KERNEL, MOST_PREDECESSORS, step
 
 SUBMITTERS = 2
 AT_ONCE = 8
-"""Runs that a submitter has under way."""
+"""Most runs of one submitter at the same time."""
 LONGEST_PAUSE = 0.05
-"""Seconds between two kills: few enough that children mostly die at work."""
+"""Seconds between two kills, so few that children mostly die at work."""
 LONGEST_RUN = 60
-"""Seconds after which a run counts as hanging; one takes a few hundred milliseconds."""
+"""Seconds after which a run counts as hanging; a run takes a few hundred milliseconds."""
 _NAMES = {code: name for name, code in _core.CODES.items()}
 
 
 class KillStorm:
-    """One storm; ``run()`` it, then read ``outcomes`` and ``complaints``."""
+    """One storm: call ``run()``, then read ``outcomes`` and ``complaints``."""
 
     def __init__(self, *, kills, chips, sub_workers, seed):
         self.kills, self.chips, self.sub_workers, self.seed = kills, chips, sub_workers, seed
@@ -94,7 +94,7 @@ class KillStorm:
             raise
 
     def _begin(self, worker, choose):
-        """Begins a run: (program, rows, run, tasks or None if it was launched, whether it was cancelled)."""
+        """Begins a run. Returns (program, rows, run, tasks or None for a launch, whether it was cancelled)."""
         program = random_program(choose, self.chips, self.sub_workers)
         rows = worker.zeros((program.rows, 4), "float64")
 
@@ -166,7 +166,7 @@ def _build(folder):
 
 
 def _parent_of(pid):
-    """The process that forked ``pid``; 0 if that is gone."""
+    """The process that forked ``pid``; 0 if ``pid`` has ended."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
     except (FileNotFoundError, ProcessLookupError):

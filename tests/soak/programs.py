@@ -1,6 +1,7 @@
-"""``python -m tests.soak.programs --count 100000``: random programs against the oracle of tests.contract.programs.
+"""``python -m tests.soak.programs --count 100000``: compares random programs with the oracle of
+tests.contract.programs.
 
-Prints how many programs and tasks gave what they must, and exits with 1 at the first that did not, with its seed.
+Prints how many programs and tasks had the right result, and exits with 1 at the first wrong one, with its seed.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from runtime import Worker
 from tests.contract.programs import CHIPS, SUB_WORKERS, Machine, random_program
 
 TOGETHER = 4
-"""Of so many programs, two run at the same time and one is cancelled while it is submitted."""
+"""The size of a batch. In each, two programs run at the same time and one is cancelled while it is submitted."""
 
 
 def main() -> int:

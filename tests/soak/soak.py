@@ -1,7 +1,7 @@
 """The soak: threads that register and release, threads that submit, and one that kills and stops children.
 
-The model is small: a list of live handles. At the end every child must have exactly those installed, every accepted
-task must have ended, done or with a cause of its own, and its memory must agree with what it says.
+The model is a list of live handles. At the end every child must have exactly these callables installed, and every
+accepted task must have ended, successfully or with an error, and its cell must agree with that outcome.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ KERNEL_NAMES = ("count", "affine", "add", "sleep_ms")
 
 
 class Soak:
-    """One soak; ``run()`` it, then read ``figures()`` and ``complaints``."""
+    """One soak: call ``run()``, then read ``figures()`` and ``complaints``."""
 
     def __init__(self, *, operations, kills, stops, chips, sub_workers, seed):
         self.operations, self.kills, self.stops, self.seed = operations, kills, stops, seed
@@ -43,7 +43,7 @@ class Soak:
     # ---- the whole -------------------------------------------------------------------------------------------------
 
     def run(self):
-        """Runs everything to its end; no wait in here is without a bound."""
+        """Runs everything to its end; every wait has a bound."""
         before = descendants()
         descriptors = _open_descriptors()
         options = WorkerOptions(control_timeout=CONTROL_TIMEOUT, max_restarts=1_000_000)
@@ -77,7 +77,7 @@ class Soak:
             self.complaints.append(f"{_open_descriptors() - descriptors} descriptors are left")
 
     def figures(self):
-        """What happened, by name."""
+        """The counts of all events, by name."""
         return {
             "seconds": f"{self._seconds:.1f}",
             **dict(sorted(self.outcomes.items())),
@@ -114,13 +114,13 @@ class Soak:
                     self._note("operations: registered")
             except RegisterTombstoneError:
                 self._note("operations: refused, being removed")
-            except Exception as error:  # no death and no silence is a reason to fail
+            except Exception as error:  # neither a dead nor a silent child may fail a registration
                 self.complaints.append(f"a registration or removal failed: {error!r}")
         with self._lock:
             self._handles.extend(held)
 
     def _release(self, held, which):
-        """Releases a handle; one whose release is refused stays held."""
+        """Releases a handle; if the release is refused, the handle stays held."""
         self._worker.unregister(held[which])
         self._note("operations: released")
         del held[which]
@@ -196,7 +196,7 @@ class Soak:
                     self._note("harassment: killed" if act == "kill" else "harassment: stopped")
                     _signal(child.pid, signal.SIGKILL if act == "kill" else signal.SIGSTOP)
                     if act == "stop":
-                        # Some go on before the timeout, others are ended first.
+                        # Some stopped children continue before the timeout, others are killed first.
                         resume.append((now + choose.choice([0.01, 0.6, 2.0]) * (0.5 + choose.random()), child.pid))
             time.sleep(0.002)
 

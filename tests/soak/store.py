@@ -1,7 +1,7 @@
-"""``python -m tests.soak.store``: runs that build into one store, several at a time, each killed at a random moment.
+"""``python -m tests.soak.store``: kills runs that build into one store, several at a time, at random moments.
 
-After every kill, whatever the store gives out must be whole and byte for byte what an undisturbed build gives; in the
-end every build must succeed, and nothing half-made may be left. Exits with 1 otherwise.
+After every kill, each entry of the store must be complete and have the bytes of an undisturbed build. In the end every
+build must succeed, and no unfinished entry may be left. Exits with 1 otherwise.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 from pipeline.building.store import Store
 
 _VARIANTS = 6
-"""Different things to build: few enough that runs meet at the same one."""
+"""Number of different builds, so few that runs often build the same one at the same time."""
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Figures:
     killed: int = 0
     ended: int = 0
     left_half_made: int = 0
-    """Kills after which something unfinished lay in the store: that run's, or another's at work."""
+    """Kills after which an unfinished entry lay in the store, of the killed run or of another one."""
     complaints: list[str] = field(default_factory=list)
 
 
 def command(store: Path, variant: int, place: Path) -> list[str]:
-    """A run that builds the three chip callables of two workloads, with flags of its own."""
+    """A run that builds the three chip callables of two workloads, with the flags of its variant."""
     return [
         *(sys.executable, "-m", "pipeline", "stage=build", f"workload={('mlp_digits', 'vector_add')[variant % 2]}"),
         f"build.kernel_flags=['-DVARIANT={variant}']",
@@ -45,16 +45,16 @@ def command(store: Path, variant: int, place: Path) -> list[str]:
 
 
 def contents(store: Path) -> dict[str, bytes]:
-    """The blob of every entry that the store would give out."""
+    """The blob of every valid entry of the store."""
     callables = Store(store, "callables")
     found = {entry.key: callables.find(entry.key) for entry in callables.entries()}
     return {key: (entry / "callable.blob").read_bytes() for key, entry in found.items() if entry is not None}
 
 
 def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Figures:
-    """Kills ``runs`` runs, ``at_once`` at a time, each ``0`` to ``longest`` seconds after its start.
+    """Kills ``runs`` runs, ``at_once`` at a time, each 0 to ``longest`` seconds after its start.
 
-    Before each, half of the entries are pruned, so that there is always something to build.
+    Half of the entries are pruned before each run, so that every run has something to build.
     """
     chance, figures = random.Random(seed), Figures()
     wanted, store = folder / "undisturbed", folder / "store"
@@ -100,7 +100,7 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
 
 
 def _settle(store: Path, folder: Path, figures: Figures, reference: dict[str, bytes]) -> None:
-    """In the end every run succeeds, finds or builds the same bytes, and nothing half-made is left."""
+    """Checks that in the end every run succeeds and has the same bytes, and that no unfinished entry is left."""
     for variant in range(_VARIANTS):
         done = subprocess.run(
             command(store, variant, folder / "last"),

@@ -1,5 +1,5 @@
-"""Random programs of the kill storm: chains, fans and joins, groups, retries, deadlines and failures; and what they may
-leave behind. A program is data: it is submitted or captured, and its rows are judged by the codes of its tasks."""
+"""Random programs of the kill storm (chains, fans, joins, groups, retries, deadlines and failures), and the check of
+their results. A program is data: it is submitted or captured, and its rows are compared with the codes of its tasks."""
 
 from dataclasses import dataclass, field
 
@@ -13,13 +13,13 @@ FAILED = ("python_exception", "kernel_failed")
 
 @dataclass
 class Node:
-    """One task, or a group: then it has several rows."""
+    """One task, or a group, which has several rows."""
 
     rows: list[int]
     after: list[int]
     """Nodes."""
     place: int
-    """A chip, or -1: any sub-worker. Of a group: the kind of its members' places."""
+    """A chip, or -1 for any sub-worker. For a group: the kind of its members' children."""
     pause: int
     ending: int = WELL
     retries: int = 0
@@ -59,7 +59,7 @@ def random_program(choose, chips, sub_workers):
 
 
 def submit(program, orchestrator, rows, kernel, function):
-    """Submits the program, or records it; its tasks."""
+    """Submits the program, or records it. Returns its tasks."""
     tasks = []
     for node in program.nodes:
         before = [row for i in node.after for row in program.nodes[i].rows]
@@ -82,7 +82,7 @@ def submit(program, orchestrator, rows, kernel, function):
 
 
 def complaints_of_rows(program, rows):
-    """What no ending of any task excuses: begun too often, too early, or a wrong value. Rows: (n, 4) of float64."""
+    """Errors in any case: a task that began too often or too early, or has a wrong value. Rows: (n, 4) of float64."""
     for node in program.nodes:
         for row in node.rows:
             if not rows[row, BEGUN] <= 1 + node.retries:
@@ -95,7 +95,7 @@ def complaints_of_rows(program, rows):
 
 
 def complaints_of_codes(program, rows, codes, cancelled):
-    """Whether each node may have ended as it did. ``codes`` are names, by node."""
+    """Checks that each node may have ended as it did. ``codes`` are names, by node."""
     for number, (node, code) in enumerate(zip(program.nodes, codes, strict=True)):
         begun, done = rows[node.rows, BEGUN], rows[node.rows, DONE]
         all_before = all(codes[i] == "ok" for i in node.after)

@@ -1,14 +1,14 @@
-"""What the tasks of the kill storm do, as a Python function and as a kernel: both keep the books of what was executed.
+"""The tasks of the kill storm, as a Python function and as a kernel. Both record what was executed.
 
-A program has one row a task (or member of a group) in a tensor of float64 that all of them share: how often it was
-begun, whether it was executed to its end, whether it was begun too early, and what it computed.
+A program has one row for each task (or member of a group) in a tensor of float64 that all tasks share: how often the
+task began, whether it ran to its end, whether it began too early, and its value.
 """
 
 import time
 
 BEGUN, DONE, EARLY, VALUE = range(4)
 NONE = 0xFFFFFFFF
-"""In the place of a predecessor: none."""
+"""The row number that stands for no predecessor."""
 MOST_PREDECESSORS = 4
 WELL, FAIL, OVERSTAY = range(3)
 MODULUS = 1_000_003
@@ -32,7 +32,7 @@ def step(args):
 
 
 def value(row, of_predecessors):
-    """What a task computes."""
+    """The value of a task."""
     return (row + 1 + sum(of_predecessors)) % MODULUS
 
 

@@ -1,4 +1,4 @@
-"""What the soak's sub-workers execute; a module of its own, so that they import nothing else."""
+"""The functions of the soak's sub-workers: a separate module, so that they import nothing else."""
 
 import os
 import signal
@@ -11,12 +11,12 @@ def bump(args):
 
 
 def numbered(number):
-    """One of the callables that come and go."""
+    """One of the callables that are registered and released."""
     return lambda args: number
 
 
 def echo(value):
-    """What most of a million calls do."""
+    """The function of most calls."""
     return value
 
 
@@ -31,5 +31,5 @@ def overstay():
 
 
 def die():
-    """Takes its process with it."""
+    """Kills its own process."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""``python -m tests.soak.tasks_million``: a million calls of an Executor, of which some raise, some are cancelled, some
-exceed their deadline and some kill their worker.
+"""``python -m tests.soak.tasks_million``: a million calls of an Executor. Some raise, some are cancelled, some exceed
+their deadline and some kill their worker.
 
-Prints what happened and exits with 1 unless every call ended as it had to and nothing grew or is left.
+Prints figures, and exits with 1 unless every call ended as expected, no memory grew and no process is left.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from tests.soak import tasks
 BATCH = 5000
 DEADLINE = 0.05
 MOST_GROWTH_KIB = 16 * 1024
-_WARM = 0.1  # the part of the calls after which nothing may grow any more
+_WARM = 0.1  # the part of the calls after which memory and descriptors may not grow
 
-# How a call of each kind may end. One that is to be cancelled may have begun before.
+# The possible outcomes of each kind of call. A call may begin before it is cancelled.
 OUTCOMES = {
     "plain": {"done"},
     "fail": {"raised"},
@@ -34,7 +34,7 @@ OUTCOMES = {
 
 
 class TasksMillion:
-    """One soak; ``run()`` it, then read ``figures()`` and ``complaints``."""
+    """One soak: call ``run()``, then read ``figures()`` and ``complaints``."""
 
     def __init__(self, *, calls, workers, failures, cancellations, overstays, deaths, seed):
         self.calls, self.workers = calls, workers
@@ -105,7 +105,7 @@ class TasksMillion:
         )
 
     def figures(self):
-        """What happened, by name."""
+        """The counts of all events, by name."""
         first, last = self._sizes[0], self._sizes[-1]
         return {
             "seconds": f"{self._seconds:.1f}",

@@ -1,4 +1,4 @@
-"""Numbers and times in words: equal digits, units, plurals."""
+"""Numbers and times as text: equal digits, units, plurals."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_durations_have_three_digits_and_a_unit(seconds, said):
     ("seconds", "said"),
     [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599.0, "59 min 59 s"), (3600.0, "1 h 0 min")],
 )
-def test_a_time_that_goes_on_has_whole_seconds(seconds, said):
+def test_an_elapsed_time_has_whole_seconds(seconds, said):
     assert whole_seconds(seconds) == said
 
 

@@ -1,4 +1,4 @@
-"""A run of the tests ends by saying which did not run, and why."""
+"""A test run ends with a list of the tests that did not run, and why."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def test_that_runs():
 
 
 def last_lines(tmp_path, tests):
-    """How a run of these tests ends."""
+    """The last lines of a run of these tests."""
     (tmp_path / "test_some.py").write_text(tests)
     plugins = ("-p", "tests.did_not_run", "-p", "no:cacheprovider")
     command = [sys.executable, "-m", "pytest", *plugins, "--rootdir", tmp_path, tmp_path]
@@ -34,7 +34,7 @@ def last_lines(tmp_path, tests):
     return done.stdout.splitlines()[-2:]
 
 
-def test_the_last_lines_of_a_run_name_what_did_not_run_and_why(tmp_path):
+def test_the_last_lines_of_a_run_name_the_tests_that_did_not_run_and_why(tmp_path):
     assert last_lines(tmp_path, TESTS) == [
         "did not run: 3 tests of test_some.py: needs a browser",
         "did not run: test_some.py: needs a compiler",

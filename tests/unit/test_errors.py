@@ -23,7 +23,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("code", "kind", "builtin"), TABLE)
-def test_each_error_has_its_code_and_is_the_builtin_that_a_user_would_catch(code, kind, builtin):
+def test_each_error_has_its_code_and_derives_from_the_builtin_that_users_catch(code, kind, builtin):
     error = kind("what happened", hashid="sha256:00", worker="chip 3", operation="register")
     assert isinstance(error, errors.CallringError)
     assert isinstance(error, builtin)

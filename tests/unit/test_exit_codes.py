@@ -29,5 +29,5 @@ def from_a_task(error):
         (WorkerLost("killed", operation="run"), WORKER_LOST),
     ],
 )
-def test_a_failure_is_known_by_what_it_is_and_not_by_its_notes(error, code):
+def test_the_exit_code_follows_from_the_error_and_not_from_its_notes(error, code):
     assert exit_code_of(error) == code

@@ -1,4 +1,4 @@
-"""Which tests are fast is a matter of the folder or file."""
+"""The folder or file decides whether a test is fast."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from tests.fast import FAST, is_fast, pytest_ignore_collect
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_every_folder_and_file_of_the_fast_tests_is_there():
+def test_every_folder_and_file_of_the_fast_tests_exists():
     assert [place for place in FAST if not (ROOT / place).exists()] == []
 
 
@@ -43,6 +43,6 @@ def test_a_file_is_fast_if_it_or_its_folder_is_named(place, fast):
         ("", "tests/native", None),
     ],
 )
-def test_what_is_not_fast_is_not_imported_if_only_fast_tests_are_asked_for(marks, place, ignored):
+def test_slow_files_are_not_imported_if_only_fast_tests_are_selected(marks, place, ignored):
     config = SimpleNamespace(option=SimpleNamespace(markexpr=marks))
     assert pytest_ignore_collect(ROOT / place, config) is ignored

@@ -1,4 +1,4 @@
-"""A free-threaded Python is refused in words: where the core is built, and where it is imported."""
+"""A free-threaded Python is refused with a message: when the core is built, and when it is imported."""
 
 import os
 import subprocess
@@ -18,13 +18,13 @@ USE = f"use the ordinary build of this Python, python{sys.version_info.major}.{s
 
 @pytest.fixture
 def free_threaded(tmp_path, monkeypatch):
-    """An interpreter that says of itself that it is built without the lock."""
+    """An interpreter that reports a build without the lock."""
     folder = tmp_path / "free"
     venv.create(folder, symlinks=True)
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text("import sys\nsys.abiflags = 't'\n")
-    # Before the standard library, in which Debian has a sitecustomize of its own.
+    # Comes before the standard library, in which Debian has its own sitecustomize.
     monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     return folder / "bin" / "python"
 

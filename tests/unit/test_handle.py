@@ -13,7 +13,7 @@ def handle(kind="CHIP_CALLABLE", namespace="LOCAL_CHIP"):
     return CallableHandle(HASHID, kind, namespace)
 
 
-def test_kinds_and_namespaces_are_taken_as_enums_or_names():
+def test_kinds_and_namespaces_may_be_enums_or_names():
     assert handle() == CallableHandle(HASHID, CallableKind.CHIP_CALLABLE, TargetNamespace.LOCAL_CHIP)
     assert handle().kind == "CHIP_CALLABLE"
 
@@ -65,6 +65,6 @@ def test_a_kind_must_be_known_and_belong_to_its_namespace(kind, namespace):
         handle(kind, namespace)
 
 
-def test_a_handle_of_no_hashid_is_refused():
+def test_a_handle_with_an_invalid_hashid_is_refused():
     with pytest.raises(HashidFormatError):
         CallableHandle(HASHID.upper(), "CHIP_CALLABLE", "LOCAL_CHIP")

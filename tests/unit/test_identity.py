@@ -80,7 +80,7 @@ def test_no_random_bytes_are_a_descriptor_or_an_envelope(junk):
 
 
 @given(st.text(alphabet="sha256:0123456789abcdefABCDEF \n", max_size=80))
-def test_only_the_one_spelling_is_a_hashid(text):
+def test_a_hashid_has_only_one_spelling(text):
     body = text.removeprefix("sha256:")
     proper = text.startswith("sha256:") and len(body) == 64 and set(body) <= set("0123456789abcdef")
     if proper:
@@ -112,7 +112,7 @@ def test_a_source_descriptor_covers_module_name_and_source(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("target", ["", "module", "a:b:c", "1a:b", "no_such_module_at_all:f", "sys:exit", "a b:c"])
-def test_a_source_target_that_names_nothing_is_refused(target):
+def test_a_source_target_without_a_function_is_refused(target):
     with pytest.raises(ConfigurationError):
         identity.build_python_source_descriptor(target)
 
@@ -136,7 +136,7 @@ def test_a_source_hashid_does_not_depend_on_the_hash_seed():
 
 
 def other_pythons():
-    """Interpreters of other supported versions, on the path or of pyenv."""
+    """Interpreters of other supported versions, on the path or in pyenv."""
     found = {}
     for minor in range(11, 16):
         name = f"python3.{minor}"

@@ -1,16 +1,16 @@
-"""What the processes of a Worker import before they are ready."""
+"""The modules that the processes of a Worker import before they are ready."""
 
 import subprocess
 import sys
 
 import pytest
 
-# Each with what it imports takes milliseconds of every start, and nothing needs it that early.
+# Importing one of these takes milliseconds of every start, and no code needs it that early.
 SLOW = {"importlib.resources", "pathlib", "tempfile", "shutil", "lzma", "multiprocessing.context", "asyncio"}
 
 
 @pytest.mark.parametrize("module", ["runtime.worker", "runtime.child_side.fork_server"])
-def test_a_start_waits_for_no_import_that_nothing_needs_yet(module):
+def test_a_start_imports_no_module_that_is_not_needed_yet(module):
     program = f"""
 import sys
 import cloudpickle, numpy

@@ -1,4 +1,4 @@
-"""Interrupts of a command are not lost, wherever they come."""
+"""Interrupts of a command are not lost, at any point."""
 
 import os
 import signal
@@ -10,14 +10,14 @@ from pipeline.terminal.interrupts import check, remembered
 
 
 class Interrupted:
-    """Gets an interrupt in its finalizer, where none can be raised."""
+    """Is interrupted in its finalizer, where no exception can be raised."""
 
     def __del__(self):
         os.kill(os.getpid(), signal.SIGINT)
         threading.Event().wait(0.01)
 
 
-def test_an_interrupt_in_a_finalizer_is_raised_at_the_next_check_and_said_nowhere_else(capfd):
+def test_an_interrupt_in_a_finalizer_is_raised_at_the_next_check_and_not_printed(capfd):
     with remembered():
         Interrupted()
         with pytest.raises(KeyboardInterrupt):
@@ -25,7 +25,7 @@ def test_an_interrupt_in_a_finalizer_is_raised_at_the_next_check_and_said_nowher
     assert capfd.readouterr().err == ""
 
 
-def test_what_else_a_finalizer_raises_is_said(monkeypatch):
+def test_other_exceptions_of_a_finalizer_are_printed(monkeypatch):
     class Failing:
         def __del__(self):
             raise ValueError("in a finalizer")

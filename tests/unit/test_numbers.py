@@ -1,4 +1,4 @@
-"""Every number that a user gives, and what is no such number: refused where it is given, by name and range."""
+"""Every number that a user gives: wrong values are refused at once, with name and range."""
 
 import math
 
@@ -36,7 +36,7 @@ def _model(name):
 
 POOL = _core.MemoryPool(1 << 16, 1 << 20)
 
-# Name in the message, the entry, and values that mean something there although they are no integers.
+# The name in the message, the entry, and values that are allowed there although they are no integers.
 INTEGERS = [
     *(
         (name, _option(name), ())
@@ -82,21 +82,21 @@ def _cases(entries, wrong):
 
 
 @pytest.mark.parametrize(("name", "entry", "value"), list(_cases(INTEGERS, NO_INTEGER)))
-def test_what_is_no_integer_of_the_range_is_refused_by_name_and_range(name, entry, value):
+def test_a_value_that_is_no_integer_of_the_range_is_refused_with_name_and_range(name, entry, value):
     with pytest.raises(ConfigurationError, match=rf"^{name}=.*: .*\d") as caught:
         entry(value)
     assert "incompatible function arguments" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "entry", "value"), list(_cases(DURATIONS, NO_DURATION)))
-def test_what_is_no_duration_is_refused_by_name_and_range(name, entry, value):
+def test_a_value_that_is_no_duration_is_refused_with_name_and_range(name, entry, value):
     with pytest.raises(ConfigurationError, match=rf"^{name}=.*: .* to 1e\+09 seconds"):
         entry(value)
 
 
 @pytest.mark.parametrize(("name", "entry"), QUANTITIES)
 @pytest.mark.parametrize("value", [*NO_NUMBER, float("inf"), 10**400, True, -1], ids=lambda value: f"{value!r:.20}")
-def test_what_is_no_quantity_is_refused_by_name(name, entry, value):
+def test_a_value_that_is_no_quantity_is_refused_with_its_name(name, entry, value):
     with pytest.raises(ConfigurationError, match=f"^{name}="):
         entry(value)
 
@@ -114,7 +114,7 @@ def test_a_switch_is_true_or_false():
             WorkerOptions(trace=value)
 
 
-def test_a_wait_is_for_ever_a_number_of_seconds_or_over():
+def test_a_timeout_is_none_or_a_number_of_seconds():
     assert timeout(None) is None
     assert timeout(math.inf) is None
     assert [timeout(value) for value in (0, 1, 2.5, np.float32(0.5), -3, -math.inf)] == [0, 1, 2.5, 0.5, 0, 0]
@@ -123,7 +123,7 @@ def test_a_wait_is_for_ever_a_number_of_seconds_or_over():
             timeout(value)
 
 
-def test_what_is_no_set_of_options_arguments_or_choices_is_told_so_by_its_type():
+def test_options_arguments_and_topologies_of_a_wrong_type_are_refused():
     with pytest.raises(TypeError, match="options is a WorkerOptions, not a int"):
         Worker(chips=1, options=5)
     with pytest.raises(ConfigurationError, match="device_ids=5: a list of distinct integers"):
@@ -138,7 +138,7 @@ def worker():
         yield made
 
 
-def test_every_wait_refuses_what_is_no_timeout(worker):
+def test_every_wait_refuses_a_value_that_is_no_timeout(worker):
     nothing = worker.register(lambda args: None)
     runs = []
     task = worker.run(lambda o: o.submit_sub(nothing))
@@ -167,7 +167,7 @@ def test_a_child_is_named_by_an_integer(worker):
             assert "NAMESPACE" in str(caught.value) or "no such chip; this Worker has 0, 1" in str(caught.value)
 
 
-def test_arguments_and_choices_of_a_task_are_told_by_their_type(worker):
+def test_arguments_and_configs_of_a_task_of_a_wrong_type_are_refused(worker):
     nothing = worker.register(lambda args: None)
     with pytest.raises(TypeError, match="the arguments of a task are a TaskArgs, not a int"):
         worker.run(lambda o: o.submit_sub(nothing, 5))

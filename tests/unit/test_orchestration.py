@@ -1,4 +1,4 @@
-"""What an orchestration function is called with: runtime.runs.orchestration."""
+"""The arguments of an orchestration function: runtime.runs.orchestration."""
 
 import functools
 
@@ -9,13 +9,13 @@ from runtime.runs.orchestration import _by_signature, parameters_taken
 
 
 class Orchestrations:
-    """Functions that take the orchestrator as methods do."""
+    """Orchestration functions that are methods."""
 
     def method(self, o, args):
         """Takes two."""
 
     def only_variable(*given):
-        """Takes itself among the others."""
+        """Takes the instance as one of the variable arguments."""
 
     @classmethod
     def of_the_class(cls, o, args, config):
@@ -31,7 +31,7 @@ class Orchestrations:
 
 @functools.wraps(Orchestrations.of_none)
 def wrapping(*given):
-    """Says that it is called like another function."""
+    """Has the signature of another function."""
 
 
 def marked(o, args, config, more):
@@ -70,7 +70,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("function", "count"), FUNCTIONS)
-def test_what_a_function_takes_is_read_from_its_code_as_from_its_signature(function, count):
+def test_the_parameters_read_from_the_code_are_those_of_the_signature(function, count):
     assert parameters_taken(function) == count
     assert _by_signature(function) == count
 

@@ -1,4 +1,4 @@
-"""A missing program is named with the packages that bring it."""
+"""A missing program is named with the packages that contain it."""
 
 import pytest
 

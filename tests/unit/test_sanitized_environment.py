@@ -1,4 +1,4 @@
-"""A process with a sanitized library, in the environment that the pipeline gives it."""
+"""A process with a sanitized library, in the environment of the pipeline."""
 
 import subprocess
 import sys

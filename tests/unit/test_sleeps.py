@@ -1,7 +1,7 @@
-"""No test waits for something by sleeping long enough: on a busy machine no time is.
+"""No test relies on a sleep that is long enough: on a busy machine, no sleep is.
 
-A test sleeps in a loop that looks again, or in a task that stands for one that does not end (a minute or more). Every
-other place that sleeps stands below, with the reason why the outcome is the same however long it sleeps.
+A test may sleep in a loop that checks a condition, or in a task that stands for one that does not end (a minute or
+more). Every other place that sleeps is listed below, with the reason why its duration does not change the outcome.
 """
 
 import ast
@@ -12,13 +12,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOR_EVER = 60
-"""Seconds that stand for a task that does not end by itself."""
-ANY_MOMENT = "the outcome holds for any moment: this only chooses one"
-WINDOW = "the task takes a while so that a wrong order would show; a right one holds at any speed"
-LATE = "it stands for what takes longer than a limit that the test sets"
+"""A task that sleeps for so many seconds stands for one that does not end by itself."""
+ANY_MOMENT = "the outcome is the same for any moment: the sleep only chooses one"
+WINDOW = "the task takes a while so that a wrong order would show; the right order holds at any speed"
+LATE = "it stands for a call that takes longer than a limit that the test sets"
 JUSTIFIED = {
     "tests/benchmark/rows_chips.py": {"sleepers": "threads that a measurement needs"},
-    "tests/benchmark/rows_life.py": {"measure": "what is measured is the time in which nothing happens"},
+    "tests/benchmark/rows_life.py": {"measure": "the measurement is of an idle time"},
     "tests/contract/conftest.py": {
         "KERNELS": "kernels that take a while, or look again in a loop: C++ in a string",
     },
@@ -38,7 +38,7 @@ JUSTIFIED = {
         "test_workers_that_are_killed_while_they_write_harm_no_result": ANY_MOMENT
     },
     "tests/contract/test_level_traces.py": {
-        "test_a_node_that_dies_before_it_answers_is_named_and_costs_nobody_elses_spans": ANY_MOMENT,
+        "test_a_node_that_dies_before_it_answers_is_named_and_no_other_spans_are_lost": ANY_MOMENT,
     },
     "tests/contract/test_liars.py": {"*": "C++ in a string: a child that does not end by itself"},
     "tests/contract/test_recovery.py": {
@@ -73,13 +73,13 @@ JUSTIFIED = {
     "tests/soak/kill_storm.py": {"_begin": ANY_MOMENT},
     "tests/soak/storm_tasks.py": {"*": "tasks that take a while, of any length"},
 }
-"""By file and the function, or the name of a string, that sleeps; ``*`` is every other place of the file."""
+"""By file, and by the function or the name of the string that sleeps; ``*`` is every other place of the file."""
 _IN_TEXT = re.compile(r"\b(?:u?sleep|sleep_for|sleep_until|Timer)\s*[(,]\s*([\d_.]*)")
 _NAMES = ("sleep", "Timer")
 
 
 def sleeps(source):
-    """Where a module sleeps for a time that is chosen: line, and the name of the innermost function or text."""
+    """The places where a module sleeps for a chosen time: line, and name of the innermost function or string."""
     yield from _sleeps(ast.parse(source), "", looping=False)
 
 
@@ -127,9 +127,11 @@ def test_no_test_waits_by_sleeping(name):
     justified = JUSTIFIED.get(name, {})
     found = list(sleeps((ROOT / name).read_text()))
     unknown = [f"{name}:{line}: {place}" for line, place in found if place not in justified and "*" not in justified]
-    assert not unknown, "wait for what is to happen (tests/contract/conftest.py has wait_until), or say why it is right"
+    assert not unknown, (
+        "wait for the event (tests/contract/conftest.py has wait_until), or list the place with a reason"
+    )
     unused = set(justified) - {place for _, place in found} - {"*"}
-    assert not unused, f"{name}: nothing sleeps there any more"
+    assert not unused, f"{name}: these places do not sleep any more"
 
 
 def test_every_file_that_is_justified_is_there():

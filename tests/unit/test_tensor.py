@@ -1,4 +1,4 @@
-"""Tensors in shared memory: views are NumPy's, memory stays alive, refusals say what to do."""
+"""Tensors in shared memory: views equal NumPy's, memory stays alive, errors say what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def counted(*shape: int) -> Tensor:
 
 
 def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """What the tensor's own shape, strides and address describe, without asking its numpy()."""
+    """The array of the tensor's own shape, strides and address, without its numpy()."""
     view = memoryview(tensor)
     assert (view.shape, view.strides) == (tensor.shape, tensor.strides)
     return np.asarray(view)
@@ -119,7 +119,7 @@ def test_an_index_outside_is_refused() -> None:
         counted(4)[(None,) * 8]
 
 
-# ---- what a tensor tells ------------------------------------------------------------------------------------------
+# ---- attributes ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -137,7 +137,7 @@ def test_an_array_in_foreign_byte_order_or_memory_order_is_shared_by_value() -> 
         np.testing.assert_array_equal(share(POOL, array).numpy(), array)
 
 
-def test_a_tensor_says_what_and_where_it_is() -> None:
+def test_the_repr_of_a_tensor_has_its_dtype_shape_and_address() -> None:
     tensor = empty(new_pool(), (4, 5), "float32")
     assert repr(tensor) == "<Tensor float32 (4, 5) arena 0 + 0>"
     assert repr(tensor[1]) == "<Tensor float32 (5,) arena 0 + 20>"
@@ -168,7 +168,7 @@ def test_a_shape_is_an_integer_or_a_sequence_of_them(shape: Any, expected: tuple
         (1 << 30, MemoryError, "memory_limit_bytes"),
     ],
 )
-def test_a_shape_that_cannot_be_is_refused(shape: Any, error: type[Exception], words: str) -> None:
+def test_an_impossible_shape_is_refused(shape: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         empty(POOL, shape, "float32")
 
@@ -192,7 +192,7 @@ def test_bfloat16_has_views_but_no_numpy_array() -> None:
 # ---- memory -------------------------------------------------------------------------------------------------------
 
 
-def test_zeros_are_zero_also_in_memory_that_was_used_before() -> None:
+def test_zeros_are_zero_also_in_reused_memory() -> None:
     pool = new_pool()
     empty(pool, (1000,), "uint8").numpy()[...] = 255
     assert not zeros(pool, (1000,), "uint8").numpy().any()
@@ -216,7 +216,7 @@ def test_an_array_keeps_its_tensors_memory_alive() -> None:
     [lambda t: t[3:4], lambda t: t.T, memoryview, np.asarray, np.from_dlpack],
     ids=["slice", "transpose", "memoryview", "asarray", "dlpack"],
 )
-def test_whatever_borrows_a_tensors_memory_keeps_it(borrow: Any) -> None:
+def test_every_borrower_of_a_tensors_memory_keeps_it(borrow: Any) -> None:
     pool = new_pool()
     borrowed = borrow(share(pool, np.full(100, 7, np.uint8)))
     gc.collect()

@@ -1,4 +1,4 @@
-"""A test that hangs ends, and is named."""
+"""A test that hangs is ended and named."""
 
 import os
 import subprocess
@@ -80,7 +80,7 @@ def test_a_fixture_that_hangs_is_an_error_of_its_test(run, phase):
 
 
 def test_a_test_that_takes_no_signal_ends_the_run_with_its_stack(run):
-    # The lock of the interpreter is held meanwhile, too.
+    # The interpreter's lock is held meanwhile, too.
     lock = "mutex = bytes(64); [ctypes.PyDLL(None).pthread_mutex_lock(mutex) for _ in range(2)]"
     done = run(TESTS.format(hang=lock))
     assert done.returncode == 1

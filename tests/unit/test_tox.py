@@ -1,4 +1,4 @@
-"""tox says what is checked; the workflow calls every environment of it, each on the Python that it is meant for."""
+"""tox defines all checks; the workflows call each of its environments on the right Python."""
 
 import configparser
 import re
@@ -28,7 +28,7 @@ def jobs(job, name="ci"):
 
 
 def test_the_workflows_call_every_environment_once():
-    # On GitHub containers are the fresh machines.
+    # On GitHub, containers serve as fresh machines.
     containers = [
         f"fresh-{job['image'].partition(':')[2]}" for job in jobs("fresh") if job["image"].startswith("debian:")
     ]
@@ -80,7 +80,7 @@ def test_every_environment_decides():
         assert "continue-on-error" not in file.read_text()
 
 
-def test_the_oldest_allowed_versions_are_what_min_deps_installs():
+def test_min_deps_installs_the_oldest_allowed_versions():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")

@@ -1,4 +1,4 @@
-"""Words that make a reader guess are found, wherever a line ends, and said with what to write instead."""
+"""Words that make a reader guess are found, also across lines, and reported with a replacement."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The callables as conf/callable declares them, compiled once a session, and a chip in this process to execute them."""
+"""The callables of conf/callable, compiled once for each session, and a chip in this process that executes them."""
 
 import pytest
 from omegaconf import OmegaConf
@@ -23,7 +23,7 @@ def compiled(entry, source, signature, kernels):
 
 @pytest.fixture(scope="session")
 def callables():
-    """Every declared chip callable by name, and every kernel of one with several as a callable of its own."""
+    """Every declared chip callable by name, and every kernel of a callable with several kernels as a callable."""
     declared = {file.stem: OmegaConf.to_container(OmegaConf.load(file)) for file in (CONF / "callable").glob("*.yaml")}
     specs, _ = describe_callables(declared, Lookup([], ["pipeline"]))
     result = {spec.name: compiled(spec.entry, spec.source, spec.signature, spec.kernels) for spec in specs}

@@ -1,4 +1,4 @@
-"""The programs run on chips and sub-workers and verify what came out; a wrong outcome does not pass."""
+"""The programs run on chips and sub-workers and verify their results; wrong results fail."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Settings of programs are strict: what is misspelt, of the wrong type or out of range is named."""
+"""Settings of programs are strict: a misspelt key, a wrong type or a value out of range is named."""
 
 import dataclasses
 
