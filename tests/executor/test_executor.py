@@ -531,10 +531,13 @@ def test_the_thread_of_an_executor_sleeps_while_nothing_ends_also_beside_a_calle
         assert wait_until(lambda: slept_through(own, 0.3))
         caller = threading.Thread(target=held.result)
         caller.start()
-        assert wait_until(lambda: slept_through(caller, 0.3))
-        assert wait_until(lambda: slept_through(own, 0.3))
-        gate.touch()
-        caller.join()
+        try:
+            # The caller looks for signals a few times a second, which wakes both.
+            assert wait_until(lambda: slept_through(caller, 0.1))
+            assert wait_until(lambda: slept_through(own, 0.1))
+        finally:
+            gate.touch()
+            caller.join()
 
 
 # ---- beside others ---------------------------------------------------------------------------------------------------
