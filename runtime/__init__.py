@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
     from runtime.observe.child_info import ChildInfo
     from runtime.observe.stats import WorkerStats
-    from runtime.observe.trace import CoreSpan, TaskSpan, Trace
+    from runtime.observe.trace import CoreSpan, Glimpse, TaskSpan, Trace
     from runtime.options import CallConfig, WorkerOptions
     from runtime.processes.topology import Topology
     from runtime.registration.serialize import by_signature, by_source
@@ -53,6 +53,7 @@ _MODULE_OF = {
     "CoreCallable": "chips.chip_callable",
     "CoreSpan": "observe.trace",
     "Executor": "executor.executor",
+    "Glimpse": "observe.trace",
     "Graph": "graphs.graph",
     "GraphTask": "graphs.graph",
     "GroupTask": "runs.run_handle",
@@ -91,6 +92,7 @@ __all__ = [
     "CoreCallable",
     "CoreSpan",
     "Executor",
+    "Glimpse",
     "Graph",
     "GraphTask",
     "GroupTask",

@@ -10,7 +10,7 @@ from runtime.graphs.launch import launch
 from runtime.graphs.recorder import capture
 from runtime.observe.child_info import ChildInfo, snapshot
 from runtime.observe.stats import WorkerStats
-from runtime.observe.trace import Trace, take_trace
+from runtime.observe.trace import Glimpse, Trace, glimpse, take_trace
 from runtime.options import checked
 from runtime.processes.topology import NODE_LEVEL, Topology, chip_ids
 from runtime.runs.run_start import NO_RUNS, submit
@@ -290,9 +290,28 @@ class Worker:
 
     def trace(self) -> Trace:
         """Takes what was recorded so far, here and below. Raises ConfigurationError without ``options.trace``."""
+        self._require_trace()
+        return take_trace(self._session.engine, self._session.codes, len(self.topology.nodes))
+
+    def glimpse(self, since: int = 0, most: int = 1000) -> Glimpse:
+        """Looks at what is being recorded, and takes nothing; not at what the Workers within nodes record.
+
+        Args:
+            since: tasks to leave out: ``recorded`` of an earlier look. More than are recorded: the trace was taken
+                since, and none is left out.
+            most: spans to give at most; of more tasks it gives some, evenly spread, the newest among them.
+
+        Raises:
+            ConfigurationError: without ``options.trace``; a negative number.
+        """
+        self._require_trace()
+        if since < 0 or most < 0:
+            raise ConfigurationError(f"glimpse: since={since}, most={most}: at least 0")
+        return glimpse(self._session.engine, self._session.codes, since, most)
+
+    def _require_trace(self) -> None:
         if not self.options.trace:
             raise ConfigurationError("trace: give WorkerOptions(trace=True) to record spans")
-        return take_trace(self._session.engine, self._session.codes, len(self.topology.nodes))
 
     def __repr__(self) -> str:
         """Names level, children, platform and state."""

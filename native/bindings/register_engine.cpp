@@ -125,25 +125,39 @@ TaskPtr make_task(const CallablePtr& callable, ArgsPtr args, std::int32_t placem
     return task;
 }
 
-py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
-    const auto children = engine.children();
-    const auto where = [&](std::int32_t child) {
-        return child < 0 ? std::int64_t{-1} : std::int64_t{children[static_cast<std::size_t>(child)].id};
-    };
+// The id by which a user knows a child; -1 of a task that came to none.
+std::int64_t id_of(std::int32_t child, const std::vector<ChildSnapshot>& children) {
+    return child < 0 ? std::int64_t{-1} : std::int64_t{children[static_cast<std::size_t>(child)].id};
+}
+
+py::list task_tuples(const std::vector<TaskSpan>& spans, const std::vector<ChildSnapshot>& children) {
     py::list tasks;
-    for (const TaskSpan& span : trace.tasks) {
+    for (const TaskSpan& span : spans) {
         const TaskTimes& at = span.times;
         const py::tuple times =
             py::make_tuple(at.submit_ns, at.dispatch_ns, at.begin_ns, at.end_ns, at.complete_ns, at.waited_for);
-        tasks.append(py::make_tuple(span.run, span.task, to_bytes(span.digest), kind_name(span.kind), where(span.child),
-                                    times, static_cast<std::uint32_t>(span.code)));
+        tasks.append(py::make_tuple(span.run, span.task, to_bytes(span.digest), kind_name(span.kind),
+                                    id_of(span.child, children), times, static_cast<std::uint32_t>(span.code)));
     }
+    return tasks;
+}
+
+py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
+    const auto children = engine.children();
+    const py::list tasks = task_tuples(trace.tasks, children);
     py::list cores;
     for (const CoreSpanOfTask& core : trace.cores) {
-        cores.append(py::make_tuple(where(core.child), core.run, core.task, core.span.core, core.span.func_id,
+        cores.append(py::make_tuple(id_of(core.child, children), core.run, core.task, core.span.core, core.span.func_id,
                                     core.span.begin_ns, core.span.end_ns));
     }
     return py::make_tuple(tasks, cores, trace.dropped);
+}
+
+py::tuple glimpse_tuple(Engine& engine, std::uint64_t since, std::size_t most) {
+    const auto children = engine.children();
+    const Engine::Glimpse seen = engine.glimpse(since, most);
+    return py::make_tuple(seen.recorded, seen.step, task_tuples(seen.ended, children),
+                          task_tuples(seen.begun, children));
 }
 
 // Node and what it packed; None from one that did not answer.
@@ -478,6 +492,7 @@ void register_engine_class(py::module_& module) {
                  return list;
              })
         .def("take_trace", [](Engine& engine) { return trace_tuple(engine, engine.take_trace()); })
+        .def("glimpse", &glimpse_tuple, "since"_a, "most"_a)
         .def("take_node_traces", &node_traces)
         .def("refuse", &Engine::refuse)
         .def(

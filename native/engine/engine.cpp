@@ -287,4 +287,41 @@ Engine::Trace Engine::take_trace() {
     return trace;
 }
 
+Engine::Glimpse Engine::glimpse(std::uint64_t since, std::size_t most) {
+    const auto without_edges = [](const TaskSpan& span) {
+        const TaskTimes& at = span.times;
+        return TaskSpan{span.run,    span.task,
+                        span.digest, span.kind,
+                        span.child,  {at.submit_ns, at.dispatch_ns, at.begin_ns, at.end_ns, at.complete_ns, {}},
+                        span.code};
+    };
+    Glimpse seen;
+    const std::lock_guard lock(mutex_);
+    const auto& spans = scheduler_.task_spans;
+    seen.recorded = spans.size();
+    const std::uint64_t first = since > spans.size() ? 0 : since;
+    const std::uint64_t fresh = spans.size() - first;
+    seen.step = most == 0 ? 1 : std::max<std::uint64_t>(1, (fresh + most - 1) / most);
+    // From the newest backwards, so that the newest is always there.
+    for (std::uint64_t back = 0; back < fresh && most > 0; back += seen.step) {
+        seen.ended.push_back(without_edges(spans[spans.size() - 1 - back]));
+    }
+    std::ranges::reverse(seen.ended);
+    for (const ChildPtr& child : scheduler_.children()) {
+        if (child->in_flight.empty() || !child->in_flight.front()->times) {
+            continue;
+        }
+        const Task& task = *child->in_flight.front();
+        const TaskTimes& at = *task.times;
+        seen.begun.push_back({task.run_id,
+                              task.id,
+                              task.callable->spec.digest,
+                              child->kind,
+                              static_cast<std::int32_t>(child->index),
+                              {at.submit_ns, at.dispatch_ns, 0, 0, 0, {}},
+                              Code::ok});
+    }
+    return seen;
+}
+
 }  // namespace callring

@@ -182,6 +182,15 @@ public:
     };
     // Takes the spans recorded so far.
     [[nodiscard]] Trace take_trace();
+    // A look at a trace that goes on, without taking anything.
+    struct Glimpse {
+        std::uint64_t recorded = 0;   // tasks since the trace was taken last
+        std::uint64_t step = 1;       // one of so many of those after `since` is given
+        std::vector<TaskSpan> ended;  // in the order in which they ended; without what they waited for
+        std::vector<TaskSpan> begun;  // by each child that is at work: the first that it has not ended
+    };
+    // Of what ended after the first `since` recorded tasks, at most `most`, evenly spread; what is under way.
+    [[nodiscard]] Glimpse glimpse(std::uint64_t since, std::size_t most);
     // What the Workers within the nodes recorded, as the nodes packed it; an error of one that did not answer in time.
     struct NodeTraces {
         std::size_t open = 0;                                                // nodes that have not answered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import pickled_names
 from runtime.observe.child_info import ChildInfo, snapshot
@@ -68,6 +68,20 @@ class Trace:
     """The processes that stood behind the ids when the trace was taken."""
 
 
+class Glimpse(NamedTuple):
+    """A look at what a traced Worker records, while it records."""
+
+    recorded: int
+    """Tasks recorded since the trace was taken last."""
+    step: int
+    """``ended`` has one of so many; 1: all of them."""
+    ended: list[TaskSpan]
+    """In the order in which they ended; ``waited_for`` is empty."""
+    begun: list[TaskSpan]
+    """Of each child that is at work the first task that it has not ended: ``begin_ns``, ``end_ns`` and ``complete_ns``
+    are 0, ``state`` is ``"running"``."""
+
+
 _STATES = {
     "ok": "done",
     "skipped": "skipped",
@@ -88,6 +102,21 @@ def take_trace(engine: _core.Engine, codes: dict[str, int], nodes: int) -> Trace
         nodes: how many nodes there are, with ids from 0.
     """
     tasks, cores, dropped = engine.take_trace()
+    answers = engine.take_node_traces() if nodes else []
+    below = {node: pickle.loads(packed) for node, packed in answers if packed is not None}
+    missing = [node for node in range(nodes) if node not in below]
+    return Trace(_spans(tasks, codes), [CoreSpan(*span) for span in cores], dropped, below, missing, snapshot(engine))
+
+
+def glimpse(engine: _core.Engine, codes: dict[str, int], since: int, most: int) -> Glimpse:
+    """As Worker.glimpse."""
+    recorded, step, ended, begun = engine.glimpse(since, most)
+    at_work = [span._replace(state="running") for span in _spans(begun, codes)]
+    return Glimpse(recorded, step, _spans(ended, codes), at_work)
+
+
+def _spans(tasks: list[tuple[Any, ...]], codes: dict[str, int]) -> list[TaskSpan]:
+    """From what the core says."""
     states = {codes[name]: state for name, state in _STATES.items()}
     spans = []
     for run, task, digest, kind, child, times, code in tasks:
@@ -96,10 +125,7 @@ def take_trace(engine: _core.Engine, codes: dict[str, int], nodes: int) -> Trace
         spans.append(
             TaskSpan(run, task, hashid, kind, child, submit, dispatch, begin, end, complete, waited_for, state)
         )
-    answers = engine.take_node_traces() if nodes else []
-    below = {node: pickle.loads(packed) for node, packed in answers if packed is not None}
-    missing = [node for node in range(nodes) if node not in below]
-    return Trace(spans, [CoreSpan(*span) for span in cores], dropped, below, missing, snapshot(engine))
+    return spans
 
 
 pickled_names.keep(__name__)

@@ -456,3 +456,47 @@ def test_spans_are_recorded_when_asked_for(chip):
     (launch,) = {(s.run, s.task) for s in trace.cores}
     assert launch in {(s.run, s.task) for s in trace.tasks if s.kind == "chip"}
     assert {s.core for s in trace.cores} <= {0, 1}
+
+
+def test_a_look_at_a_trace_takes_nothing_from_it_and_goes_on_from_the_last_look():
+    with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as traced:
+        touch = traced.register(lambda args: None)
+        assert traced.glimpse() == (0, 1, [], [])
+        for _ in range(10):
+            traced.run(lambda o: o.submit_sub(touch))
+        whole, some, none = traced.glimpse(), traced.glimpse(since=4, most=2), traced.glimpse(since=10)
+        trace = traced.trace()
+        assert traced.glimpse(since=10).recorded == 0
+    assert (whole.recorded, whole.step) == (10, 1)
+    assert [s.run for s in whole.ended] == [s.run for s in trace.tasks]
+    assert all(s.submit_ns <= s.begin_ns <= s.end_ns <= s.complete_ns and s.state == "done" for s in whole.ended)
+    assert (some.step, [s.run for s in some.ended]) == (3, [whole.ended[6].run, whole.ended[9].run])
+    assert (none.recorded, none.ended) == (10, [])
+
+
+def test_a_look_at_a_trace_shows_the_task_that_is_under_way(tmp_path):
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as traced:
+
+        def wait(args):
+            gate.read_bytes()
+
+        handle = traced.register(wait)
+        run = traced.submit(lambda o: o.submit_sub(handle))
+        with gate.open("w"):  # opens when the task has opened the other end
+            (task,) = traced.glimpse().begun
+        run.result()
+        assert traced.glimpse().begun == []
+    assert (task.kind, task.worker, task.hashid, task.state) == ("sub", 0, handle.hashid, "running")
+    assert 0 < task.submit_ns <= task.dispatch_ns
+    assert task.begin_ns == task.end_ns == task.complete_ns == 0
+
+
+def test_a_look_at_a_trace_needs_one_and_numbers_that_count():
+    with Worker(sub_workers=1) as untraced:
+        with pytest.raises(ConfigurationError, match="WorkerOptions"):
+            untraced.glimpse()
+    with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as traced:
+        with pytest.raises(ConfigurationError, match="since=-1"):
+            traced.glimpse(since=-1)

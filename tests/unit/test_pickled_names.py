@@ -33,7 +33,7 @@ MODULES = {
     "runtime.tags": ["Tag"],
     "runtime.tensor": ["TaskArgs", "TensorArgs"],
     "runtime.topology": ["Topology"],
-    "runtime.trace": ["CoreSpan", "TaskSpan", "Trace"],
+    "runtime.trace": ["CoreSpan", "Glimpse", "TaskSpan", "Trace"],
     "runtime.virtual_time": ["VirtualSpan", "VirtualTime"],
     "runtime.worker": ["Worker"],
 }
