@@ -190,6 +190,10 @@ class Config:
     """An earlier result.json, run directory or sweep directory to compare with; empty: none."""
     compare_threshold: float = key(1.1, exclusiveMinimum=0)
     """How many times as long as before a run may surely take; beyond it the exit code is 6."""
+    live: bool = False
+    """Whether a page on 127.0.0.1 shows what is running, while it runs; the address is printed."""
+    live_port: int = 0
+    """Of that page; 0: any that is free."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     chip_model: ChipModelConfig | None = None
     """Chosen with ``+chip_model=<option>``: what the same graph would take on chips like that, in virtual time."""

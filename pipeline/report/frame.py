@@ -21,7 +21,7 @@ def palette() -> str:
     return style[style.index(":root") : style.index("* {")]
 
 
-def framed(title: str, summary: str, data: Any, scripts: Sequence[Path]) -> str:
+def framed(title: str, summary: str, data: Any, scripts: Sequence[Path], *, connects: bool = False) -> str:
     """A page.
 
     Args:
@@ -29,11 +29,13 @@ def framed(title: str, summary: str, data: Any, scripts: Sequence[Path]) -> str:
         summary: what is shown where scripts are not allowed, as plain text.
         data: what the scripts draw, as JSON can hold it.
         scripts: of this page, behind those that all pages share; the last fills the element ``page``.
+        connects: whether it may ask the server that it came from for more; no page may ask another.
     """
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # Inside of a script element only "<" could end it, or begin a comment.
     filled = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": text.replace("<", "\\u003c")}
-    return re.sub("@(TITLE|SUMMARY|DATA)@", lambda place: filled[place[1]], _template(tuple(scripts)))
+    filled["CONNECT"] = "'self'" if connects else "'none'"
+    return re.sub("@(TITLE|SUMMARY|DATA|CONNECT)@", lambda place: filled[place[1]], _template(tuple(scripts)))
 
 
 @functools.cache

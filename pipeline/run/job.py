@@ -44,6 +44,7 @@ from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec, PythonSpec
+    from pipeline.live.job import LiveJob
     from pipeline.report.virtual import VirtualRecord
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
@@ -70,6 +71,7 @@ class Job:
         begin: when it began, by the monotonic clock; None: now.
         warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
         in_sweep: whether this is one of several jobs; unless ``output=verbose`` it is the sweep that prints.
+        live_page: of a job that was handed over, where its live page was, for this process to serve it on.
     """
 
     def __init__(
@@ -85,8 +87,11 @@ class Job:
         begin: float | None = None,
         warm: WarmWorkers | None = None,
         in_sweep: bool = False,
+        live_page: Mapping[str, Any] | None = None,
     ) -> None:
         self._config = config
+        self._live_page = live_page
+        self._live: LiveJob | None = None
         self._overrides = overrides
         self._command = command
         self._from_environment = dict(from_environment or {})
@@ -111,9 +116,18 @@ class Job:
         self._verification: Verification | None = None
         self._virtual: VirtualRecord | None = None
         self._exit_code: int | None = None
+        self._written: Mapping[str, Any] | None = None
+        """result.json, once it is there."""
 
     def run(self) -> int:
         """Runs the stages and reports; the exit code. Re-raises KeyboardInterrupt after the report."""
+        try:
+            return self._run()
+        finally:
+            if self._live is not None:
+                self._live.end(self._written)
+
+    def _run(self) -> int:
         error: BaseException | None = None
         try:
             with restored():
@@ -160,6 +174,8 @@ class Job:
             if self._json:
                 print(plan_text(made))
             return
+        if self._config["live"]:
+            self._show_live(described)
         if last < _STAGES.index("build"):
             return
         with self._console.stage("build"):
@@ -209,6 +225,20 @@ class Job:
             finally:
                 self._worker_output = WORKER_OUTPUT.since(mark)
 
+    def _show_live(self, described: Described) -> None:
+        from pipeline.live.job import LiveJob
+
+        self._live = LiveJob(
+            self._config,
+            f"{described.workload_name} on {described.topology}",
+            f"target {described.target} \u00b7 build {described.build}",
+            self._console,
+            self._output,
+            names=lambda: names_of(self._callables),
+            in_sweep=self._in_sweep,
+            handed=self._live_page,
+        )
+
     def _serve(self, built: Built, last: int) -> None:
         """The stages that need processes; whatever happens, none is left."""
         from pipeline.run.stages.execute import execute
@@ -221,6 +251,8 @@ class Job:
         with self._console.stage("start"):
             started = start(built, self._console, self._warm)
         worker = started.worker
+        if self._live is not None:
+            self._live.works_on(worker)
         registered: Registered | None = None
         executed: Executed | None = None
         ended_well = False
@@ -254,6 +286,8 @@ class Job:
             )
             raise
         finally:
+            if self._live is not None:
+                self._live.works_on(None)
             self._trace = worker.trace()
             if self._warm is not None and ended_well:
                 self._warm.give_back(built.described, worker, registered.handles.values() if registered else ())
@@ -307,6 +341,7 @@ class Job:
             "_from_environment": list(self._from_environment.items()),
             "_in_sweep": self._in_sweep,
             "_begin": self._begin,
+            "_live_page": self._live.hand_over() if self._live is not None else None,
         }
         # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
         with run_directory_written(self._output, sweep=self._in_sweep):
@@ -376,6 +411,7 @@ class Job:
             if document["exit_code"] != code:
                 self._console.error(f"error: {document['error']}")
             write_documents(self._output, record, document, drawn)
+            self._written = document
         log = self._output / "run.log"
         if self._verbose:
             for file in sorted({*self._output.glob("*.*"), log}):
@@ -457,6 +493,7 @@ def main() -> int:
     lock_file = LockFile(Path(place["path"]), place["name"])
     overrides, in_sweep, command = (config.pop(key) for key in ("_overrides", "_in_sweep", "_command"))
     from_environment, begin = dict(config.pop("_from_environment")), config.pop("_begin")
+    live_page = config.pop("_live_page")
     try:
         with watched(), remembered():
             job = Job(
@@ -469,6 +506,7 @@ def main() -> int:
                 from_environment=from_environment,
                 begin=begin,
                 in_sweep=in_sweep,
+                live_page=live_page,
             )
             return job.run()
     except KeyboardInterrupt as interrupt:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hydra.plugins.launcher import Launcher
     from omegaconf import DictConfig
 
+    from pipeline.live.session import LivePage
     from pipeline.sweep.composition import PointLoader
     from pipeline.sweep.page import Searched
 
@@ -50,6 +51,7 @@ class Sweep:
         self._launcher = launcher
         self._next_number = 0
         self._progress = SweepProgress(keys, total)
+        self._page: LivePage | None = None
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
         self.points: list[Point] = []
         self.searched: Searched | None = None
@@ -61,6 +63,10 @@ class Sweep:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._config.hydra.output_subdir is not None:
                 OmegaConf.save(self._config, self.folder / "multirun.yaml")
+        if self._config.live and self._config.stage.name != "plan":
+            from pipeline.sweep.live import begin_page
+
+            self._page = begin_page(self._config, self.points, self._progress.keys, self._progress.total)
         return self
 
     def launch(self, batch: Sequence[Sequence[str]]) -> list[Point]:
@@ -129,6 +135,17 @@ class Sweep:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Puts the results together."""
+        code = None
+        try:
+            self._put_together()
+            code = max([*outcome.codes, *([] if error is None else [exit_code_of(error)])], default=0)
+        finally:
+            if self._page is not None:
+                from pipeline.sweep.live import ending
+
+                self._page.end(ending(self.folder, code))
+
+    def _put_together(self) -> None:
         WARM.close()
         begun = [point for point in self.points if point.error or (point.folder and point.folder.is_dir())]
         if self._config.stage.name == "plan" or all(point.number is None for point in begun):

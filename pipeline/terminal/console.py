@@ -12,12 +12,13 @@ from pipeline.common.files import write_atomically
 from pipeline.terminal.actions import Action, StageRecord
 from pipeline.terminal.columns import aligned
 from pipeline.terminal.interrupts import check
+from pipeline.terminal.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pipeline.terminal.screen import Progress, Terminal
+    from pipeline.terminal.screen import Terminal
 
 _NAME = 22
 _SHORT_HASH = 8
@@ -57,6 +58,11 @@ class Console:
         """Those of the stage that is at work."""
         return tuple(self._actions)
 
+    @property
+    def progress(self) -> Progress | None:
+        """What is at work; None between stages."""
+        return self._progress
+
     @contextlib.contextmanager
     def stage(self, name: str, *, interrupted: bool = False) -> Iterator[Callable[[], float]]:
         """Times one stage and collects its actions, also when it fails. Gives what tells its seconds so far.
@@ -75,15 +81,11 @@ class Console:
 
     @contextlib.contextmanager
     def at_work(self, name: str) -> Iterator[None]:
-        """On a terminal, shows below the lines what is at work while the block runs."""
-        if self._terminal is None or self._quiet:
-            yield
-            return
-        from pipeline.terminal.screen import Progress
-
-        self._progress = Progress(name)
+        """While the block runs, keeps what is at work; on a terminal, shows it below the lines."""
+        self._progress = progress = Progress(name)
+        terminal = None if self._quiet else self._terminal
         try:
-            with self._terminal.at_work(self._progress):
+            with terminal.at_work(progress) if terminal else contextlib.nullcontext():
                 yield
         finally:
             self._progress = None
@@ -108,7 +110,7 @@ class Console:
         """Says that something long has begun."""
         if self._progress is not None:
             self._progress.words = what
-        elif self._terminal is None:
+        if self._terminal is None:
             self._print(f"{'working':<12}{what}")
 
     def counted(self, things: str, done: Callable[[], tuple[int, int]], words: Callable[[], str] = str) -> None:
@@ -120,12 +122,12 @@ class Console:
             words: what else to say, likewise.
         """
         if self._progress is not None:
-            self._progress.done, self._progress.words = done, words
-        elif self._out is not None and self._terminal is None and time.monotonic() - self._said > _SILENCE:
+            self._progress.things, self._progress.done, self._progress.words = things, done, words
+        if self._out is not None and self._terminal is None and time.monotonic() - self._said > _SILENCE:
             number, total = done()
             also = words()
             if total:
-                self.working(f"{number:,} of {total:,} {things}{', ' if also else ''}{also}")
+                self._print(f"{'working':<12}{number:,} of {total:,} {things}{', ' if also else ''}{also}")
 
     def line(self, text: str, word: str = "") -> None:
         """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import time
 from typing import TYPE_CHECKING, TextIO
 
 from rich import box
@@ -21,9 +20,11 @@ from rich.text import Text
 from pipeline.common.counts import whole_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import ConsoleOptions
+
+    from pipeline.terminal.progress import Progress
 
 _GOOD, _BAD, _CAUTION, _QUIET = "green", "red", "yellow", "bright_black"
 _STYLES = {
@@ -42,26 +43,18 @@ _SHOWN_AFTER = 0.5
 """Seconds that something must last before its elapsed time is shown."""
 
 
-class Progress:
-    """What is at work, how far it is and since when: one line, cut where the terminal ends.
+class _Line:
+    """What is at work as one line, cut where the terminal ends."""
 
-    Args:
-        name: of the stage.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.words: str | Callable[[], str] = ""
-        """What to say of it; a function is asked at every refresh."""
-        self.done: Callable[[], tuple[int, int]] | None = None
-        """How many of how many, for a bar; None: no bar."""
-        self._begin = time.monotonic()
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> Iterator[Text]:
-        elapsed = time.monotonic() - self._begin
+        progress, elapsed = self._progress, self._progress.elapsed
         frames = _ASCII_FRAMES if options.ascii_only else _FRAMES
-        parts: list[str | tuple[str, str]] = [(frames[int(elapsed * _REFRESHED) % len(frames)], _GOOD), f" {self.name}"]
-        done, total = self.done() if self.done else (0, 0)
+        spinner = frames[int(elapsed * _REFRESHED) % len(frames)]
+        parts: list[str | tuple[str, str]] = [(spinner, _GOOD), f" {progress.name}"]
+        done, total = progress.counted()
         if total:
             full, empty = "#." if options.ascii_only else "━─"
             width = min(_BAR, options.max_width // 4)
@@ -69,7 +62,7 @@ class Progress:
             parts += [" ", (full * length, _GOOD), (empty * (width - length), _QUIET), f" {done:,}/{total:,}"]
         if elapsed >= _SHOWN_AFTER:
             parts.append((f" {whole_seconds(elapsed)}", _QUIET))
-        words = self.words if isinstance(self.words, str) else self.words()
+        words = progress.told()
         line = Text.assemble(*parts, f" {words}" if words else " ...", no_wrap=True, end="")
         line.truncate(options.max_width - 1, overflow="crop" if options.ascii_only else "ellipsis")
         yield line
@@ -146,7 +139,7 @@ class Terminal:
     def _show(self, progress: Progress) -> None:
         self._shown = progress
         self._live = Live(
-            progress,
+            _Line(progress),
             console=self._console,
             transient=True,
             refresh_per_second=_REFRESHED,

@@ -4,17 +4,24 @@ const LANE = 20, CORE = 11, AXIS = 22, OVERVIEW = 44, DRAG = 4;
 const WENT_WRONG = new Set(["lost", "timed out", "failed"]);
 
 class Timeline {
-  // data: of timeline.py; whole: nanoseconds that it covers at least; onLook: told what is looked at.
+  // data: of timeline.py, from `start_ns` on if it has that; whole: nanoseconds that it covers at least; onLook: told
+  // what is looked at.
   constructor(id, data, { whole = 0, onLook = () => {} } = {}) {
-    const T = (this.T = data);
     this.id = id;
     this.onLook = onLook;
-    [this.worker, this.begin, this.length, this.name, this.state, this.run, this.task, this.submit, this.dispatch, this.complete, this.waited, this.of, this.within, this.why] = T.tasks;
-    this.whole = Math.max(T.span_ns, whole, 1);
-    this.view = [0, this.whole];
     this.selected = -1;
     this.brush = null;
     this.hidden = new Set();
+    this.take(data, whole);
+    this.view = [this.start, this.start + this.whole];
+    this.place = this.build();
+  }
+
+  take(data, whole = 0) {
+    const T = (this.T = data);
+    [this.worker, this.begin, this.length, this.name, this.state, this.run, this.task, this.submit, this.dispatch, this.complete, this.waited, this.of, this.within, this.why] = T.tasks;
+    this.start = T.start_ns || 0;
+    this.whole = Math.max(T.span_ns, whole, 1);
     this.onPath = new Set(T.path.filter(([kind]) => T.path_kinds[kind] === "execution").map(([, , , task]) => task));
     this.numbers = new Map(this.task.map((task, i) => [this.key(this.of[i], this.run[i], task), i]));
     this.followers = new Map();
@@ -27,9 +34,25 @@ class Timeline {
     this.below = new Map();
     this.within.forEach((task) => { if (task >= 0) this.below.set(task, (this.below.get(task) || 0) + 1); });
     this.moments = T.submitters.map(() => [[], []]);
-    this.of.forEach((of, i) => { this.moments[of][0].push(this.submit[i]); this.moments[of][1].push(this.complete[i]); });
+    this.of.forEach((of, i) => { this.moments[of][0].push(this.submit[i]); if (this.complete[i] >= 0) this.moments[of][1].push(this.complete[i]); });
     this.gather();
-    this.place = this.build();
+  }
+
+  // Later data in place of what is there: what is looked at moves along, and what is selected stays that if it is still there.
+  follow(data) {
+    const i = this.selected, selected = i < 0 ? "" : this.key(this.of[i], this.run[i], this.task[i]);
+    const [from, to] = this.view, before = this.start, all = to - from >= this.whole, named = this.T.names.length, wrong = this.anyWrong();
+    this.take(data);
+    this.view = all ? [this.start, this.start + this.whole] : [from + this.start - before, to + this.start - before];
+    this.selected = this.numbers.has(selected) ? this.numbers.get(selected) : -1;
+    if (i >= 0 && this.selected < 0) this.tell();
+    if (this.T.names.length !== named || this.anyWrong() !== wrong) this.listing.replaceChildren(...this.legend());
+    this.layOut();
+    this.draw();
+  }
+
+  anyWrong() {
+    return this.state.some((state) => WENT_WRONG.has(state));
   }
 
   key(of, run, task) {
@@ -65,6 +88,7 @@ class Timeline {
     if (this.showCores) this.showCores.checked = this.T.workers.length + this.coreRows <= 26;
     this.overview = el("canvas", { class: "overview", "aria-hidden": "true" });
     this.lanes = el("canvas", { class: "lanes", "aria-hidden": "true" });
+    this.listing = el("div", { class: "legend", id: id("legend") }, this.legend());
     this.tip = el("div", { class: "tip" });
     this.detail = el("div", { class: "detail quiet", id: id("detail"), role: "status" });
     this.root = el("div", { class: "timeline", id: this.id, tabindex: "0", role: "application", "aria-label": "timeline of all workers", "aria-describedby": "keys" },
@@ -75,30 +99,30 @@ class Timeline {
     return [
       el("div", { class: "tools" },
         button("zoom-in", "+", "zoom in (w)", () => this.zoom(0.6)), button("zoom-out", "\u2212", "zoom out (s)", () => this.zoom(1 / 0.6)),
-        button("zoom-all", "whole run", "show everything (0)", () => this.look(0, this.whole)),
-        el("label", {}, this.showPath, "critical path"), this.showCores ? el("label", {}, this.showCores, "cores") : null,
+        button("zoom-all", this.T.start_ns === undefined ? "whole run" : "all", "show everything (0)", () => this.lookAtAll()),
+        this.T.path.length ? el("label", {}, this.showPath, "critical path") : null, this.showCores ? el("label", {}, this.showCores, "cores") : null,
         this.id !== "timeline" ? null : el("span", { class: "quiet", id: "keys" }, "Drag in the overview to zoom, drag a lane to move, or Ctrl + wheel; keys: w s a d, 0 for all, arrows go from task to task, Enter shows one close, Escape lets go.")),
-      el("div", { class: "legend", id: id("legend") }, this.legend()),
+      this.listing,
       this.root,
     ];
   }
 
   legend() {
-    const T = this.T, wrong = this.state.some((state) => WENT_WRONG.has(state));
+    const T = this.T;
     return [
       T.names.map((name, i) => el("button", {
-        type: "button", "aria-pressed": "true", title: "show or hide", onclick: (event) => {
+        type: "button", "aria-pressed": String(!this.hidden.has(i)), title: "show or hide", onclick: (event) => {
           const shown = event.currentTarget.getAttribute("aria-pressed") === "true";
           event.currentTarget.setAttribute("aria-pressed", String(!shown));
           if (shown) this.hidden.add(i); else this.hidden.delete(i);
           this.draw();
         },
       }, el("i", { class: colourClass(i) }), name)),
-      wrong ? el("span", {}, el("i", { class: "fbad" }), "went wrong, from dispatch to when the parent knew") : null,
-      el("span", {}, el("i", { style: "background: var(--path); height: 4px" }), "on the critical path"),
+      this.anyWrong() ? el("span", {}, el("i", { class: "fbad" }), "went wrong, from dispatch to when the parent knew") : null,
+      T.path.length ? el("span", {}, el("i", { style: "background: var(--path); height: 4px" }), "on the critical path") : null,
       T.density ? el("span", {}, el("i", { class: "fquiet", style: "opacity: 0.5" }), "many tasks: as high as the worker was busy with them") : null,
       el("span", { class: "quiet" }, `${T.submitters.length > 1 ? "parent and nodes" : "parent"}: submits above, completions below`),
-    ];
+    ].flat().filter(Boolean);
   }
 
   // Rows: the moments of a Worker, the lane of one of its children or one core of that.
@@ -151,6 +175,7 @@ class Timeline {
     const wrong = WENT_WRONG.has(this.state[i]), begun = this.state[i] === "done" || this.state[i] === "failed";
     const states = [`submitted at ${duration(this.submit[i] / 1e9)}`, `${after(this.submit[i], this.dispatch[i])} until it was dispatched`];
     if (begun) states.push(`${after(this.dispatch[i], this.begin[i])} until it began`, `${duration(this.length[i] / 1e9)} executing`, `${after(this.begin[i] + this.length[i], this.complete[i])} until the parent knew`);
+    else if (this.state[i] === "running") states.push(`under way for ${duration(this.length[i] / 1e9)}`);
     else states.push(`${after(this.dispatch[i], this.complete[i])} until the parent knew that it was ${this.state[i]}`);
     this.detail.replaceChildren(
       el("b", { class: wrong ? "slower" : null }, `${T.names[this.name[i]]}, task ${number(this.task[i])} of run ${number(this.run[i])} on ${this.worker[i] < 0 ? "no worker" : T.workers[this.worker[i]].name}: ${this.state[i]}${this.why[i] ? `, ${this.why[i]}` : ""}${this.onPath.has(i) ? ", on the critical path" : ""}`), el("br"),

@@ -55,11 +55,12 @@ Object.assign(Timeline.prototype, {
   back(pen, row, width) {
     const gutter = this.gutter(width), left = 10 + (gutter < 120 ? 6 : 12) * row.depth;
     pen.fillStyle = row.tasks || row.top === AXIS ? this.ink.text : this.ink.quiet;
-    const room = gutter - left - (row.share === undefined ? 6 : 46);
+    // The share is in a table, too: a name goes before it.
+    const shared = row.share !== undefined && pen.measureText(row.label).width <= gutter - left - 46, room = gutter - left - (shared ? 46 : 6);
     let label = row.label;
     while (label.length > 3 && pen.measureText(label).width > room) label = `${label.slice(0, -2)}\u2026`;
     pen.fillText(label, left, row.top + row.height / 2);
-    if (row.share !== undefined) {
+    if (shared) {
       pen.fillStyle = this.ink.quiet;
       pen.textAlign = "right";
       pen.fillText(percent(row.share), gutter - 8, row.top + row.height / 2);
@@ -233,7 +234,7 @@ Object.assign(Timeline.prototype, {
     const each = (inner * this.T.span_ns) / this.whole / load.length;
     load.forEach((busy, bin) => pen.fillRect(gutter + bin * each, OVERVIEW - 4 - (busy / 1000) * (OVERVIEW - 10), each + 0.5, (busy / 1000) * (OVERVIEW - 10)));
     pen.globalAlpha = 1;
-    const [from, to] = this.brush || this.view, left = gutter + (from / this.whole) * inner, right = gutter + (to / this.whole) * inner;
+    const [from, to] = this.brush || this.view, left = gutter + ((from - this.start) / this.whole) * inner, right = gutter + ((to - this.start) / this.whole) * inner;
     pen.fillStyle = this.ink.paper;
     pen.globalAlpha = 0.65;
     pen.fillRect(gutter, 0, left - gutter, OVERVIEW);

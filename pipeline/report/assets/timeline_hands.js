@@ -2,10 +2,14 @@
 
 Object.assign(Timeline.prototype, {
   look(from, to, told = true) {
-    const length = Math.min(Math.max(to - from, 50), this.whole), begin = Math.min(Math.max(from, 0), this.whole - length);
+    const length = Math.min(Math.max(to - from, 50), this.whole), begin = Math.min(Math.max(from, this.start), this.start + this.whole - length);
     this.view = [begin, begin + length];
     this.draw();
     if (told) this.onLook(this.view);
+  },
+
+  lookAtAll() {
+    this.look(this.start, this.start + this.whole);
   },
 
   zoom(factor, around = (this.view[0] + this.view[1]) / 2) {
@@ -103,7 +107,10 @@ Object.assign(Timeline.prototype, {
 
   listen() {
     const { overview, lanes, root } = this;
-    const timeAt = (event) => Math.min(Math.max(this.toTime(event.clientX - overview.getBoundingClientRect().left, root.clientWidth, [0, this.whole]), 0), this.whole);
+    const timeAt = (event) => {
+      const all = [this.start, this.start + this.whole], time = this.toTime(event.clientX - overview.getBoundingClientRect().left, root.clientWidth, all);
+      return Math.min(Math.max(time, all[0]), all[1]);
+    };
     this.drag(overview, (down) => ({ from: timeAt(down), x: down.clientX }),
       (event, { from }) => { const to = timeAt(event); this.brush = [Math.min(from, to), Math.max(from, to)]; this.drawOverview(); },
       (event, { from, x }) => {
@@ -131,7 +138,7 @@ Object.assign(Timeline.prototype, {
       this.zoom(Math.exp(event.deltaY / 300), this.toTime(event.clientX - lanes.getBoundingClientRect().left, root.clientWidth));
     }, { passive: false });
     const keys = {
-      w: () => this.zoom(0.6), s: () => this.zoom(1 / 0.6), a: () => this.move(-0.25), d: () => this.move(0.25), 0: () => this.look(0, this.whole),
+      w: () => this.zoom(0.6), s: () => this.zoom(1 / 0.6), a: () => this.move(-0.25), d: () => this.move(0.25), 0: () => this.lookAtAll(),
       ArrowLeft: () => this.step(-1, 0), ArrowRight: () => this.step(1, 0), ArrowUp: () => this.step(0, -1), ArrowDown: () => this.step(0, 1),
       Enter: () => this.close(), Escape: () => this.select(-1),
     };

@@ -1,0 +1,118 @@
+"""A sweep as its live page shows it: every point, and what it left as soon as it has."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config.schema import FOR_PEOPLE
+from pipeline.live.session import Ending, LivePage
+from pipeline.report.outputs import REPORT
+from pipeline.report.result import STATUS
+from pipeline.sweep.points import workloads_of
+from pipeline.sweep.titles import key_words, sweep_title
+from pipeline.terminal.console import Console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from omegaconf import DictConfig
+
+    from pipeline.sweep.points import Point
+
+
+def begin_page(config: DictConfig, points: Sequence[Point], keys: Sequence[str], total: int) -> LivePage:
+    """Serves the page of a sweep, and says where.
+
+    Args:
+        config: the sweep's own.
+        points, keys, total: as of LiveSweep.
+
+    Raises:
+        ConfigurationError: the port cannot be used; the message names the key.
+    """
+    sweep = LiveSweep(points, keys, total, str((config.workload or {}).get("name", "")))
+    page = LivePage("sweep", config.live_port, sweep)
+    people = config.output.name in FOR_PEOPLE
+    page.say(Console(sys.stdout if people else None), people=people)
+    return page
+
+
+def ending(folder: Path, code: int | None) -> Ending | None:
+    """What the page says last.
+
+    Args:
+        folder: of the sweep, which has put its results together there.
+        code: of the sweep; None if that failed.
+    """
+    return Ending(STATUS.get(code, "error"), code, "", folder / "sweep.html") if code is not None else None
+
+
+class LiveSweep:
+    """Reads what points left, whatever process they ran in, when a page asks.
+
+    Args:
+        points: of the sweep; it appends to them.
+        keys: that are swept.
+        total: how many points there are to be.
+        workload: the name of what the sweep's own configuration runs, for its title until a point has ended.
+    """
+
+    def __init__(self, points: Sequence[Point], keys: Sequence[str], total: int, workload: str) -> None:
+        self._points, self._keys, self._total, self._workload = points, keys, total, workload
+        self._begin = time.monotonic()
+        self._ended: dict[int, Point] = {}
+        """Points that ended, by their place, with their results: each is read once."""
+
+    def tell(self, running: Path | None) -> dict[str, Any]:
+        """As pipeline.live.session.Swept.
+
+        Returns:
+            ``title``, ``elapsed``, ``keys``, ``total``, ``running`` (a job's number or null), and ``points``, each
+            ``job``, ``values``, ``status``, ``runs``, ``median`` in seconds, ``error`` and whether it has a ``report``.
+        """
+        points = list(self._points)
+        now = [point.number for point in points if running is not None and point.folder == running]
+        workloads = workloads_of(list(self._ended.values())) or [self._workload]
+        return {
+            "title": sweep_title(workloads, self._keys, tuned=False),
+            "elapsed": time.monotonic() - self._begin,
+            "keys": [key_words(key) for key in self._keys],
+            "total": max(self._total, len(points)),
+            "running": now[0] if now else None,
+            "points": [self._row(place, point) for place, point in enumerate(points)],
+        }
+
+    def report(self, number: int) -> Path | None:
+        """As pipeline.live.session.Swept."""
+        for point in list(self._points):
+            if point.number == number and point.folder is not None and (point.folder / REPORT).is_file():
+                return point.folder / REPORT
+        return None
+
+    def _row(self, place: int, point: Point) -> dict[str, Any]:
+        known = self._ended.get(place) or self._read(place, point)
+        row = {"job": point.number, "values": [point.values.get(key, "") for key in self._keys]}
+        if known is None:
+            status = "running" if point.folder is not None and point.folder.is_dir() else "waiting"
+            return row | {"status": status, "runs": 0, "median": None, "error": "", "report": False}
+        runs = known.result.get("measurements", {}).get("run_seconds", [])
+        return row | {
+            "status": known.status,
+            "runs": len(runs),
+            "median": known.run_seconds[1] if known.run_seconds else None,
+            "error": known.error.strip().partition("\n")[0],
+            "report": point.number is not None and self.report(point.number) is not None,
+        }
+
+    def _read(self, place: int, point: Point) -> Point | None:
+        """A copy with its result; None while there is none, and there may be one."""
+        ended = replace(point)
+        ended.read_result()
+        if not ended.result and not point.error:
+            return None
+        self._ended[place] = ended
+        return ended
