@@ -113,7 +113,7 @@ class Sweep:
             config = self._loader.compose(self._config, point.overrides)
             with open_dict(config):
                 config.hydra.job.num, config.hydra.job.id = self._next_number, str(self._next_number)
-            point.folder = self.folder / str(OmegaConf.select(config, "hydra.sweep.subdir"))
+            folder = self.folder / str(OmegaConf.select(config, "hydra.sweep.subdir"))
         except Exception as error:
             if not type(error).__module__.startswith(("hydra", "omegaconf")):
                 raise
@@ -121,6 +121,11 @@ class Sweep:
             if all(other.error != point.error for other in self.points if other is not point):
                 print(f"error: {point.error}", file=sys.stderr)
             return False
+        if self._config.stage.name == "plan":  # changes nothing
+            point.folder = folder
+        else:
+            with run_directory_written(folder, sweep=True):
+                point.use(folder)
         point.number = self._next_number
         self._next_number += 1
         return True
@@ -147,7 +152,7 @@ class Sweep:
 
     def _put_together(self) -> None:
         WARM.close()
-        begun = [point for point in self.points if point.error or (point.folder and point.folder.is_dir())]
+        begun = [point for point in self.points if point.error or point.begun]
         if self._config.stage.name == "plan" or all(point.number is None for point in begun):
             outcome.codes += [_code_of(point) for point in begun]
             return

@@ -83,7 +83,7 @@ class LiveSweep:
             "keys": [key_words(key) for key in self._keys],
             "total": max(self._total, len(points)),
             "running": now[0] if now else None,
-            "points": [self._row(place, point) for place, point in enumerate(points)],
+            "points": [self._row(place, point, running) for place, point in enumerate(points)],
         }
 
     def report(self, number: int) -> Path | None:
@@ -93,11 +93,11 @@ class LiveSweep:
                 return point.folder / REPORT
         return None
 
-    def _row(self, place: int, point: Point) -> dict[str, Any]:
+    def _row(self, place: int, point: Point, running: Path | None) -> dict[str, Any]:
         known = self._ended.get(place) or self._read(place, point)
         row = {"job": point.number, "values": [point.values.get(key, "") for key in self._keys]}
         if known is None:
-            status = "running" if point.folder is not None and point.folder.is_dir() else "waiting"
+            status = "running" if point.begun or point.folder == running else "waiting"
             return row | {"status": status, "runs": 0, "median": None, "error": "", "report": False}
         runs = known.result.get("measurements", {}).get("run_seconds", [])
         return row | {

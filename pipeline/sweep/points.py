@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.config.topology import parse_topology
 from pipeline.exit_codes import CONFIGURATION, WORKER_LOST
+from pipeline.report.outputs import REPORT
 
 if TYPE_CHECKING:
     from pipeline.baseline.comparison import Comparison
@@ -37,6 +38,21 @@ class Point:
     """The job's result.json; empty if it left none."""
     run_seconds: tuple[float, float, float] | None = None
     """Quartiles of the measured runs; None if none was measured."""
+    reused: bool = False
+    """Whether the folder was there before: an earlier sweep had the same."""
+
+    def use(self, folder: Path) -> None:
+        """Gives it its folder, without what an earlier sweep left there and would be taken for its own."""
+        self.folder, self.reused = folder, folder.is_dir()
+        for left in (_RESULT, REPORT):
+            (folder / left).unlink(missing_ok=True)
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun, as far as its folder says; in one that was there before, only a result says so."""
+        if self.folder is None:
+            return False
+        return (self.folder / _RESULT).is_file() if self.reused else self.folder.is_dir()
 
     def read_result(self) -> None:
         """Reads what the job left."""

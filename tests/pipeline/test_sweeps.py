@@ -182,7 +182,8 @@ def test_the_page_needs_nothing_beside_itself_and_draws_each_swept_parameter(com
     assert len(cause["points"]) == 2
 
 
-def test_an_interrupted_sweep_still_says_what_its_points_gave(command):
+def interrupted_at_its_second_point(command):
+    """Runs a sweep of three points of which the second does not end; what its table says of each."""
     import signal
 
     arguments = (*USER_CONFIGS, "-m", *SMALL, "worker.close_timeout=0.1", "hydra.sweep.dir=sweep", "output=verbose")
@@ -197,4 +198,14 @@ def test_an_interrupted_sweep_still_says_what_its_points_gave(command):
         process.communicate()
     assert process.returncode == 130
     with (command.folder / "sweep" / "results.csv").open(newline="") as file:
-        assert [row["status"] for row in csv.DictReader(file)] == ["ok", "interrupted"]
+        return [row["status"] for row in csv.DictReader(file)]
+
+
+def test_an_interrupted_sweep_still_says_what_its_points_gave(command):
+    assert interrupted_at_its_second_point(command) == ["ok", "interrupted"]
+
+
+def test_a_point_that_did_not_begin_has_no_result_of_an_earlier_sweep_in_its_folder(command):
+    assert command("-m", *SMALL, "workload.seed=1,2,3", "hydra.sweep.dir=sweep").code == 0
+    assert interrupted_at_its_second_point(command) == ["ok", "interrupted"]
+    assert not (command.folder / "sweep" / "2" / "result.json").exists()
