@@ -13,15 +13,15 @@ from pipeline.terminal.broken_pipe import ReaderGone, watched
 from pipeline.terminal.interrupts import INTERRUPTED, remembered
 
 _COMMANDS = ("new", "open", "show")
-"""Words of pipeline.project.commands, for which nothing of Hydra is loaded."""
+"""The commands of pipeline.project.commands, which do not load Hydra."""
 
 
 def main() -> None:
     """Runs the application and exits with its code."""
-    # Start-up makes many objects and no garbage. pipeline.run.job enables the collector again when the run begins.
+    # The start makes many objects and no garbage. pipeline.run.job enables the collector again when the run begins.
     gc.disable()
-    # NumPy's threads of OpenBLAS, as soon as they are made, spin for a tenth of a second before they sleep, on the
-    # cores that the children start on. 2**4 cycles is the least that it takes.
+    # NumPy's OpenBLAS threads spin for a tenth of a second before they sleep, on the cores on which the children start.
+    # 2**4 cycles is the smallest value.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
         with watched(), remembered():
@@ -38,7 +38,7 @@ def _run() -> int:
     if why is not None:
         print(f"error: {why}", file=sys.stderr)
         return 1
-    # Imported here, because an interrupt may come while the libraries are being loaded.
+    # Imported inside the block that handles interrupts: one may come while the libraries load.
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     if word in _COMMANDS:
         from pipeline.project import commands
@@ -57,15 +57,15 @@ def _run() -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Ends the process as ``sys.exit`` does, but leaves its modules as they are.
+    """Ends the process like ``sys.exit``, but without the destruction of its modules.
 
-    Taking them apart is a twentieth of a run of one small task: with ``sys.exit`` it takes 653 ms of CPU time in place
-    of 600, and 50 ms longer (medians of 20 interleaved pairs, two busy cores).
+    The destruction costs time: with ``sys.exit``, a run of one small task takes 653 ms of CPU time instead of 600, and
+    50 ms longer (medians of 20 interleaved pairs, two busy cores).
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # it was closed
+        if stream is not None:  # None if it was closed
             with contextlib.suppress(OSError):
                 stream.flush()
     os._exit(code)

@@ -35,13 +35,13 @@ from runtime.errors import ConfigurationError
 _CONFIG_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
 
 ADMIN_STAGES = ("doctor", "prune", "schema")
-"""Stages that look after the installation; pipeline.admin.commands."""
+"""Stages that maintain the installation; pipeline.admin.commands."""
 
-# Jobs of a sweep may run in processes that other launchers start: importing this module is all that they do.
+# Jobs of a sweep may run in processes of other launchers, which only import this module.
 name_run_files()
-# Cached, so that jobs share the sweep's directory.
+# Cached: the jobs of a sweep share one directory.
 register_resolver("callring.pid", os.getpid, cached=True)
-# For what follows from sizes, as the FLOP of a task: ${callring.product:2,${workload.m},${workload.n}}.
+# For values that follow from sizes, such as the FLOP of a task: ${callring.product:2,${workload.m},${workload.n}}.
 register_resolver("callring.product", lambda *factors: math.prod(factors), cached=True)
 
 
@@ -129,16 +129,16 @@ def _command_again(overrides: Sequence[str]) -> list[str]:
 
 
 def _search_users_modules() -> None:
-    """Lets Python targets be found where the user's sources are: beside the configs, and where the command started.
+    """Adds the folders of the user's sources to the search path: those beside the configs, and the current folder.
 
-    ``python -m`` searches the current folder first anyway; the console script would not.
+    ``python -m`` searches the current folder first anyway; the console script does not.
     """
     users = [place for folder in _users_config_folders() for place in (folder.resolve(), folder.resolve().parent)]
     sys.path += [str(place) for place in (Path.cwd(), *users) if str(place) not in sys.path]
 
 
 def _config_folders() -> list[Path]:
-    """The folders from which configs came, the user's first, each with its parent: sources are relative to them."""
+    """The folders of the configs, the user's first, each with its parent: sources are relative to these."""
     return [place for folder in (*_users_config_folders(), CONF) for place in (folder, folder.resolve().parent)]
 
 
@@ -149,10 +149,10 @@ def _users_config_folders() -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line. Returns the exit code; of a sweep, the highest of its jobs.
+    """Runs a command line. Returns the exit code; for a sweep, the highest code of its jobs.
 
     Args:
-        arguments: what follows the program's name; None: those of this process.
+        arguments: the arguments after the program's name; None: those of this process.
     """
     if arguments is not None:
         with _command_line(arguments):
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main() -> int:
     outcome.codes.clear()
     outcome.arguments[:] = sys.argv[1:]
-    # Not at import: processes of other launchers get their plugins from the process of the sweep.
+    # Registered here and not at import: processes of other launchers get their plugins from the sweep's process.
     from pipeline.sweep.plugins import register_plugins
 
     register_schema()
@@ -185,7 +185,7 @@ def _main() -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except SystemExit as usage:
-        # argparse has printed what is wrong. Its exit code is 2, which has no meaning here.
+        # argparse has printed the error. Its exit code 2 has no meaning here.
         return 1 if usage.code else 0
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -204,13 +204,13 @@ def _main() -> int:
 
 @contextlib.contextmanager
 def _completed() -> Iterator[None]:
-    """If the command completes a shell's line: has Hydra complete values too, from the configs that the line names."""
+    """For a shell completion: lets Hydra also complete values, from the configs that the line names."""
     if not {"-sc", "--shell-completion"} & set(sys.argv[1:]):
         yield
         return
     from pipeline.hydra_glue.completion import values_completed
 
-    # Hydra looks for folders only on its own command line, not on the one that it completes.
+    # Hydra reads folders only from its own command line, not from the line that it completes.
     named = [folder for folder in named_folders(os.environ.get("COMP_LINE", "").split()) if folder.is_dir()]
     with values_completed(Config), _command_line([*sys.argv[1:], *(f"--config-dir={folder}" for folder in named)]):
         yield
@@ -225,9 +225,9 @@ def _composed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _plan_leaves_nothing() -> Iterator[None]:
-    """A plan, and what looks after the installation, need no run directory: Hydra gets one that is there.
+    """Gives Hydra an existing run directory for a plan and for maintenance stages, which need none.
 
-    Nothing is written into it, so that these also work where no folder can be written.
+    Hydra writes nothing into it, so these stages also work if no folder can be written.
     """
     if not any(argument in sys.argv[1:] for argument in ("stage=plan", *(f"stage={stage}" for stage in ADMIN_STAGES))):
         yield
@@ -239,7 +239,7 @@ def _plan_leaves_nothing() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _command_line(arguments: Sequence[str]) -> Iterator[None]:
-    """Gives Hydra, which reads the command line of its process, another one."""
+    """Replaces the process's command line, which Hydra reads, for the duration of the block."""
     given = sys.argv[:]
     sys.argv[1:] = arguments
     try:
@@ -249,7 +249,7 @@ def _command_line(arguments: Sequence[str]) -> Iterator[None]:
 
 
 def _raised_by_hydra(error: BaseException) -> bool:
-    """Whether the configuration was refused by Hydra, or by what it reads configurations with."""
+    """Whether Hydra, OmegaConf or the YAML parser refused the configuration."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,4 +1,4 @@
-"""Exit codes: what each kind of failure means to a shell or to CI."""
+"""The exit code of each kind of failure, for a shell or for CI."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READER_GONE = ReaderGone.exit_code
 
 
 def exit_code_of(error: BaseException) -> int:
-    """The exit code for what ended a run."""
+    """The exit code for the error that ended a run."""
     if isinstance(error, ReaderGone):
         return READER_GONE
     if isinstance(error, KeyboardInterrupt):
@@ -45,7 +45,8 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def message_of(error: BaseException) -> str:
-    """The message for a person: of our errors their text, of a callable's error its traceback too, of others all."""
+    """The message for a person: the text of a Callring error, also the traceback of a callable's error, and the whole
+    traceback of any other error."""
     if isinstance(error, ReaderGone):
         return "interrupted: the output is not read any more"
     if isinstance(error, KeyboardInterrupt):

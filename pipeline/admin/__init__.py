@@ -1,1 +1,1 @@
-"""What looks after an installation; no workload runs for it."""
+"""The maintenance of an installation, without running a workload."""

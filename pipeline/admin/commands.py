@@ -1,4 +1,4 @@
-"""doctor, prune and schema: the stages that look after an installation; they run no workload."""
+"""doctor, prune and schema: the stages that maintain an installation; they run no workload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.errors import ConfigurationError
 
 
 def run_admin_stage(config: Mapping[str, Any]) -> int:
-    """Runs the stage that the configuration names, and prints. The exit code.
+    """Runs the stage that the configuration names, and prints its result. Returns the exit code.
 
     Args:
         config: as plain values; see pipeline.config.schema.Config.

@@ -1,4 +1,4 @@
-"""The checks: each looks at one thing and says what it found and, if it should be otherwise, what to do."""
+"""The checks of stage=doctor: each reports its finding and, if something is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from runtime.errors import ConfigurationError
 from runtime.packages import install_line
 
 PYTHONS = range(11, 16)
-"""The minor versions of Python 3 that ``requires-python`` allows: those that the tests run on."""
+"""The minor versions of Python 3 that ``requires-python`` allows, which are those of the tests."""
 _OPEN_FILES = 4096
-"""A chip child takes about four descriptors; 1024 are enough for some two hundred."""
+"""A chip takes about four descriptors; 1024 are enough for some two hundred chips."""
 _PACKAGES = ("hydra-core", "omegaconf", "numpy", "cloudpickle", "pybind11", "rich")
 _EXTRAS = {"sweep": ("duckdb",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The finding of one check."""
 
     area: str
     name: str
     state: str
-    """``"ok"``, ``"warning"`` (works, but not everything or not well) or ``"missing"`` (runs fail)."""
+    """``"ok"``, ``"warning"`` (works incompletely or slowly) or ``"missing"`` (runs fail)."""
     found: str
     mend: str = ""
-    """The line that mends it; empty if there is nothing to mend."""
+    """The command or setting that mends the problem; empty if there is none."""
 
 
 def findings(store: str) -> Iterator[Finding]:
-    """Every finding, in the order in which a person would read them; ``store`` as ``store.path`` says it."""
+    """All findings, in reading order; ``store`` is the value of ``store.path``."""
     for check in (_versions, _core, _compilers, _kernel, _machine, _limits, _places):
         yield from check()
     try:

@@ -1,4 +1,4 @@
-"""prune makes the store smaller: it removes what dead runs left, what is old, then what is least recently used."""
+"""prune makes the store smaller: it removes files of dead runs, old entries, then the least recently used entries."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """What was removed and what is left."""
+    """The removed entries, and the size of the rest."""
 
     removed: tuple[Entry, ...]
     in_use: tuple[Entry, ...]
-    """Would have been removed, but a run holds them."""
+    """Entries that stay only because a run holds them."""
     left: int
     """Entries."""
     bytes_left: int
     swept: int
-    """Folders and files of runs that died."""
+    """Number of removed folders and files of dead runs."""
 
 
 def prune(root: Path, max_age_days: float, max_bytes: float, console: Console | None = None) -> Pruned:
     """Removes entries last used more than ``max_age_days`` ago, then the least recently used above ``max_bytes``.
 
-    Safe beside runs: an entry that a run holds stays, one that a run looks for is whole or gone.
+    Safe beside runs: an entry that a run holds stays, and a run finds any other entry either complete or not at all.
     """
     stores = {kind: Store(root, kind) for kind in KINDS}
     swept = sum(store.sweep() for store in stores.values())

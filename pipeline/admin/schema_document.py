@@ -38,12 +38,12 @@ _DEFINITIONS: dict[str, type[Any]] = {
     "topology": LevelConfig,
     "workload": DeclaredWorkloadConfig,
 }
-"""What has a schema of its own, under ``$defs``: files of conf/, and what stands in several places."""
+"""The dataclasses with their own schema under ``$defs``: those of files of conf/, and those in several places."""
 _DEFAULTS = {"type": "array", "items": {"type": ["object", "string"]}}
 
 
 def schema_text() -> str:
-    """Every key with its default and what it means, as YAML."""
+    """Every key with its default and description, as YAML."""
     said = ["# Every key of a run, with its default. Set one with key=value, or in a config of your own.", ""]
     said += _yaml(Config, "")
     for title, kind in (
@@ -61,7 +61,7 @@ def schema_text() -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the whole configuration; of single files under ``$defs``."""
+    """JSON Schema (draft 2020-12) of the whole configuration, with the schemas of single files under ``$defs``."""
     document = _object(Config)
     definitions = {name: _object(kind) for name, kind in _DEFINITIONS.items()}
     definitions["callable"] = {"anyOf": [_object(ChipCallableConfig), _object(PythonCallableConfig)]}
@@ -70,7 +70,7 @@ def json_schema() -> dict[str, Any]:
     topology["defaults"] = {**_DEFAULTS, "description": workloads}
     composed = {"defaults": {**_DEFAULTS, "description": "Callables that the workload composes, and other configs."}}
     workload["properties"] = {**composed, **workload["properties"]}
-    # The settings of a program are its own.
+    # A program's settings are not known here.
     del workload["additionalProperties"]
     workload |= {"if": {"required": ["program"]}, "else": {"propertyNames": {"enum": list(workload["properties"])}}}
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callring"}
@@ -78,7 +78,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def documentation(kind: type[Any]) -> dict[str, str]:
-    """What the docstring below each field says, by field, or that of its enumeration; empty where there is none."""
+    """The docstring below each field, by field, else that of its enumeration; empty if there is none."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
     inherited = (

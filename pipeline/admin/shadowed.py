@@ -1,6 +1,6 @@
-"""Whether other files stand where Callring's own packages should be found: ``python -m`` looks in the current folder.
+"""Finds files that shadow Callring's own packages: ``python -m`` searches the current folder first.
 
-It imports only the standard library: a package of Callring may be the one that cannot be imported.
+This module imports only the standard library, because a package of Callring may be the shadowed one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ELSEWHERE = "or start from another folder; the command callring does not look f
 
 
 def shadowed() -> str | None:
-    """What shadows what, and what to do; None if all is as it was installed."""
+    """Which file shadows which package, and what to do; None if nothing is shadowed."""
     ours = Path(__file__).resolve().parents[1]
     spec = importlib.util.find_spec(_RUNTIME)
     own = ours.parent / _RUNTIME

@@ -1,1 +1,1 @@
-"""Comparison with an earlier result: how many times slower or faster, and whether that is more than noise."""
+"""Comparison with an earlier result: how much slower or faster a run is, and whether that is more than noise."""

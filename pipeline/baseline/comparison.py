@@ -1,4 +1,4 @@
-"""Compares new runs with earlier ones: ratios with intervals, and what else is different between the two."""
+"""Compares new runs with earlier ones: ratios with intervals, and the other differences between the two."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ERROR_RATE = 0.01
-"""How often something that did not change may be called slower or faster, over all comparisons of one command."""
+"""Probability that an unchanged figure is reported as slower or faster, over all comparisons of one command."""
 _WHOLE = "run"
 _TIMES = 2.0
-"""From here on, how many times as long says more than by how many percent."""
+"""From this ratio on, a verdict says how many times as long a run takes instead of a percentage."""
 _OTHER_LOAD = 0.25
-"""Difference in load average for each core from which two runs were not measured on an equally busy machine."""
+"""Difference in load average per core from which two machines do not count as equally busy."""
 _NOT_THE_WORK = ("workload.repeat", "workload.warm_up")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure, then and now; durations are seconds."""
+    """One figure of the earlier and the new run; durations are seconds."""
 
     what: str
-    """``"run"`` for the whole run, else a callable, whose tasks' execution is compared."""
+    """``"run"`` for the whole run, else the callable whose tasks' execution is compared."""
     old: float
     new: float
     ratio: Ratio
@@ -37,14 +37,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One new run against an earlier one."""
+    """One new run compared with an earlier one."""
 
     run: Measured
     earlier: Measured
     lines: Sequence[Line]
-    """The whole run first."""
+    """The compared figures; the whole run is the first."""
     different: Mapping[str, tuple[Any, Any]]
-    """What is not the same in both, then and now: keys of the configuration, callables, the machine."""
+    """The differences with both values: keys of the configuration, callables, the machine."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -61,11 +61,11 @@ class Comparison:
 
     @property
     def ratio(self) -> Ratio:
-        """Of the whole run."""
+        """The ratio of the whole run."""
         return self.lines[0].ratio
 
     def document(self) -> dict[str, Any]:
-        """As ``comparison`` of result.json."""
+        """The value of ``comparison`` in result.json."""
         return {
             "with": self.earlier.name,
             "lines": [
@@ -99,7 +99,7 @@ def compare_runs(runs: Sequence[Measured], earlier: Sequence[Measured]) -> list[
 
 
 def _common(run: Measured, old: Measured) -> list[str]:
-    """Callables that both measured; none if there is but one, whose tasks are the run."""
+    """Callables that both runs measured; none if there is only one, whose tasks are the whole run."""
     both = [name for name, series in run.execution_seconds.items() if series and old.execution_seconds.get(name)]
     return both if len(run.execution_seconds) > 1 else []
 
@@ -136,11 +136,11 @@ def _short(hashid: str | None) -> str | None:
 
 
 def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> None:
-    """Writes a line for each figure of each comparison, then what else is different, then what is missing.
+    """Writes a line for each figure of each comparison, then the other differences, then the missing counterparts.
 
     Args:
-        named: comparisons with what to call their runs; empty for a run of its own.
-        out: where to.
+        named: comparisons with the names of their runs; the name is empty for a single run.
+        out: the stream.
     """
     compared = list(named)
     rows: list[Sequence[str]] = [("compared", "what", "before", "now", "ratio", "interval", "verdict")]
@@ -171,9 +171,10 @@ def ratio_words(ratio: Ratio) -> tuple[str, str, str]:
 
 
 def verdict_words(ratio: Ratio) -> str:
-    """``"slower by 5 to 9 %"``, ``"faster by 12 to 18 %"``, ``"no significant difference"``, or why nothing is known.
+    """``"slower by 5 to 9 %"``, ``"faster by 12 to 18 %"``, ``"no significant difference"``, or why there is no
+    verdict.
 
-    Percent of the time that it took before: of a run that takes half as long, 50.
+    Percentages are of the earlier time: a run that takes half as long is faster by 50 %.
     """
     if ratio.low is None or ratio.high is None:
         return "too few runs to tell"
@@ -187,7 +188,7 @@ def verdict_words(ratio: Ratio) -> str:
 
 
 def _percent(low: float, high: float) -> str:
-    """A range of shares; as many digits as tell its ends apart from each other and from 0."""
+    """A range of shares, with enough digits to distinguish its ends from each other and from 0."""
     for digits in range(3):
         ends = [f"{100 * end:.{digits}f}" for end in (low, high)]
         if float(ends[0]) > 0 and ends[0] != ends[1]:
@@ -196,5 +197,5 @@ def _percent(low: float, high: float) -> str:
 
 
 def slower_than(comparisons: Iterable[Comparison | None], threshold: float) -> list[Comparison]:
-    """Those whose whole run surely takes more than ``threshold`` times as long as before."""
+    """The comparisons whose whole run surely takes more than ``threshold`` times as long as before."""
     return [c for c in comparisons if c is not None and c.ratio.surely_above(threshold)]

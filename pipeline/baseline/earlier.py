@@ -1,4 +1,4 @@
-"""Reads what earlier runs measured, and finds the one that a new run is to be compared with."""
+"""Reads the measurements of earlier runs, and finds the counterpart of a new run."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from runtime.errors import ConfigurationError
 
 _RESULT = "result.json"
 _MEASURED = ("workload", "topology", "target", "build", "worker")
-"""Sections of the configuration that say what was measured; the others say where things go and what is printed."""
+"""Sections of the configuration that define the measurement; the others only define outputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run that ended well, with what it measured."""
+    """One successful run with its measurements."""
 
     name: str
-    """For messages: where its result is."""
+    """The place of its result, for messages."""
     configuration: Mapping[str, Any]
-    """What was measured, by dotted key."""
+    """The configuration of the measurement, by dotted key."""
     run_seconds: Sequence[float]
     execution_seconds: Mapping[str, Sequence[float]]
-    """Of the tasks of each callable."""
+    """Execution times of the tasks of each callable."""
     hashids: Mapping[str, str]
-    """Of each callable."""
+    """The hashid of each callable."""
     machine: str
-    """What the figures depend on beside the code."""
+    """The processor and its cores."""
     load_average: float | None
-    """Of the machine when the run began, over the minute before; None if it was not recorded."""
+    """The load average of the minute before the run; None if it was not recorded."""
     cores: int
 
 
 def measured_of(document: Mapping[str, Any], name: str) -> Measured | None:
-    """What a result document measured; None if it measured nothing or did not end well."""
+    """The measurements of a result document; None if it has none or the run failed."""
     measurements = document.get("measurements") or {}
     if document["exit_code"] or not measurements.get("run_seconds"):
         return None
@@ -57,16 +57,16 @@ def measured_of(document: Mapping[str, Any], name: str) -> Measured | None:
 
 @functools.cache
 def load_earlier(path: str, asked: str = "") -> tuple[Measured, ...]:
-    """What ``compare=path`` names: a result.json, a run's directory, or a sweep's with all its points.
+    """The runs that ``compare=path`` names: a result.json, a run's directory, or a sweep's directory with all points.
 
-    Read once in a process: the points of a sweep share it.
+    Each place is read once in a process: the points of a sweep share it.
 
     Args:
         path: the place.
-        asked: what messages call it; default: ``compare=path``.
+        asked: its name in messages; default: ``compare=path``.
 
     Raises:
-        ConfigurationError: there is nothing there, or nothing that can be compared with.
+        ConfigurationError: the place does not exist, or has no run to compare with.
     """
     asked = asked or f"compare={path}"
     place = Path(path).expanduser()
@@ -96,7 +96,7 @@ def load_earlier(path: str, asked: str = "") -> tuple[Measured, ...]:
 
 
 def differing_keys(runs: Sequence[Measured]) -> list[str]:
-    """The dotted keys of the configuration that are not the same in all runs."""
+    """The dotted keys of the configuration that differ between the runs."""
     keys = dict.fromkeys(key for run in runs for key in run.configuration)
     return [key for key in keys if any(run.configuration.get(key) != runs[0].configuration.get(key) for run in runs)]
 
@@ -106,12 +106,13 @@ def counterpart(run: Measured, swept: Sequence[str], earlier: Sequence[Measured]
 
     Args:
         run: the new run.
-        swept: keys that tell the points of the new sweep apart; none for a run of its own.
+        swept: keys that differ between the points of the new sweep; none for a single run.
         earlier: at least one.
 
     Returns:
-        If there is only one earlier run, that one. Else the one with the same values of ``swept``; if there are
-        several, or nothing was swept, the one whose configuration is the same altogether. None if there is no such.
+        A single earlier run is always the counterpart. Among several, it is the run with the same values of
+        ``swept``; if there are several of these, or no keys were swept, the run with the same whole configuration.
+        None if there is none.
     """
     if len(earlier) == 1:
         return earlier[0]

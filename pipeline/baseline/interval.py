@@ -1,7 +1,7 @@
 """The ratio of two medians with a confidence interval, by a bootstrap over repeated measurements.
 
-A circular block bootstrap: measurements that follow each other share the machine's mood (a neighbour's load, a clock
-that changes), so that they are resampled in blocks of neighbours, as many together as the cube root of their number.
+A circular block bootstrap: successive measurements are correlated by the state of the machine (other load, the clock
+rate), so they are resampled in blocks of successive values. The length of a block is the cube root of their number.
 Source: D. N. Politis, J. P. Romano, A circular block-resampling procedure for stationary data, 1992.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 LEAST_RUNS = 8
-"""Measurements on either side below which there is no interval: resampling fewer promises more than it knows."""
+"""Measurements on either side below which there is no interval: with fewer, resampling is not reliable."""
 _FEWEST_RESAMPLES, _MOST_RESAMPLES = 4000, 20000
 _AT_ONCE = 1 << 21
-"""Numbers that are drawn at once, whatever the length of a series."""
+"""Random numbers that are drawn at once, for a series of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def ratio_of_medians(old: Sequence[float], new: Sequence[float], confidence: flo
     Args:
         old: the earlier measurements, at least one.
         new: the later ones, at least one.
-        confidence: of the interval, for instance 0.99.
+        confidence: confidence of the interval, for instance 0.99.
 
     The same series give the same interval.
     """

@@ -1,4 +1,4 @@
-"""What a comparison means for the run and the sweep that asked for it: their results, exit codes and words."""
+"""The effect of a comparison on the run or sweep: its result, exit code and messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pipeline.report.result import STATUS
 
 
 def compare_result(document: Mapping[str, Any], path: str, threshold: float, out: TextIO | None) -> dict[str, Any]:
-    """A run's result document with its ``comparison``; and with the exit code, status and error if it is too slow.
+    """A run's result document with its ``comparison``; if the run is too slow, also with exit code, status and error.
 
     Args:
-        document: of a run that has ended; one that did not end well is not compared.
-        path: as ``compare`` says.
-        threshold: as ``compare_threshold``.
-        out: where to write the comparison; None writes nothing.
+        document: the result of a run that has ended; a failed run is not compared.
+        path: the value of ``compare``.
+        threshold: the value of ``compare_threshold``.
+        out: stream for the comparison; None writes nothing.
 
     Raises ConfigurationError as load_earlier.
     """
@@ -57,13 +57,13 @@ def compare_sweep(
     """Compares the points of a sweep.
 
     Args:
-        documents: of every point what to call it and its result, empty if there is none.
-        path: as ``compare`` says.
-        threshold: as ``compare_threshold``.
-        out: where to write the comparisons; None writes nothing.
+        documents: name and result of every point; the result is empty if there is none.
+        path: the value of ``compare``.
+        threshold: the value of ``compare_threshold``.
+        out: stream for the comparisons; None writes nothing.
 
     Returns:
-        The exit code; the comparison of each point, None where there is none; what to say as error.
+        The exit code; the comparison of each point, or None; the lines of the error.
     """
     runs = [measured_of(document, name) if document else None for name, document in documents]
     compared = iter(compare_runs([run for run in runs if run is not None], load_earlier(path)))

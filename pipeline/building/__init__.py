@@ -1,1 +1,1 @@
-"""What is built before a run, and where it is kept."""
+"""Builds of the core and of chip callables, and the store that keeps them."""

@@ -1,8 +1,8 @@
 """Builds chip callables, or finds them in the store.
 
-The key covers the sources, the headers that they include, flags, signatures, the compiler and the platform, and no
-path. Which headers a source includes is noted after each build, so that nothing has to run when nothing changed. They
-are noted as seen from the source: clones in several folders share a store, and each has headers of its own.
+The key covers the sources, their headers, flags, signatures, the compiler and the platform, but no path. The headers of
+a source are recorded after each build, so that no program has to run if nothing changed. Their paths are recorded
+relative to the source: clones in several folders share a store, and each has its own headers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec
 
 _FORMAT = "2"
-"""Part of every key: raised when the toolchain compiles the same sources differently, or when notes change."""
+"""Part of every key: raised when the toolchain compiles the same sources differently, or when the records change."""
 _BLOB = "callable.blob"
 
 
@@ -33,9 +33,9 @@ class CallableBuilder:
 
     Args:
         root: the store.
-        platform: what to build for.
-        flags: of the build (sanitizers), added to each callable's own.
-        read_only: only looks: the store stays as it is.
+        platform: the platform of the callables.
+        flags: flags of the build (sanitizers), in addition to each callable's own.
+        read_only: only reads the store.
     """
 
     def __init__(self, root: Path, platform: str, flags: tuple[str, ...], *, read_only: bool = False) -> None:
@@ -44,9 +44,9 @@ class CallableBuilder:
         self._flags = flags
         self._keys: dict[str, str] = {}
         self.compiler = latest_identity(self._store)
-        """What the compiler says of itself, or did when it was installed."""
+        """Version and target of the compiler, or of the compiler that was installed last."""
         self.damaged_names: set[str] = set()
-        """Callables whose entry ``find`` found altered on disk, or owned by another user."""
+        """Callables whose entry was altered on disk, or belongs to another user."""
 
     def find(self, spec: ChipSpec) -> ChipCallable | None:
         """The callable as it was built from exactly these bytes, or None."""
@@ -73,24 +73,24 @@ class CallableBuilder:
             return None
 
     def mark_used(self, spec: ChipSpec) -> None:
-        """Notes that what ``find`` found is of use today."""
+        """Records that the entry is used today."""
         if spec.name in self._keys:
             self._store.mark_used(self._keys[spec.name])
 
     def origin(self, spec: ChipSpec) -> dict[str, Any]:
-        """What the callable is made from, by digest: kept with the entry, and compared by a plan.
+        """The inputs of the callable, by digest: kept with the entry, and compared by a plan.
 
-        Raises CompileError if its headers have to be found out again and cannot be.
+        Raises CompileError if the compiler fails to list the headers.
         """
         headers = self.headers(spec)
         return self._origin(spec, headers)
 
     def damaged(self, spec: ChipSpec) -> bool:
-        """Whether the store has this very callable, but damaged. Raises as ``origin``."""
+        """Whether the store has an entry of this callable that is damaged. Raises as ``origin``."""
         return self._store.is_damaged(self._key(self._primary_key(spec), spec, self.headers(spec)))
 
     def earlier_origins(self, spec: ChipSpec) -> list[tuple[float, Mapping[str, Any]]]:
-        """What the store's entries of the same entry function were made from, with the time of their last use."""
+        """The inputs of the store's entries with the same entry function, with the time of their last use."""
         entries = self._store.entries()
         return [(entry.used, entry.origin) for entry in entries if entry.origin.get("name") == spec.entry]
 
@@ -106,9 +106,9 @@ class CallableBuilder:
             raise type(error)(f"workload.callables.{spec.name}: {error.args[0]}") from None
 
     def headers(self, spec: ChipSpec) -> list[list[str]]:
-        """For each of ``sources`` the headers that it includes, as ``header_path`` takes them.
+        """The headers of each source, in the form that ``header_path`` takes.
 
-        Raises CompileError if they have to be found out again.
+        Raises CompileError if the compiler has to list them again.
         """
         note = self._store.read_note(self._primary_key(spec))
         if note is None:
@@ -126,7 +126,7 @@ class CallableBuilder:
         ]
 
     def _build(self, spec: ChipSpec) -> ChipCallable:
-        compiler_identity(self._store)  # raises if there is none to build with
+        compiler_identity(self._store)  # raises if there is no compiler
         headers = self._included(spec)
         primary = self._primary_key(spec)
         key = self._key(primary, spec, headers)
@@ -134,7 +134,7 @@ class CallableBuilder:
         def write(folder: Path) -> None:
             (folder / _BLOB).write_bytes(self._compiled(spec, folder).blob)
             if self._key(self._primary_key(spec), spec, headers) != key:
-                # What was compiled may be neither the old nor the new sources.
+                # The compiled bytes may be neither those of the old nor of the new sources.
                 said = f"{spec.entry}: its sources changed while they were compiled; run it again"
                 raise CompileError(said, output="", source=spec.entry)
 
@@ -142,7 +142,7 @@ class CallableBuilder:
             self._store.put(key, write, self._origin(spec, headers))
             self._store.write_note(primary, json.dumps(headers))
             stored = self._stored(key)
-            if stored is not None:  # else it was pruned at once
+            if stored is not None:  # None if it was pruned at once
                 return stored
 
     def _compiled(self, spec: ChipSpec, scratch: Path) -> ChipCallable:
@@ -198,7 +198,7 @@ def sources(spec: ChipSpec) -> list[Path]:
 
 
 def header_path(source: Path, header: str) -> Path:
-    """Where a header is that ``source`` includes, given as ``<name>`` if it is ours, else relative to the source."""
+    """The path of a header of ``source``, given as ``<name>`` if it is Callring's, else relative to the source."""
     if header.startswith("<"):
         return Path(core_folder(), "include", header[1:-1])
     return Path(os.path.normpath(source.parent / header))
@@ -216,6 +216,6 @@ def _digest(path: Path) -> str:
 
 
 def _name(spec: ChipSpec, source: Path) -> str:
-    """A source as the configs name it."""
+    """The name of a source in the configs."""
     declared = [(spec.source, spec.source_name), *((k.source, k.source_name) for k in spec.kernels)]
     return next(name for path, name in declared if path == source)

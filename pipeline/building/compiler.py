@@ -1,4 +1,4 @@
-"""What the compiler says of itself; asked again only when its file changes."""
+"""Version and target of the compiler; queried again only when the compiler's file changes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LATEST = digest_of("the compiler that was asked last")
 
 
 def latest_identity(store: Store) -> str:
-    """That of g++, or, where it is not installed, that of the last one that used the store; empty if there is none.
+    """The identity of g++ or, if it is not installed, of the last compiler that used the store; empty if there is none.
 
-    So what it built is found without it.
+    So existing builds are found without the compiler.
     """
     try:
         return compiler_identity(store)
@@ -32,7 +32,7 @@ def compiler_identity(store: Store) -> str:
     """Version line and target machine of g++. Raises ToolchainMissing.
 
     Args:
-        store: keeps the answer, so that no process has to start where nothing changed.
+        store: keeps the answer, so that no process has to start if nothing changed.
     """
     found = shutil.which("g++")
     if found is None:

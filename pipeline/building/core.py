@@ -30,7 +30,7 @@ _RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so", "thread": "lib
 
 
 class BuildChoice(Protocol):
-    """What of a configuration decides which core is loaded."""
+    """The part of a configuration that decides which core is loaded."""
 
     @property
     def build(self) -> str:
@@ -50,13 +50,13 @@ class BuildChoice(Protocol):
 
 
 class Core(NamedTuple):
-    """A native core, there or to be built."""
+    """A native core that exists or has to be built."""
 
     key: str
     folder: Path | None
-    """Where ``_core`` and its chip child are; None: not built yet."""
+    """The folder of ``_core`` and the chip program; None: not built yet."""
     loaded: bool
-    """Whether this very process has loaded it."""
+    """Whether this process has loaded it."""
 
 
 @functools.cache
@@ -81,12 +81,12 @@ def _file_digest(path: str) -> str:
 
 
 def _python_abi() -> str:
-    """What extension modules are built for: ``cpython-311-x86_64-linux-gnu``. From what the import system looks for."""
+    """The tag of extension modules, such as ``cpython-311-x86_64-linux-gnu``, from the import system's suffixes."""
     return EXTENSION_SUFFIXES[0].strip(".").removesuffix(".so")
 
 
 def source_digest() -> str | None:
-    """One digest of all of them, as native/bindings/CMakeLists.txt computes it."""
+    """One digest of all sources, as native/bindings/CMakeLists.txt computes it."""
     digests = source_digests()
     return None if digests is None else _one_digest(digests)
 
@@ -103,10 +103,10 @@ def _one_digest(digests: dict[str, str]) -> str:
 
 
 def find_core(wanted: BuildChoice, *, read_only: bool = False) -> Core:
-    """The core that a build asks for; ``read_only`` leaves the store as it is.
+    """The core of a build; ``read_only`` does not change the store.
 
     Raises:
-        ConfigurationError: another build than the installed one, but no sources to build it from.
+        ConfigurationError: the build is not the installed one, and there are no sources.
     """
     from runtime import _core
 
@@ -131,12 +131,12 @@ def find_core(wanted: BuildChoice, *, read_only: bool = False) -> Core:
 
 
 def earlier_cores(wanted: BuildChoice) -> list[tuple[float, Mapping[str, Any]]]:
-    """What the store's cores were made from, with the time of their last use."""
+    """The inputs of the store's cores, with the time of their last use."""
     return [(entry.used, entry.origin) for entry in Store(wanted.store, "cores").entries() if entry.origin]
 
 
 def core_origin(wanted: BuildChoice, *, read_only: bool = False) -> dict[str, Any]:
-    """What a core for this build is made from, as kept with it and compared by a plan."""
+    """The inputs of the core for this build: kept with it, and compared by a plan."""
     return {
         "name": "core",
         "compiler": latest_identity(Store(wanted.store, "callables", read_only=read_only)),
@@ -149,7 +149,7 @@ def core_origin(wanted: BuildChoice, *, read_only: bool = False) -> dict[str, An
 
 
 def installed_origin() -> dict[str, Any]:
-    """What is known of the installed core: not its sources, only that they were others."""
+    """The known inputs of the installed core: its sources are not known, only that they differ."""
     from runtime import _core
 
     return {"build type": _core.build_type, "sanitizer": _core.sanitizer}
@@ -160,14 +160,14 @@ def build_core(wanted: BuildChoice, core: Core, console: Console, log: Path) -> 
 
     Args:
         wanted: names the build.
-        core: what is to be built.
-        console: shows how far it is.
-        log: gets what CMake, Ninja and the compiler write.
+        core: the core to build.
+        console: shows the progress.
+        log: file for the output of CMake, Ninja and the compiler.
 
     Raises:
         ConfigurationError: the log cannot be written.
         ToolchainMissing: no CMake, Ninja or compiler.
-        CompileError: the compiler's words.
+        CompileError: the build failed; the message has its output.
     """
     for program in ("cmake", "ninja", "g++"):
         if find_program(program) is None:
@@ -182,20 +182,20 @@ def build_core(wanted: BuildChoice, core: Core, console: Console, log: Path) -> 
 
 
 def environment_for(core: Core, sanitizer: str) -> dict[str, str]:
-    """The environment of a process that is to load ``core``: a sanitizer's runtime must be loaded before anything."""
+    """The environment of a process that loads ``core``: a sanitizer's runtime must be the first library."""
     environment = {**os.environ, "CALLRING_CORE_DIR": str(core.folder)}
     if sanitizer:
         environment["LD_PRELOAD"] = preload(sanitizer)
-        # CPython keeps memory until its end; what it keeps is not our leak.
+        # CPython keeps memory until its end; that is no leak of the core.
         environment["ASAN_OPTIONS"] = f"detect_leaks=0:{os.environ.get('ASAN_OPTIONS', '')}"
     return environment
 
 
 def preload(sanitizer: str) -> str:
-    """The LD_PRELOAD of a process that is to load a sanitized core.
+    """The LD_PRELOAD of a process that loads a sanitized core.
 
-    A sanitizer's runtime looks for the C++ runtime's functions as it starts, and Python has none by then: with
-    the sanitizer's alone, the first exception that is thrown would end the process.
+    A sanitizer's runtime looks up functions of the C++ runtime when it starts, and Python has not loaded that library
+    then: with the sanitizer's runtime alone, the first C++ exception would end the process.
     """
     asked = [["g++", f"-print-file-name={library}"] for library in (_RUNTIMES[sanitizer], "libstdc++.so.6")]
     answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for command in asked]
@@ -208,7 +208,7 @@ def find_program(program: str) -> str | None:
 
 
 def build_commands(build: Path, prefix: Path, *options: str) -> list[list[str]]:
-    """The commands that configure a core in ``build``, build it and install it: it is in ``prefix``/runtime then."""
+    """The commands that configure a core in ``build``, build it and install it into ``prefix``/runtime."""
     import pybind11
 
     cmake = str(find_program("cmake"))
@@ -231,7 +231,7 @@ def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> N
     build.mkdir()
     options = (f"-DCMAKE_BUILD_TYPE={wanted.cmake_build_type}", f"-DCALLRING_SANITIZE={wanted.sanitizer}")
     for command in build_commands(build, folder, *options):
-        # The compiler's own files are there as well, so that it is the store that is full if one of them has no room.
+        # The compiler's temporary files are there, too: if one of them has no room, the store is full.
         status, words = run_tied(command, progress, {**os.environ, **STATUS, "LC_ALL": "C", "TMPDIR": str(build)})
         if status != 0:
             words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
@@ -241,12 +241,12 @@ def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> N
 
 
 def compiler_cache() -> str | None:
-    """ccache or sccache, whichever is there: what a changed line does not touch is not compiled again."""
+    """ccache or sccache, if installed: unchanged files are not compiled again."""
     return find_program("ccache") or find_program("sccache")
 
 
 def _launcher() -> list[str]:
     cache = compiler_cache()
-    # The user's own choice comes first: CMake reads it from the environment.
+    # A choice of the user takes precedence: CMake reads it from the environment.
     wanted = cache is not None and "CMAKE_CXX_COMPILER_LAUNCHER" not in os.environ
     return [f"-DCMAKE_CXX_COMPILER_LAUNCHER={cache}"] if wanted else []

@@ -1,7 +1,7 @@
-"""Runs a command whose processes all end when this process ends, also if it is killed: no build outlives its run.
+"""Runs a command whose processes all end with this process, also if it is killed: no build outlives its run.
 
-``python -m pipeline.building.process_group COMMAND ...`` runs the command in a process group of its own, and kills
-the group when its standard input is at its end: the other end of that pipe is held by ``run_tied`` alone.
+``python -m pipeline.building.process_group COMMAND ...`` runs the command in a new process group, and kills the group
+at the end of its standard input. Only ``run_tied`` holds the other end of that pipe.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ def run_tied(
     each_line: Callable[[str], object] = lambda line: None,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Runs a command to its end. Its exit status, and what it wrote.
+    """Runs a command to its end. Returns its exit status and its output.
 
     Args:
         command: program and arguments.
         each_line: is called with each line as soon as the command has written it.
-        environment: of the command; None: that of this process.
+        environment: environment of the command; None: that of this process.
     """
     guard = [sys.executable, "-S", __file__, *command]
     with subprocess.Popen(
@@ -40,8 +40,8 @@ def run_tied(
 
 
 def main() -> int:
-    """Runs the command that the arguments are; ends it when standard input ends."""
-    # An interrupt from the terminal reaches the process that waits for us; it decides.
+    """Runs the command of the arguments; kills it at the end of standard input."""
+    # An interrupt from the terminal also reaches the waiting parent process, which decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, process_group=0)
     poll = select.poll()

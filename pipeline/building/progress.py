@@ -1,4 +1,4 @@
-"""How far a build with Ninja is, from the lines that it writes; all of them are kept in a log."""
+"""The progress of a build with Ninja, read from its output, which is kept in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.terminal.console import Console
 
 STATUS = {"NINJA_STATUS": "[%f/%t] "}
-"""Of Ninja's environment: how it begins the line of a step that has ended."""
+"""Ninja's environment: the format of the line of an ended step."""
 _STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 _OBJECT = re.compile(r"([^/\s]+)\.o$")
 
@@ -21,9 +21,9 @@ class BuildProgress:
     """Shows the steps of a build.
 
     Args:
-        console: where to.
-        log: open for writing; gets every line.
-        place: of the log, for people.
+        console: shows the progress.
+        log: open file; gets every line.
+        place: name of the log, for people.
     """
 
     def __init__(self, console: Console, log: TextIO, place: str) -> None:
@@ -33,7 +33,7 @@ class BuildProgress:
         self._file = ""
 
     def __call__(self, line: str) -> None:
-        """Takes a line of the build. Raises ConfigurationError: the log cannot be written."""
+        """Processes a line of the build. Raises ConfigurationError if the log cannot be written."""
         with run_directory_written(Path(self._log.name).parent):
             self._log.write(line)
             self._log.flush()
@@ -45,6 +45,6 @@ class BuildProgress:
 
 
 def _file(step: str) -> str:
-    """The source that a step compiled, else the last thing that it names."""
+    """The source that a step compiled, else the last name in its line."""
     compiled = _OBJECT.search(step)
     return compiled[1] if compiled else step.rsplit(maxsplit=1)[-1].rpartition("/")[2]

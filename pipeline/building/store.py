@@ -1,9 +1,9 @@
-"""The store: built things under the hash of everything they were built from.
+"""The store: builds, each under the hash of all its inputs.
 
-An entry is a folder that is filled beside and renamed into place, so that it is whole or not there, whatever is killed
-and however many runs share the store. Each file's digest is recorded and checked on use; a damaged entry is replaced.
-A run that builds a key holds a lock on the folder that it fills: others wait for it instead of doing the same work, and
-a folder without a lock was left by a run that died. Locks are the kernel's and end with their process.
+An entry is a folder that is filled under a temporary name and then renamed, so that it is complete or absent, even if
+runs are killed or share the store. Each file's digest is recorded and checked on use; a damaged entry is replaced. A
+run that builds a key holds a lock on the folder that it fills: other runs wait for it instead of building the same, and
+a folder without a lock was left by a dead run. The locks are kernel locks, which end with their process.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from pipeline.common.places import NO_ROOM, UNWRITABLE
 from runtime.errors import CompileError, ConfigurationError
 
 KINDS = ("callables", "cores")
-"""What the store keeps, a folder each."""
+"""The kinds of entries; each has a folder."""
 _PRIVATE = 0o700
 _TOO_LITTLE = 1 << 20
-"""Bytes: with less room left, a build that failed is taken to have failed for that."""
+"""Free bytes below which a failed build counts as failed for lack of room."""
 _MANIFEST = "manifest.json"
 _ORIGIN = "origin.json"
 _BUILDING = ".building-"
 _DISCARDED = ".discarded-"
 _NOTE = ".note"
 _FORGOTTEN_AFTER = 3600.0
-"""Age in seconds from which an unfinished note was left by a run that died; writing one takes milliseconds."""
+"""Age in seconds from which an unfinished note counts as left by a dead run; writing one takes milliseconds."""
 _discards = itertools.count()
 
 
 class Entry(NamedTuple):
-    """One entry, as prune and doctor see it."""
+    """One entry, for prune and doctor."""
 
     kind: str
     key: str
@@ -51,7 +51,7 @@ class Entry(NamedTuple):
     used: float
     """When a run last used it, in seconds since the epoch."""
     origin: Mapping[str, Any]
-    """What it was made from; empty if that was not recorded."""
+    """Its inputs; empty if they were not recorded."""
 
 
 _CHOOSE = "choose another with store.path=FOLDER or CALLRING_STORE"
@@ -63,7 +63,7 @@ def default_store() -> Path:
 
 
 def chosen_store(path: str) -> Path:
-    """The store's folder as ``store.path`` says; empty: as the environment says.
+    """The store's folder: ``store.path``, or if that is empty, the environment's.
 
     Raises:
         ConfigurationError: it is a file, or no home directory is known.
@@ -71,7 +71,7 @@ def chosen_store(path: str) -> Path:
     try:
         given = Path(path or os.environ.get("CALLRING_STORE") or Path.home() / ".cache" / "callring")
         folder = given.expanduser().resolve()
-    except RuntimeError:  # of pathlib: HOME is not set, and the user is not in the password database
+    except RuntimeError:  # raised by pathlib: HOME is not set, and the user is not in the password database
         raise ConfigurationError(f"store.path={path!r}: no home directory is known, set HOME; or {_CHOOSE}") from None
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"store.path={path!r}: {folder.name} is a file; the store is a folder")
@@ -79,7 +79,7 @@ def chosen_store(path: str) -> Path:
 
 
 def digest_of(*parts: str | bytes) -> str:
-    """A key: the hex SHA-256 of the parts, each with its length, so that no two lists of parts collide."""
+    """A key: the hex SHA-256 of the parts, each with its length, so that different lists have different keys."""
     state = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -91,9 +91,9 @@ class Store:
     """Entries of one kind.
 
     Args:
-        root: the store's folder; made when something is put into it.
+        root: the store's folder; created with the first entry.
         kind: for instance ``"callables"``.
-        read_only: notes are not written; nothing else writes unasked.
+        read_only: reading does not write notes.
     """
 
     def __init__(self, root: Path, kind: str, *, read_only: bool = False) -> None:
@@ -104,12 +104,12 @@ class Store:
         self._swept = False
 
     def find(self, key: str) -> Path | None:
-        """The entry of a key if it is there and undamaged."""
+        """The entry of a key, if it exists and is not damaged."""
         entry = self._folder / key
         try:
             recorded = json.loads((entry / _MANIFEST).read_text())["files"]
             paths = {entry / name: digest for name, digest in recorded.items()}
-            # What another user put here would run as this one.
+            # Files of another user would be executed as this user.
             if all(map(_is_ours, (self._folder.resolve(), entry, *paths))) and all(
                 _file_digest(path) == digest for path, digest in paths.items()
             ):
@@ -119,33 +119,33 @@ class Store:
         return None
 
     def is_damaged(self, key: str) -> bool:
-        """Whether there is an entry of this key that must not be used."""
+        """Whether the key has an entry that must not be used."""
         return (self._folder / key).exists() and self.find(key) is None
 
     def mark_used(self, key: str) -> None:
-        """Notes that an entry is of use today; see prune."""
+        """Records that an entry is used today; see prune."""
         with contextlib.suppress(OSError):
             os.utime(self._folder / key / _MANIFEST)
 
     @contextlib.contextmanager
     def hold(self, key: str) -> Iterator[Path | None]:
-        """Keeps an entry from being pruned while the block runs; None if it is not there or damaged."""
+        """Keeps an entry from being pruned while the block runs; None if it does not exist or is damaged."""
         with _locked(self._folder / key, fcntl.LOCK_SH) as held:
             yield self.find(key) if held else None
 
     def put(self, key: str, write: Callable[[Path], None], origin: Mapping[str, Any] | None = None) -> Path:
-        """Makes an entry: ``write`` fills a new folder, which then takes its place. The entry's folder.
+        """Makes an entry: ``write`` fills a new folder, which is then renamed. Returns the entry's folder.
 
         If another run makes the same entry, waits for it: equal keys mean equal content.
 
         Args:
-            key: hash of everything that the entry is made from.
-            write: fills the folder that it is given.
-            origin: what the entry is made from, in JSON's types: kept with it, for people.
+            key: hash of all inputs of the entry.
+            write: fills the folder of its argument.
+            origin: the inputs, in JSON's types: kept with the entry, for people.
 
         Raises:
-            ConfigurationError: the store cannot be written; nothing of the entry is left.
-            What ``write`` raises.
+            ConfigurationError: the store cannot be written; no part of the entry is left.
+            Also every error of ``write``.
         """
         try:
             return self._put(key, write, origin)
@@ -176,7 +176,7 @@ class Store:
                 return entry
 
     def _make_folder(self) -> None:
-        """Makes the folder of this kind, and the store around it: what is in it runs, so no other user may write it."""
+        """Creates the folder of this kind, and the store: their files are executed, so no other user may write them."""
         self._root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (self._root, self._folder):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
@@ -186,19 +186,19 @@ class Store:
 
     @contextlib.contextmanager
     def _building(self, key: str) -> Iterator[Path | None]:
-        """An empty folder to fill, locked by this run; None if another run was filling it: look for the entry again."""
+        """An empty folder to fill, locked by this run; None if another run filled it: then look for the entry again."""
         folder = self._folder / f"{_BUILDING}{key}"
-        with contextlib.suppress(FileExistsError):  # another run made it, and may remove it at any time
+        with contextlib.suppress(FileExistsError):  # another run created it, and may remove it at any time
             folder.mkdir()
         with _locked(folder, fcntl.LOCK_EX) as held:
             if not held:
                 yield None
                 return
             try:
-                _empty(folder)  # what a run that died has left here
+                _empty(folder)  # removes files of a dead run
                 yield folder
             finally:
-                # Renamed, it is the entry; a folder of that name is then another run's.
+                # After renaming, the folder is the entry; a folder of the old name then belongs to another run.
                 if held.still_at(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
@@ -209,21 +209,21 @@ class Store:
             except OSError:
                 if not entry.exists():
                     raise
-                self._discard(entry)  # damaged, or it would have been found
+                self._discard(entry)  # it is damaged; otherwise it would have been found
             else:
                 return
 
     def _discard(self, entry: Path) -> None:
-        """Takes an entry away in one step: it is never there in half."""
+        """Removes an entry in one step: it is never incomplete."""
         aside = self._folder / f"{_DISCARDED}{entry.name}-{os.getpid()}-{next(_discards)}"
         with contextlib.suppress(FileNotFoundError):  # another run was faster
             entry.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
-    # ---- looking after it ------------------------------------------------------------------------------------------
+    # ---- maintenance -----------------------------------------------------------------------------------------------
 
     def sweep(self) -> int:
-        """Removes what runs left that died; returns how many folders and files that were."""
+        """Removes folders and files of dead runs. Returns their number."""
         removed = 0
         for path in self._listed():
             if path.name.startswith(_BUILDING):
@@ -245,7 +245,7 @@ class Store:
         for path in self._listed():
             if path.name.startswith(".") or not path.is_dir():
                 continue
-            with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                 size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
                 manifest = path / _MANIFEST
                 used = (manifest if manifest.exists() else path).stat().st_mtime
@@ -253,7 +253,7 @@ class Store:
         return found
 
     def origin(self, key: str) -> Mapping[str, Any]:
-        """What an entry was made from; empty if that was not recorded or cannot be read."""
+        """The inputs of an entry; empty if they were not recorded or cannot be read."""
         try:
             origin = json.loads((self._folder / key / _ORIGIN).read_text())
         except (OSError, ValueError):
@@ -261,7 +261,7 @@ class Store:
         return origin if isinstance(origin, dict) else {}
 
     def remove(self, key: str) -> bool:
-        """Removes an entry unless a run holds it. Whether it is gone."""
+        """Removes an entry unless a run holds it. Returns whether it is removed."""
         entry = self._folder / key
         with _locked(entry, fcntl.LOCK_EX | fcntl.LOCK_NB) as held:
             if held:
@@ -269,7 +269,7 @@ class Store:
             return held is not None
 
     def remove_notes(self, older_than: float) -> int:
-        """Removes notes that are older than so many seconds; returns how many."""
+        """Removes notes that are older than ``seconds``. Returns their number."""
         old = [path for path in self._listed() if path.suffix == _NOTE and _age(path) > older_than]
         for path in old:
             path.unlink(missing_ok=True)
@@ -281,7 +281,7 @@ class Store:
         except OSError:
             return []
 
-    # ---- notes: small facts that only save work; losing one costs nothing but time ---------------------------------
+    # ---- notes: small facts that save work; a lost note only costs time --------------------------------------------
 
     def read_note(self, name: str) -> str | None:
         """A note, or None."""
@@ -292,7 +292,7 @@ class Store:
             return None
 
     def write_note(self, name: str, text: str) -> None:
-        """Writes a note in one step; not where the store cannot be written."""
+        """Writes a note in one step; does nothing if the store cannot be written."""
         if self._read_only:
             return
         with contextlib.suppress(OSError):
@@ -306,7 +306,7 @@ class _Held(NamedTuple):
     descriptor: int
 
     def still_at(self, path: Path) -> bool:
-        """Whether the folder that is locked is the one at ``path``."""
+        """Whether the locked folder is the one at ``path``."""
         try:
             there = path.stat()
         except FileNotFoundError:
@@ -317,7 +317,7 @@ class _Held(NamedTuple):
 
 @contextlib.contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
-    """Locks a folder; None if it is not there (any more), or if another run holds it and it is not waited for."""
+    """Locks a folder; None if it does not exist, or if the lock is held and not waited for."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
@@ -336,9 +336,9 @@ def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
 
 
 def _write_with_room(write: Callable[[Path], None], folder: Path) -> None:
-    """Calls ``write``. Raises what it raises, but OSError if programs failed because the disk is full.
+    """Calls ``write``. Raises its error, but OSError if programs failed because the disk is full.
 
-    Compilers say so in words, if at all: CMake finds that files are empty which it has just written.
+    Compilers report a full disk only as text, if at all: CMake finds that the files that it has just written are empty.
     """
     try:
         write(folder)
@@ -346,7 +346,7 @@ def _write_with_room(write: Callable[[Path], None], folder: Path) -> None:
         for code in NO_ROOM:
             if os.strerror(code) in str(getattr(error, "output", "")):
                 raise OSError(code, os.strerror(code)) from None
-        # What was written is still there, so that a disk that was full still is.
+        # The written files still exist, so a disk that was full is still full.
         facts = os.statvfs(folder)
         if facts.f_bavail * facts.f_frsize < _TOO_LITTLE or (facts.f_files and not facts.f_favail):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
@@ -365,7 +365,7 @@ def _unwritable(root: Path, error: OSError) -> ConfigurationError:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether this user, or the system, owns what is there, which is no link to elsewhere. Raises OSError."""
+    """Whether ``path`` belongs to this user or to root, and is no symbolic link. Raises OSError."""
     facts = path.lstat()
     return facts.st_uid in (os.geteuid(), 0) and not stat.S_ISLNK(facts.st_mode)
 

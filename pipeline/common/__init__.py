@@ -1,1 +1,1 @@
-"""What every room may use; it knows none of them."""
+"""Functions for every package of the pipeline; they import none of these packages."""

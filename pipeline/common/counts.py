@@ -1,15 +1,15 @@
-"""Numbers of things and times in words."""
+"""Numbers of things and durations as text."""
 
 from __future__ import annotations
 
 
 def count_of(number: int, one: str, more: str = "") -> str:
-    """``"1 chip"``, ``"2 chips"``, ``"10,000 tasks"``; ``more`` is the plural where it is not ``one`` and an s."""
+    """``"1 chip"``, ``"2 chips"``, ``"10,000 tasks"``; ``more`` is the plural if it is not ``one`` plus s."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
 
 
 def duration(seconds: float | None) -> str:
-    """A duration that was measured: three digits and a unit; ``-`` if there is none."""
+    """A measured duration: three digits and a unit; ``-`` for None."""
     if seconds is None:
         return "-"
     for factor, unit in ((1e9, "ns"), (1e6, "us"), (1e3, "ms"), (1, "s")):
@@ -25,7 +25,7 @@ def _three_digits(number: float) -> str:
 
 
 def whole_seconds(seconds: float) -> str:
-    """A time that goes on, or is estimated: ``"12 s"``, ``"2 min 5 s"``, ``"3 h 20 min"``."""
+    """An elapsed or estimated time: ``"12 s"``, ``"2 min 5 s"``, ``"3 h 20 min"``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

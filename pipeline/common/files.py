@@ -1,4 +1,4 @@
-"""Writes a file in one step: a reader sees the old content or all of the new, and a failure leaves no piece behind."""
+"""Writes a file in one step: a reader sees the old or the whole new content, and a failure leaves no partial file."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
-    """Writes beside ``path`` and renames. Raises OSError; ``path`` is then as it was.
+    """Writes a temporary file beside ``path`` and renames it. Raises OSError; ``path`` is then unchanged.
 
     Args:
         path: the file.
-        content: all of it.
-        durable: waits until the disk has it, so that it also outlives a loss of power.
+        content: the whole content.
+        durable: waits until the content is on the disk, so that it survives a loss of power.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 codes: list[int] = []
-"""Exit codes of this process's jobs, and of a sweep whose jobs ran in others. The command exits with the highest."""
+"""Exit codes of this process's jobs, and of sweeps with jobs in other processes. The command exits with the highest."""
 
 arguments: list[str] = []
-"""The arguments of the command, as the user wrote them."""
+"""The arguments of the command, unchanged."""

@@ -1,4 +1,4 @@
-"""Messages for a place on disk that a run needs and cannot use: they name its key and say what to set."""
+"""Messages for a folder that a run needs and cannot use: they name its key and say what to set."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from runtime.errors import ConfigurationError
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk and of a user's quota."""
 UNWRITABLE = (*NO_ROOM, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO)
-"""Error numbers of a place that cannot be written."""
+"""Error numbers of a folder that cannot be written."""
 ROOM = 64 << 20
-"""Bytes that a place should have left: built callables and the trace of a large run."""
+"""Free bytes that a folder should have, for built callables and the trace of a large run."""
 
 
 def run_directory_words(folder: str | os.PathLike[str], error: OSError, *, sweep: bool = False) -> str:
-    """The message for a run directory that cannot be made or written."""
+    """The message for a run directory that cannot be created or written."""
     key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
     room = "make room (stage=prune removes old builds), or " if error.errno in NO_ROOM else ""
     return f"{key}={os.fspath(folder)}: cannot be written: {error.strerror}; {room}choose another folder: {key}=FOLDER"
@@ -28,11 +28,11 @@ def run_directory_words(folder: str | os.PathLike[str], error: OSError, *, sweep
 
 @contextlib.contextmanager
 def run_directory_written(folder: Path, *, sweep: bool = False) -> Iterator[None]:
-    """While the block writes into a run directory, errors of the disk name the directory and its key.
+    """Lets errors of the disk name the run directory and its key, while the block writes into it.
 
     Raises:
-        ConfigurationError: the directory cannot be written. Python's own error would not name a file: it does so when
-            a file is opened, but not when one that is open is written.
+        ConfigurationError: the directory cannot be written. Python's own error names the file only if opening it
+            fails, not if a write fails.
     """
     try:
         yield
@@ -43,10 +43,10 @@ def run_directory_written(folder: Path, *, sweep: bool = False) -> Iterator[None
 
 
 def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
-    """The message for a folder that Hydra could not make before the run began; None if the error is another one.
+    """The message for a folder that Hydra could not create before the run began; None for any other error.
 
     Args:
-        error: as it was raised.
+        error: the raised error.
         arguments: the command line.
     """
     try:
@@ -57,13 +57,13 @@ def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
         return None
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)
     place = Path(error.filename)
-    if error.errno not in NO_ROOM and not unusable(place):  # a quota is not seen there
+    if error.errno not in NO_ROOM and not unusable(place):  # unusable() does not notice a quota
         return None
     return run_directory_words(place.relative_to(here) if place.is_relative_to(here) else place, error, sweep=sweep)
 
 
 def unusable(folder: Path) -> str:
-    """Why a folder, or one that is to be made there, cannot be written; empty if it can."""
+    """Why a folder cannot be written or created; empty if it can."""
     try:
         existing = folder
         while not existing.exists():
@@ -82,6 +82,6 @@ def unusable(folder: Path) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """A path as short as it can be for people: relative to the current folder if it is below it."""
+    """A short form of a path for people: relative if it is below the current folder."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,1 +1,1 @@
-"""What a configuration may say, and what it comes to: every key is checked here."""
+"""The schema of configurations, and their checked values."""

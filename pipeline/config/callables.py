@@ -1,4 +1,4 @@
-"""Understands the callables that a workload composes: checks every key and resolves sources and targets."""
+"""Reads the callables of a workload: checks every key and resolves sources and targets."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def describe_callables(
     """The chip callables and the Python callables of a workload.
 
     Args:
-        callables: by name, as composed from conf/callable.
-        lookup: where sources and Python targets are looked for.
+        callables: configs by name, as composed from conf/callable.
+        lookup: the folders and packages of sources and Python targets.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -73,7 +73,7 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
     )
     entry = values.entry or (source.stem if source else specs[0].name)
     if not specs and source is not None:
-        # A single kernel needs no orchestration function: the chip launches it as it is.
+        # A single kernel needs no orchestration function: the chip launches it directly.
         specs, source = (KernelSpec(entry, source, _source_name(values.source), signature, 0, "aiv"),), None
     elif source is None and (len(specs) != 1 or specs[0].signature != signature or specs[0].name != entry):
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""A chip model as a config declares it, checked: what chips are taken for in virtual time, and what callables cost."""
+"""A chip model of a config, checked: the chips of virtual time, and the costs of callables."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _OF_CHIP = ("latency_ns", "bandwidth", "cores")
 
 @dataclass(frozen=True, slots=True)
 class Modelled:
-    """What is to be computed beside a run, or instead of it."""
+    """The values for virtual time, computed beside a run or instead of it."""
 
     name: str
-    """Of the chip model."""
+    """The name of the chip model."""
     chip: ChipModel
     dispatch_ns: int
-    """How long the parent is busy with handing over one task."""
+    """The parent's time to hand over one task."""
     costs: Mapping[str, TaskCost]
-    """By the names under which the workload knows its callables."""
+    """The costs, by the workload's names of its callables."""
 
 
 def parse_chip_model(config: Mapping[str, Any], callables: Sequence[str]) -> Modelled:

@@ -1,4 +1,4 @@
-"""Which flags of the compiler a config may give: those that decide what is generated, none that runs something."""
+"""The compiler flags that a config may set: those that affect the generated code, none that runs a program."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _WITH_VALUE = (
     *("trivial-auto-var-init", "vect-cost-model", "visibility", "zero-call-used-regs", "debug-prefix-map"),
     *("file-prefix-map", "macro-prefix-map", "random-seed"),
 )
-"""Names of -f that take a value which is neither a file that is written nor a program."""
+"""-f options whose value is neither an output file nor a program."""
 _REFUSED_F = "|".join(
     (
         *("plugin", "dump", "module", "profile", "offload", "use-", "callgraph", "opt-info", "save-", "compare-"),
         *("coverage", "test-", "lto", "wpa", "ltrans", "self-", "stack-usage"),
     )
 )
-"""Beginnings of names of -f that load or run something, or write files."""
+"""Prefixes of -f options that load or run a file, or write files."""
 _ALLOWED = (
     r"-O([0-3sgz]|fast)?",
     r"-g([0-3]|gdb[0-3]?|dwarf(-[2-5])?|no-[a-z-]+|z(=\w+)?)?",
@@ -39,11 +39,11 @@ _SAID = "-O -g -D -U -I -std= -f... -m... -W..."
 
 
 def require_flags(flags: Sequence[str], key: str) -> None:
-    """Refuses flags that a config may not give.
+    """Refuses flags that a config may not set.
 
     Args:
-        flags: each one argument of the compiler.
-        key: of the config, for messages.
+        flags: arguments of the compiler.
+        key: key of the config, for messages.
 
     Raises:
         ConfigurationError: names the flag and what is allowed.

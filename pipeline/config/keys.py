@@ -1,8 +1,8 @@
-"""The keys of a config, written once: a dataclass has their types, defaults and ranges, its docstrings what they are.
+"""The keys of a config, written once: a dataclass has their types, defaults and ranges, its docstrings describe them.
 
-Hydra takes dataclasses as structured configs. ``key`` adds a range to a field, in the words of JSON Schema; ``checked``
-compares what a user wrote with it, and pipeline.admin.schema_document documents it. A library for schemas would need
-the same dataclasses for Hydra, beside classes of its own, and time to be imported at every start.
+Hydra takes dataclasses as structured configs. ``key`` adds a range to a field, in the terms of JSON Schema; ``checked``
+compares the user's values with it, and pipeline.admin.schema_document documents it. A schema library would need the
+same dataclasses for Hydra in addition to its own classes, and import time at every start.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _KINDS: dict[str, tuple[Any, str]] = {
 
 
 def key(default: Any, **schema: Any) -> Any:
-    """A field with a default, a list or a mapping included, and what JSON Schema says of it, as ``minimum=0``."""
+    """A field with a default (which may be a list or a mapping) and terms of JSON Schema, such as ``minimum=0``."""
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=default.copy, metadata=schema)
     return dataclasses.field(default=default, metadata=schema)
 
 
 def keys_of(kind: type[Any]) -> dict[str, dataclasses.Field[Any]]:
-    """The fields of a dataclass by key. A key that is a word of Python, as ``for``, has a field ``for_``."""
+    """The fields of a dataclass by key. A key that is a Python keyword, such as ``for``, has a field ``for_``."""
     return {field.name.removesuffix("_"): field for field in dataclasses.fields(kind)}
 
 
 def checked(kind: type[Any], config: object, at: str) -> Mapping[str, Any]:
-    """What a user wrote, as it is: a mapping with no other keys than those of a dataclass, and with values in range.
+    """Returns the user's mapping unchanged, after checking that it has only keys of a dataclass and values in range.
 
     Args:
         kind: the dataclass.
-        config: as composed, in plain values.
+        config: the composed values, as plain values.
         at: the dotted key of ``config``, for messages; empty: the whole configuration.
 
     Raises:
@@ -65,7 +65,8 @@ def checked(kind: type[Any], config: object, at: str) -> Mapping[str, Any]:
 
 
 def filled(kind: type[Any], config: object, at: str) -> Any:
-    """The dataclass with what a user wrote, and defaults for the rest. Raises as ``checked``, and what it raises."""
+    """An instance of the dataclass with the user's values, and defaults for the rest. Raises as ``checked``, and the
+    errors of the dataclass."""
     return kind(**{name: value for name, value in checked(kind, config, at).items() if value is not None})
 
 
@@ -73,7 +74,7 @@ def _require(field: dataclasses.Field[Any], value: object, path: str) -> None:
     written = field.type if isinstance(field.type, str) else field.type.__name__
     name, _, optional = written.partition(" | ")
     name = name.partition("[")[0]
-    # A section with nothing in it is null in YAML.
+    # An empty section is null in YAML.
     if name not in _KINDS or optional not in ("", "None") or (value is None and (optional or name in ("list", "dict"))):
         return
     kind, words = _KINDS[name]
@@ -95,7 +96,7 @@ def _require(field: dataclasses.Field[Any], value: object, path: str) -> None:
 
 
 def range_words(schema: Mapping[str, Any]) -> str:
-    """The range of a number in words, with a space before; empty if it has none."""
+    """The range of a number as text, with a leading space; empty if it has none."""
     words = ""
     if "minimum" in schema:
         words += f" from {schema['minimum']}"

@@ -1,4 +1,4 @@
-"""What a workload's configuration declares, resolved and validated: its callables."""
+"""The callables of a workload's configuration, resolved and validated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class KernelSpec(NamedTuple):
     name: str
     source: Path
     source_name: str
-    """The source as the configs name it, without the machine's folders."""
+    """The name of the source in the configs, without the machine's folders."""
     signature: tuple[int, ...]
     func_id: int
     core_kind: str
@@ -27,13 +27,13 @@ class ChipSpec(NamedTuple):
     source: Path | None
     """The file of the orchestration function; None if the callable is a single kernel."""
     source_name: str
-    """As of a kernel; empty if there is no orchestration function."""
+    """The name of the orchestration function's source in the configs; empty if there is none."""
     kernels: tuple[KernelSpec, ...]
     flags: tuple[str, ...]
     flop: float = 0.0
-    """Floating-point operations of one task; 0 if that was left out."""
+    """Floating-point operations of one task; 0 if they were not declared."""
     bytes: float = 0.0
-    """Bytes that one task moves, likewise."""
+    """Bytes that one task moves; 0 if they were not declared."""
 
 
 class PythonSpec(NamedTuple):
@@ -43,5 +43,5 @@ class PythonSpec(NamedTuple):
     target: str
     pickle_by_value: bool
     flop: float = 0.0
-    """As of a chip callable."""
+    """Floating-point operations of one task; 0 if they were not declared."""
     bytes: float = 0.0

@@ -17,5 +17,5 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def near_or_all(name: object, known: Collection[str]) -> str:
-    """The same, or all known names if none is near."""
+    """The suggestion of near(), or all known names if none is near."""
     return near(str(name), known) or f"; known are {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""Python targets that a config names: taken from allowed packages only, and looked up without Hydra's instantiation."""
+"""Python targets of a config: only from allowed packages, and resolved without Hydra's instantiation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from runtime.identity import module_file
 
 
 class Lookup(NamedTuple):
-    """Where what a config names is looked for."""
+    """The places of files and Python targets that a config names."""
 
     folders: Sequence[Path]
-    """For files, in order."""
+    """Folders of files, in search order."""
     packages: Sequence[str]
-    """Package prefixes that Python targets may come from."""
+    """Allowed package prefixes of Python targets."""
     importing: bool = True
-    """Whether modules of the user are imported; a plan does without."""
+    """Whether modules of the user are imported; a plan does not import them."""
 
     def target(self, target: str, key: str) -> Any:
         """The object behind ``"module:qualname"``, or NotImported. Raises ConfigurationError as ``resolve_target``."""
@@ -38,13 +38,13 @@ class Lookup(NamedTuple):
 
 
 class NotImported(NamedTuple):
-    """Stands for a target of the user's where user code is not imported."""
+    """Stands for a target of the user if user code is not imported."""
 
     target: str
 
 
 def takes_handles(function: object) -> bool:
-    """Whether a callable wants the workload's handles, as the keyword ``handles``."""
+    """Whether a callable takes the workload's handles, as the keyword ``handles``."""
     if not inspect.isroutine(function):
         return False
     parameter = inspect.signature(function).parameters.get("handles")
@@ -55,12 +55,12 @@ def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:
     """The object behind ``"module:qualname"``.
 
     Args:
-        target: what the config says.
+        target: the value of the config.
         key: the config key, for messages.
-        packages: package prefixes that are allowed.
+        packages: allowed package prefixes.
 
     Raises:
-        ConfigurationError: malformed, outside of the allowed packages, not importable, or not there.
+        ConfigurationError: malformed, outside the allowed packages, not importable, or missing.
     """
     module_name, qualname = _require_allowed(target, key, packages)
     try:
@@ -78,7 +78,7 @@ def resolve_target(target: str, key: str, packages: Sequence[str]) -> Any:
 
 
 def _require_allowed(target: str, key: str, packages: Sequence[str]) -> tuple[str, str]:
-    """The module and the qualified name, if they are named well and allowed."""
+    """The module and the qualified name, after checking that they are valid and allowed."""
     module_name, colon, qualname = target.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module_name.split("."), *qualname.split("."))):
         raise ConfigurationError(f"{key}={target!r}: give 'module:qualname'")

@@ -1,4 +1,4 @@
-"""A topology: a tree of levels, as configs declare it, checked and unfolded."""
+"""A topology of a config, checked and unfolded into a tree of levels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runtime.processes.topology import NODE_LEVEL
 
 
 class Level(NamedTuple):
-    """One Worker of the tree and what is below it."""
+    """One Worker of the tree and the Workers below it."""
 
     name: str
-    """Of a level below the root: its place, for instance ``"node 1"``."""
+    """The place of a level below the root, for instance ``"node 1"``."""
     level: int
     chips: int
     sub_workers: int
@@ -30,18 +30,18 @@ class Level(NamedTuple):
 
     @property
     def total_chips(self) -> int:
-        """Chips of the whole tree."""
+        """Number of chips in the whole tree."""
         return sum(level.chips for level in self.walk())
 
     @property
     def words(self) -> str:
-        """What the tree consists of: ``"8 chips, 1 sub-worker"``."""
+        """The processes of the tree, for instance ``"8 chips, 1 sub-worker"``."""
         counts = {"node": len(self.children), "chip": self.total_chips, "sub-worker": self.total_sub_workers}
         return ", ".join(count_of(count, kind) for kind, count in counts.items() if count)
 
     @property
     def total_sub_workers(self) -> int:
-        """Python sub-workers of the whole tree."""
+        """Number of Python sub-workers in the whole tree."""
         return sum(level.sub_workers for level in self.walk())
 
 
@@ -49,9 +49,9 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
     """Checks the tree that a config declares.
 
     Args:
-        config: ``name``, ``level``, ``chips``, ``sub_workers`` and ``children``; a child is like this too, and
-            ``count`` of it are made (default 1).
-        key: of the config, for messages.
+        config: ``name``, ``level``, ``chips``, ``sub_workers`` and ``children``; a child has the same keys, and
+            ``count``, the number of such children (default 1).
+        key: key of the config, for messages.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -61,11 +61,11 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
 
 
 def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
-    """What results call a topology: its name, unless the command line made it another one; then what it consists of.
+    """The name of a topology in results: its own name, or its processes if the command line changed it.
 
     Args:
-        config: as of ``parse_topology``; what that refuses is called by the overrides that say it.
-        overrides: of the command line.
+        config: as in ``parse_topology``; a config that it refuses is named by its overrides.
+        overrides: overrides of the command line.
     """
     name = str(config.get("name") or "")
     keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
@@ -100,7 +100,7 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
 
 
 def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
-    """The levels that one entry of ``children`` declares, the first of them with the number ``begin``."""
+    """The levels of one entry of ``children``; the first has the number ``begin``."""
     given = checked(LevelConfig, config, key).get("level", level)
     if given != level:
         raise ConfigurationError(f"{key}.level={given}: must be {level}, one less than its parent's")

@@ -1,4 +1,4 @@
-"""Where configs are: the tree that comes with Callring, and the folders that a command line names."""
+"""The folders of configs: the tree that comes with Callring, and the folders of the command line."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What a configuration's files may not decide: what is imported, loaded or run beside what they declare.
+"""The limits of config files: they must not import, load or run more than they declare.
 
-A config that another person wrote declares sources and names Python targets; docs/explanation/trust.md says what that
-means. It must not reach further by what Hydra instantiates, by logging's factories, by the environment of a launcher's
-processes, or by allowing itself more packages. Those come from the command line, which the user wrote. A composed
-configuration does not say where a value comes from, so the value itself decides what files may say.
+A config of another author declares sources and names Python targets; docs/explanation/trust.md explains this. It must
+not run other code through Hydra's instantiation, through factories of logging, through the environment of a launcher's
+processes, or by allowing itself more packages. Only the command line, which the user wrote, may set these. A composed
+configuration does not record the source of a value, so the check depends on the value itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from runtime.errors import ConfigurationError
 
 PACKAGES_VARIABLE = "CALLRING_PYTHON_PACKAGES"
-"""Further packages of Python targets, with commas between them."""
+"""The environment variable with further packages of Python targets, separated by commas."""
 OURS = "pipeline"
 """The package of the targets that come with Callring."""
 _PLUGINS = (
@@ -31,28 +31,28 @@ _LOGGING_CLASSES = (
     "colorlog.ColoredFormatter",
 )
 _HYDRAS_FILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
-"""Where Hydra's own logging writes, which --hydra-help shows."""
+"""The streams of Hydra's own logging, which --hydra-help shows."""
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 _LAUNCHERS_COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
-"""Keys of hydra.launcher that say what its processes run."""
+"""Keys of hydra.launcher that decide what its processes run."""
 
 
 def allowed_packages(configured: Sequence[str]) -> list[str]:
-    """Packages that Python targets may come from: those of the configuration and of the environment."""
+    """Allowed packages of Python targets: those of the configuration and of the environment."""
     added = os.environ.get(PACKAGES_VARIABLE, "").split(",")
     return [*configured, *(name.strip() for name in added if name.strip())]
 
 
 def require_trusted(config: Mapping[str, Any], arguments: Sequence[str], primary: Path | None) -> None:
-    """Refuses a composed configuration that reaches further than files may.
+    """Refuses a composed configuration with values that files must not set.
 
     Args:
-        config: with interpolations as they are, ``hydra`` included.
+        config: with unresolved interpolations, ``hydra`` included.
         arguments: the command line.
         primary: the file of the primary config, if it is the user's own.
 
     Raises:
-        ConfigurationError: names the key, the value and who may decide it.
+        ConfigurationError: names the key, the value and where it may be set.
     """
     given = dict(argument.lstrip("+").split("=", 1) for argument in arguments if "=" in argument)
 
@@ -67,7 +67,7 @@ def require_trusted(config: Mapping[str, Any], arguments: Sequence[str], primary
 
 
 def _refused(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Keys and values that only the command line may give."""
+    """Keys and values that only the command line may set."""
     for key, value in _leaves(config, ""):
         section, _, name = key.rpartition(".")
         if name == "_target_":
@@ -99,7 +99,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _require_packages(packages: Any, given: Container[str], primary: Path | None) -> None:
-    if "python_packages" in given or packages is None:  # none: a composition of Hydra's own, for its help
+    if "python_packages" in given or packages is None:  # None: a composition for Hydra's own help
         return
     trusted = [OURS, *_packages_of(primary)]
     for package in packages if isinstance(packages, list) else [packages]:
@@ -112,7 +112,7 @@ def _require_packages(packages: Any, given: Container[str], primary: Path | None
 
 
 def _packages_of(primary: Path | None) -> list[str]:
-    """What a file itself says, not what it selects."""
+    """The keys of the file itself, without those of the files that it selects."""
     if primary is None:
         return []
     import yaml

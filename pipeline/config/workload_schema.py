@@ -1,4 +1,4 @@
-"""The schema of a workload: what any may have, and what a declared one is made of; expressions are text here."""
+"""The schema of a workload: the keys of every workload, and those of declared ones. Expressions are text here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.config.keys import key
 
 Number = float | str
-"""A number, or an expression over the names that are known where it stands."""
+"""A number, or an expression over the names that are known at its place."""
 _NUMBER = {"type": ["number", "string"]}
 _ROUNDS = {"anyOf": [_NUMBER, {"type": "array", "items": {"type": "integer"}}]}
 
@@ -16,7 +16,7 @@ DTYPES = (
     *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
     *("float16", "float32", "float64"),
 )
-"""What a tensor can be made of; all but the last three are integers."""
+"""The dtypes of tensors; all but the last three are integers."""
 TAGS = ("in", "out", "inout", "out_existing", "no_dep")
 """How a task uses a piece of a tensor."""
 
@@ -26,15 +26,15 @@ class TensorConfig:
     """One tensor."""
 
     shape: list[Number] = key([])
-    """Extents, at least 1; left out with a file."""
+    """The extents, each at least 1; not set if ``fill`` is a file."""
     dtype: str = key("float32", enum=DTYPES)
-    """Of its elements; of a file, the default is the file's."""
+    """The dtype of the elements; for a file, its default is the file's."""
     fill: Number = "zeros"
-    """``zeros``, ``random``, a number, or a file .npy or .npz."""
+    """The initial contents: ``zeros``, ``random``, a number, or a file .npy or .npz."""
     seed: int = key(0, minimum=0)
-    """Decides, with the tensor's name, what ``random`` gives."""
+    """With the tensor's name, decides the numbers of ``random``."""
     array: str = ""
-    """Which of the arrays of a file .npz; left out if it has one."""
+    """The name of the array in a file .npz; not needed if the file has only one."""
 
 
 @dataclass(repr=False, eq=False)
@@ -42,11 +42,12 @@ class TaskConfig:
     """A task, or a loop around further entries."""
 
     callable: str = ""
-    """One of the workload's callables."""
+    """The name of one of the workload's callables."""
     for_: dict[str, Any] = key({}, additionalProperties=_ROUNDS)
     """Loop variables, each with a number of rounds or a list of values."""
     where: Number = ""
-    """The chip or the node; ``sub`` for any sub-worker. Left out, the loop variable ``chip`` or ``node``."""
+    """The number of the chip or node, or ``sub`` for any sub-worker. Default: the loop variable ``chip`` or ``node``.
+    """
     args: list[Any] = key(
         [],
         items={
@@ -59,60 +60,61 @@ class TaskConfig:
     )
     """Pieces of tensors by tag, and scalars, in the order of the signature."""
     blocks: Number = 0
-    """Blocks that the kernel is launched with; 0: one for each core."""
+    """The number of blocks of the kernel's launch; 0: one for each core."""
     tasks: list[TaskConfig] = key([])
-    """Entries that the loop is around, in place of a task."""
+    """The entries inside the loop, in place of a task."""
 
 
 @dataclass(repr=False, eq=False)
 class ToleranceConfig:
-    """How far an element may be off: ``absolute + relative * |expected|``; left out, the dtype decides."""
+    """The allowed error of an element: ``absolute + relative * |expected|``. The default depends on the dtype."""
 
     relative: float | None = key(None, minimum=0)
-    """Of what is expected."""
+    """The part that is relative to the expected value."""
     absolute: float | None = key(None, minimum=0)
-    """In the tensor's unit."""
+    """The absolute part, in the tensor's unit."""
 
 
 @dataclass(repr=False, eq=False)
 class VerifyConfig:
-    """What the tensors must hold after the last run."""
+    """The expected contents of tensors after the last run."""
 
     golden: str = ""
-    """``module:function`` of the tensors' first contents and the sizes: gives what is expected, by name."""
+    """``module:function`` that takes the tensors' initial contents and the sizes, and returns the expected contents by
+    name."""
     expected: dict[str, str | TensorConfig] = key({})
-    """By tensor a file .npy or .npz, or ``fill`` and ``array`` of one."""
+    """For each tensor a file .npy or .npz, or its ``fill`` and ``array``."""
     tolerance: ToleranceConfig = field(default_factory=ToleranceConfig)
 
 
 @dataclass(repr=False, eq=False)
 class WorkloadConfig:
-    """What any workload may have; a program has settings of its own beside."""
+    """The keys of every workload; a program has its own settings in addition."""
 
     name: str = ""
-    """For people, for results, and for the lock file."""
+    """The name in messages, results and the lock file."""
     program: str = ""
-    """``module:Class``; its settings are further keys, in place of those of a declared workload."""
+    """The program, ``module:Class``. Its settings are further keys, in place of those of a declared workload."""
     callables: dict[str, Any] = key({}, additionalProperties={"$ref": "#/$defs/callable"})
-    """By the names that tasks use; composed through the defaults."""
+    """The callables, by the names that tasks use; composed through the defaults."""
     warm_up: int = key(0, minimum=0)
-    """Runs before those that are measured."""
+    """The number of runs before the measured ones."""
     repeat: int = key(1, minimum=1)
-    """Runs that are measured."""
+    """The number of measured runs."""
     capture: bool = False
-    """Records what one run submits, and launches that graph for every run."""
+    """Whether to record the tasks of one run, and to launch that graph for every run."""
 
 
 @dataclass(repr=False, eq=False)
 class DeclaredWorkloadConfig(WorkloadConfig):
-    """What runs: a program with settings of its own, or tensors and tasks."""
+    """A workload: a program with its settings, or tensors and tasks."""
 
     sizes: dict[str, Number] = key({})
-    """Numbers by name; each may be computed from those before it."""
+    """Numbers by name; each may be computed from the ones before it."""
     tensors: dict[str, TensorConfig] = key({})
-    """By name, made before the first run in memory that all workers share."""
+    """The tensors by name, made before the first run in memory that all workers share."""
     tasks: list[TaskConfig] = key([])
-    """In the order in which they are submitted."""
+    """The tasks, in the order of their submission."""
     orchestration: str = ""
     """``module:function``, called with (o, tensors, handles, context) instead of submitting tasks."""
     verify: VerifyConfig = field(default_factory=VerifyConfig)

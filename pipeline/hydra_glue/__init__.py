@@ -1,1 +1,1 @@
-"""Everything that touches parts of Hydra that are not its public interface."""
+"""All code that uses Hydra's private parts."""

@@ -1,10 +1,10 @@
 """Lets Hydra 1.3 describe its options on Python 3.14 and newer.
 
-Since Python 3.14 argparse reads a help text when the option is added, and refuses one that is no string ("badly formed
+Since Python 3.14 argparse checks a help text when the option is added, and refuses one that is no string ("badly formed
 help string"). Hydra 1.3 gives its option ``--shell-completion`` an object that becomes text only when it is printed, so
 that every command would end in a traceback: https://github.com/hydra-ecosystem/hydra/issues/3121.
 
-Hydra 1.4 has this mended. The module goes when ``pyproject.toml`` allows no older one.
+Hydra 1.4 has mended this. Remove the module when ``pyproject.toml`` allows no older version.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pipeline.hydra_glue.versions import HYDRA
 
 
 def needed() -> bool:
-    """Whether this Python reads help texts early, and this Hydra gives it one that cannot be read yet."""
+    """Whether this Python checks help texts early, and this Hydra has one that is no string yet."""
     return HYDRA < (1, 4) and hasattr(argparse.ArgumentParser, "_check_help")
 
 
 @contextlib.contextmanager
 def unfinished_help_allowed() -> Iterator[None]:
-    """While the block runs, argparse checks only help texts that are text. Others are made when they are printed."""
+    """While the block runs, argparse checks only help texts that are strings; others become strings when printed."""
     if not needed():
         yield
         return

@@ -15,9 +15,9 @@ from hydra._internal import utils
 
 from pipeline.hydra_glue.argparse_help import unfinished_help_allowed
 
-# The name hydra.main is a function's, too: only the import system gives the module.
+# hydra.main is also the name of a function: only the import system returns the module.
 _PLACES: tuple[Any, ...] = (utils, import_module("hydra.main"))
-"""Modules that make a parser: of completions, and of everything else."""
+"""The modules that make a parser, for completions and for all other commands."""
 
 
 def _versions() -> str:
@@ -27,7 +27,7 @@ def _versions() -> str:
 
 @contextlib.contextmanager
 def parsed_by_us() -> Iterator[None]:
-    """While the block runs, Hydra applications parse their command line with our parser."""
+    """While the block runs, Hydra applications parse their command line with Callring's parser."""
     theirs = utils.get_args_parser
 
     def ours() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""Shell completion of what Hydra's own leaves out: the values of keys that take one of a few."""
+"""Shell completion that Hydra lacks: the values of keys with a few allowed values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hydra.plugins.completion_plugin import CompletionPlugin
 
 @contextlib.contextmanager
 def values_completed(schema: type) -> Iterator[None]:
-    """While the block runs, completions have the values of keys that take one of a few.
+    """While the block runs, completions include the values of keys with a few allowed values.
 
     Args:
         schema: dataclass of the whole configuration.

@@ -1,11 +1,11 @@
 """Composes the configuration of a command once.
 
-Hydra 1.3 composes it from the files twice: to learn whether it asks for a sweep (``hydra.mode``), and to run it. Here
-the first composition is already the strict one of what the command line looks like, a single run or a sweep, and is
-kept for the second. It is worth its place: with two compositions, ``stage=describe`` takes 711 ms of CPU time in place
-of 615 (medians of 20 interleaved pairs on two busy cores).
+Hydra 1.3 composes it from the files twice: first to read whether it is a sweep (``hydra.mode``), then to run it. Here
+the first composition already is the strict one for a single run or a sweep, by the look of the command line, and is
+kept for the second use. This saves time: with two compositions, ``stage=describe`` takes 711 ms of CPU time instead of
+615 (medians of 20 interleaved pairs on two busy cores).
 
-Hydra 1.4 learns it without composing, and is left alone.
+Hydra 1.4 finds the mode without composing, and is not changed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SWEEP_OPTIONS = ("-m", "--multirun")
 
 
 class _Loader(ConfigLoaderImpl):
-    """Hydra's, which gives the composition made for the question for the mode to the next caller that asks for it."""
+    """Hydra's config loader, which returns the composition made for reading the mode to the next caller."""
 
     likely_mode = RunMode.RUN
     _kept: tuple[list[str], DictConfig] | None = None
@@ -44,8 +44,8 @@ class _Loader(ConfigLoaderImpl):
     ) -> DictConfig:
         kept, self._kept = self._kept, None
         if not validate_sweep_overrides:
-            # The question for the mode, which is asked as if it were a sweep.
-            with contextlib.suppress(HydraException):  # of the other mode after all, or wrong: Hydra says which
+            # The request for the mode, which Hydra makes as for a sweep.
+            with contextlib.suppress(HydraException):  # the other mode, or a wrong configuration: Hydra reports it
                 config = super().load_configuration(config_name, overrides, self.likely_mode, from_shell, True)
                 self._kept = list(overrides), config
                 return config
@@ -53,7 +53,7 @@ class _Loader(ConfigLoaderImpl):
             asked, config = kept
             if overrides == asked:
                 return config
-            # What Hydra adds to the command line if no config says the mode.
+            # Hydra adds this to the command line if no config sets the mode.
             added = f"hydra.mode={run_mode.name}"
             if overrides == [*asked, added]:
                 config.hydra.mode = run_mode
@@ -64,7 +64,7 @@ class _Loader(ConfigLoaderImpl):
 
 @contextlib.contextmanager
 def composed_once(arguments: Sequence[str]) -> Iterator[None]:
-    """While the block runs, Hydra 1.3 composes with our loader.
+    """While the block runs, Hydra 1.3 composes with Callring's loader.
 
     Args:
         arguments: the command line.

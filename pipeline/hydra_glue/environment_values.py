@@ -1,4 +1,4 @@
-"""Values that a configuration takes from environment variables: used, but not written where others read it."""
+"""Values that a configuration takes from environment variables: used, but not written into results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.hydra_glue.versions import register_resolver
 
 _NAME = "oc.env"
 _BETWEEN = "\0"
-"""Between the keys of a path: a key may have a dot."""
+"""The separator of keys in a path, as a key may contain a dot."""
 _asked = [0]
-"""How often the environment was asked."""
+"""How often the environment was read."""
 
 
 def _counted(*arguments: Any) -> Any:
@@ -29,9 +29,9 @@ register_resolver(_NAME, _counted, cached=False)
 def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:
     """The configuration as plain values, and the paths of keys whose values come from the environment.
 
-    Each such path comes with the interpolation that is there, also if it leads to the environment over other keys.
+    Each such path comes with its interpolation, also if that refers to the environment through other keys.
 
-    Raises what OmegaConf raises for an interpolation that leads nowhere.
+    Raises OmegaConf's error for an interpolation that cannot be resolved.
     """
     before = _asked[0]
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
@@ -41,7 +41,7 @@ def resolved(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def without_values(config: Mapping[str, Any], marked: Mapping[str, str]) -> dict[str, Any]:
-    """A copy of plain values with the interpolations of ``resolved`` in the place of what they gave."""
+    """A copy of plain values in which the interpolations of ``resolved`` replace their values."""
     shown: dict[str, Any] = copy.deepcopy(dict(config))
     for key, interpolation in marked.items():
         *path, last = key.split(_BETWEEN)

@@ -1,6 +1,6 @@
-"""A sweep that is asked for without ``-m``: refused with the line to write.
+"""Refuses a sweep without ``-m``, and shows the right command.
 
-Without ``-m`` Hydra runs one point, and says nothing of the others.
+Without ``-m`` Hydra would silently run only one point.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ def sweep_line(arguments: Sequence[str]) -> str:
     """The command that sweeps.
 
     Args:
-        arguments: those that were given without ``-m``.
+        arguments: the arguments without ``-m``.
     """
     return shlex.join([*program_words(), "-m", *arguments])
 
 
 def program_words() -> list[str]:
-    """What this program was started as."""
+    """The command that started this program."""
     return ["callring"] if Path(sys.argv[0]).name == "callring" else ["python", "-m", "pipeline"]
 
 
 def refuse_forgotten(hydra: Any, arguments: Sequence[str]) -> None:
     """Refuses a single run whose configuration is that of a sweep.
 
-    A primary config of the user's own may have both in one: there ``-m`` is a choice.
+    A user's own primary config may be both: there ``-m`` is a choice.
 
     Args:
-        hydra: the section of the composed configuration.
+        hydra: the section ``hydra`` of the composed configuration.
         arguments: the command line.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Turns what Hydra and OmegaConf say about a wrong command line into one clear message."""
+"""Turns errors of Hydra and OmegaConf about a wrong command line into one clear message."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from pipeline.hydra_glue.forgotten_sweep import sweep_line
 
 _CALLABLE_KEYS = {field.name for kind in (ChipCallableConfig, PythonCallableConfig) for field in fields(kind)}
 _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
-"""With an option of each."""
+"""The groups without a default, with an example option of each."""
 _ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.capture", "workload.sizes", "workload.verify")
-"""What any workload may have, also one that leaves it out."""
+"""Keys of every workload, also if it does not set them."""
 _MANY = 8
-"""Of more options than these, the nearest is enough."""
+"""With more options than these, a message names only the nearest."""
 _KINDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
 
 
 def explain_error(error: BaseException) -> str:
-    """What is wrong with the command line of this process, or with the configs, for what Hydra raised."""
+    """The message for an error of Hydra: what is wrong with this process's command line or with the configs."""
     keys = _dotted_keys(OmegaConf.structured(Config(chip_model=ChipModelConfig())))
     return explain(error, [*named_folders(sys.argv[1:]), CONF], keys)
 
@@ -43,11 +43,11 @@ def _dotted_keys(config: Any, prefix: str = "") -> list[str]:
 
 
 def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) -> str:
-    """What is wrong with the command line or the configs, and what to write instead.
+    """The message: what is wrong with the command line or the configs, and what to write instead.
 
     Args:
-        error: what Hydra raised; what OmegaConf said is among its causes.
-        folders: the config trees, to know their groups and options.
+        error: Hydra's error; its causes have OmegaConf's error.
+        folders: the config trees, for their groups and options.
         keys: dotted keys of the schema, for suggestions.
     """
     texts = _texts(error)
@@ -89,7 +89,7 @@ def options(folders: Iterable[Path], group: str) -> list[str]:
 
 
 def workload_keys(folders: Iterable[Path]) -> list[str]:
-    """The keys that the workloads set, dotted; files that cannot be read have none."""
+    """The dotted keys that the workloads set; unreadable files have none."""
     import yaml
 
     keys: set[str] = set()
@@ -102,14 +102,14 @@ def workload_keys(folders: Iterable[Path]) -> list[str]:
 
 
 def _dotted(value: Any, prefix: str) -> Iterable[str]:
-    """The keys of nested mappings, each with those before it."""
+    """The dotted keys of nested mappings."""
     for key, inner in value.items() if isinstance(value, dict) else ():
         yield f"{prefix}{key}"
         yield from _dotted(inner, f"{prefix}{key}.")
 
 
 def _texts(error: BaseException) -> list[str]:
-    """What the error and everything behind it say; templates whose values were not filled in left out."""
+    """The texts of the error and of its causes, without templates whose values were not filled in."""
     texts = []
     at: BaseException | None = error
     while at is not None:
@@ -132,7 +132,7 @@ def _no_option(text: str, folders: Sequence[Path]) -> str | None:
 
 
 def _unread(override: str) -> str:
-    """What Hydra's grammar cannot read."""
+    """The message for an override that Hydra's grammar cannot parse."""
     key, equals, _ = override.partition("=")
     if not equals and not override.startswith("~"):
         return f"{override}: give key=value"
@@ -140,7 +140,7 @@ def _unread(override: str) -> str:
 
 
 def _said_of_a_file(text: str) -> str | None:
-    """What the parser of YAML says of a file, in one line."""
+    """The YAML parser's message about a file, in one line."""
     place = re.search(r'in "([^"]+)", line (\d+)', text)
     if not place:
         return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def set_override_dirname(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """Writes it as Hydra 1.3 would, had it composed the configuration from these overrides; those of Hydra left out."""
+    """Sets it as Hydra 1.3 would for a configuration with these overrides, without Hydra's own overrides."""
     if HYDRA >= (1, 4):
         return
     form = config.hydra.job.config.override_dirname

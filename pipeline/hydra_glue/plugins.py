@@ -1,4 +1,4 @@
-"""Makes plugins known to Hydra that no package ``hydra_plugins`` holds, and gives them Hydra's own to derive from."""
+"""Registers plugins with Hydra that are in no package ``hydra_plugins``, and imports the base classes of plugins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hydra.core.plugins import Plugins
 
 from pipeline.hydra_glue.versions import HYDRA
 
-# Hydra 1.3, when it looks for plugins, executes the modules of its own ones once more: classes derived from those of
-# before would have bases that nothing else knows. So it looks for them first.
+# When Hydra 1.3 searches for plugins, it executes the modules of its own plugins again: classes that derive from the
+# old classes would have unknown bases. So the search comes first.
 Plugins.instance()
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher  # noqa: E402
@@ -22,18 +22,18 @@ __all__ = ["BasicLauncher", "BasicSweeper", "plugin_name", "register"]
 def plugin_name(module: str, name: str) -> str:
     """The ``_target_`` of a plugin.
 
-    Hydra 1.3 takes plugins only if their names begin with ``hydra_plugins``. Ours are registered under such names and
-    no module has them: a package of that name in the wheel would be another top-level name where it is installed.
+    Hydra 1.3 accepts plugins only if their names begin with ``hydra_plugins``. Callring registers its plugins under
+    such names without a module: a package of that name in the wheel would be another installed top-level name.
     """
     return f"{module}.{name}" if HYDRA >= (1, 4) else f"hydra_plugins.callring.{name}"
 
 
 def register(plugin: type, options: Mapping[str, type]) -> None:
-    """Makes one plugin known.
+    """Registers one plugin.
 
     Args:
         plugin: the class.
-        options: its configuration, by the group and option that choose it: ``{"hydra/sweeper/points": PointsConfig}``.
+        options: its configuration, by group and option, for instance ``{"hydra/sweeper/points": PointsConfig}``.
     """
     plugins, store = Plugins.instance(), ConfigStore.instance()
     plugins.register(plugin)

@@ -1,6 +1,6 @@
-"""Hydra's own files in a run directory, as ``.hydra/config.yaml``: on a full disk, the error names the directory.
+"""Hydra's own files in a run directory, such as ``.hydra/config.yaml``: on a full disk, the error names the directory.
 
-Hydra opens a file and writes it. Python's error of a write does not say which file, and Hydra has no hook there.
+Hydra opens a file and writes it. Python's error of a write does not name the file, and Hydra has no hook there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looks at every configuration that Hydra composes before Hydra acts on it: logging and callbacks come first."""
+"""Checks every configuration that Hydra composes before Hydra uses it, that is, before logging and callbacks start."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 _COMPOSES = "_load_configuration" if HYDRA >= (1, 4) else "load_configuration"
-"""The method through which every composition goes; in 1.4 the public one calls it, too."""
+"""The method that makes every composition; in 1.4 the public method calls it, too."""
 
 
 @contextlib.contextmanager
 def only_trusted(arguments: Sequence[str], packaged: Path) -> Iterator[None]:
     """While the block runs, composing a configuration that ``pipeline.config.trust`` refuses raises ConfigurationError.
 
-    The points of a sweep are composed here before any launcher gets them.
+    The points of a sweep are composed in this process before a launcher gets them.
 
     Args:
         arguments: the command line.
@@ -50,7 +50,7 @@ def only_trusted(arguments: Sequence[str], packaged: Path) -> Iterator[None]:
 
 
 def _primary(loader: ConfigLoaderImpl, name: str | None, packaged: Path) -> Path | None:
-    """The file of the primary config, found as Hydra finds it; None if it is ours."""
+    """The file of the primary config, found as Hydra finds it; None if it is Callring's."""
     for place in loader.get_search_path().get_path():
         if not str(place.path).startswith("file://"):
             continue

@@ -1,4 +1,4 @@
-"""What the supported versions of Hydra call differently: 1.3, and 1.4 with its OmegaConf 2.4."""
+"""Differences between the supported versions of Hydra: 1.3, and 1.4 with its OmegaConf 2.4."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ HYDRA = tuple(int(part) for part in hydra.__version__.split(".")[:2])
 """Major and minor version."""
 
 COMPATIBILITY: dict[str, str] = {"version_base": "1.3"} if HYDRA < (1, 4) else {}
-"""What ``hydra.main`` and ``initialize`` take to behave as 1.4 does, which takes nothing."""
+"""Arguments of ``hydra.main`` and ``initialize`` for the behaviour of 1.4, which needs none."""
 
 
 def register_resolver(name: str, function: Callable[..., Any], *, cached: bool) -> None:
-    """Lets configs say ``${name:...}``; cached: the function is called once for the same words."""
-    # OmegaConf 2.4 gave it another name, and warns of the old one.
+    """Registers a resolver ``${name:...}``. ``cached``: the function is called once for the same arguments."""
+    # OmegaConf 2.4 renamed the function, and warns about the old name.
     register = getattr(OmegaConf, "register_resolver" if HYDRA >= (1, 4) else "register_new_resolver")
     register(name, function, use_cache=cached, replace=True)

@@ -1,1 +1,1 @@
-"""The lock: a file beside a user's configs that says which bytes each callable of a workload is on each target."""
+"""The lock: a file beside a user's configs that records the bytes of each callable of a workload on each target."""

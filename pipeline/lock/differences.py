@@ -1,4 +1,4 @@
-"""How a build differs from its lock: which callables, what changed about each, and what to do."""
+"""The differences between a build and its lock: the callables, their changes, and what to do."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from runtime.identity import CallableKind
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONSEQUENCES = ("blob",)
-"""Facts that change with the bytes whatever the cause, and so explain nothing."""
+"""Facts that change with the bytes for any cause, and so explain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One callable that is not as its lock says."""
+    """One callable that differs from its lock."""
 
     name: str
     locked: str | None
@@ -25,11 +25,11 @@ class Difference:
     built: str | None
     """Its hashid now; None if the workload no longer declares it."""
     changes: tuple[str, ...] = ()
-    """What changed about it, one line each."""
+    """Its changes, one line each."""
 
     @property
     def lines(self) -> list[str]:
-        """The difference in words, a line each."""
+        """The lines that describe the difference."""
         if self.locked is None:
             return [f"{self.name}: not in the lock, built {self.built}"]
         if self.built is None:
@@ -54,7 +54,7 @@ def explain_differences(lock: str, workload: str, target: str, differences: Sequ
 
     Args:
         lock: name of the lock file.
-        workload, target: whose callables were compared.
+        workload, target: the compared workload and target.
         differences: at least one.
     """
     count = count_of(len(differences), "callable")
@@ -65,7 +65,7 @@ def explain_differences(lock: str, workload: str, target: str, differences: Sequ
 
 
 def _differ(locked: LockedCallable, built: LockedCallable) -> bool:
-    """Whether the hashids differ. A pickle may hold only a function's name: of kind 2, also whether sources do."""
+    """Whether the hashids differ, or for kind 2, whose pickle may hold only a function's name, the sources."""
     if locked.hashid != built.hashid:
         return True
     return built.kind is CallableKind.PYTHON_SERIALIZED and locked.facts.get("sources") != built.facts.get("sources")

@@ -1,4 +1,4 @@
-"""The content of a lock file: typed, and as YAML that a person can read in a diff."""
+"""The content of a lock file: typed, and as YAML that is readable in a diff."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from runtime.errors import ConfigurationError, HashidFormatError
 from runtime.identity import CallableKind, validate_hashid
 
 VERSION = 1
-"""Raised when a key changes its meaning or goes away."""
+"""Increased when a key changes its meaning or is removed."""
 
 _HEADER = (
     "# Which bytes each callable of a workload is, by target: lock=check compares, lock=write updates. Commit it.\n"
 )
 _DEEPEST = 8
-"""More levels than a lock has: an alias that contains itself would never end."""
+"""The limit of nested levels, more than a lock has: an alias that contains itself would never end."""
 
 Fact = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class LockedCallable:
-    """One callable on one target: its name by content, and what explains a difference."""
+    """One callable on one target: its hashid, and the facts that explain a difference."""
 
     hashid: str
     kind: CallableKind
     facts: Mapping[str, Fact] = field(default_factory=dict)
-    """Where the bytes come from. ``sources`` maps relative names to SHA-256; they decide nothing for kinds 1 and 4,
-    whose hashid covers the bytes that execute."""
+    """The sources of the bytes: relative names to SHA-256. They are not compared for kinds 1 and 4, whose hashid covers
+    the bytes that execute."""
 
 
 Callables = Mapping[str, LockedCallable]
@@ -43,10 +43,10 @@ class LockDocument:
     """A whole lock file."""
 
     workloads: Mapping[str, Mapping[str, Callables]] = field(default_factory=dict)
-    """Callables by workload and target."""
+    """The callables by workload and target."""
 
     def with_callables(self, workload: str, target: str, callables: Callables) -> LockDocument:
-        """A document with the callables of one workload on one target exchanged, and every other kept."""
+        """A document with the callables of one workload on one target replaced, and all others kept."""
         targets = {**self.workloads.get(workload, {}), target: callables}
         return LockDocument({**self.workloads, workload: targets})
 
@@ -63,13 +63,13 @@ def lock_text(document: LockDocument) -> str:
             for workload, targets in document.workloads.items()
         },
     }
-    # Without allow_unicode, because PyYAML writes some line ends of Unicode as it does not read them.
+    # Without allow_unicode, because PyYAML cannot read some Unicode line ends that it writes.
     text: str = yaml.safe_dump(plain, default_flow_style=False, width=float("inf"))
     return _HEADER + text
 
 
 def parse_lock(text: str) -> LockDocument:
-    """Reads what ``lock_text`` wrote, and what people and merges made of it.
+    """Reads the output of ``lock_text``, possibly edited or merged by people.
 
     Raises:
         ConfigurationError: no YAML, another version, or not a lock; names the line or the key.
@@ -126,7 +126,7 @@ def _mapping(value: Any, key: str) -> dict[str, Any]:
 
 
 def _parse(text: str) -> Any:
-    """The YAML as mappings and texts. Every scalar stays a text: a digest of digits alone is no number."""
+    """The YAML as mappings and texts. Every scalar stays a text: a digest that consists of digits is no number."""
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
@@ -151,7 +151,7 @@ def _value(node: Any, depth: int) -> Any:
         if name is None:
             raise ConfigurationError(f"line {key.start_mark.line + 1}: a key must be a text")
         if name in values:
-            # YAML readers would take the last one: after a merge that may be the wrong one.
+            # YAML readers would use the last one, which may be wrong after a merge.
             raise ConfigurationError(f"line {key.start_mark.line + 1}: {name} is there twice")
         values[name] = _value(item, depth - 1)
     return values

@@ -1,4 +1,4 @@
-"""The lock file on disk: where it is, and reading and changing it while other runs do the same."""
+"""The lock file on disk: its place, and reading and changing it while other runs do the same."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ DEFAULT_NAME = "callables.lock.yaml"
 
 
 class Content(NamedTuple):
-    """A lock file as it was at one instant."""
+    """The content of a lock file at one instant."""
 
     document: LockDocument
     sha256: str
-    """Of the file's bytes, in hex."""
+    """The SHA-256 of the file's bytes, in hex."""
 
 
 class LockFile(NamedTuple):
-    """A lock file, there or not."""
+    """A lock file, which may not exist yet."""
 
     path: Path
     name: str
-    """What messages and results call it: without the machine's folders."""
+    """Its name in messages and results, without the machine's folders."""
 
     def read(self) -> Content | None:
         """Reads the file; None if there is none. Raises ConfigurationError, which names it."""
@@ -51,13 +51,12 @@ class LockFile(NamedTuple):
             raise ConfigurationError(f"{self.name}: {error.args[0]}") from None
 
     def update(self, workload: str, target: str, callables: Callables) -> tuple[Content, bool]:
-        """Exchanges the callables of one workload on one target. Returns the new content, and whether it changed.
+        """Replaces the callables of one workload on one target. Returns the new content, and whether it changed.
 
-        Other entries stay, also those that another run writes at the same time. A file that cannot be understood is
-        left alone.
+        Other entries stay, also those that another run writes at the same time. An invalid file is not changed.
 
         Raises:
-            ConfigurationError: it cannot be understood or written.
+            ConfigurationError: the file is invalid or cannot be written.
         """
         from pipeline.lock.document import LockDocument, lock_text
 
@@ -72,7 +71,7 @@ class LockFile(NamedTuple):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Locks the folder against other writers: the file itself is replaced, and no lock file is to lie beside it."""
+        """Locks the folder against other writers. The file itself is replaced, so it cannot carry the lock."""
         try:
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -91,8 +90,8 @@ def choose_lock_file(configured: str, user_folders: Sequence[Path], start: Path)
 
     Args:
         configured: ``lock_file``; empty: ``callables.lock.yaml`` in the first of the user's folders, else in ``start``.
-        user_folders: config folders that the user gave, ``--config-dir`` first.
-        start: where the user started the command; relative paths are relative to it.
+        user_folders: the user's config folders, ``--config-dir`` first.
+        start: the folder in which the command started; relative paths are relative to it.
     """
     relative = Path(configured).expanduser() if configured else (user_folders or [start])[0] / DEFAULT_NAME
     place = Path(os.path.abspath(start / relative))  # noqa: PTH100 - the name must not follow symbolic links

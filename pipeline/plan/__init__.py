@@ -1,1 +1,1 @@
-"""What a run would do: which callables it would build and why, which processes start, which tasks follow which."""
+"""The plan of a run: the callables that it would build and why, the processes, the tasks and their dependencies."""

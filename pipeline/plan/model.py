@@ -1,4 +1,4 @@
-"""A plan as data: what ``output=json`` prints and what the table and the picture are made from."""
+"""A plan as data, for ``output=json``, the table and the picture."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class PlannedBuild:
     state: str
     """``"built"`` (installed with the package), ``"cached"``, ``"would build"`` or ``"hashed"`` (nothing to build)."""
     hashid: str
-    """Of a callable, ``sha256:...``; of the core its key; empty where it is known only after the build."""
+    """For a callable ``sha256:...``, for the core its key; empty if it is known only after the build."""
     reasons: tuple[str, ...] = ()
-    """Why it would be built: what differs from the nearest entry of the store."""
+    """Why it would be built: the differences from the nearest entry of the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedProcess:
-    """A process that would start, and those below it."""
+    """A process that would start, and the processes below it."""
 
     name: str
     children: tuple[PlannedProcess, ...] = ()
 
     @property
     def count(self) -> int:
-        """Processes from here on."""
+        """Number of processes in this tree."""
         return 1 + sum(child.count for child in self.children)
 
 
@@ -40,9 +40,9 @@ class PlannedTask:
 
     callable: str
     where: str
-    """``"chip 0"`` or ``"node 0"``, ``"chips 0, 1"`` of a group, or ``"sub-workers"`` for any of them."""
+    """``"chip 0"`` or ``"node 0"``, ``"chips 0, 1"`` for a group, or ``"sub-workers"`` for any sub-worker."""
     after: tuple[int, ...]
-    """Numbers of the tasks that it must follow, by submission order from 0."""
+    """Numbers of its predecessors, by submission order from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class PlannedGraph:
 
     tasks: tuple[PlannedTask, ...]
     complete: bool
-    """False: the orchestration waits for results, so that what comes after cannot be known before it runs, or
-    ``not_imported``."""
+    """False if the orchestration function waits for results, so that later tasks are not known before it runs, or if
+    ``not_imported`` is set."""
     not_imported: str = ""
-    """The target of the user's that decides what is submitted: a plan does not import it."""
+    """The user's target that submits the tasks, if a plan does not import it."""
 
     @property
     def edges(self) -> int:
@@ -62,14 +62,14 @@ class PlannedGraph:
         return sum(len(task.after) for task in self.tasks)
 
     def depths(self) -> list[int]:
-        """Of each task, how many others must end one after the other before it."""
+        """For each task, the length of the longest chain of its predecessors."""
         depths: list[int] = []
         for task in self.tasks:
             depths.append(1 + max((depths[i] for i in task.after), default=-1))
         return depths
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Tasks by callable and place."""
+        """Number of tasks by callable and place."""
         counts: dict[tuple[str, str], int] = {}
         for task in self.tasks:
             counts[task.callable, task.where] = counts.get((task.callable, task.where), 0) + 1
@@ -78,16 +78,16 @@ class PlannedGraph:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run would do."""
+    """The whole plan of a run."""
 
     workload: str
     topology: str
     target: str
     build: str
     runs: int
-    """How often the graph is executed, warm-up included."""
+    """How often the graph is executed, including warm-up."""
     builds: tuple[PlannedBuild, ...]
     processes: PlannedProcess
     graph: PlannedGraph
     virtual: dict[str, Any] | None = None
-    """As in result.json, of a run with a chip model."""
+    """As in result.json, for a run with a chip model."""

@@ -1,7 +1,7 @@
 """The task graph as an SVG: time from left to right, one row for each chip and one for the sub-workers.
 
-Tasks of one callable that are in one place and equally deep in the graph are one box, with their number: a picture of
-a million tasks is as large as one of ten.
+Tasks of one callable, in one place and of equal depth, are one box with their number: a picture of a million tasks is
+as large as one of ten.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _merged(graph: PlannedGraph) -> tuple[dict[_Box, int], set[tuple[_Box, _Box]
 
 
 def _laid_out(boxes: dict[_Box, int]) -> tuple[dict[str, int], dict[_Box, tuple[int, int]], int]:
-    """Where each place begins (y), where each box is (x, y), and the number of rows."""
+    """The y of each place, the (x, y) of each box, and the number of rows."""
     lanes: dict[tuple[str, int], list[str]] = {}
     for depth, where, name in sorted(boxes):
         lanes.setdefault((where, depth), []).append(name)

@@ -1,4 +1,4 @@
-"""Why something would be built: what differs between what it is made from and what the nearest entry was made from."""
+"""Why an entry would be built: the differences between its inputs and those of the nearest entry."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _INTERNAL = ("name", "format")
 
 
 def reasons_to_build(wanted: Mapping[str, Any], earlier: Iterable[tuple[float, Mapping[str, Any]]]) -> tuple[str, ...]:
-    """What differs from the nearest of the earlier origins: the one with the fewest differences, then the latest.
+    """The differences from the nearest earlier origin: the one with the fewest differences, then the latest.
 
     Args:
-        wanted: what it is made from now, as the store records it (building.chip_callables, building.core).
-        earlier: the same of entries that the store has, each with the time of its last use.
+        wanted: the current inputs, as the store records them (building.chip_callables, building.core).
+        earlier: the inputs of the store's entries, each with the time of its last use.
     """
     compared = [(len(found), -used, found) for used, origin in earlier if (found := differences(origin, wanted))]
     return min(compared)[2] if compared else (NEVER,)
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-    """One line a difference, in the order in which a person would look for it."""
+    """One line for each difference, in reading order."""
     said: list[str] = []
     for key in ("sources", "headers"):
         said += _files(key[:-1], old.get(key, {}), new.get(key, {}))

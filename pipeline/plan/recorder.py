@@ -1,6 +1,6 @@
-"""Records the task graph of a workload without a Worker: the orchestration runs, and nothing executes.
+"""Records the task graph of a workload without a Worker: the orchestration function runs, and no task executes.
 
-What follows what is the engine's own rule (native/graph), applied to tensors in memory that no other process sees.
+The dependencies follow from the engine's own rule (native/graph), applied to tensors in private memory.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ class Recording:
 
     planned: PlannedGraph
     demands: _core.ModelledGraph
-    """What its tasks would demand of modelled chips."""
+    """The demands of its tasks on modelled chips."""
     callables: tuple[str, ...]
-    """Those that it calls, by their numbers in ``demands``."""
+    """The callables that it uses, by their numbers in ``demands``."""
 
 
 def record(workload: Workload[Any], callables: Iterable[str], next_level: str = "chip") -> Recording:
     """The graph of one run.
 
     Args:
-        workload: made for the topology; it is prepared here, and not fit for another use afterwards.
-        callables: names of what it may submit.
-        next_level: what ``submit_next_level`` submits to: ``"chip"`` or ``"node"``.
+        workload: made for the topology; it is prepared here, and cannot be used again afterwards.
+        callables: names of the callables that it may submit.
+        next_level: the kind of child of ``submit_next_level``: ``"chip"`` or ``"node"``.
 
     Raises:
-        What the workload's ``prepare`` and ``orchestrate`` raise.
+        Every error of the workload's ``prepare`` and ``orchestrate``.
     """
     memory = _Memory()
     recorder = _Recorder(memory, next_level)
@@ -64,11 +64,11 @@ def record(workload: Workload[Any], callables: Iterable[str], next_level: str = 
 
 
 class _NeedsResult(Exception):  # noqa: N818 - no error: it ends the recording
-    """The orchestration asks for what only a run can know."""
+    """The orchestration function reads a result, which only a run has."""
 
 
 class _Names(Mapping[str, Any]):
-    """Handles by name, each standing for itself."""
+    """Handles by name; each name is its own handle."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = list(names)
@@ -86,7 +86,7 @@ class _Names(Mapping[str, Any]):
 
 
 class _Memory:
-    """The part of a Worker that makes tensors."""
+    """Stands for the part of a Worker that makes tensors."""
 
     def __init__(self) -> None:
         self.pool = _core.MemoryPool(_ARENA, _LIMIT)
@@ -102,7 +102,7 @@ class _Memory:
 
 
 class _Task:
-    """A task that was only noted."""
+    """A task that was only recorded."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -112,7 +112,7 @@ class _Task:
 
 
 class _Recorder:
-    """The part of an Orchestrator that submits."""
+    """Stands for the part of an Orchestrator that submits."""
 
     def __init__(self, memory: _Memory, next_level: str) -> None:
         self._next_level = next_level

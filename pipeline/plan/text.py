@@ -1,4 +1,4 @@
-"""A plan for people: what would be built and why, what would start, what would run."""
+"""A plan for people: the builds and their reasons, the processes, the tasks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pipeline.common.counts import count_of
 from pipeline.plan.model import Plan, PlannedProcess
 
 _MANY = 4
-"""Of more processes of one kind, the first and the last are shown."""
+"""Of more processes of one kind, only the first and the last are shown."""
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
-    """The lines behind those of the builds: processes, then tasks."""
+    """The lines after those of the builds: processes, then tasks."""
     names = [name.partition(" ")[0] for name in _names(plan.processes)]
     of = f"{count_of(names.count('chip'), 'chip')}, {count_of(names.count('sub-worker'), 'sub-worker')}"
     yield f"{'would start':<12}{count_of(plan.processes.count, 'process', 'processes')}: {of}"

@@ -1,1 +1,1 @@
-"""A user's project: a folder of configs with a primary config of its own, and the runs that it has left behind."""
+"""A user's project: a folder of configs with its own primary config, and the directories of its runs."""

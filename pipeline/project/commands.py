@@ -1,4 +1,4 @@
-"""``callring new``, ``callring open`` and ``callring show``: words in front, where a run has only ``key=value``."""
+"""The commands ``callring new``, ``callring open`` and ``callring show``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         given = _parser().parse_args(arguments)
     except SystemExit as usage:
-        # argparse has printed what is wrong. Its exit code is 2, which has no meaning here.
+        # argparse has printed the error. Its exit code 2 has no meaning here.
         return CONFIGURATION if usage.code else OK
     try:
         if given.command == "new":
@@ -38,12 +38,14 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="callring", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    new = commands.add_parser("new", help="writes a project that works: configs, a kernel, what is right, a test")
-    new.add_argument("name", metavar="NAME", help="of the folder, the workload and the kernel")
+    new = commands.add_parser("new", help="writes a working project: configs, a kernel, the expected result, a test")
+    new.add_argument("name", metavar="NAME", help="name of the folder, the workload and the kernel")
     last = commands.add_parser("open", help="opens the report of a run, or the page of a sweep, in a browser")
-    last.add_argument("run", metavar="RUN", nargs="?", help="by its folder or a part of its name; default: the last")
+    last.add_argument("run", metavar="RUN", nargs="?", help="its folder or a part of its name; default: the last run")
     show = commands.add_parser("show", help="lists the runs below this folder; shows one; compares two")
-    show.add_argument("runs", metavar="RUN", nargs="*", help="one to show, or the earlier and the later to compare")
+    show.add_argument(
+        "runs", metavar="RUN", nargs="*", help="one run to show, or the earlier and the later one to compare"
+    )
     show.add_argument("--all", action="store_true", help="all runs, not only the latest")
     return parser
 

@@ -1,4 +1,4 @@
-"""The project in the current folder: its primary config is what plain ``callring`` runs there."""
+"""The project in the current folder: plain ``callring`` runs its primary config."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIGS = "conf"
-"""The folder of a project's configs. What runs leave behind lies outside of it, where Hydra looks for no groups."""
+"""The folder of a project's configs. Run directories lie outside it, where Hydra does not search for groups."""
 PRIMARY = "callring.yaml"
 _CHOSEN = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")
 
 
 def within_project(arguments: Sequence[str], folder: Path) -> list[str]:
-    """The command line with the project in ``folder``; as it is if there is none, or if it chooses configs itself.
+    """The command line with the project in ``folder``; unchanged if there is none, or if it chooses its configs itself.
 
     Raises:
         ConfigurationError: the primary config is another user's.

@@ -1,4 +1,4 @@
-"""What runs and sweeps have left below a folder, the newest first."""
+"""The directories of runs and sweeps below a folder, the newest first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runtime.errors import ConfigurationError
 _RESULT = "result.json"
 _SWEEP = "results.csv"
 _DEPTH = 4
-"""Folders down to a point of a sweep: multirun/DATE/TIME/NUMBER."""
+"""Depth of the folder of a sweep's point: multirun/DATE/TIME/NUMBER."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Left:
 
     folder: Path
     seconds: float
-    """When its last file was written, since the epoch."""
+    """When its last file was written, in seconds since the epoch."""
     points: tuple[Path, ...] = ()
-    """Of a sweep: the folders of its points."""
+    """For a sweep, the folders of its points."""
 
     @property
     def name(self) -> str:
-        """As it is shown, and can be given."""
+        """Its name in lists and on the command line."""
         return shown_path(self.folder)
 
     @property
@@ -40,7 +40,7 @@ class Left:
         return self.folder / ("sweep.html" if self.points else "report.html")
 
     def documents(self) -> list[dict[str, Any]]:
-        """The results of the run, or of the points of the sweep; without those that cannot be read by this version."""
+        """The results of the run, or of the points of the sweep, without those that this version cannot read."""
         found = []
         for folder in self.points or (self.folder,):
             try:
@@ -78,10 +78,10 @@ def newest_page(top: Path) -> Path | None:
 
 
 def named(name: str, left: list[Left]) -> Left:
-    """The run or sweep that ``name`` means: its folder, or a part of its name that no other has.
+    """The run or sweep of this name: its folder, or a unique part of its name.
 
     Raises:
-        ConfigurationError: none does, or several do; the message names them.
+        ConfigurationError: no run or several runs match; the message names them.
     """
     folder = Path(name)
     if (folder / _RESULT).is_file() or (folder / _SWEEP).is_file():

@@ -1,4 +1,4 @@
-"""Writes a project: a folder in which plain ``callring`` builds, runs and verifies a kernel of its own."""
+"""Writes a project: a folder in which plain ``callring`` builds, runs and verifies a kernel."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Path(__file__).resolve().parent / "template"
 _FILES = {
-    f"{CONFIGS}/{PRIMARY}": (PRIMARY, "what plain callring runs here"),
-    f"{CONFIGS}/workload/$name.yaml": ("workload.yaml", "tensors, tasks, how often, and what is right"),
-    f"{CONFIGS}/callable/$name.yaml": ("callable.yaml", "that the kernel exists"),
+    f"{CONFIGS}/{PRIMARY}": (PRIMARY, "the primary config: what callring runs here"),
+    f"{CONFIGS}/workload/$name.yaml": ("workload.yaml", "the workload: tensors, tasks, verification"),
+    f"{CONFIGS}/callable/$name.yaml": ("callable.yaml", "the declaration of the kernel"),
     "$name.cpp": ("kernel.cpp", "the kernel"),
-    "golden.py": ("golden.py", "what it is to compute, in NumPy"),
-    "test_$name.py": ("test.py", "the same as a test: pytest"),
-    ".gitignore": ("gitignore", "leaves out what runs leave behind"),
+    "golden.py": ("golden.py", "the expected result, in NumPy"),
+    "test_$name.py": ("test.py", "a test, for pytest"),
+    ".gitignore": ("gitignore", "ignores the output of runs"),
 }
-"""By what to write: the template, and what it is."""
+"""The template and the description of each file."""
 
 
 def write_project(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Writes the files of a project. Gives each with what it is, once it is written.
+    """Writes the files of a project. Yields each file with its description, once it is written.
 
     Args:
-        folder: to be made, or empty; its name is that of the workload and its kernel.
+        folder: a new or empty folder; its name is also the name of the workload and the kernel.
 
     Raises:
-        ConfigurationError: a name that cannot be one, or a folder that cannot be written or has something in it.
+        ConfigurationError: an invalid name, or a folder that cannot be written or is not empty.
     """
     name = folder.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):

@@ -1,4 +1,4 @@
-"""Runs as lines of a terminal: a list, one of them, or two compared."""
+"""Runs as lines of a terminal: a list, the summary of one run, or a comparison of two."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHORT_HASH = 8
 
 
 def listed(left: Sequence[Left], *, everything: bool) -> str:
-    """A line for each run or sweep, the newest first; the median is that of the measured runs, of a sweep the least."""
+    """A line for each run or sweep, the newest first, with the median of its measured runs; for a sweep, the least."""
     if not left:
         return "no runs below this folder yet: callring makes one\n"
     shown = left if everything else left[:_LATEST]
@@ -82,7 +82,7 @@ def _hashes(documents: Sequence[dict[str, Any]]) -> str:
 
 
 def one(left: Left) -> str:
-    """The summary of a run, of a sweep that of each point."""
+    """The summary of a run, or of each point of a sweep."""
     parts = [summary_text(document) for document in left.documents()]
     if not parts:
         raise ConfigurationError(f"show: the result of {left.name} cannot be read")

@@ -1,1 +1,1 @@
-"""What a run leaves behind: result.json, trace.json.gz, a summary for people; pure functions of what was recorded."""
+"""The output of a run: result.json, trace.json.gz and pages for people, as pure functions of the record."""

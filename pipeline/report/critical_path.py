@@ -1,9 +1,9 @@
-"""The critical path of a trace: what the time from the first submit to the last completion was spent on.
+"""The critical path of a trace: how the time from the first submit to the last completion was spent.
 
-Walked backwards from the task that was complete last: a task began when it did because of whichever came last of its
-submit, the end of a task that it waited for, and the end of the task that its worker executed before it. The segments
-follow each other without a gap, so their lengths add up to the whole. Where a task on the path ran on a node, the path
-goes on through what it submitted there.
+The path is found backwards from the last completed task. What determined the begin of a task is the latest of its
+submit, the end of its predecessors, and the end of the task that its worker executed before it. The segments follow
+each other without a gap, so their lengths add up to the whole time. If a task on the path ran on a node, the path
+continues through the tasks that it submitted there.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class Segment(NamedTuple):
     """One piece of the path."""
 
     kind: str
-    """``execution``: a task ran. ``hand-over``: nothing held a task up any more and it was on its way to its worker.
-    ``submission``: the orchestration function had not submitted it yet. ``completion``: it had ended, and the parent
-    did not know. ``between runs``: no run was under way."""
+    """``execution``: a task ran. ``hand-over``: a released task was on its way to its worker. ``submission``: the
+    orchestration function had not submitted the task yet. ``completion``: the task had ended, and the parent did not
+    know it yet. ``between runs``: no run was under way."""
     begin_ns: int
     end_ns: int
     span: int
-    """Index of the task that it is about; -1 between runs."""
+    """Index of its task; -1 between runs."""
     cause: str = ""
-    """Of an execution, why it did not begin earlier: ``submit``, ``dependency`` or ``worker``; ``below`` if it is what
-    a node's task did after all that it had submitted."""
+    """For an execution, why it did not begin earlier: ``submit``, ``dependency`` or ``worker``; ``below`` for the part
+    of a node's task after all tasks that it submitted."""
 
 
 def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
@@ -76,11 +76,11 @@ def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
 
 
 def nested_critical_path(workers: Sequence[RecordingWorker]) -> list[Segment]:
-    """The critical path of the outermost Worker, and within each execution of a node's task on it, that of the tasks
-    which it submitted: before the first and after the last of them the node's task executes itself.
+    """The critical path of the outermost Worker. An execution of a node's task on it is replaced by the critical path
+    of the tasks that it submitted; before the first and after the last of these, the node's task executes itself.
 
     Args:
-        workers: of ``recording_workers``; ``Segment.span`` counts their tasks, one Worker's after the other's.
+        workers: the result of ``recording_workers``; ``Segment.span`` counts their tasks, Worker by Worker.
     """
     below = tasks_within(workers)
     first = list(accumulate((len(worker.trace.tasks) for worker in workers), initial=0))
@@ -106,20 +106,20 @@ def nested_critical_path(workers: Sequence[RecordingWorker]) -> list[Segment]:
 
 
 def _clipped(path: Iterable[Segment], begin: int, end: int) -> Iterator[Segment]:
-    """What of a path lies between two times: tasks of a run that was given up may end after it."""
+    """The part of a path between two times: tasks of an abandoned run may end after it."""
     for segment in path:
         if segment.begin_ns < end and segment.end_ns > begin:
             yield segment._replace(begin_ns=max(begin, segment.begin_ns), end_ns=min(end, segment.end_ns))
 
 
 class _Walk:
-    """Answers what came before."""
+    """Finds the cause of a task's begin."""
 
     def __init__(self, spans: Sequence[TaskSpan], began: Sequence[int]) -> None:
         self._spans = spans
         self._index = {(spans[i].run, spans[i].task): i for i in began}
         self._before: dict[int, int] = {}
-        # Ties by their order of submission, so that walking back always comes to an end.
+        # Ties are ordered by submission, so that the walk backwards always ends.
         last: dict[tuple[str, int], int] = {}
         for i in sorted(began, key=lambda i: (spans[i].begin_ns, spans[i].end_ns, spans[i].run, i)):
             worker = spans[i].kind, spans[i].worker
@@ -134,7 +134,7 @@ class _Walk:
         self._completes = [spans[i].complete_ns for i in self._by_complete]
 
     def cause_of(self, at: int) -> tuple[int, str, int | None]:
-        """(when, what, which task) let a task begin; no task for its submit."""
+        """(time, cause, task) of what let a task begin; there is no task if it was the submit."""
         span = self._spans[at]
         found: tuple[int, str, int | None] = (span.submit_ns, "submit", None)
         for task in span.waited_for:
@@ -142,13 +142,13 @@ class _Walk:
             if earlier is not None and found[0] < self._spans[earlier].end_ns <= span.begin_ns:
                 found = self._spans[earlier].end_ns, "dependency", earlier
         before = self._before.get(at)
-        # Only if it was in the lane already: otherwise the worker had been waiting for it.
+        # Only if the task was in the lane already: otherwise the worker waited for the task.
         if before is not None and max(found[0], span.dispatch_ns) < self._spans[before].end_ns <= span.begin_ns:
             found = self._spans[before].end_ns, "worker", before
         return found
 
     def complete_before(self, time_ns: int) -> int | None:
-        """The task that was complete last by then."""
+        """The task that was completed last before ``until``."""
         position = bisect_right(self._completes, time_ns)
         while position and self._spans[self._by_complete[position - 1]].submit_ns >= time_ns:
             position -= 1

@@ -1,4 +1,4 @@
-"""How busy lanes were in equal pieces of time: what is drawn of the many tasks that a page does not hold one by one."""
+"""How busy lanes were in equal pieces of time, to draw the tasks that a page does not hold one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _MOST_CELLS = 48_000
-"""Pieces of all lanes together."""
+"""Total number of pieces of all lanes."""
 _FEWEST, _MOST = 128, 1024
 
 
 def bin_count(lanes: int) -> int:
-    """Into how many pieces each of so many lanes is divided."""
+    """The number of pieces of each lane, for ``lanes`` lanes."""
     return max(_FEWEST, min(_MOST, _MOST_CELLS // max(1, lanes)))
 
 
@@ -28,27 +28,27 @@ class Spans(NamedTuple):
 
 
 def busy(begin: npt.NDArray[np.int64], end: npt.NDArray[np.int64], whole: int, bins: int) -> npt.NDArray[np.float64]:
-    """How long the spans lasted within each of ``bins`` equal pieces of ``[0, whole]``, in nanoseconds."""
+    """The nanoseconds of the spans within each of ``bins`` equal pieces of ``[0, whole]``."""
     edges = np.arange(bins + 1, dtype=np.float64) * (whole / bins)
     return np.diff(_until(np.sort(begin), edges) - _until(np.sort(end), edges))
 
 
 def _until(times: npt.NDArray[np.int64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """For each edge, by how much it lies behind those of the times that come before it, added up."""
+    """For each edge, the sum of its distances to the earlier times."""
     before = np.searchsorted(times, edges)
     sums = np.concatenate(([0.0], np.cumsum(times, dtype=np.float64)))
     return before * edges - sums[before]
 
 
 def counts(times: npt.NDArray[np.int64], whole: int, bins: int) -> npt.NDArray[np.int64]:
-    """How many of the times lie in each piece."""
+    """The number of times in each piece."""
     places = np.minimum((times * (bins / max(1, whole))).astype(np.int64), bins - 1)
     return np.bincount(places, minlength=bins)
 
 
 def lane_bins(spans: Spans, whole: int, bins: int) -> tuple[list[int], list[int], list[int], list[int]]:
-    """The pieces of one lane in which spans lie: their numbers, how busy in thousandths, how many spans begin in each,
-    and the name that takes most of the time."""
+    """The pieces of one lane that have spans: their numbers, their busy thousandths, the number of spans that begin in
+    each, and the name that takes most of the time."""
     names = np.unique(spans.name)
     by_name = np.array([busy(spans.begin[(of := spans.name == n)], spans.end[of], whole, bins) for n in names])
     begun = counts(spans.begin, whole, bins)

@@ -1,4 +1,4 @@
-"""What limits a run, in a sentence or two, with what to try: from its critical path and from who was busy."""
+"""What limits a run, in one or two sentences with advice, from its critical path and the workers' busy times."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from pipeline.report.record import RunRecord
 
 _MUCH = 0.3
-"""Share of a run from which something is what limits it."""
+"""Share of a run from which a part counts as its limit."""
 _WORTH_SAYING = 1.1
-"""How much faster a run would be, at least."""
+"""The least gain in speed that is reported."""
 _UNEVEN = 1.25
-"""How many times as long as the others a chip works before that is said."""
+"""The ratio of a chip's work to the others' from which it is reported."""
 
 
 def diagnosis(record: RunRecord, timeline: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The diagnosis of a run that ended well; None of others, for which their error is one.
+    """The diagnosis of a successful run; None for a failed one, which has an error instead.
 
     Args:
-        record: of the run.
-        timeline: of timeline.py.
+        record: the record of the run.
+        timeline: the result of timeline.py.
 
     Returns:
-        ``sentences``; ``what_if``: ``callable`` and ``gain``, how many times as fast the run is if it is twice as
-        fast; ``run``: which one that is about.
+        ``sentences``; ``what_if``: ``callable`` and ``gain``, how many times as fast the run is if the callable is
+        twice as fast; ``run``: the number of the replayed run.
     """
     if record.error or timeline is None or not timeline["path_segments"]:
         return None
@@ -76,7 +76,7 @@ def _larger(timeline: Mapping[str, Any]) -> str:
 
 
 def _most(timeline: Mapping[str, Any]) -> str:
-    """Whose execution most of the path is."""
+    """The callable with most of the execution on the path."""
     kinds: Sequence[str] = timeline["path_kinds"]
     spent: dict[str, int] = {}
     for kind, _, length, task, _ in timeline["path"]:

@@ -1,4 +1,4 @@
-"""What the page of an earlier run holds, for the page of a run that is compared with it."""
+"""The contents of an earlier run's page, for the page of a run that is compared with it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LONGEST = 1_000_000
-"""Characters of an earlier timeline that a page takes in beside its own."""
+"""Most characters of an earlier timeline that a page includes."""
 
 
 def earlier_page(path: Path, like: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """The measurements and the timeline of an earlier run.
 
     Args:
-        path: of its report.html.
-        like: the timeline of the new run: one of another form, which another version wrote, is left out.
+        path: the path of its report.html.
+        like: the timeline of the new run: an earlier timeline of another form, from another version, is left out.
 
     Returns:
-        ``measurements`` as in result.json, and ``timeline``, None if there is none to show or it is too long; None if
-        there is no such page.
+        ``measurements`` as in result.json, and ``timeline``, which is None if there is none or if it is too long; None
+        if there is no such page.
     """
     try:
         found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.S)

@@ -1,4 +1,4 @@
-"""What a run that failed tells: which tasks, on which worker, what their callable is made of, and what to try next."""
+"""The failure of a run: the tasks, their workers, the sources of their callables, and what to try next."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ if TYPE_CHECKING:
 
 LOST = ("lost", "timed out")
 FAILED = (*LOST, "failed")
-"""States of tasks that went wrong themselves: not of those that were skipped or cancelled because others did."""
+"""States of tasks that failed themselves, in contrast to those that were skipped or cancelled because of others."""
 _NAMED = 3
-"""Workers that a message names; of more, it says how many."""
+"""Most workers that a message names; of further ones, it gives the number."""
 _OUTPUT_LINES = 40
 _ASAN = "build=asan"
 _ONE_CORE = "worker.cores_per_chip=1"
 
 
 class FailedTask(NamedTuple):
-    """A task that went wrong itself."""
+    """A task that failed itself."""
 
     span: TaskSpan
     worker: str
-    """The child that it ran on, as people call it; empty if it never came to one."""
+    """The name of the child that it ran on; empty if it was never dispatched."""
     why: str
-    """``"SIGSEGV"``, ``"exited with status 3"``; empty if that is not known."""
+    """How its process ended, for instance ``"SIGSEGV"`` or ``"exited with status 3"``; empty if unknown."""
 
 
 def failed_tasks(trace: Trace) -> list[FailedTask]:
-    """All of them, in the order in which the parents knew; last the tasks of nodes, which fail with what is below."""
+    """All failed tasks, in the order in which their parents noticed; last the tasks of nodes, which fail because of
+    tasks below."""
     found = []
     for worker in recording_workers(trace):
         for i, why in reasons(worker).items():
@@ -48,9 +49,9 @@ def failed_tasks(trace: Trace) -> list[FailedTask]:
 
 
 def reasons(worker: RecordingWorker) -> dict[int, str]:
-    """Of the tasks of a Worker that went wrong themselves, by index, why: see ``FailedTask.why``.
+    """The reasons of a Worker's failed tasks, by index: see ``FailedTask.why``.
 
-    Of a child that died several times it is known how it died last.
+    For a child that died several times, only the last reason is known.
     """
     exits = {(child.kind, child.id): exit_word(child) for child in worker.trace.children}
     wrong = [i for i, span in enumerate(worker.trace.tasks) if span.state in FAILED]
@@ -64,8 +65,8 @@ def reasons(worker: RecordingWorker) -> dict[int, str]:
 
 
 def since(worker: RecordingWorker) -> dict[int, int]:
-    """From when on tasks that went wrong before they could tell when they began may have run, by index: not before
-    their dispatch, nor while their child was at another task."""
+    """The earliest possible begin of failed tasks whose begin was not recorded, by index: not before their dispatch,
+    nor while their child executed another task."""
     by_child: dict[tuple[str, int], list[int]] = {}
     for i, span in enumerate(worker.trace.tasks):
         if span.worker >= 0 and span.dispatch_ns and (span.begin_ns or span.state in FAILED):
@@ -82,14 +83,14 @@ def since(worker: RecordingWorker) -> dict[int, int]:
 
 
 def exit_word(child: ChildInfo) -> str:
-    """How the process before this one ended, as short as it goes: ``"SIGSEGV"``, ``"exited with status 3"``."""
+    """How the previous process ended, in short: ``"SIGSEGV"``, ``"exited with status 3"``."""
     if child.last_signal is not None:
         return signal_name(child.last_signal) or f"signal {child.last_signal}"
     return "" if child.last_exit_status is None else f"exited with status {child.last_exit_status}"
 
 
 def failure_words(trace: Trace, names: Mapping[str, str]) -> str:
-    """One line: the first task that went wrong, how many more did, and where; empty if none did."""
+    """One line: the first failed task, the number of further ones, and their workers; empty if none failed."""
     failed = failed_tasks(trace)
     if not failed:
         return ""
@@ -109,13 +110,13 @@ def failure_words(trace: Trace, names: Mapping[str, str]) -> str:
 
 
 def failure_document(record: RunRecord) -> dict[str, Any] | None:
-    """The crash section of report.html; None of a run in which no task went wrong.
+    """The crash section of report.html; None for a run in which no task failed.
 
     Returns:
-        ``run``, ``task``, ``callable``, ``hashid``, ``worker``, ``state``, ``why`` and ``took_ns`` of the first task
-        that went wrong; ``flags`` and ``sources`` (``file``, ``first_line``, ``text``) of its callable; ``output``: the
-        last lines that workers wrote to standard error; ``others``: what each worker did when it happened; ``next``:
-        what to try, as ``why`` and ``command``.
+        ``run``, ``task``, ``callable``, ``hashid``, ``worker``, ``state``, ``why`` and ``took_ns`` of the first failed
+        task; ``flags`` and ``sources`` (``file``, ``first_line``, ``text``) of its callable; ``output``: the last lines
+        of the workers' standard error; ``others``: the state of each worker at that moment; ``next``: what to try, as
+        ``why`` and ``command``.
     """
     failed = failed_tasks(record.trace)
     if not failed:
@@ -146,7 +147,7 @@ def _name(task: FailedTask, names: Mapping[str, str]) -> str:
 
 
 def _others(record: RunRecord, failed: Sequence[FailedTask]) -> list[tuple[str, str]]:
-    """What every chip and sub-worker did when the first task went wrong."""
+    """The state of every chip and sub-worker when the first task failed."""
     at = failed[0].span.complete_ns
     rows = []
     workers = recording_workers(record.trace)

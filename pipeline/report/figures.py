@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 Figure = dict[str, str]
 """``title`` and ``svg``."""
 _LEAST = 2
-"""Measurements of a series that is drawn: one has no spread."""
+"""Least measurements of a drawn series: a single one has no spread."""
 _BEFORE = 9
-"""Number of the colour of what was measured earlier."""
+"""Number of the colour of earlier measurements."""
 
 
 def measurement_figures(measured: Mapping[str, Any], earlier: Mapping[str, Any] | None = None) -> list[Figure]:
-    """Strips of the measured runs, and of the tasks of each callable where there are several.
+    """Strips of the measured runs, and of the tasks of each callable if there are several.
 
     Args:
         measured: ``measurements`` of result.json.
-        earlier: those of the run that this one is compared with.
+        earlier: ``measurements`` of the earlier run of a comparison.
     """
     figures = []
     warm = measured.get("warm_up_seconds", ())

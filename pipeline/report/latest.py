@@ -1,4 +1,4 @@
-"""The end of a trace: all that is drawn of an interrupted run, whose report must not keep a person waiting."""
+"""The end of a trace: only this part of an interrupted run is drawn, so that the report is ready at once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from runtime.observe.trace import Trace
 
 MOST_SPANS = 20_000
-"""Tasks and core spans together, at all levels. They are drawn in less than half a second."""
+"""Most tasks and core spans at all levels. They are drawn in less than half a second."""
 
 
 def count_tasks(trace: Trace) -> int:
-    """Tasks of the Worker and of those below it."""
+    """Number of tasks of the Worker and of the Workers below it."""
     return sum(len(level.tasks) for level in _levels(trace))
 
 
 def latest(trace: Trace, most: int = MOST_SPANS) -> Trace:
-    """The tasks and core spans that ended last, as one trace: at most ``most`` of them, at all levels together.
+    """A trace of the tasks and core spans that ended last: at most ``most`` of them at all levels together.
 
-    Tasks that never began come after all that did: there may be any number of them, and they show nothing.
+    Tasks that never began are chosen last: there may be very many of them, and they show nothing.
     """
     ends = [_ends(level) for level in _levels(trace)]
     total = sum(map(len, ends))
@@ -50,7 +50,8 @@ def _ends(trace: Trace) -> npt.NDArray[np.int64]:
 
 
 def _cut(trace: Trace, parts: Iterator[npt.NDArray[Any]]) -> Trace:
-    """Takes the next of ``parts`` for this trace, and those behind it for the traces below, as ``_levels`` goes."""
+    """Takes the next of ``parts`` for this trace, and the following ones for the traces below, in the order of
+    ``_levels``."""
     kept = next(parts).tolist()
     tasks = [span for span, keep in zip(trace.tasks, kept, strict=False) if keep]
     cores = [span for span, keep in zip(trace.cores, kept[len(trace.tasks) :], strict=True) if keep]

@@ -1,4 +1,4 @@
-"""The files that a run leaves beside its log: result.json, report.html, and traces."""
+"""The files that a run writes beside its log: result.json, report.html, and traces."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runtime.observe.trace import Trace
 
 REPORT = "report.html"
-"""The page that a run leaves in its directory."""
+"""The page in a run's directory."""
 
 
 def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any] | None:
@@ -34,14 +34,14 @@ def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any
 
     Args:
         folder: the run directory.
-        record: of the run.
-        drawn: what is drawn of its trace.
+        record: the record of the run.
+        drawn: the part of its trace that is drawn.
 
     Returns:
-        What the page's timeline shows; None if no task was submitted.
+        The data of the page's timeline; None if no task was submitted.
 
     Raises:
-        OSError: a file cannot be written; each is there as a whole or not at all.
+        OSError: a file cannot be written; each file is complete or absent.
     """
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
     left_out = count_tasks(record.trace) - count_tasks(drawn)
@@ -62,13 +62,13 @@ def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any
 def write_documents(
     folder: Path, record: RunRecord, document: Mapping[str, Any], drawn: Mapping[str, Any] | None
 ) -> None:
-    """Writes report.html, then result.json: where it is, the others are.
+    """Writes report.html, then result.json: if that exists, the other files exist.
 
     Args:
         folder: the run directory.
-        record: of the run.
-        document: what goes into result.json; see result.py.
-        drawn: of ``write_traces``.
+        record: the record of the run.
+        document: the content of result.json; see result.py.
+        drawn: the result of ``write_traces``.
 
     Raises:
         OSError: as ``write_traces``.
@@ -88,7 +88,7 @@ def write_documents(
 
 
 def _rates(record: RunRecord, document: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Work in a second, if a callable declares how much it does: only then is the machine measured."""
+    """Work per second, if a callable declares its work: only then is the machine measured."""
     rows = rate_rows(record.callables, document["tasks"])
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""report.html: one file that says what ran, where its time went and whether it was right; it needs no network."""
+"""report.html: one file that shows what ran, where the time went and whether the result is right, without a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# In this order: each uses what those before it define.
+# The order matters: each file uses definitions of the files before it.
 _SCRIPTS = (
     "timeline.js",
     "timeline_drawing.js",
@@ -38,12 +38,12 @@ def report_page(
     """The page.
 
     Args:
-        document: of result.py.
-        timeline: of timeline.py; None leaves out what needs one.
-        failure: of failure.py; None of a run in which no task went wrong.
-        diagnosis: of diagnosis.py.
-        rates: of rates.py; None if no callable declares its work.
-        earlier: of earlier_page.py; None of a run that is compared with nothing, or with what has no page.
+        document: the result of result.py.
+        timeline: the result of timeline.py; None leaves out the parts that need it.
+        failure: the result of failure.py; None for a run in which no task failed.
+        diagnosis: the result of diagnosis.py.
+        rates: the result of rates.py; None if no callable declares its work.
+        earlier: the result of earlier_page.py; None without a comparison, or if the earlier run has no page.
     """
     title = f"{document['workload']} on {document['topology']}: {document['status']}"
     figures = {
@@ -63,5 +63,5 @@ def report_page(
 
 
 def write_page(path: Path, page: str) -> None:
-    """Writes a page of ``report_page``. Raises OSError; ``path`` is then as it was."""
+    """Writes a page of ``report_page``. Raises OSError; ``path`` is then unchanged."""
     write_atomically(path, page.encode())

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, compiler, commit, machine and time."""
+"""The provenance of a result: versions, compiler, commit, machine and time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _load_average: list[float | None] = [None]
 
 
 def ask() -> None:
-    """Starts what takes a while to answer, and notes what the run itself will change: ``provenance`` has it then."""
+    """Starts slow queries for ``provenance``, and records values that the run itself will change."""
     _git_process()
     try:
         _load_average[0] = round(os.getloadavg()[0], 2)
@@ -38,10 +38,10 @@ def ask() -> None:
 
 
 def provenance(store: Store) -> dict[str, Any]:
-    """The ``provenance`` of result.json. What cannot be found out is null, never guessed.
+    """The ``provenance`` of result.json. Unknown values are null, never guessed.
 
     Args:
-        store: keeps what is known of compiler and packages, for as long as they are the same.
+        store: caches the values of compiler and packages until they change.
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -65,7 +65,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _versions(store: Store) -> dict[str, str | None]:
-    """Versions of what is installed. To install or remove something changes the folder that it is in."""
+    """Versions of the installed packages, cached: installing or removing one changes its folder."""
     folders = [Path(place) for place in sys.path if place.endswith("-packages") and Path(place).is_dir()]
     name = digest_of("versions", *_PACKAGES, *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders))
     known = store.read_note(name)
@@ -86,7 +86,7 @@ def _version(package: str) -> str | None:
 
 
 def _compiler(store: Store) -> str | None:
-    """What g++, which builds the core and the kernels, says of itself."""
+    """The version of g++, which builds the core and the kernels."""
     try:
         return compiler_identity(store)
     except ToolchainMissing:
@@ -95,7 +95,7 @@ def _compiler(store: Store) -> str | None:
 
 @functools.cache
 def _git() -> dict[str, Any] | None:
-    """Commit of the checkout that this file lies in, and whether tracked files differ from it; None outside of one."""
+    """The commit of this file's checkout, and whether tracked files differ from it; None outside a checkout."""
     process = _git_process()
     if process is None:
         return None
@@ -125,7 +125,7 @@ def _git_process() -> subprocess.Popen[str] | None:
         )
     except OSError:
         return None
-    atexit.register(_git)  # the answer may not have been asked for
+    atexit.register(_git)  # ends the query if its answer was never read
     return process
 
 

@@ -1,4 +1,4 @@
-"""How much work the tasks of a callable do in a second, where that is declared, beside what is possible."""
+"""The work per second of a callable's tasks, if the work is declared, beside the limits of the machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def rate_rows(callables: Sequence[CallableRecord], tasks: Mapping[str, Any]) -> 
     """A row for each callable that declares its work and has tasks.
 
     Args:
-        callables: of a run.
-        tasks: of result.json.
+        callables: the callables of a run.
+        tasks: ``tasks`` of result.json.
 
     Returns:
         ``callable``; ``flop`` and ``bytes`` of a task, ``seconds`` (the median), ``gflop_per_second``,
-        ``gb_per_second``, ``intensity`` (FLOP for each byte); what is not declared is None.
+        ``gb_per_second``, ``intensity`` (FLOP for each byte); undeclared values are None.
     """
     rows = []
     for record in callables:
@@ -53,12 +53,12 @@ def rate_rows(callables: Sequence[CallableRecord], tasks: Mapping[str, Any]) -> 
 def rates_document(
     rows: Sequence[Mapping[str, Any]], roofs: Roofs, modelled: ModelledRoofs | None = None
 ) -> dict[str, Any]:
-    """What the page shows: the rows, the roofs in giga, and the roofline if a callable declares both.
+    """The data of the page: the rows, the roofs in giga, and the roofline if a callable declares both values.
 
     Args:
-        rows: of ``rate_rows``.
-        roofs: of this machine.
-        modelled: of a chip of the run's chip model, if it has one.
+        rows: the result of ``rate_rows``.
+        roofs: the roofs of this machine.
+        modelled: the roofs of a chip of the run's chip model, if it has one.
     """
     both = [row for row in rows if row["intensity"]]
     return {
@@ -79,7 +79,7 @@ def _modelled_words(modelled: ModelledRoofs) -> str:
 
 
 def _roof(peak: float | None, bandwidth: float, low: float, high: float) -> list[tuple[float, float]]:
-    """From the lowest intensity to the highest; without a peak it goes on rising."""
+    """The roof from the lowest intensity to the highest; without a peak it rises without end."""
     ridge = peak / bandwidth if peak else high
     if not low < ridge < high:
         return [(x, min(peak or bandwidth * x, bandwidth * x)) for x in (low, high)]

@@ -1,4 +1,4 @@
-"""What is known about one run when it is reported: plain data, filled by the stages as far as they got."""
+"""The record of one run for its report: plain data, filled by the stages as far as they ran."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class SourceRecord(NamedTuple):
-    """One file, or the part of it that is the callable."""
+    """One source file, or the part of it that defines the callable."""
 
     file: str
-    """As the configs name it."""
+    """Its name in the configs."""
     first_line: int
     text: str
     left_out: int = 0
-    """Lines behind ``text`` that are not in it."""
+    """Number of lines after ``text`` that were cut off."""
 
 
 class CallableRecord(NamedTuple):
@@ -30,29 +30,29 @@ class CallableRecord(NamedTuple):
 
     name: str
     kind: str
-    """``"CHIP_CALLABLE"`` or another name of CallableKind."""
+    """A name of CallableKind, for instance ``"CHIP_CALLABLE"``."""
     hashid: str
     target_namespace: str
     """``"LOCAL_CHIP"`` or ``"LOCAL_PYTHON"``."""
     kernels: Sequence[str] = ()
     """Names of a chip callable's kernels, by func_id."""
     flop: float = 0.0
-    """Floating-point operations of one task, as declared; 0 if that was left out."""
+    """Declared floating-point operations of one task; 0 if they were not declared."""
     bytes: float = 0.0
-    """Bytes that one task moves, likewise."""
+    """Declared bytes that one task moves; 0 if they were not declared."""
     flags: Sequence[str] = ()
-    """Of the compiler, beside its usual ones."""
+    """The flags of the compiler, in addition to its usual ones."""
     sources: Sequence[SourceRecord] = ()
-    """Where a task failed: what the callable is made of."""
+    """The sources of the callable, if one of its tasks failed."""
 
 
 class LockRecord(NamedTuple):
-    """What a run did with its lock file."""
+    """The use of the lock file by a run."""
 
     file: str
-    """Relative to where the command was started."""
+    """Its path, relative to the folder in which the command was started."""
     sha256: str
-    """Of the file's bytes when it was compared, or after it was written."""
+    """SHA-256 of the file's bytes when it was compared, or after it was written."""
     outcome: str
     """``"written"``, ``"unchanged"``, ``"matches"`` or ``"differs"``."""
     differing: Sequence[str] = ()
@@ -61,39 +61,39 @@ class LockRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """One run, to its end or to where it failed."""
+    """One run, up to its end or failure."""
 
     workload: str
     topology: str
     target: str
     build: str
     exit_code: int
-    """As the process will exit; decides the status."""
+    """The exit code of the process; decides the status."""
     configuration: Mapping[str, Any]
     """The composed configuration, as plain values."""
     overrides: Sequence[str] = ()
-    """What the command line overrode in it."""
+    """The overrides of the command line."""
     provenance: Mapping[str, Any]
     callables: Sequence[CallableRecord] = ()
     lock: LockRecord | None = None
-    """None with ``lock=off``, or if the run did not get there."""
+    """None with ``lock=off``, or if the run ended before."""
     stages: Sequence[StageRecord] = ()
     trace: Trace = field(default_factory=Trace)
     warm_up: int = 0
     warm_up_seconds: Sequence[float] = ()
-    """Durations of the runs that warm up."""
+    """Durations of the warm-up runs."""
     run_seconds: Sequence[float] = ()
     """Durations of the measured runs, which follow the ``warm_up`` ones."""
     verification: Verification | None = None
-    """None if the run did not get there."""
+    """None if the run ended before."""
     virtual: VirtualRecord | None = None
-    """What was computed on modelled chips; None without a chip model, or if the run did not get there."""
+    """The virtual time on modelled chips; None without a chip model, or if the run ended before."""
     worker_output: str = ""
-    """The end of what the workers wrote to standard error."""
+    """The end of the workers' standard error."""
     command: Sequence[str] = ()
-    """What runs it again, from the same folder; empty if that is not known."""
+    """The command that repeats the run, from the same folder; empty if unknown."""
     error: str | None = None
-    """What went wrong, in the words that the user saw; None if nothing did."""
+    """The error message that the user saw; None without an error."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -102,7 +102,7 @@ class RunRecord:
 
 
 def names_of(callables: Iterable[CallableRecord]) -> dict[str, str]:
-    """Names by hashid; callables of equal bytes share a hashid, and their names are joined."""
+    """Names by hashid. Callables with equal bytes share a hashid; their names are joined."""
     names: dict[str, str] = {}
     for record in callables:
         names[record.hashid] = f"{names[record.hashid]}/{record.name}" if record.hashid in names else record.name

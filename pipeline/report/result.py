@@ -1,4 +1,4 @@
-"""result.json: everything about one run that a program may want to read, written in one step."""
+"""result.json: all data of one run for programs, written in one step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.terminal.actions import StageRecord
 
 RESULT_VERSION = 2
-"""Raised when a key changes its meaning or goes away."""
+"""Increased when a key changes its meaning or is removed."""
 
 STATUS = {
     0: "ok",
@@ -31,11 +31,11 @@ STATUS = {
     130: "interrupted",
     141: "interrupted",
 }
-"""By exit code."""
+"""The statuses by exit code."""
 
 
 def result_document(record: RunRecord) -> dict[str, Any]:
-    """The content of result.json for a run, in the order in which a person would read it.
+    """The content of result.json for a run, in reading order.
 
     Durations are seconds; those of ``virtual`` (virtual.py) are computed nanoseconds. ``measurements`` and
     ``tasks`` are described in statistics.py, ``provenance`` in provenance.
@@ -72,7 +72,7 @@ def result_document(record: RunRecord) -> dict[str, Any]:
 
 
 def result_text(document: Mapping[str, Any]) -> str:
-    """The document as JSON. NumPy's scalars become plain; what JSON has no number for (NaN, infinities) a word."""
+    """The document as JSON. NumPy's scalars become plain; NaN and infinities, which JSON lacks, become words."""
     return json.dumps(plain_values(document), indent=2, allow_nan=False, ensure_ascii=False)
 
 
@@ -95,7 +95,7 @@ def _virtual(record: RunRecord) -> dict[str, Any] | None:
 
 
 def plain_values(value: Any) -> Any:
-    """The value with NumPy's scalars made plain, and a word for every number that JSON does not have."""
+    """The value with plain numbers in place of NumPy's scalars, and a word for every number that JSON lacks."""
     if isinstance(value, Mapping):
         return {key: plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

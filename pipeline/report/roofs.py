@@ -1,5 +1,5 @@
-"""What a machine can do at most, for reports that compare callables with it: this one, measured briefly where it is
-asked, and a modelled chip, as its model says."""
+"""The limits of a machine, to which reports compare callables: those of this machine, measured briefly on demand, and
+those of a modelled chip, from its model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from pipeline.report.record import CallableRecord
 
 _SIZE = 384
-"""Rows of the matrices: large enough for a processor to be at its best, done in milliseconds."""
+"""Rows of the matrices: large enough for the processor's full speed, and multiplied in milliseconds."""
 _BYTES = 32 << 20
-"""More than caches hold."""
+"""Bytes of the copy, more than caches hold."""
 _TRIES = 5
 
 
 class Roofs(NamedTuple):
-    """Of the whole machine, or of one chip of a model."""
+    """The limits of the whole machine, or of one chip of a model."""
 
     flop_per_second: float
     bytes_per_second: float
@@ -30,7 +30,7 @@ class Roofs(NamedTuple):
 
 
 def measured_roofs() -> Roofs:
-    """The best of a few products of matrices, and of a few copies; takes about a tenth of a second."""
+    """Measures a few products of matrices and a few copies, and takes the best; lasts about a tenth of a second."""
     a = np.ones((_SIZE, _SIZE), np.float32)
     source = np.ones(_BYTES, np.uint8)
     target = np.empty_like(source)
@@ -41,24 +41,24 @@ def measured_roofs() -> Roofs:
 
 
 class ModelledRoofs(NamedTuple):
-    """Of one chip of a model."""
+    """The limits of one chip of a model."""
 
     flop_per_second: float | None
-    """None if the model says of no callable with declared operations what it costs."""
+    """None if the model has no cost of a callable with declared operations."""
     bytes_per_second: float
     name: str
-    """Of the model."""
+    """The name of the model."""
 
 
 def modelled_roofs(model: Mapping[str, Any], callables: Sequence[CallableRecord]) -> ModelledRoofs:
-    """What one chip of a model can do at most.
+    """The limits of one chip of a model.
 
-    A model has no operations a second: it says how long callables take a core. So the roof is what the callable does
-    that is the best at it, with all cores of the chip.
+    A model has no operations per second, only the time of callables on a core. So the roof is the rate of the fastest
+    callable on all cores of the chip.
 
     Args:
         model: ``chip_model`` of the configuration.
-        callables: of the run, with the operations and bytes that they declare.
+        callables: the callables of the run, with their declared operations and bytes.
     """
     rates = []
     for record in callables:

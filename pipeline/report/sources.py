@@ -1,4 +1,4 @@
-"""The source of a callable, as a report shows it beside the task that failed in it."""
+"""The source of a callable, which a report shows beside a failed task."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from pipeline.report.record import CallableRecord
 
 _MOST_LINES = 400
-"""Of one file that a page holds."""
+"""Most lines of one file on a page."""
 
 
 def with_sources(
     callables: Iterable[CallableRecord], specs: Iterable[ChipSpec | PythonSpec], flags: Sequence[str]
 ) -> list[CallableRecord]:
-    """The callables with what they are made of.
+    """The callables with their sources.
 
     Args:
-        callables: of a run.
-        specs: what the configuration declares of them.
-        flags: of the build, added to each chip callable's own.
+        callables: the callables of a run.
+        specs: their declarations in the configuration.
+        flags: the flags of the build, in addition to each chip callable's own.
     """
     by_name = {spec.name: spec for spec in specs}
     found = []
@@ -43,14 +43,14 @@ def with_sources(
 
 
 def chip_sources(spec: ChipSpec) -> list[SourceRecord]:
-    """The files of a chip callable: its orchestration function's first, then its kernels'; those that can be read."""
+    """The readable files of a chip callable: that of its orchestration function, then those of its kernels."""
     files = {spec.source: spec.source_name} if spec.source is not None else {}
     files |= {kernel.source: kernel.source_name for kernel in spec.kernels}
     return [found for path, name in files.items() if (found := _file(path, name))]
 
 
 def python_source(spec: PythonSpec) -> list[SourceRecord]:
-    """The function or class that a Python callable names, without importing it; nothing if it cannot be found."""
+    """The source of the function or class of a Python callable, without importing it; empty if it is not found."""
     module, _, qualname = spec.target.partition(":")
     try:
         path = module_file(module)

@@ -1,4 +1,4 @@
-"""Summaries of task durations: how long tasks of each callable waited and executed."""
+"""Summaries of task durations: waiting and execution times of each callable's tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Distribution(NamedTuple):
     min: float
     median: float
     p99: float | None
-    """The smallest duration that at least 99 % do not exceed; None of fewer than 100, which say nothing about it."""
+    """The smallest duration that at least 99 % of the tasks do not exceed; None for fewer than 100 tasks."""
     max: float
 
 
@@ -41,15 +41,15 @@ def task_statistics(trace: Trace, names: Mapping[str, str], warm_up: int = 0) ->
     """The ``tasks`` of result.json.
 
     Args:
-        trace: what the Worker recorded.
-        names: name by hashid; a callable that is not named here appears by its hashid.
-        warm_up: number of runs at the beginning whose tasks are counted, but in no duration.
+        trace: the Worker's trace.
+        names: name by hashid; a callable without a name appears by its hashid.
+        warm_up: number of runs at the beginning whose tasks are counted, but are not part of durations.
 
     Returns:
         ``count``; ``states`` (count by state); ``execution_seconds`` and ``queue_seconds`` (from submit to begin) as
         min, median, p99 and max over all tasks that began after the warm-up, or null; ``callables``: the same for each
-        name; ``below``: all of it for the tasks that the Workers within the nodes submitted, or null without nodes. A
-        task counts at its own level only, and a node's task takes as long as all that it submits.
+        name; ``below``: the same for the tasks that the Workers inside the nodes submitted, or null without nodes. A
+        task counts at its own level only; the time of a node's task includes the tasks that it submits.
     """
     workers = recording_workers(trace)
     runs = runs_of_outermost(workers)
@@ -59,7 +59,7 @@ def task_statistics(trace: Trace, names: Mapping[str, str], warm_up: int = 0) ->
     for worker, of_tasks in zip(workers, runs, strict=True):
         pairs = zip(worker.trace.tasks, of_tasks, strict=True)
         by_depth[len(worker.place)] += [(span, run not in apart) for span, run in pairs]
-    # A level that told nothing is there all the same, as one without tasks.
+    # A level that reported nothing is included as a level without tasks.
     missing = {len(worker.place) + 1 for worker in workers if worker.trace.missing_nodes}
     by_depth += [[] for _ in range(max(missing, default=0) + 1 - len(by_depth))]
     found: dict[str, Any] | None = None
@@ -86,15 +86,15 @@ def measurements(
     """The ``measurements`` of result.json: one number for each measured run, in the order of the runs.
 
     Args:
-        run_seconds: from the first submit to the end of each measured run.
-        warm_up: number of runs before them.
-        trace: what the Worker recorded of all runs.
+        run_seconds: duration of each measured run, from the first submit to the end.
+        warm_up: number of warm-up runs before them.
+        trace: the Worker's trace of all runs.
         names: name by hashid.
-        warm_up_seconds: how long those before them took.
+        warm_up_seconds: durations of the warm-up runs.
 
     Returns:
         ``warm_up``; ``warm_up_seconds``; ``run_seconds``; ``execution_seconds``: for each callable the median over a
-        run's tasks, those included that nodes submitted during it.
+        run's tasks, including those that nodes submitted during the run.
     """
     durations: dict[str, dict[int, list[int]]] = {}
     workers = recording_workers(trace)

@@ -18,7 +18,7 @@ _INDENT = "  "
 
 
 def summary_text(document: Mapping[str, Any]) -> str:
-    """The summary of a result document (result.py): tasks by callable, then what came out."""
+    """The summary of a result document (result.py): tasks by callable, then the outcome."""
     rows = summary_rows(document)
     lines = [*(aligned([COLUMNS, *rows], 2) if rows else ()), *outcome_lines(document)]
     return "".join(f"{line}\n" for line in lines)
@@ -27,7 +27,7 @@ def summary_text(document: Mapping[str, Any]) -> str:
 def summary_rows(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """One row for each callable that had tasks: name, short hash, number of tasks, execution times, median wait.
 
-    Below, with their names further to the right, those whose tasks were submitted within nodes.
+    Callables whose tasks were submitted inside nodes follow, with indented names.
     """
     hashes: dict[str, str] = {}
     for record in document["callables"]:
@@ -53,7 +53,7 @@ def levels(tasks: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
-    """What came out: the verification's words, then status, workload, topology and time. Errors were said before."""
+    """The outcome: the verification's message, then status, workload, topology and time. Errors were printed before."""
     verification = document["verification"]
     lines = []
     if verification is not None:

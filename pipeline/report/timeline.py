@@ -1,4 +1,4 @@
-"""The data behind report.html's timeline: rows of spans, the critical path, and how busy every worker and core was."""
+"""The data of report.html's timeline: rows of spans, the critical path, and the busy times of workers and cores."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 MOST_SPANS = 12_000
-"""Tasks, and likewise core spans, that a page holds one by one; of more, those that went wrong, the critical path and
-the longest."""
+"""Most tasks, and most core spans, that a page holds one by one: failed ones, those on the critical path, and the
+longest."""
 MOST_SEGMENTS = 2_000
 _LOAD_BINS = 400
 _KIND_ORDER = {"chip": 0, NODE: 0}
@@ -45,35 +45,36 @@ def timeline(
     path: Sequence[Segment] | None = None,
     left_out: int = 0,
 ) -> dict[str, Any] | None:
-    """What the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
+    """The data that the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
 
     Args:
-        trace, names, kernels, path, left_out: as of chrome_trace.
+        trace, names, kernels, path, left_out: as in chrome_trace.
 
     Returns:
         ``span_ns``: from the first submit to the last completion.
-        ``names``: of callables and kernels; others refer to them by index.
-        ``submitters``: names of the Workers, the outermost first; others refer to them by index.
+        ``names``: names of callables and kernels; other values refer to them by index.
+        ``submitters``: names of the Workers, the outermost first; other values refer to them by index.
         ``workers``: children of all Workers, also those that did nothing, each node followed by what is below it, each
         with ``name``, ``label`` (its name within its Worker), ``depth``, ``kind``, ``of`` (its Worker), ``hosts`` (the
         Worker within a node, or -1), ``pid``, ``tasks``, ``busy_ns`` (its lane executed) and ``cores`` (``core``,
         ``busy_ns``); others refer to them by index.
         ``tasks``: columns ``[worker, begin, duration, name, state, run, task, submit, dispatch, complete,
-        waited_for, of, within, why]``, ``waited_for`` as task numbers of the same run, ``of`` the Worker that submitted
-        it, ``within`` the index of the node's task that did; what never happened is -1. One that went wrong before its
-        worker could tell when it began has its dispatch as ``begin``, and ends when the parent knew; ``why`` says how
-        its process ended, and is empty otherwise.
+        waited_for, of, within, why]``: ``waited_for`` are task numbers of the same run, ``of`` is the Worker that
+        submitted the task, ``within`` the index of the node's task that submitted it; a time that does not exist is -1.
+        A failed task whose begin was not recorded has its dispatch as ``begin``, and ends when the parent noticed the
+        failure; ``why`` says how its process ended, and is empty otherwise.
         ``cores``: columns ``[worker, core, begin, duration, name, run, task]``.
-        ``total_tasks``, ``total_cores``: before thinning. ``dropped``: core spans that were lost, by Worker.
-        ``load``: thousandths of all chips and sub-workers that were busy, in equal pieces of ``span_ns``.
-        ``density``: what is not in ``tasks`` and ``cores``, or null if that is nothing: ``bins``, the number of equal
-        pieces of ``span_ns``; ``lanes``, each ``[worker, core or -1, pieces, thousandths busy, spans that begin there,
-        name that takes most]``; ``moments``, each ``[Worker, 0 for submits or 1 for completions, pieces, number]``.
-        ``left_out``: tasks that were recorded and not given here. ``missing``: names of nodes that told nothing.
-        ``work_ns``: for each level execution by name of the callable, on chips and sub-workers and on nodes.
+        ``total_tasks``, ``total_cores``: numbers before thinning. ``dropped``: number of lost core spans, by Worker.
+        ``load``: busy thousandths of all chips and sub-workers, in equal pieces of ``span_ns``.
+        ``density``: the spans that are not in ``tasks`` and ``cores``, or null if there are none: ``bins``, the number
+            of
+        equal pieces of ``span_ns``; ``lanes``, each ``[worker, core or -1, pieces, thousandths busy, spans that begin
+        there, name that takes most]``; ``moments``, each ``[Worker, 0 for submits or 1 for completions, pieces,
+        number]``. ``left_out``: number of recorded tasks that are not included. ``missing``: names of nodes without a
+        report. ``work_ns``: for each level, execution by name of the callable, on chips and sub-workers and on nodes.
         ``path``: the MOST_SEGMENTS longest segments of the critical path as ``[kind, begin, duration, index into tasks
-        or -1, cause]``. ``path_kinds``: what ``kind`` counts. ``path_ns``: nanoseconds by kind, of all segments.
-        ``path_segments``: their number.
+        or -1, cause]``. ``path_kinds``: the names of the kinds. ``path_ns``: nanoseconds by kind, of all segments.
+        ``path_segments``: the number of all segments.
     """
     recorded = recording_workers(trace)
     spans = [span for worker in recorded for span in worker.trace.tasks]
@@ -246,12 +247,12 @@ def _task(
 
 
 def _drawn(task: TaskSpan, lost_since: int) -> TaskSpan:
-    """The task with the times between which it is drawn: of one that was lost, until the parent knew."""
+    """The task with its drawn begin and end; a lost task ends when the parent noticed."""
     return task._replace(begin_ns=lost_since, end_ns=task.complete_ns) if lost_since else task
 
 
 def _load(recorded: Sequence[RecordingWorker], origin: int, whole: int) -> list[int]:
-    """A node is busy with what is below it, and counts there."""
+    """Whether a worker counts as busy: a node does not, because the workers below it count."""
     leaves = sum(child.kind != NODE for worker in recorded for child in worker.trace.children)
     ran = [t for worker in recorded for t in worker.trace.tasks if t.begin_ns and t.kind != NODE]
     begin = np.array([t.begin_ns for t in ran], dtype=np.int64) - origin
@@ -264,11 +265,11 @@ def _load(recorded: Sequence[RecordingWorker], origin: int, whole: int) -> list[
 
 
 class _Rest:
-    """Gathers what is drawn in pieces of equal length because there is too much of it.
+    """Collects the spans that are drawn as pieces of equal length because there are too many.
 
     Args:
-        whole: how long all of it is.
-        lanes: how many rows there may be.
+        whole: the whole duration.
+        lanes: the greatest number of rows.
     """
 
     def __init__(self, whole: int, lanes: int) -> None:
@@ -284,7 +285,7 @@ class _Rest:
             self._lanes.append([worker, core, *lane_bins(Spans(*of[:, 2:].T), self._whole, self._bins)])
 
     def add_moments(self, spans: Sequence[TaskSpan], submitters: Sequence[int], origin: int) -> None:
-        """Adds when tasks were submitted and complete, and by which Worker."""
+        """Adds the times at which tasks were submitted and completed, and the Worker."""
         of = np.array(submitters, dtype=np.int64)
         for kind, times in enumerate(([s.submit_ns for s in spans], [s.complete_ns for s in spans])):
             at: npt.NDArray[np.int64] = np.array(times, dtype=np.int64) - origin
@@ -294,7 +295,7 @@ class _Rest:
                 self._moments.append([submitter, kind, shown.tolist(), numbers[shown].tolist()])
 
     def document(self) -> dict[str, Any] | None:
-        """As ``timeline`` gives it."""
+        """The value of ``density`` in ``timeline``."""
         if not self._lanes and not self._moments:
             return None
         return {"bins": self._bins, "lanes": self._lanes, "moments": self._moments}
@@ -314,7 +315,7 @@ class _Cores:
         }
 
     def row(self, i: int, index: Mapping[tuple[int, str, int], int], known: _Names, origin: int) -> tuple[int, ...]:
-        """A span as the page holds it."""
+        """A span in the form of the page."""
         core, of = self.spans[i], self._of[i]
         name = known.number(kernel_name(self._kernels.get((of, core.run, core.task), ()), core.func_id))
         duration = core.end_ns - core.begin_ns
@@ -325,7 +326,7 @@ class _Cores:
 def _longest(
     spans: Sequence[TaskSpan] | Sequence[CoreSpan], most: int, also: Collection[int], first: Collection[int]
 ) -> list[int]:
-    """Indices of the longest spans, in their order; those of ``first``, then of ``also``, as far as there is room."""
+    """Indices of the longest spans, in their order; the spans of ``first``, then of ``also``, take precedence."""
     if len(spans) <= most:
         return list(range(len(spans)))
     length = np.fromiter((span.end_ns - span.begin_ns for span in spans), np.int64, len(spans))

@@ -1,12 +1,12 @@
-"""trace.json.gz: what every process, lane and core did, in Chrome's trace event format, which Perfetto opens.
+"""trace.json.gz: the activity of every process, lane and core, in Chrome's trace event format, which Perfetto opens.
 
-One process track for the parent and for each child, at every level. Where a Worker is, in the parent and in nodes,
-three thread tracks say when tasks were submitted, dispatched and known to be complete: moments, hence slices without a
-duration. In a child one track is its lane, and one each core that worked. One flow a task leads from its submit over
-its dispatch and its execution to its completion; another leads from a node's task to each submit that it made. The
-parent has tracks of the stages of the run and of the critical path, too; each Worker has counters of the tasks that
-are queued and of the children that are busy; each task that was lost ends with an instant that says why. The same
-spans give the same bytes. Format: "Trace Event Format", the document of the Chromium project.
+There is one process track for the parent and for each child, at every level. A process with a Worker (the parent or a
+node) has three thread tracks for the moments at which tasks were submitted, dispatched and completed, as slices without
+a duration. A child has a track for its lane, and one for each core that worked. A flow leads from each task's submit to
+its dispatch, its execution and its completion; another leads from a node's task to each submit that it made. The parent
+also has tracks of the stages of the run and of the critical path; each Worker has counters of queued tasks and busy
+children; each lost task ends with an instant event that has the reason. The same spans give the same bytes. Format:
+"Trace Event Format", the document of the Chromium project.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ if TYPE_CHECKING:
     from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 _LANE, _SUBMITS, _DISPATCHES, _COMPLETIONS, _FIRST_CORE = range(1, 6)
-# Below those of a node's cores, of which there are none: a parent has neither a lane nor cores.
+# Free numbers in a process with a Worker, which has neither a lane nor cores.
 _STAGES, _PATH = 6, 7
 _WORKER_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}
 _COMPRESSION = 1
-"""Several times as fast as the default, for some more bytes."""
+"""A compression level that is several times as fast as the default, for a few more bytes."""
 _KIND_ORDER = {"chip": 0, NODE: 0}
 _NO_PROCESS = 1 << 22
-"""Above all process ids of Linux: from here on children are numbered that have no process at the moment."""
+"""Above all process ids of Linux: the numbers of children that have no process at the moment start here."""
 
 Event = dict[str, Any]
 _Timed = tuple[int, str]
-"""When, in nanoseconds, and the event as JSON: more than one, where they belong right behind each other."""
+"""The time in nanoseconds, and the event as JSON; several events if they must follow each other directly."""
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -68,17 +68,17 @@ def chrome_trace(
 ) -> str:
     """The trace as the text of a JSON document.
 
-    As text from the start: a hundred thousand tasks are a million events, which as objects would take longer than all
-    that they tell of.
+    The events are text from the start: a hundred thousand tasks are a million events, and objects would take longer
+    than the run.
 
     Args:
-        trace: what the Worker recorded; times are CLOCK_MONOTONIC nanoseconds.
+        trace: the Worker's trace; times are CLOCK_MONOTONIC nanoseconds.
         parent: process id of the outermost Worker.
-        names: name by hashid; a callable that is not named here appears by its hashid.
+        names: name by hashid; a callable without a name appears by its hashid.
         kernels: names of a chip callable's kernels by func_id, by hashid.
-        stages: of the run, as far as it is.
-        path: its critical path, where that is known already.
-        left_out: number of tasks that were recorded and are not in ``trace``.
+        stages: the stages of the run so far.
+        path: its critical path, if it is known already.
+        left_out: number of recorded tasks that are not in ``trace``.
 
     Raises:
         KeyError: a span of a child that is not among the trace's children.
@@ -101,7 +101,7 @@ def chrome_trace(
         for number, recorded in enumerate(worker.trace.tasks):
             span = recorded
             if number in lost:
-                # It is drawn until the parent knew; its process told nothing more.
+                # The task is drawn until the parent noticed; its process recorded no end.
                 span = recorded._replace(begin_ns=lost[number], end_ns=recorded.complete_ns)
                 where = tracks.child(index, span.kind, span.worker), _LANE
                 events.append(death_event(span, why[number], where, origin))
@@ -122,7 +122,7 @@ def chrome_trace(
     events += stage_events(stages, parent, _STAGES, origin)
     spans = [span for worker in workers for span in worker.trace.tasks]
     events += path_events(path, spans, names, (parent, _PATH), origin)
-    # Stable, and a flow event comes right behind its slice: it attaches to the slice opened last on its track.
+    # A stable sort: a flow event stays directly after its slice, as it attaches to the last slice of its track.
     events.sort(key=itemgetter(0))
     dropped = dropped_spans(workers)
     about = {
@@ -139,13 +139,13 @@ def chrome_trace(
 
 
 def write_trace(path: Path, text: str) -> None:
-    """Writes a document gzipped, in one step; the bytes depend on nothing but the text."""
+    """Writes a gzipped document in one step; the bytes depend only on the text."""
     write_atomically(path, gzip.compress(text.encode(), _COMPRESSION, mtime=0))
 
 
 class _Tracks:
     """The process of each Worker and child, and the names and order of all tracks: the parent, then its children, each
-    followed by what is below it; chips and nodes before sub-workers, by id."""
+    followed by the children below it; chips and nodes before sub-workers, by id."""
 
     def __init__(self, workers: Sequence[RecordingWorker], parent: int, also: Mapping[int, str]) -> None:
         self._workers = workers
@@ -192,14 +192,14 @@ class _Tracks:
 
 
 class _Slices:
-    """How the slices of each callable begin, as JSON, each made once."""
+    """The JSON prefixes of each callable's slices, each made once."""
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
         self._known: dict[tuple[str, str], tuple[str, str, str, str, str]] = {}
 
     def of(self, hashid: str, kind: str) -> tuple[str, str, str, str, str]:
-        """The hashid, then what follows the times of a submit, a dispatch, an execution and a completion."""
+        """The hashid, then the texts after the times of a submit, a dispatch, an execution and a completion."""
         known = self._known.get((hashid, kind))
         if known is None:
             name = self._names.get(hashid, hashid)
@@ -210,7 +210,7 @@ class _Slices:
 
 
 def _head(category: str, name: str) -> str:
-    """What comes between the times and the arguments of a slice."""
+    """The text between the times and the arguments of a slice."""
     return f'"ph":"X","cat":{_json(category)},"name":{_json(name)},"args":'
 
 
@@ -225,14 +225,15 @@ def _add_task(
     above: str,
     number: int,
 ) -> None:
-    """What the process ``worker`` did for a task, and the process ``child``, if it began; its submit comes first.
+    """The events of a task in the process ``worker`` and, if it began, in the process ``child``; its submit comes
+    first.
 
-    A moment is a slice without a duration. Behind each slice comes the step of the task's flow that is bound to it.
+    A moment is a slice without a duration. After each slice comes the step of the task's flow that is bound to it.
     """
     hashid, submit, dispatch, execution, completion = slices.of(span.hashid, span.kind)
     task = f'"run":{span.run},"task":{span.task}'
     args = f'{task},"hashid":{hashid},"state":"{span.state}"{above}'
-    flow = f'"cat":"task","name":"task","id":{number}'  # Perfetto wants a number here
+    flow = f'"cat":"task","name":"task","id":{number}'  # Perfetto requires a number here
     at = _at(worker, _SUBMITS, span.submit_ns, origin)
     waited = ",".join(map(str, span.waited_for))
     text = f'{{{at},"dur":0.0,{submit}{{{args},"waited_for":[{waited}]}}}},{{{at},{flow},"ph":"s"}}'
@@ -251,7 +252,7 @@ def _add_task(
 
 
 def _submitted_by(lane: int, worker: int, time_ns: int, origin: int, number: int) -> tuple[_Timed, _Timed]:
-    """The flow from the task that a node's lane executes to the submit that it makes at this time."""
+    """The flow from the task in a node's lane to a submit that it makes at this time."""
     flow = f'"cat":"submit","name":"submits","id":{number}'
     begin, end = (_at(lane, _LANE, time_ns, origin), _at(worker, _SUBMITS, time_ns, origin))
     return (time_ns, f'{{{begin},{flow},"ph":"s"}}'), (time_ns, f'{{{end},{flow},"ph":"f","bp":"e"}}')
@@ -264,7 +265,7 @@ def _core_event(core: CoreSpan, chip: int, head: str, origin: int) -> _Timed:
 
 
 def kernel_name(kernels: Sequence[str], func_id: int) -> str:
-    """The name of a kernel of a callable, or its number if it has none."""
+    """The name of a callable's kernel, or its number if it has no name."""
     return kernels[func_id] if func_id < len(kernels) else f"kernel {func_id}"
 
 

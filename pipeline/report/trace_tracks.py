@@ -1,4 +1,4 @@
-"""What a trace shows beside its tasks: stages of the run, the critical path, how much was queued and busy, deaths."""
+"""The parts of a trace apart from tasks: stages of the run, the critical path, queued and busy counters, deaths."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from runtime.observe.trace import TaskSpan
 
 Timed = tuple[int, str]
-"""When, in nanoseconds, and the event as JSON."""
+"""The time in nanoseconds, and the event as JSON."""
 _MOST_SAMPLES = 4_000
-"""Of one counter; of more changes, as many samples at equal distances."""
+"""Most samples of one counter; of more changes, as many samples at equal distances."""
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -41,11 +41,11 @@ def path_events(
     """A slice for each piece of the critical path.
 
     Args:
-        path: of critical_path.py.
-        spans: which its pieces count.
-        names: by hashid.
+        path: the result of critical_path.py.
+        spans: the spans to which its pieces refer.
+        names: name by hashid.
         where: process and thread of the track.
-        origin: of all times.
+        origin: the origin of all times.
     """
     events = []
     for segment in path:
@@ -62,7 +62,7 @@ def path_events(
 
 
 def counter_events(spans: Sequence[TaskSpan], pid: int, origin: int) -> list[Timed]:
-    """How many tasks of a Worker were submitted and had not begun, and how many of its children executed one."""
+    """Counters of a Worker: tasks that were submitted and had not begun, and children that executed a task."""
     began = [span for span in spans if span.begin_ns]
     if not began:
         return []
@@ -84,7 +84,7 @@ def _counter(
     if len(times) > _MOST_SAMPLES:
         times = np.unique(np.linspace(times[0], times[-1], _MOST_SAMPLES).astype(np.int64))
     values = np.searchsorted(np.sort(more), times, "right") - np.searchsorted(np.sort(fewer), times, "right")
-    # What does not change is not said again.
+    # Unchanged values are not repeated.
     shown = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
     head = f'{{"ph":"C","pid":{pid},"tid":0,"name":"{named[0]}","args":{{"{named[1]}":'
     return [
@@ -94,7 +94,7 @@ def _counter(
 
 
 def death_event(span: TaskSpan, why: str, where: tuple[int, int], origin: int) -> Timed:
-    """An instant for when the parent knew that a task had gone wrong with its process."""
+    """An instant event at the time when the parent noticed that a task had failed with its process."""
     event: dict[str, Any] = {"ph": "i", "s": "p", "cat": "death", "name": f"{span.state}: {why or 'unknown reason'}"}
     event |= {"args": {"run": span.run, "task": span.task, "hashid": span.hashid}}
     return span.complete_ns, _json(event | _at(*where, span.complete_ns - origin))

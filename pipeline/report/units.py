@@ -1,4 +1,4 @@
-"""Numbers as pages write them, where Python makes the words: with the signs that a terminal may not have."""
+"""Numbers in texts of pages, with characters that a terminal may lack."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.common.counts import duration
 
 
 def page_duration(seconds: float | None) -> str:
-    """As ``duration`` of the terminal, with the sign for micro; a dash if there is none."""
+    """A duration as in the terminal, with the micro sign; a dash for None."""
     return "\u2013" if seconds is None else duration(seconds).replace(" us", " \u00b5s")
 
 

@@ -1,4 +1,4 @@
-"""What a run would take on modelled chips, as reports say it: always apart from what was measured."""
+"""The virtual time of a run on modelled chips, for reports: always separate from measurements."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class VirtualRecord:
     critical_path_ns: int
     one_by_one_ns: int
     chips_busy_ns: int
-    """Of all chips together."""
+    """Busy time of all chips together."""
     callables: Mapping[str, Mapping[str, int]]
-    """By name: ``tasks``, and ``work_ns``, how long they take together."""
+    """For each callable by name: ``tasks``, and ``work_ns``, their total time."""
     spans: Sequence[VirtualSpan] = ()
 
 
 def virtual_document(record: VirtualRecord) -> dict[str, Any]:
-    """The key ``virtual`` of result.json: what the record says, without the spans, and what follows from it."""
+    """The key ``virtual`` of result.json: the record without the spans, and derived figures."""
     whole = record.chips * record.makespan_ns
     return {
         "model": record.model,
@@ -51,7 +51,7 @@ def virtual_document(record: VirtualRecord) -> dict[str, Any]:
 
 
 def virtual_words(record: VirtualRecord) -> str:
-    """One line: what would take how long on what."""
+    """One line with the workload, the chips and the virtual time."""
     found = virtual_document(record)
     chips = count_of(record.chips, "chip")
     return (
@@ -61,7 +61,7 @@ def virtual_words(record: VirtualRecord) -> str:
 
 
 def virtual_trace(record: VirtualRecord) -> dict[str, Any]:
-    """The spans in Chrome's trace event format, a process track for each child; a clock of their own, from 0."""
+    """The spans in Chrome's trace event format, a process track for each child; times begin at 0."""
     names = {"chip": "chip", "sub": "sub-worker"}
     children = sorted({(span.kind, span.worker) for span in record.spans})
     pids = {child: position for position, child in enumerate(children, start=1)}

@@ -1,8 +1,8 @@
-"""What a run would have taken if the tasks of one callable were faster: a replay of what was recorded.
+"""How long a run would have taken if the tasks of one callable were faster, by replaying its trace.
 
-Each task begins as long after what held it up as it did: its submit, the tasks that it waited for, the task before it
-on its worker. Submits keep their times and workers their order, so that the answer is one of this schedule, not the
-best.
+Each task begins with the recorded delay after the latest of its submit, the end of its predecessors and the end of the
+task before it on its worker. Submits keep their times and workers their order: the answer is for this schedule, not for
+the best one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runtime.observe.trace import TaskSpan
 
 _MOST_TASKS = 20_000
-"""Of a run that is replayed: once for each callable."""
+"""Most tasks of a replayed run, as each callable needs a replay."""
 _LEAST_GAIN = 1.03
 
 
@@ -23,20 +23,20 @@ class WhatIf(NamedTuple):
     """One answer."""
 
     hashid: str
-    """Whose tasks take half as long."""
+    """The callable whose tasks take half as long."""
     gain: float
-    """How many times as fast the run is then."""
+    """How many times as fast the run is."""
 
 
 def what_ifs(spans: Sequence[TaskSpan], apart: int = 0) -> tuple[int, list[WhatIf]]:
-    """For the run of middle length, the callables that would speed it up if they were twice as fast, the best first.
+    """For the run of median length, the callables that would speed it up if they were twice as fast, the best first.
 
     Args:
-        spans: of one Worker, of all its runs.
-        apart: runs at the beginning that warm up.
+        spans: the spans of one Worker, of all its runs.
+        apart: number of warm-up runs at the beginning.
 
     Returns:
-        The number of that run, 0 if there is none that ended well and is short enough; and the answers.
+        The number of that run, or 0 if no successful run is short enough; and the answers.
     """
     runs: dict[int, list[TaskSpan]] = {}
     for span in spans:
@@ -59,11 +59,12 @@ def what_ifs(spans: Sequence[TaskSpan], apart: int = 0) -> tuple[int, list[WhatI
 
 
 def replay(tasks: Sequence[TaskSpan], scale: Mapping[str, float]) -> int:
-    """From the first submit to when the parent knew of the last end, in nanoseconds.
+    """Nanoseconds from the first submit to the last completion.
 
     Args:
-        tasks: of one run, all of which began.
-        scale: by hashid, how many times as long tasks take; 1 for those that are not named, which gives what was.
+        tasks: the tasks of one run, all of which began.
+        scale: the factor of the tasks' durations, by hashid; 1 for others. Without factors, the result is the
+        recorded time.
     """
     was = {task.task: task.end_ns for task in tasks}
     ends: dict[int, int] = {}

@@ -1,7 +1,7 @@
-"""What the workers of a run write to standard error, kernels' log lines among it: passed on as it comes, its end kept.
+"""The standard error of a run's workers, including kernels' log lines: passed on at once, with its end kept.
 
-Standard error of this process becomes a pipe while workers may start, because they inherit it; a thread passes on what
-comes through. There is one pipe a process, for as long as that lives: workers are handed from one job to the next.
+Standard error of this process becomes a pipe while workers may start, because they inherit it; a thread passes its
+contents on. A process has one such pipe until its end, because workers are reused by the next jobs.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _STDERR = 2
 _KEPT = 64 * 1024
-"""Bytes: several reports of a sanitizer."""
+"""Bytes that are kept, enough for several reports of a sanitizer."""
 
 
 class WorkerOutput:
-    """Keeps the end of what is written to standard error while it is watched, and after that by workers."""
+    """Keeps the end of the standard error: of all processes while it is watched, and of workers after that."""
 
     def __init__(self) -> None:
         self._pipe: tuple[int, int] | None = None
@@ -31,13 +31,13 @@ class WorkerOutput:
         self._lock = threading.Lock()
         self._kept = bytearray()
         self._all = 0
-        """Bytes so far, of which ``_kept`` has the last."""
+        """Number of bytes so far; ``_kept`` has the last ones."""
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """While the block runs, whatever starts writes its standard error where this sees it.
+        """Processes that start in the block write their standard error into the pipe.
 
-        A process without a standard error is left as it is.
+        A process without a standard error is not changed.
         """
         try:
             self._real = os.dup(_STDERR)
@@ -55,25 +55,25 @@ class WorkerOutput:
             os.dup2(self._real, _STDERR)
             with self._lock:
                 self._pass_on()
-                # From here on standard error is itself again: what idle workers say goes there.
+                # From here on, standard error is the original one: output of idle workers goes there.
                 os.close(self._real)
                 self._real = _STDERR
 
     def mark(self) -> int:
-        """Where the output is now, for ``since``."""
+        """The current position, for ``since``."""
         with self._lock:
             self._pass_on()
             return self._all
 
     def since(self, mark: int) -> str:
-        """What was written since then, as far as it is kept; all that was written before this was called is in it."""
+        """The kept output since then, including all output before this call."""
         with self._lock:
             self._pass_on()
             wanted = min(self._all - mark, len(self._kept))
             return self._kept[len(self._kept) - wanted :].decode("utf-8", "replace")
 
     def _past_the_pipe(self, given: TextIO) -> TextIO:
-        """What this process itself writes is for people at once, and is not of a worker."""
+        """Lets the process's own messages bypass the pipe: they are not output of a worker."""
         if not isinstance(given, io.TextIOWrapper) or given.fileno() != _STDERR:
             return given
         raw = os.fdopen(self._real, "wb", closefd=False)
@@ -96,7 +96,7 @@ class WorkerOutput:
                 self._pass_on()
 
     def _pass_on(self) -> None:
-        """Takes what is in the pipe. With the lock held."""
+        """Reads the contents of the pipe. The caller holds the lock."""
         if self._pipe is None:
             return
         while True:
@@ -107,7 +107,7 @@ class WorkerOutput:
             self._all += len(piece)
             self._kept += piece
             del self._kept[:-_KEPT]
-            with contextlib.suppress(OSError):  # standard error is not read any more: a run does not end with it
+            with contextlib.suppress(OSError):  # the reader of standard error has gone: the run goes on
                 _write_all(self._real, piece)
 
 
@@ -117,4 +117,4 @@ def _write_all(descriptor: int, piece: bytes) -> None:
 
 
 WORKER_OUTPUT = WorkerOutput()
-"""That of this process."""
+"""The WorkerOutput of this process."""

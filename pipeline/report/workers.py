@@ -1,4 +1,4 @@
-"""The Workers whose spans a trace holds: what each is called, and during which tasks of the Worker above it worked."""
+"""The Workers of a trace: their names, and the task of the Worker above that submitted each of their tasks."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ if TYPE_CHECKING:
     from runtime.observe.trace import TaskSpan, Trace
 
 OUTERMOST = "parent"
-"""What the outermost Worker is called, whose process is the parent of all."""
+"""The name of the outermost Worker, whose process is the parent of all."""
 NODE = "node"
 _KIND_NAMES = {"sub": "sub-worker"}
 
 
 class RecordingWorker(NamedTuple):
-    """One Worker of a traced tree. Its runs and tasks have numbers of their own."""
+    """One Worker of a traced tree. It numbers its own runs and tasks."""
 
     place: tuple[str, ...]
-    """Names of the nodes that lead to it, for instance ``("node 1", "node 0")``; none of the outermost."""
+    """Names of the nodes that lead to it, for instance ``("node 1", "node 0")``; empty for the outermost."""
     above: int
-    """Index of the Worker above; -1 of the outermost."""
+    """Index of the Worker above; -1 for the outermost."""
     node: int
-    """Id there of the node that hosts it; -1 of the outermost."""
+    """Id of the node that hosts it, in the Worker above; -1 for the outermost."""
     trace: Trace
-    """What it recorded itself, and below it."""
+    """Its trace, and the traces below it."""
     within: Sequence[int]
-    """For each of its tasks the index of the task of the Worker above that submitted it; -1 if that was not recorded.
+    """For each of its tasks, the index of the task of the Worker above that submitted it; -1 if it was not recorded.
     Empty for the outermost."""
 
     @property
     def name(self) -> str:
-        """``parent``, or the way to it: ``node 1 / node 0``."""
+        """``parent``, or its path: ``node 1 / node 0``."""
         return " / ".join(self.place) or OUTERMOST
 
     def child(self, kind: str, number: int) -> str:
-        """What people call a child of it: ``chip 3``, ``node 1 / sub-worker 0``."""
+        """The full name of a child: ``chip 3``, ``node 1 / sub-worker 0``."""
         return " / ".join((*self.place, child_name(kind, number)))
 
 
 def child_name(kind: str, number: int) -> str:
-    """What people call a child within its Worker: ``chip 3``, ``sub-worker 0``."""
+    """The name of a child within its Worker: ``chip 3``, ``sub-worker 0``."""
     return f"{_KIND_NAMES.get(kind, kind)} {number}"
 
 
 def recording_workers(trace: Trace) -> list[RecordingWorker]:
-    """All Workers of a trace: the outermost, then each node's with what is below it, by id."""
+    """All Workers of a trace: the outermost, then each node's Worker with those below it, by id."""
     workers: list[RecordingWorker] = []
 
     def add(trace: Trace, place: tuple[str, ...], above: int, node: int) -> None:
@@ -62,22 +62,22 @@ def recording_workers(trace: Trace) -> list[RecordingWorker]:
 
 
 def first_submit(workers: Sequence[RecordingWorker]) -> int:
-    """When the first task was submitted, in nanoseconds; 0 if none was."""
+    """The time of the first submit in nanoseconds; 0 without tasks."""
     return min((span.submit_ns for worker in workers for span in worker.trace.tasks), default=0)
 
 
 def dropped_spans(workers: Sequence[RecordingWorker]) -> dict[str, int]:
-    """How many core spans were lost, by Worker; those that lost none are left out."""
+    """Number of lost core spans by Worker, without Workers that lost none."""
     return {worker.name: worker.trace.dropped for worker in workers if worker.trace.dropped}
 
 
 def missing_workers(workers: Sequence[RecordingWorker]) -> list[str]:
-    """Nodes that told nothing of what they, and whatever is below them, recorded."""
+    """Nodes that did not report the traces of themselves and of the Workers below."""
     return [worker.child(NODE, node) for worker in workers for node in worker.trace.missing_nodes]
 
 
 def runs_of_outermost(workers: Sequence[RecordingWorker]) -> list[list[int]]:
-    """For each Worker, for each of its tasks, during which run of the outermost it was submitted; -1 if not known."""
+    """For each Worker and each of its tasks, the run of the outermost Worker that submitted it; -1 if unknown."""
     runs: list[list[int]] = []
     for worker in workers:
         if worker.above < 0:
@@ -89,7 +89,7 @@ def runs_of_outermost(workers: Sequence[RecordingWorker]) -> list[list[int]]:
 
 
 def tasks_within(workers: Sequence[RecordingWorker]) -> Mapping[tuple[int, int], tuple[int, list[int]]]:
-    """By Worker and task: the Worker below whose tasks it submitted, and those. Not of tasks that submitted none."""
+    """By Worker and task: the Worker below and the tasks that it submitted there. Only tasks that submitted some."""
     found: dict[tuple[int, int], tuple[int, list[int]]] = {}
     for index, worker in enumerate(workers):
         for task, submitter in enumerate(worker.within):
@@ -99,7 +99,7 @@ def tasks_within(workers: Sequence[RecordingWorker]) -> Mapping[tuple[int, int],
 
 
 def _within(tasks: Sequence[TaskSpan], node: int, submitters: Sequence[TaskSpan]) -> list[int]:
-    """A node runs one task after the other, so that time tells which of them submitted what."""
+    """Assigns tasks to the node's tasks that submitted them, by time: a node runs one task after the other."""
     ran = [i for i, span in enumerate(submitters) if span.kind == NODE and span.worker == node and span.begin_ns]
     ran.sort(key=lambda i: submitters[i].begin_ns)
     begins = [submitters[i].begin_ns for i in ran]

@@ -1,4 +1,4 @@
-"""What each stage hands to the next: frozen results, and what a run knows of itself on the way."""
+"""The frozen results that each stage passes to the next."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class Described(NamedTuple):
-    """The whole configuration, understood: everything that follows needs no other input."""
+    """The whole configuration, resolved and checked: later stages need no other input."""
 
     workload_name: str
     workload: Workload[Any]
     warm_up: int
-    """Runs before those that are measured."""
+    """Number of warm-up runs."""
     repeat: int
-    """Runs that are measured."""
+    """Number of measured runs."""
     capture: bool
     """Whether the runs are launches of one captured graph."""
     chip_callables: tuple[ChipSpec, ...]
     python_callables: tuple[PythonSpec, ...]
-    """Those that run: none if there is neither a sub-worker nor a node."""
+    """The Python callables that run; none without a sub-worker or node."""
     declared_python_callables: tuple[PythonSpec, ...]
-    """All; a lock holds for every topology."""
+    """All Python callables: a lock holds for every topology."""
     topology: str
     tree: Level
-    """The Workers; the root is what runs the workload."""
+    """The tree of Workers; the root runs the workload."""
     platform: str
     runtime: str
     target: str
@@ -46,9 +46,9 @@ class Described(NamedTuple):
     store: Path
     worker_options: Mapping[str, Any]
     modelled: Modelled | None
-    """What is computed in virtual time; None without a chip model."""
+    """The chip model; None without virtual time."""
     to_record: Workload[Any] | None
-    """With a chip model, the workload once more: recording it prepares it, and leaves it fit for nothing else."""
+    """With a chip model, a second instance of the workload: recording prepares it, and it cannot be used again."""
     lock: str
     """``"off"``, ``"write"`` or ``"check"``."""
     lock_file: LockFile
@@ -62,27 +62,27 @@ class Built(NamedTuple):
 
 
 class Locked(NamedTuple):
-    """A build whose callables were written to the lock file or compared with it."""
+    """The build after its callables were written to the lock file or compared with it."""
 
     built: Built
     callables: Mapping[str, LockedCallable]
-    """What was built, as the lock records it."""
+    """The built callables, as the lock records them."""
     sha256: str
-    """Of the lock file's bytes."""
+    """The SHA-256 of the lock file's bytes."""
     outcome: str
     """``"written"``, ``"unchanged"``, ``"matches"`` or ``"differs"``."""
     differences: tuple[Difference, ...] = ()
 
 
 class Started(NamedTuple):
-    """A Worker that is ready."""
+    """A ready Worker."""
 
     built: Built
     worker: Worker
 
 
 class Registered(NamedTuple):
-    """A Worker that knows every callable of the workload."""
+    """A Worker in which every callable of the workload is registered."""
 
     started: Started
     handles: Mapping[str, CallableHandle]
@@ -94,13 +94,13 @@ class Executed(NamedTuple):
     registered: Registered
     runs: tuple[RunHandle, ...]
     warm_up_seconds: tuple[float, ...]
-    """How long each run took that warmed up."""
+    """Duration of each warm-up run."""
     run_seconds: tuple[float, ...]
-    """How long each measured run took, from its first submit to its end."""
+    """Duration of each measured run, from its first submit to its end."""
 
 
 class Verified(NamedTuple):
-    """A run whose outcome was compared with what was expected."""
+    """A run whose result was compared with the expected result."""
 
     executed: Executed
     verification: Verification

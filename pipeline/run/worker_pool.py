@@ -1,4 +1,4 @@
-"""Workers that are kept ready from one job of a process to the next: the points of a sweep do not start their own."""
+"""Keeps ready Workers from one job of a process to the next, so that the points of a sweep share them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from runtime import CallableHandle, Worker
 
 _MOST = 4
-"""Idle Workers that are kept; each is a set of processes and the shared memory that its tensors touched."""
+"""Most idle Workers; each has processes, and the shared memory that its tensors touched."""
 
 
 class WarmWorkers:
-    """Idle Workers by what they are: topology, platform, runtime and options.
+    """Idle Workers by topology, platform, runtime and options.
 
-    A Worker that is kept has no callable registered, has nothing to do and all its children are ready.
+    An idle Worker has no registered callables and no tasks, and all its children are ready.
     """
 
     def __init__(self) -> None:
         self._idle: dict[tuple[Any, ...], Worker] = {}
 
     def take(self, described: Described) -> Worker | None:
-        """A ready Worker that is what a job needs, to give back or to close; None if none is kept."""
+        """A ready Worker for a job, which the job gives back or closes; None if there is none."""
         return self._idle.pop(_kind(described), None)
 
     def give_back(self, described: Described, worker: Worker, handles: Iterable[CallableHandle]) -> None:
-        """Keeps a Worker after a job that ended well, or closes it if it is not as good as new."""
+        """Keeps a Worker after a successful job, or closes it if its children are not all ready."""
         try:
             for handle in handles:
                 worker.unregister(handle)
@@ -41,20 +41,20 @@ class WarmWorkers:
         if any(child.state != "ready" or child.installed for child in worker.children):
             worker.close()
             return
-        worker.trace()  # whatever is recorded belongs to the job that ended
+        worker.trace()  # drops the trace, which belongs to the ended job
         self._idle[_kind(described)] = worker
         if len(self._idle) > _MOST:
             self._idle.pop(next(iter(self._idle))).close()
 
     def close(self) -> None:
-        """Ends them all."""
+        """Closes all idle Workers."""
         with contextlib.ExitStack() as stack:
             while self._idle:
                 stack.callback(self._idle.popitem()[1].close)
 
 
 WARM = WarmWorkers()
-"""Those of this process."""
+"""The pool of this process."""
 
 
 def _kind(described: Described) -> tuple[Any, ...]:

@@ -1,1 +1,1 @@
-"""Sweeps: many points of one configuration in one command, and what they leave together."""
+"""Sweeps: many points of one configuration in one command, and their common results."""

@@ -1,8 +1,8 @@
-"""Composes the points of a sweep, each once, and fast: points that differ in plain values share one composition.
+"""Composes each point of a sweep once and fast: points that differ only in plain values share one composition.
 
-Hydra composes every point from the files, twice: to validate it and to run it. Here a point is composed when it is
-validated and kept until its launcher asks for it. Where it differs from an earlier point in nothing but the values of
-plain keys, it is that one's copy with these values set; the outcome is what Hydra's own composition gives.
+Hydra composes every point from the files twice, to validate it and to run it. Here the composition of the validation is
+kept until the launcher needs it. A point that differs from an earlier point only in the values of plain keys is a copy
+of that point with these values set; the result equals Hydra's own composition.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ _PLAIN = (bool, int, float, str, type(None))
 class PointLoader:
     """Stands in for Hydra's config loader in a sweep, and passes every other call on to it.
 
-    A copy in another process, as some launchers make it, knows none of the compositions and makes its own.
+    A copy in another process, as some launchers make it, has none of the compositions and makes its own.
 
     Args:
-        loader: Hydra's.
+        loader: Hydra's loader.
     """
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
         self._composed: dict[tuple[str, ...], DictConfig] = {}
         self._models: dict[tuple[str, ...], bytes] = {}
-        """Pickled: four times as fast to copy as a DictConfig."""
+        """The compositions, pickled: unpickling is four times as fast as copying a DictConfig."""
 
     def compose(self, master: DictConfig, overrides: Sequence[str]) -> DictConfig:
-        """Composes a point and keeps it for its launcher; what the caller changes, the launcher gets.
+        """Composes a point and keeps it for its launcher, which also gets the caller's changes.
 
-        Raises what Hydra raises for a configuration that cannot be composed.
+        Raises Hydra's error for a configuration that cannot be composed.
         """
         config = self._compose(master, list(overrides))
         self._composed[tuple(overrides)] = config
@@ -68,18 +68,18 @@ class PointLoader:
             except OmegaConfBaseException:
                 pass  # Hydra's own composition words the error
         composed: DictConfig = self._loader.load_sweep_config(master, overrides)
-        # The launcher changes what it gets.
-        # Not what a user's or a plugin's class refuses, for instance because this process has that class twice.
+        # A pickle, because the launcher changes its copy. Pickling may fail for a class of a user or plugin, for
+        # instance if this process has the class twice.
         with contextlib.suppress(pickle.PicklingError, AttributeError, TypeError):
             self._models[shape] = pickle.dumps(composed, pickle.HIGHEST_PROTOCOL)
         return composed
 
     def forget(self) -> None:
-        """Drops compositions that no launcher asked for: a launcher with processes of its own composes there."""
+        """Drops unused compositions: a launcher with other processes composes there."""
         self._composed.clear()
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is the loader's."""
+        """Passes all other attributes to the loader."""
         if name.startswith("__") or name == "_loader":
             raise AttributeError(name)
         return getattr(self._loader, name)
@@ -90,13 +90,13 @@ class PointLoader:
 
 
 def with_point_loader(context: HydraContext) -> HydraContext:
-    """The context with our loader in the place of Hydra's."""
+    """The context with this loader in place of Hydra's."""
     loader = cast("ConfigLoader", PointLoader(context.config_loader))
     return dataclasses.replace(context, config_loader=loader)
 
 
 def _is_plain(override: Override) -> bool:
-    """Whether an override does nothing but set a dotted key, which no config group can have as name, to a value."""
+    """Whether an override only sets a dotted key, which cannot be the name of a config group, to a value."""
     special = override.is_add() or override.is_force_add() or override.is_delete() or override.is_sweep_override()
     key = override.key_or_group
     in_section = "." in key and "/" not in key and not key.startswith("hydra.") and override.package is None

@@ -1,5 +1,5 @@
-"""Which charts a sweep gives: curves over each number that was swept, bars for what has no order, and the speed-up
-where the number of chips was swept."""
+"""The charts of a sweep: curves over each swept number, bars over values without an order, and the speed-up over the
+number of chips."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from pipeline.sweep.points import Point
 
 Figure = dict[str, str]
-"""``title``, ``svg``, ``legend``; ``kind`` is ``wide`` if it needs the whole width."""
+"""A chart: ``title``, ``svg``, ``legend``; ``kind`` is ``wide`` if it needs the whole width."""
 _MOST_CURVES = 8
-"""As many as a reader can tell apart; beyond it the fastest are named and the others are background."""
+"""Most curves that a reader can tell apart; of more, the fastest are named and the others are in the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """What a chart shows of each point."""
+    """The figure of each point that a chart shows."""
 
     of: Callable[[Point], tuple[float, float, float]]
     """Quartiles, in seconds."""
     runs: Callable[[Point], int]
-    """How many they are of."""
+    """Their number of measurements."""
     name: str
     axis: str
     speed_up: str
@@ -54,12 +54,12 @@ _VIRTUAL = _Figure(
 
 
 def charts_of(points: Sequence[Point], keys: Sequence[str]) -> list[Figure]:
-    """The charts of a sweep; none for parameters with fewer than two values that gave a figure.
+    """The charts of a sweep; none for a parameter with fewer than two values that have a figure.
 
-    What was measured and what was computed never share a chart.
+    Measured and virtual times never share a chart.
 
     Args:
-        points: with their results read.
+        points: the points, with their results read.
         keys: the swept keys.
     """
     measured = [point for point in points if point.measured]
@@ -99,7 +99,7 @@ def _time(seconds: float) -> str:
 
 
 def numbers_of(texts: Iterable[str]) -> dict[str, float] | None:
-    """What each text says as a number, the smallest first; None if one of them is none."""
+    """The numbers of the texts, the smallest first; None if one of the texts is no number."""
     try:
         found = {text: float(text) for text in texts}
     except ValueError:
@@ -108,12 +108,12 @@ def numbers_of(texts: Iterable[str]) -> dict[str, float] | None:
 
 
 def _scaling(points: Sequence[Point], key: str, others: Sequence[str], figure: _Figure, title: str) -> list[Figure]:
-    """Time and speed-up over the number of chips, both logarithmic, beside what twice the chips would ideally give."""
+    """Time and speed-up over the number of chips, both logarithmic, with the ideal line."""
     x, place = _parameter(key, points)
     curves = _curves(points, key, others, place, figure)
     seconds = [value for value in _seconds(curves) if value > 0]
     first, last = x.ticks[0][0], x.ticks[-1][0]
-    # From where the slowest begins, so that the ideal is above nothing that is slower.
+    # The ideal line begins at the slowest curve, so that it is above no slower curve.
     begin = max(curve.marks[0].y for curve in curves)
     ideal = [(first, begin), (last, begin * first / last)]
     y = log_axis(figure.axis, min(*seconds, ideal[-1][1]) / 1.15, max(seconds) * 1.15, _time)
@@ -122,7 +122,7 @@ def _scaling(points: Sequence[Point], key: str, others: Sequence[str], figure: _
 
 
 def _bars(points: Sequence[Point], key: str, others: Sequence[str], figure: _Figure, title: str) -> Figure:
-    """A group of bars for each value, in the order in which they were given."""
+    """A group of bars for each value, in the order of the command line."""
     places = {text: float(i) for i, text in enumerate(dict.fromkeys(point.values.get(key, "") for point in points))}
     curves = _curves(points, key, others, lambda point: places[point.values.get(key, "")], figure)
     loud = [curve for curve in curves if not curve.quiet]
@@ -144,7 +144,7 @@ def _bars(points: Sequence[Point], key: str, others: Sequence[str], figure: _Fig
 
 
 def _by_chips(key: str, points: Sequence[Point]) -> bool:
-    """Whether a parameter is a topology, and its values differ in the number of chips that one workload runs on."""
+    """Whether a parameter is a topology whose values differ in the number of chips, for one workload."""
     chips = {point.values.get(key): point.chips for point in points}
     return (
         key in ("topology", "topology.chips")
@@ -173,7 +173,7 @@ def _curves(
 ) -> list[Curve]:
     """A curve for each combination of the other parameters."""
     if "workload" not in (key, *others) and len(workloads_of(points)) > 1:
-        # Chosen by the topology, for instance: no curve leads from one workload to another.
+        # A topology may select the workload: no curve connects two workloads.
         others = [*others, "workload"]
     by_others: dict[tuple[str, ...], list[Point]] = {}
     for point in points:
@@ -201,7 +201,7 @@ def _mark(point: Point, x: float, key: str, name: str, figure: _Figure) -> Mark:
 
 
 def _speed_up(title: str, x: Axis, curves: Sequence[Curve]) -> Chart:
-    """How many times faster than with the fewest chips, curve by curve."""
+    """The speed-up over the fewest chips, for each curve."""
     relative = []
     for curve in curves:
         base = curve.marks[0]

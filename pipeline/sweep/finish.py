@@ -1,4 +1,4 @@
-"""What a sweep leaves when its points have ended: tables, a page with curves, and words about what failed."""
+"""The end of a sweep: writes its tables and its page, and reports failed points."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: Searched | None) -> int:
-    """Writes results.csv, results.parquet and sweep.html, and says how every point ended.
+    """Writes results.csv, results.parquet and sweep.html, and prints how every point ended.
 
     Args:
         folder: the sweep's directory.
         points: at least one, each with its result read.
         config: the sweep's configuration.
-        searched: of a tuning, in which a point may be impossible if another ended well.
+        searched: for a tuning, in which a point may be impossible if another one succeeded.
 
     Returns:
-        The exit code of the sweep: the highest of its points; if all ended well, what the comparison says.
+        The exit code of the sweep: the highest of its points; if all succeeded, that of the comparison.
     """
     output = config.output.name
     keys = swept_keys(points)
@@ -89,7 +89,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: 
 
 
 def failures(points: Sequence[Point], keys: Sequence[str]) -> list[str]:
-    """A line for each point that failed, with its values, its exit code and why; points of one cause share a line."""
+    """A line for each failed point, with its values, exit code and error; points with the same error share a line."""
     by_cause: dict[tuple[int, str], list[Point]] = {}
     for point in points:
         if point.exit_code not in (OK, READER_GONE):

@@ -1,8 +1,8 @@
 """Runs the points of a sweep one after another in this process.
 
 Hydra's basic launcher does the same, but copies each point's configuration five times and writes it with a YAML writer
-in Python: more than a small point itself takes. Callbacks, environment, logging, working directory and the files in
-``.hydra`` are as Hydra's (docs of Hydra 1.3, "Configuring Hydra").
+in Python, which takes longer than a small point itself. Callbacks, environment, logging, working directory and the
+files in ``.hydra`` are the same as with Hydra (docs of Hydra 1.3, "Configuring Hydra").
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext, TaskFunction
 
 _Base: Any = getattr(yaml, "CDumper", yaml.Dumper)
-"""In C where PyYAML has it."""
+"""PyYAML's writer, in C if PyYAML has it."""
 
 
 class _Dumper(_Base):  # type: ignore[misc]
-    """Quotes strings as OmegaConf does, which reads more of them as numbers than YAML 1.1."""
+    """Quotes strings as OmegaConf does, which reads more texts as numbers than YAML 1.1."""
 
 
 _Dumper.add_representer(str, get_omega_conf_dumper().yaml_representers[str])
@@ -39,12 +39,12 @@ _Dumper.add_representer(str, get_omega_conf_dumper().yaml_representers[str])
 def run_points(
     points: Sequence[Sequence[str]], first_number: int, config: DictConfig, context: HydraContext, task: TaskFunction
 ) -> list[JobReturn]:
-    """Runs each point and returns how it ended; a point that fails does not end the others.
+    """Runs each point. Returns how each ended; a failed point does not end the others.
 
     Args:
-        points: overrides of each.
-        first_number: of the first point; the others count on.
-        config: the sweep's own.
+        points: the overrides of each point.
+        first_number: the number of the first point; the others follow.
+        config: the configuration of the sweep.
         context: composes points and has the callbacks.
         task: the application.
     """
@@ -98,7 +98,7 @@ def _run(point: DictConfig, context: HydraContext, task: TaskFunction) -> JobRet
 
 @contextlib.contextmanager
 def _hydra_configured(point: DictConfig) -> Iterator[None]:
-    """Makes a point's what ``HydraConfig`` and the resolver ``hydra:`` give."""
+    """Sets ``HydraConfig`` and the resolver ``hydra:`` to a point's configuration."""
     hydra = HydraConfig.instance()
     before, hydra.cfg = hydra.cfg, point  # type: ignore[assignment]
     try:
@@ -108,7 +108,7 @@ def _hydra_configured(point: DictConfig) -> Iterator[None]:
 
 
 def _save(point: DictConfig, seen: DictConfig, folder: Path) -> None:
-    """Leaves the configuration of a point in ``.hydra``, or where ``hydra.output_subdir`` says."""
+    """Writes the configuration of a point into ``.hydra``, or into ``hydra.output_subdir``."""
     if point.hydra.output_subdir is None:
         return
     folder = folder / str(point.hydra.output_subdir)

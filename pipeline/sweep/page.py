@@ -1,4 +1,4 @@
-"""sweep.html, which needs nothing beside itself: what was swept, how it went, and every point with its own report."""
+"""sweep.html, a single file: the swept parameters, the figures, and every point with a link to its report."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SCRIPT = Path(__file__).with_name("assets") / "sweep.js"
 
 
 class Searched(NamedTuple):
-    """What a tuning looks for."""
+    """The objective of a tuning."""
 
     objective: Callable[[Point], float | None]
-    """In seconds, None of a point that gave none."""
+    """Its value for each point in seconds; None without a value."""
     name: str
 
 
@@ -45,10 +45,10 @@ def write_page(
     """Writes the page in one step; links lead to the points' own reports, relative to it.
 
     Args:
-        path: of sweep.html.
+        path: the path of sweep.html.
         pairs: at least one point, each with its result read, and its comparison if there is one.
         keys: the swept keys.
-        searched: of a tuning, whose points may turn out to be impossible.
+        searched: for a tuning, whose points may be impossible.
     """
     document = page_document(path.parent, pairs, keys, searched)
     write_atomically(path, framed(document["title"], _summary(document), document, [_SCRIPT]).encode())
@@ -60,7 +60,7 @@ def page_document(
     keys: Sequence[str],
     searched: Searched | None,
 ) -> dict[str, Any]:
-    """What the page draws; see assets/sweep.js."""
+    """The data that the page draws; see assets/sweep.js."""
     points = [point for point, _ in pairs]
     done = [point for point in points if point.result]
     best = _best(points, searched)
@@ -88,7 +88,7 @@ def _figures(points: Sequence[Point], keys: Sequence[str], searched: Searched | 
 
 
 def _intervals(compared: Sequence[tuple[str, Comparison]]) -> dict[str, Any]:
-    """The whole run of each point, as a comparison with a line for each."""
+    """A comparison chart with a line for the whole run of each point."""
     lines = []
     for name, comparison in compared:
         ratio = comparison.ratio
@@ -98,7 +98,7 @@ def _intervals(compared: Sequence[tuple[str, Comparison]]) -> dict[str, Any]:
 
 
 def _state(point: Point, *, tuned: bool) -> str:
-    """How a point ended: an impossible one of a tuning is no failure."""
+    """The state of a point; an impossible point of a tuning is no failure."""
     return "infeasible" if tuned and point.exit_code == CONFIGURATION else point.status
 
 
@@ -117,7 +117,7 @@ def _best(points: Sequence[Point], searched: Searched | None) -> Point | None:
 def _cards(
     points: Sequence[Point], keys: Sequence[str], best: Point | None, searched: Searched | None
 ) -> list[tuple[str, str, str, str]]:
-    """Title, value, further words and kind of each."""
+    """Title, value, further text and kind of each card."""
     states = [_state(point, tuned=searched is not None) for point in points]
     impossible = states.count("infeasible")
     failed = len(points) - states.count("ok") - impossible
@@ -136,7 +136,7 @@ def _cards(
 
 
 def _causes(points: Sequence[Point], keys: Sequence[str], tuned: bool) -> list[dict[str, Any]]:
-    """Points that did not end well, those of one cause together."""
+    """The failed points, grouped by error."""
     found: dict[tuple[int, str], list[Point]] = {}
     for point in points:
         if point.exit_code:
@@ -155,7 +155,7 @@ def _causes(points: Sequence[Point], keys: Sequence[str], tuned: bool) -> list[d
 def _row(
     folder: Path, point: Point, comparison: Comparison | None, keys: Sequence[str], *, is_best: bool, tuned: bool
 ) -> dict[str, Any]:
-    """A point as the table has it; durations are seconds, and null where there is none."""
+    """The table row of a point; durations are seconds, or null."""
     runs = point.result.get("measurements", {}).get("run_seconds", [])
     low, middle, high = point.run_seconds or (None, None, None)
     virtual = point.result.get("virtual")
@@ -180,7 +180,7 @@ def _row(
 
 
 def _link(folder: Path, point: Point) -> str | None:
-    """Where a point's report is, or else what it left, seen from the page."""
+    """The path of a point's report, else of its directory, relative to the page."""
     if point.folder is None or not point.folder.is_relative_to(folder):
         return None
     inside = point.folder.relative_to(folder).as_posix()
@@ -211,7 +211,7 @@ def _provenance(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _summary(document: Mapping[str, Any]) -> str:
-    """For a reader without scripts: the points as lines."""
+    """The points as lines of text, for readers without scripts."""
     lines = [document["title"], document["where"], ""]
     for row in document["points"]:
         values = " ".join(f"{key}={value}" for (_, key), value in zip(document["keys"], row["values"], strict=True))

@@ -1,4 +1,4 @@
-"""The sweeper and the launcher that ``-m`` uses, as Hydra calls them."""
+"""The sweeper and the launcher of ``-m``, as plugins of Hydra."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class PointsConfig:
 
     _target_: str = plugin_name(__name__, "PointsSweeper")
     max_batch_size: int | None = None
-    """Most points that a launcher gets at once; none: all."""
+    """Most points that a launcher gets at once; null: all points."""
     params: dict[str, str] | None = None
-    """Overrides of every sweep, as Hydra's basic sweeper takes them."""
+    """Overrides of every sweep, as for Hydra's basic sweeper."""
     trials: int | None = None
-    """Points that Optuna chooses; none: every point runs."""
+    """Number of points that Optuna chooses; null: all points run."""
     seed: int = 0
-    """Of Optuna's choices."""
+    """The seed of Optuna's choices."""
     objective: str = "run"
-    """What Optuna makes fast: ``run``, or the tasks of a callable."""
+    """The time that Optuna minimises: ``run``, or the tasks of a callable."""
 
 
 class PointsSweeper(BasicSweeper):
-    """Hydra's basic sweeper, but a point that fails costs only itself, and the sweep leaves its results.
+    """Like Hydra's basic sweeper, but a failed point does not end the sweep, and the sweep writes its results.
 
-    Args: as PointsConfig.
+    Args: as in PointsConfig.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class PointsSweeper(BasicSweeper):
         super().setup(hydra_context=with_point_loader(hydra_context), task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Called by Hydra: runs every point and leaves the results."""
+        """Called by Hydra: runs every point and writes the results."""
         from pipeline.sweep.composition import PointLoader
         from pipeline.sweep.launch import Sweep
 
@@ -95,7 +95,7 @@ class InProcessConfig:
 
 
 class InProcessLauncher(BasicLauncher):
-    """Hydra's basic launcher, but made for many short points."""
+    """Like Hydra's basic launcher, but for many short points."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Called by the sweeper."""
@@ -109,6 +109,6 @@ class InProcessLauncher(BasicLauncher):
 
 @functools.cache
 def register_plugins() -> None:
-    """Makes ``hydra/sweeper: points`` and ``hydra/launcher: in_process`` known to Hydra, once in a process."""
+    """Registers ``hydra/sweeper: points`` and ``hydra/launcher: in_process`` with Hydra, once in a process."""
     register(PointsSweeper, {"hydra/sweeper/points": PointsConfig})
     register(InProcessLauncher, {"hydra/launcher/in_process": InProcessConfig})

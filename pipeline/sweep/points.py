@@ -1,4 +1,4 @@
-"""The points of a sweep: what was asked of each, where it ran and what came out of it."""
+"""The points of a sweep: their overrides, run directories and results."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Point:
     """One point, launched or not."""
 
     overrides: tuple[str, ...]
-    """What the command line says of this point and no other, and of all."""
+    """The overrides of the command line, for this point and for all points."""
     number: int | None = None
-    """The job's number; None if it could not be composed and so never became a job."""
+    """The job's number; None if the point could not be composed."""
     folder: Path | None = None
     """The job's run directory, absolute."""
     returned: int | None = None
-    """The exit code that the job returned; None if its process vanished, or the job has not ended."""
+    """The job's exit code; None if its process ended without one, or the job has not ended."""
     error: str = ""
-    """Why there is no result, if there is none."""
+    """The reason if there is no result."""
     result: Mapping[str, Any] = field(default_factory=dict)
-    """The job's result.json; empty if it left none."""
+    """The job's result.json; empty if there is none."""
     run_seconds: tuple[float, float, float] | None = None
     """Quartiles of the measured runs; None if none was measured."""
     reused: bool = False
@@ -55,7 +55,7 @@ class Point:
         return (self.folder / _RESULT).is_file() if self.reused else self.folder.is_dir()
 
     def read_result(self) -> None:
-        """Reads what the job left."""
+        """Reads the job's result."""
         try:
             self.result = json.loads((self.folder / _RESULT).read_text()) if self.folder else {}
         except (OSError, ValueError):
@@ -72,7 +72,7 @@ class Point:
 
     @property
     def status(self) -> str:
-        """The result's status; without a result, ``"lost"`` if the job's process vanished, else ``"error"``."""
+        """The result's status; without a result, ``"lost"`` if the job's process ended early, else ``"error"``."""
         if self.result:
             return str(self.result["status"])
         return "lost" if self.number is not None and self.returned is None else "error"
@@ -86,29 +86,29 @@ class Point:
 
     @property
     def measured(self) -> bool:
-        """Whether it ended well and has measured runs."""
+        """Whether the point succeeded and has measured runs."""
         return self.exit_code == 0 and self.run_seconds is not None
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
-        """Of the measured runs, in seconds; only with measured runs."""
+        """The median of the measured runs in seconds; only if there are measured runs."""
         assert self.run_seconds is not None
         return self.run_seconds
 
     @property
     def virtual_ns(self) -> int | None:
-        """Virtual time of the graph on modelled chips; None if it was not asked for, or not all went well."""
+        """Virtual time of the graph on modelled chips; None without a chip model, or if the point failed."""
         virtual = self.result.get("virtual")
         return int(virtual["makespan_ns"]) if virtual and self.exit_code == 0 else None
 
     @property
     def chips(self) -> int:
-        """Chips of the topology, at all levels; only with a result."""
+        """Number of chips of the topology, at all levels; only if there is a result."""
         return parse_topology(self.result["configuration"]["topology"]).total_chips
 
     @property
     def values(self) -> dict[str, str]:
-        """Values by key, as the overrides say them: ``+topology=chip8`` is ``chip8`` of ``topology``."""
+        """Values by key, as in the overrides: ``+topology=chip8`` is ``chip8`` of ``topology``."""
         pairs = (override.lstrip("+").partition("=") for override in self.overrides)
         return {key: value.strip("'\"") for key, _, value in pairs}
 
@@ -126,17 +126,17 @@ def workloads_of(points: Sequence[Point]) -> list[str]:
 
 
 def values_of(point: Point, keys: Sequence[str]) -> str:
-    """A point's values of the swept keys, to name it; all that it overrides if nothing was swept."""
+    """A point's values of the swept keys, as its name; all its overrides if nothing was swept."""
     return " ".join(f"{key}={point.values[key]}" for key in keys if key in point.values) or " ".join(point.overrides)
 
 
 def row_of(point: Point, keys: Sequence[str], comparison: Comparison | None = None) -> dict[str, Any]:
-    """What results.csv and results.parquet say of a point; durations are seconds. A figure that is not there is None.
+    """The row of a point in results.csv and results.parquet; durations are seconds, and missing figures are None.
 
     Args:
-        point: with its result, if there is one.
+        point: the point, with its result if there is one.
         keys: the swept keys.
-        comparison: with an earlier run, if there is one.
+        comparison: the comparison with an earlier run, if there is one.
     """
     result = point.result
     runs = result.get("measurements", {}).get("run_seconds", [])

@@ -1,4 +1,4 @@
-"""How far a sweep is: one line a point when it has ended, and what is left."""
+"""The progress of a sweep: one line for each ended point, and the estimate of the rest."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class SweepProgress:
-    """What one sweep has done and has to do.
+    """The ended and remaining points of one sweep.
 
     Args:
-        keys: that are swept.
-        total: how many points it has.
+        keys: the swept keys.
+        total: number of points.
     """
 
     def __init__(self, keys: Sequence[str], total: int) -> None:
@@ -31,7 +31,7 @@ class SweepProgress:
         self._begin = time.monotonic()
 
     def words(self) -> str:
-        """What is left, as far as the points so far tell."""
+        """The estimated remaining time, from the points so far."""
         left = self.total - self.ended
         if not self.ended or not left:
             return ""
@@ -44,12 +44,12 @@ class _Shown(NamedTuple):
 
 
 _shown: list[_Shown] = []
-"""The sweep whose points run in this process, if one does."""
+"""The sweep whose points run in this process, if there is one."""
 
 
 @contextlib.contextmanager
 def shown(progress: SweepProgress, output: str) -> Iterator[None]:
-    """While the block runs, the points that end in this process are counted, and a terminal shows what is left."""
+    """While the block runs, points that end in this process are counted, and a terminal shows the progress."""
     console = Console(sys.stdout if output in FOR_PEOPLE else None)
     _shown.append(_Shown(progress, console))
     try:
@@ -61,13 +61,13 @@ def shown(progress: SweepProgress, output: str) -> Iterator[None]:
 
 
 def count_ended() -> None:
-    """Counts a point that ended, if it ran in the process of its sweep."""
+    """Counts an ended point, if it ran in the process of its sweep."""
     if _shown:
         _shown[-1].progress.ended += 1
 
 
 def say_ended(point: Point) -> None:
-    """Says in one line how a point ended, in whatever process of its sweep it ran."""
+    """Prints in one line how a point ended, in any process of its sweep."""
     point.read_result()
     count_ended()
     counter, values, console = "", " ".join(point.overrides), Console(sys.stdout)

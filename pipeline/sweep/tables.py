@@ -24,11 +24,11 @@ _MISSING_DUCKDB = (
 
 
 def same_columns(rows: Sequence[Row]) -> list[Row]:
-    """The rows with equal columns, in the order in which they first appear; what a row does not have is None.
+    """The rows with equal columns, in the order of their first appearance; missing values are None.
 
-    A column of numbers and words becomes one of words: a column has one type for every reader.
+    A column of numbers and words becomes a column of words, so that each column has one type.
     """
-    # Of all rows, the longest decides the order: a failed point has fewer figures.
+    # The longest row decides the order: a failed point has fewer figures.
     names = dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row)
     columns = {name: _one_type([row.get(name) for row in rows]) for name in names}
     return [{name: columns[name][i] for name in names} for i in range(len(rows))]
@@ -44,7 +44,7 @@ def _one_type(values: list[Any]) -> list[Any]:
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Writes rows of equal columns with a header; nothing where a value is None."""
+    """Writes rows of equal columns with a header; None is empty."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -56,7 +56,7 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> str | None:
     """Writes rows of equal columns, each BIGINT, DOUBLE, BOOLEAN or VARCHAR.
 
     Returns:
-        What to tell a person if it could not be done because duckdb is not installed, else None.
+        The message if the file was not written because duckdb is not installed, else None.
     """
     try:
         import duckdb
@@ -67,7 +67,7 @@ def write_parquet(path: Path, rows: Sequence[Row]) -> str | None:
     for name in rows[0]:
         kind = next((type(row[name]) for row in rows if row[name] is not None), str)
         columns.append(f"{_quoted(name)} {types[kind]}")
-    # In memory first: for a full disk, DuckDB has an exception of its own, which only its message tells from others.
+    # Written to memory first: DuckDB's error for a full disk differs from other errors only in its message.
     with open(os.memfd_create(path.name), "w+b") as memory:  # noqa: PTH123
         with duckdb.connect() as connection:
             connection.execute(f"CREATE TABLE results ({', '.join(columns)})")
@@ -84,12 +84,12 @@ def _quoted(name: str) -> str:
 
 
 def write_table(rows: Sequence[Row], keys: Sequence[str], console: Console) -> None:
-    """A line for each point: what was swept, how it ended, the measured runs.
+    """Prints a line for each point: the swept values, the status, the measured runs.
 
     Args:
-        rows: as ``row_of`` makes them.
+        rows: the results of ``row_of``.
         keys: the swept keys.
-        console: where to.
+        console: prints the lines.
     """
     columns = ("job", *keys, "status", "runs", "median", "fastest", "slowest", "tasks")
     lines = [columns, *(_cells(row, keys) for row in rows)]
@@ -97,7 +97,7 @@ def write_table(rows: Sequence[Row], keys: Sequence[str], console: Console) -> N
 
 
 def write_virtual_table(rows: Sequence[Row], keys: Sequence[str], console: Console) -> None:
-    """A table of its own for what was computed, not measured; nothing where there was no chip model."""
+    """Prints a separate table of virtual times; nothing without a chip model."""
     rows = [row for row in rows if row.get("virtual_model") is not None]
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""What the parameters of a sweep are called in titles."""
+"""The names of a sweep's parameters in titles."""
 
 from __future__ import annotations
 

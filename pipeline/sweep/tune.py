@@ -1,7 +1,7 @@
-"""Lets Optuna choose which points of a space to run, to find a fast one without running all.
+"""Lets Optuna choose points of a space, to find a fast point without running all.
 
-Optuna's own plugin for Hydra is not used: it needs an Optuna older than 3, takes the objective from what a job returns
-in this very process, and ends with the first point that fails.
+Optuna's own plugin for Hydra is not used: it needs an Optuna older than 3, takes the objective from the return value of
+a job in this process, and ends at the first failed point.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _WHOLE = "run"
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How to look.
+    """The settings of the search.
 
     Raises:
         ConfigurationError: a value is out of range; the message names the key.
     """
 
     trials: int
-    """Points to try."""
+    """Number of points to try."""
     seed: int
-    """Of Optuna's sampler: the same measurements give the same points."""
+    """The seed of Optuna's sampler: the same measurements give the same points."""
     objective: str
-    """Whose median duration to minimise: ``"run"``, or a callable, whose tasks' execution counts."""
+    """The median duration to minimise: that of ``"run"``, or the execution of a callable's tasks."""
     max_batch_size: int
-    """Points that a launcher gets at once."""
+    """Number of points that a launcher gets at once."""
 
     def __post_init__(self) -> None:
         for key in ("trials", "max_batch_size"):
@@ -54,7 +54,7 @@ class Dimension:
     """One swept key: a list of values, or an interval.
 
     Args:
-        override: with a sweep as its value.
+        override: an override whose value is a sweep.
     """
 
     def __init__(self, override: Override) -> None:
@@ -64,13 +64,13 @@ class Dimension:
         if isinstance(value, IntervalSweep):
             self._bounds, self._log = (value.start or 0, value.end or 0), "log" in value.tags
         self._values = [] if self._bounds else list(dict.fromkeys(override.sweep_string_iterator()))
-        # An order helps the sampler: what is near a fast value is probably fast.
+        # An order helps the sampler: neighbours of a fast value are probably fast.
         self._ordered = len(self._values) > 2 and all(_is_number(value) for value in self._values)
         if self._ordered:
             self._values.sort(key=float)
 
     def suggest(self, trial: optuna.Trial) -> str:
-        """The value that a trial is to use, as an override says it."""
+        """The value for a trial, in the form of an override."""
         if self._bounds is not None:
             start, end = self._bounds
             if isinstance(start, int) and isinstance(end, int):
@@ -81,7 +81,7 @@ class Dimension:
         return str(trial.suggest_categorical(self.key, self._values))
 
     def parameter(self, value: str) -> Any:
-        """What Optuna calls a value; None if the space does not have it."""
+        """Optuna's representation of a value; None if the space does not contain it."""
         if self._bounds is not None:
             start, end = self._bounds
             inside = _is_number(value) and start <= float(value) <= end
@@ -92,12 +92,12 @@ class Dimension:
 
 
 def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
-    """Runs trials: the configuration's own values first if the space has them, then those that promise to be fast.
+    """Runs trials: first the configuration's own values if the space has them, then values that are likely to be fast.
 
     Args:
-        sweep: launches them.
-        overrides: of the command line; those with several values are the space.
-        tuning: how to look.
+        sweep: launches the trials.
+        overrides: overrides of the command line; those with several values define the space.
+        tuning: the settings of the search.
 
     Raises:
         ConfigurationError: Optuna is not installed, or nothing has several values.
@@ -125,7 +125,7 @@ def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
     for begin in range(0, tuning.trials, tuning.max_batch_size):
         trials = [study.ask() for _ in range(min(tuning.max_batch_size, tuning.trials - begin))]
         points = [(*fixed, *(f"{d.key}={d.suggest(trial)}" for d in dimensions)) for trial in trials]
-        # What has been measured is not measured again: the sampler gets its figure once more.
+        # A measured point is not measured again: the sampler gets the earlier figure.
         new = [overrides_of for overrides_of in dict.fromkeys(points) if overrides_of not in measured]
         for point in sweep.launch(new):
             measured[point.overrides] = objective_of(point, tuning.objective)
@@ -138,7 +138,7 @@ def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
 
 
 def objective_of(point: Point, objective: str) -> float | None:
-    """What to minimise, in seconds; None for a point that did not end well.
+    """The objective in seconds; None for a failed point.
 
     Raises:
         ConfigurationError: the workload has no such callable.
@@ -155,7 +155,7 @@ def objective_of(point: Point, objective: str) -> float | None:
 
 
 def objective_if_known(point: Point, objective: str) -> float | None:
-    """As ``objective_of``, and None where the workload has no such callable."""
+    """Like ``objective_of``, but None if the workload has no such callable."""
     try:
         return objective_of(point, objective)
     except ConfigurationError:
@@ -163,7 +163,7 @@ def objective_if_known(point: Point, objective: str) -> float | None:
 
 
 def best_words(points: Sequence[Point], tuning: Tuning) -> list[str]:
-    """What came out, for people: the fastest point, the first one, and how to compare them as they deserve."""
+    """The result for people: the fastest point, the first point, and how to compare them."""
     figures = [(objective_of(point, tuning.objective), point) for point in points]
     ended = [(figure, point) for figure, point in figures if figure is not None]
     if not ended:
@@ -179,7 +179,7 @@ def best_words(points: Sequence[Point], tuning: Tuning) -> list[str]:
 
 
 def _default(sweep: Sweep, fixed: Sequence[str], dimensions: Sequence[Dimension]) -> dict[str, Any]:
-    """The parameters that the configuration has without the sweep; empty if the space does not have them all."""
+    """The configuration's own values of the parameters; empty if the space does not contain them all."""
     config = sweep.compose(fixed)
     default = {}
     for dimension in dimensions:

@@ -1,4 +1,4 @@
-"""Charts of a tuning: the best so far, how good pairs of values are, and every point across all parameters."""
+"""Charts of a tuning: the best so far, the quality of pairs of values, and every point across all parameters."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def tuning_figures(
     """The charts of a tuning; none if no point gave a figure.
 
     Args:
-        points: in the order in which they ran.
+        points: the points in the order of their runs.
         keys: the swept keys.
-        objective: what was to become small, in seconds; None of a point that gave none.
-        name: of the objective.
+        objective: the value of the objective for each point in seconds; None without a value.
+        name: the name of the objective.
     """
     figures = {id(point): value for point in points if (value := objective(point)) is not None}
     ended = [point for point in points if id(point) in figures]
@@ -69,7 +69,7 @@ def _best_so_far(
         if value < reached:
             reached = value
             best.append(Mark(numbers[id(point)], value, value, value, words))
-    # A staircase: the best stays the best until there is a better one.
+    # A staircase: each best value holds until there is a better one.
     stairs = []
     for before, after in itertools.pairwise(
         [*best, Mark(float(len(points)), reached, reached, reached, best[-1].words)]
@@ -84,7 +84,7 @@ def _best_so_far(
 
 
 def _ordered(points: Sequence[Point], key: str) -> list[str]:
-    """The values of a parameter: numbers from the smallest on, words as they came."""
+    """The values of a parameter: numbers in ascending order, words in their original order."""
     texts = list(dict.fromkeys(point.values.get(key, "") for point in points))
     numbers = numbers_of(texts)
     return texts if numbers is None else list(numbers)
@@ -146,6 +146,6 @@ def _threads(
 
 
 def _ticks(ticks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Of many, about ten, with both ends."""
+    """About ten of many values, with both ends."""
     step = -(-len(ticks) // 10)
     return [tick for i, tick in enumerate(ticks) if i % step == 0 or i == len(ticks) - 1]

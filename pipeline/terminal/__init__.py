@@ -1,1 +1,1 @@
-"""What a person sees while a run goes on, and how a person stops it."""
+"""The terminal output of a run, and its interruption."""

@@ -1,4 +1,4 @@
-"""What the stages of a run did and how long they took, as the console said it and reports keep it."""
+"""The actions of a run's stages and their durations, for the console and for reports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Action(NamedTuple):
-    """One thing that a stage did, as its line said it."""
+    """One action of a stage, as its line shows it."""
 
     word: str
     """``"built"``, ``"cached"``, ``"loaded"``, ``"registered"`` and so on."""
@@ -24,4 +24,4 @@ class StageRecord(NamedTuple):
     seconds: float
     actions: Sequence[Action] = ()
     begin_ns: int = 0
-    """CLOCK_MONOTONIC; 0 if it is not known."""
+    """Begin in nanoseconds of CLOCK_MONOTONIC; 0 if unknown."""

@@ -1,4 +1,4 @@
-"""Standard output whose reader may go away, as in ``callring | head -1``: the run ends as if interrupted, unsaid."""
+"""Handles a reader of standard output that goes away, as in ``callring | head -1``: the run ends silently."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ReaderGone(KeyboardInterrupt):
-    """Standard output is not read any more. An interrupt, so that whatever goes on ends and cleans up."""
+    """The reader of standard output has gone. A KeyboardInterrupt, so that running work ends and cleans up."""
 
     exit_code = 141
-    """As a shell says of a program that SIGPIPE ended."""
+    """The exit code that a shell reports for a program that SIGPIPE ended."""
 
 
 class _Watched(io.FileIO):
@@ -31,7 +31,7 @@ class _Watched(io.FileIO):
 
 
 def abandon() -> NoReturn:
-    """Raises ReaderGone; what is written from now on is lost, and raises no more."""
+    """Raises ReaderGone; later output is dropped without an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -43,7 +43,7 @@ def watched() -> Iterator[None]:
     """While the block runs, writing to ``sys.stdout`` raises ReaderGone instead of BrokenPipeError.
 
     Raises:
-        ReaderGone: also at the end, for what was not written yet.
+        ReaderGone: also at the end of the block, for buffered output.
     """
     given = sys.stdout
     if not isinstance(given, io.TextIOWrapper):

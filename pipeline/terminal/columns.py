@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Lines whose columns are as wide as their widest entry: the first ``left`` to the left, numbers right."""
+    """Lines with columns as wide as their widest entry: the first ``left`` columns are left-aligned, others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

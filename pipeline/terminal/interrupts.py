@@ -1,7 +1,7 @@
-"""Interrupts that are not forgotten: a library may swallow the exception that an interrupt raises.
+"""Remembers interrupts: a library may swallow the exception of an interrupt.
 
-Importing numpy.random does, for instance, when the interrupt comes while one of its extension modules loads. So it is
-noted, too, that an interrupt came, and ``check`` raises again where a run would go on.
+Importing numpy.random does, for instance, when the interrupt comes while one of its extension modules loads. So each
+interrupt is also recorded, and ``check`` raises it again where a run would go on.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Iterator
 from types import FrameType
 
 INTERRUPTED = 130
-"""Exit code of a process that an interrupt ended, as shells have it."""
+"""The exit code that shells report for a process that an interrupt ended."""
 
 _seen = threading.Event()
 
 
 @contextlib.contextmanager
 def remembered() -> Iterator[None]:
-    """While the block runs, an interrupt raises KeyboardInterrupt and is noted.
+    """While the block runs, an interrupt raises KeyboardInterrupt and is recorded.
 
-    Leaves alone what others have arranged: another handler, interrupts that are ignored, or another thread.
+    Changes nothing if another handler is installed, if interrupts are ignored, or in another thread.
 
     Raises:
-        KeyboardInterrupt: also in place of what became of one, see ``restored``.
+        KeyboardInterrupt: also in place of an exception that an interrupt caused, see ``restored``.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -35,7 +35,7 @@ def remembered() -> Iterator[None]:
     _seen.clear()
     signal.signal(signal.SIGINT, _note)
     tell = sys.unraisablehook
-    # One that comes in a finalizer, or where a weak reference ends, can be raised nowhere: check() does later.
+    # An interrupt in a finalizer or in a callback of a weak reference cannot be raised there: check() raises it later.
     sys.unraisablehook = lambda lost: None if lost.exc_type is KeyboardInterrupt else tell(lost)
     try:
         with restored():
@@ -43,8 +43,8 @@ def remembered() -> Iterator[None]:
     finally:
         sys.unraisablehook = tell
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        # One that came through exec of a string (dataclasses do that) has left word with Python to die of SIGINT at
-        # the end, whatever exit code is given, also if it was caught since. Another exec takes that back.
+        # After an interrupt during exec of a string (dataclasses use that), Python would end with SIGINT for any exit
+        # code, also if the interrupt was caught. Another exec resets this.
         exec("")
 
 
@@ -52,7 +52,7 @@ def remembered() -> Iterator[None]:
 def restored() -> Iterator[None]:
     """Raises KeyboardInterrupt for any exception of the block that comes after an interrupt.
 
-    A module of native code that is interrupted while it loads raises ImportError, for instance.
+    For instance, a native module raises ImportError if it is interrupted while it loads.
     """
     try:
         yield

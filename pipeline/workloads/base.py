@@ -1,4 +1,4 @@
-"""What a workload's program is: tensors, an orchestration over chips and sub-workers, and a check of the outcome.
+"""The program of a workload: tensors, an orchestration over chips and sub-workers, and a check of the result.
 
 A program module holds one subclass of Workload and one frozen dataclass ``Settings``: its fields are exactly the keys
 that ``conf/workload/<name>.yaml`` may set beside ``name``, ``program``, ``callables``, ``warm_up``, ``repeat`` and
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 def verification_word(passed: bool | None) -> str:
-    """The word for an outcome; None: nothing was compared."""
+    """The words for outcomes; None: nothing was compared."""
     return "unverified" if passed is None else "verified" if passed else "differs"
 
 
 SettingsT = TypeVar("SettingsT")
 FOR_SUB_WORKERS = "a workload that needs none: workload=softmax"
-"""What messages offer on topologies without chips."""
+"""The advice of messages on topologies without chips."""
 FOR_NODES = "a workload for nodes: workload=vector_add_on_nodes"
-"""What messages offer on topologies of nodes."""
+"""The advice of messages on topologies of nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether a run's outcome is right, and what was measured while finding out."""
+    """Whether a run's result is right, and the figures of the check."""
 
     passed: bool | None
     """None: nothing was compared."""
     figures: dict[str, int | float | str] = field(default_factory=dict)
     message: str = ""
-    """Where the outcome differs, how often and the worst; what was compared, when it does not."""
+    """The positions, the number and the largest of the differences; without differences, what was compared."""
 
     @property
     def word(self) -> str:
@@ -49,7 +49,7 @@ class Verification:
 
 
 class Workload(ABC, Generic[SettingsT]):
-    """One program on one topology: made, prepared once, orchestrated as often as wanted, then verified.
+    """One program on one topology: made, prepared once, orchestrated any number of times, then verified.
 
     Args:
         settings: values for the fields of ``settings_type``; fields left out take their defaults.
@@ -61,13 +61,13 @@ class Workload(ABC, Generic[SettingsT]):
     """
 
     settings_type: ClassVar[type[Any]]
-    """The program's ``Settings``."""
+    """The class of the program's settings."""
     chip_callables: ClassVar[tuple[str, ...]]
-    """Names under which ``orchestrate`` expects the handles of chip callables."""
+    """The names of the handles of chip callables in ``orchestrate``."""
     python_callables: ClassVar[tuple[str, ...]] = ()
-    """Likewise for Python callables, which are used only if there are sub-workers."""
+    """The names of the handles of Python callables, which are used only if there are sub-workers."""
     not_imported: str = ""
-    """The target that decides what is submitted, where it is the user's and a plan does not import it."""
+    """The user's target that submits the tasks, if a plan does not import it."""
 
     def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
         self.settings: SettingsT = parse_settings(self.settings_type, settings)
@@ -88,23 +88,23 @@ class Workload(ABC, Generic[SettingsT]):
         """Submits the tasks of one run. Calling it again repeats the same work on the same tensors."""
 
     def reset(self) -> None:
-        """Gives tensors that a run reads and changes their first contents again.
+        """Restores the initial contents of tensors that a run reads and changes.
 
-        Called before every run but the first after ``prepare``, warm-ups included; before the first, too, if runs are
-        launches of a captured graph.
+        Called before every run except the first after ``prepare``, including warm-ups; also before the first run if
+        runs are launches of a captured graph.
         """
 
     @abstractmethod
     def verify(self) -> Verification:
-        """Compares what the last run left with what is expected; called after the run has ended without an error."""
+        """Compares the result of the last run with the expected result; called after a run without an error."""
 
 
 class NotImportedProgram(Workload[None]):
-    """Stands in a plan for a program of the user's: what it submits is not known.
+    """Stands in a plan for a program of the user, whose tasks are not known.
 
     Args:
-        target: of the program.
-        chips, sub_workers: as of Workload.
+        target: the target of the program.
+        chips, sub_workers: as in Workload.
     """
 
     chip_callables = ()
@@ -113,10 +113,10 @@ class NotImportedProgram(Workload[None]):
         self.not_imported, self.chips, self.sub_workers = target, chips, sub_workers
 
     def prepare(self, worker: Worker) -> None:
-        """Nothing is known to be prepared."""
+        """Does nothing: the tensors are not known."""
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
-        """Nothing is known to be submitted."""
+        """Does nothing: the tasks are not known."""
 
     def verify(self) -> Verification:
         """Nothing runs."""
@@ -128,7 +128,7 @@ def parse_settings(settings_type: type[Any], values: Mapping[str, Any]) -> Any:
 
     Args:
         settings_type: a dataclass with fields of type bool, int, float or str.
-        values: by field name; an int is accepted where a float is wanted, no other type is.
+        values: values by field name; a float field also accepts an int, and no other type is converted.
 
     Raises:
         ConfigurationError: an unknown field (with the nearest known one), a wrong type, a value that Settings refuses.

@@ -1,4 +1,4 @@
-"""What a Python sub-worker does for the workload mlp_digits: from logits to classes."""
+"""The Python callable of the workload mlp_digits: from logits to classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def classify(args: Sequence[npt.NDArray[Any]]) -> int:
-    """Writes the class with the largest logit of every sample; counts how many are right.
+    """Writes the class with the largest logit of every sample, and counts the right ones.
 
     Args:
         args: logits float32 (n, classes), labels uint8 (n,), and classes uint8 (n,), which is written.

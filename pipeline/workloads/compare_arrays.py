@@ -1,4 +1,4 @@
-"""Compares what was computed with what was expected; a difference is described by where, how many and the worst."""
+"""Compares a computed with an expected array; reports the positions, the number and the largest of the differences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEFAULT_TOLERANCES = {
     np.dtype(np.float32): Tolerance(1e-5, 1e-5),
     np.dtype(np.float64): Tolerance(1e-12, 1e-12),
 }
-"""By dtype of what was computed; a dtype that is not here is compared exactly."""
+"""Tolerances by the dtype of the computed array; other dtypes are compared exactly."""
 
 
 class Comparison(NamedTuple):
@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
 
     passed: bool
     max_abs_error: float
-    """0 for empty arrays; infinite if one of the two is NaN or infinite where the other is not."""
+    """0 for empty arrays; infinite if an element of only one array is NaN or infinite."""
     differing: int
     """Number of elements outside the tolerance."""
     message: str
@@ -45,8 +45,8 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
     """Compares element by element, in double precision. NaN equals only NaN, an infinity only itself.
 
     Args:
-        actual: what was computed; its dtype chooses the tolerance if none is given.
-        expected: of the same shape, usually in a wider dtype.
+        actual: the computed array; its dtype selects the default tolerance.
+        expected: an array of the same shape, usually in a wider dtype.
         tolerance: the allowed error.
 
     Raises:
@@ -57,7 +57,7 @@ def compare(actual: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: Tol
     if tolerance is None:
         tolerance = DEFAULT_TOLERANCES.get(actual.dtype, EXACT)
     if np.array_equal(actual, expected):
-        # Most often, and many times faster than to say how far they are apart.
+        # The most frequent case, and many times faster than computing the differences.
         return Comparison(True, 0.0, 0, f"{_agree(actual.size)}, largest error 0")
     got = actual.astype(np.float64)
     want = expected.astype(np.float64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Weights(NamedTuple):
     """A trained network: float32 w1 (64, hidden), b1 (hidden,), w2 (hidden, 10), b2 (10,).
 
-    ``heldout`` holds the ascending indices of the digits that it was not trained on.
+    ``heldout`` has the ascending indices of the digits on which it was not trained.
     """
 
     w1: npt.NDArray[np.float32]
@@ -30,9 +30,9 @@ class Weights(NamedTuple):
 
 
 def load_weights(path: Path) -> Weights:
-    """Reads and checks a network. Raises ConfigurationError: no such file, or not what the training script writes."""
+    """Reads and checks a network. Raises ConfigurationError: no such file, or not a file of the training script."""
     try:
-        # Opened here: NumPy does not close a file that turns out to be no archive.
+        # Opened here, because NumPy does not close a file that is no archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             weights = Weights(*(file[name] for name in ("w1", "b1", "w2", "b2", "heldout")))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The handwritten digits and their split: what may be learnt from, what chooses the epoch, what only judges.
+"""The handwritten digits and their split into training, validation and held-out parts.
 
-The split is a function of the seed alone. Pixels are scaled by a constant, so nothing is computed from held-out data.
+The split depends only on the seed. Pixels are scaled by a constant, so no value is computed from held-out data.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Digits(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Ascending indices of three disjoint parts that together are all digits."""
+    """Ascending indices of three disjoint parts, which together are all digits."""
 
     training: npt.NDArray[np.int64]
     validation: npt.NDArray[np.int64]
@@ -46,7 +46,7 @@ class Split(NamedTuple):
 
 
 def load_digits() -> Digits:
-    """All 1,797 digits that the project carries (data/README.md)."""
+    """All 1,797 digits of the project (data/README.md)."""
     with np.load(DIGITS) as file:
         return Digits(file["images"], file["labels"])
 

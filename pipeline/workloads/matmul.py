@@ -42,7 +42,7 @@ class Settings:
     """Steps of the inner dimension for which a tile of B is packed; tile_k * tile_n * 4 bytes, with tile_n rounded up
     to a multiple of 8, are at most 65536."""
     seed: int = 0
-    """Of the random input, 0 or more."""
+    """The seed of the random input, 0 or more."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
@@ -62,7 +62,7 @@ class Settings:
 
 
 class Matmul(Workload[Settings]):
-    """One task a chip, verified against NumPy with the error bound of a float32 dot product."""
+    """One task for each chip, verified against NumPy with the error bound of a float32 dot product."""
 
     settings_type = Settings
     chip_callables = ("matmul",)
@@ -71,7 +71,7 @@ class Matmul(Workload[Settings]):
         """Makes A and B, standard normal, and C."""
         s = self.settings
         random = np.random.default_rng(s.seed)
-        # Kept beside what is shared: a kernel that spoils its input must not spoil what is expected.
+        # Private copies: a kernel that overwrites its input must not change the expected result.
         self._inputs = random.standard_normal((s.m, s.k), np.float32), random.standard_normal((s.k, s.n), np.float32)
         self._a, self._b = (worker.share(matrix) for matrix in self._inputs)
         self._c = worker.zeros((s.m, s.n), "float32")

@@ -1,9 +1,9 @@
-"""The program mlp_digits: a two-layer network reads handwritten digits, its first layer sharded over all chips.
+"""The program mlp_digits: a two-layer network classifies handwritten digits, its first layer sharded over all chips.
 
-Every chip holds some columns of the first layer and the matching rows of the second, and so computes a share of the
-logits. The shares are added pairwise, in a tree over the chips; what must wait for what follows from the tensors alone.
-A Python sub-worker, or the parent where there is none, turns logits into classes. The digits are held-out ones: the
-weights were trained without them.
+Every chip has some columns of the first layer and the matching rows of the second, and so computes partial logits. The
+partial logits are added pairwise, in a tree over the chips; the dependencies follow from the tensors alone. A Python
+sub-worker, or the parent without sub-workers, turns logits into classes. The digits are held-out ones, on which the
+weights were not trained.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Settings:
     """
 
     batch: int = 32
-    """Digits a round, at least 1; every round is a graph of its own, independent of the others."""
+    """Digits of one round, at least 1; the rounds are independent graphs."""
     min_accuracy: float = 0.95
-    """Share of the held-out digits that must be read right, 0 to 1."""
+    """Share of the held-out digits that must be classified right, 0 to 1."""
     weights: str = ""
     """A file written by ``python -m pipeline.workloads.train_mlp_digits --output``; empty: the project's own."""
 
@@ -50,7 +50,7 @@ class Settings:
 
 
 class MlpDigits(Workload[Settings]):
-    """Reads all held-out digits in rounds; verified against NumPy in float64, and by the accuracy."""
+    """Classifies all held-out digits in rounds; verified against NumPy in float64, and by the accuracy."""
 
     settings_type = Settings
     chip_callables = ("shard", "join")
@@ -58,13 +58,13 @@ class MlpDigits(Workload[Settings]):
 
     def __init__(self, settings: Mapping[str, Any], chips: tuple[int, ...], sub_workers: int) -> None:
         super().__init__(settings, chips, sub_workers)
-        # Read here, so that a file that is missing or wrong is known before anything is built or started.
+        # Read here, so that a missing or wrong file is reported before anything is built or started.
         self._weights = load_weights(Path(self.settings.weights) if self.settings.weights else WEIGHTS)
         self._digits = load_digits().take(self._weights.heldout)
         self._shares = list(shares(self._weights.w1.shape[1], self.chips))
 
     def prepare(self, worker: Worker) -> None:
-        """Shares digits and weights, and makes room for every chip's partial logits and for the classes."""
+        """Makes shared tensors of digits and weights, of every chip's partial logits, and of the classes."""
         samples = len(self._digits.labels)
         self._images = worker.share(self._digits.images)
         self._labels = worker.share(self._digits.labels)
@@ -77,7 +77,7 @@ class MlpDigits(Workload[Settings]):
         self._classes = worker.zeros(samples, "uint8")
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
-        """A round: one shard a chip, a tree of joins whose root is the first chip, and the classes."""
+        """One round: a shard for each chip, a tree of joins whose root is the first chip, and the classes."""
         self._right: list[Task] = []
         for batch in pieces(len(self._digits.labels), self.settings.batch):
             for i, (chip, units) in enumerate(self._shares):
@@ -114,7 +114,7 @@ class MlpDigits(Workload[Settings]):
         tasks = self._right
         right = sum(task.result() for task in tasks) if tasks else classify([logits, labels, classes])
         outcome = compare(logits, golden_logits(self._weights, self._digits.images))
-        # Counted again here: the sub-workers' classes must be those of the logits, not only as many right ones.
+        # The sub-workers' classes must be those of the logits, which the number of right ones does not show.
         consistent = bool(np.array_equal(classes, logits.argmax(axis=1))) and right == int((classes == labels).sum())
         accuracy = right / len(labels)
         enough = accuracy >= self.settings.min_accuracy

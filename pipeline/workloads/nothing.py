@@ -1,4 +1,4 @@
-"""What a Python sub-worker does for the workload small_python_tasks: nothing."""
+"""The empty Python callable of the workload small_python_tasks."""
 
 from __future__ import annotations
 

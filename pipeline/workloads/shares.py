@@ -1,4 +1,4 @@
-"""Divides work over chips: contiguous, disjoint shares that differ by at most one; no chip gets an empty one."""
+"""Divides work over chips: contiguous, disjoint shares whose sizes differ by at most one; no share is empty."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def shares(total: int, chips: tuple[int, ...]) -> Iterator[tuple[int, slice]]:
-    """Yields (chip, range of items). With fewer items than chips, the last chips get nothing and are not mentioned."""
+    """Yields (chip, range of items). With fewer items than chips, the last chips have no share."""
     share, extra = divmod(total, len(chips))
     begin = 0
     for position, chip in enumerate(chips):
@@ -20,6 +20,6 @@ def shares(total: int, chips: tuple[int, ...]) -> Iterator[tuple[int, slice]]:
 
 
 def pieces(total: int, size: int) -> Iterator[slice]:
-    """Yields ranges of ``size`` items, the last one shorter where it must be."""
+    """Yields ranges of ``size`` items; the last one may be shorter."""
     for begin in range(0, total, size):
         yield slice(begin, min(begin + size, total))

@@ -1,4 +1,4 @@
-"""What Python sub-workers do for the workload softmax, and what is expected of them."""
+"""The Python callable of the workload softmax, and its expected result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def softmax_rows(args: Sequence[npt.NDArray[Any]]) -> None:
         args: logits float32 (n, columns), and probabilities float32 (n, columns), which are written.
     """
     logits, probabilities = args[0], args[1]
-    # The largest becomes 0: no exponential overflows.
+    # The largest exponent becomes 0: no exponential overflows.
     np.exp(logits - logits.max(axis=1, keepdims=True), out=probabilities)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
 
 
 def expected(tensors: Mapping[str, npt.NDArray[Any]], sizes: Mapping[str, float]) -> dict[str, npt.NDArray[Any]]:
-    """The same in float64."""
+    """The expected probabilities, in float64."""
     del sizes
     exponentials = np.exp(tensors["logits"].astype(np.float64))
     return {"probabilities": exponentials / exponentials.sum(axis=1, keepdims=True)}

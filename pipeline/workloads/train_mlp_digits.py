@@ -1,9 +1,8 @@
 """Trains the network of the workload mlp_digits: ``python -m pipeline.workloads.train_mlp_digits``.
 
-Learns from the training part, keeps the epoch that is best on the validation part, and looks at the held-out part once,
-to report. The same seed gives the same bits on every machine: what enters a matrix product is first rounded to a
-multiple of a power of two so coarse that all its products and sums are exact in float64, in whatever order a BLAS
-takes them.
+It trains on the training part, keeps the epoch that is best on the validation part, and uses the held-out part once,
+for the report. The same seed gives the same bits on every machine: factors of a matrix product are first rounded to
+multiples of a power of two that is so coarse that all products and sums are exact in float64, in any order of the BLAS.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives: the network of the epoch that was best on the validation part, and its figures."""
+    """The result of a training: the network of the epoch that was best on the validation part, and its figures."""
 
     network: Network
     epoch: int
@@ -86,10 +85,10 @@ def train(digits: Digits, *, seed: int = SEED, hidden: int = HIDDEN, epochs: int
     """Stochastic gradient descent with momentum on the cross entropy of the training part.
 
     Args:
-        digits: all digits; they are split by ``split(len, seed)``.
-        seed: of the split, the initial weights and the batches.
+        digits: all digits; ``split(len, seed)`` splits them.
+        seed: the seed of the split, the initial weights and the batches.
         hidden: width of the first layer.
-        epochs: passes over the training part, of which the best on the validation part is kept.
+        epochs: passes over the training part; the one that is best on the validation part is kept.
     """
     parts = split(len(digits.labels), seed)
     training, validation = digits.take(parts.training), digits.take(parts.validation)
@@ -133,7 +132,7 @@ def save(trained: Trained, seed: int, path: Path) -> None:
 
 
 def _initial(random: np.random.RandomState, hidden: int) -> Network:
-    """Uniform weights with the variance that keeps ReLU activations alive (He et al. 2015), zero biases."""
+    """Uniform weights with the variance for ReLU activations (He et al. 2015), and zero biases."""
     first, second = (np.sqrt(6.0 / fan_in) for fan_in in (PIXELS, hidden))
     return Network(
         on_grid(random.uniform(-first, first, (PIXELS, hidden))),
@@ -148,7 +147,7 @@ def _gradients(network: Network, inputs: Array, targets: Array) -> tuple[Array, 
     hidden = network.hidden(inputs)
     logits = hidden @ network.w2 + network.b2
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    # exp differs in its last bits between processors; on the grid it does not.
+    # The last bits of exp differ between processors; rounding to the grid removes the difference.
     error = on_grid(on_grid(odds) / on_grid(odds).sum(axis=1, keepdims=True) - targets)
     back = on_grid((error @ network.w2.T) * (hidden > 0.0))
     count = len(inputs)

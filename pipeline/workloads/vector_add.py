@@ -29,7 +29,7 @@ class Settings:
     size: int = 1 << 20
     """Elements of each vector (float32), at least 1."""
     seed: int = 0
-    """Of the random input, 0 or more."""
+    """The seed of the random input, 0 or more."""
 
     def __post_init__(self) -> None:
         """Refuses values out of range."""
@@ -51,11 +51,11 @@ class VectorAdd(Workload[Settings]):
         left, right = self._left.numpy(), self._right.numpy()
         random.random(dtype=np.float32, out=left)
         random.random(dtype=np.float32, out=right)
-        # Before any chip runs: a kernel that spoils its input must not spoil what is expected.
+        # Computed before any chip runs: a kernel that overwrites its input must not change the expected result.
         self._expected = left + right
 
     def orchestrate(self, o: Orchestrator, handles: Mapping[str, CallableHandle]) -> None:
-        """One task a chip."""
+        """Submits one task for each chip."""
         for chip, part in shares(self.settings.size, self.chips):
             args = TaskArgs(
                 (self._left[part], Tag.INPUT), (self._right[part], Tag.INPUT), (self._out[part], Tag.OUTPUT)

@@ -1,4 +1,4 @@
-"""What nodes do for the workload vector_add_on_nodes, and what is expected of them."""
+"""The orchestration function of the nodes for the workload vector_add_on_nodes, and its expected result."""
 
 from __future__ import annotations
 

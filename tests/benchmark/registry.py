@@ -1,8 +1,8 @@
 """``python -m tests.benchmark.registry``: the time to register a new function on eight children and to unregister it.
 
 Measured idle, and while every child executes a long task: one that sleeps, and one that never releases the
-    interpreter's
-lock (eight of these need eight cores). Beside it, the time that the standard library's pools take for a new function.
+interpreter's lock (eight of these need eight cores). Beside it, the time that the standard library's pools take for a
+new function.
 """
 
 from __future__ import annotations

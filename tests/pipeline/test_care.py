@@ -128,7 +128,7 @@ def test_every_key_of_the_schema_says_what_it_is(inside):
 
 def test_options_of_a_worker_are_told_in_the_words_and_with_the_defaults_of_the_worker(inside):
     worker = json.loads(inside("stage=schema", "output=json").out)["properties"]["worker"]["properties"]
-    assert worker["control_timeout"]["description"].startswith("Seconds within which a child answers")
+    assert worker["control_timeout"]["description"].startswith("Seconds within which a child must answer")
     assert worker["control_timeout"]["default"] == WorkerOptions().control_timeout
 
 

@@ -1,4 +1,4 @@
-"""Axes of charts: from a value to a place between two ends, with the ticks that a reader expects."""
+"""Axes of charts: map values to places between two ends, with round ticks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Axis:
 
     title: str
     ticks: Sequence[tuple[float, str]]
-    """Values, in ascending order, with their labels."""
+    """The ticks: values in ascending order, with their labels."""
     low: float
     high: float
-    """The ends, in values."""
+    """The values at the two ends."""
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high one."""
+        """The place of a value: 0 at the low end, 1 at the high end."""
         if self.logarithmic:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
@@ -36,8 +36,8 @@ def parameter_axis(
     Args:
         title: the parameter.
         values: ascending, distinct, at least one.
-        labels: of each value.
-        may_be_logarithmic: False of what is counted one by one.
+        labels: the label of each value.
+        may_be_logarithmic: False for an axis of counts.
     """
     low, high = values[0], values[-1]
     logarithmic = may_be_logarithmic and low > 0 and high / low >= 4
@@ -60,8 +60,8 @@ def figure_axis(title: str, values: Sequence[float], label: Callable[[float], st
     Args:
         title: the figure.
         values: at least one, none negative.
-        label: writes a value.
-        from_zero: whether it begins at 0 where it is not logarithmic; else close below the lowest value.
+        label: formats a value.
+        from_zero: whether an axis that is not logarithmic begins at 0; else it begins close below the lowest value.
     """
     low, high = min(values), max(values)
     if low > 0 and high / low >= 20:

@@ -1,4 +1,4 @@
-"""Bars for what has no order: one group a category, one bar a series, each with its middle half."""
+"""Bars for values without an order: one group for each category, one bar for each series, with its middle half."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _AXIS = 640, 150, 70, 18, 12, 52
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: how long, and where half of the measurements lie."""
+    """One bar: its length, and the range of the middle half of the measurements."""
 
     length: float
     low: float
     high: float
     label: str
-    """At its end."""
+    """The text at its end."""
     words: str
-    """What a reader sees who points at it."""
+    """The text that a reader sees when pointing at it."""
     colour: int = 0
 
 
@@ -29,8 +29,8 @@ def bar_chart(title: str, axis: Axis, groups: Sequence[tuple[str, Sequence[Bar]]
     """The bars as an element, from the top down.
 
     Args:
-        title: of the chart.
-        axis: of the lengths, from 0.
+        title: the title of the chart.
+        axis: the axis of the lengths, from 0.
         groups: the name of each category with its bars.
     """
     height = sum(len(bars) * _BAR + _GAP for _, bars in groups) + _AXIS

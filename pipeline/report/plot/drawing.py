@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from html import escape
 
 COLOURS = 10
-"""Of the style sheet: classes f0 to f9 fill, l0 to l9 draw lines."""
+"""Colours in the style sheet: classes f0 to f9 fill, l0 to l9 draw lines."""
 
 _BROAD = 700
-"""Wider ones get larger letters in a narrow window."""
+"""The width from which a drawing gets larger letters in a narrow window."""
 
 
 class Drawing:
     """Gathers elements.
 
     Args:
-        width, height: of the drawing, in the units of its coordinates; the page scales it.
-        words: what it shows, for readers who do not see it.
+        width, height: the size of the drawing, in the units of its coordinates; the page scales it.
+        words: a description for readers who do not see it.
     """
 
     def __init__(self, width: float, height: float, words: str) -> None:
@@ -30,7 +30,7 @@ class Drawing:
         self._parts.append(f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
 
     def text(self, x: float, y: float, words: str, anchor: str = "start", *, kind: str = "", turn: float = 0) -> None:
-        """A line of text; ``turn`` in degrees around its place."""
+        """A line of text, turned by ``turn`` degrees around its place."""
         turned = f' transform="rotate({turn:g} {x:.1f} {y:.1f})"' if turn else ""
         named = f' class="{kind}"' if kind else ""
         self._parts.append(
@@ -52,7 +52,7 @@ class Drawing:
         )
 
     def path(self, places: Iterable[tuple[float, float]], kind: str, *, closed: bool = False, words: str = "") -> None:
-        """A line through places, or the area within."""
+        """A line through places, or the area inside it."""
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         tag = "polygon" if closed else "polyline"
         self._parts.append(f'<{tag} class="{kind}" points="{points}">{_title(words)}</{tag}>')
@@ -67,5 +67,5 @@ def _title(words: str) -> str:
 
 
 def cut(words: str, most: int) -> str:
-    """Words for a place that has room for so many letters."""
+    """Shortens a text to ``room`` letters."""
     return words if len(words) <= most else f"{words[: most - 1]}\u2026"

@@ -1,4 +1,4 @@
-"""A heat map: two parameters, and in each cell how good the best point there is."""
+"""A heat map: two parameters, and in each cell the quality of its best point."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def heat_map(
     """The map as an element.
 
     Args:
-        title: of the map.
-        columns: the parameter to the right and its values, in order.
-        rows: the parameter downwards and its values, in order.
-        cells: by the values of both: how good, from 0 to 1, which is darkest; and the words of the cell.
-        bad: cells without a figure, with why.
+        title: the title of the map.
+        columns: the parameter of the columns and its values, in order.
+        rows: the parameter of the rows and its values, in order.
+        cells: by the values of both: the quality from 0 to 1 (darkest), and the text of the cell.
+        bad: cells without a figure, with the reason.
     """
     height = _TOP + _ROW * len(rows[1]) + _BOTTOM
     told = "; ".join(f"{columns[0]} {x}, {rows[0]} {y}: {words}" for (x, y), (_, words) in cells.items())

@@ -1,4 +1,4 @@
-"""Line charts: curves with the spread of what was measured."""
+"""Line charts: curves with the spread of the measurements."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LEFT, RIGHT, TOP, BOTTOM = 76, 16, 14, 52
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One point of a curve: the middle, and where half of the measurements lie."""
+    """One point of a curve: the median, and the range of the middle half of the measurements."""
 
     x: float
     y: float
     low: float
     high: float
     words: str
-    """What a reader sees who points at it."""
+    """The text that a reader sees when pointing at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Curve:
 
     name: str
     marks: Sequence[Mark]
-    """In ascending order of x."""
+    """The points in ascending order of x."""
     colour: int = 0
     quiet: bool = False
-    """Whether it is background: one of too many to tell apart."""
+    """Whether it is drawn in the background, as one of very many curves."""
     joined: bool = True
     """Whether a line leads from mark to mark."""
 
@@ -51,10 +51,10 @@ class Chart:
     y: Axis
     curves: Sequence[Curve]
     ideal: Sequence[tuple[float, float]] = field(default=())
-    """A dashed line to compare with."""
+    """A dashed line for comparison."""
     ideal_name: str = "ideal"
     other_ideal: Sequence[tuple[float, float]] = field(default=())
-    """A dotted line, likewise."""
+    """A dotted line for comparison."""
     other_ideal_name: str = ""
 
 
@@ -72,7 +72,7 @@ def line_chart(chart: Chart) -> str:
 
 
 def legend(chart: Chart) -> str:
-    """The names of the curves, as HTML; nothing if there is one curve without a name."""
+    """The names of the curves, as HTML; empty if there is only one curve without a name."""
     loud = [curve for curve in chart.curves if not curve.quiet and curve.name]
     items = [f'<li><i class="f{curve.colour % COLOURS}"></i>{escape(curve.name)}</li>' for curve in loud]
     hidden = sum(curve.quiet for curve in chart.curves)
@@ -103,12 +103,12 @@ def draw_axes(drawing: Drawing, x: Axis, y: Axis) -> None:
 
 
 def x_place(axis: Axis, value: float) -> float:
-    """Where a value of the lower axis lies in a drawing of the usual size."""
+    """The place of a value of the lower axis in a drawing of the usual size."""
     return LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT)
 
 
 def y_place(axis: Axis, value: float) -> float:
-    """Where a value of the left axis lies; what is below its low end lies there."""
+    """The place of a value of the left axis; a value below its low end is drawn at that end."""
     return HEIGHT - BOTTOM - axis.place(max(value, axis.low)) * (HEIGHT - TOP - BOTTOM)
 
 

@@ -1,4 +1,4 @@
-"""Parallel coordinates: one axis a parameter, one line a point, the better the stronger."""
+"""Parallel coordinates: one axis for each parameter, one line for each point; better points have stronger lines."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Thread:
     """One point."""
 
     places: Sequence[float]
-    """On each axis, from 0 at its lower end to 1."""
+    """Its place on each axis, from 0 at the lower end to 1."""
     good: float
-    """From 0 to 1, which is best."""
+    """Its quality, from 0 to 1 (best)."""
     words: str
     best: bool = False
 
@@ -28,9 +28,9 @@ def parallel_plot(
     """The plot as an element.
 
     Args:
-        title: of the plot.
-        axes: at least two, each its name and its ticks, from 0 to 1.
-        threads: the points; those drawn last lie on top, which are the best.
+        title: the title of the plot.
+        axes: at least two, each with its name and its ticks, from 0 to 1.
+        threads: the points; the best ones come last and are drawn on top.
     """
     best = next((thread.words for thread in threads if thread.best), "")
     drawing = Drawing(_WIDTH, _HEIGHT, f"{title}; best: {best}")

@@ -1,4 +1,4 @@
-"""Strips: every measurement as a dot, with the median and the middle half, one row a series on one axis."""
+"""Strips: every measurement as a dot, with the median and the middle half; one row for each series, on one axis."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from pipeline.report.units import page_duration
 _WIDTH, _LEFT, _RIGHT, _ROW, _AXIS = 640, 130, 30, 46, 34
 _MOST_DOTS = 500
 _SPREAD = (0.0, 0.5, -0.5, 0.25, -0.25, 0.75, -0.75)
-"""So far from the middle of their row lie dots, one after the other and then again: equal ones beside each other."""
+"""Distances of successive dots from the middle of their row, repeated: so equal values do not cover each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One series, in seconds, in the order in which it was measured."""
+    """One series in seconds, in the order of measurement."""
 
     name: str
     values: Sequence[float]
     apart: Sequence[float] = ()
-    """Measured before, to warm up: drawn hollow, and in no figure."""
+    """Warm-up measurements: drawn as hollow dots, and not part of any figure."""
     colour: int = 0
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Where a quarter, half and three quarters of the values lie below."""
+    """The quartiles of the values."""
     low, middle, high = (float(x) for x in np.percentile(values, (25, 50, 75)))
     return low, middle, high
 
 
 def strip_words(strip: Strip) -> str:
-    """A series in one line: median, middle half, ends, number."""
+    """A series as one line of text: median, middle half, ends, number."""
     low, middle, high = quartiles(strip.values)
     half = f", half of them {page_duration(low)} to {page_duration(high)}" if len(strip.values) > 1 else ""
     ends = f", all {page_duration(min(strip.values))} to {page_duration(max(strip.values))}"
@@ -47,14 +47,14 @@ def strip_plot(title: str, strips: Sequence[Strip]) -> str:
     """The strips as an element.
 
     Args:
-        title: what is measured.
+        title: the measured quantity.
         strips: at least one, each with at least one value.
     """
     height = _ROW * len(strips) + _AXIS
     drawing = Drawing(_WIDTH, height, f"{title}: {'; '.join(map(strip_words, strips))}")
     shown = [value for strip in strips for value in (*strip.values, *strip.apart)]
     low, high = min(shown), max(shown)
-    # Dots are compared with each other, not with 0, unless they reach close to it.
+    # The axis begins at 0 only if the values come close to it.
     axis = figure_axis("", [max(0.0, low - (high - low or low) * 0.15), high], page_duration, from_zero=False)
 
     def place(value: float) -> float:
@@ -79,7 +79,7 @@ def strip_plot(title: str, strips: Sequence[Strip]) -> str:
 
 
 def _some(values: Sequence[float]) -> Sequence[float]:
-    """Of very many, as many as can be told apart: evenly chosen among the sorted, with both ends."""
+    """At most as many values as can be told apart: evenly chosen from the sorted values, with both ends."""
     if len(values) <= _MOST_DOTS:
         return values
     ordered = sorted(values)

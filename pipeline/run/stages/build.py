@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def build_callables(described: Described, console: Console) -> Built:
-    """Compiles what the store does not have. Raises CompileError, SignatureMismatch, ToolchainMissing."""
+    """Compiles what is missing in the store. Raises CompileError, SignatureMismatch, ToolchainMissing."""
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags)
 
     outcomes: dict[str, tuple[str, ChipCallable, float]] = {}
@@ -47,7 +47,7 @@ def build_callables(described: Described, console: Console) -> Built:
 def _build(
     builder: CallableBuilder, specs: Sequence[ChipSpec], console: Console
 ) -> dict[str, tuple[str, ChipCallable, float]]:
-    """As many at a time as there are cores."""
+    """Builds as many at a time as there are cores."""
     from concurrent.futures import ThreadPoolExecutor
 
     at_work: dict[str, None] = {}

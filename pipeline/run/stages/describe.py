@@ -1,4 +1,4 @@
-"""describe: understands and validates the whole configuration before anything happens."""
+"""describe: resolves and checks the whole configuration before any other stage."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def describe(
     """Validates a composed configuration.
 
     Args:
-        config: as plain values; see pipeline.config.schema.Config.
+        config: the configuration as plain values; see pipeline.config.schema.Config.
         folders: folders of the configs, to find sources.
-        lock_file: what ``lock`` is about.
-        overrides: what the command line overrode.
+        lock_file: the lock file.
+        overrides: overrides of the command line.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
-        PlatformUnavailable: the target needs what is not here.
+        PlatformUnavailable: a requirement of the target is missing.
     """
     checked(Config, config, "")
     topology, target, build, workload = (config[key] for key in ("topology", "target", "build", "workload"))
@@ -101,7 +101,7 @@ def describe(
 
 
 def _require(section: str, check: Callable[[], object]) -> None:
-    """Runs a check of the library, which does not know the keys of the configuration."""
+    """Runs a check of the runtime, and adds the configuration's key to its error."""
     try:
         check()
     except (ConfigurationError, PlatformUnavailable) as error:
@@ -109,7 +109,7 @@ def _require(section: str, check: Callable[[], object]) -> None:
 
 
 def _require_comparable(config: Mapping[str, Any]) -> None:
-    """Says before anything runs what cannot be compared after it."""
+    """Refuses a comparison that would be impossible after the run, before anything runs."""
     path = config["compare"]
     if path:
         if config["stage"] not in ("plan", "execute", "verify", "report"):
@@ -133,7 +133,7 @@ def _require_lockable(lock: str, stage: str, workload_name: str) -> None:
 
 
 def _require_carried(spec: PythonSpec, lookup: Lookup) -> None:
-    """Refuses a callable that takes handles if nothing carries them to it."""
+    """Refuses a callable that takes handles without pickle_by_value: only a pickle carries handles."""
     key = f"workload.callables.{spec.name}"
     if not takes_handles(lookup.target(spec.target, f"{key}.target")):
         return
@@ -148,7 +148,7 @@ def _program(
     python_callables: Sequence[PythonSpec],
     lookup: Lookup,
 ) -> Workload[Any]:
-    """The program that the workload names, or the one that it declares."""
+    """The program that the workload names, or the declared program."""
     rest = {key: value for key, value in workload.items() if key not in keys_of(WorkloadConfig)}
     if not workload.get("program"):
         from pipeline.workloads.declared.program import Declared

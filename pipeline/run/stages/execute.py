@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from runtime import Orchestrator, RunHandle, Worker
 
 _RECENT = 1000
-"""Runs that an estimate looks at."""
+"""Number of latest runs in an estimate."""
 _LONG = 1.0
-"""Seconds of a run after which its tasks are shown."""
+"""Duration of a run in seconds from which its tasks are shown."""
 
 
 def execute(registered: Registered, console: Console) -> Executed:
@@ -39,10 +39,10 @@ def execute(registered: Registered, console: Console) -> Executed:
         try:
             for _ in range(phase.total):
                 if runs or described.capture:
-                    # Before the first launch, too: the orchestration function has run once to be captured.
+                    # Restored before the first launch, too: the capture has run the orchestration function once.
                     workload.reset()
                 phase.begin_run()
-                # Behind begin_run, so that a pipe gets lines about runs, never about the tasks of the run before.
+                # After begin_run, so that a pipe gets lines about runs, never about the tasks of the run before.
                 console.counted("tasks" if phase.total == 1 else "runs", phase.progress, phase.words)
                 begin = time.perf_counter()
                 run = begin_graph()
@@ -59,32 +59,32 @@ def execute(registered: Registered, console: Console) -> Executed:
 
 
 class Phase:
-    """Runs of one kind, warm-ups or measured ones, and the one line that is printed about them.
+    """Runs of one kind, warm-up or measured, and their printed line.
 
     Args:
-        word: for the line.
-        name: of the workload.
-        total: how many there are to be.
-        worker: runs them.
+        word: the first word of the line.
+        name: the name of the workload.
+        total: the planned number of runs.
+        worker: executes the runs.
     """
 
     def __init__(self, word: str, name: str, total: int, worker: Worker) -> None:
         self._word, self._name, self._worker = word, name, worker
         self.total = total
         self.seconds: list[float] = []
-        """Durations of those that ended well."""
+        """Durations of the successful runs."""
         self._accepted = 0
         self._begun = 0.0
 
     def begin_run(self) -> None:
-        """Notes that a run begins."""
+        """Records the begin of a run."""
         if self._are_long:
             self._accepted = self._worker.stats().accepted
         self._begun = time.monotonic()
 
     @property
     def _are_long(self) -> bool:
-        """Whether the last run took so long that tasks of the next are shown; also before the first."""
+        """Whether the tasks of the next run are shown: if the last run took long, or before the first run."""
         return not self.seconds or self.seconds[-1] >= _LONG
 
     @property
@@ -92,14 +92,14 @@ class Phase:
         return self.total == 1 or (self._are_long and time.monotonic() - self._begun >= _LONG)
 
     def progress(self) -> tuple[int, int]:
-        """Done and total: of the runs, or of the tasks submitted so far where a single run takes long."""
+        """Done and total number: of the runs, or for long runs of the tasks submitted so far."""
         if not self._shows_tasks:
             return len(self.seconds), self.total
         now = self._worker.stats()
         return now.accepted - now.pending - self._accepted, now.accepted - self._accepted
 
     def words(self) -> str:
-        """The time of one run, and of all that are left."""
+        """The time of one run and of the remaining runs."""
         run = f"tasks, run {len(self.seconds) + 1:,} of {self.total:,}" if self._shows_tasks and self.total > 1 else ""
         if not self.seconds:
             return run
@@ -108,7 +108,7 @@ class Phase:
         return f"{run}{', ' if run else ''}median {duration(middle)}, about {left} left"
 
     def say(self, console: Console) -> None:
-        """Prints the line about the runs that ended, also if the last one failed."""
+        """Prints the line about the ended runs, also if the last one failed."""
         if not self.seconds:
             return
         also = ""
@@ -119,7 +119,7 @@ class Phase:
 
 
 def _begin_graph(registered: Registered, console: Console) -> Callable[[], RunHandle]:
-    """What begins a run: the orchestration function, or a launch of what it submitted once to be captured."""
+    """The function that begins a run: the orchestration function, or a launch of its captured graph."""
     worker, described = registered.started.worker, registered.started.built.described
 
     def orchestrate(o: Orchestrator) -> None:

@@ -1,4 +1,4 @@
-"""lock: what was built against what the lock file says, before anything starts."""
+"""lock: compares the build with the lock file, or writes the file, before processes start."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def lock(built: Built, console: Console) -> Locked:
-    """Writes or compares, as ``lock`` says. A difference is no exception but the result.
+    """Writes or compares, by the key ``lock``. A difference is a result, not an exception.
 
     Raises:
-        ConfigurationError: the lock file is missing, cannot be understood or written, or lacks this workload on this
+        ConfigurationError: the lock file is missing, is invalid, cannot be written, or lacks this workload on this
             target.
     """
     described = built.described
@@ -48,7 +48,7 @@ def lock(built: Built, console: Console) -> Locked:
 def plan_lock(
     described: Described, cached: Mapping[str, ChipCallable], builder: CallableBuilder, console: Console
 ) -> None:
-    """Says what ``lock`` would do, as far as it can be said without building. Raises ConfigurationError as ``lock``."""
+    """Prints what ``lock`` would do, as far as it is known without a build. Raises ConfigurationError as ``lock``."""
     callables = {**chip_entries(described, cached, builder), **source_entries(described)}
     unbuilt = {spec.name for spec in described.chip_callables if spec.name not in cached}
     unbuilt |= {spec.name for spec in described.declared_python_callables if spec.pickle_by_value}
@@ -60,7 +60,7 @@ def plan_lock(
         console.action("unchanged" if same else "would write", file.name)
         return
     content, locked = read_locked(described)
-    # Nothing is built yet: only whether the lock has an entry can be checked.
+    # Nothing is built yet: only the existence of the lock's entry can be checked.
     known = {name: callable_ for name, callable_ in locked.items() if name not in unbuilt}
     differences = differences_of(known, callables)
     unlocked = sorted(unbuilt.difference(locked))
@@ -73,7 +73,7 @@ def plan_lock(
 
 
 def require_match(locked: Locked) -> None:
-    """Raises LockMismatch if what was built differs from the lock."""
+    """Raises LockMismatch if the build differs from the lock."""
     described = locked.built.described
     if locked.differences:
         name, target = described.lock_file.name, target_name(described)
@@ -89,7 +89,7 @@ def require_registered(locked: Locked, registered: Registered) -> None:
 
 
 def read_locked(described: Described) -> tuple[Content, Callables]:
-    """The lock, and what it says of the workload on the target. Raises ConfigurationError if it says nothing."""
+    """The lock, and its entries for the workload on the target. Raises ConfigurationError if it has none."""
     file, workload, target = described.lock_file, described.workload_name, target_name(described)
     content = file.read()
     if content is None:

@@ -1,4 +1,4 @@
-"""What a build is, as a lock records it: the hashid of each callable, and beside it where its bytes come from."""
+"""A build in the form of a lock: the hashid of each callable, and the sources of its bytes."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 def target_name(described: Described) -> str:
-    """Under which a lock keeps the callables of a target: what their hashids cover, so not the build of the core."""
+    """The lock's name of a target: the parts that hashids cover, so not the build of the core."""
     return f"{described.platform}/{described.runtime}"
 
 
 def chip_entries(
     described: Described, built: Mapping[str, ChipCallable], builder: CallableBuilder
 ) -> dict[str, LockedCallable]:
-    """Those chip callables of a workload that are built. ``builder`` knows the headers and the compiler."""
+    """The built chip callables of a workload. ``builder`` knows the headers and the compiler."""
     return {
         spec.name: _chip(described, spec, built[spec.name], builder)
         for spec in described.chip_callables
@@ -50,10 +50,10 @@ def chip_entries(
 
 
 def python_entries(described: Described, built: Mapping[str, ChipCallable]) -> dict[str, LockedCallable]:
-    """All Python callables that a workload declares, also when this topology has no sub-worker to run them.
+    """All Python callables that a workload declares, also if this topology has no sub-worker.
 
-    ``built`` has its chip callables: of these, and of the Python callables declared before it, a callable may capture
-    the handles. Each is the handle that its registration will make, so the hashids are those that will be registered.
+    ``built`` has the chip callables. A callable may capture the handles of these and of the Python callables declared
+    before it. Each handle has the pickle of the registered handle, so the hashids are those of the registrations.
     """
     handles: dict[str, CallableHandle] = {}
     if described.tree.total_chips or not described.tree.children:
@@ -77,7 +77,7 @@ def python_entries(described: Described, built: Mapping[str, ChipCallable]) -> d
 
 
 def source_entries(described: Described) -> dict[str, LockedCallable]:
-    """Those Python callables that are named by their source, for which nothing has to be imported."""
+    """The Python callables that are named by their source, which need no import."""
     return {
         spec.name: LockedCallable(
             compute_callable_hashid(build_python_source_descriptor(spec.target)),
@@ -131,7 +131,7 @@ def _chip_sources(spec: ChipSpec, builder: CallableBuilder) -> dict[str, str]:
 
 
 def _header_name(source_name: str, header: str) -> str:
-    """As the source's name goes on; of a header somewhere above of what the configs name, only the last part."""
+    """A header's name, relative to the source's name; only its last part for a header above the configs' folders."""
     if header.startswith("<"):
         return header[1:-1]
     name = posixpath.normpath(f"{posixpath.dirname(source_name) or '.'}/{header}")
@@ -139,7 +139,7 @@ def _header_name(source_name: str, header: str) -> str:
 
 
 def _note(digests: dict[str, str], name: str, path: Path) -> None:
-    """Two files that nothing but a machine's folders tells apart are numbered."""
+    """Numbers files whose names differ only in the machine's folders."""
     digest = _sha256(path.read_bytes())
     candidate, number = name, 1
     while digests.get(candidate, digest) != digest:
@@ -153,7 +153,7 @@ def _python_facts(spec: PythonSpec) -> dict[str, Fact]:
 
 
 def _module_source(module: str) -> dict[str, str]:
-    """The digest of a module's file, if it has one of Python."""
+    """The digest of a module's Python file, if it has one."""
     try:
         return {module: _sha256(module_file(module).read_bytes())}
     except ConfigurationError:

@@ -1,4 +1,4 @@
-"""model: computes what the workload would take on modelled chips, in virtual time; nothing runs for it."""
+"""model: computes the virtual time of the workload on modelled chips, without running it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def model(described: Described, console: Console) -> VirtualRecord:
-    """Records the task graph, computes its virtual time and says it in one line.
+    """Records the task graph, computes its virtual time and prints it in one line.
 
     Raises:
-        ConfigurationError: the graph cannot be known before it runs; a Python callable without a cost.
-        What the workload's ``prepare`` and ``orchestrate`` raise.
+        ConfigurationError: the graph is not known before it runs, or a Python callable has no cost.
+        Also every error of the workload's ``prepare`` and ``orchestrate``.
     """
     from pipeline.plan.recorder import record
 

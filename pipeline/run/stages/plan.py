@@ -1,4 +1,4 @@
-"""plan: says what a run would do, and why, and changes nothing."""
+"""plan: prints what a run would do, and why, and changes nothing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
     """Prints the plan and returns it.
 
     Args:
-        described: the run.
-        console: where it is printed.
-        picture: a file for the task graph as SVG; empty: none.
+        described: the described run.
+        console: prints the plan.
+        picture: a file for the task graph as SVG; empty: no file.
 
     Raises:
-        ConfigurationError: as ``lock``; the picture cannot be written. What ``prepare`` and ``orchestrate`` raise.
+        ConfigurationError: as ``lock``; the picture cannot be written. Also every error of ``prepare`` and
+        ``orchestrate``.
     """
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags, read_only=True)
     cached = {spec.name: found for spec in described.chip_callables if (found := builder.find(spec))}
@@ -117,7 +118,7 @@ def _chip(
         damaged = (DAMAGED,) if builder.damaged(spec) else ()
         reasons = damaged or reasons_to_build(builder.origin(spec), builder.earlier_origins(spec))
     except CallringError as error:
-        # The compiler refuses to say what the source includes: the build would fail likewise.
+        # The compiler cannot list the headers of the source: the build would fail for the same reason.
         reasons = (f"and fail: {str(error.args[0]).splitlines()[0]}",)
     return PlannedBuild(spec.name, "chip", "would build", "", reasons)
 

@@ -1,4 +1,4 @@
-"""register: every callable of the workload, by its hash."""
+"""register: registers every callable of the workload."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def register(started: Started, console: Console) -> Registered:
-    """Registers with the Worker; one that takes handles gets those of the callables before it.
+    """Registers the callables with the Worker; a callable that takes handles gets those of the callables before it.
 
-    Raises PartialFailureError and what else Worker.register raises.
+    Raises PartialFailureError and the other errors of Worker.register.
     """
     described = started.built.described
     handles: dict[str, CallableHandle] = {}
@@ -27,7 +27,7 @@ def register(started: Started, console: Console) -> Registered:
         handles[name] = started.worker.register(target, name=sys.intern(name))
         console.action("registered", name, hashed=handles[name].hashid, seconds=time.perf_counter() - begin)
 
-    # What no child of this topology could run is built, for the lock, and not registered.
+    # A callable that no child of this topology could run is only built, for the lock.
     for name, built in started.built.chip_callables.items() if described.tree.total_chips else ():
         add(name, built)
     for spec in described.python_callables:

@@ -1,4 +1,4 @@
-"""What a Python callable is registered as: what the lock names before a Worker runs, and what is registered then."""
+"""The form in which a Python callable is registered: the lock, before a Worker runs, and the Worker use the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def registered_target(
     function = resolve_target(spec.target, f"workload.callables.{spec.name}.target", [spec.target.partition(":")[0]])
     if not takes_handles(function):
         return function, {}
-    # A pickle repeats a string by reference if it is the same object: whether two equal names are must not depend on
-    # where a process has the configuration from.
+    # A pickle refers to a repeated string if it is the same object. The names are interned here, so that this does not
+    # depend on how a process got its configuration.
     captured = {sys.intern(name): handle for name, handle in handles.items()}
     return functools.update_wrapper(functools.partial(function, handles=captured), function), captured

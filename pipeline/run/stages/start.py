@@ -1,4 +1,4 @@
-"""start: a Worker for the topology, ready."""
+"""start: starts a Worker for the topology."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def start(built: Built, console: Console, warm: WarmWorkers | None) -> Started:
-    """Starts the processes, or takes a warm Worker of the same kind. Raises StartError; nothing is left behind then."""
+    """Starts the processes, or takes a warm Worker of the same kind. Raises StartError and then leaves no process."""
     described = built.described
     children = described.tree.words
     begin = time.perf_counter()
@@ -30,7 +30,7 @@ def start(built: Built, console: Console, warm: WarmWorkers | None) -> Started:
 
 
 def assemble(level: Level, described: Described, *, trace: bool = True) -> Worker:
-    """A Worker for one level and what is below it, not started; ``trace`` is for the root."""
+    """A Worker for one level and the levels below it, not started; only the root has ``trace``."""
     worker = Worker(
         level=level.level,
         chips=level.chips,

@@ -1,4 +1,4 @@
-"""verify: what the chips computed against what is expected."""
+"""verify: compares the computed result with the expected result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def verify(executed: Executed, console: Console) -> Verified:
-    """Compares; a difference is no exception but the result."""
+    """Compares. A difference is a result, not an exception."""
     described = executed.registered.started.built.described
     begin = time.perf_counter()
     verification = described.workload.verify()

@@ -1,1 +1,1 @@
-"""Workloads that are declared in YAML: tensors, tasks in loops (or an orchestration function), and what to expect."""
+"""Workloads declared in YAML: tensors, tasks in loops (or an orchestration function), and the expected result."""

@@ -1,4 +1,4 @@
-"""What a declared workload expects of its tensors: files, or a golden function of the inputs."""
+"""The expected result of a declared workload: files, or a golden function of the inputs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """How the outcome is verified."""
+    """The verification of the result."""
 
     key: str
     golden: Callable[..., Mapping[str, npt.NDArray[Any]]] | None
-    """Called with the tensors' first contents by name and the sizes; gives what is expected, by name."""
+    """Called with the tensors' initial contents by name and the sizes; returns the expected contents by name."""
     files: Mapping[str, DeclaredTensor]
     relative: float | None
     absolute: float | None
@@ -39,10 +39,10 @@ class Expected:
         sizes: Mapping[str, float],
         actual: Mapping[str, npt.NDArray[Any]],
     ) -> Verification:
-        """Compares every tensor of which something is expected.
+        """Compares every tensor that has expected contents.
 
         Raises:
-            ConfigurationError: the golden function gave something that cannot be compared.
+            ConfigurationError: the golden function returned values that cannot be compared.
         """
         expected = {name: file.content() for name, file in self.files.items()}
         if self.golden is not None:
@@ -88,14 +88,14 @@ def declare_expected(
     tensors: Mapping[str, DeclaredTensor],
     lookup: Lookup,
 ) -> Expected:
-    """What ``verify`` declares.
+    """The verification that ``verify`` declares.
 
     Args:
         config: ``golden``, a target ``module:function``; ``expected``, files by tensor; ``tolerance``, relative and
             absolute (default: by dtype, see pipeline.workloads.compare_arrays).
-        key: of the config, for messages.
-        tensors: by name.
-        lookup: where files and targets are looked for.
+        key: key of the config, for messages.
+        tensors: the tensors by name.
+        lookup: the places of files and targets.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.

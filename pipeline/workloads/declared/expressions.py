@@ -1,7 +1,7 @@
 """The arithmetic of declared workloads: numbers over named sizes and loop variables, and pieces of tensors.
 
-``size // 2``, ``left[part(chip, chips)]``, ``image[tile * 16 : (tile + 1) * 16, :]``. A small part of Python's own
-syntax, read by Python's parser and checked node by node: nothing but arithmetic can be said in it.
+``size // 2``, ``left[part(chip, chips)]``, ``image[tile * 16 : (tile + 1) * 16, :]``. The syntax is a small part of
+Python's, parsed by Python's parser and checked node by node, so that it can only express arithmetic.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ALLOWED = (
 _SAID = "numbers, names, + - * / // %, min() and max()"
 _PART = "part"
 NODES = "nodes"
-"""The number of nodes, known on topologies that have any."""
+"""The name of the number of nodes, known on topologies of nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,13 @@ class Expression:
 
     text: str
     key: str
-    """Where it was declared, for messages."""
+    """The key of its declaration, for messages."""
     _code: CodeType
 
     def number(self, values: Mapping[str, float]) -> float:
         """Its value. Raises ConfigurationError if there is none."""
         try:
-            # Every node was checked; only arithmetic is left, and there is nothing else to call.
+            # Every node was checked: the expression only has arithmetic and the functions given here.
             result = eval(self._code, {"__builtins__": {}, **_FUNCTIONS}, dict(values))
         except (ArithmeticError, ValueError, TypeError) as error:
             raise ConfigurationError(f"{self.key}={self.text!r}: {error} ({_shown(values)})") from None
@@ -55,7 +55,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What of a tensor a task takes: a name, and an index for each of its first axes."""
+    """The piece of a tensor for a task: a name, and an index for each of its first axes."""
 
     text: str
     key: str
@@ -63,10 +63,10 @@ class Piece:
     axes: tuple[_Axis, ...]
 
     def index(self, shape: Sequence[int], values: Mapping[str, float]) -> tuple[int | slice, ...] | None:
-        """An index for a tensor of this shape; None if a ``part`` is empty, so that nothing is to be done.
+        """An index for a tensor of this shape; None if a ``part`` is empty, so that there is no task.
 
         Raises:
-            ConfigurationError: more axes than the tensor has, or outside of it.
+            ConfigurationError: more axes than the tensor has, or an index outside it.
         """
         if len(self.axes) > len(shape):
             raise ConfigurationError(f"{self.key}={self.text!r}: {self.tensor} has {len(shape)} axes, not more")

@@ -1,4 +1,4 @@
-"""Checks of what a config declares beside known keys: names that the user chose, and lists."""
+"""Checks of parts of a config without known keys: mappings with names that the user chose, and lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from runtime.errors import ConfigurationError
 
 
 def named(value: object, key: str, what: str) -> Mapping[str, Any]:
-    """A mapping from names to anything. Raises ConfigurationError."""
+    """The mapping, if it is one from names to values. Raises ConfigurationError."""
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"{key}={value!r}: a mapping from names to {what}")
     for name in value:
@@ -19,7 +19,7 @@ def named(value: object, key: str, what: str) -> Mapping[str, Any]:
 
 
 def sequence(value: object, key: str, what: str) -> Sequence[Any]:
-    """A list. Raises ConfigurationError."""
+    """The list, if it is one. Raises ConfigurationError."""
     if not isinstance(value, list | tuple):
         raise ConfigurationError(f"{key}={value!r}: a list of {what}")
     return value

@@ -1,4 +1,4 @@
-"""The program behind a workload that a config declares: makes its tensors, submits its tasks, compares the outcome."""
+"""The program of a declared workload: makes its tensors, submits its tasks, compares the result."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _READS_ONLY = "in"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an orchestration function is given beside tensors and handles."""
+    """The context of an orchestration function, beside tensors and handles."""
 
     chips: tuple[int, ...]
-    """Ids of the chips; none on nodes, which have the chips below them."""
+    """Ids of the chips; empty on a topology of nodes, which has its chips below the nodes."""
     nodes: tuple[int, ...]
-    """Ids of the nodes; none below level 4."""
+    """Ids of the nodes; empty below level 4."""
     sub_workers: int
     sizes: Mapping[str, float]
     """The workload's sizes by name."""
@@ -42,11 +42,11 @@ class Declared(Workload[None]):
     """A workload that a config declares.
 
     Args:
-        config: as DeclaredWorkloadConfig says, without what any workload may have.
+        config: the keys of DeclaredWorkloadConfig, without those of every workload.
         tree: the Worker that it runs on.
         chip_specs: the workload's chip callables.
         python_specs: its Python callables.
-        lookup: where files and Python targets are looked for.
+        lookup: the places of files and Python targets.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.

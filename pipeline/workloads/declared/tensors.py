@@ -1,4 +1,4 @@
-"""The tensors of a declared workload: shape, dtype, and what they hold before the first task."""
+"""The tensors of a declared workload: shape, dtype, and initial contents."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class DeclaredTensor:
     seed: int
     file: Path | None = None
     array: str = ""
-    """Which array of an ``.npz`` file; empty: its only one."""
+    """The name of the array in an ``.npz`` file; empty: its only array."""
 
     def content(self) -> npt.NDArray[Any]:
-        """A new array with what the tensor holds at first.
+        """A new array with the tensor's initial contents.
 
-        ``random`` is decided by the seed and the tensor's name: standard normal for floats, else integers from 0 to 99
-        (bool: 0 and 1).
+        The numbers of ``random`` follow from the seed and the tensor's name: standard normal for floats, else integers
+        from 0 to 99 (bool: 0 and 1).
         """
         if self.file is not None:
             return _loaded(self.file, self.array, self.key)
@@ -56,7 +56,7 @@ class DeclaredTensor:
         return random.integers(0, 2 if self.dtype == "bool" else 100, self.shape).astype(self.dtype)
 
     def fill_into(self, array: npt.NDArray[Any]) -> None:
-        """Gives an array of the same shape and dtype this content."""
+        """Fills an array of the same shape and dtype with the initial contents."""
         if self.file is None and self.fill != "random":
             array.fill(0 if self.fill == "zeros" else self.fill)
         else:
@@ -69,10 +69,10 @@ def declare_tensors(
     """The tensors by name.
 
     Args:
-        config: by name, a mapping of shape, dtype, fill, seed and array.
-        key: of the config, for messages.
-        sizes: numbers that shapes may be computed from.
-        folders: where files are looked for, in order.
+        config: for each name, a mapping of shape, dtype, fill, seed and array.
+        key: key of the config, for messages.
+        sizes: numbers for expressions of shapes.
+        folders: folders of files, in search order.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -132,7 +132,7 @@ def _from_file(
 
 
 def find_file(name: str, key: str, folders: Sequence[Path]) -> Path:
-    """A file of the user's, looked for in the folders in order. Raises ConfigurationError."""
+    """The path of a user's file, from the first folder that has it. Raises ConfigurationError."""
     for folder in (*folders, Path()):
         if (folder / name).is_file():
             return (folder / name).resolve()
@@ -140,7 +140,7 @@ def find_file(name: str, key: str, folders: Sequence[Path]) -> Path:
 
 
 def _loaded(file: Path, array: str, key: str) -> npt.NDArray[Any]:
-    """An array of a file; pickled objects, which could run anything, are refused."""
+    """An array of a file. Pickled objects are refused, because unpickling could run any code."""
     try:
         loaded = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
