@@ -155,6 +155,9 @@ class ChildEnd:
     def child(self) -> str:
         ...
     @property
+    def crashed_in(self) -> typing.Any:
+        ...
+    @property
     def exit_status(self) -> int:
         ...
     @property

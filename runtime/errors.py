@@ -139,10 +139,14 @@ class ChipError(CallringError, RuntimeError):
 
 
 class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N818
-    """A child died while it ran a task. Fields: ``signal``, ``exit_status``, ``pid`` and ``callable`` (its label)."""
+    """A child died while it ran a task.
+
+    Fields: ``signal``, ``exit_status``, ``pid``, ``callable`` (its label); of a chip that crashed in a kernel also
+    ``kernel`` and ``block``.
+    """
 
     code = "WORKER_LOST"
-    fields = (*CallringError.fields, "signal", "exit_status", "callable", "pid")
+    fields = (*CallringError.fields, "signal", "exit_status", "callable", "pid", "kernel", "block")
 
 
 class InitializerError(CallringError, concurrent.futures.BrokenExecutor):

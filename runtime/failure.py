@@ -285,10 +285,13 @@ def _ended_with_child(end: _core.ChildEnd, *, given_up: bool, label: str, hashid
     kind: type[WorkerLost] = WorkerLost
     lane = ", having written over its lane" if end.wrote_over_lane else ""
     pid = f", pid {end.pid}" if end.pid else ""
-    message = f"{end.child} was lost: {_how_it_ended(end)}{pid}{lane}; callable {label}"
+    kernel, block = end.crashed_in or (None, None)
+    where = f" in its kernel {kernel}, block {block}" if kernel else ""
+    message = f"{end.child} was lost: {_how_it_ended(end)}{pid}{lane}; callable {label}{where}"
     if given_up:
         kind, message = WorkerGivenUp, f"callable {label} was not executed: {end.child} {end_words(end)}"
-    return kind(message, hashid=hashid, worker=end.child, operation="run", callable=label, **end_fields(end))
+    fields = {"callable": label, "kernel": kernel, "block": block, **end_fields(end)}
+    return kind(message, hashid=hashid, worker=end.child, operation="run", **fields)
 
 
 def chip_error(label: str, code: int, kernel: str, block: int, message: str, **fields: Any) -> ChipError:

@@ -51,6 +51,14 @@ py::object given_up(const ChildEnd& end) {
     return py::make_tuple(end.given_up->count, end.given_up->window_ns, end.given_up->limited);
 }
 
+// (kernel, block) or None.
+py::object crashed_in(const ChildEnd& end) {
+    if (!end.crashed_in) {
+        return py::none();
+    }
+    return py::make_tuple(end.crashed_in->kernel, end.crashed_in->block);
+}
+
 }  // namespace
 
 py::object native_error(const Error& error) {
@@ -89,7 +97,8 @@ void register_failures(py::module_& module) {
         .def_readonly("pid", &ChildEnd::pid)
         .def_readonly("wrote_over_lane", &ChildEnd::wrote_over_lane)
         .def_readonly("reason", &ChildEnd::reason)
-        .def_property_readonly("given_up", &given_up);
+        .def_property_readonly("given_up", &given_up)
+        .def_property_readonly("crashed_in", &crashed_in);
 }
 
 }  // namespace callring::bindings

@@ -11,6 +11,7 @@
 
 #include "child_side/callable_cache.h"
 #include "child_side/chip_store.h"
+#include "child_side/crash_note.h"
 #include "child_side/host.h"
 #include "common/clock.h"
 #include "common/system_calls.h"
@@ -102,6 +103,7 @@ int serve() {
     }
     FrameRunner runner(**host, *store);
     ChildLane& lane = (*host)->lane();
+    note_crashes(lane.crash_note());
     try {
         do {
             while (const Frame* frame = lane.try_next()) {

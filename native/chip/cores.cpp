@@ -4,10 +4,24 @@
 #include <cstdlib>
 #include <new>
 
+#include "chip/block_at_work.h"
 #include "common/clock.h"
 #include "common/system_calls.h"
 
 namespace callring::chip {
+
+constinit thread_local BlockAtWork block_at_work;
+
+namespace {
+
+int execute(callring_kernel_fn kernel, const char* name, const callring_block& block, const callring_args& args) {
+    block_at_work = {name, block.index};
+    const int code = kernel(&block, &args);
+    block_at_work.kernel = nullptr;
+    return code;
+}
+
+}  // namespace
 
 Cores::Cores(std::uint32_t count, std::size_t scratch_bytes) : scratch_bytes_(scratch_bytes) {
     for (std::uint32_t core = 0; core < count; ++core) {
@@ -69,13 +83,14 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
     }
 }
 
-int Cores::run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const callring_args& args, CoreSpan* span) {
+int Cores::run_alone(callring_kernel_fn kernel, const char* name, std::uint32_t func_id, const callring_args& args,
+                     CoreSpan* span) {
     const callring_block block{0, 1, 0, 0, scratch_[0].get(), scratch_bytes_};
     if (span == nullptr) {
-        return kernel(&block, &args);
+        return execute(kernel, name, block, args);
     }
     const std::uint64_t begin = now_ns();
-    const int code = kernel(&block, &args);
+    const int code = execute(kernel, name, block, args);
     *span = {0, func_id, begin, now_ns()};
     return code;
 }
@@ -125,7 +140,7 @@ void Cores::run_one(std::unique_lock<std::mutex>& lock, std::uint32_t core) {
                                  static_cast<std::uint32_t>(launch.tensors.size()),
                                  static_cast<std::uint32_t>(launch.scalars.size())};
         const std::uint64_t begin = launch.spans.empty() ? 0 : now_ns();
-        const int code = launch.kernel(&block, &args);
+        const int code = execute(launch.kernel, launch.name, block, args);
         const std::uint64_t end = launch.spans.empty() ? 0 : now_ns();
         lock.lock();
         if (!launch.spans.empty()) {

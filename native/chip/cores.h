@@ -47,7 +47,8 @@ public:
 
     // One block, on the calling thread as core 0, while nothing else is submitted: neither lock nor wake-up.
     // Returns the kernel's code; writes the span unless it is null.
-    int run_alone(callring_kernel_fn kernel, std::uint32_t func_id, const callring_args& args, CoreSpan* span);
+    int run_alone(callring_kernel_fn kernel, const char* name, std::uint32_t func_id, const callring_args& args,
+                  CoreSpan* span);
     // Queues `launch` behind the unfinished ones among `after`. It stays the caller's and must live until finish().
     // Throws bad_alloc; then it is not queued. What follows allocates nothing until finish() tells of a failure.
     void submit(Launch& launch, const std::vector<Launch*>& after, bool traced);

@@ -247,7 +247,8 @@ std::optional<Failure> run_alone(Cores& cores, const Program& program, const cal
         return Failure{kRefusedByChip, {}, 0, "it " + wrong};
     }
     CoreSpan span{};
-    const int code = cores.run_alone(kernel.function, func_id, args, spans != nullptr ? &span : nullptr);
+    const int code =
+        cores.run_alone(kernel.function, kernel.name.c_str(), func_id, args, spans != nullptr ? &span : nullptr);
     if (spans != nullptr) {
         spans->push_back(span);
     }

@@ -28,6 +28,12 @@ struct GivenUp {
     bool limited = false;                    // by an option, which can be raised
 };
 
+// What a thread executed when a signal killed its process.
+struct CrashedIn {
+    std::string kernel;
+    std::uint32_t block = 0;
+};
+
 struct ChildEnd {
     std::string child;  // "chip 3"
     ExitStatus status;
@@ -35,6 +41,7 @@ struct ChildEnd {
     bool wrote_over_lane = false;
     std::string reason;  // why its parent ended it or could not start it; empty: it ended by itself
     std::optional<GivenUp> given_up;
+    std::optional<CrashedIn> crashed_in;  // none: not known, or it was in no kernel
 };
 
 }  // namespace callring

@@ -62,6 +62,9 @@ public:
     void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }
     void end_loading() noexcept;
 
+    // For what a crash of this process was in.
+    [[nodiscard]] CrashNote& crash_note() noexcept { return header().crash; }
+
     // Posts one core span of the current frame; dropped and counted when the parent does not take them fast enough.
     void post_span(const CoreSpanRecord& span) noexcept;
 

@@ -17,7 +17,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
-#define CALLRING_LAYOUT_VERSION 11
+#define CALLRING_LAYOUT_VERSION 12
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -145,6 +145,17 @@ struct CoreSpanRecord {
 };
 static_assert(sizeof(CoreSpanRecord) == 32 && std::is_trivial_v<CoreSpanRecord>);
 
+// ---- crashes ------------------------------------------------------------------------------------------------------
+
+// In which block of which kernel a chip crashed; written once, by the handler of the signal that ended it.
+struct CrashNote {
+    enum State : std::uint32_t { kNone = 0, kBegun = 1, kWhole = 2 };
+    std::atomic<std::uint32_t> state;  // State
+    std::uint32_t block;
+    std::array<char, 56> kernel;  // its name, cut short if it is longer; zeros behind it
+};
+static_assert(sizeof(CrashNote) == kCacheLine);
+
 // ---- the lane ------------------------------------------------------------------------------------------------------
 
 inline constexpr std::uint64_t kLoading = UINT64_MAX;
@@ -168,6 +179,7 @@ struct LaneHeader {
     // The extent that the parent gave back last and the child has not taken back yet, or 0; its header names the one
     // before. The lowest bit: its pages were given back to the system. Pushed by the parent, taken as a whole.
     std::atomic<std::uint64_t> extents_given_back;
+    alignas(kCacheLine) CrashNote crash;
     RingIndices frames;
     RingIndices completions;
     RingIndices spans;

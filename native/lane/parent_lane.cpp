@@ -140,6 +140,18 @@ std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const 
     return noted() ? std::optional(begun) : std::nullopt;
 }
 
+std::optional<CrashedIn> ParentLane::crashed_in() const {
+    const CrashNote& note = header().crash;
+    if (note.state.load(std::memory_order_acquire) != CrashNote::kWhole) {
+        return std::nullopt;
+    }
+    const auto end = std::find(note.kernel.begin(), note.kernel.end(), '\0');
+    const bool printable =
+        std::all_of(note.kernel.begin(), end, [](char letter) { return letter > 32 && letter < 127; });
+    const bool is_name = printable && end != note.kernel.begin();
+    return is_name ? std::optional(CrashedIn{{note.kernel.begin(), end}, note.block}) : std::nullopt;
+}
+
 const Completion* ParentLane::front_completion() noexcept {
     return reinterpret_cast<const Completion*>(completions_.front());
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/child_end.h"
 #include "common/result.h"
 #include "lane/completion.h"
 #include "lane/extent_store.h"
@@ -64,6 +65,8 @@ public:
     [[nodiscard]] bool child_retires() const noexcept {
         return header().child_retires.load(std::memory_order_acquire) != 0;
     }
+    // What its crash was in, as far as the child could note it: of a child that has ended, and left its lane intact.
+    [[nodiscard]] std::optional<CrashedIn> crashed_in() const;
     // Until when the child is known to have loaded code: `now_ns` while it does; 0 if it never has.
     [[nodiscard]] std::uint64_t loaded_until_ns(std::uint64_t now_ns) const noexcept {
         return std::min(now_ns, header().loaded_ns.load(std::memory_order_acquire));

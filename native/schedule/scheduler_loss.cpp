@@ -31,6 +31,7 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
     requeue(child, back);
     ChildEnd as_seen = end;
     as_seen.wrote_over_lane = damaged && !known;
+    as_seen.crashed_in = damaged || end.status.signal == 0 ? std::nullopt : child.lane->crashed_in();
     for (const TaskPtr& task : over) {
         const Code code = task->ended_as == Code::ok ? Code::worker_lost : task->ended_as;
         if (code == Code::worker_lost) {

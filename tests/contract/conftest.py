@@ -35,6 +35,20 @@ KERNELS = {
     ),
     "fail_with": ([SCALAR], "(void)block; return static_cast<int>(args->scalars[0]);"),
     "segfault": ([SCALAR], "(void)block; *reinterpret_cast<volatile int *>(args->scalars[0]) = 1; return 0;"),
+    "crash_in_block": (
+        [SCALAR, SCALAR],
+        """
+    // The block scalars[0] is ended by a signal: 0 a bad address, 1 abort(), 2 an instruction that is none,
+    // 3 its own SIGKILL.
+    if (block->index != args->scalars[0]) { return 0; }
+    switch (args->scalars[1]) {
+        case 0: *reinterpret_cast<volatile int *>(8) = 1; break;
+        case 1: abort();
+        case 2: __builtin_trap();
+        default: kill(getpid(), SIGKILL);
+    }
+    return 0;""",
+    ),
     "crash": ([INOUT], "(void)block; (void)args; *reinterpret_cast<volatile int *>(8) = 1; return 0;"),
     "write_over_lane": (
         [INOUT, SCALAR, SCALAR, SCALAR, SCALAR],
@@ -121,7 +135,8 @@ LAYOUT_VERSION = int(re.search(r"define CALLRING_LAYOUT_VERSION (\d+)", (NATIVE 
 
 def source_of(name, body, signature):
     directions = ", ".join(f"CALLRING_{direction.name}" for direction in signature)
-    headers = "".join(f"#include <{name}>\n" for name in ("callring/chip.h", "stdio.h", "string.h", "unistd.h"))
+    names = ("callring/chip.h", "signal.h", "stdio.h", "stdlib.h", "string.h", "unistd.h")
+    headers = "".join(f"#include <{name}>\n" for name in names)
     return (
         f"{headers}CALLRING_SIGNATURE({name}, {directions});\n"
         f"CALLRING_EXPORT int {name}(const callring_block *block, const callring_args *args) {{\n{body}\n}}\n"

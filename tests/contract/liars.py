@@ -14,7 +14,7 @@ HEADER = struct.Struct("<IIIIQQII32s")
 COMPLETION = struct.Struct("<QIIQQI")
 """The fields: sequence, code, flags, begin, end, payload bytes; the payload follows."""
 COMPLETION_BYTES, FRAME_BYTES = 256, 512
-HEADER_BYTES, BEGUN_FRAME, COMPLETIONS_TAIL = 576, 128, 320
+HEADER_BYTES, BEGUN_FRAME, COMPLETIONS_TAIL = 640, 128, 384
 """A lane's header (native/lane/layout.h): its size, and the offsets of its fields."""
 
 

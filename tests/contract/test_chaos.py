@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import CallConfig, Tag, TaskArgs, Worker
+from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import StartError, TaskSkipped, WorkerLost
 from tests.contract.conftest import all_ready, stop, wait_until
 from tests.patience import patience
@@ -87,6 +87,38 @@ def test_a_kernel_that_crashes_names_chip_callable_hashid_and_signal(chip):
         assert all_ready(worker)
         assert [child.incarnation for child in worker.children] == [1, 2]
         assert "SIGSEGV" in worker.children[1].last_exit
+
+
+@pytest.mark.parametrize("blocks", [1, 8], ids=["alone", "among others"])
+@pytest.mark.parametrize(
+    ("how", "number"), [(0, signal.SIGSEGV), (1, signal.SIGABRT), (2, signal.SIGILL), (3, signal.SIGKILL)]
+)
+def test_a_crash_names_the_kernel_and_the_block_whose_thread_the_signal_ended(chip, how, number, blocks):
+    with Worker(chips=1, options=WorkerOptions(cores_per_chip=4)) as worker:
+        handle = worker.register(chip["crash_in_block"])
+        args = TaskArgs(scalars=[blocks - 1, how])
+        with pytest.raises(WorkerLost) as caught:
+            worker.run(lambda o: o.submit_next_level(handle, args, CallConfig(block_count=blocks), worker=0))
+    error = caught.value
+    assert error.signal == number
+    if number == signal.SIGKILL:  # which no process can handle
+        assert (error.kernel, error.block) == (None, None)
+        assert "in its kernel" not in str(error)
+    else:
+        assert (error.kernel, error.block) == ("crash_in_block", blocks - 1)
+        assert f"callable crash_in_block in its kernel crash_in_block, block {blocks - 1} [" in str(error)
+
+
+def test_a_signal_from_another_process_is_not_taken_for_a_crash_of_the_block_at_work(chip):
+    with Worker(chips=1, options=WorkerOptions(cores_per_chip=1)) as worker:
+        meet, came = worker.register(chip["meet"]), worker.zeros(2, "float64")
+        args = TaskArgs((came, Tag.NO_DEP), scalars=[0, 2])
+        run = worker.submit(lambda o: o.submit_next_level(meet, args, CallConfig(block_count=1), worker=0) and None)
+        assert wait_until(lambda: came.numpy()[0] == 1)
+        os.kill(worker.children[0].pid, signal.SIGSEGV)
+        with pytest.raises(WorkerLost, match="SIGSEGV") as caught:
+            run.result()
+    assert (caught.value.kernel, caught.value.block) == (None, None)
 
 
 def test_the_error_of_a_callable_that_exits_has_its_exit_status():

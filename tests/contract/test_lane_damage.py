@@ -10,9 +10,9 @@ from runtime.errors import WorkerLost
 from tests.contract.conftest import all_ready
 
 WHOLE = (0, 1 << 40)
-FRAMES = (576, 1 << 40)
+FRAMES = (640, 1 << 40)
 """The offset after LaneHeader."""
-OWN_FRAME = (576, 576 + 512)
+OWN_FRAME = (640, 640 + 512)
 DAMAGE = [WHOLE, FRAMES, OWN_FRAME]
 
 

@@ -366,7 +366,7 @@ def overwrite_own_lane(args):
     """Claims, over what its lane says, that very many completions lie there; does not end by itself."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "callring-lane" in line:
-            ctypes.memset(int(line.split("-")[0], 16) + 320, 0xFF, 8)  # LaneHeader::completions.tail
+            ctypes.memset(int(line.split("-")[0], 16) + 384, 0xFF, 8)  # LaneHeader::completions.tail
     time.sleep(60)
 
 

@@ -184,6 +184,26 @@ TEST_CASE("core spans are taken up to the frame that is asked for, and dropped o
     CHECK(lane.parent->take_span(6)->begin_ns == 3);
 }
 
+TEST_CASE("what a crash was in is believed if it is whole and is a name") {
+    const LanePair lane;
+    CrashNote& note = lane.child->crash_note();
+    CHECK_FALSE(lane.parent->crashed_in().has_value());
+    note.block = 3;
+    std::memcpy(note.kernel.data(), "add", 3);
+    note.state = CrashNote::kBegun;
+    CHECK_FALSE(lane.parent->crashed_in().has_value());
+    note.state = CrashNote::kWhole;
+    REQUIRE(lane.parent->crashed_in().has_value());
+    CHECK(lane.parent->crashed_in()->kernel == "add");
+    CHECK(lane.parent->crashed_in()->block == 3);
+    note.kernel.fill('k');
+    CHECK(lane.parent->crashed_in()->kernel == std::string(note.kernel.size(), 'k'));
+    note.kernel[1] = '\x80';
+    CHECK_FALSE(lane.parent->crashed_in().has_value());
+    note.kernel.fill('\0');
+    CHECK_FALSE(lane.parent->crashed_in().has_value());
+}
+
 TEST_CASE("a child refuses a lane of another layout version") {
     const LanePair lane;
     void* mapped = ::mmap(nullptr, sizeof(LaneHeader), PROT_READ | PROT_WRITE, MAP_SHARED, lane.parent->fd(), 0);
