@@ -25,10 +25,8 @@ void register_graph(py::module_& module) {
             "follow",
             [](Dependencies& self, const std::vector<const ArgsBuilder*>& members) {
                 std::vector<TaskId> predecessors;
-                std::vector<ByteRange> ranges;
                 for (const ArgsBuilder* args : members) {
-                    record_task(self.hazards, self.next, args->view(), ranges, predecessors,
-                                [](TaskId) { return false; });
+                    record_task(self.hazards, self.next, args->view(), predecessors, [](TaskId) { return false; });
                 }
                 ++self.next;
                 return predecessors;

@@ -12,7 +12,7 @@
 #include "chip/loader.h"
 #include "common/system_calls.h"
 #include "graph/hazards.h"
-#include "graph/tensor_ranges.h"
+#include "graph/region.h"
 #include "memory/tensor.h"
 
 namespace callring::chip {
@@ -130,22 +130,20 @@ private:
     // Launches of one call are ordered by the bytes they touch, exactly as tasks are on the host.
     std::vector<Launch*> predecessors(const Launch& launch, std::span<const Direction> signature) {
         std::vector<TaskId> ids;
-        std::vector<ByteRange> ranges;
         std::size_t position = 0;
         for (const Direction direction : signature) {
             if (direction == Direction::scalar) {
                 continue;
             }
             const callring_tensor& tensor = launch.tensors[position++];
-            ranges.clear();
-            append_ranges(0, reinterpret_cast<std::uint64_t>(tensor.data), element_bytes(tensor.dtype),
-                          std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank),
-                          ranges);
+            const Region region =
+                region_of(0, reinterpret_cast<std::uint64_t>(tensor.data), element_bytes(tensor.dtype),
+                          std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank));
             if (direction != Direction::out) {
-                hazards_.record(launch.id, ranges, Access::read, ids);
+                hazards_.record(launch.id, region, Access::read, ids);
             }
             if (direction != Direction::in) {
-                hazards_.record(launch.id, ranges, Access::write, ids);
+                hazards_.record(launch.id, region, Access::write, ids);
             }
         }
         std::vector<Launch*> result;

@@ -1,95 +1,87 @@
 #include "graph/hazards.h"
 
+#include <utility>
+
 namespace callring {
 
-HazardMap::Segments::iterator HazardMap::split_at(std::uint64_t space, std::uint64_t position) {
-    const auto behind = segments_.lower_bound({space, position});
-    if (behind == segments_.begin() || (behind != segments_.end() && behind->first == Key{space, position})) {
-        return behind;
-    }
-    const auto before = std::prev(behind);
-    if (before->first.first != space || before->second.end <= position) {
-        return behind;
-    }
-    const auto right = segments_.emplace_hint(behind, Key{space, position}, before->second);
-    before->second.end = position;
-    return right;
-}
+namespace {
 
-std::pair<HazardMap::Segments::iterator, HazardMap::Segments::iterator> HazardMap::cut_out(const ByteRange& range) {
-    const auto first = split_at(range.space, range.begin);
-    // Most accesses repeat the range of an earlier one exactly: one look-up is enough for them.
-    if (first != segments_.end() && first->first == Key{range.space, range.begin} && first->second.end == range.end) {
-        return {first, std::next(first)};
-    }
-    const auto last = split_at(range.space, range.end);
-    // A segment that ran across both ends, or across the end alone, was shortened in place: `first` is still right,
-    // unless the range met nothing at all.
-    return {first, last};
-}
-
-void HazardMap::set_writer(TaskId task, const ByteRange& range, Segments::iterator first, Segments::iterator last) {
-    if (first == last) {
-        first = segments_.emplace_hint(last, Key{range.space, range.begin}, Segment{});
-    } else if (first->first.second != range.begin) {
-        segments_.erase(first, last);
-        first = segments_.emplace_hint(last, Key{range.space, range.begin}, Segment{});
-    } else {
-        segments_.erase(std::next(first), last);
-    }
-    first->second.end = range.end;
-    first->second.writer = task;
-    first->second.readers.clear();
-    first->second.prune_at = kSmallestPrune;
-}
-
-HazardMap::Segments::iterator HazardMap::fill_gaps(const ByteRange& range, Segments::iterator first,
-                                                   Segments::iterator last) {
-    std::uint64_t covered = range.begin;
-    auto start = last;
-    bool started = false;
-    const auto remember_start = [&](Segments::iterator it) {
-        if (!started) {
-            start = it;
-            started = true;
-        }
-    };
-    for (auto it = first; it != last; ++it) {
-        if (it->first.second > covered) {
-            Segment gap;
-            gap.end = it->first.second;
-            remember_start(segments_.emplace_hint(it, Key{range.space, covered}, std::move(gap)));
-        }
-        remember_start(it);
-        covered = it->second.end;
-    }
-    if (covered < range.end) {
-        Segment gap;
-        gap.end = range.end;
-        remember_start(segments_.emplace_hint(last, Key{range.space, covered}, std::move(gap)));
-    }
-    return start;
-}
-
-void HazardMap::merge_equal_neighbours() {
-    if (segments_.empty()) {
-        return;
-    }
-    for (auto left = segments_.begin(), right = std::next(left); right != segments_.end();) {
-        const bool same = left->first.first == right->first.first && left->second.end == right->first.second &&
-                          left->second.writer == right->second.writer && left->second.readers == right->second.readers;
-        if (same) {
-            left->second.end = right->second.end;
-            right = segments_.erase(right);
+// Puts the history of a box where none is: what is there would be lost.
+void put(Segments& segments, std::uint64_t space, const Grid::Box& box, std::size_t level, std::size_t digits,
+         const Segment& history) {
+    const Segments::Range range{space, box[level].begin, box[level].end};
+    const auto [met, last] = segments.cut_out(range);
+    for (auto it = segments.fill_gaps(range, met, last); it != last; ++it) {
+        if (level + 1 < digits) {
+            if (!it->second.below) {
+                it->second.below = std::make_unique<Segments>();
+            }
+            put(*it->second.below, space, box, level + 1, digits, history);
         } else {
-            left = right++;
+            it->second.writer = history.writer;
+            it->second.readers = history.readers;
+            it->second.prune_at = history.prune_at;
         }
     }
+}
+
+void put(Segments& segments, const Grid& grid, const Region& region, const Segment& history) {
+    // However many boxes it takes: those of its bytes alone. They are few, since the pitches of the earlier grid are
+    // among those of this one.
+    grid.for_each_box(
+        region, [&](const Grid::Box& box) { put(segments, region.space, box, 0, grid.digits(), history); }, SIZE_MAX);
+}
+
+// Calls visit(const Segment&) for each history, with its place in `box`.
+template <class Visit>
+void for_each_history(Segments& segments, Grid::Box& box, std::size_t level, const Visit& visit) {
+    for (auto& [key, segment] : segments) {
+        box[level] = {key.second, segment.end};
+        if (segment.below) {
+            for_each_history(*segment.below, box, level + 1, visit);
+        } else {
+            visit(static_cast<const Segment&>(segment));
+        }
+    }
+}
+
+}  // namespace
+
+HazardMap::Tiled& HazardMap::tile(const Region& region) {
+    const auto [place, is_new] = tiled_.try_emplace(region.space);
+    Tiled& tiled = place->second;
+    const Grid earlier = tiled.grid;
+    if (tiled.grid.adopt(region) && !tiled.segments.empty()) {
+        Segments finer;
+        Grid::Box box;
+        for_each_history(tiled.segments, box, 0, [&](const Segment& history) {
+            put(finer, tiled.grid, earlier.region_of(region.space, box), history);
+        });
+        tiled.segments = std::move(finer);
+        in_tiles_ += tiled.segments.histories();
+    }
+    if (is_new) {
+        for (const auto& [key, history] : contiguous_.take(region.space)) {
+            put(tiled.segments, tiled.grid, Region::bytes(region.space, key.second, history.end), history);
+        }
+        in_tiles_ += tiled.segments.histories();
+    }
+    return tiled;
 }
 
 void HazardMap::clear() {
-    segments_.clear();
+    contiguous_.clear();
+    tiled_.clear();
+    in_tiles_ = 0;
     sweep_at_ = kSmallestSweep;
+}
+
+std::size_t HazardMap::segment_count() const noexcept {
+    std::size_t count = contiguous_.size();
+    for (const auto& [space, tiled] : tiled_) {
+        count += tiled.segments.histories();
+    }
+    return count;
 }
 
 }  // namespace callring

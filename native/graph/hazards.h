@@ -1,31 +1,22 @@
 // HazardMap: turns "task T reads / writes these bytes", told in submission order, into the tasks that T must follow.
 // Guarantees: read-after-write, write-after-write and write-after-read on overlapping bytes are all reported; disjoint
-// bytes never are. O(log n) per range, plus the history that a range meets. What may be forgotten is dropped at an
-// amortised constant cost, so that data that is read for ever does not grow the map. Not thread-safe.
+// bytes never are (graph/grid.h says where many small pieces with strides that do not fit each other are taken for
+// larger ones). O(log n) per region, plus the history that it meets. What may be forgotten is dropped at an amortised
+// constant cost, so that data that is read for ever does not grow the map. Not thread-safe.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
-#include <map>
-#include <span>
-#include <utility>
+#include <memory>
+#include <unordered_map>
 #include <vector>
 
+#include "graph/grid.h"
+#include "graph/region.h"
+#include "graph/segments.h"
+
 namespace callring {
-
-using TaskId = std::uint64_t;
-
-// The half-open range [begin, end) of bytes of one space. Bytes of different spaces never overlap. A space is whatever
-// outlives the accesses recorded in it: a buffer's id, an arena, or 0 for raw addresses of one process.
-struct ByteRange {
-    std::uint64_t space = 0;
-    std::uint64_t begin = 0;
-    std::uint64_t end = 0;
-
-    friend bool operator==(const ByteRange&, const ByteRange&) = default;
-};
 
 enum class Access : std::uint8_t { read, write };
 
@@ -39,82 +30,142 @@ public:
     // that must poison its successors may not be forgotten). Such tasks are not reported, and dropped eventually. Once
     // true, the answer for a task must stay true.
     template <class MayForget>
-    void record(TaskId task, std::span<const ByteRange> ranges, Access access, std::vector<TaskId>& dependencies,
+    void record(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
                 const MayForget& may_forget);
 
     // The same, where nothing may be forgotten.
-    void record(TaskId task, std::span<const ByteRange> ranges, Access access, std::vector<TaskId>& dependencies) {
-        record(task, ranges, access, dependencies, [](TaskId) { return false; });
+    void record(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies) {
+        record(task, region, access, dependencies, [](TaskId) { return false; });
+    }
+
+    // The same, but `dependencies` is left as it comes, with some of them twice. For a task with many regions, whose
+    // caller puts them in order once, behind the last.
+    template <class MayForget>
+    void record_unordered(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
+                          const MayForget& may_forget);
+    static void put_in_order(std::vector<TaskId>& dependencies) {
+        std::sort(dependencies.begin(), dependencies.end());
+        dependencies.erase(std::unique(dependencies.begin(), dependencies.end()), dependencies.end());
     }
 
     void clear();
     // Pieces of memory with a history of their own.
-    [[nodiscard]] std::size_t segment_count() const noexcept { return segments_.size(); }
+    [[nodiscard]] std::size_t segment_count() const noexcept;
 
 private:
-    static constexpr TaskId kNobody = UINT64_MAX;
     static constexpr std::size_t kSmallestSweep = 256;
-    static constexpr std::uint32_t kSmallestPrune = 16;
 
-    // Who wrote these bytes last, and who read them since.
-    struct Segment {
-        std::uint64_t end = 0;
-        TaskId writer = kNobody;
-        std::vector<TaskId> readers;
-        std::uint32_t prune_at = kSmallestPrune;  // number of readers at which to look for forgettable ones
+    // A space of which a part with strides was accessed: the first digit's segments, and how they continue.
+    struct Tiled {
+        Grid grid;
+        Segments segments;
     };
-    using Key = std::pair<std::uint64_t, std::uint64_t>;  // space, begin
-    using Segments = std::map<Key, Segment>;
 
-    // Makes `position` a boundary; returns the first segment at or behind it.
-    Segments::iterator split_at(std::uint64_t space, std::uint64_t position);
-    // The segments inside `range`, cut at its ends: [first, last).
-    std::pair<Segments::iterator, Segments::iterator> cut_out(const ByteRange& range);
-    void set_writer(TaskId task, const ByteRange& range, Segments::iterator first, Segments::iterator last);
-    // Covers the gaps of `range` between segments, so that a read leaves a trace on bytes without history.
-    Segments::iterator fill_gaps(const ByteRange& range, Segments::iterator first, Segments::iterator last);
-    void merge_equal_neighbours();
+    // One access, as the recursion over digits needs it.
+    template <class Follow, class MayForget>
+    struct Recorded {
+        TaskId task;
+        Access access;
+        std::uint64_t space;
+        const Follow& follow;
+        const MayForget& may_forget;
+    };
 
+    // The space of `region`, with a grid that it fits as well as it can.
+    Tiled& tile(const Region& region);
+
+    template <class Follow, class MayForget>
+    static void access_range(Segments& segments, const Segments::Range& range,
+                             const Recorded<Follow, MayForget>& recorded);
+    template <class Follow, class MayForget>
+    void access_box(Segments& segments, const Grid::Box& box, std::size_t level, std::size_t digits,
+                    const Recorded<Follow, MayForget>& recorded);
     template <class MayForget>
     static void add_reader(Segment& segment, TaskId task, const MayForget& may_forget);
     template <class MayForget>
     void sweep(const MayForget& may_forget);
+    template <class MayForget>
+    static void sweep(Segments& segments, const MayForget& may_forget);
 
-    Segments segments_;
-    std::size_t sweep_at_ = kSmallestSweep;  // number of segments at which to look for forgettable ones
+    Segments contiguous_;                             // of spaces that are not tiled
+    std::unordered_map<std::uint64_t, Tiled> tiled_;  // by space
+    std::size_t in_tiles_ = 0;                        // histories in them, at most
+    std::size_t sweep_at_ = kSmallestSweep;           // number of segments at which to look for forgettable ones
 };
 
 template <class MayForget>
-void HazardMap::record(TaskId task, std::span<const ByteRange> ranges, Access access, std::vector<TaskId>& dependencies,
+void HazardMap::record(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
                        const MayForget& may_forget) {
+    record_unordered(task, region, access, dependencies, may_forget);
+    put_in_order(dependencies);
+}
+
+template <class MayForget>
+void HazardMap::record_unordered(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
+                                 const MayForget& may_forget) {
+    if (region.empty()) {
+        return;
+    }
     const auto follow = [&](TaskId earlier) {
-        if (earlier != kNobody && earlier != task && !may_forget(earlier)) {
+        if (earlier != Segment::kNobody && earlier != task && !may_forget(earlier)) {
             dependencies.push_back(earlier);
         }
     };
-    for (const ByteRange& range : ranges) {
-        if (range.begin >= range.end) {
-            continue;
-        }
-        auto [first, last] = cut_out(range);
-        for (auto it = first; it != last; ++it) {
-            follow(it->second.writer);
-            if (access == Access::write) {
-                std::for_each(it->second.readers.begin(), it->second.readers.end(), follow);
-            }
-        }
-        if (access == Access::write) {
-            set_writer(task, range, first, last);
-        } else {
-            for (auto it = fill_gaps(range, first, last); it != last; ++it) {
-                add_reader(it->second, task, may_forget);
-            }
+    const Recorded<decltype(follow), MayForget> recorded{task, access, region.space, follow, may_forget};
+    if (region.axis_count == 0 && (tiled_.empty() || !tiled_.contains(region.space))) {
+        access_range(contiguous_, {region.space, region.begin, region.begin + region.piece_bytes}, recorded);
+    } else {
+        Tiled& tiled = tile(region);
+        tiled.grid.for_each_box(
+            region, [&](const Grid::Box& box) { access_box(tiled.segments, box, 0, tiled.grid.digits(), recorded); });
+    }
+    if (contiguous_.size() + in_tiles_ >= sweep_at_) {
+        sweep(may_forget);
+    }
+}
+
+template <class Follow, class MayForget>
+void HazardMap::access_range(Segments& segments, const Segments::Range& range,
+                             const Recorded<Follow, MayForget>& recorded) {
+    auto [first, last] = segments.cut_out(range);
+    for (auto it = first; it != last; ++it) {
+        recorded.follow(it->second.writer);
+        if (recorded.access == Access::write) {
+            std::for_each(it->second.readers.begin(), it->second.readers.end(), recorded.follow);
         }
     }
-    std::sort(dependencies.begin(), dependencies.end());
-    dependencies.erase(std::unique(dependencies.begin(), dependencies.end()), dependencies.end());
-    if (segments_.size() >= sweep_at_) {
-        sweep(may_forget);
+    if (recorded.access == Access::write) {
+        segments.unite(range, first, last)->second.writer = recorded.task;
+        return;
+    }
+    for (auto it = segments.fill_gaps(range, first, last); it != last; ++it) {
+        add_reader(it->second, recorded.task, recorded.may_forget);
+    }
+}
+
+template <class Follow, class MayForget>
+void HazardMap::access_box(Segments& segments, const Grid::Box& box, std::size_t level, std::size_t digits,
+                           const Recorded<Follow, MayForget>& recorded) {
+    const Segments::Range range{recorded.space, box[level].begin, box[level].end};
+    const std::size_t before = segments.size();
+    if (level + 1 == digits) {
+        access_range(segments, range, recorded);
+        in_tiles_ += segments.size() > before ? segments.size() - before : 0;
+        return;
+    }
+    const auto [met, last] = segments.cut_out(range);
+    const auto first = segments.fill_gaps(range, met, last);
+    for (auto it = first; it != last; ++it) {
+        if (!it->second.below) {
+            it->second.below = std::make_unique<Segments>();
+        }
+        access_box(*it->second.below, box, level + 1, digits, recorded);
+    }
+    if (segments.size() > before) {  // cuts copied what lies below
+        in_tiles_ += first->second.below->histories() * (segments.size() - before);
+    }
+    if (recorded.access == Access::write) {
+        segments.merge_equal(first, last);
     }
 }
 
@@ -127,24 +178,42 @@ void HazardMap::add_reader(Segment& segment, TaskId task, const MayForget& may_f
     }
     if (segment.readers.size() >= segment.prune_at) {
         std::erase_if(segment.readers, may_forget);
-        segment.prune_at = std::max(kSmallestPrune, static_cast<std::uint32_t>(2 * segment.readers.size()));
+        segment.prune_at = std::max(Segment::kSmallestPrune, static_cast<std::uint32_t>(2 * segment.readers.size()));
     }
     segment.readers.push_back(task);
 }
 
 template <class MayForget>
 void HazardMap::sweep(const MayForget& may_forget) {
-    for (auto it = segments_.begin(); it != segments_.end();) {
-        Segment& segment = it->second;
-        std::erase_if(segment.readers, may_forget);
-        if (segment.writer != kNobody && may_forget(segment.writer)) {
-            segment.writer = kNobody;
-        }
-        it = segment.writer == kNobody && segment.readers.empty() ? segments_.erase(it) : std::next(it);
+    sweep(contiguous_, may_forget);
+    in_tiles_ = 0;
+    for (auto it = tiled_.begin(); it != tiled_.end();) {
+        sweep(it->second.segments, may_forget);
+        in_tiles_ += it->second.segments.histories();
+        it = it->second.segments.empty() ? tiled_.erase(it) : std::next(it);
     }
-    merge_equal_neighbours();
     // Twice what is left: as many records as there are segments pay for the next sweep.
-    sweep_at_ = std::max(kSmallestSweep, 2 * segments_.size());
+    sweep_at_ = std::max(kSmallestSweep, 2 * (contiguous_.size() + in_tiles_));
+}
+
+template <class MayForget>
+void HazardMap::sweep(Segments& segments, const MayForget& may_forget) {
+    for (auto it = segments.begin(); it != segments.end();) {
+        Segment& segment = it->second;
+        bool is_empty = false;
+        if (segment.below) {
+            sweep(*segment.below, may_forget);
+            is_empty = segment.below->empty();
+        } else {
+            std::erase_if(segment.readers, may_forget);
+            if (segment.writer != Segment::kNobody && may_forget(segment.writer)) {
+                segment.writer = Segment::kNobody;
+            }
+            is_empty = segment.writer == Segment::kNobody && segment.readers.empty();
+        }
+        it = is_empty ? segments.erase(it) : std::next(it);
+    }
+    segments.merge_equal(segments.begin(), segments.end());
 }
 
 }  // namespace callring

@@ -166,9 +166,9 @@ void Scheduler::collect_hazards(Run& run, const Task& task) {
     hazards_.clear();
     const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
     for (const TaskPtr& member : task.members) {
-        record_task(run.hazards, task.id, *member->args, ranges_, hazards_, forgettable);
+        record_task(run.hazards, task.id, *member->args, hazards_, forgettable);
     }
-    record_task(run.hazards, task.id, *task.args, ranges_, hazards_, forgettable);
+    record_task(run.hazards, task.id, *task.args, hazards_, forgettable);
 }
 
 }  // namespace callring

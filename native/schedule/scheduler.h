@@ -221,7 +221,6 @@ private:
     std::vector<RunPtr> opened_;     // the last run that they followed has ended
     // Of the submit that is under way; members, so that the next one finds room.
     std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
-    std::vector<ByteRange> ranges_;
     std::vector<TaskPtr> unmet_;
     std::vector<Task*> bare_;
     std::vector<Child*> to_wake_;  // when the burst ends

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "graph/view_ranges.h"
+#include "graph/hazards.h"
+#include "graph/view_region.h"
 #include "schedule/scheduler.h"
 
 namespace callring {
@@ -13,15 +14,12 @@ namespace callring {
 Result<void> Scheduler::check_group(const Task& group) {
     HazardMap writes;
     std::vector<std::uint64_t> earlier;
-    std::vector<ByteRange> ranges;
     for (std::size_t i = 0; i < group.members.size(); ++i) {
-        ranges.clear();
         for (const TensorArg& argument : group.members[i]->args->tensors) {
             if (argument.tag != Tag::no_dep && argument.tag != Tag::input) {
-                append_ranges(argument.tensor, ranges);
+                writes.record(i, region_of(argument.tensor), Access::write, earlier);
             }
         }
-        writes.record(i, ranges, Access::write, earlier);
         if (!earlier.empty()) {
             return Error{
                 Code::invalid_argument,

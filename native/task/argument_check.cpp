@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "graph/view_ranges.h"
+#include "graph/hazards.h"
+#include "graph/view_region.h"
 
 namespace callring {
 
@@ -41,11 +42,8 @@ Error wrong_count(const CallableSpec::Signature& signature, const TaskArgs& args
 Result<void> check_writes(const TaskArgs& args, const std::vector<std::size_t>& written) {
     HazardMap map;
     std::vector<TaskId> earlier;
-    std::vector<ByteRange> ranges;
     for (const std::size_t i : written) {
-        ranges.clear();
-        append_ranges(args.tensors[i].tensor, ranges);
-        map.record(i, ranges, Access::write, earlier);
+        map.record(i, region_of(args.tensors[i].tensor), Access::write, earlier);
         if (!earlier.empty()) {
             return Error{Code::invalid_argument,
                          "its tensors " + std::to_string(earlier.front()) + " and " + std::to_string(i) +

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "graph/task_hazards.h"
-#include "graph/view_ranges.h"
+#include "graph/view_region.h"
 
 namespace callring {
 
@@ -22,14 +22,10 @@ bool inside(const TensorView& view, const TensorView& whole) {
 }
 
 bool overlap(const TensorView& a, const TensorView& b) {
-    std::vector<ByteRange> of_a;
-    std::vector<ByteRange> of_b;
-    append_ranges(a, of_a);
-    append_ranges(b, of_b);
     HazardMap map;
     std::vector<TaskId> met;
-    map.record(0, of_a, Access::write, met);
-    map.record(1, of_b, Access::write, met);
+    map.record(0, region_of(a), Access::write, met);
+    map.record(1, region_of(b), Access::write, met);
     return !met.empty();
 }
 
@@ -48,13 +44,12 @@ NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::sp
     const auto id = static_cast<NodeId>(nodes_.size());
     constexpr auto kNothing = [](TaskId) { return false; };  // may be forgotten
     std::vector<TaskId> earlier;
-    std::vector<ByteRange> ranges;
     if (node.args) {
-        record_task(hazards_, id, *node.args, ranges, earlier, kNothing);
+        record_task(hazards_, id, *node.args, earlier, kNothing);
     }
     for (const auto& [args, placement] : node.members) {
         if (args) {
-            record_task(hazards_, id, *args, ranges, earlier, kNothing);
+            record_task(hazards_, id, *args, earlier, kNothing);
         }
     }
     for (const NodeId other : after) {

@@ -28,7 +28,7 @@ COMPLETE, LAUNCH = "schedule/scheduler_complete.cpp", "schedule/scheduler_launch
 RUNS, LOSS = "schedule/scheduler_runs.cpp", "schedule/scheduler_loss.cpp"
 GRAPH = "task/captured_graph.cpp"
 PARENT_LANE, CHILD_LANE = "lane/parent_lane.cpp", "lane/child_lane.cpp"
-RECEIVE, RANGES = "schedule/receive.cpp", "graph/tensor_ranges.cpp"
+RECEIVE, REGION = "schedule/receive.cpp", "graph/region.cpp"
 
 DEFECTS = [
     # Accepting.
@@ -311,5 +311,11 @@ DEFECTS = [
         "failed_.set(sequence % kWindow, code != Code::ok);",
         "",
     ),
-    Defect("a view from back to front is taken for one behind it", RANGES, "base -= stride * (count - 1);", ""),
+    Defect("a view from back to front is taken for one behind it", REGION, "region.begin -= stride * (count - 1);", ""),
+    Defect(
+        "what is known of a buffer moves when it is used with another stride",
+        "graph/grid.cpp",
+        "region.begin += digit.begin * pitches_[level];",
+        "region.begin += (digit.begin + 1) * pitches_[level];",
+    ),
 ]

@@ -1,8 +1,11 @@
 // instructions PHASE TASKS: takes so many tasks through the hot path, parent and child in one thread, and lets
 // callgrind collect one phase of it: `submit` (accepted and put into a lane), `follow` (the same behind a predecessor
-// in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Run by tests/native.
+// in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Or of what a tensor adds to
+// a submit: `buffer` (one of 225 buffers is read and written) or `tile` (one of 225 tiles of 64 rows of a matrix).
+// Run by tests/native.
 #include <valgrind/callgrind.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "graph/hazards.h"
 #include "lane/bell.h"
 #include "lane/child_lane.h"
 #include "lane/frame.h"
@@ -44,6 +48,32 @@ void in_phase(bool looked_at, const Work& work) {
     }
 }
 
+// Reads and writes 225 regions, one after the other and over again.
+int touch(bool tiles, std::size_t tasks) {
+    constexpr std::uint64_t kRow = 15 * 64;
+    HazardMap map;
+    std::vector<TaskId> dependencies;
+    const auto record = [&](TaskId task) {
+        const std::uint64_t number = task % 225;
+        const std::uint64_t place = (((number / 15) * kRow) + (number % 15)) * 64 * 4;
+        const Region region =
+            tiles ? region_of(1, place, 4, std::array<std::int64_t, 2>{64, 64}, std::array<std::int64_t, 2>{kRow, 1})
+                  : region_of(number, 0, 4, std::array<std::int64_t, 2>{64, 64}, std::array<std::int64_t, 2>{64, 1});
+        dependencies.clear();
+        map.record(task, region, Access::read, dependencies);
+        map.record(task, region, Access::write, dependencies);
+    };
+    for (TaskId task = 0; task < 225; ++task) {
+        record(task);
+    }
+    in_phase(true, [&] {
+        for (TaskId task = 0; task < tasks; ++task) {
+            record(task + 225);
+        }
+    });
+    return dependencies.size() == 1 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -51,6 +81,9 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::string_view phase = argv[1];
+    if (phase == "tile" || phase == "buffer") {
+        return touch(phase == "tile", static_cast<std::size_t>(std::atoi(argv[2])));
+    }
     const bool follows = phase == "follow";
     const auto bursts = static_cast<std::size_t>(std::atoi(argv[2])) / kBurst;
 

@@ -4,16 +4,16 @@
 #include <cstdint>
 #include <span>
 #include <utility>
-#include <vector>
 
-#include "graph/tensor_ranges.h"
+#include "graph/region.h"
 #include "memory/tensor.h"
 
 namespace callring {
 
-inline void append_ranges(const TensorView& tensor, std::vector<ByteRange>& ranges) {
-    append_ranges(tensor.buffer->id(), tensor.offset, element_bytes(tensor.dtype),
-                  std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank), ranges);
+// Counted from the buffer's start: the rows of a matrix then begin at multiples of their stride.
+[[nodiscard]] inline Region region_of(const TensorView& tensor) noexcept {
+    return region_of(tensor.buffer->id(), tensor.offset - tensor.buffer->offset(), element_bytes(tensor.dtype),
+                     std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank));
 }
 
 // The bytes of `view`, from its first to behind its last element, as offsets in its arena.

@@ -1,0 +1,154 @@
+// The boxes of regions, against their bytes.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cstdint>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "graph/grid.h"
+#include "tests/graph/views.h"
+
+using namespace callring;
+
+namespace {
+
+Region region_of(const View& view) {
+    return callring::region_of(0, view.base, view.element_bytes, view.shape, view.strides);
+}
+
+std::vector<Region> boxes_of(const Grid& grid, const Region& region, std::size_t most = Grid::kMostBoxes) {
+    std::vector<Region> boxes;
+    grid.for_each_box(region, [&](const Grid::Box& box) { boxes.push_back(grid.region_of(0, box)); }, most);
+    return boxes;
+}
+
+bool is_exact(const Grid& grid, const Region& region) {
+    return grid.for_each_box(region, [](const Grid::Box&) {});
+}
+
+std::set<std::uint64_t> bytes_of(const std::vector<Region>& regions) {
+    std::set<std::uint64_t> bytes;
+    for (const Region& region : regions) {
+        View view{region.begin, 1, {static_cast<std::int64_t>(region.piece_bytes)}, {1}};
+        for (std::uint32_t i = 0; i < region.axis_count; ++i) {
+            view.shape.push_back(static_cast<std::int64_t>(region.axes[i].count));
+            view.strides.push_back(static_cast<std::int64_t>(region.axes[i].stride));
+        }
+        bytes.merge(callring::bytes_of(view));
+    }
+    return bytes;
+}
+
+Region tile(std::uint64_t base, std::int64_t rows, std::int64_t columns, std::int64_t pitch) {
+    return callring::region_of(0, base, 1, std::array{rows, columns}, std::array<std::int64_t, 2>{pitch, 1});
+}
+
+}  // namespace
+
+TEST_CASE("a tile is one box, whatever its size") {
+    Grid grid;
+    CHECK(grid.adopt(tile(0, 1000, 70, 4000)));
+    CHECK_FALSE(grid.adopt(tile(100, 3, 70, 4000)));
+    CHECK(boxes_of(grid, tile(0, 1000, 70, 4000)).size() == 1);
+    CHECK(boxes_of(grid, tile(4000 * 17 + 250, 123'456, 3000, 4000)).size() == 1);
+}
+
+TEST_CASE("a contiguous piece is three boxes at most, and a tile across the edge of the grid is two") {
+    Grid grid;
+    grid.adopt(tile(0, 1000, 70, 4000));
+    CHECK(boxes_of(grid, Region::bytes(0, 0, 40'000)).size() == 1);
+    CHECK(boxes_of(grid, Region::bytes(0, 10, 40)).size() == 1);
+    CHECK(boxes_of(grid, Region::bytes(0, 3990, 4010)).size() == 2);
+    CHECK(boxes_of(grid, Region::bytes(0, 10, 40'010)).size() == 3);
+    CHECK(boxes_of(grid, tile(3990, 1000, 70, 4000)).size() == 2);
+}
+
+TEST_CASE("steps inside the rows of a matrix and over them become pitches, too") {
+    Grid grid;
+    const Region steps = callring::region_of(0, 0, 4, std::array<std::int64_t, 2>{500, 300},
+                                             std::array<std::int64_t, 2>{2000, 3});  // [::2, ::3] of 1000 a row
+    CHECK(grid.adopt(steps));
+    CHECK(boxes_of(grid, steps).size() == 1);
+    CHECK(boxes_of(grid, tile(40, 50, 400, 4000)).size() > 1);
+    CHECK_FALSE(grid.adopt(steps));
+}
+
+TEST_CASE("a grid of random views covers each exactly, in whatever order they come") {
+    std::mt19937 random(11);
+    for (int round = 0; round < 400; ++round) {
+        CAPTURE(round);
+        Grid grid;
+        for (int i = 0; i < 12; ++i) {
+            const View view = random_view(random);
+            const Region region = region_of(view);
+            if (region.empty()) {
+                continue;
+            }
+            grid.adopt(region);
+            REQUIRE(bytes_of(boxes_of(grid, region)) == callring::bytes_of(view));
+            CHECK(is_exact(grid, region));
+        }
+    }
+}
+
+TEST_CASE("strides that do not fit are taken apart, and beyond a bound their gaps are covered") {
+    Grid grid;
+    grid.adopt(tile(0, 1000, 70, 4000));
+    const Region other = tile(0, 3000, 10, 3001);
+    CHECK_FALSE(grid.adopt(other));
+    CHECK(boxes_of(grid, other).size() >= 3000);
+    const Region many = tile(0, 9000, 10, 3001);
+    const auto boxes = boxes_of(grid, many);
+    CHECK(boxes.size() <= Grid::kMostBoxes + 16);
+    CHECK(boxes.front().begin == 0);
+    std::uint64_t last = 0;
+    for (const Region& box : boxes) {
+        last = std::max(last, box.end());
+    }
+    CHECK(last == many.end());
+    CHECK(is_exact(grid, other));
+    CHECK_FALSE(is_exact(grid, many));
+    CHECK(boxes_of(grid, many, SIZE_MAX).size() >= 9000);
+}
+
+TEST_CASE("a step in a vector stays few boxes where the vector is used as a matrix as well") {
+    Grid grid;
+    const Region evens =
+        callring::region_of(0, 20, 4, std::array<std::int64_t, 1>{5'000'000}, std::array<std::int64_t, 1>{2});
+    grid.adopt(evens);
+    CHECK(grid.adopt(tile(0, 1000, 72, 4000)));
+    const auto boxes = boxes_of(grid, evens);
+    CHECK(boxes.size() == 3);
+    std::uint64_t bytes = 0;
+    for (const Region& box : boxes) {
+        bytes += box.piece_bytes * (box.axis_count > 0 ? box.axes[0].count : 1);
+    }
+    CHECK(bytes == 20'000'000);
+    CHECK(boxes.front().begin == 20);
+    CHECK(boxes.back().end() == evens.end());
+}
+
+TEST_CASE("a box is few boxes of a grid that got more pitches, whatever its size") {
+    std::mt19937 random(17);
+    for (int round = 0; round < 2000; ++round) {
+        CAPTURE(round);
+        Grid grid;
+        std::vector<Region> earlier;
+        for (int i = 0; i < 8; ++i) {
+            View view = random_view(random);
+            view.element_bytes *= 1 + (random() % 900);  // rows of up to a million bytes
+            view.base *= view.element_bytes;
+            const Region region = region_of(view);
+            if (!region.empty() && grid.adopt(region)) {
+                for (const Region& box : earlier) {
+                    REQUIRE(boxes_of(grid, box, SIZE_MAX).size() <= 64);
+                }
+            }
+            earlier.clear();
+            const Grid& now = grid;
+            now.for_each_box(region, [&](const Grid::Box& box) { earlier.push_back(now.region_of(0, box)); });
+        }
+    }
+}
