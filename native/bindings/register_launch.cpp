@@ -5,7 +5,7 @@
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
 #include "engine/engine.h"
-#include "task/argument_check.h"
+#include "task/captured_graph.h"
 
 namespace callring::bindings {
 
@@ -21,9 +21,6 @@ NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vect
     node.callable = callable;
     node.config = config;
     const auto share = [&](std::size_t i) { return args.at(i) ? args.at(i)->share() : no_arguments(); };
-    for (std::size_t i = 0; i < placements.size(); ++i) {
-        unwrap(check_arguments(*callable, *share(i), placements[i]));
-    }
     if (group) {
         for (std::size_t i = 0; i < placements.size(); ++i) {
             node.members.emplace_back(share(i), placements[i]);
@@ -37,15 +34,28 @@ NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vect
     for (const auto& [member, position, parameter] : parameters) {
         uses.push_back({member, position, parameter});
     }
-    return graph.add(std::move(node), after, uses);
+    return unwrap(graph.record(std::move(node), after, uses));
 }
 
-RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine,
-              const std::vector<std::pair<TensorView, TensorView>>& tensors, const std::vector<std::uint64_t>& scalars,
-              const std::vector<RunPtr>& after, const std::vector<RunPtr>& after_any) {
+// Other tensors for a graph.
+struct GraphBinding {
+    BindingPtr nodes;
+};
+
+GraphBinding bind(const CapturedGraph& graph, const std::vector<CapturedGraph::Replacement>& tensors) {
+    return {unwrap([&] {
+        const py::gil_scoped_release release;
+        return graph.bind(tensors);
+    }())};
+}
+
+RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine, const std::optional<GraphBinding>& tensors,
+              const std::vector<std::uint64_t>& scalars, const std::vector<RunPtr>& after,
+              const std::vector<RunPtr>& after_any) {
+    const GraphArguments arguments{tensors ? tensors->nodes : nullptr, scalars};
     return unwrap([&] {
         const py::gil_scoped_release release;
-        return engine.launch(graph, {tensors, scalars}, {after, after_any});
+        return engine.launch(graph, arguments, {after, after_any});
     }());
 }
 
@@ -62,6 +72,7 @@ std::vector<CallablePtr> callables_of(const CapturedGraph& graph) {
 
 void register_launch(py::module_& module) {
     using namespace py::literals;
+    py::class_<GraphBinding>(module, "GraphBinding", "Tensors that take the places of recorded ones.");
     py::class_<CapturedGraph, std::shared_ptr<CapturedGraph>>(
         module, "CapturedGraph", "Recorded tasks, and the edges that follow from their tensors.")
         .def(py::init<>())
@@ -69,6 +80,7 @@ void register_launch(py::module_& module) {
         .def("record", &record, "callable"_a, "args"_a, "placements"_a, "group"_a, "config"_a, "after"_a,
              "parameters"_a)
         .def("seal", &CapturedGraph::seal)
+        .def("bind", &bind, "tensors"_a)
         .def("launch", &launch, "engine"_a, "tensors"_a, "scalars"_a, "after"_a, "after_any"_a)
         .def_property_readonly("edge_count", &CapturedGraph::edge_count)
         .def_property_readonly("callables", &callables_of)

@@ -130,7 +130,8 @@ public:
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again with the same task), given_up, closed,
     // out_of_memory, handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
-    // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as CapturedGraph::bind.
+    // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as
+    // CapturedGraph::check_launch.
     Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed);
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
@@ -235,7 +236,7 @@ private:
     Result<void> prepare(Task& task);
     [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable);
     [[nodiscard]] Result<void> check_room();
-    Result<void> make_tasks(const CapturedGraph& graph, const std::vector<CapturedGraph::BoundNode>& bound,
+    Result<void> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                             const std::shared_ptr<std::vector<Task>>& tasks);
     static void break_groups(std::vector<Task>& tasks);
 

@@ -126,11 +126,11 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
 }
 
 // The tasks of a launch, as `graph` and what takes the places of its tensors and scalars say.
-Result<void> Engine::make_tasks(const CapturedGraph& graph, const std::vector<CapturedGraph::BoundNode>& bound,
+Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                                 const std::shared_ptr<std::vector<Task>>& tasks) {
     for (NodeId id = 0; id < graph.size(); ++id) {
         const GraphNode& node = graph.node(id);
-        const CapturedGraph::BoundNode* use = bound.empty() ? nullptr : &bound[id];
+        const BoundNode* use = arguments.tensors ? &(*arguments.tensors)[id] : nullptr;
         Task& task = (*tasks)[id];
         task.callable = node.callable;
         task.args = use != nullptr ? use->args : node.args;
@@ -140,6 +140,9 @@ Result<void> Engine::make_tasks(const CapturedGraph& graph, const std::vector<Ca
             auto member = allocate_task();
             member->callable = node.callable;
             member->args = use != nullptr ? use->members[i] : node.members[i].first;
+            if (!arguments.scalars.empty()) {
+                member->args = graph.with_scalars(id, static_cast<std::uint32_t>(i), member->args, arguments.scalars);
+            }
             member->placement = node.members[i].second;
             member->config = node.config;
             member->group = {tasks, &task};
@@ -149,18 +152,21 @@ Result<void> Engine::make_tasks(const CapturedGraph& graph, const std::vector<Ca
         if (auto prepared = prepare(task); !prepared) {
             return prepared;
         }
+        task.rescaled = !arguments.scalars.empty() && node.members.empty() && graph.has_parameters(id);
+        if (task.rescaled && task.spill) {
+            graph.put_scalars(id, arguments.scalars, {task.spill->data(), task.argument_bytes});
+        }
     }
     return {};
 }
 
 Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
-    auto bound = graph->bind(arguments);
-    if (!bound) {
-        return std::move(bound).error();
+    if (auto checked = graph->check_launch(arguments); !checked) {
+        return std::move(checked).error();
     }
     auto tasks = std::make_shared<std::vector<Task>>(graph->size());
     try {
-        if (auto made = make_tasks(*graph, *bound, tasks); !made) {
+        if (auto made = make_tasks(*graph, arguments, tasks); !made) {
             break_groups(*tasks);
             return std::move(made).error();
         }
@@ -186,6 +192,7 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
     if (accepted) {
         run = new_run(followed);
         run->graph = graph;
+        run->scalars = arguments.scalars;
         run->launched = tasks;
         accepted = scheduler_.launch(run);
         scheduler_.seal(*run);

@@ -124,12 +124,16 @@ Result<void> read_tensor(Reader& reader, const ArenaMap& arenas, DecodedArgument
 
 }  // namespace
 
-std::uint64_t argument_bytes(const TaskArgs& args) noexcept {
+std::uint64_t scalars_offset(const TaskArgs& args) noexcept {
     std::uint64_t bytes = 2 * sizeof(std::int32_t);
     for (const TensorArg& argument : args.tensors) {
         bytes += kFixedRecordBytes + (2 * sizeof(std::int64_t) * argument.tensor.rank);
     }
-    bytes += args.scalars.size() * sizeof(std::uint64_t);
+    return bytes;
+}
+
+std::uint64_t argument_bytes(const TaskArgs& args) noexcept {
+    std::uint64_t bytes = scalars_offset(args) + (args.scalars.size() * sizeof(std::uint64_t));
     if (!args.opaque.empty()) {
         bytes += sizeof(std::uint32_t) + args.opaque.size();
     }

@@ -24,6 +24,8 @@ namespace callring {
 
 // Bytes that encode_arguments() writes: the blob, and the opaque bytes if there are any.
 [[nodiscard]] std::uint64_t argument_bytes(const TaskArgs& args) noexcept;
+// Where in these bytes its scalars begin.
+[[nodiscard]] std::uint64_t scalars_offset(const TaskArgs& args) noexcept;
 // `out` holds at least argument_bytes(args).
 void encode_arguments(const TaskArgs& args, std::span<std::byte> out) noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "lane/frame.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 namespace callring {
 
@@ -160,6 +161,9 @@ void Scheduler::push(Child& child, TaskPtr pushed, std::span<Task* const> predec
         std::memcpy(frame.arguments.data(), &spill, sizeof spill);
     } else {
         encode_arguments(*task->args, frame.arguments);
+        if (task->rescaled) {
+            task->run->graph->put_scalars(static_cast<NodeId>(task->id), task->run->scalars, frame.arguments);
+        }
     }
     if (task->times) {
         task->times->dispatch_ns = outside_.now_ns();

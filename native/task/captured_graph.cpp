@@ -1,11 +1,15 @@
 #include "task/captured_graph.h"
 
 #include <algorithm>
+#include <cstring>
+#include <iterator>
 #include <map>
 #include <string>
 
 #include "graph/task_hazards.h"
 #include "graph/view_region.h"
+#include "lane/frame.h"
+#include "task/argument_check.h"
 
 namespace callring {
 
@@ -15,29 +19,123 @@ bool same_layout(const TensorView& a, const TensorView& b) {
     return a.dtype == b.dtype && a.rank == b.rank && a.shape == b.shape && a.strides == b.strides;
 }
 
-bool inside(const TensorView& view, const TensorView& whole) {
-    const auto [low, high] = extent(view);
-    const auto [from, to] = extent(whole);
-    return view.buffer == whole.buffer && from <= low && high <= to;
-}
-
-bool overlap(const TensorView& a, const TensorView& b) {
-    HazardMap map;
-    std::vector<TaskId> met;
-    map.record(0, region_of(a), Access::write, met);
-    map.record(1, region_of(b), Access::write, met);
-    return !met.empty();
-}
-
 Error wrong(std::string what) {
     return {Code::invalid_argument, std::move(what)};
 }
+
+enum class Place : std::uint8_t { elsewhere, inside, across };
+
+// Whether a map that records the one region and then the other tells their bytes from those in their gaps.
+bool are_compared_exactly(const Region& first, const Region& second) {
+    const auto count = [](const Grid::Box&) {};
+    Grid grid;
+    grid.adopt(first);
+    const bool is_exact = grid.for_each_box(first, count);
+    grid.adopt(second);
+    return is_exact && grid.for_each_box(second, count);
+}
+
+// Where the bytes of `view` lie: outside of, in, or in and outside of those of `whole`, in the same buffer. Where they
+// have too many pieces to be compared exactly, and may overlap, they count as across.
+Place place_of(const Region& view, const Region& whole) {
+    if (view.empty()) {
+        return whole.begin <= view.begin && view.begin <= whole.end() ? Place::inside : Place::elsewhere;
+    }
+    if (view == whole) {
+        return Place::inside;
+    }
+    if (view.end() <= whole.begin || whole.end() <= view.begin) {
+        return Place::elsewhere;
+    }
+    if (whole.axis_count == 0 && whole.begin <= view.begin && view.end() <= whole.end()) {
+        return Place::inside;
+    }
+    constexpr TaskId kView = 0;
+    constexpr TaskId kWhole = 1;
+    HazardMap map;
+    std::vector<TaskId> met;
+    map.record(kView, view, Access::write, met);
+    map.record(kWhole, whole, Access::write, met);
+    if (met.empty()) {
+        return Place::elsewhere;
+    }
+    if (!are_compared_exactly(view, whole)) {
+        return Place::across;
+    }
+    met.clear();
+    map.record(2, view, Access::read, met);  // follows the view where the whole did not overwrite it
+    return met.front() == kView ? Place::across : Place::inside;
+}
+
+// The tensors that are replaced, found by the bytes of a view.
+class Replaced {
+public:
+    explicit Replaced(std::span<const CapturedGraph::Replacement> replacements) {
+        for (std::uint32_t i = 0; i < replacements.size(); ++i) {
+            const TensorView& recorded = replacements[i].first;
+            by_buffer_[recorded.buffer->id()].push_back({region_of(recorded), 0, i});
+        }
+        for (auto& [buffer, tensors] : by_buffer_) {
+            std::sort(tensors.begin(), tensors.end(),
+                      [](const Entry& a, const Entry& b) { return a.region.begin < b.region.begin; });
+            std::uint64_t reach = 0;
+            for (Entry& entry : tensors) {
+                entry.reach = reach = std::max(reach, entry.region.end());
+            }
+        }
+    }
+
+    // Calls visit(index, region) for each that has bytes between the first and the last of `view`, or on both sides of
+    // them.
+    template <class Visit>
+    void for_each_near(const Region& view, const Visit& visit) const {
+        const auto tensors = by_buffer_.find(view.space);
+        if (tensors == by_buffer_.end()) {
+            return;
+        }
+        auto it = std::partition_point(tensors->second.begin(), tensors->second.end(),
+                                       [&](const Entry& entry) { return entry.region.begin <= view.end(); });
+        while (it != tensors->second.begin() && std::prev(it)->reach >= view.begin) {
+            --it;
+            visit(it->index, it->region);
+        }
+    }
+
+private:
+    struct Entry {
+        Region region;
+        std::uint64_t reach;  // the last end of those up to it
+        std::uint32_t index;
+    };
+    std::map<std::uint64_t, std::vector<Entry>> by_buffer_;
+};
 
 }  // namespace
 
 std::uint32_t CapturedGraph::add_parameter(std::uint64_t recorded) {
     parameters_.push_back(recorded);
     return static_cast<std::uint32_t>(parameters_.size() - 1);
+}
+
+Result<NodeId> CapturedGraph::record(GraphNode node, std::span<const NodeId> after,
+                                     std::span<const ParameterUse> parameters) {
+    if (sealed()) {
+        return wrong("its graph is complete: a Recorder is valid while its orchestration function is captured");
+    }
+    if (std::any_of(after.begin(), after.end(), [this](NodeId earlier) { return earlier >= nodes_.size(); })) {
+        return wrong("after: no task of this graph");
+    }
+    if (node.args) {
+        if (auto checked = check_arguments(*node.callable, *node.args, node.placement); !checked) {
+            return std::move(checked).error();
+        }
+    }
+    for (const auto& [args, placement] : node.members) {
+        if (auto checked = check_arguments(*node.callable, *args, placement); !checked) {
+            return std::move(checked).error();
+        }
+    }
+    return add(std::move(node), after, parameters);
 }
 
 NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::span<const ParameterUse> parameters) {
@@ -52,16 +150,19 @@ NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::sp
             record_task(hazards_, id, *args, earlier, kNothing);
         }
     }
+    for (const TaskId other : earlier) {
+        met_[other] = id + 1;
+    }
     for (const NodeId other : after) {
-        if (std::find(earlier.begin(), earlier.end(), other) == earlier.end()) {
+        if (std::exchange(met_[other], id + 1) != id + 1) {
             earlier.push_back(other);
         }
     }
     predecessors_.insert(predecessors_.end(), earlier.begin(), earlier.end());
     first_predecessor_.push_back(static_cast<std::uint32_t>(predecessors_.size()));
-    for (const ParameterUse& use : parameters) {
-        uses_.push_back({id, use});
-    }
+    uses_.insert(uses_.end(), parameters.begin(), parameters.end());
+    first_use_.push_back(static_cast<std::uint32_t>(uses_.size()));
+    met_.push_back(0);
     nodes_.push_back(std::move(node));
     return id;
 }
@@ -73,6 +174,7 @@ bool CapturedGraph::has_deadlines() const noexcept {
 
 void CapturedGraph::seal() {
     hazards_.clear();
+    met_ = {};
     first_successor_.assign(nodes_.size() + 1, 0);
     for (const NodeId earlier : predecessors_) {
         ++first_successor_[earlier + 1];
@@ -95,99 +197,111 @@ void CapturedGraph::seal() {
     }
 }
 
-Result<void> CapturedGraph::check_replacements(const GraphArguments& arguments) const {
-    if (!arguments.scalars.empty() && arguments.scalars.size() != parameters_.size()) {
-        return wrong("the graph has " + std::to_string(parameters_.size()) + " scalar parameters, was given " +
-                     std::to_string(arguments.scalars.size()));
-    }
-    for (const auto& [recorded, replacement] : arguments.tensors) {
+Result<BindingPtr> CapturedGraph::bind(std::span<const Replacement> replacements) const {
+    for (const auto& [recorded, replacement] : replacements) {
         if (!same_layout(recorded, replacement)) {
             return wrong("a tensor is replaced by one of the same dtype, shape and strides only");
         }
     }
-    return {};
-}
+    const Replaced replaced(replacements);
+    std::vector<bool> used(replacements.size(), false);
+    // The edges were made for the recorded tensors: a replacement may not touch what they say nothing about, which is
+    // every tensor that stays.
+    constexpr TaskId kStays = 0;
+    HazardMap touched;
+    std::vector<TaskId> met;
 
-Result<std::vector<CapturedGraph::BoundNode>> CapturedGraph::bind(const GraphArguments& arguments) const {
-    if (auto checked = check_replacements(arguments); !checked) {
-        return std::move(checked).error();
-    }
-    if (arguments.tensors.empty() && arguments.scalars.empty()) {
-        return std::vector<BoundNode>();
-    }
-    std::vector<bool> used(arguments.tensors.size(), false);
-    std::vector<TensorView> kept;  // tensors that stay, to be compared with what comes
-    std::vector<BoundNode> bound(nodes_.size());
-
-    // The arguments with the tensors that take the places of theirs; null if they stay as they are.
+    // The arguments with the tensors that take the places of theirs; the same if they stay as they are.
     const auto replace = [&](const ArgsPtr& args) -> Result<ArgsPtr> {
-        if (!args || arguments.tensors.empty()) {
-            return args;
-        }
         std::shared_ptr<TaskArgs> changed;
-        for (std::size_t i = 0; i < args->tensors.size(); ++i) {
+        for (std::size_t i = 0; args && i < args->tensors.size(); ++i) {
             const TensorView& view = args->tensors[i].tensor;
-            bool replaced = false;
-            for (std::size_t k = 0; k < arguments.tensors.size() && !replaced; ++k) {
-                const auto& [recorded, replacement] = arguments.tensors[k];
-                if (inside(view, recorded)) {
-                    if (!changed) {
-                        changed = std::make_shared<TaskArgs>(*args);
-                    }
-                    TensorView& target = changed->tensors[i].tensor;
-                    target.buffer = replacement.buffer;
-                    target.offset = replacement.offset + (view.offset - recorded.offset);
-                    used[k] = replaced = true;
-                } else if (overlap(view, recorded)) {
+            const Region region = region_of(view);
+            auto by = replacements.size();
+            bool is_cut = false;
+            replaced.for_each_near(region, [&](std::size_t index, const Region& whole) {
+                const Place place = place_of(region, whole);
+                is_cut = is_cut || place == Place::across;
+                by = place == Place::inside ? std::min(by, index) : by;
+            });
+            if (by == replacements.size()) {
+                if (is_cut) {
                     return wrong("a task uses bytes on both sides of the edge of a tensor that is replaced");
                 }
+                touched.record(kStays, region, Access::write, met);
+                continue;
             }
-            if (!replaced) {
-                kept.push_back(view);
+            if (!changed) {
+                changed = std::make_shared<TaskArgs>(*args);
             }
+            const auto& [recorded, replacement] = replacements[by];
+            TensorView& target = changed->tensors[i].tensor;
+            target.buffer = replacement.buffer;
+            target.offset = replacement.offset + (view.offset - recorded.offset);
+            used[by] = true;
         }
         return changed ? ArgsPtr(std::move(changed)) : args;
     };
+    auto bound = std::make_shared<Binding>(nodes_.size());
     for (NodeId id = 0; id < nodes_.size(); ++id) {
         auto own = replace(nodes_[id].args);
         if (!own) {
             return std::move(own).error();
         }
-        bound[id].args = std::move(own).value();
+        (*bound)[id].args = std::move(own).value();
         for (const auto& [args, placement] : nodes_[id].members) {
             auto member = replace(args);
             if (!member) {
                 return std::move(member).error();
             }
-            bound[id].members.push_back(std::move(member).value());
+            (*bound)[id].members.push_back(std::move(member).value());
         }
     }
-    for (std::size_t k = 0; k < arguments.tensors.size(); ++k) {
-        const TensorView& replacement = arguments.tensors[k].second;
+    for (std::size_t k = 0; k < replacements.size(); ++k) {
         if (!used[k]) {
             return wrong("a tensor that no task of the graph uses cannot be replaced");
         }
-        // The edges were made for the recorded tensors: a replacement may not touch what they say nothing about.
-        const bool touches_kept =
-            std::any_of(kept.begin(), kept.end(), [&](const TensorView& view) { return overlap(view, replacement); });
-        bool touches_other = false;
-        for (std::size_t j = 0; j < k; ++j) {
-            touches_other = touches_other || overlap(arguments.tensors[j].second, replacement);
-        }
-        if (touches_kept || touches_other) {
+        met.clear();
+        touched.record(k + 1, region_of(replacements[k].second), Access::write, met);
+        if (!met.empty()) {
             return wrong("a replacement overlaps another tensor of the graph, and nothing would order their uses");
         }
     }
-    if (!arguments.scalars.empty()) {
-        for (const NodeParameter& place : uses_) {
-            BoundNode& node = bound[place.node];
-            ArgsPtr& args = node.members.empty() ? node.args : node.members.at(place.use.member);
-            auto changed = std::make_shared<TaskArgs>(*args);
-            changed->scalars.at(place.use.position) = arguments.scalars[place.use.parameter];
-            args = std::move(changed);
+    return BindingPtr(std::move(bound));
+}
+
+Result<void> CapturedGraph::check_launch(const GraphArguments& arguments) const {
+    if (arguments.tensors && arguments.tensors->size() != nodes_.size()) {
+        return wrong("its tensors were bound to another graph");
+    }
+    if (!arguments.scalars.empty() && arguments.scalars.size() != parameters_.size()) {
+        return wrong("the graph has " + std::to_string(parameters_.size()) + " scalar parameters, was given " +
+                     std::to_string(arguments.scalars.size()));
+    }
+    return {};
+}
+
+void CapturedGraph::put_scalars(NodeId id, std::span<const std::uint64_t> scalars,
+                                std::span<std::byte> blob) const noexcept {
+    const std::uint64_t first = scalars_offset(*nodes_[id].args);
+    for (const ParameterUse& use : uses_of(id)) {
+        std::memcpy(&blob[first + (use.position * sizeof(std::uint64_t))], &scalars[use.parameter],
+                    sizeof(std::uint64_t));
+    }
+}
+
+ArgsPtr CapturedGraph::with_scalars(NodeId id, std::uint32_t member, const ArgsPtr& args,
+                                    std::span<const std::uint64_t> scalars) const {
+    std::shared_ptr<TaskArgs> changed;
+    for (const ParameterUse& use : uses_of(id)) {
+        if (use.member == member) {
+            if (!changed) {
+                changed = std::make_shared<TaskArgs>(*args);
+            }
+            changed->scalars.at(use.position) = scalars[use.parameter];
         }
     }
-    return bound;
+    return changed ? ArgsPtr(std::move(changed)) : args;
 }
 
 }  // namespace callring

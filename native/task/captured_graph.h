@@ -28,10 +28,18 @@ struct GraphNode {
     std::vector<std::pair<ArgsPtr, std::int32_t>> members;  // arguments and placement of each
 };
 
+// The arguments of every node of a graph, member by member, with other tensors than were recorded; nodes of which none
+// was replaced share theirs. Launches share it.
+struct BoundNode {
+    ArgsPtr args;
+    std::vector<ArgsPtr> members;
+};
+using Binding = std::vector<BoundNode>;
+using BindingPtr = std::shared_ptr<const Binding>;
+
 // What a launch uses in the place of what was recorded.
 struct GraphArguments {
-    // Tensors of the recording and what takes their places: of the same dtype, shape and strides.
-    std::vector<std::pair<TensorView, TensorView>> tensors;
+    BindingPtr tensors;                  // null: as recorded
     std::vector<std::uint64_t> scalars;  // by parameter; empty: as recorded
 };
 
@@ -48,10 +56,14 @@ public:
     };
 
     // Records a node behind those that its tensors and `after` name.
+    // Errors: invalid_argument (the graph is sealed, or has no such node; see check_arguments).
+    Result<NodeId> record(GraphNode node, std::span<const NodeId> after, std::span<const ParameterUse> parameters);
+    // The same, where nothing of this is.
     NodeId add(GraphNode node, std::span<const NodeId> after, std::span<const ParameterUse> parameters);
     // No more nodes; makes the edges.
     void seal();
 
+    [[nodiscard]] bool sealed() const noexcept { return !first_successor_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return nodes_.size(); }
     [[nodiscard]] std::size_t edge_count() const noexcept { return predecessors_.size(); }
     [[nodiscard]] const GraphNode& node(NodeId id) const noexcept { return nodes_[id]; }
@@ -68,32 +80,41 @@ public:
         return callables_;
     }
 
-    // The arguments of every node, member by member, with replacements; nodes that nothing replaces share theirs. Empty
-    // if nothing replaces any.
+    // A tensor of the recording and what takes its place: of the same dtype, shape and strides.
+    using Replacement = std::pair<TensorView, TensorView>;
+    // The arguments of its nodes with replacements. In time that grows with the tensors of the graph and those that are
+    // replaced, not with their product.
     // Errors: invalid_argument (a replacement of another dtype, shape or layout; one that overlaps another tensor of
-    // the graph, for which nothing orders it; a number of scalars that is not that of the parameters).
-    struct BoundNode {
-        ArgsPtr args;
-        std::vector<ArgsPtr> members;
-    };
-    [[nodiscard]] Result<std::vector<BoundNode>> bind(const GraphArguments& arguments) const;
+    // the graph, for which nothing orders it; a recorded tensor of which a task uses a part and other bytes with it).
+    [[nodiscard]] Result<BindingPtr> bind(std::span<const Replacement> replacements) const;
+
+    // Error: invalid_argument (a binding of another graph; a number of scalars that is not that of the parameters).
+    [[nodiscard]] Result<void> check_launch(const GraphArguments& arguments) const;
+    // Whether a scalar of a node that is no group is a parameter.
+    [[nodiscard]] bool has_parameters(NodeId id) const noexcept {
+        return !uses_.empty() && first_use_[id] != first_use_[id + 1];
+    }
+    // Writes the scalars of such a node over those in its encoded arguments.
+    void put_scalars(NodeId id, std::span<const std::uint64_t> scalars, std::span<std::byte> blob) const noexcept;
+    // `args` of a group's member with its scalars: a member has no place of its own in the graph, so it gets a copy.
+    [[nodiscard]] ArgsPtr with_scalars(NodeId id, std::uint32_t member, const ArgsPtr& args,
+                                       std::span<const std::uint64_t> scalars) const;
 
 private:
     static std::span<const NodeId> edges_of(const std::vector<NodeId>& edges, const std::vector<std::uint32_t>& first,
                                             NodeId id) noexcept {
         return std::span(edges).subspan(first[id], first[id + 1] - first[id]);
     }
-    [[nodiscard]] Result<void> check_replacements(const GraphArguments& arguments) const;
-
-    struct NodeParameter {
-        NodeId node = 0;
-        ParameterUse use;
-    };
+    [[nodiscard]] std::span<const ParameterUse> uses_of(NodeId id) const noexcept {
+        return std::span(uses_).subspan(first_use_[id], first_use_[id + 1] - first_use_[id]);
+    }
 
     std::vector<GraphNode> nodes_;
     std::vector<std::uint64_t> parameters_;  // recorded values
-    std::vector<NodeParameter> uses_;
-    HazardMap hazards_;  // while recording
+    std::vector<ParameterUse> uses_;
+    std::vector<std::uint32_t> first_use_{0};
+    HazardMap hazards_;        // while recording
+    std::vector<NodeId> met_;  // by node: 1 + the last one that was found to follow it; while recording
     std::vector<NodeId> predecessors_;
     std::vector<std::uint32_t> first_predecessor_{0};
     std::vector<NodeId> successors_;

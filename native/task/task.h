@@ -72,9 +72,10 @@ struct Task : SharedOnly {
     std::uint32_t unmet = 0;  // predecessors that have not ended
     std::int32_t child = -1;  // where it was dispatched
     TaskState state = TaskState::blocked;
-    bool opaque = false;    // its arguments end with opaque bytes
-    bool awaited = false;   // a caller waits for just this task, and takes its outcome
-    bool followed = false;  // another one follows it in that lane, or did
+    bool opaque : 1 = false;    // its arguments end with opaque bytes
+    bool rescaled : 1 = false;  // of a launch: its run has scalars for it, in the place of those in its arguments
+    bool awaited = false;       // a caller waits for just this task, and takes its outcome
+    bool followed = false;      // another one follows it in that lane, or did
     // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
     Code ended_as = Code::ok;
     Code code = Code::ok;            // as what it has ended
@@ -129,6 +130,7 @@ struct Run : SharedOnly {
     HazardMap hazards;
     std::shared_ptr<const CapturedGraph> graph;   // of a launch: the edges of its tasks
     std::shared_ptr<std::vector<Task>> launched;  // of a launch: its tasks by id, instead of `tasks`
+    std::vector<std::uint64_t> scalars;           // of a launch: for the parameters of its graph; empty: as recorded
     std::deque<TaskPtr> tasks;    // by id; null once a task ended well and can no longer matter; empty in a stream
     std::vector<TaskPtr> outbox;  // a stream's ended tasks that are not taken yet
     std::uint64_t accepted = 0;

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
+from runtime.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +39,10 @@ class GraphTask:
         return f"<GraphTask {self.node}>"
 
 
+KEPT_BINDINGS = 8
+"""How many mappings of tensors a graph remembers: launches that take turns with them bind each once."""
+
+
 class Graph:
     """A recorded task graph; made by ``Worker.capture``, run by ``Worker.launch``. Immutable.
 
@@ -49,6 +55,7 @@ class Graph:
         self._native = native
         self._parameters = parameters
         self._topology = topology
+        self._bindings: dict[tuple[int, ...], tuple[_core.GraphBinding, list[weakref.ref[Tensor]]]] = {}
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -91,6 +98,34 @@ class Graph:
     def __repr__(self) -> str:
         """Says how large it is."""
         return f"<Graph of {len(self)} tasks, {self.edges} edges>"
+
+    def _bind(self, tensors: Mapping[Tensor, Tensor]) -> _core.GraphBinding | None:
+        """The native arguments with ``tensors`` in the places of the recorded ones; a repeated mapping is bound once.
+
+        Keeps none of the tensors alive beyond the Python objects in the mapping: what was bound goes with the first.
+
+        Raises: TypeError (not Tensors), NativeError (they do not fit; see CapturedGraph::bind).
+        """
+        if not tensors:
+            return None
+        key = (*map(id, tensors), *map(id, tensors.values()))
+        known = self._bindings.get(key)
+        if known is not None:
+            return known[0]
+        named = (*tensors, *tensors.values())
+        for tensor in named:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
+        bound = self._native.bind(list(tensors.items()))
+        bindings = self._bindings
+
+        def forget(_: weakref.ref[Tensor]) -> None:
+            bindings.pop(key, None)
+
+        for oldest in list(bindings)[: max(0, len(bindings) + 1 - KEPT_BINDINGS)]:
+            bindings.pop(oldest, None)
+        bindings[key] = bound, [weakref.ref(tensor, forget) for tensor in named]
+        return bound
 
     def _bits(self, scalars: Mapping[str, float]) -> list[int]:
         """A value for each parameter; none if all are as recorded. Raises ConfigurationError."""

@@ -8,12 +8,12 @@ from runtime.failure import code_name, launch_refused, native_errors, no_room
 from runtime.graphs.graph import Graph
 from runtime.runs.run_handle import RunHandle
 from runtime.runs.run_start import followed
-from runtime.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runtime.session import Session
+    from runtime.tensors.tensor import Tensor
 
 
 def launch(
@@ -30,13 +30,14 @@ def launch(
     if not isinstance(graph, Graph):
         raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")
     earlier = followed(session, "after", after), followed(session, "after_any", after_any)
-    for tensor in (*tensors.keys(), *tensors.values()):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
-    replacements, bits = list(tensors.items()), graph._bits(scalars)
+    try:
+        bound = graph._bind(tensors)
+    except native_errors() as error:
+        raise launch_refused(error) from None
+    bits = graph._bits(scalars)
     while True:
         try:
-            return RunHandle(graph._native.launch(session.engine, replacements, bits, *earlier), session)
+            return RunHandle(graph._native.launch(session.engine, bound, bits, *earlier), session)
         except native_errors() as error:
             _wait_or_raise(session, error)
 

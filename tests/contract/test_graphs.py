@@ -242,3 +242,93 @@ def test_a_launch_gives_what_the_same_submits_give_in_order(worker, affine, prog
 
     worker.launch(worker.capture(record)).result()
     assert np.array_equal(x.numpy(), expected)
+
+
+def test_launches_take_turns_with_tensors_that_come_again_and_with_new_ones(worker, affine):
+    a, one, other = (worker.zeros((2, 4), "float64") for _ in range(3))
+
+    def record(o):
+        o.submit_next_level(affine, step(a[0], 1, o.scalar("add", 1)), ONE, worker=0)
+        o.submit_next_level(affine, step(a[1], 1, 10), ONE, worker=1)
+
+    graph = worker.capture(record)
+    for i in range(3):
+        worker.launch(graph, tensors={a: one}).result()
+        worker.launch(graph, tensors={a: other}, scalars={"add": 100}).result()
+        worker.launch(graph, tensors={a: worker.zeros((2, 4), "float64")}, scalars={"add": i}).result()
+    worker.launch(graph).result()
+    assert [t.numpy()[:, 0].tolist() for t in (a, one, other)] == [[1, 10], [3, 30], [300, 30]]
+
+
+def test_a_graph_that_was_launched_with_a_tensor_does_not_keep_its_memory(worker, affine):
+    a = worker.zeros(4096, "float64")
+    graph = worker.capture(lambda o: o.submit_next_level(affine, step(a, 1, 1), ONE, worker=0))
+    worker.launch(graph).result()
+    before = worker._session.pool.bytes_in_use
+    worker.launch(graph, tensors={a: worker.zeros(4096, "float64")}).result()
+    wait_until(lambda: worker._session.pool.bytes_in_use == before)
+
+
+def test_a_tile_is_replaced_and_its_neighbours_stay(worker, affine):
+    def two_tiles(matrix):
+        return matrix[1:3, 0:4], matrix[1:3, 4:8]
+
+    matrix, other = worker.zeros((4, 8), "float64"), worker.zeros((4, 8), "float64")
+    (left, right), (replacement, _) = two_tiles(matrix), two_tiles(other)
+    add_one = worker.register(_add_one)
+
+    def record(o):
+        o.submit_sub(add_one, TaskArgs((left, Tag.INOUT)))
+        o.submit_sub(add_one, TaskArgs((right, Tag.INOUT)))
+
+    worker.launch(worker.capture(record), tensors={left: replacement}).result()
+    expected = np.zeros((2, 4, 8))
+    expected[0, 1:3, 4:8] = expected[1, 1:3, 0:4] = 1
+    np.testing.assert_array_equal(np.stack([matrix.numpy(), other.numpy()]), expected)
+    worker.unregister(add_one)
+
+
+def _add_one(args):
+    args[0][...] += 1
+
+
+@pytest.mark.parametrize("scalars", [2, 200])
+def test_scalars_are_replaced_in_frames_in_spilled_arguments_and_in_groups(worker, scalars):
+    taken = worker.zeros((3, scalars), "uint64")
+    note = worker.register(_note_scalars)
+
+    def record(o):
+        last = o.scalar("last", 7)
+        numbers = [*range(scalars - 1), last]
+        o.submit_sub(note, TaskArgs((taken[0], Tag.OUTPUT), scalars=numbers))
+        o.submit_sub_group(note, [TaskArgs((taken[i], Tag.OUTPUT), scalars=numbers) for i in (1, 2)])
+
+    graph = worker.capture(record)
+    for last in (5, 6):
+        worker.launch(graph, scalars={"last": last}).result()
+        assert taken.numpy().tolist() == [[*range(scalars - 1), last]] * 3
+    worker.launch(graph).result()
+    assert taken.numpy()[:, -1].tolist() == [7, 7, 7]
+    worker.unregister(note)
+
+
+def _note_scalars(args):
+    args[0][:] = args.scalars
+
+
+def test_nothing_is_recorded_once_the_graph_is_complete(worker, affine):
+    x, leaked = worker.zeros(4, "float64"), []
+    worker.capture(leaked.append)
+    with pytest.raises(ConfigurationError, match="its graph is complete"):
+        leaked[0].submit_next_level(affine, step(x, 1, 1), ONE, worker=0)
+
+
+def test_a_task_is_recorded_behind_those_that_it_names_and_those_of_its_tensors_each_once(worker, affine):
+    x = worker.zeros(4, "float64")
+
+    def record(o):
+        first = o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0)
+        second = o.submit_next_level(affine, step(worker.zeros(4, "float64"), 1, 1), ONE, worker=0)
+        o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0, after=[first, second, first])
+
+    assert worker.capture(record).edges == 2

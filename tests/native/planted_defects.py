@@ -264,7 +264,7 @@ DEFECTS = [
     Defect(
         "a captured graph forgets what it was told to follow",
         GRAPH,
-        "if (std::find(earlier.begin(), earlier.end(), other) == earlier.end()) {",
+        "if (std::exchange(met_[other], id + 1) != id + 1) {",
         "if (false) {",
     ),
     Defect(

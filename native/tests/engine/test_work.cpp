@@ -294,7 +294,10 @@ TEST_CASE("a graph is launched with other tensors and scalars than it was record
     REQUIRE(first.ok());
     worker.finish(*first);
     CHECK(recorded.at(0) == 1);
-    const GraphArguments arguments{{{recorded.as(Tag::output).tensor, replacement.as(Tag::output).tensor}}, {bits(7)}};
+    const auto bound = graph->bind(
+        std::vector<CapturedGraph::Replacement>{{recorded.as(Tag::output).tensor, replacement.as(Tag::output).tensor}});
+    REQUIRE(bound.ok());
+    const GraphArguments arguments{*bound, {bits(7)}};
     const auto second = worker.engine->launch(graph, arguments, {});
     REQUIRE(second.ok());
     worker.finish(*second);

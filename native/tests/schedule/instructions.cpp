@@ -1,8 +1,9 @@
 // instructions PHASE TASKS: takes so many tasks through the hot path, parent and child in one thread, and lets
 // callgrind collect one phase of it: `submit` (accepted and put into a lane), `follow` (the same behind a predecessor
 // in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Or of what a tensor adds to
-// a submit: `buffer` (one of 225 buffers is read and written) or `tile` (one of 225 tiles of 64 rows of a matrix).
-// Run by tests/native.
+// a submit: `buffer` (one of 225 buffers is read and written) or `tile` (one of 225 tiles of 64 rows of a matrix). Or
+// of a captured graph: `behind` (one task is recorded behind so many others; for each of them) or `bind` (so many
+// tensors, each of a task, are replaced; for each of them). Run by tests/native.
 #include <valgrind/callgrind.h>
 
 #include <array>
@@ -17,7 +18,9 @@
 #include "lane/bell.h"
 #include "lane/child_lane.h"
 #include "lane/frame.h"
+#include "memory/pool.h"
 #include "schedule/scheduler.h"
+#include "task/captured_graph.h"
 
 using namespace callring;
 
@@ -74,6 +77,50 @@ int touch(bool tiles, std::size_t tasks) {
     return dependencies.size() == 1 ? 0 : 1;
 }
 
+int behind(std::size_t tasks) {
+    CapturedGraph graph;
+    std::vector<NodeId> after;
+    for (std::size_t i = 0; i <= tasks; ++i) {
+        GraphNode node;
+        node.args = no_arguments();
+        if (i < tasks) {
+            after.push_back(graph.add(std::move(node), {}, {}));
+        } else {
+            in_phase(true, [&] { graph.add(std::move(node), after, {}); });
+        }
+    }
+    return graph.edge_count() == tasks ? 0 : 1;
+}
+
+int bind(std::size_t tensors) {
+    const auto pool = std::make_shared<MemoryPool>(std::uint64_t{1} << 26, std::uint64_t{1} << 26);
+    const auto tensor = [&pool] {
+        TensorView view;
+        view.buffer = std::move(pool->allocate(64)).value();
+        view.offset = view.buffer->offset();
+        view.rank = 1;
+        view.shape[0] = 16;
+        view.strides[0] = 1;
+        return view;
+    };
+    const auto callable = std::make_shared<Callable>();
+    CapturedGraph graph;
+    std::vector<CapturedGraph::Replacement> replacements;
+    for (std::size_t i = 0; i < tensors; ++i) {
+        replacements.emplace_back(tensor(), tensor());
+        auto args = std::make_shared<TaskArgs>();
+        args->tensors.push_back({replacements.back().first, Tag::inout});
+        GraphNode node;
+        node.callable = callable;
+        node.args = std::move(args);
+        graph.add(std::move(node), {}, {});
+    }
+    graph.seal();
+    bool bound = false;
+    in_phase(true, [&] { bound = graph.bind(replacements).ok(); });
+    return bound ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,6 +130,12 @@ int main(int argc, char** argv) {
     const std::string_view phase = argv[1];
     if (phase == "tile" || phase == "buffer") {
         return touch(phase == "tile", static_cast<std::size_t>(std::atoi(argv[2])));
+    }
+    if (phase == "behind") {
+        return behind(static_cast<std::size_t>(std::atoi(argv[2])));
+    }
+    if (phase == "bind") {
+        return bind(static_cast<std::size_t>(std::atoi(argv[2])));
     }
     const bool follows = phase == "follow";
     const auto bursts = static_cast<std::size_t>(std::atoi(argv[2])) / kBurst;

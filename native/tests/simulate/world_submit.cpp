@@ -341,6 +341,7 @@ void World::capture(Random& random) {
 
 // The plans of a launch of `captured`, with one of its buffers replaced by another at times.
 std::vector<World::Plan> World::bind(const Graph& captured, GraphArguments& arguments, Random& random) const {
+    std::vector<CapturedGraph::Replacement> replacements;
     std::vector<Plan> plans = captured.plans;
     std::shared_ptr<Buffer> from;
     std::shared_ptr<Buffer> to;
@@ -348,7 +349,7 @@ std::vector<World::Plan> World::bind(const Graph& captured, GraphArguments& argu
         from = random.of(captured.buffers);
         to = memory_.any(random);
         if (std::find(captured.buffers.begin(), captured.buffers.end(), to) == captured.buffers.end()) {
-            arguments.tensors.emplace_back(whole(from), whole(to));
+            replacements.emplace_back(whole(from), whole(to));
         } else {
             from = nullptr;
         }
@@ -370,6 +371,10 @@ std::vector<World::Plan> World::bind(const Graph& captured, GraphArguments& argu
         }
         parts += plan.args.size();
     }
+    const auto bound = captured.graph->bind(replacements);
+    require(bound.ok(), "a graph could not be bound");
+    arguments.tensors = *bound;
+    require(captured.graph->check_launch(arguments).ok(), "a launch was refused");
     return plans;
 }
 
@@ -384,8 +389,6 @@ void World::launch(Random& random) {
     const Graph captured = random.of(graphs_);
     GraphArguments arguments;
     std::vector<Plan> plans = bind(captured, arguments, random);
-    const auto bound = captured.graph->bind(arguments);
-    require(bound.ok(), "a graph could not be bound");
     auto block = std::make_shared<std::vector<Task>>(plans.size());
     const std::size_t first_node = oracle_.nodes.size();
     const std::size_t first_part = oracle_.parts.size();
@@ -394,10 +397,19 @@ void World::launch(Random& random) {
     for (std::size_t id = 0; id < plans.size(); ++id) {
         Plan used = plans[id];
         for (std::size_t i = 0; i < used.args.size(); ++i) {
-            const ArgsPtr& args = used.group ? (*bound)[id].members[i] : (*bound)[id].args;
-            used.args[i] = std::make_shared<TaskArgs>(*args);
+            const BoundNode& bound = (*arguments.tensors)[id];
+            used.args[i] = std::make_shared<TaskArgs>(
+                used.group ? *captured.graph->with_scalars(static_cast<NodeId>(id), static_cast<std::uint32_t>(i),
+                                                           bound.members[i], arguments.scalars)
+                           : *bound.args);
         }
-        room = make({block, &(*block)[id]}, used) && room;
+        Task& task = (*block)[id];
+        task.rescaled = !used.group && captured.graph->has_parameters(static_cast<NodeId>(id));
+        room = make({block, &task}, used) && room;
+        if (task.rescaled && task.spill) {
+            captured.graph->put_scalars(static_cast<NodeId>(id), arguments.scalars,
+                                        {task.spill->data(), task.argument_bytes});
+        }
         refused = refused || is_refused(plans[id]);
     }
     if (!room) {
@@ -418,6 +430,7 @@ void World::launch(Random& random) {
     }
     event();
     run->graph = captured.graph;
+    run->scalars = arguments.scalars;
     run->launched = block;
     block.reset();
     for (const Plan& plan : plans) {
