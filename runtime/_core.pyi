@@ -7,7 +7,8 @@ import collections.abc
 import numpy.typing
 import runtime
 import typing
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+from runtime.tensors.scalar import Scalar
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -115,6 +116,44 @@ class TaskArgs:
     @property
     def tensor_count(self) -> int:
         ...
+class TaskArgsBase:
+    """
+    The native half of TaskArgs.
+    """
+    _native: TaskArgs
+    _arrays: list[tuple[int, typing.Any]] | None
+    _parameters: tuple[tuple[int, Scalar], ...] | None
+    @property
+    def scalar_count(self) -> int:
+        """
+        Number of scalars.
+        """
+    def __init__(self, *tensors: tuple[typing.Any, runtime.Tag], scalars: collections.abc.Iterable[float | Scalar] = ()) -> None: ...
+    @staticmethod
+    def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
+    def __len__(self) -> int:
+        """
+        Return len(self).
+        """
+    def add_scalar(self, scalar: float | Scalar) -> None:
+        """
+        Appends a scalar: an integer of 64 bits (True is 1), or a float, which may be infinite or NaN.
+        
+        Raises:
+            OverflowError: an integer does not fit 64 bits.
+            TypeError: not a number.
+        """
+    def add_tensor(self, tensor: Tensor | numpy.typing.NDArray[typing.Any], tag: runtime.Tag) -> None:
+        """
+        Appends a tensor.
+        
+        Raises:
+            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first; or
+                ``tag`` is no Tag.
+        """
 class Dependencies:
     """
     What each task must follow, told in submission order.
@@ -363,6 +402,10 @@ class Engine:
     @property
     def torn(self) -> bool:
         ...
+class GraphBinding:
+    """
+    Tensors that take the places of recorded ones.
+    """
 class CapturedGraph:
     """
     Recorded tasks, and the edges that follow from their tensors.
@@ -373,7 +416,9 @@ class CapturedGraph:
         ...
     def add_parameter(self, recorded: int) -> int:
         ...
-    def launch(self, engine: Engine, tensors: collections.abc.Sequence[tuple[Tensor, Tensor]], scalars: collections.abc.Sequence[int], after: collections.abc.Sequence[Run], after_any: collections.abc.Sequence[Run]) -> Run:
+    def bind(self, tensors: collections.abc.Sequence[tuple[Tensor, Tensor]]) -> GraphBinding:
+        ...
+    def launch(self, engine: Engine, tensors: GraphBinding | None, scalars: collections.abc.Sequence[int], after: collections.abc.Sequence[Run], after_any: collections.abc.Sequence[Run]) -> Run:
         ...
     def record(self, callable: CallableRef, args: collections.abc.Sequence[TaskArgs | None], placements: collections.abc.Sequence[int], group: bool, config: CallConfig, after: collections.abc.Sequence[int], parameters: collections.abc.Sequence[tuple[int, int, int]]) -> int:
         ...
@@ -439,6 +484,17 @@ class TaskRef:
             TimeoutError: the task has not ended within ``timeout`` seconds.
             The task's own error: what the callable raised, ChipError, WorkerLost, or TaskSkipped.
         """
+class GraphTaskRef:
+    """
+    One recorded task: (graph, node).
+    """
+    _graph: CapturedGraph
+    node: int
+    @staticmethod
+    def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
+        """
+        Create and return a new object.  See help(type) for accurate signature.
+        """
 class Submitter:
     """
     The native half of an Orchestrator.
@@ -448,6 +504,22 @@ class Submitter:
     def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:
         """
         Create and return a new object.  See help(type) for accurate signature.
+        """
+    def submit_many(self, handle: runtime.CallableHandle, args_list: collections.abc.Sequence[runtime.TaskArgs | None], config: runtime.CallConfig | None = None, *, workers: int | collections.abc.Iterable[int] | None = None, after: collections.abc.Iterable[typing.Any] = ()) -> list[typing.Any]:
+        """
+        Submits a task for each of ``args_list``, in order, and returns the list of them.
+        
+        The same as that many submits, in a fraction of their time.
+        
+        Args:
+            handle: what every task calls.
+            args_list: the arguments of each; None: it has none.
+            config: of each.
+            workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each.
+            after: tasks of this run that each must follow beside those inferred from tensors.
+        
+        Raises: as submit_sub and submit_next_level; those before the one that is refused are accepted. ValueError
+            also for not as many ids as arguments.
         """
     def submit_next_level(self, handle: runtime.CallableHandle, args: runtime.TaskArgs | None = None, config: runtime.CallConfig | None = None, *, worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
         """

@@ -13,6 +13,7 @@ void register_failures(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_launch(pybind11::module_& module);
 void register_model(pybind11::module_& module);
+void register_task_args(pybind11::module_& module);
 void register_submit(pybind11::module_& module);
 void register_fork_server(pybind11::module_& module);
 void register_node(pybind11::module_& module);

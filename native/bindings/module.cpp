@@ -26,6 +26,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("sanitizer") = kSanitizer;
     register_identity(module);
     register_memory(module);
+    register_task_args(module);
     register_graph(module);
     register_chip(module);
     register_failures(module);

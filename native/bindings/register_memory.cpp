@@ -284,13 +284,7 @@ void register_memory(py::module_& module) {
         .def(py::init<>())
         .def(
             "add_tensor",
-            [](ArgsBuilder& args, const TensorView& tensor, std::uint32_t tag) {
-                const Tag meant = to_tag(tag);
-                if (tensor.read_only && meant != Tag::input && meant != Tag::no_dep) {
-                    throw py::type_error("this tensor came from above as an INPUT: tasks below may only read it");
-                }
-                args.own().tensors.push_back({tensor, meant});
-            },
+            [](ArgsBuilder& args, const TensorView& tensor, std::uint32_t tag) { args.add(tensor, to_tag(tag)); },
             "tensor"_a, "tag"_a)
         .def(
             "add_scalar",

@@ -27,7 +27,7 @@ REFINEMENTS = {
     "def child_end(self) -> ChildEnd:": "def child_end(self) -> ChildEnd | None:",
     "int, str, ChildEnd]": "int, str, ChildEnd | None]",
     # Types that are written against CPython's own interface.
-    "import typing\n": "import runtime\nimport typing\n",
+    "import typing\n": "import runtime\nimport typing\nfrom runtime.tensors.scalar import Scalar\n",
     "def __new__(type, *args, **kwargs: typing.Any):": (
         "def __new__(cls, *args: typing.Any, **kwargs: typing.Any) -> typing.Self:"
     ),
@@ -36,6 +36,11 @@ REFINEMENTS = {
         "config: runtime.CallConfig | None = None, *, "
     ),
     "worker, after = tuple()):": "worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:",
+    "(self, handle, args_list, config = None, *, workers = None, after = tuple()):": (
+        "(self, handle: runtime.CallableHandle, args_list: collections.abc.Sequence[runtime.TaskArgs | None], "
+        "config: runtime.CallConfig | None = None, *, workers: int | collections.abc.Iterable[int] | None = None, "
+        "after: collections.abc.Iterable[typing.Any] = ()) -> list[typing.Any]:"
+    ),
     "*, after = tuple()):": "*, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:",
     "def result(self, timeout = None):": "def result(self, timeout: float | None = None) -> typing.Any:",
     '    Ties a handle to the registration that made it.\n    """\n': (
@@ -48,6 +53,22 @@ REFINEMENTS = {
     ),
     '    One accepted task: (session, engine, task).\n    """\n': (
         '    One accepted task: (session, engine, task).\n    """\n    _native: Task\n    _session: typing.Any\n'
+    ),
+    '    One recorded task: (graph, node).\n    """\n': (
+        '    One recorded task: (graph, node).\n    """\n    _graph: CapturedGraph\n    node: int\n'
+    ),
+    '    The native half of TaskArgs.\n    """\n': (
+        '    The native half of TaskArgs.\n    """\n    _native: TaskArgs\n'
+        "    _arrays: list[tuple[int, typing.Any]] | None\n    _parameters: tuple[tuple[int, Scalar], ...] | None\n"
+        "    @property\n    def scalar_count(self) -> int:\n"
+        '        """\n        Number of scalars.\n        """\n'
+        "    def __init__(self, *tensors: tuple[typing.Any, runtime.Tag], "
+        "scalars: collections.abc.Iterable[float | Scalar] = ()) -> None: ...\n"
+    ),
+    "def __len__(self):": "def __len__(self) -> int:",
+    "def add_scalar(self, scalar):": "def add_scalar(self, scalar: float | Scalar) -> None:",
+    "def add_tensor(self, tensor, tag):": (
+        "def add_tensor(self, tensor: Tensor | numpy.typing.NDArray[typing.Any], tag: runtime.Tag) -> None:"
     ),
 }
 

@@ -1,7 +1,10 @@
 // ArgsBuilder: what Python fills with arguments. Tasks share what it holds; a change after a submit makes a copy first.
 #pragma once
 
+#include <pybind11/pybind11.h>
+
 #include <atomic>
+#include <cstddef>
 #include <memory>
 
 #include "memory/task_args.h"
@@ -24,6 +27,21 @@ public:
         std::atomic_thread_fence(std::memory_order_acquire);
 #endif
         return *args_;
+    }
+
+    // Throws TypeError: a task may only read the tensor.
+    void add(const TensorView& tensor, Tag tag) {
+        if (tensor.read_only && tag != Tag::input && tag != Tag::no_dep) {
+            throw pybind11::type_error("this tensor came from above as an INPUT: tasks below may only read it");
+        }
+        own().tensors.push_back({tensor, tag});
+    }
+    // Empty again, with room for so many tensors.
+    void reset(std::size_t tensors) {
+        if (!args_->tensors.empty() || !args_->scalars.empty()) {
+            args_ = std::make_shared<TaskArgs>();
+        }
+        own().tensors.reserve(tensors);
     }
 
 private:

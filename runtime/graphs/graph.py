@@ -19,14 +19,10 @@ if TYPE_CHECKING:
     from runtime.virtual.virtual_time import VirtualTime
 
 
-class GraphTask:
+class GraphTask(_core.GraphTaskRef):
     """A recorded task: a dependency for later ones (``after=``). It has a result only in a launch."""
 
-    __slots__ = ("_graph", "node")
-
-    def __init__(self, graph: _core.CapturedGraph, node: int) -> None:
-        self._graph = graph
-        self.node = node
+    __slots__ = ()
 
     def result(self, timeout: float | None = None) -> object:
         """Raises ConfigurationError: nothing runs while a graph is recorded."""

@@ -30,13 +30,9 @@ class Recorder(Orchestrator):
     """
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, None)
         self._graph = _core.CapturedGraph()
+        super().__init__(session, self._graph, GraphTask)
         self._parameters: list[Scalar] = []
-
-    # The native submits begin tasks: those in Python end in _submit below.
-    submit_sub = Orchestrator._submit_sub
-    submit_next_level = Orchestrator._submit_next_level
 
     def scalar(self, name: str, value: float) -> Scalar:
         """A scalar for TaskArgs that ``Worker.launch(graph, scalars={name: ...})`` replaces; ``value`` otherwise.
@@ -99,7 +95,7 @@ class Recorder(Orchestrator):
             (member, position, self._index_of(parameter))
             for member, args in enumerate(args_list)
             if args is not None
-            for position, parameter in args._parameters
+            for position, parameter in args._parameters or ()
         ]
         natives = [native_args(args, self._session.pool) for args in args_list]
         settings = native_config(config)

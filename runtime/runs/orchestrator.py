@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from runtime import _core, pickled_names
@@ -16,7 +17,7 @@ from runtime.tensors.task_args import TaskArgs, native_args
 from runtime.tensors.tensor import Tensor, empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 class Orchestrator(_core.Submitter):
     """Submits the tasks of one run; valid while its orchestration function runs."""
 
-    def __init__(self, session: Session, run: _core.Run | None) -> None:
+    def __init__(
+        self, session: Session, run: _core.Run | _core.CapturedGraph, task_type: type[Task | _core.GraphTaskRef] = Task
+    ) -> None:
         below = TargetNamespace.LOCAL_PYTHON if session.topology.nodes else TargetNamespace.LOCAL_CHIP
         self._next_level_namespace = below
         super().__init__(
@@ -38,14 +41,14 @@ class Orchestrator(_core.Submitter):
             session.registry,
             CallableHandle,
             TaskArgs,
-            Task,
+            task_type,
             below,
             TargetNamespace.LOCAL_PYTHON,
             session.placements,
             native_config,
         )
         self._session = session
-        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has none, and never asks for it
+        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has a graph, and never asks for a run
         self._scopes: list[_core.Scope] = []
 
     # ---- tasks -----------------------------------------------------------------------------------------------------
@@ -122,6 +125,29 @@ class Orchestrator(_core.Submitter):
         callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
         self._session.require_sub_workers()
         return self._submit(callable_, args, -1, config, after)
+
+    def _submit_many(  # noqa: PLR0917 - called by the native half
+        self,
+        handle: CallableHandle,
+        args_list: Sequence[TaskArgs | None],
+        config: CallConfig | None,
+        workers: int | Iterable[int] | None,
+        after: Iterable[Task] | None,
+        tasks: list[Task],
+    ) -> list[Task]:
+        """What submit_many does not take natively; ``tasks`` are those that it took."""
+        earlier = list(after or ())
+        placed = list(workers) if isinstance(workers, Iterable) else [workers] * len(args_list)
+        if len(placed) != len(args_list):
+            raise ConfigurationError(
+                f"submit_many: {len(args_list)} arguments for {len(placed)} workers: one for each, or one for all"
+            )
+        for args, worker in zip(args_list[len(tasks) :], placed[len(tasks) :], strict=True):
+            if worker is None:
+                tasks.append(self.submit_sub(handle, args, config, after=earlier))
+            else:
+                tasks.append(self.submit_next_level(handle, args, config, worker=worker, after=earlier))
+        return tasks
 
     def submit_sub_group(
         self,

@@ -12,8 +12,6 @@ from runtime.tensors.tags import Tag
 from runtime.tensors.tensor import Tensor, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import numpy.typing as npt
 
 MAX_COPIED_BYTES = 65536
@@ -44,7 +42,7 @@ class TensorArgs:
         return len(self._tensors)
 
 
-class TaskArgs:
+class TaskArgs(_core.TaskArgsBase):
     """The arguments of one task: tensors with tags, in signature order, and 64-bit scalars.
 
     Args:
@@ -57,35 +55,18 @@ class TaskArgs:
         >>> TaskArgs((a, Tag.INPUT), (b, Tag.OUTPUT), scalars=[3, 0.5])
     """
 
-    __slots__ = ("_arrays", "_native", "_parameters")
+    __slots__ = ()
 
-    def __init__(self, *tensors: tuple[Any, Tag], scalars: Iterable[float | Scalar] = ()) -> None:
-        self._native = _core.TaskArgs()
-        self._arrays: list[tuple[int, npt.NDArray[Any] | Tensor]] = []
-        self._parameters: tuple[tuple[int, Scalar], ...] = ()
-        for pair in tensors:
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(
-                    f"TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT), not a {type(pair).__name__}"
-                )
-            self.add_tensor(*pair)
-        for scalar in scalars:
-            self.add_scalar(scalar)
+    _tag_type = Tag
 
-    def add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
-        """Appends a tensor.
+    # ---- what the native half leaves to Python ---------------------------------------------------------------------
 
-        Raises:
-            TypeError: neither a Tensor nor an array, or an array that is not a small INPUT: ``share`` it first; or
-                ``tag`` is no Tag.
-        """
+    def _add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
+        """Takes plain arrays and what comes behind one; raises TypeError for what is no tensor with a tag."""
         if type(tag) is not Tag:
             raise TypeError(f"tag={tag!r}: one of {', '.join(f'Tag.{known.name}' for known in Tag)}")
         if isinstance(tensor, Tensor):
-            if self._arrays:
-                self._arrays.append((int(tag), tensor))  # keeps the order behind an array
-            else:
-                self._native.add_tensor(tensor, tag)
+            self._append(tag, tensor)  # keeps the order behind an array
             return
         if not isinstance(tensor, np.ndarray):
             raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
@@ -94,31 +75,24 @@ class TaskArgs:
                 f"a NumPy array of {tensor.nbytes} bytes as {tag.name}: only INPUT arrays up to "
                 f"{MAX_COPIED_BYTES} bytes are copied; use worker.share(array)"
             )
+        self._append(tag, tensor)
+
+    def _append(self, tag: Tag, tensor: Tensor | npt.NDArray[Any]) -> None:
+        if self._arrays is None:
+            self._arrays = []
         self._arrays.append((int(tag), tensor))
 
-    def add_scalar(self, scalar: float | Scalar) -> None:
-        """Appends a scalar: an integer of 64 bits (True is 1), or a float, which may be infinite or NaN.
-
-        Raises:
-            OverflowError: an integer does not fit 64 bits.
-            TypeError: not a number.
-        """
+    def _add_scalar(self, scalar: float | Scalar) -> None:
+        """Takes other numbers than int and float, and parameters of graphs; raises what add_scalar says."""
         if isinstance(scalar, Scalar):
-            self._parameters += ((self.scalar_count, scalar),)
+            self._parameters = (*(self._parameters or ()), (self.scalar_count, scalar))
             scalar = scalar.recorded
+        native = self._native
         try:
-            self._native.add_scalar(scalar)
+            native.add_scalar(scalar)
         except TypeError:
             raise TypeError(f"a scalar is an integer or a float, not a {type(scalar).__name__}") from None
-
-    def __len__(self) -> int:
-        """Number of tensors."""
-        return self._native.tensor_count + len(self._arrays)
-
-    @property
-    def scalar_count(self) -> int:
-        """Number of scalars."""
-        return self._native.scalar_count
+        self._native = native
 
 
 def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs | None:
@@ -129,7 +103,7 @@ def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs
         raise TypeError(f"the arguments of a task are a TaskArgs, not a {type(args).__name__}")
     if not args._arrays:
         return args._native
-    native = args._native.copy()  # `args` may be submitted again, with other content in its arrays
+    native = args._native  # a copy: `args` may be submitted again, with other content in its arrays
     for tag, array in args._arrays:
         native.add_tensor(array if isinstance(array, Tensor) else share(pool, array), tag)
     return native

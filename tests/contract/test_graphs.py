@@ -332,3 +332,14 @@ def test_a_task_is_recorded_behind_those_that_it_names_and_those_of_its_tensors_
         o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0, after=[first, second, first])
 
     assert worker.capture(record).edges == 2
+
+
+def test_many_tasks_are_recorded_in_one_call(worker, affine):
+    x = worker.zeros((6, 4), "float64")
+
+    def record(o):
+        tasks = o.submit_many(affine, [step(x[i], 1, i) for i in range(6)], ONE, workers=[0, 1] * 3)
+        assert [task.node for task in tasks] == list(range(6))
+
+    worker.launch(worker.capture(record)).result()
+    assert x.numpy()[:, 0].tolist() == [0, 1, 2, 3, 4, 5]

@@ -11,10 +11,12 @@ def test_arguments_that_were_tampered_with_are_a_type_error():
 
         def orchestrate(o):
             args = TaskArgs()
-            args._native = 3
             with pytest.raises(TypeError, match="int"):
-                o.submit_sub(handle, args)
-            return o.submit_sub(handle).result()
+                args._native = 3
+            with pytest.raises(TypeError, match="deleted"):
+                del args._native
+            args._arrays = args._parameters = 3
+            return o.submit_sub(handle, args).result()
 
         assert worker.run(orchestrate) == 1
 

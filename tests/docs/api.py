@@ -51,7 +51,7 @@ def _definitions(of_core):
 
 def _class(node, value):
     lines = [f"### `{node.name}`", ""]
-    made = next((member for member in node.body if getattr(member, "name", None) == "__init__"), None)
+    made = next((member for member in _body(node, value) if getattr(member, "name", None) == "__init__"), None)
     bases = [base.__name__ for base in value.__mro__[1:] if _is_public(base)]
     if (
         made is not None and not bases and "_core." not in ast.unparse(made.args)
@@ -75,14 +75,19 @@ def _class(node, value):
 def _members(node, value):
     """Public methods and properties, in the order of the source; then those of private base classes."""
     found = {}
-    for base in value.__mro__:
-        if not base.__module__.startswith("runtime") or (base is not value and _is_public(base)):
-            continue
-        body = node.body if base is value else _definition(base.__module__, base.__qualname__).body
-        for member in body:
-            if isinstance(member, ast.FunctionDef) and not member.name.startswith("_") and not _is_setter(member):
-                found.setdefault(member.name, member)
+    for member in _body(node, value):
+        if isinstance(member, ast.FunctionDef) and not member.name.startswith("_") and not _is_setter(member):
+            found.setdefault(member.name, member)
     return found.values()
+
+
+def _body(node, value):
+    """What is in a class, and behind it what is in those of its bases that are not public."""
+    for base in value.__mro__:
+        if base is value:
+            yield from node.body
+        elif base.__module__.startswith("runtime") and not _is_public(base):
+            yield from _definition(base.__module__, base.__qualname__).body
 
 
 def _is_public(kind):

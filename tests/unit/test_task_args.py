@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import struct
+import weakref
 from typing import Any
 
 import numpy as np
@@ -141,3 +143,61 @@ def test_a_scalar_is_a_number() -> None:
             TaskArgs(scalars=[wrong])  # type: ignore[list-item]
     with pytest.raises(OverflowError, match="does not fit 64 bits"):
         TaskArgs(scalars=[2**70])
+
+
+# ---- building ------------------------------------------------------------------------------------------------------
+
+
+def test_arguments_that_are_initialised_again_are_new(pool: _core.MemoryPool) -> None:
+    tensor = empty(pool, 4, "float32")
+    args = TaskArgs((tensor, Tag.INPUT), (np.zeros(2), Tag.INPUT), scalars=[1])
+    args.__init__((tensor, Tag.OUTPUT))  # type: ignore[misc]
+    assert (len(args), args.scalar_count) == (1, 0)
+
+
+@pytest.mark.parametrize("pair", [5, (1, 2, 3), "xy" * 2, None, ("a",)])
+def test_what_is_no_pair_of_a_tensor_and_a_tag_is_refused(pair: Any) -> None:
+    with pytest.raises(TypeError, match="pairs, for instance"):
+        TaskArgs(pair)
+
+
+def test_a_tag_is_one_of_Tag_and_not_its_number(pool: _core.MemoryPool) -> None:
+    tensor = empty(pool, 4, "float32")
+    with pytest.raises(TypeError, match=r"one of Tag\.INPUT"):
+        TaskArgs((tensor, 0))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"one of Tag\.INPUT"):
+        TaskArgs().add_tensor(tensor, True)  # type: ignore[arg-type]
+
+
+def test_a_name_that_TaskArgs_does_not_take_is_refused() -> None:
+    with pytest.raises(TypeError, match="nothing else by name"):
+        TaskArgs(scalar=[1])  # type: ignore[call-arg]
+
+
+def test_scalars_come_from_any_iterable_in_order(pool: _core.MemoryPool) -> None:
+    for scalars in ([1, 2.0, True], (1, 2.0, True), iter([1, 2.0, True]), np.array([1.0, 2.0, 1.0])):
+        assert TaskArgs(scalars=scalars).scalar_count == 3
+
+
+def test_what_was_submitted_is_not_changed_by_what_is_added_behind_it(pool: _core.MemoryPool) -> None:
+    tensor = empty(pool, 4, "float32")
+    args = TaskArgs((tensor, Tag.INPUT), scalars=[1])
+    submitted = native_args(args, pool)
+    args.add_tensor(tensor, Tag.OUTPUT)
+    args.add_scalar(2)
+    assert submitted is not None
+    assert (submitted.tensor_count, submitted.scalar_count) == (1, 1)
+    assert (len(args), args.scalar_count) == (2, 2)
+
+
+def test_arguments_and_what_they_hold_are_collected_in_a_cycle(pool: _core.MemoryPool) -> None:
+    class Array(np.ndarray[Any, Any]):
+        pass
+
+    array = np.zeros(2).view(Array)
+    args = TaskArgs((array, Tag.INPUT))
+    array.args = args  # type: ignore[attr-defined]
+    gone = weakref.ref(array)
+    del array, args
+    gc.collect()
+    assert gone() is None

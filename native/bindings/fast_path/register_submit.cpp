@@ -1,7 +1,7 @@
 // Binds the path that every task takes, against CPython's own interface: Submitter (the base of Orchestrator), TaskRef
-// (the base of Task) and Token (what ties a handle to a registration). A call through pybind11 costs more than a
-// submit. The native methods know the ordinary call; anything else they hand to the Python method of the same name with
-// an underscore, which explains what is wrong.
+// (the base of Task), GraphTaskRef (that of GraphTask) and Token (what ties a handle to a registration). A call through
+// pybind11 costs more than a submit. The native methods know the ordinary call; anything else they hand to the Python
+// method of the same name with an underscore, which explains what is wrong.
 #include <pybind11/stl.h>
 #include <structmember.h>
 
@@ -13,23 +13,28 @@
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/entry.h"
-#include "bindings/task_args.h"
+#include "bindings/fast_path/cpython.h"
+#include "bindings/fast_path/task_args.h"
 #include "bindings/values.h"
 #include "bindings/wait.h"
 #include "engine/engine.h"
+#include "task/captured_graph.h"
 
 namespace callring::bindings {
 
 namespace {
 
 PyTypeObject* g_token_type = nullptr;
-PyTypeObject* g_task_type = nullptr;  // TaskRef
+PyTypeObject* g_task_type = nullptr;        // TaskRef
+PyTypeObject* g_graph_task_type = nullptr;  // GraphTaskRef
 
 struct Names {
     PyObject* args = PyUnicode_InternFromString("args");
     PyObject* config = PyUnicode_InternFromString("config");
     PyObject* worker = PyUnicode_InternFromString("worker");
     PyObject* after = PyUnicode_InternFromString("after");
+    PyObject* workers = PyUnicode_InternFromString("workers");
+    PyObject* submit_many = PyUnicode_InternFromString("_submit_many");
     PyObject* submit_sub = PyUnicode_InternFromString("_submit_sub");
     PyObject* submit_next_level = PyUnicode_InternFromString("_submit_next_level");
     PyObject* wait_or_raise = PyUnicode_InternFromString("_wait_or_raise");
@@ -69,21 +74,6 @@ public:
 private:
     Py_ssize_t offset_ = 0;
 };
-
-PyObject* new_reference(PyObject* object) {
-    Py_INCREF(object);
-    return object;
-}
-
-template <class Object, inquiry clear>
-void deallocate(PyObject* self) {
-    PyTypeObject* type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    clear(self);
-    reinterpret_cast<Object*>(self)->~Object();
-    type->tp_free(self);
-    Py_DECREF(type);
-}
 
 // ---- Token ----------------------------------------------------------------------------------------------------------
 
@@ -218,15 +208,49 @@ PyObject* task_result(PyObject* self, PyObject* const* args, Py_ssize_t count, P
     return explain ? PyObject_Vectorcall(explain.ptr(), args, static_cast<std::size_t>(count), names) : nullptr;
 }
 
+// ---- GraphTaskRef ---------------------------------------------------------------------------------------------------
+
+struct GraphTaskRef {
+    PyObject ob_base;
+    PyObject* graph;  // the CapturedGraph that it is a node of
+    NodeId node;
+};
+
+int graph_task_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(reinterpret_cast<GraphTaskRef*>(self)->graph);
+    return 0;
+}
+
+int graph_task_clear(PyObject* self) {
+    Py_CLEAR(reinterpret_cast<GraphTaskRef*>(self)->graph);
+    return 0;
+}
+
+PyObject* new_graph_task(PyTypeObject* type, PyObject* graph, NodeId node) {
+    PyObject* self = type->tp_alloc(type, 0);
+    if (self != nullptr) {
+        auto* ref = reinterpret_cast<GraphTaskRef*>(self);
+        ref->graph = new_reference(graph);
+        ref->node = node;
+    }
+    return self;
+}
+
+PyObject* graph_task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
+    PyObject* graph = nullptr;
+    unsigned int node = 0;
+    return PyArg_ParseTuple(args, "OI", &graph, &node) == 0 ? nullptr : new_graph_task(type, graph, node);
+}
+
 // ---- Submitter ------------------------------------------------------------------------------------------------------
 
-// Where the classes of handles and of arguments keep what a submit reads of them. It is looked up once, not for each
-// run: that would take longer than all else that makes a Submitter.
+// Where the class of handles keeps what a submit reads of them, and which class arguments are of. It is looked up once,
+// not for each run: that would take longer than all else that makes a Submitter.
 struct Layout {
     py::object handle_type;  // CallableHandle
     py::object args_type;    // TaskArgs
     Slot token, hashid;      // of a handle
-    Slot arrays, native;     // of arguments
 };
 
 const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
@@ -237,8 +261,7 @@ const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
         }
     }
     known->push_front({py::reinterpret_borrow<py::object>(handle_type), py::reinterpret_borrow<py::object>(args_type),
-                       Slot(handle_type, "_token"), Slot(handle_type, "hashid"), Slot(args_type, "_arrays"),
-                       Slot(args_type, "_native")});
+                       Slot(handle_type, "_token"), Slot(handle_type, "hashid")});
     return known->front();
 }
 
@@ -252,7 +275,8 @@ struct Submitter {
     PyObject ob_base;
     PyObject* session;
     PyObject* registry;          // owner of the tokens that are valid here
-    PyObject* task_type;         // Task, a subclass of TaskRef
+    PyObject* task_type;         // Task, a subclass of TaskRef; GraphTask while a graph is captured
+    PyObject* graph;             // the CapturedGraph that records what is submitted; null: it runs
     PyObject* next_level_names;  // the namespaces, by identity
     PyObject* python_names;
     PyObject* placements;  // dict: id of a child to its index
@@ -262,14 +286,16 @@ struct Submitter {
     const Layout* layout;  // null until it is initialised
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
-    RunPtr run;
+    RunPtr run;                                // null while a graph is captured
+    std::shared_ptr<CapturedGraph> recording;  // null otherwise
+    std::vector<NodeId> earlier;               // likewise as `after`
     std::vector<TaskPtr> after;  // of the submit that is under way; a member, so that the next one finds room
 };
 
 // Every PyObject* of a Submitter, for the collector.
 template <class Visit>
 int for_each_object(Submitter& self, const Visit& visit) {
-    for (PyObject** object : {&self.session, &self.registry, &self.task_type, &self.next_level_names,
+    for (PyObject** object : {&self.session, &self.registry, &self.task_type, &self.graph, &self.next_level_names,
                               &self.python_names, &self.placements, &self.to_native, &self.config}) {
         if (const int stop = visit(object)) {
             return stop;
@@ -302,6 +328,8 @@ PyObject* submitter_new(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwar
         new (&submitter->native_config) CallConfig();
         new (&submitter->engine) std::shared_ptr<Engine>();
         new (&submitter->run) RunPtr();
+        new (&submitter->recording) std::shared_ptr<CapturedGraph>();
+        new (&submitter->earlier) std::vector<NodeId>();
         new (&submitter->after) std::vector<TaskPtr>();
     }
     return self;
@@ -320,9 +348,16 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
     }
     submitter.layout = &layout_of(handle_type, args_type);
     submitter.engine = py::handle(engine).cast<std::shared_ptr<Engine>>();
-    submitter.run = run == Py_None ? nullptr : py::handle(run).cast<RunPtr>();  // a Recorder has none
-    if (PyType_Check(given[2]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[2]), g_task_type) == 0) {
-        PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef");
+    const bool records = py::isinstance<CapturedGraph>(run);
+    if (records) {
+        submitter.recording = py::handle(run).cast<std::shared_ptr<CapturedGraph>>();
+        Py_XSETREF(submitter.graph, new_reference(run));
+    } else {
+        submitter.run = py::handle(run).cast<RunPtr>();
+    }
+    PyTypeObject* const base = records ? g_graph_task_type : g_task_type;
+    if (PyType_Check(given[2]) == 0 || PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(given[2]), base) == 0) {
+        PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef, recorded ones of one of GraphTaskRef");
         return -1;
     }
     std::size_t i = 0;
@@ -368,29 +403,23 @@ std::optional<std::int32_t> placement_of(Submitter& self, PyObject* id) {
     return placed.index;
 }
 
-// False: the Python half has to look at them.
-bool take_args(const Submitter& self, PyObject* given, Task& task) {
+// The arguments, none for None; null: the Python half has to look at them.
+ArgsPtr take_args(const Submitter& self, PyObject* given) {
     if (given == nullptr || given == Py_None) {
-        return true;
+        return no_arguments();
     }
     if (reinterpret_cast<PyObject*>(Py_TYPE(given)) != self.layout->args_type.ptr()) {
-        return false;
+        return nullptr;
     }
-    PyObject* arrays = self.layout->arrays.of(given);
-    PyObject* native = self.layout->native.of(given);
-    if (arrays == nullptr || native == nullptr || PyList_CheckExact(arrays) == 0 || PyList_GET_SIZE(arrays) != 0) {
-        return false;
+    const TaskArgsObject* args = as_task_args(given);
+    if (args == nullptr || args->has_arrays() || (self.recording && args->parameters != nullptr)) {
+        return nullptr;
     }
-    const auto* builder = exactly<ArgsBuilder>(native);
-    if (builder == nullptr) {
-        throw py::type_error(std::string("the arguments hold a ") + Py_TYPE(native)->tp_name +
-                             " where TaskArgs keeps what it made for the engine");
-    }
-    task.args = builder->share();
-    return true;
+    return args->builder.share();
 }
 
-bool take_config(Submitter& self, PyObject* given, Task& task) {
+// False: the Python half has to look at it.
+bool take_config(Submitter& self, PyObject* given, CallConfig& config) {
     if (given == nullptr || given == Py_None) {
         return true;
     }
@@ -403,8 +432,35 @@ bool take_config(Submitter& self, PyObject* given, Task& task) {
         self.native_config = native.cast<CallConfig>();
         Py_XSETREF(self.config, new_reference(given));  // it is immutable, and alive as long as it is the last one
     }
-    task.config = self.native_config;
+    config = self.native_config;
     return true;
+}
+
+// Where each of `count` tasks goes: `workers` is null (any sub-worker), an id, or as many ids. None: the Python half
+// has to look at it.
+std::optional<std::vector<std::int32_t>> placements_of(Submitter& self, PyObject* workers, Py_ssize_t count) {
+    const auto size = static_cast<std::size_t>(count);
+    if (workers == nullptr) {
+        return std::vector<std::int32_t>(size, kAnyChild);
+    }
+    if (PyLong_CheckExact(workers) != 0) {
+        const auto one = placement_of(self, workers);
+        return one ? std::optional(std::vector<std::int32_t>(size, *one)) : std::nullopt;
+    }
+    if ((PyList_CheckExact(workers) == 0 && PyTuple_CheckExact(workers) == 0) ||
+        PySequence_Fast_GET_SIZE(workers) != count) {
+        return std::nullopt;
+    }
+    std::vector<std::int32_t> placements;
+    placements.reserve(size);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        const auto one = placement_of(self, PySequence_Fast_GET_ITEM(workers, i));
+        if (!one) {
+            return std::nullopt;
+        }
+        placements.push_back(*one);
+    }
+    return placements;
 }
 
 // Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
@@ -428,6 +484,31 @@ bool take_after(Submitter& self, PyObject* given) {
             return false;
         }
         self.after.push_back(ref.task);
+    }
+    return true;
+}
+
+// The same of the graph that is captured.
+bool take_earlier(Submitter& self, PyObject* given) {
+    self.earlier.clear();
+    if (given == nullptr) {
+        return true;
+    }
+    if (PyList_CheckExact(given) == 0 && PyTuple_CheckExact(given) == 0) {
+        return false;
+    }
+    PyObject** items = PySequence_Fast_ITEMS(given);
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(given);
+    self.earlier.reserve(static_cast<std::size_t>(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        if (PyObject_TypeCheck(items[i], g_graph_task_type) == 0) {
+            return false;
+        }
+        const auto& ref = *reinterpret_cast<GraphTaskRef*>(items[i]);
+        if (ref.graph != self.graph) {
+            return false;
+        }
+        self.earlier.push_back(ref.node);
     }
     return true;
 }
@@ -462,6 +543,30 @@ struct Call {
         }
         return true;
     }
+
+    // The same of a call for many tasks, whose `workers` None is null.
+    bool take_many(PyObject* const* given, Py_ssize_t count, PyObject* names, PyObject*& workers) {
+        if (count < 2 || count > 3) {
+            return false;
+        }
+        handle = given[0];
+        args = given[1];
+        config = count > 2 ? given[2] : nullptr;
+        for (Py_ssize_t i = 0; names != nullptr && i < PyTuple_GET_SIZE(names); ++i) {
+            PyObject* const name = PyTuple_GET_ITEM(names, i);
+            const auto is = [name](PyObject* known) { return name == known || PyUnicode_Compare(name, known) == 0; };
+            PyObject** place = is(g_names->workers)  ? &workers
+                               : is(g_names->after)  ? &after
+                               : is(g_names->config) ? &config
+                                                     : nullptr;
+            if (place == nullptr || *place != nullptr) {
+                return false;
+            }
+            *place = given[count + i];
+        }
+        workers = workers == Py_None ? nullptr : workers;
+        return true;
+    }
 };
 
 // The Python half waits for room if that is what the engine lacks, and raises why else it refused.
@@ -473,22 +578,13 @@ void wait_or_raise(Submitter& self, const Error& refusal, const CallablePtr& cal
     }
 }
 
-// The accepted task as a Task; null without an error: the Python half has to look at the call.
-PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_t placement) {
-    CallablePtr callable = resolve(self, call.handle, names);
-    if (!callable || self.engine->is_parents()) {
-        return nullptr;
-    }
+// The accepted task as a Task, behind those in `self.after`.
+PyObject* begin(Submitter& self, CallablePtr callable, ArgsPtr args, const CallConfig& config, std::int32_t placement) {
     auto task = allocate_task();
     task->callable = std::move(callable);
     task->placement = placement;
-    if (!take_args(self, call.args, *task) || !take_config(self, call.config, *task)) {
-        return nullptr;
-    }
-    if (!take_after(self, call.after)) {
-        self.after.clear();
-        return nullptr;
-    }
+    task->args = std::move(args);
+    task->config = config;
     Result<void> accepted = self.engine->submit(self.run, task, self.after);
     if (!accepted) {
         // Not in `self`: what the Python half runs, such as a signal handler, may submit as well.
@@ -500,6 +596,43 @@ PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_
     }
     self.after.clear();
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.session, self.engine.get(), std::move(task));
+}
+
+// The recorded task as a GraphTask, behind those in `self.earlier`.
+PyObject* record(Submitter& self, CallablePtr callable, ArgsPtr args, const CallConfig& config,
+                 std::int32_t placement) {
+    GraphNode node;
+    node.callable = callable;
+    node.args = std::move(args);
+    node.placement = placement;
+    node.config = config;
+    const Result<NodeId> recorded = self.recording->record(std::move(node), self.earlier, {});
+    if (!recorded) {
+        wait_or_raise(self, recorded.error(), callable);
+        return nullptr;
+    }
+    return new_graph_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.graph, *recorded);
+}
+
+PyObject* submit(Submitter& self, const Call& call, PyObject* names, std::int32_t placement) {
+    CallablePtr callable = resolve(self, call.handle, names);
+    if (!callable || self.engine->is_parents()) {
+        return nullptr;
+    }
+    ArgsPtr args = take_args(self, call.args);
+    CallConfig config;
+    if (!args || !take_config(self, call.config, config)) {
+        return nullptr;
+    }
+    if (self.recording) {
+        return take_earlier(self, call.after) ? record(self, std::move(callable), std::move(args), config, placement)
+                                              : nullptr;
+    }
+    if (!take_after(self, call.after)) {
+        self.after.clear();
+        return nullptr;
+    }
+    return begin(self, std::move(callable), std::move(args), config, placement);
 }
 
 PyObject* hand_over(PyObject* self, PyObject* method, PyObject* const* args, Py_ssize_t count, PyObject* names) {
@@ -528,6 +661,55 @@ PyObject* submit_sub(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
     });
 }
 
+// As many submits as there are arguments; those that the Python half has to look at, and all behind them, it gets as
+// (handle, the arguments that are left, config, workers, after), and what it returns is appended.
+PyObject* submit_many(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* names) {
+    auto& submitter = *reinterpret_cast<Submitter*>(self);
+    Call call;
+    PyObject* workers = nullptr;
+    const bool known = call.take_many(given, count, names, workers);
+    const auto args_list = py::reinterpret_steal<py::object>(
+        known ? PySequence_Fast(call.args, "submit_many takes a list of arguments, one for each task") : nullptr);
+    if (known && !args_list) {
+        throw py::error_already_set();
+    }
+    if (!known) {
+        throw py::type_error("submit_many takes (handle, args_list, config=None, *, workers=None, after=())");
+    }
+    const auto placements = placements_of(submitter, workers, PySequence_Fast_GET_SIZE(args_list.ptr()));
+    py::list tasks;
+    Py_ssize_t done = 0;
+    if (placements) {
+        const Py_ssize_t total = PySequence_Fast_GET_SIZE(args_list.ptr());
+        PyObject* const namespaces = workers == nullptr ? submitter.python_names : submitter.next_level_names;
+        for (; done < total && done < PySequence_Fast_GET_SIZE(args_list.ptr()); ++done) {
+            const auto args = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(args_list.ptr(), done));
+            call.args = args.ptr();
+            const auto task = py::reinterpret_steal<py::object>(
+                submit(submitter, call, namespaces, placements->at(static_cast<std::size_t>(done))));
+            if (!task) {
+                break;
+            }
+            tasks.append(task);
+        }
+        if (PyErr_Occurred() != nullptr) {
+            throw py::error_already_set();
+        }
+        if (done == total) {
+            return tasks.release().ptr();
+        }
+    }
+    // An error is raised by what it concerns: the tasks before it are accepted.
+    const std::array<PyObject*, 7> rest{self,
+                                        call.handle,
+                                        args_list.ptr(),
+                                        call.config != nullptr ? call.config : Py_None,
+                                        workers != nullptr ? workers : Py_None,
+                                        call.after != nullptr ? call.after : Py_None,
+                                        tasks.ptr()};
+    return PyObject_VectorcallMethod(g_names->submit_many, rest.data(), rest.size(), nullptr);
+}
+
 PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* names) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     return attempt_or_hand_over(self, g_names->submit_next_level, args, count, names, [&]() -> PyObject* {
@@ -541,17 +723,6 @@ PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t co
 }
 
 // ---- the types ------------------------------------------------------------------------------------------------------
-
-PyTypeObject* add_type(py::module_& module, PyType_Spec spec, const char* name) {
-    auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
-    if (!type) {
-        throw py::error_already_set();
-    }
-    module.attr(name) = type;
-    return reinterpret_cast<PyTypeObject*>(type.ptr());  // the module keeps it
-}
-
-constexpr unsigned kFlags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
 
 }  // namespace
 
@@ -578,7 +749,7 @@ void register_submit(py::module_& module) {
     }};
     g_token_type = add_type(
         module,
-        {"runtime._core.Token", sizeof(Token), 0, kFlags | Py_TPFLAGS_DISALLOW_INSTANTIATION, token_slots.data()},
+        {"runtime._core.Token", sizeof(Token), 0, kCollected | Py_TPFLAGS_DISALLOW_INSTANTIATION, token_slots.data()},
         "Token");
     module.def("make_token", &make_token, py::arg("owner"), py::arg("native"), py::arg("hashid"), py::arg("kind"),
                py::arg("target_namespace"), py::arg("label"));
@@ -612,11 +783,44 @@ void register_submit(py::module_& module) {
         {Py_tp_members, task_members.data()},
         {0, nullptr},
     }};
-    g_task_type =
-        add_type(module, {"runtime._core.TaskRef", sizeof(TaskRef), 0, kFlags | Py_TPFLAGS_BASETYPE, task_slots.data()},
-                 "TaskRef");
+    g_task_type = add_type(
+        module, {"runtime._core.TaskRef", sizeof(TaskRef), 0, kCollected | Py_TPFLAGS_BASETYPE, task_slots.data()},
+        "TaskRef");
 
-    static std::array<PyMethodDef, 3> submitter_methods{{
+    static std::array<PyMemberDef, 3> graph_task_members{{
+        {"_graph", T_OBJECT_EX, offsetof(GraphTaskRef, graph), READONLY, nullptr},
+        {"node", T_UINT, offsetof(GraphTaskRef, node), READONLY, "Its number in the graph."},
+        {},
+    }};
+    static std::array<PyType_Slot, 7> graph_task_slots{{
+        {Py_tp_doc, const_cast<char*>("One recorded task: (graph, node).")},
+        slot<&graph_task_new>(Py_tp_new),
+        slot<&deallocate<GraphTaskRef, graph_task_clear>>(Py_tp_dealloc),
+        slot<&graph_task_traverse>(Py_tp_traverse),
+        slot<&graph_task_clear>(Py_tp_clear),
+        {Py_tp_members, graph_task_members.data()},
+        {0, nullptr},
+    }};
+    g_graph_task_type = add_type(module,
+                                 {"runtime._core.GraphTaskRef", sizeof(GraphTaskRef), 0,
+                                  kCollected | Py_TPFLAGS_BASETYPE, graph_task_slots.data()},
+                                 "GraphTaskRef");
+
+    static std::array<PyMethodDef, 4> submitter_methods{{
+        keyword_method<&submit_many>(
+            "submit_many",
+            "submit_many($self, handle, args_list, config=None, *, workers=None, after=())\n--\n\n"
+            "Submits a task for each of ``args_list``, in order, and returns the list of them.\n\n"
+            "The same as that many submits, in a fraction of their time.\n\n"
+            "Args:\n"
+            "    handle: what every task calls.\n"
+            "    args_list: the arguments of each; None: it has none.\n"
+            "    config: of each.\n"
+            "    workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each.\n"
+            "    after: tasks of this run that each must follow beside those inferred from tensors.\n\n"
+            "Raises: as submit_sub and submit_next_level; those before the one that is refused are accepted. "
+            "ValueError\n"
+            "    also for not as many ids as arguments."),
         keyword_method<&submit_sub>(
             "submit_sub",
             "submit_sub($self, handle, args=None, config=None, *, after=())\n--\n\n"
@@ -651,9 +855,10 @@ void register_submit(py::module_& module) {
         {Py_tp_methods, submitter_methods.data()},
         {0, nullptr},
     }};
-    add_type(module,
-             {"runtime._core.Submitter", sizeof(Submitter), 0, kFlags | Py_TPFLAGS_BASETYPE, submitter_slots.data()},
-             "Submitter");
+    add_type(
+        module,
+        {"runtime._core.Submitter", sizeof(Submitter), 0, kCollected | Py_TPFLAGS_BASETYPE, submitter_slots.data()},
+        "Submitter");
 }
 
 }  // namespace callring::bindings

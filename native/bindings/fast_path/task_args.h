@@ -1,0 +1,26 @@
+// TaskArgsBase, the base of TaskArgs: arguments as loops build them, one tensor after the other.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "bindings/task_args.h"
+
+namespace callring::bindings {
+
+struct TaskArgsObject {
+    PyObject ob_base;
+    PyObject* arrays;      // list of (tag, array or Tensor), from the first plain array on; null: there is none
+    PyObject* parameters;  // tuple of (position, Scalar); null: there is none
+    ArgsBuilder builder;
+
+    [[nodiscard]] bool has_arrays() const noexcept {
+        return arrays != nullptr && PyList_CheckExact(arrays) != 0 && PyList_GET_SIZE(arrays) != 0;
+    }
+};
+
+// `object` if its class derives from TaskArgsBase; null otherwise.
+[[nodiscard]] TaskArgsObject* as_task_args(PyObject* object) noexcept;
+
+void register_task_args(pybind11::module_& module);
+
+}  // namespace callring::bindings
