@@ -14,8 +14,6 @@ namespace callring::bindings {
 
 namespace {
 
-PyTypeObject* g_args_type = nullptr;
-
 // The names that are looked up, for as long as the process lives.
 struct ArgsNames {
     PyObject* scalars = PyUnicode_InternFromString("scalars");
@@ -201,10 +199,6 @@ PyObject* args_scalar_count(PyObject* self, void* /*closure*/) {
 }
 
 }  // namespace
-
-TaskArgsObject* as_task_args(PyObject* object) noexcept {
-    return PyObject_TypeCheck(object, g_args_type) != 0 ? reinterpret_cast<TaskArgsObject*>(object) : nullptr;
-}
 
 void register_task_args(py::module_& module) {
     g_args_names = new ArgsNames();

@@ -18,8 +18,12 @@ struct TaskArgsObject {
     }
 };
 
+inline PyTypeObject* g_args_type = nullptr;
+
 // `object` if its class derives from TaskArgsBase; null otherwise.
-[[nodiscard]] TaskArgsObject* as_task_args(PyObject* object) noexcept;
+[[nodiscard]] inline TaskArgsObject* as_task_args(PyObject* object) noexcept {
+    return PyObject_TypeCheck(object, g_args_type) != 0 ? reinterpret_cast<TaskArgsObject*>(object) : nullptr;
+}
 
 void register_task_args(pybind11::module_& module);
 
