@@ -1,9 +1,9 @@
 """Random programs, and an oracle that computes the result of each by the rules of docs/explanation/execution.md.
 
 A program is a list of steps on one array. A step reads a view, then changes others; each member of a group changes its
-own view at the same time. The oracle executes the steps one after the other. For every element it keeps which step
-wrote it last and which steps read it since: a later step that accesses the element follows these, and is skipped if
-one of them failed.
+own view at the same time. Views are slices of the array as a vector, as a matrix or with more dimensions. The oracle
+executes the steps one after the other. For every element it keeps which step wrote it last and which steps read it
+since: a later step that accesses the element follows these, and is skipped if one of them failed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,28 @@ CHIPS, SUB_WORKERS = 3, 3
 KERNEL = """
 #include <callring/chip.h>
 #include <math.h>
+static double *element(const callring_tensor *tensor, int64_t index) {
+    double *at = (double *)tensor->data;
+    for (uint32_t axis = tensor->rank; axis-- > 0;) {
+        at += (index % tensor->shape[axis]) * tensor->strides[axis];
+        index /= tensor->shape[axis];
+    }
+    return at;
+}
+static int64_t elements(const callring_tensor *tensor) {
+    int64_t count = 1;
+    for (uint32_t axis = 0; axis < tensor->rank; ++axis) { count *= tensor->shape[axis]; }
+    return count;
+}
 CALLRING_SIGNATURE(step, CALLRING_IN, CALLRING_INOUT, CALLRING_SCALAR, CALLRING_SCALAR, CALLRING_SCALAR);
 CALLRING_EXPORT int step(const callring_block *block, const callring_args *args) {
     (void)block;
     const callring_tensor *read = &args->tensors[0], *target = &args->tensors[1];
     if (args->scalars[2] != 0) { return 1; }
     double sum = (double)args->scalars[1];
-    for (int64_t i = 0; i < read->shape[0]; ++i) { sum += ((const double *)read->data)[i * read->strides[0]]; }
-    for (int64_t i = 0; i < target->shape[0]; ++i) {
-        double *x = (double *)target->data + i * target->strides[0];
+    for (int64_t i = 0; i < elements(read); ++i) { sum += *element(read, i); }
+    for (int64_t i = 0; i < elements(target); ++i) {
+        double *x = element(target, i);
         *x = fmod(*x * (double)args->scalars[0] + sum, 1009);
     }
     return 0;
@@ -56,11 +69,33 @@ def step(args):
 
 
 @dataclass(frozen=True)
+class View:
+    """A part of the array as one of ``shape``: a slice of each axis; ``transposed``: with its axes in reverse."""
+
+    shape: tuple[int, ...]
+    slices: tuple[slice, ...]
+    transposed: bool = False
+
+    def of(self, array):
+        """That part of an array or a tensor, whose memory it shares."""
+        taken = array.reshape(*self.shape)[self.slices]
+        return taken.T if self.transposed else taken
+
+
+def part(of: slice) -> View:
+    """A slice of the array as a vector."""
+    return View((LENGTH,), (of,))
+
+
+NOTHING = part(slice(0, 0))
+
+
+@dataclass(frozen=True)
 class Step:
     """One task. ``targets`` has one view, or one for each member of a group; members read and write in one call."""
 
-    read: slice
-    targets: tuple[slice, ...]
+    read: View
+    targets: tuple[View, ...]
     factor: int
     offset: int
     on_chip: bool
@@ -70,9 +105,9 @@ class Step:
     after: int = -1
     """Index of an earlier step that this step follows by ``after=``; -1: none."""
 
-    def member_reads(self) -> slice:
+    def member_reads(self) -> View:
         """The view that members read; empty for a group, whose members would see each other's writes."""
-        return self.read if len(self.targets) == 1 else slice(0, 0)
+        return self.read if len(self.targets) == 1 else NOTHING
 
 
 @dataclass
@@ -88,8 +123,9 @@ def apply(array, where: Step, members=None):
     """Executes the members of a step (all but those that fail) on a plain array."""
     for index, target in enumerate(where.targets):
         if index != where.fails and (members is None or index in members):
-            total = array[where.member_reads()].sum()
-            array[target] = (array[target] * where.factor + where.offset + total) % MODULUS
+            total = where.member_reads().of(array).sum()
+            written = target.of(array)
+            written[...] = (written * where.factor + where.offset + total) % MODULUS
 
 
 def oracle(program: list[Step]) -> Outcome:
@@ -99,8 +135,8 @@ def oracle(program: list[Step]) -> Outcome:
     everything = np.arange(LENGTH)
     for index, it in enumerate(program):
         follows = {it.after} if 0 <= it.after < index else set()
-        reads = everything[it.member_reads()]
-        writes = np.concatenate([everything[target] for target in it.targets])
+        reads = it.member_reads().of(everything).ravel()
+        writes = np.concatenate([target.of(everything).ravel() for target in it.targets])
         for element in (*reads, *writes):
             follows.add(writer[element])
         for element in writes:
@@ -146,9 +182,11 @@ class Machine:
         return self.worker.submit(orchestrate), tasks, shared
 
     def _submit(self, o, it: Step, shared, tasks):
-        read = shared[it.member_reads()]
+        read = it.member_reads().of(shared)
         args = [
-            TaskArgs((read, Tag.INPUT), (shared[target], Tag.INOUT), scalars=[it.factor, it.offset, int(i == it.fails)])
+            TaskArgs(
+                (read, Tag.INPUT), (target.of(shared), Tag.INOUT), scalars=[it.factor, it.offset, int(i == it.fails)]
+            )
             for i, target in enumerate(it.targets)
         ]
         after = [tasks[it.after]] if 0 <= it.after < len(tasks) else []
@@ -181,6 +219,23 @@ class Machine:
             thread.join()
         for program, (run, tasks, shared) in zip(programs, begun, strict=True):
             compare(program, run, tasks, shared)
+
+    def check_launched(self, program: list[Step]) -> None:
+        """Captures the program, and launches it on its own array and on two others."""
+        recorded, *others = (self.worker.zeros(LENGTH, "float64") for _ in range(3))
+        tasks: list = []
+
+        def record(o):
+            for it in program:
+                tasks.append(self._submit(o, it, recorded, tasks))
+
+        graph = self.worker.capture(record)
+        runs = [self.worker.launch(graph, tensors={recorded: other}) for other in (recorded, *others)]
+        expected = oracle(program)
+        for run, array in zip(runs, (recorded, *others), strict=True):
+            assert run.wait(60), "the launch did not end"
+            np.testing.assert_array_equal(array.numpy(), expected.array)
+            assert len(run.errors) == sum(state != "ok" for state in expected.states)
 
     def check_cancelled(self, program: list[Step], cancel_after: int) -> None:
         """Cancels the run while it is submitted: every executed step follows only executed steps."""
@@ -221,31 +276,44 @@ def state_of(task) -> str:
 # ---- making programs -------------------------------------------------------------------------------------------------
 
 
-def random_view(source: random.Random) -> slice:
-    """A view with at least one element; strided and reversed ones, too."""
+def random_slice(source: random.Random, extent: int) -> slice:
+    """A slice with at least one element; strided and reversed ones, too."""
     stride = source.choice((1, 1, 1, 2, 3, 5))
-    start, count = source.randrange(LENGTH), source.randint(1, 8)
-    last = min(LENGTH - 1, start + (count - 1) * stride)
+    start, count = source.randrange(extent), source.randint(1, 8)
+    last = min(extent - 1, start + (count - 1) * stride)
     last -= (last - start) % stride
     if source.random() < 0.25:
         return slice(last, start - 1 if start else None, -stride)
     return slice(start, last + 1, stride)
 
 
+SHAPES = ((LENGTH,), (4, 6), (6, 4), (3, 8), (2, 3, 4), (2, 2, 3, 2))
+
+
+def random_view(source: random.Random) -> View:
+    """A view with at least one element, of up to four dimensions."""
+    shape = source.choice(SHAPES)
+    return View(shape, tuple(random_slice(source, extent) for extent in shape), source.random() < 0.25)
+
+
+def random_targets(source: random.Random, members: int) -> tuple[View, ...]:
+    """What the members of a group write: interleaved, side by side, or columns of a matrix, never the same element."""
+    size = LENGTH // members
+    way = source.randrange(3)
+    if way == 0:
+        return tuple(part(slice(i, LENGTH, members)) for i in range(members))
+    if way == 1:
+        return tuple(part(slice(i * size, (i + 1) * size)) for i in range(members))
+    width = 6 // members
+    return tuple(View((4, 6), (slice(None), slice(i * width, (i + 1) * width))) for i in range(members))
+
+
 def random_step(source: random.Random, index: int, failures: float) -> Step:
     """The step at position ``index`` of a program."""
     members = source.choice((1, 1, 1, 2, 3))
-    targets: tuple[slice, ...] = (random_view(source),)
-    if members > 1:
-        # Interleaved or side by side: members never write the same element.
-        interleaved = source.random() < 0.5
-        size = LENGTH // members
-        targets = tuple(
-            slice(i, LENGTH, members) if interleaved else slice(i * size, (i + 1) * size) for i in range(members)
-        )
     return Step(
-        read=random_view(source) if source.random() < 0.7 else slice(0, 0),
-        targets=targets,
+        read=random_view(source) if source.random() < 0.7 else NOTHING,
+        targets=random_targets(source, members) if members > 1 else (random_view(source),),
         factor=source.randrange(4),
         offset=source.randrange(9),
         on_chip=source.random() < 0.5,

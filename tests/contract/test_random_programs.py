@@ -29,6 +29,12 @@ def test_any_program_has_the_result_of_its_submission_order(machine, program):
 
 
 @SETTINGS
+@given(program=programs)
+def test_any_program_gives_the_same_as_a_graph_whatever_array_takes_the_place_of_its_own(machine, program):
+    machine.check_launched(program)
+
+
+@SETTINGS
 @given(pair=st.tuples(programs, programs))
 def test_programs_that_run_at_the_same_time_do_not_affect_each_other(machine, pair):
     machine.check_together(list(pair))

@@ -15,7 +15,7 @@ from runtime import Worker
 from tests.contract.programs import CHIPS, SUB_WORKERS, Machine, random_program
 
 TOGETHER = 4
-"""The size of a batch. In each, two programs run at the same time and one is cancelled while it is submitted."""
+"""The size of a batch: two programs run at the same time, one is cancelled while it is submitted, one is launched."""
 
 
 def main() -> int:
@@ -43,6 +43,7 @@ def check(machine: Machine, programs: list) -> None:
     machine.check_together(programs[:2])
     machine.check_cancelled(programs[2], len(programs[2]) // 2)
     machine.check(programs[3])
+    machine.check_launched(programs[3])
 
 
 if __name__ == "__main__":
