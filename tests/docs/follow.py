@@ -48,13 +48,15 @@ def own_folder(name):
 
 
 def as_a_user(store):
-    """The environment variables of a shell in which this virtual environment is active."""
+    """The environment variables of a shell in which this virtual environment is active, with a browser that ends at
+    once."""
     here = str(Path(sys.executable).parent)
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         "PATH": os.pathsep.join([here, os.environ["PATH"]]),
         "CALLRING_STORE": str(store),
         "COLUMNS": "200",
+        "BROWSER": "true",
     }
 
 
