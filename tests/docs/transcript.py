@@ -1,15 +1,11 @@
 """Follows the tutorial as a new user would, in an empty folder, and records the output.
 
 ``python -m tests.docs.transcript`` makes docs/tried.md, the samples of the tutorial and of the README, and the pictures
-of the tutorial anew; it needs chromium.
+of all pages anew; it needs chromium, its driver and selenium.
 """
 
 import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime
 
 from tests.docs.blocks import DOCS, blocks
@@ -24,10 +20,6 @@ _PICTURES = {
     "transpose/tiles/sweep.html": ("sweep", 1480),
     "transpose/today/report.html": ("comparison", 1100),
 }
-_FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --hide-scrollbars"
-)
 _HEAD = """# Tried: the tutorial, as a new user
 
 The output of the [tutorial](tutorial.md), followed from its beginning to its end in an empty directory with an
@@ -38,6 +30,9 @@ empty store, on {date}, with Python {python} on a machine with {cores} cores tha
 
 def main():
     """Writes the transcript and the pictures."""
+    from tests.docs.pictures import take, take_live
+
+    pictures = DOCS / "pictures"
     with own_folder("callring-tried") as folder:
         home = folder / "here"
         home.mkdir()
@@ -48,9 +43,11 @@ def main():
             rewritten(_TUTORIAL)(sample, printed)
         (sample,) = (block for block in blocks(_README) if block.language == "text")
         rewritten(_README)(sample, outputs[0][1])
-        for page, (name, height) in _PICTURES.items():
-            _picture(home / page, DOCS / "pictures" / f"{name}.png", height)
-            lines.append(f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n")
+        take([(home / page, pictures / f"{name}.png", height) for page, (name, height) in _PICTURES.items()])
+        take_live(home, as_a_user(folder / "store"), pictures / "live.png")
+        lines += [
+            f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n" for page, (name, _) in _PICTURES.items()
+        ]
     (DOCS / "tried.md").write_text("\n".join(lines))
 
 
@@ -82,17 +79,6 @@ def _session(block, printed):
     ended = f"\n(exit code {code})" if code else ""
     shown = "\n".join(part for part in (commands, printed + ended) if part)
     return f"```console\n{shown}\n```\n"
-
-
-def _picture(page, picture, height):
-    chromium = shutil.which("chromium")
-    assert chromium, "needs chromium: apt-get install chromium"
-    picture.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as profile:
-        size = f"--window-size=1280,{height}"
-        command = [chromium, *_FLAGS.split(), f"--user-data-dir={profile}", size, f"--screenshot={picture}"]
-        subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)
-    assert re.match(rb"\x89PNG", picture.read_bytes())
 
 
 if __name__ == "__main__":

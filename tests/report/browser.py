@@ -17,32 +17,37 @@ _FLAGS = (
 SCHEMES = ("light", "dark")
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """A WebDriver without a network that it could use."""
+@contextlib.contextmanager
+def opened_browser(profile):
+    """A WebDriver without a network that it could use, with a folder of its own."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("needs a headless browser: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in [
-        *_FLAGS.split(),
-        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
-        "--proxy-server=127.0.0.1:9",
-    ]:
+    for flag in [*_FLAGS.split(), f"--user-data-dir={profile}", "--proxy-server=127.0.0.1:9"]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    try:
+        yield opened
+    finally:
+        opened.quit()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """As opened_browser."""
+    with opened_browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @contextlib.contextmanager
-def seen(browser, *, width=1280, scheme="light", media=""):
-    """While the block runs, pages are as wide as this, for a reader who prefers the scheme, on a screen or on paper."""
+def seen(browser, *, width=1280, height=1200, scheme="light", media=""):
+    """Within the block, pages have this size, for a reader who prefers the scheme, on a screen or on paper."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-    size = {"width": width, "height": 1200, "deviceScaleFactor": 1, "mobile": False}
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         yield
