@@ -71,6 +71,20 @@ def test_a_narrow_window_is_never_scrolled_sideways(browser, pages, kind):
     assert wide == [400]
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("kind", PAGES)
+def test_no_text_of_a_drawing_is_cut(browser, pages, kind, width):
+    with seen(browser, width=width):
+        browser.get(pages[kind].as_uri())
+        cut = browser.execute_script("""
+            return [...document.querySelectorAll("svg text")].filter((text) => {
+                const whole = text.ownerSVGElement.getBoundingClientRect(), box = text.getBoundingClientRect();
+                return box.width && (box.left < whole.left - 1 || box.right > whole.right + 1
+                    || box.top < whole.top - 1 || box.bottom > whole.bottom + 1);
+            }).map((text) => text.textContent);""")
+    assert cut == []
+
+
 @pytest.mark.parametrize("kind", PAGES)
 def test_the_keyboard_reaches_and_uses_every_head_of_a_table(browser, pages, kind):
     from selenium.webdriver import Keys

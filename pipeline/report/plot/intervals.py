@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipeline.report.plot.axis import Axis
 from pipeline.report.plot.drawing import Drawing, cut
 
-_WIDTH, _LEFT, _RIGHT, _ROW, _AXIS = 640, 130, 180, 30, 34
+_WIDTH, _LEFT, _RIGHT, _ROW, _AXIS = 700, 130, 250, 30, 34
 _STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 100.0)
 
 
