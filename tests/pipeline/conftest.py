@@ -22,13 +22,13 @@ USER_CONFIGS = ("--config-dir", str(FIXTURES / "conf"))
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
     err: str
     folder: Path
-    """Where it ran."""
+    """The folder in which it ran."""
 
 
 class Command:
@@ -73,7 +73,7 @@ def command(tmp_path, session_store):
 
 @pytest.fixture
 def inside(tmp_path, session_store, monkeypatch):
-    """The application in this process: as ``command``, without the time that a process takes to start."""
+    """The application in this process: like ``command``, without the start of a process."""
     folder = tmp_path / "inside"
     folder.mkdir()
     monkeypatch.chdir(folder)

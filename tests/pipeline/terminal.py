@@ -11,19 +11,19 @@ import termios
 from dataclasses import dataclass, field
 
 ROWS = 1000
-"""More than any run prints: nothing scrolls away."""
+"""More rows than any run prints: nothing scrolls away."""
 _SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
 
 
 @dataclass
 class Screen:
-    """What a person sees in the end. Knows the sequences that a run uses, and refuses others."""
+    """The final screen of a terminal. It knows the escape sequences that a run uses, and refuses others."""
 
     columns: int
     text: str = ""
-    """All that was written, with its sequences."""
+    """The whole output, with its escape sequences."""
     code: int | None = None
-    """How the command ended."""
+    """The exit code of the command."""
     _rows: list[list[str]] = field(default_factory=lambda: [[]])
     _row: int = 0
     _column: int = 0
@@ -42,7 +42,7 @@ class Screen:
         return {int(n) for found in re.findall(r"\x1b\[([\d;]+)m", self.text) for n in found.split(";") if int(n) >= 30}
 
     def write(self, text):
-        """Writes what a program has written."""
+        """Processes the output of a program."""
         self.text += text
         place = 0
         while place < len(text):
@@ -84,7 +84,7 @@ class Screen:
 
 
 def on_terminal(command, columns=80, *, also=None, **options):
-    """Runs a command on a terminal. Its screen.
+    """Runs a command on a terminal. Returns its screen.
 
     Args:
         command: program and arguments.

@@ -1,4 +1,4 @@
-"""Every sweep of conf/benchmark runs, here with few and small points."""
+"""Every sweep of conf/benchmark runs, with few and small points."""
 
 import csv
 
@@ -16,7 +16,7 @@ SMALLER = {
 }
 
 
-def test_every_benchmark_is_tried_here():
+def test_every_benchmark_is_tested():
     assert set(SMALLER) == {file.stem for file in (PROJECT / "conf" / "benchmark").glob("*.yaml")}
 
 

@@ -1,4 +1,4 @@
-"""What a callable is built from decides whether it is built again: sources and every header, wherever they are."""
+"""A callable is built again if one of its sources or headers has changed, in any folder."""
 
 import shutil
 
@@ -23,7 +23,7 @@ CALLRING_EXPORT int both(const callring_chip *, const callring_args *) { return 
 
 @pytest.fixture
 def make_spec():
-    """Makes two kernels whose sources have one name, in folders of their own, each with a header beside it."""
+    """Makes two kernels whose sources have the same name, in separate folders, each with a header beside it."""
 
     def make(folder):
         folder.mkdir(parents=True)
@@ -52,7 +52,7 @@ def test_a_changed_header_is_noticed_though_two_sources_have_one_name(make_spec,
     assert builder.build(spec).blob != built.blob
 
 
-def test_another_clone_with_the_same_store_is_not_given_bytes_of_other_headers(make_spec, tmp_path):
+def test_another_clone_with_the_same_store_gets_no_bytes_of_other_headers(make_spec, tmp_path):
     here, there = make_spec(tmp_path / "here"), make_spec(tmp_path / "there" / "deeper")
     (tmp_path / "there" / "deeper" / "first" / "amount.h").write_text("#define AMOUNT 2\n")
     builder = CallableBuilder(tmp_path / "store", "a2a3sim", ())
@@ -81,7 +81,7 @@ def test_sources_and_headers_are_found_in_folders_of_any_name(make_spec, tmp_pat
     assert builder.build(spec).blob != built.blob
 
 
-def test_a_source_is_told_of_every_header_whatever_its_name(tmp_path):
+def test_every_header_of_a_source_is_found_whatever_its_name(tmp_path):
     names = ["a b.h", "a#b.h", "a$b.h", "a\\b.h", "a\\ b.h", "plain.h"]
     source = tmp_path / "source.cpp"
     source.write_text("".join(f'#include "{name}"\n' for name in names))

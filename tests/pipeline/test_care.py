@@ -1,4 +1,4 @@
-"""The stages that look after an installation: doctor, prune and schema; and the store that dying runs share."""
+"""The stages that maintain an installation (doctor, prune and schema), and the store of runs that are killed."""
 
 import json
 import os
@@ -21,7 +21,7 @@ DAY = 86400
 
 @pytest.fixture
 def filled(tmp_path):
-    """A store with three entries of 1000 bytes, used 1, 2 and 40 days ago, and what a dead run left."""
+    """A store with three entries of 1000 bytes, used 1, 2 and 40 days ago, and the files of a dead run."""
     store = Store(tmp_path / "store", "callables")
     for key, days in (("a" * 64, 1), ("b" * 64, 2), ("c" * 64, 40)):
         entry = store.put(key, lambda folder: (folder / "file").write_bytes(bytes(1000)) and None, {"name": key[0]})
@@ -35,7 +35,7 @@ def left(root):
     return [entry.key[0] for entry in Store(root, "callables").entries()]
 
 
-def test_prune_removes_what_was_not_used_for_long_and_what_dead_runs_left(filled):
+def test_prune_removes_entries_that_were_not_used_for_long_and_files_of_dead_runs(filled):
     done = prune(filled, max_age_days=30, max_bytes=10**9)
     assert left(filled) == ["a", "b"]
     assert done.swept == 1
@@ -47,7 +47,7 @@ def test_prune_removes_the_least_recently_used_until_it_fits(filled):
     assert left(filled) == ["a"]
 
 
-def test_prune_leaves_what_a_run_holds(filled):
+def test_prune_leaves_an_entry_that_a_run_holds(filled):
     with Store(filled, "callables").hold("c" * 64) as held:
         assert held is not None
         assert [entry.key[0] for entry in prune(filled, 30, 10**9).in_use] == ["c"]
@@ -55,13 +55,13 @@ def test_prune_leaves_what_a_run_holds(filled):
     assert left(filled) == ["a", "b"]
 
 
-def test_a_used_entry_is_young_again(filled):
+def test_using_an_entry_updates_its_age(filled):
     Store(filled, "callables").mark_used("c" * 64)
     prune(filled, 30, 10**9)
     assert left(filled) == ["a", "b", "c"]
 
 
-def test_the_stage_prune_says_what_it_removed(inside, filled):
+def test_the_stage_prune_reports_its_removals(inside, filled):
     done = inside("stage=prune", f"store.path={filled}", "output=json")
     assert done.code == 0, done.err
     assert [entry["key"][0] for entry in json.loads(done.out)["removed"]] == ["c"]
@@ -90,7 +90,7 @@ def test_doctor_finds_this_machine_fit_and_names_a_damaged_entry(inside, filled)
         (None, "apt-get install g++ or dnf install gcc-c++ or brew install gcc"),
     ],
 )
-def test_doctor_says_how_to_get_a_compiler_with_the_tool_that_is_there(inside, tmp_path, monkeypatch, tool, line):
+def test_doctor_shows_how_to_install_a_compiler_with_the_machines_tool(inside, tmp_path, monkeypatch, tool, line):
     if tool:
         (tmp_path / tool).symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -117,7 +117,7 @@ def described_keys(schema, prefix=""):
         yield from described_keys(choice, prefix)
 
 
-def test_every_key_of_the_schema_says_what_it_is(inside):
+def test_every_key_of_the_schema_has_a_description(inside):
     document = json.loads(inside("stage=schema", "output=json").out)
     keys = dict(described_keys(document))
     for name, definition in document["$defs"].items():
@@ -126,13 +126,13 @@ def test_every_key_of_the_schema_says_what_it_is(inside):
     assert [key for key, said in keys.items() if not said] == []
 
 
-def test_options_of_a_worker_are_told_in_the_words_and_with_the_defaults_of_the_worker(inside):
+def test_options_of_a_worker_have_the_descriptions_and_the_defaults_of_the_worker(inside):
     worker = json.loads(inside("stage=schema", "output=json").out)["properties"]["worker"]["properties"]
     assert worker["control_timeout"]["description"].startswith("Seconds within which a child must answer")
     assert worker["control_timeout"]["default"] == WorkerOptions().control_timeout
 
 
-def test_the_schema_for_editors_knows_every_config_of_ours(inside):
+def test_every_config_of_callring_satisfies_the_schema_for_editors(inside):
     jsonschema = pytest.importorskip("jsonschema", reason="validates the schema if it is installed")
     document = json.loads(inside("stage=schema", "output=json").out)
     jsonschema.Draft202012Validator.check_schema(document)
@@ -145,13 +145,13 @@ def test_the_schema_for_editors_knows_every_config_of_ours(inside):
     assert [mistake for mistake in mistakes if validator.is_valid(mistake)] == []
 
 
-def test_runs_that_are_killed_while_they_build_leave_a_store_that_is_right(tmp_path):
+def test_runs_that_are_killed_while_they_build_leave_a_valid_store(tmp_path):
     figures = soak(tmp_path, runs=8, at_once=4, longest=2.0, seed=1)
     assert figures.complaints == []
     assert figures.runs == 8
 
 
-def test_the_help_of_the_command_shows_what_a_newcomer_needs(inside):
+def test_the_help_of_the_command_shows_the_first_commands(inside):
     done = inside("--help")
     assert done.code == 0, done.err
     words = ("+topology=chip8", "stage=plan", "stage=doctor", "workload: matmul, mlp_digits, ", "vector_add", "130")

@@ -1,4 +1,4 @@
-"""Virtual time in the pipeline: the same beside a run, before it and without it, and never among what was measured."""
+"""Virtual time in the pipeline: the same beside a run, before it and without it, and separate from measurements."""
 
 import csv
 import gzip
@@ -26,7 +26,7 @@ def document(done):
     return json.loads(done.out)
 
 
-def test_a_model_says_what_hundreds_of_chips_would_take_and_starts_none(inside):
+def test_virtual_time_of_hundreds_of_chips_needs_no_process(inside):
     many = ("+topology=chip8", "topology.chips=256", "stage=model", "output=json", "hydra.run.dir=out")
     result = document(inside(*ADD, *many))
     virtual = result["virtual"]
@@ -37,7 +37,7 @@ def test_a_model_says_what_hundreds_of_chips_would_take_and_starts_none(inside):
     assert document(inside(*ADD, *many))["virtual"] == virtual
 
 
-def test_a_run_has_virtual_time_beside_what_it_measured(inside):
+def test_a_run_has_virtual_time_beside_its_measurements(inside):
     chips = ("+topology=chip4", "output=json", "hydra.run.dir=out")
     done = inside(*ADD, *chips)
     result = document(done)
@@ -54,13 +54,13 @@ def test_a_run_has_virtual_time_beside_what_it_measured(inside):
     assert "Virtual time, on modelled chips" in (done.folder / "out" / "report.html").read_text()
 
 
-def test_without_a_chip_model_nothing_is_virtual(inside):
+def test_without_a_chip_model_there_is_no_virtual_time(inside):
     done = inside(*ADD[:2], "stage=describe", "output=json", "hydra.run.dir=out")
     assert document(done)["virtual"] is None
     assert not (done.folder / "out" / "virtual_trace.json.gz").exists()
 
 
-def test_costs_and_blocks_count(inside):
+def test_costs_and_blocks_change_virtual_time(inside):
     def cost(*more):
         given = ("+chip_model.costs.add.core_ns=2400", *more, "stage=model", "output=json")
         return document(inside(*ADD, *given))["virtual"]["callables"]["add"]["work_ns"]
@@ -71,7 +71,7 @@ def test_costs_and_blocks_count(inside):
     assert cost("+chip_model.costs.add.core_ns_per_byte=0.5") == alone + (2400 + 12 * 4096 // 2) // 24
 
 
-def test_python_callables_take_what_their_cost_says(inside):
+def test_python_callables_take_their_declared_cost(inside):
     given = ("+topology=node", "+chip_model=example", "stage=model", "output=json")
     virtual = document(inside(*given, "+chip_model.costs.classify={core_ns: 500}"))["virtual"]
     classified = virtual["callables"]["classify"]
@@ -97,7 +97,7 @@ def orchestrate(o, tensors, handles, context):
 
 @pytest.fixture
 def orchestrated(inside, tmp_path):
-    """Runs a workload that is nothing but an orchestration function."""
+    """Runs a workload that only has an orchestration function."""
 
     def run(source, *arguments):
         (tmp_path / "submits.py").write_text(source)
@@ -116,7 +116,7 @@ def orchestrated(inside, tmp_path):
     sys.modules.pop("submits", None)
 
 
-def test_an_orchestration_has_the_virtual_time_that_the_library_gives_its_graph(orchestrated):
+def test_an_orchestration_has_the_virtual_time_of_its_graph_in_the_library(orchestrated):
     costs = ("+chip_model.costs.classify={core_ns: 700}", "+chip_model.costs.add={core_ns_per_byte: 9}")
     virtual = document(orchestrated(ORCHESTRATION, *costs, "stage=model", "output=json"))["virtual"]
     import submits
@@ -146,7 +146,7 @@ def test_an_orchestration_that_waits_for_results_has_no_virtual_time(orchestrate
     assert "its graph is known only when it runs" in done.err
 
 
-def test_a_sweep_keeps_virtual_time_apart(inside):
+def test_a_sweep_keeps_virtual_time_separate(inside):
     swept = ("+topology=chip1,chip2,chip4", "workload=vector_add", "workload.size=4096", "hydra.sweep.dir=sweep")
     done = inside("-m", *swept, "+chip_model=example")
     assert done.code == 0, done.err
@@ -163,7 +163,7 @@ def test_a_sweep_keeps_virtual_time_apart(inside):
 
 
 @pytest.mark.parametrize("measured", [True, False])
-def test_a_chart_shows_what_was_measured_or_what_was_computed_never_both(measured):
+def test_a_chart_shows_measured_or_virtual_time_and_never_both(measured):
     points = []
     for chips in (1, 2):
         point = Point((f"topology.chips={chips}",), number=chips)

@@ -1,4 +1,4 @@
-"""``compare`` on real runs: exit codes, results and words."""
+"""``compare`` on real runs: exit codes, results and messages."""
 
 import csv
 import json
@@ -10,11 +10,11 @@ MEASURED = ("workload=vector_add", "workload.warm_up=1", "workload.repeat=10")
 
 
 FAR = 1e6
-"""No load of a machine makes so much of a difference."""
+"""A ratio that no load of the machine causes."""
 
 
 def change(folder, job, factor):
-    """Makes what a run measured so many times as long."""
+    """Multiplies the measured times of a run."""
     file = folder / str(job) / "result.json"
     result = json.loads(file.read_text())
     measured = result["measurements"]
@@ -37,7 +37,7 @@ def test_a_run_that_took_far_less_before_is_slower_and_one_that_took_far_more_is
     (line,) = result["comparison"]["lines"]
     assert line["ratio"] > line["low"] > 1.1
     refused = command(*MEASURED, "workload.size=10000", "compare=after", "hydra.run.dir=again")
-    assert "nothing there ended well" in refused.err  # what was too slow is no baseline
+    assert "nothing there ended well" in refused.err  # a run that was too slow is no baseline
     allowed = command(*MEASURED, "compare=before", f"compare_threshold={FAR**2}", "output=json")
     assert allowed.code == 0
     assert json.loads(allowed.out)["comparison"]["lines"][0]["verdict"] == "slower"
@@ -80,7 +80,7 @@ def test_a_sweep_is_compared_point_by_point(command):
         (["compare_threshold=-1"], "compare_threshold=-1.0: a number more than 0"),
     ],
 )
-def test_a_comparison_that_cannot_be_is_refused_before_anything_runs(command, arguments, words):
+def test_an_impossible_comparison_is_refused_before_anything_runs(command, arguments, words):
     done = command("workload=vector_add", *arguments)
     assert done.code == 1
     assert done.err.startswith("error: ")

@@ -76,7 +76,7 @@ def test_every_point_is_composed_as_hydra_composes_it(hydra_loader, master, poin
         assert loader.load_sweep_config(master, list(overrides)) is composed
 
 
-def test_points_that_differ_in_values_only_are_composed_once(hydra_loader, master):
+def test_points_that_differ_only_in_values_are_composed_once(hydra_loader, master):
     counting = Counting(hydra_loader)
     loader = PointLoader(counting)
     for size in range(20):
@@ -85,7 +85,7 @@ def test_points_that_differ_in_values_only_are_composed_once(hydra_loader, maste
     assert counting.count == 2
 
 
-def test_what_a_launcher_does_to_a_point_does_not_reach_the_next(hydra_loader, master):
+def test_a_launchers_change_of_a_point_does_not_change_the_next_point(hydra_loader, master):
     loader = PointLoader(hydra_loader)
     first = loader.compose(master, ["workload=vector_add", "workload.size=1"])
     before = OmegaConf.to_container(first)

@@ -1,4 +1,4 @@
-"""Workloads that are declared in YAML: what their tensors hold, which tasks come of their loops, what is verified."""
+"""Workloads declared in YAML: the contents of their tensors, the tasks of their loops, the verification."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def test_a_declared_workload_runs_its_loops_and_is_verified(inside, chips):
     assert result["verification"]["figures"] == {"out.max_abs_error": 0.0}
 
 
-def test_a_part_that_is_empty_is_no_task(inside):
+def test_a_task_with_an_empty_part_is_not_submitted(inside):
     done = inside(*DECLARED, "workload.sizes.size=3")
     assert done.code == 0, done.err
     assert result_of(done)["tasks"]["count"] == 2 * 3
@@ -72,7 +72,7 @@ def test_tensors_come_from_files_and_are_compared_with_files(inside, tmp_path):
     assert inside(*given).code == 4
 
 
-def test_a_repeated_run_finds_what_it_changes_as_it_was_declared(inside, tmp_path):
+def test_every_run_begins_with_the_declared_contents_of_tensors_that_it_changes(inside, tmp_path):
     config = tmp_path / "configs"
     (config / "workload").mkdir(parents=True)
     (config / "workload" / "twice.yaml").write_text(
@@ -114,7 +114,7 @@ verify: {expected: {line: after.npy}}
 
 
 @pytest.mark.parametrize("capture", ["false", "true"])
-def test_repetitions_of_a_ping_pong_begin_as_it_was_declared(inside, tmp_path, capture):
+def test_repetitions_of_a_ping_pong_begin_with_the_declared_contents(inside, tmp_path, capture):
     folder = workload_folder(tmp_path, PING_PONG, there=np.full(64, 5), back=np.full(64, 3))
     done = inside("--config-dir", folder, "workload=ping_pong", f"+workload.capture={capture}")
     assert done.code == 0, done.err
@@ -122,7 +122,7 @@ def test_repetitions_of_a_ping_pong_begin_as_it_was_declared(inside, tmp_path, c
 
 
 @pytest.mark.parametrize("capture", ["false", "true"])
-def test_repetitions_of_a_stencil_in_one_tensor_begin_as_it_was_declared(inside, tmp_path, capture):
+def test_repetitions_of_a_stencil_in_one_tensor_begin_with_the_declared_contents(inside, tmp_path, capture):
     line, after = np.array([1, 2, 3, 4, 5, 6, 7, 8]), np.array([5, 7, 9, 11, 5, 6, 7, 8])
     folder = workload_folder(tmp_path, STENCIL, line=line, after=after)
     done = inside("--config-dir", folder, "workload=stencil", f"+workload.capture={capture}")
@@ -140,7 +140,7 @@ def orchestrate(o, tensors, handles, context):
 """
 
 
-def test_a_launch_of_a_captured_graph_does_not_begin_with_what_the_capture_changed(inside, tmp_path):
+def test_a_launch_of_a_captured_graph_does_not_begin_with_the_changes_of_the_capture(inside, tmp_path):
     folder = workload_folder(tmp_path, PING_PONG, there=np.full(64, 1), back=np.full(64, 3))
     Path(folder, "changes_in_capture.py").write_text(CHANGES)
     own = ("~workload.tasks", "+workload.orchestration=changes_in_capture:orchestrate", "+workload.capture=true")
@@ -161,7 +161,7 @@ def workload_folder(tmp_path, text, **arrays):
     return str(folder)
 
 
-def test_a_workload_without_verify_says_that_nothing_was_compared(inside):
+def test_a_workload_without_verify_reports_that_nothing_was_compared(inside):
     done = inside(*DECLARED, "~workload.verify")
     assert done.code == 0, done.err
     assert "unverified  declared_sums" in done.out
@@ -198,7 +198,7 @@ def test_the_parts_of_an_axis_are_disjoint_cover_it_and_differ_by_at_most_one(ex
 
 
 @given(st.text(alphabet="ab()[]+-*/%.,:0123 ^&|'\"=lamdimport_", max_size=24))
-def test_whatever_is_written_as_an_expression_is_a_number_or_refused(text):
+def test_any_text_is_an_expression_with_a_number_or_is_refused(text):
     try:
         value = parse_expression(text, "key", ["a", "b"]).number({"a": 1, "b": 2})
     except ConfigurationError:
@@ -212,7 +212,7 @@ def test_nothing_but_arithmetic_is_an_expression(text):
         parse_expression(text, "key", ["a", "b"])
 
 
-def test_random_content_is_decided_by_seed_and_name():
+def test_random_contents_follow_from_seed_and_name():
     def content(name, seed, dtype="float32"):
         config = {name: {"shape": [64], "fill": "random", "seed": seed, "dtype": dtype}}
         return declare_tensors(config, "key", {}, ())[name].content()

@@ -1,4 +1,4 @@
-"""A run that fails says where, in one message on standard error, has its exit code, and leaves nothing."""
+"""A failing run reports the place in one message on standard error, has its exit code, and leaves no process."""
 
 import gzip
 import json
@@ -46,7 +46,7 @@ def assert_nothing_remains(process_group):
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), TASKS)
-def test_a_failed_run_says_where(command, arguments, code, words):
+def test_the_error_of_a_failed_run_has_its_place(command, arguments, code, words):
     with command.start(*arguments, start_new_session=True) as process:
         _, err = process.communicate()
     assert process.returncode == code
@@ -56,7 +56,7 @@ def test_a_failed_run_says_where(command, arguments, code, words):
     assert_nothing_remains(process.pid)
 
 
-def test_what_workers_write_before_they_die_is_passed_on_and_in_the_report(command):
+def test_output_of_workers_before_their_death_is_passed_on_and_in_the_report(command):
     done = command(*adds_with("says_then_dies"), "+topology=chip2", "worker.cores_per_chip=1", "hydra.run.dir=run")
     assert done.code == 5
     said = "[chip] info: block 0 of 1 begins"
@@ -76,7 +76,7 @@ def test_a_python_callable_that_raises_is_shown_with_its_own_traceback(command):
     assert done.code == 4
     assert "ValueError: no good: 1 tensors" in done.err
     assert re.search(r"in sub-worker \d, callable look \(sha256:[0-9a-f]{64}\)", done.err)
-    # Of the user's code, and only once.
+    # The traceback is that of the user's code, and appears only once.
     assert done.err.count("Traceback") == 1
     assert "pipeline/run/job.py" not in done.err
 
@@ -101,7 +101,7 @@ def test_an_interrupt_ends_a_run_with_130_and_no_process(command, to):
     assert json.loads((command.folder / "run" / "result.json").read_text())["status"] == "interrupted"
 
 
-def test_an_interrupt_of_many_tasks_draws_the_last_of_them_and_counts_all(command):
+def test_the_report_of_an_interrupted_run_draws_the_last_tasks_and_counts_all(command):
     many = (
         "workload=small_tasks",
         "workload.sizes.tasks=15000",
@@ -126,13 +126,13 @@ def test_an_interrupt_of_many_tasks_draws_the_last_of_them_and_counts_all(comman
 
 
 @pytest.mark.parametrize("how", ["inside_exec", "while_loading"])
-def test_an_interrupt_ends_with_130_wherever_it_comes(command, how):
+def test_an_interrupt_at_any_point_ends_with_130(command, how):
     program = f"workload.verify.golden=user_programs.interrupted:{how}"
     done = command(*USER_CONFIGS, "workload=declared_sums", "+topology=node", ALLOWED, program)
     assert (done.code, done.err) == (130, "error: interrupted\n")
 
 
-def test_a_failed_point_of_a_sweep_is_explained_and_costs_no_other(command):
+def test_a_failed_point_of_a_sweep_is_explained_and_does_not_affect_the_others(command):
     swept = "callable@workload.callables.add=segfault,does_not_compile,wrong_sum,vector_add"
     done = command("-m", *USER_CONFIGS, *SMALL, swept, "workload.seed=1", "hydra.sweep.dir=sweep")
     assert done.code == 5
@@ -157,6 +157,6 @@ def test_an_unknown_option_of_the_command_is_a_mistake_in_the_configuration(comm
     assert "--nonsense" in done.err
 
 
-def test_a_mistake_found_by_hydra_leaves_nothing_behind(command):
+def test_an_error_found_by_hydra_leaves_no_files(command):
     assert command("+topology=chip9").code == 1
     assert list(command.folder.iterdir()) == []

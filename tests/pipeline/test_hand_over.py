@@ -1,4 +1,4 @@
-"""A job that needs another core than this process has loaded goes on in a process that loads it."""
+"""A job that needs another core than the loaded one continues in a process that loads it."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ def until_registered(process):
 
 
 def running_in(folder):
-    """Processes whose working folder this is."""
+    """Processes with this working folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -39,7 +39,7 @@ def running_in(folder):
     return found
 
 
-def test_the_other_process_reports_once_and_its_exit_code_is_the_runs(command):
+def test_the_other_process_reports_once_and_its_exit_code_is_that_of_the_run(command):
     with command.start(*SMALL, "output=json", program=PROGRAM) as process:
         out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
@@ -58,7 +58,7 @@ def test_the_other_process_finds_the_modules_beside_the_users_configs(command):
     assert (err, process.returncode) == ("", 0)
 
 
-def test_a_failure_of_the_other_process_is_said_once(command):
+def test_a_failure_of_the_other_process_is_reported_once(command):
     arguments = (*USER_CONFIGS, *SMALL, "callable@workload.callables.add=segfault")
     with command.start(*arguments, program=PROGRAM) as process:
         _, err = process.communicate()
@@ -81,12 +81,12 @@ def test_the_other_process_does_not_outlive_the_first(command):
     with command.start(*ENDLESS, program=PROGRAM) as process:
         until_registered(process)
         process.kill()
-        process.communicate()  # returns when the last process that writes there is gone
+        process.communicate()  # returns when the last process that writes there has ended
     while running_in(command.folder):
         time.sleep(0.01)
 
 
-def test_a_core_that_is_not_what_its_key_says_is_refused_instead_of_tried_for_ever(command_with_own_store, tmp_path):
+def test_a_core_that_differs_from_its_key_is_refused_instead_of_tried_for_ever(command_with_own_store, tmp_path):
     from types import SimpleNamespace
 
     from pipeline.building import core as core_build

@@ -1,4 +1,4 @@
-"""Points that Hydra's launchers run in other processes are put together like any others."""
+"""The results of points that Hydra's launchers run in other processes are collected like all others."""
 
 import csv
 import shutil
@@ -16,7 +16,7 @@ SWEPT = ("-m", "workload=vector_add", "+topology=node", "workload.size=64,-1,128
         ("submitit", ["hydra/launcher=submitit_local"]),
     ],
 )
-def test_a_launcher_runs_every_point_and_a_failed_one_costs_only_itself(command, plugin, arguments):
+def test_a_launcher_runs_every_point_and_a_failed_one_does_not_affect_the_others(command, plugin, arguments):
     pytest.importorskip(plugin, reason=f"{plugin} (the sweep extra) is not installed")
     done = command(*SWEPT, *arguments)
     assert done.code == 1, done.out + done.err
@@ -62,7 +62,7 @@ def test_this_process_runs_points_as_hydras_basic_launcher_does(command):
 
 
 NOTING = '''
-"""A Hydra callback that notes what it sees, in the folder where the job is."""
+"""A Hydra callback that writes its arguments into the folder of the job."""
 
 import os
 
@@ -87,7 +87,7 @@ class Noting(Callback):
 
 
 def _without_launcher(config, launcher):
-    """What a file says, without the name of the launcher."""
+    """The content of a file, without the name of the launcher."""
     content = OmegaConf.to_container(config)
     if isinstance(content, dict) and "hydra" in content:
         del content["hydra"]["launcher"], content["hydra"]["runtime"]["choices"]["hydra/launcher"]

@@ -1,4 +1,4 @@
-"""A lock says which bytes ran: it is written on request, compared before anything starts, and never guessed."""
+"""A lock records the bytes of callables: it is written on request, and compared before any process starts."""
 
 import json
 import re
@@ -68,7 +68,7 @@ def assert_refused(done, code, *words):
     assert "Traceback" not in done.err + done.out
 
 
-def test_what_was_written_is_checked_and_runs(clone):
+def test_a_run_with_a_matching_lock_succeeds(clone):
     written = clone(*SMALL, "+topology=chip2", "lock=write")
     assert written.code == 0, written.err
     assert re.search(r"^written +conf/callables\.lock\.yaml +[0-9a-f]{8}$", written.out, re.MULTILINE)
@@ -135,7 +135,7 @@ def test_a_changed_header_is_named_beside_its_source(clone):
     assert "wrong_sum.cpp" not in done.err
 
 
-def test_other_flags_and_other_sources_are_told(locked_clone):
+def test_changed_flags_and_sources_are_reported(locked_clone):
     done = locked_clone(*WRONG_SUM, "stage=build", "lock=check", "build.kernel_flags=[-O0]")
     assert_refused(done, 3, "flags: nothing locked, -O0 now")
     done = locked_clone(*SMALL, "stage=build", "lock=check")
@@ -144,14 +144,14 @@ def test_other_flags_and_other_sources_are_told(locked_clone):
     )
 
 
-def test_a_lock_that_was_edited_is_told_as_such(locked_clone):
+def test_an_edited_lock_is_reported_as_such(locked_clone):
     (hashid,) = HASHID.findall(locked_clone.lock.read_text())
     locked_clone.change(f"conf/{LOCK}", hashid, "sha256:" + "0" * 64)
     done = locked_clone(*WRONG_SUM, "stage=build", "lock=check")
     assert_refused(done, 3, "sha256:" + "0" * 64, "no source, flag, signature or compiler")
 
 
-def test_every_callable_that_differs_is_named_also_those_that_came_and_went(clone):
+def test_every_callable_that_differs_is_named_including_new_and_removed_ones(clone):
     assert clone(*CHECKED_SUM, "stage=build", "lock=write").code == 0
     clone.change(f"conf/{LOCK}", "      look:", "      gaze:")
     done = clone(*CHECKED_SUM, "stage=build", "lock=check")
@@ -170,7 +170,7 @@ def test_a_changed_python_module_changes_only_its_own_entry(clone):
     assert [name for name in before if before[name] != after[name]] == ["look"]
 
 
-def test_a_pickled_callable_is_compared_with_its_source_and_told_why_it_may_differ(clone):
+def test_a_pickled_callable_is_compared_by_its_source_and_the_message_says_why_it_may_differ(clone):
     pickled = (*CHECKED_SUM, "+workload.callables.look.pickle_by_value=true", "stage=build")
     assert clone(*pickled, "lock=write").code == 0
     assert str(clone.locked("checked_sum")["look"].kind) == "PYTHON_SERIALIZED"
@@ -200,7 +200,7 @@ def test_callables_that_take_handles_are_locked_in_every_process_as_they_are_reg
     assert registered == {name: callable_.hashid for name, callable_ in written.items()}
 
 
-def test_what_a_callable_captures_says_why_it_differs(clone):
+def test_a_captured_handle_explains_why_a_callable_differs(clone):
     assert clone(*ON_NODES, *SECOND, "stage=build", "lock=write").code == 0
     done = clone(*ON_NODES, *SECOND, "stage=build", "lock=check", "callable@workload.callables.add=wrong_sum")
     assert_refused(done, 3, "3 callables", "handles: add: sha256:", "handles: add_on_chips: sha256:")
@@ -224,7 +224,7 @@ def test_clones_in_different_folders_have_the_same_lock(tmp_path):
         clone = Clone(tmp_path / place, tmp_path / "store")
         (clone.folder / "kernels" / "chip.h").write_text("#include <callring/chip.h>\n")
         clone.change("kernels/wrong_sum.cpp", "<callring/chip.h>", '"chip.h"')
-        # As an absolute path, too: it must not get into the lock.
+        # Also by an absolute path, which must not get into the lock.
         source = f"workload.callables.add.source={clone.folder / 'kernels' / 'wrong_sum.cpp'}"
         assert clone(*CHECKED_SUM, source, "stage=build", "lock=write").code == 0
         assert clone(*WRONG_SUM, "stage=build", "lock=write").code == 0
@@ -252,7 +252,7 @@ def test_a_plan_says_whether_it_would_match_and_changes_nothing(locked_clone):
     assert contents_of(locked_clone.folder) == before
 
 
-def test_a_plan_says_what_would_be_refused(locked_clone):
+def test_a_plan_reports_a_difference_that_would_be_refused(locked_clone):
     hashid = locked_clone.locked()["add"].hashid
     locked_clone.change(f"conf/{LOCK}", hashid, "sha256:" + "0" * 64)
     done = locked_clone(*WRONG_SUM, "stage=plan", "lock=check")
@@ -286,7 +286,7 @@ def test_a_lock_file_can_be_named_relative_to_where_the_command_was_started(comm
     assert "locked      sums.lock.yaml" in command(*named, "lock=check").out
 
 
-def test_a_lock_that_is_missing_or_lacks_the_entry_is_told(locked_clone):
+def test_a_missing_lock_or_entry_is_reported(locked_clone):
     check = ("stage=build", "lock=check")
     assert_refused(locked_clone(*WRONG_SUM, *check, "lock_file=no.yaml"), 1, "no.yaml", "does not exist", "lock=write")
     done = locked_clone("workload=matmul", *check)
@@ -304,7 +304,7 @@ def test_a_lock_that_is_missing_or_lacks_the_entry_is_told(locked_clone):
         pytest.param("", ["mapping"], id="an empty file"),
     ],
 )
-def test_a_lock_that_cannot_be_understood_is_told_and_left_alone(clone, lock, content, words):
+def test_an_invalid_lock_is_reported_and_not_changed(clone, lock, content, words):
     clone.lock.write_text(content)
     assert_refused(clone(*WRONG_SUM, "stage=build", f"lock={lock}"), 1, f"conf/{LOCK}: ", *words)
     assert clone.lock.read_text() == content

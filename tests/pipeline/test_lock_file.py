@@ -1,4 +1,4 @@
-"""A lock file is whole whichever run writes or dies, and says what is wrong with it in a line."""
+"""A lock file is complete though runs write it and die; an error in it is reported in one line."""
 
 import json
 import multiprocessing
@@ -25,7 +25,7 @@ ADD = LockedCallable("sha256:" + "a" * 64, CallableKind.CHIP_CALLABLE, {"entry":
 ENTRY = f"hashid: {ADD.hashid}\nkind: CHIP_CALLABLE\n"
 UNDER = "version: 1\nworkloads:\n  w:\n    t:\n      c:\n        "
 
-# What is in a key or a text of a real lock; YAML itself forbids some control characters and surrogates.
+# Texts of real locks; YAML itself forbids some control characters and surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 CALLABLES = st.builds(
     LockedCallable,
@@ -44,7 +44,7 @@ def lock_file(folder):
 
 
 def problem_with(text):
-    """What is wrong with a lock; empty if nothing is."""
+    """The error of a lock; empty if it is valid."""
     try:
         parse_lock(text)
     except ConfigurationError as error:
@@ -74,7 +74,7 @@ def test_a_document_is_read_as_it_was_written(document):
 
 
 @given(DOCUMENTS)
-def test_the_order_in_which_things_were_added_does_not_show(document):
+def test_the_order_of_additions_does_not_change_the_document(document):
     reversed_ = {
         workload: {target: dict(reversed(callables.items())) for target, callables in reversed(targets.items())}
         for workload, targets in reversed(document.workloads.items())
@@ -83,7 +83,7 @@ def test_the_order_in_which_things_were_added_does_not_show(document):
 
 
 @given(BY_NAME, BY_NAME)
-def test_exactly_what_is_not_equal_by_hashid_differs(locked, built):
+def test_callables_differ_exactly_if_their_hashids_differ(locked, built):
     names = {difference.name for difference in differences_of(locked, built)}
     hashids = [{name: callable_.hashid for name, callable_ in side.items()} for side in (locked, built)]
     different = {name for name in {*locked, *built} if hashids[0].get(name) != hashids[1].get(name)}
@@ -93,7 +93,7 @@ def test_exactly_what_is_not_equal_by_hashid_differs(locked, built):
 
 
 @given(st.text(max_size=80) | st.text("{}[]:&*-\n 1avw!|>'\"#", max_size=80))
-def test_any_text_is_a_lock_or_a_mistake_in_one_line(text):
+def test_any_text_is_a_lock_or_an_error_in_one_line(text):
     assert "\n" not in problem_with(text)
 
 
@@ -121,20 +121,20 @@ def test_any_text_is_a_lock_or_a_mistake_in_one_line(text):
         pytest.param("<<<<<<< ours\nversion: 1\n=======\n", ["merge conflict", "lock=write"], id="a merge conflict"),
     ],
 )
-def test_what_is_wrong_with_a_lock_is_said(text, words):
+def test_an_error_in_a_lock_is_reported(text, words):
     said = problem_with(text)
     assert said
     assert [word for word in words if word not in said] == []
     assert "\n" not in said
 
 
-def test_a_file_that_is_no_text_is_told(tmp_path):
+def test_a_file_that_is_no_text_is_reported(tmp_path):
     lock_file(tmp_path).path.write_bytes(b"version: 1 \xff")
     with pytest.raises(ConfigurationError, match=r"lock\.yaml: not UTF-8 at byte 11"):
         lock_file(tmp_path).read()
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path):
+def test_a_killed_writer_leaves_the_old_file_unchanged(tmp_path):
     file = lock_file(tmp_path)
     file.update("one", "target", {"add": ADD})
     before = file.path.read_bytes()
@@ -161,7 +161,7 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["lock.yaml"]
 
 
-def test_a_file_that_says_the_same_in_other_words_is_left_alone(tmp_path):
+def test_a_file_with_the_same_content_in_another_form_is_not_changed(tmp_path):
     file = lock_file(tmp_path)
     file.path.write_text(
         json.dumps({"version": 1, "workloads": {"w": {"t": {"add": {"hashid": ADD.hashid, "kind": "CHIP_CALLABLE"}}}}})
@@ -171,7 +171,7 @@ def test_a_file_that_says_the_same_in_other_words_is_left_alone(tmp_path):
     assert (new, file.path.read_bytes()) == (False, before)
 
 
-def test_what_changed_between_its_comparison_and_its_registration_is_refused():
+def test_a_callable_that_changed_between_its_comparison_and_its_registration_is_refused():
     locked = Locked(None, {"add": ADD}, "", "matches")
     require_registered(locked, Registered(None, {"add": CallableHandle(ADD.hashid, ADD.kind, "LOCAL_CHIP")}))
     other = CallableHandle("sha256:" + "c" * 64, ADD.kind, "LOCAL_CHIP")
@@ -189,6 +189,6 @@ def test_a_link_to_a_lock_stays_a_link(tmp_path):
     assert parse_lock((tmp_path / "shared" / "lock.yaml").read_text()).workloads.keys() == {"w"}
 
 
-def test_a_lock_outside_of_where_the_command_was_started_is_called_by_its_last_name(tmp_path):
+def test_messages_name_a_lock_outside_of_the_current_folder_by_its_file_name(tmp_path):
     assert choose_lock_file("../sums.yaml", [], tmp_path / "here").name == "sums.yaml"
     assert choose_lock_file("", [tmp_path / "mine", tmp_path / "theirs"], tmp_path).name == "mine/callables.lock.yaml"

@@ -46,12 +46,12 @@ def test_a_wrong_outcome_on_a_node_is_found(inside):
 def test_a_kernel_that_fails_on_a_node_says_which_and_where(inside):
     done = inside(*ON_NODES, "+topology=pod", "callable@workload.callables.add=refuses")
     assert done.code == 4
-    # Both nodes fail, and either may be the first.
+    # Both nodes fail, in either order.
     assert re.search(r"in node [01], callable add_on_chips \(sha256:", done.err)
     assert "code 7" in done.err
 
 
-def test_an_orchestration_function_is_told_the_nodes(inside):
+def test_an_orchestration_function_receives_the_nodes(inside):
     own = ("~workload.tasks", "+workload.orchestration=user_programs.nodes:orchestrate")
     done = inside(*ON_NODES, "+topology=pod", *own, "workload.repeat=1", "hydra.run.dir=run")
     assert done.code == 0, done.err
@@ -89,6 +89,6 @@ def test_a_plan_shows_the_processes_that_start(config):
 
 
 def numbers_of_children(process):
-    """Of every process that has children, in a plan."""
+    """The number of children of every process with children, in a plan."""
     below = [number for child in process.children for number in numbers_of_children(child)]
     return [len(process.children), *below] if process.children else below

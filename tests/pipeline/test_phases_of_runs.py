@@ -1,18 +1,18 @@
-"""What is said of runs while they go on: how many have ended, or, of one that takes long, how many of its tasks."""
+"""The progress of runs: the number of ended runs, or of ended tasks of a long run."""
 
 from pipeline.run.stages import execute
 from runtime import Worker
 
 
 def nothing(args):
-    """The least that a task can be."""
+    """A minimal task."""
 
 
 def run_tasks(worker, handle, count):
     worker.run(lambda o: [o.submit_sub(handle) for _ in range(count)] and None)
 
 
-def test_short_runs_are_counted_and_of_long_ones_their_tasks(monkeypatch):
+def test_short_runs_are_counted_and_the_tasks_of_long_ones(monkeypatch):
     with Worker(level=3, chips=0, sub_workers=1) as worker:
         handle = worker.register(nothing)
         phase = execute.Phase("executed", "sums", 3, worker)
@@ -31,7 +31,7 @@ def test_short_runs_are_counted_and_of_long_ones_their_tasks(monkeypatch):
         assert (phase.progress(), phase.words()) == ((1, 3), "median 2.00 s, about 4 s left")
 
 
-def test_of_a_single_run_the_tasks_are_counted():
+def test_the_tasks_of_a_single_run_are_counted():
     with Worker(level=3, chips=0, sub_workers=1) as worker:
         handle = worker.register(nothing)
         run_tasks(worker, handle, 5)

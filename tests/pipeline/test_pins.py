@@ -1,4 +1,4 @@
-"""hydra-core and omegaconf go together in pairs: 1.3 with 2.3, 1.4 with 2.4; a Hydra without its fixes never comes."""
+"""hydra-core and omegaconf are installed in pairs: 1.3 with 2.3, 1.4 with 2.4; never a Hydra without its fixes."""
 
 import tomllib
 from importlib.metadata import requires, version
@@ -16,20 +16,20 @@ PINNED = {
     )
 }
 PAIRS = {(1, 3): (2, 3), (1, 4): (2, 4)}
-"""Minor versions of hydra-core, each with its omegaconf's."""
+"""Minor versions of hydra-core, each with that of its omegaconf."""
 
 
 @pytest.mark.parametrize("name", ["hydra-core", "omegaconf"])
-def test_what_is_installed_is_what_is_pinned(name):
+def test_the_installed_version_satisfies_the_pin(name):
     assert PINNED[name].contains(version(name), prereleases=True)
 
 
-def test_what_is_installed_is_a_pair():
+def test_the_installed_versions_are_a_pair():
     assert PAIRS[Version(version("hydra-core")).release[:2]] == Version(version("omegaconf")).release[:2]
 
 
 def test_the_installed_hydra_asks_for_the_installed_omegaconf():
-    """So that pip, too, chooses nothing but pairs."""
+    """So pip only chooses pairs."""
     (asked,) = [item for item in map(Requirement, requires("hydra-core")) if item.name == "omegaconf"]
     assert asked.specifier.contains(version("omegaconf"), prereleases=True)
 
@@ -50,6 +50,6 @@ def test_no_hydra_without_its_security_fixes_is_allowed():
     assert [old for old in ("1.3.0", "1.3.2", "1.3.7") if old in PINNED["hydra-core"]] == []
 
 
-def test_what_was_not_tried_is_not_allowed():
+def test_untested_versions_are_not_allowed():
     assert "1.5.0" not in PINNED["hydra-core"]
     assert [new for new in ("2.5.0", "3.0.0") if new in PINNED["omegaconf"]] == []

@@ -1,4 +1,4 @@
-"""A plan says what would be built and why, what would start and what would follow what, and changes nothing."""
+"""A plan shows the builds with their reasons, the processes and the dependencies, and changes nothing."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -37,7 +37,7 @@ def build_of(document, name):
     return next(build for build in document["builds"] if build["name"] == name)
 
 
-def test_a_plan_names_what_changed_since_the_nearest_build(inside, own_kernel):
+def test_a_plan_names_the_changes_since_the_nearest_build(inside, own_kernel):
     folder, given = own_kernel
     assert build_of(planned(inside, *given), "add")["reasons"] == [NEVER]
     assert inside(*given, "stage=build").code == 0
@@ -65,7 +65,7 @@ def test_a_plan_names_flags_target_and_damage(inside, own_kernel, tmp_path):
     assert build_of(planned(inside, *given), "add")["reasons"] == ["the entry in the store is damaged"]
 
 
-def test_a_plan_of_a_kernel_that_does_not_compile_still_is_a_plan(inside):
+def test_a_plan_of_a_kernel_that_does_not_compile_succeeds(inside):
     done = inside(*USER_CONFIGS, *SMALL, "callable@workload.callables.add=does_not_compile", "stage=plan")
     assert done.code == 0, done.err
     assert "would build add" in done.out
@@ -84,18 +84,18 @@ def test_a_plan_counts_processes_tasks_and_dependencies(inside):
     assert graph["edges"] == 15 * (2 * 7 + 1)
 
 
-def test_what_a_plan_counts_is_what_a_run_executes(inside):
+def test_a_plan_counts_the_tasks_that_a_run_executes(inside):
     given = (*USER_CONFIGS, "workload=declared_sums", "python_packages=[pipeline,user_programs]", "+topology=chip2")
     tasks = planned(inside, *given)["graph"]["tasks"]
     done = inside(*given, "hydra.run.dir=run")
     assert done.code == 0, done.err
     assert json.loads((done.folder / "run" / "result.json").read_text())["tasks"]["count"] == len(tasks)
-    # The second round writes what the first wrote.
+    # The second round writes the bytes of the first.
     assert [task["after"] for task in tasks[:8]] == [[]] * 8
     assert [task["after"] for task in tasks[8:]] == [[i] for i in range(8)]
 
 
-def test_a_plan_draws_its_graph_where_it_is_asked_to(inside):
+def test_a_plan_draws_its_graph_into_the_named_file(inside):
     done = inside("stage=plan", "+topology=chip4", "plan.graph=graph.svg")
     assert done.code == 0, done.err
     root = ET.parse(done.folder / "graph.svg").getroot()

@@ -1,4 +1,4 @@
-"""A project from nothing: ``callring new``, plain ``callring`` in it, ``callring show`` and ``callring open``."""
+"""A new project: ``callring new``, plain ``callring`` in it, ``callring show`` and ``callring open``."""
 
 import json
 import os
@@ -32,14 +32,14 @@ def halves(tmp_path, session_store, monkeypatch):
     assert project(["new", "halves"]) == 0
     monkeypatch.chdir("halves")
     yield tmp_path / "halves"
-    sys.modules.pop("golden", None)  # the next project has one of its own
+    sys.modules.pop("golden", None)  # the next project has its own module
 
 
 def result(folder):
     return json.loads((folder / "result.json").read_text())
 
 
-def test_a_new_project_has_its_files_and_says_what_each_is(tmp_path, monkeypatch, capsys):
+def test_a_new_project_has_its_files_and_describes_each(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert project(["new", "halves"]) == 0
     folder = tmp_path / "halves"
@@ -65,7 +65,7 @@ def test_the_test_of_a_new_project_passes_and_fails_with_another_kernel(halves):
     assert subprocess.run(command, check=False, capture_output=True).returncode == 1
 
 
-def test_a_project_takes_what_every_command_line_takes(halves):
+def test_a_project_takes_the_usual_command_line(halves):
     assert app.main(["+topology=chip2", "workload.sizes.size=100", "hydra.run.dir=two", "output=quiet"]) == 0
     assert result(halves / "two")["topology"] == "chip2"
     assert app.main(["stage=build", "lock=write", "output=quiet"]) == 0
@@ -75,7 +75,7 @@ def test_a_project_takes_what_every_command_line_takes(halves):
 @pytest.mark.parametrize(
     "chosen", [["--config-name=config"], ["-cn", "config"], ["--config-dir", "conf"], ["-cd=conf"]]
 )
-def test_a_command_that_chooses_its_configs_is_left_alone(halves, chosen):
+def test_a_command_that_chooses_its_configs_is_not_changed(halves, chosen):
     assert within_project([*chosen, "stage=plan"], halves) == [*chosen, "stage=plan"]
 
 
@@ -103,7 +103,7 @@ def test_the_project_of_another_user_is_not_run(halves, monkeypatch, capsys):
         ("a_file", "File exists"),
     ],
 )
-def test_a_project_that_cannot_be_is_refused_and_nothing_is_written(tmp_path, monkeypatch, capsys, name, words):
+def test_an_invalid_project_is_refused_and_nothing_is_written(tmp_path, monkeypatch, capsys, name, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "something").touch()
@@ -116,7 +116,7 @@ def test_a_project_that_cannot_be_is_refused_and_nothing_is_written(tmp_path, mo
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, session_store):
-    """A project after a run, another of more chips, one of a kernel that is wrong, and a sweep."""
+    """A project after a run, one on more chips, one with a wrong kernel, and a sweep."""
     folder = tmp_path_factory.mktemp("project")
     Command(folder, session_store)("new", "halves")
     command = Command(folder / "halves", session_store)
@@ -179,12 +179,12 @@ def test_show_has_the_summary_of_one_run(with_runs, capsys):
         (["wrong", "one"], "show wrong: nothing there ended well with measured runs"),
     ],
 )
-def test_a_name_that_shows_nothing_is_an_error_that_says_why(with_runs, capsys, names, words):
+def test_a_name_without_a_run_is_an_error_with_the_reason(with_runs, capsys, names, words):
     assert project(["show", *names]) == 1
     assert words in capsys.readouterr().err
 
 
-def test_open_gives_the_last_page_or_a_named_one_to_the_browser(with_runs, tmp_path, monkeypatch, capsys):
+def test_open_shows_the_last_page_or_a_named_one_in_the_browser(with_runs, tmp_path, monkeypatch, capsys):
     told = tmp_path / "told"
     browser = tmp_path / "browser"
     browser.write_text(f"#!/bin/sh\necho $1 >> {told}\n")
@@ -199,7 +199,7 @@ def test_open_gives_the_last_page_or_a_named_one_to_the_browser(with_runs, tmp_p
     ]
 
 
-def test_where_nothing_has_run_show_and_open_say_so(halves, capsys):
+def test_show_and_open_report_that_there_are_no_runs(halves, capsys):
     capsys.readouterr()
     assert project(["show"]) == 0
     assert "no runs below this folder yet" in capsys.readouterr().out
@@ -208,16 +208,16 @@ def test_where_nothing_has_run_show_and_open_say_so(halves, capsys):
 
 
 @pytest.mark.parametrize(("words", "code"), [(["new"], 1), (["show", "--evrything"], 1), (["open", "--help"], 0)])
-def test_a_wrong_use_of_a_word_ends_as_a_wrong_configuration(words, code, capsys):
+def test_a_wrong_use_of_a_command_ends_like_a_wrong_configuration(words, code, capsys):
     assert project(words) == code
 
 
-def test_a_command_that_is_misspelt_is_told_which_was_meant(command):
+def test_the_error_of_a_misspelt_command_names_the_nearest_one(command):
     done = command("shows")
     assert (done.code, done.err) == (1, "error: shows: no such command; did you mean show?\n")
 
 
-def test_help_in_a_project_lists_its_options_and_nothing_that_runs_left(halves, session_store):
+def test_help_in_a_project_lists_its_options_and_no_run_directories(halves, session_store):
     command = Command(halves, session_store)
     assert command("stage=describe", "hydra.run.dir=left").code == 0
     groups = command("--help").out.partition("Groups and their options")[2]

@@ -1,4 +1,4 @@
-"""A run leaves a result, a trace and a log; a second one builds nothing; a plan changes nothing."""
+"""A run writes a result, a trace and a log; a second one builds nothing; a plan changes nothing."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ def contents_of(folder):
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def test_a_run_leaves_its_result_its_trace_and_its_log(command):
+def test_a_run_writes_its_result_its_trace_and_its_log(command):
     done = command("+topology=chip2", *SMALL, "hydra.run.dir=run")
     result = result_of(done)
     assert {"status", "workload", "topology", "target", "callables", "stages", "tasks", "verification"} <= result.keys()
@@ -130,7 +130,7 @@ def test_a_quiet_run_prints_nothing_and_a_verbose_one_whole_hashes_and_the_files
     assert {Path(name).name for name in wrote} >= {"result.json", "report.html", "trace.json.gz", "run.log"}
 
 
-def test_json_output_is_nothing_but_the_result(command):
+def test_json_output_is_only_the_result(command):
     done = command(*SMALL, "output=json", "hydra.run.dir=run")
     assert json.loads(done.out) == result_of(done)
     assert done.err == ""
@@ -148,7 +148,7 @@ def test_json_output_is_nothing_but_the_result(command):
         (["topology.chips=-1"], "topology.chips=-1"),
     ],
 )
-def test_a_run_is_named_by_the_topology_that_it_ran_on(inside, arguments, said):
+def test_the_last_line_names_the_topology_of_the_run(inside, arguments, said):
     done = inside(*SMALL, *arguments, "hydra.run.dir=run")
     assert json.loads((done.folder / "run" / "result.json").read_text())["topology"] == said
     assert "stage=model" in arguments or f"vector_add on {said} (a2a3sim, release)" in done.out
@@ -165,7 +165,7 @@ def test_a_sweep_over_four_topologies_runs_four_jobs(command):
     assert len({str(hashids_of(result)) for result in results}) == 1
 
 
-def test_runs_of_one_instant_have_directories_of_their_own(command):
+def test_runs_that_start_at_the_same_time_have_separate_directories(command):
     processes = [command.start(*SMALL, "stage=describe") for _ in range(3)]
     for process in processes:
         process.communicate()
@@ -194,7 +194,7 @@ def test_a_changed_line_of_a_kernel_changes_exactly_its_own_hashid(tmp_path, ses
     assert original["join"] != changed["join"]
 
 
-def test_a_users_own_configs_and_kernels_join_with_config_dir(command):
+def test_config_dir_adds_a_users_own_configs_and_kernels(command):
     done = command(
         "--config-dir",
         str(FIXTURES / "conf"),
@@ -213,7 +213,7 @@ def test_the_report_is_a_stage_and_the_last_line_has_the_wall_time(inside):
     result = result_of(done)
     assert result["stages"][-1]["name"] == "report"
     assert words_of(result, "report") == {"run/report.html": "reported"}
-    # Also what is between the stages: ending the workers, taking the trace.
+    # Including the time between the stages: ending the workers, taking the trace.
     assert sum(stage["seconds"] for stage in result["stages"]) <= result["seconds"] <= whole
     ended, reported = done.out.splitlines()[-2:]
     assert ended.endswith(f"1 task in {duration(result['seconds'])}")
@@ -229,7 +229,7 @@ def test_the_trace_of_many_tasks_is_text_from_the_start(monkeypatch):
     monkeypatch.setattr(trace_module, "_json", lambda value: encoded.append(value) or encode(value))
     document = json.loads(trace_module.chrome_trace(Trace(tasks, spans, children=[chip]), 11, {}, {}))
     assert len(document["traceEvents"]) > 9 * 1000
-    # As objects are: the tracks' names, and what the whole is about; of the tasks each name once.
+    # Only the tracks' names, the general data and each name of tasks once are objects.
     assert len(encoded) < 50
 
 

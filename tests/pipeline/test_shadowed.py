@@ -1,4 +1,4 @@
-"""Files of the user's that stand in the way of Callring's packages are named, and not executed."""
+"""Files of the user that shadow Callring's packages are named, and not executed."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from .conftest import PROJECT
 DESCRIBE = ("workload=vector_add", "workload.size=4096", "stage=describe")
 AS_INSTALLED = """
 import sys
-# An editable install is found by a finder that comes before the search path; another one is not.
+# An editable install has a finder that comes before the search path; an ordinary install does not.
 sys.meta_path[:] = [finder for finder in sys.meta_path if "Redirect" not in type(finder).__name__]
 sys.path.insert(0, ".")
 from pipeline.__main__ import main
@@ -29,7 +29,7 @@ MARK = "from pathlib import Path\nPath(__file__).with_name('mark').write_text('e
         ("hydra_plugins", "hydra_plugins, where Hydra looks for plugins"),
     ],
 )
-def test_a_module_of_the_users_in_the_way_is_named_and_not_executed(command, name, shadowed):
+def test_a_users_module_that_shadows_a_package_is_named_and_not_executed(command, name, shadowed):
     mine = command.folder / f"{name}.py"
     mine.write_text(MARK)
     with command.start(*DESCRIBE, program=("-c", AS_INSTALLED)) as process:
@@ -57,7 +57,7 @@ def test_the_command_callring_does_not_look_in_the_working_directory(command):
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_a_checkout_without_a_core_in_front_of_an_installation_is_named(tmp_path, installed):
+def test_a_checkout_without_a_core_that_shadows_an_installation_is_named(tmp_path, installed):
     checkout, site = tmp_path / "checkout", tmp_path / "site"
     for name in ("pipeline", "runtime"):
         (checkout / name).mkdir(parents=True)

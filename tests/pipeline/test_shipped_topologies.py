@@ -1,4 +1,4 @@
-"""Every topology that comes with Callring runs out of the box; workloads that cannot run on one say which do."""
+"""Every topology that comes with Callring runs; the error of a workload that cannot run there names one that can."""
 
 import json
 
@@ -14,11 +14,11 @@ CONF = PROJECT / "conf"
 TOPOLOGIES = sorted(file.stem for file in (CONF / "topology").glob("*.yaml"))
 WORKLOADS = sorted(file.stem for file in (CONF / "workload").glob("*.yaml"))
 RUN_ON = {"pod": ["vector_add_on_nodes"], "subs": ["softmax", "small_python_tasks"]}
-"""The first of them is named by errors."""
+"""Errors name the first of them."""
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_a_shipped_topology_runs_and_verifies_with_nothing_else_said(inside, topology):
+def test_a_shipped_topology_runs_and_verifies_without_further_options(inside, topology):
     done = inside(f"+topology={topology}", "hydra.run.dir=run")
     assert done.code == 0, done.err
     result = json.loads((done.folder / "run" / "result.json").read_text())
@@ -38,12 +38,12 @@ def test_a_workload_runs_on_nodes_or_on_sub_workers_or_names_one_that_does(insid
     assert (other or f"workload={RUN_ON[topology][0]} ") in done.err, done.err
 
 
-def test_the_command_lines_own_choice_comes_before_that_of_a_topology(inside):
+def test_the_choice_of_the_command_line_takes_precedence_over_that_of_a_topology(inside):
     done = inside("+topology=subs", "workload=small_python_tasks", "stage=plan", "output=json")
     assert json.loads(done.out)["workload"] == "small_python_tasks", done.err
 
 
-def test_a_topology_of_sub_workers_alone_needs_no_more_than_two_numbers(inside):
+def test_a_topology_of_sub_workers_alone_needs_only_two_numbers(inside):
     done = inside("topology.chips=0", "topology.sub_workers=2", "workload=softmax", "hydra.run.dir=run")
     assert done.code == 0, done.err
     assert "started     2 sub-workers" in done.out

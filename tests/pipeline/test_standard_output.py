@@ -1,4 +1,4 @@
-"""Standard output whose reader goes away, as behind ``callring | head -1``: the command ends as Unix tools do."""
+"""If the reader of standard output goes away, as in ``callring | head -1``, the command ends like Unix tools."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ ENDS_EARLY = [
 
 
 @pytest.mark.parametrize("arguments", ENDS_EARLY)
-def test_a_command_that_nobody_reads_ends_without_a_word(command, arguments):
+def test_a_command_whose_output_has_no_reader_ends_without_a_message(command, arguments):
     with command.start(*arguments, start_new_session=True) as process:
         process.stdout.close()
         err = process.stderr.read()
@@ -25,7 +25,7 @@ def test_a_command_that_nobody_reads_ends_without_a_word(command, arguments):
     assert_nothing_remains(process.pid)
 
 
-def test_what_a_run_did_until_then_is_in_its_result(command):
+def test_the_result_of_such_a_run_has_its_stages_so_far(command):
     with command.start(*SMALL, "hydra.run.dir=run") as process:
         process.stdout.close()
     document = json.loads((command.folder / "run" / "result.json").read_text())

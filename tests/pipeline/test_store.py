@@ -1,4 +1,4 @@
-"""An entry of the store is whole or not there, whichever run writes, dies or damages it."""
+"""An entry of the store is complete or absent, though runs write it, die or damage it."""
 
 import multiprocessing
 import os
@@ -41,7 +41,7 @@ def test_an_entry_that_was_put_is_found(tmp_path):
     assert (entry / "file").read_bytes() == b"content"
 
 
-def test_asking_makes_nothing(tmp_path):
+def test_a_look_up_creates_nothing(tmp_path):
     assert Store(tmp_path / "store", "kind").find(KEY) is None
     assert list(tmp_path.iterdir()) == []
 
@@ -59,7 +59,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path):
     assert list((tmp_path / "kind").iterdir()) == []
 
 
-def test_a_writer_that_is_killed_leaves_no_entry_and_the_next_one_succeeds(tmp_path):
+def test_a_killed_writer_leaves_no_entry_and_the_next_one_succeeds(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=die_while_writing, args=(str(tmp_path),))
     process.start()
     process.join()
@@ -69,7 +69,7 @@ def test_a_writer_that_is_killed_leaves_no_entry_and_the_next_one_succeeds(tmp_p
     assert (store.put(KEY, writes(b"whole")) / "file").read_bytes() == b"whole"
 
 
-def test_threads_that_put_one_key_at_once_leave_one_whole_entry(tmp_path):
+def test_threads_that_put_one_key_at_once_leave_one_complete_entry(tmp_path):
     count = 16
     barrier = threading.Barrier(count)
     threads = [threading.Thread(target=put_once, args=(tmp_path, barrier)) for _ in range(count)]
@@ -81,7 +81,7 @@ def test_threads_that_put_one_key_at_once_leave_one_whole_entry(tmp_path):
     assert [path.name for path in (tmp_path / "kind").iterdir()] == [KEY]
 
 
-def test_processes_that_put_one_key_at_once_leave_one_whole_entry(tmp_path):
+def test_processes_that_put_one_key_at_once_leave_one_complete_entry(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(3)
     processes = [context.Process(target=put_once, args=(str(tmp_path), barrier)) for _ in range(3)]
@@ -94,7 +94,7 @@ def test_processes_that_put_one_key_at_once_leave_one_whole_entry(tmp_path):
     assert [path.name for path in (tmp_path / "kind").iterdir()] == [KEY]
 
 
-def test_threads_that_meet_a_damaged_entry_leave_one_whole_one(tmp_path):
+def test_threads_that_find_a_damaged_entry_leave_one_complete_entry(tmp_path):
     store = Store(tmp_path, "kind")
     (store.put(KEY, writes(b"equal keys mean equal content")) / "file").write_bytes(b"damaged")
     barrier = threading.Barrier(8)

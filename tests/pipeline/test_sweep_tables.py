@@ -1,4 +1,4 @@
-"""What a sweep's tables and curves do with any values."""
+"""A sweep's tables and curves handle any values."""
 
 import csv
 import itertools
@@ -77,7 +77,7 @@ def test_a_figure_axis_holds_its_values_and_has_a_few_ticks(values):
 
 
 @given(st.text(st.characters(codec="utf-8", categories=["L", "P", "S", "Zs"])), NUMBERS)
-def test_a_chart_is_well_formed_whatever_it_is_called_and_has_a_mark_for_each_point(name, values):
+def test_a_chart_of_any_name_is_well_formed_and_has_a_mark_for_each_point(name, values):
     marks = [Mark(float(i), y, y / 2, y * 2, name) for i, y in enumerate(values)]
     x = parameter_axis(name, [mark.x for mark in marks], [name] * len(marks))
     y = figure_axis(name, [v for mark in marks for v in (mark.low, mark.high)], str)

@@ -1,4 +1,4 @@
-"""A sweep runs its points on warm Workers, loses no point to another's failure, and leaves tables and a page."""
+"""A sweep runs its points on warm Workers, goes on after a failed point, and writes tables and a page."""
 
 import csv
 import json
@@ -63,7 +63,7 @@ def test_points_of_one_topology_share_a_worker_and_another_topology_starts_its_o
     assert all(result_of(done, job)["verification"]["passed"] for job in range(4))
 
 
-def test_a_sweep_leaves_a_row_for_each_point_with_what_was_swept_and_measured(command):
+def test_a_sweep_writes_a_row_for_each_point_with_swept_values_and_measurements(command):
     done = command(
         "-m", "workload=vector_add", "+topology=chip1,chip2", "workload.size=64,128", "workload.repeat=3",
         "workload.warm_up=1", "hydra.sweep.dir=sweep",
@@ -81,7 +81,7 @@ def test_a_sweep_leaves_a_row_for_each_point_with_what_was_swept_and_measured(co
     assert "4 points" in done.out
 
 
-def test_the_parquet_file_says_what_the_csv_file_says(command):
+def test_the_parquet_file_has_the_content_of_the_csv_file(command):
     duckdb = pytest.importorskip("duckdb", reason="duckdb (the sweep extra) is not installed")
     done = command("-m", "workload=vector_add", "workload.size=64,-1", "hydra.sweep.dir=sweep")
     with duckdb.connect() as connection:
@@ -95,7 +95,7 @@ def test_the_parquet_file_says_what_the_csv_file_says(command):
     assert isinstance(parquet[0]["workload.size"], int)
 
 
-def test_without_duckdb_the_sweep_says_what_is_missing_and_leaves_the_rest(command):
+def test_without_duckdb_the_sweep_reports_what_is_missing_and_writes_the_other_files(command):
     with command.start(
         "-m", *SMALL, "workload.seed=1,2", "hydra.sweep.dir=sweep", program=("-c", WITHOUT_DUCKDB)
     ) as process:
@@ -110,7 +110,7 @@ def test_without_duckdb_the_sweep_says_what_is_missing_and_leaves_the_rest(comma
     }
 
 
-def test_a_point_that_fails_costs_only_itself_and_is_explained(command):
+def test_a_failed_point_is_explained_and_does_not_affect_the_others(command):
     done = command(
         *USER_CONFIGS, "-m", *SMALL, "+topology=chip1,chip3",
         "callable@workload.callables.add=vector_add,segfault,does_not_compile,vector_add_unrolled",
@@ -119,7 +119,7 @@ def test_a_point_that_fails_costs_only_itself_and_is_explained(command):
     assert done.code == 5
     codes = [row["exit_code"] for row in rows_of(done)]
     assert codes == ["0", "5", "3", "0", "1", "1", "1", "1"]
-    assert start_of(done, 3) == "started"  # after a Worker that lost a chip
+    assert start_of(done, 3) == "started"  # a new Worker after one that lost a chip
     explained = [line for line in done.err.splitlines() if line.startswith("failed: ")]
     assert len(explained) == 3
     assert "segfault" in explained[0]
@@ -140,7 +140,7 @@ def test_a_word_among_numbers_is_refused_and_the_numbers_run(command):
     assert [(row["job"], row["status"]) for row in rows_of(done)] == [("0", "ok"), ("", "error"), ("1", "ok")]
 
 
-def test_a_sweep_in_which_no_point_can_be_composed_says_so_once_and_leaves_no_table(command):
+def test_a_sweep_in_which_no_point_can_be_composed_reports_it_once_and_writes_no_table(command):
     done = command("-m", *SMALL, "+topology=chip3,chip5", "hydra.sweep.dir=sweep")
     assert done.code == 1
     assert len(done.err.splitlines()) == 2
@@ -155,7 +155,7 @@ def test_json_output_of_a_sweep_is_one_document(command):
     assert [point["workload.size"] for point in document["points"]] == [64, 128]
 
 
-def test_the_page_needs_nothing_beside_itself_and_draws_each_swept_parameter(command):
+def test_the_page_is_a_single_file_and_draws_each_swept_parameter(command):
     done = command(
         "-m", "workload=vector_add", "+topology=chip1,chip2", "workload.size=64,128,-1", "hydra.sweep.dir=sweep"
     )
@@ -176,7 +176,7 @@ def test_the_page_needs_nothing_beside_itself_and_draws_each_swept_parameter(com
         "Time over workload.size",
     ]
     for drawing in drawings:
-        assert len(drawing.findall("circle")) == 4  # two curves of two points; what failed is none
+        assert len(drawing.findall("circle")) == 4  # two curves of two points; a failed point is not drawn
     (cause,) = data["causes"]
     assert "at least 1 element" in cause["error"]
     assert len(cause["points"]) == 2

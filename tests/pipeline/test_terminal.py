@@ -1,4 +1,4 @@
-"""What a person sees on a terminal: whole lines, colours with a meaning, and nothing left of what was at work."""
+"""The output on a terminal: whole lines, colours with a meaning, and no rest of the live line."""
 
 import re
 import sys
@@ -65,7 +65,7 @@ def terminal(command):
 
 
 def words_of(lines):
-    """Lines that hold something, without the line below a table's head, and without what aligns them."""
+    """Lines with text, without the line below a table's head, and without padding."""
     return [" ".join(line.split()) for line in lines if line.strip() and "──" not in line]
 
 
@@ -81,7 +81,7 @@ def test_in_80_columns_the_lines_of_a_run_fit(terminal):
     screen = terminal(*SMALL, "+topology=chip8", "workload.repeat=20", "workload.warm_up=2", columns=80)
     assert screen.code == 0
     begins = {line.split()[0] for line in words_of(screen.lines)}
-    # A line that is cut in two would begin with another word.
+    # The second half of a broken line would begin with another word.
     known = "callable add cached built loaded started registered warmed executed verified ok reported"
     assert begins <= set(known.split())
 
@@ -92,7 +92,7 @@ def test_a_run_that_another_process_takes_over_shows_whole_lines_too(terminal, c
     assert words_of(screen.lines) == words_of((command.folder / "run" / "run.log").read_text().splitlines())
 
 
-def test_what_others_print_meanwhile_has_lines_of_its_own(terminal):
+def test_output_of_other_code_meanwhile_has_its_own_lines(terminal):
     screen = terminal(program=("-c", PRINTS_MEANWHILE))
     assert [" ".join(line.split()) for line in screen.lines] == [
         "started 1 chip 500 ms",
@@ -112,14 +112,14 @@ def test_errors_go_where_standard_error_goes(terminal, command):
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_what_is_at_work_is_one_line_with_a_bar_and_goes_away(terminal, columns):
+def test_the_live_line_has_a_bar_and_disappears(terminal, columns):
     screen = terminal(program=("-c", MANY_TASKS), columns=columns)
     assert screen.lines == []
     assert "5,000/10,000" in screen.text
     assert ("about 5 s left" in screen.text) == (columns > 40)
 
 
-def test_colours_say_what_a_word_means(terminal):
+def test_the_colour_of_a_word_shows_its_meaning(terminal):
     good = terminal(*SMALL)
     assert f"\x1b[{GREEN}mok\x1b[0m" in good.text
     assert RED not in good.colours
@@ -130,7 +130,7 @@ def test_colours_say_what_a_word_means(terminal):
 
 
 @pytest.mark.parametrize("also", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_where_no_colours_are_wanted_there_are_none(terminal, also):
+def test_there_are_no_colours_if_none_are_wanted(terminal, also):
     screen = terminal(*USER_CONFIGS, *SMALL, "callable@workload.callables.add=wrong_sum", also=also)
     assert screen.code == 4
     assert screen.colours == set()
@@ -143,7 +143,7 @@ def test_many_runs_are_one_line(inside):
     assert lines[1].endswith("s (median of 5)")
 
 
-def test_a_pipe_is_told_how_far_the_runs_are_where_nothing_was_said_for_long(inside, monkeypatch):
+def test_a_pipe_gets_the_progress_after_a_long_time_without_output(inside, monkeypatch):
     monkeypatch.setattr("pipeline.terminal.console._SILENCE", 0.0)
     done = inside(*SMALL, "workload.repeat=3")
     said = [line.split(maxsplit=1)[1] for line in done.out.splitlines() if line.startswith("working")]
@@ -152,7 +152,7 @@ def test_a_pipe_is_told_how_far_the_runs_are_where_nothing_was_said_for_long(ins
     assert "working" not in inside(*SMALL, "workload.repeat=1").out
 
 
-def test_of_runs_that_failed_those_before_are_counted(inside):
+def test_the_runs_before_a_failed_run_are_counted(inside):
     fails = "+workload.orchestration=user_programs.third_time:orchestrate"
     config = ("workload=declared_sums", "python_packages=[pipeline,user_programs]", "~workload.tasks", fails)
     done = inside(*USER_CONFIGS, *config, "+workload.warm_up=0", "+workload.repeat=5")
@@ -160,7 +160,7 @@ def test_of_runs_that_failed_those_before_are_counted(inside):
     assert "(median of 2 of 5)" in done.out
 
 
-def test_a_build_says_how_far_it_is_which_file_and_where_its_log_is(terminal, command):
+def test_a_build_shows_its_progress_its_file_and_its_log(terminal, command):
     (command.folder / "build.ninja").write_text(NINJA)
     screen = terminal(program=("-c", BUILDS))
     assert (screen.code, screen.lines) == (0, [])
@@ -178,13 +178,13 @@ SAID = [
 
 
 def points_of(lines):
-    """The lines of points, without the time that each took."""
+    """The lines of points, without their times."""
     return [
         re.sub(r"median +\S+ \S+", "median", " ".join(line.split())) for line in lines if re.match(r"job +\d", line)
     ]
 
 
-def test_a_sweep_shows_one_line_a_point(inside):
+def test_a_sweep_shows_one_line_for_each_point(inside):
     done = inside(*SWEPT)
     assert done.code == 1
     assert points_of(done.out.splitlines()) == SAID
@@ -192,7 +192,7 @@ def test_a_sweep_shows_one_line_a_point(inside):
     assert "registered" in (done.folder / "sweep" / "0" / "run.log").read_text()
 
 
-def test_on_a_terminal_a_sweep_shows_what_is_left(terminal):
+def test_on_a_terminal_a_sweep_shows_the_remaining_time(terminal):
     screen = terminal(*SWEPT)
     assert points_of(screen.lines) == SAID
     assert any(line.startswith("error: ") for line in screen.lines)

@@ -1,4 +1,4 @@
-"""A tied command gives its status and its words, and never outlives the process that waits for it."""
+"""A tied command returns its status and its output, and never outlives the process that waits for it."""
 
 import os
 import select
@@ -15,11 +15,11 @@ from .conftest import PROJECT
 PATIENCE = 60
 
 
-def test_a_command_gives_its_status_and_all_that_it_wrote():
+def test_a_command_returns_its_status_and_its_whole_output():
     assert run_tied(["sh", "-c", "echo out; echo err >&2; exit 7"]) == (7, "out\nerr\n")
 
 
-def test_each_line_is_told_while_the_command_runs(tmp_path):
+def test_each_line_is_reported_while_the_command_runs(tmp_path):
     told = tmp_path / "told"
     os.mkfifo(told)
     lines = []
@@ -39,10 +39,10 @@ def test_a_command_has_no_standard_input_to_wait_for():
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_all_processes_of_a_command_end_with_whoever_waits_for_it(tmp_path, how):
+def test_all_processes_of_a_command_end_with_the_process_that_waits_for_it(tmp_path, how):
     held = tmp_path / "held"
     os.mkfifo(held)
-    # Every process of the command holds the pipe open: it is at its end when the last of them has ended.
+    # Every process of the command holds the pipe open: the pipe ends when the last of them has ended.
     command = ["sh", "-c", f"exec 3>{held}; sleep 1000 & (sleep 1000; true) & echo started >&3; wait"]
     program = f"from pipeline.building.process_group import run_tied; run_tied({command!r})"
     waiting = subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT)

@@ -1,4 +1,4 @@
-"""A config file of another person runs nothing but what it declares, and a plan not even that."""
+"""A config file of another author only runs what it declares, and a plan does not even run that."""
 
 import json
 import re
@@ -45,7 +45,7 @@ REACHES = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of configs that another person wrote, with a module that leaves a mark when it is imported."""
+    """A folder of configs by another author, with a module that leaves a mark when it is imported."""
     made = tmp_path / "theirs"
     for group in ("benchmark", "workload", "callable"):
         (made / group).mkdir(parents=True)
@@ -67,27 +67,27 @@ def assert_refused(done, folder, *words):
 
 
 @pytest.mark.parametrize("what", REACHES)
-def test_a_selected_config_reaches_no_further_than_what_it_declares(inside, folder, what):
+def test_a_selected_config_cannot_run_more_than_it_declares(inside, folder, what):
     text = f"# @package _global_\n{REACHES[what]}\n"
     given = (*write(folder, "benchmark/theirs", text), "+benchmark=theirs", *SMALL)
     sweep = ("-m",) if "sweep" in what else ()
     assert_refused(inside(*sweep, *given), folder, "command line")
 
 
-def test_the_command_line_may_say_what_files_may_not(inside, folder):
+def test_the_command_line_may_set_what_files_must_not(inside, folder):
     given = ("--config-dir", str(folder), *SMALL, "stage=describe", "+hydra.job.env_set.CALLRING_NOTED=1")
     assert inside(*given, "python_packages=[pipeline,foreign_code]").code == 0
 
 
 @pytest.mark.parametrize("option", ["default", "stdout", "disabled"])
-def test_hydras_own_options_of_logging_are_as_they_were(inside, option):
+def test_hydras_own_options_of_logging_still_work(inside, option):
     given = (f"hydra/job_logging={option}", f"hydra/hydra_logging={'default' if option == 'stdout' else option}")
     done = inside(*SMALL, "stage=describe", *given)
     assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("how", ["primary", "environment", "selected"])
-def test_packages_are_allowed_by_the_user_alone(inside, folder, how, monkeypatch):
+def test_only_the_user_may_allow_packages(inside, folder, how, monkeypatch):
     text = "kind: python\ntarget: foreign_code:function\n"
     write(folder, "callable/look", text)
     given = ["--config-dir", str(folder), *SMALL, "stage=describe", "+callable@workload.callables.look=look"]
@@ -130,7 +130,7 @@ PROGRAM = {"name": "theirs", "defaults": DECLARED["defaults"][:1], "program": "f
     ids=["tasks", "orchestration", "program"],
 )
 @pytest.mark.parametrize("by_value", ["false", "true"])
-def test_a_plan_imports_nothing_of_the_users(inside, folder, workload, said, by_value):
+def test_a_plan_imports_no_module_of_the_user(inside, folder, workload, said, by_value):
     target = f"kind: python\ntarget: foreign_code:function\npickle_by_value: {by_value}\n"
     write(folder, "callable/look", target)
     given = (*write(folder, "workload/theirs", yaml.safe_dump(workload)), "workload=theirs", "stage=plan")
@@ -141,7 +141,7 @@ def test_a_plan_imports_nothing_of_the_users(inside, folder, workload, said, by_
     assert not (folder / "mark").exists()
 
 
-def test_a_plan_refuses_targets_that_are_not_there_without_importing_any(inside, folder):
+def test_a_plan_refuses_missing_targets_without_importing_any(inside, folder):
     write(folder, "callable/look", "kind: python\ntarget: foreign_code.nowhere:function\n")
     given = (*write(folder, "workload/theirs", yaml.safe_dump(DECLARED)), "workload=theirs", "stage=plan")
     assert_refused(inside(*given, "python_packages=[foreign_code]"), folder, "'foreign_code.nowhere' cannot be found")
@@ -156,7 +156,7 @@ def test_a_plan_refuses_targets_that_are_not_there_without_importing_any(inside,
         *("-march=native", "-m64", "-Wall", "-Werror=format", "-Wno-unused", "-ffp-contract=off", "-fopenmp"),
     ],
 )
-def test_flags_that_decide_what_is_generated_are_allowed(flag):
+def test_flags_that_affect_the_generated_code_are_allowed(flag):
     require_flags([flag], "key")
 
 
@@ -171,7 +171,7 @@ def test_flags_that_decide_what_is_generated_are_allowed(flag):
         *("-gsplit-dwarf", "-fdiagnostics-format=sarif-file"),
     ],
 )
-def test_flags_that_load_or_run_something_are_refused_by_name(flag):
+def test_flags_that_load_or_run_a_file_are_refused_by_name(flag):
     with pytest.raises(ConfigurationError, match=re.escape(f"key[1]={flag!r}: allowed are -O -g ")):
         require_flags(["-O2", flag], "key")
 
@@ -186,7 +186,7 @@ def test_no_stage_starts_a_program_that_a_flag_names(inside, folder, stage):
 
 
 @pytest.mark.parametrize("written", ["false", "true"])
-def test_what_the_environment_gives_is_used_and_not_written(inside, folder, monkeypatch, written):
+def test_values_of_environment_variables_are_used_and_not_written(inside, folder, monkeypatch, written):
     monkeypatch.setenv("CALLRING_SEED_FOR_A_TEST", "876543")
     from_environment = "${oc.decode:${oc.env:CALLRING_SEED_FOR_A_TEST}}"
     text = f"defaults: [vector_add, _self_]\nname: theirs\nseed: {from_environment}\nsize: ${{workload.seed}}\n"
@@ -202,7 +202,7 @@ def test_what_the_environment_gives_is_used_and_not_written(inside, folder, monk
 
 
 @pytest.mark.parametrize("key", ["setup", "python", "srun_args", "additional_parameters"])
-def test_what_a_launcher_runs_is_said_on_the_command_line(key):
+def test_only_the_command_line_sets_what_a_launcher_runs(key):
     config = {"python_packages": ["pipeline"], "hydra": {"launcher": {key: ["touch mark"]}}}
     with pytest.raises(ConfigurationError, match=rf"hydra.launcher.{key}\[0\]='touch mark': no config file may"):
         require_trusted(config, [], None)

@@ -1,4 +1,4 @@
-"""What a run cannot write, or what is not there, is one line that names the key and what to set."""
+"""A folder that a run cannot write, or that is missing, is one error line with the key and what to set."""
 
 import json
 import os
@@ -36,7 +36,7 @@ needs_mounts = pytest.mark.skipif(not can_mount(), reason="needs root, and mount
 
 
 class Places(Command):
-    """The command with mounts of its own: what they hide or make read-only, no permission bit would for root."""
+    """The command with its own mounts, which hide folders or make them read-only: permission bits do not bind root."""
 
     def mounted(self, mounts, *arguments, without=()):
         environment = {name: value for name, value in self.environment.items() if name not in without}
@@ -92,7 +92,7 @@ def test_a_place_that_cannot_be_used_is_named_with_its_key(places, tmp_path, cas
 
 @needs_mounts
 @pytest.mark.parametrize("size", [8, 24, 100, 160], ids="{} KiB".format)
-def test_a_sweep_that_fills_the_disk_says_so_and_still_prints_its_table(places, tmp_path, size):
+def test_a_sweep_that_fills_the_disk_reports_it_and_still_prints_its_table(places, tmp_path, size):
     mounts = f"mkdir {tmp_path}/small; mount -t tmpfs -o size={size}k none {tmp_path}/small"
     done = places.mounted(mounts, "-m", f"hydra.sweep.dir={tmp_path}/small", "workload.seed=1,2", *SMALL)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -104,7 +104,7 @@ def test_a_sweep_that_fills_the_disk_says_so_and_still_prints_its_table(places, 
 
 
 @needs_mounts
-def test_tables_for_which_there_is_no_room_are_an_error_of_the_disk(places, tmp_path):
+def test_tables_without_room_on_the_disk_are_an_error_of_the_disk(places, tmp_path):
     program = (
         "from pathlib import Path; from pipeline.sweep.tables import write_parquet;"
         f"write_parquet(Path('{tmp_path}/full/results.parquet'), [{{'job': 1}}])"
@@ -117,14 +117,14 @@ def test_tables_for_which_there_is_no_room_are_an_error_of_the_disk(places, tmp_
 
 
 @needs_mounts
-def test_a_plan_needs_no_folder_that_can_be_written(places):
+def test_a_plan_needs_no_writable_folder(places):
     folders = [folder for folder in ("/tmp", "/var/tmp", "/usr/tmp") if Path(folder).is_dir()]
     done = places.mounted("; ".join(map(read_only, [*folders, places.folder])), "stage=plan", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_mounts
-def test_what_is_built_runs_from_a_read_only_store_and_without_a_compiler(places, tmp_path):
+def test_builds_run_from_a_read_only_store_and_without_a_compiler(places, tmp_path):
     assert places(*SMALL, RUN).code == 0
     done = places.mounted(f"{read_only(tmp_path / 'store')}; export PATH={tmp_path}", *SMALL, RUN)
     assert done.returncode == 0, done.stderr
@@ -143,12 +143,12 @@ def test_what_is_built_runs_from_a_read_only_store_and_without_a_compiler(places
     ],
     ids=["working directory", "store", "full store", "home"],
 )
-def test_the_doctor_sees_places_that_cannot_be_used(places, tmp_path, mounts, said):
+def test_the_doctor_reports_unusable_places(places, tmp_path, mounts, said):
     done = places.mounted(mounts.replace("{tmp}", str(tmp_path)), "stage=doctor")
     assert re.search(said, done.stdout), done.stdout + done.stderr
 
 
-def test_a_working_directory_that_was_removed_is_said(inside, tmp_path):
+def test_a_removed_working_directory_is_reported(inside, tmp_path):
     (tmp_path / "inside").rmdir()
     done = inside(*SMALL)
     assert (done.code, done.err) == (1, "error: the working directory is not there any more; cd to one that is\n")

@@ -1,4 +1,4 @@
-"""Every wrong configuration of wrong_configurations.yaml is answered as it says there: exit code and message, whole."""
+"""Every wrong configuration of wrong_configurations.yaml has the exit code and the message that stand there."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ CASES = yaml.safe_load(Path(__file__).with_name("wrong_configurations.yaml").rea
 
 @pytest.fixture
 def mistaken_files(inside, tmp_path):
-    """Files that some of the configurations name, none of them what it should be."""
+    """Wrong files that some of the configurations name."""
     folder = tmp_path / "inside"
     np.save(folder / "short.npy", np.zeros(3, np.float32))
     np.savez(folder / "two.npz", a=np.zeros(1), b=np.zeros(1))
@@ -29,13 +29,13 @@ def matches(says, text):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 @pytest.mark.usefixtures("mistaken_files")
-def test_a_wrong_configuration_is_answered_with_its_message_and_exit_code(inside, case):
+def test_a_wrong_configuration_has_its_message_and_exit_code(inside, case):
     done = inside(*(argument.replace("{configs}", str(FIXTURES / "conf")) for argument in case["run"]))
     assert done.code == case["code"]
     said = done.err if "usage: " not in done.err else done.err[done.err.rindex("\n", 0, -1) + 1 :]
     assert matches(case["says"], said), repr(said)
     assert "Traceback" not in done.err + done.out
-    # The other points of a sweep may be right.
+    # Other points of the sweep may succeed.
     assert "started" not in done.out or "-m" in case["run"]
 
 

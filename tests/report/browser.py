@@ -1,4 +1,4 @@
-"""A headless browser for tests of pages: fixtures that skip, with the reason, where no Chromium or driver is."""
+"""A headless browser for tests of pages: fixtures that skip, with the reason, if there is no Chromium or driver."""
 
 import contextlib
 import shutil
@@ -19,7 +19,7 @@ SCHEMES = ("light", "dark")
 
 @contextlib.contextmanager
 def opened_browser(profile):
-    """A WebDriver without a network that it could use, with a folder of its own."""
+    """A WebDriver without a network, with a folder of its own."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         pytest.skip("needs a headless browser: apt-get install chromium chromium-driver")
@@ -44,7 +44,7 @@ def browser(tmp_path_factory):
 
 @contextlib.contextmanager
 def seen(browser, *, width=1280, height=1200, scheme="light", media=""):
-    """Within the block, pages have this size, for a reader who prefers the scheme, on a screen or on paper."""
+    """Sets the size of pages, the preferred colour scheme, and screen or paper, for the duration of the block."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}

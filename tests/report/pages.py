@@ -1,4 +1,4 @@
-"""Pages for tests in a browser: of a run, of one that crashed, of one that is compared, of one with very many tasks."""
+"""Pages for tests in a browser: of a run, of a crash, of a comparison, and of a run with very many tasks."""
 
 import dataclasses
 import random
@@ -69,7 +69,7 @@ def measured_record(scale=1.0, warm_up=2, repeat=12):
 
 
 def write_run(folder, record, document=None, earlier=None):
-    """Leaves report.html and result.json in a folder; the path of the page."""
+    """Writes report.html and result.json into a folder. Returns the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
     document = document or result_document(record)
     drawn = timeline(record.trace, record.names, {ADD: ["kernel"]})
@@ -83,7 +83,9 @@ def write_run(folder, record, document=None, earlier=None):
 
 
 def write_compared(folder, scale=1.2):
-    """A run that takes ``scale`` times as long as the one that it is compared with; the path of its page."""
+    """Writes a run that takes ``scale`` times as long as the earlier run of its comparison. Returns the path of its
+    page.
+    """
     before = write_run(folder / "before", measured_record())
     changed = "sha256:" + "c" * 64
     callables = [RECORD.callables[0]._replace(hashid=changed), RECORD.callables[1]]

@@ -1,4 +1,4 @@
-"""Pages of sweeps for tests, from points as they would have left them: with words as values, failures and a tuning."""
+"""Pages of sweeps for tests, from invented points: with words as values, failures and a tuning."""
 
 import itertools
 
@@ -13,7 +13,7 @@ TOPOLOGY = {"level": 3, "chips": 1, "sub_workers": 0, "children": []}
 
 
 def point(folder, number, overrides, seconds, *, chips=1, exit_code=0, error="", virtual=None):
-    """A point that ended: with these measured runs, or with an error."""
+    """An ended point, with these measured runs or with an error."""
     document = result_document(RECORD) | {
         "exit_code": exit_code,
         "status": {0: "ok", 1: "error", 5: "worker_lost"}[exit_code],

@@ -1,4 +1,4 @@
-"""trace.json.gz says what the spans say, in a form that Perfetto opens."""
+"""trace.json.gz contains the spans, in a form that Perfetto opens."""
 
 import dataclasses
 import gzip
@@ -89,7 +89,7 @@ def test_the_document_keeps_the_rules_of_the_format(document):
     assert violations(document) == []
 
 
-def test_a_flow_leads_from_each_submit_over_dispatch_and_execution_to_the_completion(document):
+def test_a_flow_leads_from_each_submit_to_dispatch_execution_and_completion(document):
     ways = {number: [(p, s["cat"], s["pid"]) for p, s in bound] for number, bound in flow_slices(document).items()}
     executed = {0: ("chip", 21), 1: ("chip", 22), 2: ("sub", 31)}
     for number, execution in executed.items():
@@ -129,7 +129,7 @@ def test_the_critical_path_is_a_track_of_the_parent(document):
     assert pieces[3]["args"] == {"cause": "dependency", "run": 1, "task": 3}
 
 
-def test_counters_say_how_many_tasks_are_queued_and_how_many_workers_are_busy(document):
+def test_counters_show_the_numbers_of_queued_tasks_and_busy_workers(document):
     found = {}
     for event in events(document, "C"):
         found.setdefault(event["name"], []).append((event["ts"], *event["args"].values()))
@@ -156,7 +156,7 @@ def test_stages_are_a_track_and_the_clock_begins_with_the_first_of_them():
     assert document["otherData"]["origin_ns"] == T0 - 3_000_000
 
 
-def test_a_lost_task_lies_on_its_lane_until_the_parent_knew_and_ends_with_why():
+def test_a_lost_task_lies_on_its_lane_until_the_parent_noticed_and_ends_with_the_reason():
     children = [
         CHILDREN[0],
         CHILDREN[1],
@@ -172,7 +172,7 @@ def test_a_lost_task_lies_on_its_lane_until_the_parent_knew_and_ends_with_why():
     assert (death["name"], death["pid"], death["ts"], death["args"]["task"]) == ("lost: SIGKILL", 21, 30.0, 2)
 
 
-def test_what_was_dropped_is_said(document):
+def test_dropped_spans_are_reported(document):
     assert document["otherData"]["dropped_core_spans"] == 3
 
 

@@ -1,4 +1,4 @@
-"""A comparison says whether arrays agree; where they do not, it says where, how many and the worst."""
+"""A comparison reports whether arrays agree, else the positions, the number and the largest of the differences."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_a_difference_names_the_first_the_worst_and_the_number():
     )
 
 
-def test_the_tolerance_follows_the_dtype_of_what_was_computed():
+def test_the_tolerance_follows_from_the_dtype_of_the_computed_array():
     assert compare(np.float32([1.000005]), np.float64([1.0])).passed
     assert not compare(np.float64([1.000005]), np.float64([1.0])).passed
     assert not compare(np.int32([2]), np.int32([1])).passed
@@ -40,7 +40,7 @@ def test_a_bound_can_be_given_for_each_element():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_equals_only_itself(value):
+def test_a_value_that_is_not_finite_equals_only_itself(value):
     assert compare(np.array([value]), np.array([value])).passed
     assert not compare(np.array([value]), np.array([1.0])).passed
     assert not compare(np.array([1.0]), np.array([value])).passed

@@ -1,4 +1,4 @@
-"""The page of a run that crashed: what was lost is red on its lane, and the next command is ready to copy."""
+"""The page of a crash: lost tasks are red on their lanes, and the next command can be copied."""
 
 import pytest
 
@@ -24,11 +24,11 @@ def crashed(browser, tmp_path_factory):
     return browser
 
 
-def test_nothing_complains(crashed):
+def test_the_browser_reports_no_error(crashed):
     assert crashed.get_log("browser") == []
 
 
-def test_the_page_says_what_became_of_which_task_and_shows_its_source(crashed):
+def test_the_page_names_the_lost_task_and_shows_its_source(crashed):
     words = crashed.find_element("id", "section-what-went-wrong").find_element("xpath", "..").text
     assert "lost, 404 µs after it was dispatched" in words
     assert "-O1" in words
@@ -38,7 +38,7 @@ def test_the_page_says_what_became_of_which_task_and_shows_its_source(crashed):
     assert "chip 0 executed task 0 (add), done at 502 µs" in words
 
 
-def test_what_was_lost_is_red_on_the_lane_of_its_worker(crashed):
+def test_lost_tasks_are_red_on_the_lanes_of_their_workers(crashed):
     # Red of the lanes of chips 0, 1 and 2 in the middle of the first loss.
     found = crashed.execute_script("""
         const timeline = TIMELINES[0], pen = timeline.lanes.getContext("2d"), scale = devicePixelRatio || 1;
@@ -51,7 +51,7 @@ def test_what_was_lost_is_red_on_the_lane_of_its_worker(crashed):
     assert found[0] != bad
 
 
-def test_the_keyboard_goes_to_the_lost_task_which_tells_its_story(crashed):
+def test_the_keyboard_goes_to_the_lost_task_and_shows_its_details(crashed):
     from selenium.webdriver import Keys
 
     place = crashed.find_element("id", "timeline")

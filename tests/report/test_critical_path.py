@@ -1,4 +1,4 @@
-"""The critical path explains the whole time, each piece by what the spans say."""
+"""The critical path explains the whole time, each piece by the spans."""
 
 import itertools
 
@@ -20,7 +20,7 @@ def words(path):
     return [(segment.kind, segment.end_ns - segment.begin_ns, segment.cause) for segment in path]
 
 
-def test_a_chain_is_its_executions_and_what_lies_between():
+def test_the_path_of_a_chain_is_its_executions_and_the_time_between():
     first = span(0, 0, (100, 101, 110, 150, 155))
     second = span(1, 1, (102, 156, 160, 200, 206), waited_for=[0])
     assert words(critical_path([first, second])) == [
@@ -32,7 +32,7 @@ def test_a_chain_is_its_executions_and_what_lies_between():
     ]
 
 
-def test_of_independent_tasks_the_longest_is_the_path():
+def test_the_longest_of_independent_tasks_is_the_path():
     tasks = [span(0, 0, (100, 100, 110, 120, 121)), span(1, 1, (105, 105, 110, 170, 171))]
     path = critical_path(tasks)
     assert [(s.kind, s.span) for s in path if s.kind == EXECUTION] == [(EXECUTION, 1)]
@@ -44,7 +44,7 @@ def test_a_task_that_waited_in_its_lane_was_held_up_by_the_worker():
     assert [s.cause for s in critical_path(tasks) if s.kind == EXECUTION] == ["submit", "worker"]
 
 
-def test_a_task_that_came_to_an_idle_worker_was_held_up_by_its_submit():
+def test_a_task_that_an_idle_worker_waited_for_was_held_up_by_its_submit():
     tasks = [span(0, 0, (100, 100, 110, 150, 151)), span(1, 0, (155, 156, 160, 170, 171))]
     path = critical_path(tasks)
     assert words(path) == [
@@ -55,7 +55,7 @@ def test_a_task_that_came_to_an_idle_worker_was_held_up_by_its_submit():
     ]
 
 
-def test_the_time_between_runs_is_nobodys():
+def test_the_time_between_runs_belongs_to_no_task():
     path = critical_path([span(0, 0, (0, 1, 2, 5, 6)), span(0, 0, (16, 17, 18, 20, 21), run=2)])
     assert [(s.begin_ns, s.end_ns) for s in path if s.kind == BETWEEN_RUNS] == [(6, 16)]
 
@@ -86,7 +86,7 @@ def test_every_execution_of_the_path_is_a_whole_task_and_no_task_is_on_it_twice(
 
 
 @pytest.mark.parametrize("cause", ["dependency", "worker"])
-def test_a_cause_names_what_really_ended_then(cause):
+def test_a_cause_names_an_event_of_that_time(cause):
     waited = [0] if cause == "dependency" else []
     tasks = [span(0, 0, (0, 1, 2, 50, 51)), span(1, 0, (3, 4, 50, 60, 61), waited_for=waited)]
     (last,) = [s for s in critical_path(tasks) if s.kind == EXECUTION and s.span == 1]

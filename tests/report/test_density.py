@@ -1,4 +1,4 @@
-"""What is drawn together loses no task and no time."""
+"""Tasks that are drawn together are all counted, with their whole time."""
 
 import numpy as np
 import pytest
@@ -69,6 +69,6 @@ def test_a_thinned_timeline_draws_the_others_together_and_its_overview_counts_al
     assert sum(found["load"]) / 400 / 1000 == pytest.approx(99 * 8 / 2 / found["span_ns"], rel=0.01)
 
 
-def test_a_timeline_that_holds_every_task_has_nothing_to_draw_together():
+def test_a_timeline_with_every_task_has_no_density():
     task = TaskSpan(1, 0, ADD, "chip", 0, 0, 1, 2, 9, 10, [], "done")
     assert timeline(Trace([task]), {}, {})["density"] is None

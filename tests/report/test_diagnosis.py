@@ -1,4 +1,4 @@
-"""What limits a run is said in words, and what would speed it up comes from replaying it."""
+"""The diagnosis names what limits a run; what would speed it up comes from a replay."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from tests.report.traces import traces
 CHILDREN = [ChildInfo("chip", n, 20 + n, 1, "ready", 1, "", {}) for n in range(3)]
 
 BEGUN = 5_000
-"""When it all begins: at 0 nothing ever does."""
+"""The begin of the trace, which is never 0 in real traces."""
 
 
 def said(tasks, children=CHILDREN[:1], **changed):
@@ -29,7 +29,7 @@ def task(number, begin, end, *, submit=0, worker=0, hashid=ADD, waited=(), run=1
     return TaskSpan(run, number, hashid, "chip", worker, submit, submit, begin, end, end, list(waited), "done")
 
 
-def test_a_run_that_waits_for_submission_is_told_to_capture():
+def test_a_run_that_waits_for_submission_gets_the_advice_to_capture():
     tasks = [task(i, 1000 * i + 10, 1000 * i + 200, submit=1000 * i) for i in range(10)]
     (first, *_) = said(tasks)["sentences"]
     assert first == (
@@ -39,7 +39,7 @@ def test_a_run_that_waits_for_submission_is_told_to_capture():
     assert first.endswith("is the limit, though the graph is captured.")
 
 
-def test_a_run_of_short_tasks_is_told_that_they_are_short():
+def test_the_diagnosis_of_short_tasks_says_that_they_are_short():
     tasks = [task(i, 100 * i + 90, 100 * i + 100, waited=[i - 1] if i else []) for i in range(10)]
     (first, *_) = said(tasks)["sentences"]
     assert first.startswith(
@@ -47,7 +47,7 @@ def test_a_run_of_short_tasks_is_told_that_they_are_short():
     )
 
 
-def test_a_run_that_executes_names_the_callable_and_what_it_would_gain():
+def test_the_diagnosis_of_a_run_that_executes_names_the_callable_and_its_gain():
     tasks = [task(0, 0, 800), task(1, 800, 1000, hashid=READ, waited=[0])]
     found = said(tasks)
     assert found["sentences"] == [
@@ -68,14 +68,14 @@ def test_a_run_that_failed_has_no_diagnosis():
     assert said([]) is None
 
 
-def test_what_a_callable_gains_ends_where_others_are_as_slow():
+def test_the_gain_of_a_callable_ends_when_another_path_is_as_long():
     # Two chips: the tasks of one are no longer on the path when they are twice as fast.
     tasks = [task(0, 0, 1000), task(1, 0, 800, worker=1, hashid=READ)]
     run, (answer,) = what_ifs(tasks)
     assert (run, answer.hashid, answer.gain) == (1, ADD, 1.25)
 
 
-def test_of_several_runs_the_one_of_middle_length_is_replayed_without_those_that_warm_up():
+def test_the_run_of_median_length_is_replayed_without_warm_up_runs():
     tasks = [task(0, 0, length, run=run) for run, length in enumerate((9000, 300, 100, 200), start=1)]
     assert what_ifs(tasks, 1)[0] == 4
 
@@ -85,7 +85,7 @@ def test_a_run_with_a_task_that_failed_is_not_replayed():
 
 
 @given(traces())
-def test_a_replay_with_the_durations_that_were_takes_what_it_took(trace):
+def test_a_replay_with_the_recorded_durations_takes_the_recorded_time(trace):
     for run in {t.run for t in trace.tasks}:
         tasks = [t for t in trace.tasks if t.run == run and t.begin_ns]
         if tasks:

@@ -1,4 +1,4 @@
-"""What a failed run tells: which tasks, on which worker and why, what they are made of, what to try next."""
+"""The report of a failed run: the tasks, their workers and reasons, their sources, and what to try next."""
 
 import dataclasses
 
@@ -44,13 +44,13 @@ CRASHED = dataclasses.replace(
 )
 
 
-def test_the_words_name_the_first_task_the_others_and_what_was_skipped():
+def test_the_message_names_the_first_task_the_others_and_the_skipped_ones():
     words = failure_words(LOST, RECORD.names)
     assert words == "lost: task 1 of run 1 (add) on chip 1, and 2 more on chip 2 and chip 1; 1 task skipped"
     assert failure_words(Trace(), {}) == ""
 
 
-def test_of_a_child_that_died_twice_only_the_last_death_has_a_reason():
+def test_only_the_last_death_of_a_child_that_died_twice_has_a_reason():
     assert [(task.span.task, task.why) for task in failed_tasks(LOST)] == [(1, ""), (2, "SIGSEGV"), (3, "SIGSEGV")]
 
 
@@ -58,16 +58,16 @@ def test_of_a_child_that_died_twice_only_the_last_death_has_a_reason():
     ("signal", "exit_status", "word"),
     [(11, None, "SIGSEGV"), (62, None, "signal 62"), (None, 3, "exited with status 3"), (None, None, "")],
 )
-def test_how_a_process_ended_is_said_as_short_as_it_goes_whatever_its_words(signal, exit_status, word):
+def test_the_end_of_a_process_has_a_short_form(signal, exit_status, word):
     child = ChildInfo("chip", 0, 20, 2, "ready", 1, "in whatever words", {}, signal, exit_status)
     assert exit_word(child) == word
 
 
-def test_names_are_joined_as_people_do():
+def test_names_are_joined_with_commas_and_and():
     assert [joined(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
-def test_a_crash_has_source_flags_output_and_what_the_others_did():
+def test_a_crash_has_source_flags_output_and_the_states_of_the_others():
     found = failure_document(CRASHED)
     assert (found["task"], found["worker"], found["state"], found["took_ns"]) == (1, "chip 1", "lost", 404_400)
     assert found["flags"] == ["-O1"]
@@ -80,7 +80,7 @@ def test_a_crash_has_source_flags_output_and_what_the_others_did():
     ]
 
 
-def test_the_next_command_keeps_what_was_given_and_exchanges_the_build():
+def test_the_next_command_keeps_the_arguments_and_replaces_the_build():
     commands = [one["command"] for one in failure_document(CRASHED)["next"]]
     assert commands == [
         "callring --config-dir 'my configs' build=asan",
@@ -88,11 +88,11 @@ def test_the_next_command_keeps_what_was_given_and_exchanges_the_build():
     ]
 
 
-def test_a_run_in_which_nothing_went_wrong_has_no_such_section():
+def test_a_run_without_failures_has_no_such_section():
     assert failure_document(RECORD) is None
 
 
-def test_a_lost_task_is_drawn_on_its_worker_from_its_dispatch_to_when_the_parent_knew():
+def test_a_lost_task_is_drawn_on_its_worker_from_its_dispatch_until_the_parent_noticed():
     found = timeline(LOST, RECORD.names, {})
     rows = {row[6]: row for row in zip(*found["tasks"], strict=True)}
     assert (found["workers"][rows[3][0]]["name"], rows[3][1], rows[3][2], rows[3][4], rows[3][13]) == (
@@ -106,7 +106,7 @@ def test_a_lost_task_is_drawn_on_its_worker_from_its_dispatch_to_when_the_parent
 
 
 @given(traces())
-def test_every_task_that_went_wrong_is_found_once_in_the_order_in_which_it_was_known(trace):
+def test_every_failed_task_is_found_once_in_the_order_in_which_the_parent_noticed(trace):
     found = failed_tasks(trace)
     assert sorted(task.span.task for task in found) == sorted(t.task for t in trace.tasks if t.state in FAILED)
     assert [task.span.complete_ns for task in found] == sorted(task.span.complete_ns for task in found)

@@ -1,4 +1,4 @@
-"""The page of a run of 100,000 tasks holds what a browser bears, and counts and draws all of them."""
+"""The page of a run of 100,000 tasks is small enough for a browser, and counts and draws all of them."""
 
 import dataclasses
 import re
@@ -28,7 +28,7 @@ def test_a_page_of_100_000_tasks_draws_all_of_them_and_writes_counts_with_all_di
     assert "Drawn one by one: 12,000 of 100,000 tasks and 12,000 of 300,000 core spans" in words
     assert "100,000 done" in words
     assert browser.get_log("browser") == []
-    # Every lane has colour in each of a hundred places: nowhere does the page say that a busy worker was idle.
+    # Every lane has colour in each of a hundred places: the page never shows a busy worker as idle.
     shares = browser.execute_script("""
         const timeline = TIMELINES[0], pen = timeline.lanes.getContext("2d"), width = timeline.root.clientWidth;
         return timeline.rows.filter((row) => row.tasks).map((row) => {
@@ -44,7 +44,7 @@ def test_a_page_of_100_000_tasks_draws_all_of_them_and_writes_counts_with_all_di
     assert shares == [100] * 8
 
 
-def test_a_pointer_on_what_is_drawn_together_says_how_much_it_is(browser, large):
+def test_pointing_at_tasks_that_are_drawn_together_shows_their_number(browser, large):
     browser.get(large.as_uri())
     said = browser.execute_script("""
         const timeline = TIMELINES[0], row = timeline.rows.find((candidate) => candidate.tasks);

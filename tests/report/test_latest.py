@@ -1,4 +1,4 @@
-"""Of an interrupted run the end is drawn: what ran last, at every level, and no more than can be drawn at once."""
+"""Only the end of an interrupted run is drawn: the last tasks at every level, up to a limit."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ def end(span):
 
 
 @given(traces(), st.integers(1, 30))
-def test_what_ended_last_is_kept_in_its_order_and_what_never_began_goes_first(trace, most):
+def test_the_last_ended_tasks_are_kept_in_order_and_tasks_that_never_began_are_dropped_first(trace, most):
     kept = latest(trace, most)
     assert len(spans(kept)) == min(most, len(spans(trace)))
     assert sorted(map(end, spans(kept))) == sorted(map(end, spans(trace)))[-most:]
@@ -33,5 +33,5 @@ def test_what_ended_last_is_kept_in_its_order_and_what_never_began_goes_first(tr
 
 
 @given(traces())
-def test_a_trace_that_is_short_enough_stays_as_it_is(trace):
+def test_a_short_trace_is_not_changed(trace):
     assert latest(trace) is trace

@@ -1,4 +1,4 @@
-"""report.html is one file that needs no network, holds what the run left, and never more than a browser can bear."""
+"""report.html is one file that needs no network, has the result of the run, and is small enough for a browser."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ def page_of(record):
     return report_page(result_document(record), timeline(record.trace, record.names, {}))
 
 
-def test_a_page_refers_to_nothing_outside_of_itself():
+def test_a_page_refers_to_no_other_file():
     page = page_of(RECORD)
     assert not re.search(r"""(src|href)\s*=|url\(|@import|fetch\(|XMLHttpRequest|import\s""", page)
     assert "default-src 'none'" in page
@@ -57,7 +57,7 @@ def test_a_run_without_tasks_has_a_page_without_a_timeline():
     assert data_of(page)["timeline"] is None
 
 
-def test_workers_come_in_order_with_what_they_and_their_cores_did():
+def test_workers_come_in_order_with_the_busy_times_of_them_and_their_cores():
     tasks = [TaskSpan(1, 0, ADD, "chip", 1, 100, 101, 110, 160, 170, [], "done")]
     cores = [CoreSpan(1, 1, 0, core, 0, 115, 115 + 10 * core) for core in (1, 2)]
     found = timeline(Trace(tasks, cores, children=CHILDREN), {ADD: "add"}, {ADD: ["kernel_of_add"]})
@@ -72,7 +72,7 @@ def test_workers_come_in_order_with_what_they_and_their_cores_did():
 
 
 @given(traces())
-def test_the_columns_say_what_the_spans_say(trace):
+def test_the_columns_contain_the_spans(trace):
     found = timeline(trace, {}, {})
     if not trace.tasks:
         assert found is None
@@ -99,7 +99,7 @@ def test_the_columns_say_what_the_spans_say(trace):
 
 
 @pytest.mark.parametrize("most", [1, 7])
-def test_of_many_spans_a_page_keeps_the_longest_and_counts_all(most, monkeypatch):
+def test_a_page_keeps_the_longest_of_many_spans_and_counts_all(most, monkeypatch):
     monkeypatch.setattr(timeline_module, "MOST_SPANS", most)
     tasks = [TaskSpan(1, i, ADD, "chip", 0, 0, 1, 100 * i + 1, 101 * i + 2, 101 * i + 3, [], "done") for i in range(50)]
     cores = [CoreSpan(0, 1, task.task, 0, 0, task.begin_ns, task.end_ns) for task in tasks]

@@ -1,4 +1,4 @@
-"""report.html in a real browser: its sections are there, its timeline zooms, and nothing complains."""
+"""report.html in a real browser: its sections exist, its timeline zooms, and the browser reports no error."""
 
 import dataclasses
 
@@ -49,12 +49,12 @@ def view(browser):
     return int(begin), int(end)
 
 
-def test_nothing_complains_and_nothing_is_loaded(opened):
+def test_the_browser_reports_no_error_and_loads_no_other_file(opened):
     assert [entry["message"] for entry in opened.get_log("browser")] == []
     assert opened.execute_script("return performance.getEntriesByType('resource').length") == 0
 
 
-def test_the_page_says_what_ran_and_whether_it_was_right(opened):
+def test_the_page_shows_what_ran_and_whether_it_was_right(opened):
     assert text(opened, "h1") == "vector_add on chip2"
     assert text(opened, "#status") == "ok"
     assert text(opened, "#verification") == "verified: out: 8 elements agree"
@@ -63,7 +63,7 @@ def test_the_page_says_what_ran_and_whether_it_was_right(opened):
     assert titles[:4] == ["Verification", "Where the time went", "Timeline", "Callables"]
 
 
-def test_the_tables_say_what_result_json_says(opened):
+def test_the_tables_have_the_figures_of_result_json(opened):
     rows = [row.text.split() for row in opened.find_elements("css selector", "#callables tbody tr")]
     assert [row[0] for row in rows] == ["add", "read"]
     assert rows[0][1:4] == ["aaaaaaaa", "2,", "1"]
@@ -102,7 +102,7 @@ def test_the_timeline_zooms_by_button_by_key_and_by_the_overview_and_comes_back(
     assert view(opened) == whole
 
 
-def test_a_click_on_a_task_tells_its_story(opened):
+def test_a_click_on_a_task_shows_its_details(opened):
     from selenium.webdriver import ActionChains
 
     lanes = opened.find_element("css selector", "#timeline .lanes")

@@ -1,4 +1,4 @@
-"""Declared work becomes GFLOP/s and GB/s beside what the machine can do."""
+"""Declared work becomes GFLOP/s and GB/s, beside the limits of the machine."""
 
 import dataclasses
 import xml.etree.ElementTree as ET
@@ -27,14 +27,14 @@ def test_rates_are_of_the_median_task():
     assert row["gb_per_second"] == pytest.approx(4.0)
 
 
-def test_what_is_not_declared_is_none_and_a_run_that_declares_nothing_has_no_rows():
+def test_undeclared_work_is_none_and_a_run_that_declares_nothing_has_no_rows():
     (row,) = rows(moved=8000.0)
     assert (row["flop"], row["gflop_per_second"], row["intensity"]) == (None, None, None)
     assert rates_document([row], ROOFS)["figure"] is None
     assert rows() == []
 
 
-def test_the_roofline_has_a_mark_that_says_how_near_it_is_to_the_roof_above_it():
+def test_a_mark_of_the_roofline_shows_how_near_it_is_to_the_roof_above_it():
     drawn = ET.fromstring(rates_document(rows(4000.0, 8000.0), ROOFS)["figure"]["svg"])
     (mark,) = drawn.findall("circle")
     assert mark.findtext("title") == "add: 2 GFLOP/s, 40 % of the roof above it"
@@ -44,7 +44,7 @@ def test_the_roofline_has_a_mark_that_says_how_near_it_is_to_the_roof_above_it()
 MODEL = {"name": "example", "cores": 24, "bandwidth": 100e9, "costs": {"add": {"core_ns": 2400.0}}}
 
 
-def test_a_modelled_chip_has_the_roofs_that_its_model_says():
+def test_a_modelled_chip_has_the_roofs_of_its_model():
     add = RECORD.callables[0]._replace(flop=4000.0, bytes=8000.0)
     assert modelled_roofs(MODEL, [add]) == (40e9, 100e9, "example")
     costs = {"add": {"core_ns": 1600.0, "core_ns_per_byte": 0.1}}

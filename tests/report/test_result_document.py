@@ -1,4 +1,4 @@
-"""result.json holds what is known about a run, however far the run got."""
+"""result.json has all known data of a run, also if the run ended early."""
 
 import dataclasses
 import json
@@ -162,7 +162,7 @@ def test_provenance_names_versions_compiler_and_machine(tmp_path):
     assert found["machine"]["cores"] >= 1
     assert found["time"].endswith("+00:00")
     assert found["git"] is None or len(found["git"]["commit"]) == 40
-    # What the store keeps is what would be found again.
+    # The cached values equal newly queried ones.
     assert provenance(store) | {"time": ""} == found | {"time": ""}
 
 
@@ -175,7 +175,7 @@ def test_the_summary_is_plain_aligned_lines():
     assert "\n".join(lines).isascii()
 
 
-def test_a_difference_is_told_once_in_the_words_of_the_verification():
+def test_a_difference_is_reported_once_in_the_words_of_the_verification():
     differs = dataclasses.replace(
         RECORD, exit_code=4, verification=Verification(False, {}, "out: 1 differs"), error="verification differed"
     )
@@ -187,7 +187,7 @@ def span(run, begin, end, hashid=ADD):
     return TaskSpan(run, 1, hashid, "chip", 0, 0, 0, begin, end, end, [], "done" if begin else "skipped")
 
 
-def test_measurements_are_one_number_a_run_without_those_that_warm_up():
+def test_measurements_are_one_number_for_each_run_without_warm_up_runs():
     spans = [span(7, 10, 11), span(8, 10, 13), span(8, 10, 15), span(8, 10, 99), span(9, 10, 16), span(9, 0, 0, READ)]
     found = measurements([0.5, 0.25], 1, Trace(spans[::-1]), {ADD: "add"}, [0.75])
     assert found == {
@@ -198,14 +198,14 @@ def test_measurements_are_one_number_a_run_without_those_that_warm_up():
     }
 
 
-def test_tasks_of_runs_that_warm_up_are_counted_and_in_no_duration():
+def test_tasks_of_warm_up_runs_are_counted_and_not_part_of_durations():
     spans = [span(7, 10, 999), span(8, 10, 13), span(8, 10, 15)]
     found = task_statistics(Trace(spans), {ADD: "add"}, 1)
     assert (found["count"], found["states"]) == (3, {"done": 3})
     assert found["callables"]["add"]["execution_seconds"]["max"] == pytest.approx(5e-9)
 
 
-def test_a_run_that_got_nowhere_has_no_measurements():
+def test_a_run_that_ended_early_has_no_measurements():
     assert measurements([], 2, Trace(), {}) == {
         "warm_up": 2,
         "warm_up_seconds": [],

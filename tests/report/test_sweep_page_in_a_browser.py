@@ -1,4 +1,4 @@
-"""sweep.html in a real browser: titles from what was swept, a table that sorts and filters, links to every report."""
+"""sweep.html in a real browser: titles from the swept keys, a table that sorts and filters, links to every report."""
 
 import pytest
 
@@ -11,7 +11,7 @@ __all__ = ["browser"]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the pages of a sweep and of a tuning are."""
+    """The folder of the pages of a sweep and of a tuning."""
     made = tmp_path_factory.mktemp("sweeps")
     write_sweep(made / "sweep")
     write_tuning(made / "tuning")
@@ -33,7 +33,7 @@ def titles(browser):
     return [caption.text for caption in browser.find_elements("tag name", "figcaption")]
 
 
-def test_titles_say_what_was_swept_and_each_parameter_has_the_chart_that_it_needs(opened):
+def test_titles_name_the_swept_keys_and_each_parameter_has_its_chart(opened):
     assert opened.find_element("tag name", "h1").text == "Sweep of vector_add over topology, kernel of add and size"
     assert titles(opened)[:4] == [
         "Time over topology",
@@ -72,20 +72,20 @@ def test_a_jobs_number_leads_to_its_report(opened):
     assert opened.title == "a report"
 
 
-def test_modelled_time_has_columns_and_charts_of_its_own(opened):
+def test_virtual_time_has_its_own_columns_and_charts(opened):
     heads = [head.text for head in opened.find_elements("css selector", "#points th")]
     assert heads[-4:] == ["chip model", "virtual time", "virtual critical path", "chips busy"]
     assert "example" in rows(opened)[0]
     assert "Virtual time (modelled chips) over topology" in titles(opened)
 
 
-def test_what_failed_comes_first_with_its_reason(opened):
+def test_failed_points_come_first_with_their_reasons(opened):
     failed = opened.find_element("id", "section-what-failed").find_element("xpath", "..").text
     assert "SIGSEGV" in failed
     assert "topology=chip3: no such option" in failed
 
 
-def test_a_tuning_shows_the_best_so_far_all_parameters_and_pairs_and_tells_impossible_from_failed(browser, folder):
+def test_a_tuning_shows_the_best_so_far_parameters_and_pairs_and_distinguishes_impossible_points(browser, folder):
     browser.get((folder / "tuning" / "sweep.html").as_uri())
     assert browser.find_element("tag name", "h1").text == "Tuning of vector_add over tile_m, tile_n and tile_k"
     found = titles(browser)

@@ -1,4 +1,4 @@
-"""The rules of the trace event format that viewers rely on, checked on a document: what is wrong, as sentences."""
+"""Checks a document by the rules of the trace event format that viewers rely on, and returns its errors."""
 
 import itertools
 
@@ -7,7 +7,7 @@ _FLOW = {"s": 0, "t": 1, "f": 2}
 
 
 def violations(document):
-    """Every rule that the document breaks; an empty list if Perfetto and chrome://tracing show it as it is meant."""
+    """The broken rules; an empty list if Perfetto and chrome://tracing show the document rightly."""
     events = document["traceEvents"]
     found = [f"{e} lacks {sorted(_REQUIRED - e.keys())}" for e in events if not e.keys() >= _REQUIRED]
     found += [
@@ -26,7 +26,7 @@ def violations(document):
 
 
 def flow_slices(document):
-    """The slices that each flow binds to, by its id: as Perfetto does it, to what opened last on the flow's track."""
+    """The slices that each flow binds to, by its id: as in Perfetto, to the last opened slice of the flow's track."""
     top = {}
     bound = {}
     for event in document["traceEvents"]:
@@ -48,7 +48,7 @@ def _unnamed_tracks(events):
 
 
 def _overlaps(slices):
-    """Slices of a track may follow each other or nest; half an overlap has no meaning."""
+    """Slices of a track may follow each other or nest; a partial overlap has no meaning."""
     found = []
     by_track = {}
     for event in slices:
@@ -65,7 +65,7 @@ def _overlaps(slices):
 
 
 def _counters(events):
-    """A counter's values are numbers, never below nothing, and each has a time of its own."""
+    """A counter's values are numbers from 0 on, and each has a different time."""
     found, seen = [], set()
     for event in events:
         if event["ph"] == "C":

@@ -1,5 +1,5 @@
-"""Traces as a Worker could have recorded them, made up by hypothesis: lanes execute in order, dependencies hold, and
-what a node's task submits lies within it."""
+"""Possible traces of a Worker, made by hypothesis: lanes execute in order, dependencies hold, and the tasks that a
+node's task submits lie within it."""
 
 import itertools
 
@@ -16,7 +16,7 @@ _GAP = st.integers(0, 5)
 
 
 class _Recording:
-    """One Worker while it records; ``below`` are those within its nodes, by id."""
+    """One recording Worker; ``below`` has the Workers inside its nodes, by id."""
 
     def __init__(self, workers, first_pid, below=None):
         self.workers = workers
@@ -29,12 +29,12 @@ class _Recording:
         ]
 
     def run(self, draw, now, most):
-        """Records one run that begins at ``now``; when all of it is complete."""
+        """Records one run that begins at ``now``. Returns the time when all of it is complete."""
         run, submitted_at, ended = next(self.runs), now, {}
         for task in range(draw(st.integers(0, most))):
             submitted_at += draw(_GAP)
             earlier = draw(st.lists(st.sampled_from(sorted(ended)), max_size=3, unique=True)) if ended else []
-            # A task that had ended, and was known to have, when this one was submitted is not waited for.
+            # A task whose end the parent knew when this one was submitted is no predecessor.
             waited = sorted(e for e in earlier if ended[e].complete_ns > submitted_at)
             hashid = draw(st.sampled_from(HASHIDS))
             kind, worker = draw(st.sampled_from(self.workers))
@@ -52,7 +52,7 @@ class _Recording:
             else:
                 end = begin + draw(st.integers(0, 50))
             complete = end + draw(_GAP)
-            # A node begins a task at another time than it ended the one before.
+            # A node begins a task later than it ended the one before.
             self.free_at[kind, worker] = end + (kind == "node")
             state = draw(st.sampled_from(_STATES))
             ended[task] = TaskSpan(

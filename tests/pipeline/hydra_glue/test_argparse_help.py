@@ -63,18 +63,18 @@ def test_a_help_text_that_is_wrong_is_still_refused():
 
 
 @pytest.mark.usefixtures("strict_argparse")
-def test_outside_of_the_block_argparse_is_as_it_was():
+def test_outside_of_the_block_argparse_is_unchanged():
     with unfinished_help_allowed():
         pass
     with pytest.raises(ValueError, match="badly formed"):
         argparse.ArgumentParser().add_argument("--later", help=MadeLater())
 
 
-def test_the_bridge_is_crossed_only_where_argparse_reads_early_and_hydra_is_of_1_3():
+def test_the_workaround_is_used_only_if_argparse_checks_early_and_hydra_is_1_3():
     assert argparse_help.needed() == (HYDRA < (1, 4) and sys.version_info >= (3, 14))
 
 
-def test_the_bridge_goes_when_no_hydra_that_needs_it_is_allowed():
+def test_the_workaround_must_be_removed_when_no_allowed_hydra_needs_it():
     import tomllib
 
     from packaging.requirements import Requirement

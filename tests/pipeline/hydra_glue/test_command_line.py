@@ -1,4 +1,4 @@
-"""What the command says of itself: its version, and every exit code."""
+"""The help of the command: its version, and every exit code."""
 
 from importlib.metadata import version
 

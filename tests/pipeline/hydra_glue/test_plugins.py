@@ -1,4 +1,4 @@
-"""Hydra instantiates our sweeper and launcher by names for which there is no package."""
+"""Hydra instantiates Callring's sweeper and launcher by names without a package."""
 
 import importlib.util
 
@@ -21,12 +21,12 @@ from pipeline.sweep.plugins import (
     ("config", "plugin", "kind"),
     [(PointsConfig, PointsSweeper, Sweeper), (InProcessConfig, InProcessLauncher, Launcher)],
 )
-def test_hydra_makes_a_plugin_of_what_its_group_names(config, plugin, kind):
+def test_hydra_instantiates_the_plugin_that_its_group_names(config, plugin, kind):
     register_plugins()
     assert type(Plugins.instance()._instantiate(OmegaConf.structured(config))) is plugin
     assert plugin in Plugins.instance().discover(kind)
 
 
-def test_the_package_that_hydra_13_wants_in_the_name_is_not_ours():
+def test_callring_has_no_package_of_the_name_that_hydra_13_requires():
     others = importlib.util.find_spec("hydra_plugins")
     assert others is None or importlib.util.find_spec("hydra_plugins.callring") is None
