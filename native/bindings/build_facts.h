@@ -1,4 +1,4 @@
-// What this build of the extension was made from. Apart from everything else: it changes with every source.
+// The inputs of this build of the extension, in a separate file because they change with every source.
 #pragma once
 
 namespace callring::bindings {

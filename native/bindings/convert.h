@@ -18,14 +18,14 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// A child's end as Python sees it, which cannot change it either; null stays null.
+// A child's end as an immutable Python object; None for null.
 inline std::shared_ptr<ChildEnd> to_python(const std::shared_ptr<const ChildEnd>& end) {
     return std::const_pointer_cast<ChildEnd>(end);
 }
 
 // Raises _core.NativeError(code, message); the package runtime turns it into an error of runtime.errors.
 [[noreturn]] void raise(const Error& error);
-// The exception that raise() raises.
+// The exception object of raise().
 [[nodiscard]] py::object native_error(const Error& error);
 
 template <class T>
@@ -41,8 +41,8 @@ inline void unwrap(const Result<void>& result) {
     }
 }
 
-// The T behind `object` if that is exactly of T's class, and initialised; null otherwise. A cast finds it for classes
-// derived from that, too, and takes ten times as long.
+// The T of `object` if its class is exactly T's and it is initialised; else null. A cast also accepts derived classes,
+// and takes ten times as long.
 template <class T>
 T* exactly(PyObject* object) {
     static const PyObject* const type = py::type::of<T>().release().ptr();
@@ -72,7 +72,7 @@ inline std::array<std::byte, 32> to_digest(const py::bytes& bytes) {
     return digest;
 }
 
-// The absolute time `seconds` from now; none for no timeout.
+// The absolute time in `seconds` seconds; none without a timeout.
 inline std::optional<std::uint64_t> deadline_after(std::optional<double> seconds) {
     constexpr double kLongest = 1e9;
     if (!seconds) {

@@ -1,6 +1,6 @@
-// Functions that CPython calls directly: slots of types, methods, getters. A C++ exception that left one of them would
-// end the process, so each is given to CPython as an `entry`, which lets none out: it becomes a Python exception. What
-// pybind11 binds needs none of this: pybind11 does the same.
+// Functions that CPython calls directly: slots of types, methods, getters. A C++ exception that left such a function
+// would end the process. So CPython gets each function as an `entry`, which turns C++ exceptions into Python
+// exceptions. Functions that pybind11 binds do not need this: pybind11 does the same.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -15,7 +15,7 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// pybind11 says in these words that CPython had no memory for an object.
+// pybind11's message if CPython had no memory for an object.
 inline bool is_allocation_failure(const std::runtime_error& error) noexcept {
     return std::string_view(error.what()).starts_with("Could not allocate");
 }

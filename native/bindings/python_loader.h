@@ -1,5 +1,5 @@
-// The Python side of a PythonStore: an object with `kinds`, `describe(kind, payload)`, `load(kind, payload)` and, where
-// something has to end with the last reference to what was loaded, `unload(loaded)`; of a node also `take_trace()`.
+// The Python side of a PythonStore: an object with `kinds`, `describe(kind, payload)` and `load(kind, payload)`; also
+// `unload(loaded)` if the last reference to a loaded object must end something, and in a node `take_trace()`.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,7 +17,7 @@
 
 namespace callring::bindings {
 
-// A reference to a Python object that may be dropped on any thread, without the interpreter's lock.
+// A reference to a Python object that any thread may drop without the interpreter's lock.
 inline std::shared_ptr<void> keep(py::object object) {
     return {object.release().ptr(), [](void* held) {
                 const py::gil_scoped_acquire acquire;
@@ -25,7 +25,7 @@ inline std::shared_ptr<void> keep(py::object object) {
             }};
 }
 
-// What `value` says of itself, whatever its __str__ does; what is no UTF-8 is escaped. No Python error leaves it.
+// The text of `value`, also if its __str__ fails; bytes that are no UTF-8 are escaped. It leaves no Python error.
 inline std::string text_of(py::handle value) {
     const auto text = py::reinterpret_steal<py::object>(PyObject_Str(value.ptr()));
     const auto bytes = py::reinterpret_steal<py::object>(
@@ -37,7 +37,7 @@ inline std::string text_of(py::handle value) {
     return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
-// Python objects without references from C++, dropped on threads that did not have the interpreter's lock.
+// Python objects without references from C++, which threads without the interpreter's lock dropped.
 class Dropped {
 public:
     void add(PyObject* object) {
@@ -65,8 +65,8 @@ private:
     std::vector<PyObject*> objects_;
 };
 
-// Gives the calling thread, for as long as it lives, the state that the interpreter wants of a thread: to make one
-// takes longer than many a registration. Without the interpreter's lock, before and after.
+// Gives the calling thread an interpreter thread state for its lifetime: making one takes longer than some
+// registrations. The caller does not hold the interpreter's lock, before and after.
 inline void keep_thread_state() {
     thread_local const bool kept = [] {
         PyGILState_Ensure();
@@ -76,9 +76,9 @@ inline void keep_thread_state() {
     static_cast<void>(kept);
 }
 
-// While it lives, a thread that waits for the interpreter's lock asks the one that has it to let go as late as in any
-// Python program: not before a hold of ChildHost is over. No later, because its owner may let go of it by itself, to
-// read a file for instance, and wants it back.
+// While it lives, a thread that waits for the interpreter's lock requests it after the switch interval of ordinary
+// Python programs, which is not before the end of a hold of ChildHost. It is not later, because the lock's owner may
+// release the lock itself, to read a file for instance, and then needs it back.
 class ScopedSwitchInterval {
 public:
     ScopedSwitchInterval() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
@@ -138,7 +138,7 @@ public:
     Result<std::string> take_trace() override {
         return call<std::string>([&] { return self().attr("take_trace")().template cast<std::string>(); });
     }
-    // Calls `loader.open()`, which only a node child's has.
+    // Calls `loader.open()`, which only a node's loader has.
     Result<void> open() {
         auto opened = call<bool>([&] { return !self().attr("open")().is_none(); });
         return opened ? Result<void>() : Result<void>(std::move(opened).error());
@@ -147,7 +147,7 @@ public:
 private:
     [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
 
-    // A removal need not wait for the lock that a task has: what it drops ends when a thread has the lock anyway.
+    // A removal does not wait for the lock of a task: the dropped objects end when a thread has the lock anyway.
     [[nodiscard]] std::shared_ptr<void> dropped_at_last(py::object loaded) const {
         return {loaded.release().ptr(),
                 [dropped = dropped_](void* held) { dropped->add(static_cast<PyObject*>(held)); }};
@@ -165,7 +165,7 @@ private:
                 }};
     }
 
-    // An error that the loader raises as one of ours keeps its code.
+    // A NativeError of the loader keeps its code.
     template <class T, class Work>
     static Result<T> call(const Work& work) {
         const py::gil_scoped_acquire acquire;

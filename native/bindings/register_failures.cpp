@@ -1,4 +1,4 @@
-// Binds what says why something failed: the codes, NativeError and ChildEnd. runtime/failure.py makes words of it.
+// Binds the reasons of failures: the codes, NativeError and ChildEnd. runtime/failure.py words them.
 #include <pybind11/stl.h>
 
 #include <array>
@@ -43,7 +43,7 @@ constexpr std::array<std::pair<Code, const char*>, kCodes - 1> kCodeNames{{
     {Code::out_of_descriptors, "out_of_descriptors"},
 }};
 
-// (count, window in nanoseconds or None, whether an option limits it); None: it is replaced.
+// (count, window in nanoseconds or None, whether an option sets the limit); None: the child is replaced.
 py::object given_up(const ChildEnd& end) {
     if (!end.given_up) {
         return py::none();
@@ -62,7 +62,7 @@ py::object crashed_in(const ChildEnd& end) {
 }  // namespace
 
 py::object native_error(const Error& error) {
-    // Looked up each time: an object kept in a static would outlive the interpreter.
+    // Looked up each time: an object in a static variable would outlive the interpreter.
     const py::object type = py::module_::import("runtime._core").attr("NativeError");
     py::object made = type(static_cast<std::uint32_t>(error.code), error.message);
     if (error.child_end) {

@@ -1,4 +1,4 @@
-// Binds what the fork server needs: Channel (its control socket) and the numbers of the control plane.
+// Binds the parts of the fork server: Channel (its control socket) and the numbers of the control plane.
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"

@@ -12,7 +12,7 @@ namespace callring::bindings {
 
 namespace {
 
-// What the argument passes of one member: where, callable, arguments, blocks.
+// The tuple of one member: placement, callable, arguments, blocks.
 using Member = std::tuple<std::int32_t, std::uint32_t, const ArgsBuilder*, std::uint32_t>;
 
 void add(ModelledGraph& graph, const std::vector<Member>& members, const std::vector<std::uint32_t>& after) {

@@ -1,5 +1,5 @@
-// Binds a node child: its lane and control thread, the loop that runs its tasks, and their arguments as tensors that
-// its own Worker can pass on.
+// Binds a node: its lane and control thread, the loop that runs its tasks, and their arguments as tensors that its own
+// Worker can pass on.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 
 class NodeHost {
 public:
-    // loader.open() starts what lies below before this child reports to the parent that it is ready.
+    // loader.open() starts the nested Worker before this child reports to the parent that it is ready.
     NodeHost(int control, const py::object& loader) {
         auto own = std::make_unique<Loader>(loader);
         auto started = [&] {
@@ -58,8 +58,8 @@ public:
 private:
     Code execute(const Frame& frame, MemoryPool& pool, const py::object& run, const py::object& dumps,
                  const py::object& pack_exception) {
-        // Immediately before it executes: the digest is all that the frame says. The reference keeps it alive while it
-        // runs, also when it is removed meanwhile.
+        // Resolved immediately before execution: the frame only has the digest. The reference keeps the callable alive
+        // while it runs, also if it is removed meanwhile.
         const std::shared_ptr<void> loaded = store_->table().resolve(frame.digest);
         if (!loaded) {
             payload_ = "its digest is not installed in this child";

@@ -1,4 +1,4 @@
-// Binds a sub-worker: its lane and control thread, the loop that calls what tasks name, and a task's arguments.
+// Binds a sub-worker: its lane and control thread, the loop that calls the callables of tasks, and a task's arguments.
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
@@ -81,7 +81,7 @@ public:
         }
     }
 
-    // Ends serve() when the current task has ended: the process makes way for a fresh one.
+    // Ends serve() after the current task, so that a fresh process can replace this one.
     void retire() noexcept { retires_ = true; }
 
     std::optional<std::uint32_t> slot_of(const py::bytes& digest) { return store_->table().slot_of(to_digest(digest)); }
@@ -94,14 +94,14 @@ private:
     }
 
     Code execute(const Frame& frame, const py::object& dumps, const py::object& pack_exception) {
-        // Immediately before it executes: the digest is all that the frame says. The reference keeps it alive while it
-        // runs, also when it is removed meanwhile.
+        // Resolved immediately before execution: the frame only has the digest. The reference keeps the callable alive
+        // while it runs, also if it is removed meanwhile.
         const std::shared_ptr<void> function = callables_->find(frame.digest);
         if (!function) {
             payload_ = "its digest is not installed in this child";
             return Code::not_installed;
         }
-        // The previous task's arguments serve again, unless that task, or an array over them, still refers to them.
+        // Reuses the previous task's arguments object, unless the task or an array still refers to it.
         if (!args_ || Py_REFCNT(args_.ptr()) > 1) {
             args_ = py::cast(FrameArgs{});
         }
@@ -131,7 +131,7 @@ void register_sub_worker(py::module_& module) {
         .def(
             "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
         .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; })
-        // Shared memory of this task: valid while it runs.
+        // The array lies in shared memory of this task: it is valid while the task runs.
         .def_property_readonly("opaque", [](const FrameArgs& args) {
             const auto bytes = args.decoded.opaque;
             return py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));

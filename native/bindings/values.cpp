@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kLong = std::size_t{256} << 10U;
 
-// One extent, for Python.
+// One extent, as a Python object.
 struct ExtentBuffer {
     ExtentPtr extent;
 };
@@ -40,7 +40,7 @@ std::size_t size_of(PyObject* bytes) noexcept {
     return static_cast<std::size_t>(PyBytes_GET_SIZE(bytes));
 }
 
-// Extents of one value: withdrawn unless it is finished.
+// The extents of one value: withdrawn unless the value is finished.
 class Apart {
 public:
     explicit Apart(ExtentWriter& writer) : writer_(writer) {}
@@ -97,7 +97,7 @@ void put_text(char letter, std::string_view text, ExtentWriter& extents, std::st
     out.append(text);
 }
 
-// False: it has no short form.
+// False: the value has no short form.
 bool pack_short(PyObject* value, ExtentWriter& extents, std::string& out) {
     if (value == Py_True || value == Py_False) {
         out.assign(1, value == Py_True ? returned::kTrue : returned::kFalse);
@@ -123,7 +123,7 @@ bool pack_short(PyObject* value, ExtentWriter& extents, std::string& out) {
         Py_ssize_t size = 0;
         const char* text = PyUnicode_AsUTF8AndSize(value, &size);
         if (text == nullptr) {
-            PyErr_Clear();  // a lone surrogate: pickle knows how
+            PyErr_Clear();  // a lone surrogate, which pickle can encode
             return false;
         }
         put_text(returned::kText, {text, static_cast<std::size_t>(size)}, extents, out);
@@ -175,7 +175,7 @@ void pack_pickle(py::handle value, const py::object& dumps, ExtentWriter& extent
     apart.finish(returned::kPickle, is_long ? std::string_view() : bytes, out);
 }
 
-// Asks the system for all pages of fresh memory at once, which takes a third less than one by one.
+// Requests all pages of fresh memory at once, which takes a third less time than one by one.
 void populate(char* place, std::size_t bytes) noexcept {
 #ifdef MADV_POPULATE_WRITE
     constexpr std::uintptr_t kPageBytes = 4096;
@@ -196,7 +196,7 @@ py::object bytes_of(std::string_view text) {
     if (!made) {
         throw py::error_already_set();
     }
-    // Under Python's lock: another thread that waits for the same call would otherwise copy it, too.
+    // With the interpreter's lock: otherwise another thread that waits for the same call would also copy the value.
     char* const place = PyBytes_AS_STRING(made.ptr());
     populate(place, text.size());
     std::memcpy(place, text.data(), text.size());

@@ -1,5 +1,5 @@
-// What Python callables return, as bytes in a completion: small values of exact built-in types without pickling.
-// Their form: lane/returned_value.h.
+// Values of Python callables as bytes in a completion: small values of exact built-in types without pickling. The form:
+// lane/returned_value.h.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,14 +17,14 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// Replaces `out`; what is large goes into extents. Throws whatever pickling raises, std::bad_alloc where there is no
-// memory for an extent. `dumps` is used for what is not of an exact built-in type, and returns a pickle, or that and
-// its out-of-band buffers, at most kMostBuffers.
+// Replaces `out`; large parts go into extents. Throws the errors of pickling, and std::bad_alloc if there is no memory
+// for an extent. `dumps` pickles values of other types; it returns a pickle, or a pickle and its out-of-band buffers,
+// at most kMostBuffers.
 void pack_value(py::handle value, const py::object& dumps, ExtentWriter& extents, std::string& out);
 inline constexpr std::uint32_t kMostBuffers = 1024;
 
-// Packs what `call` returns, or the exception that it raises; SystemExit and KeyboardInterrupt are failures of the
-// task, too. What became of the task: ok or python_exception.
+// Packs the value of `call`, or its exception; SystemExit and KeyboardInterrupt are failures of the task, too. Returns
+// ok or python_exception.
 template <class Call>
 Code pack_outcome(const Call& call, const py::object& dumps, const py::object& pack_exception, ExtentWriter& extents,
                   std::string& out) {
@@ -51,8 +51,8 @@ struct NoExtent : std::bad_alloc {
     std::string why;
 };
 
-// The same for all that a child does for a task: what it has no memory for is out_of_memory, and `out` says why or is
-// empty.
+// Calls `work`, the whole execution of a task in a child: a lack of memory is out_of_memory, with the reason in `out`
+// or an empty `out`.
 template <class Execute>
 Code within_memory(const Execute& execute, std::string& out) {
     try {
@@ -70,8 +70,8 @@ Code within_memory(const Execute& execute, std::string& out) {
     return Code::out_of_memory;
 }
 
-// What pack_value() packed; arrays in it are views of their extents. Throws whatever unpickling raises, and ValueError
-// for bytes that pack_value does not make.
+// Unpacks the result of pack_value(); arrays in it are views of their extents. Throws the errors of unpickling, and
+// ValueError for bytes that pack_value() does not make.
 py::object unpack_value(std::string_view payload, const Extents* extents);
 
 void register_extent(py::module_& module);

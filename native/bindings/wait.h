@@ -1,4 +1,4 @@
-// Waiting in the engine from Python: without the interpreter's lock, and ended by signal handlers that raise.
+// Waits in the engine for Python: without the interpreter's lock, and until a signal handler raises.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -7,7 +7,7 @@
 
 namespace callring::bindings {
 
-// `wait` returns Waited and may be called again. False: timed out. Throws what a signal handler raises.
+// `wait` returns Waited and may be called again. False: timed out. Throws the exception of a signal handler.
 template <class Wait>
 bool wait_interruptibly(Wait&& wait) {
     for (;;) {

@@ -27,14 +27,14 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
 
 using Adopt = void (*)(py::detail::instance*, const void*);
 
-// What pybind11 does for each type when a Python object gets its C++ object.
+// pybind11's function of each type that gives a Python object its C++ object.
 std::unordered_map<const py::detail::type_info*, Adopt>& adopts() {
     static std::unordered_map<const py::detail::type_info*, Adopt> by_type;
     return by_type;
 }
 
-// It notes the object, where it lets no exception through, or would delete the object although another holds it. So it
-// takes what it needs from the reserve.
+// It records the object, and an exception there would end the process, or delete the object although another owner
+// holds it. So it allocates from the reserve.
 void adopt(py::detail::instance* object, const void* holder) {
     static Books books;
     const KeepsBooks keeps(books);

@@ -1,12 +1,12 @@
-// What pybind11 does not do when there is no memory for the Python object around one of ours.
+// Handles a lack of memory for the Python object around a C++ object, which pybind11 does not.
 #pragma once
 
 #include <pybind11/pybind11.h>
 
 namespace callring::bindings {
 
-// Lets the types that `module` binds raise MemoryError when there is no memory for an object of theirs: pybind11 goes
-// on with a null pointer, or ends the process. Called once, when all types are bound.
+// Lets the types of `module` raise MemoryError if there is no memory for an object: pybind11 itself goes on with a null
+// pointer, or ends the process. Called once, when all types are bound.
 void raise_without_memory(const pybind11::module_& module);
 
 }  // namespace callring::bindings

@@ -1,7 +1,7 @@
-// CallableCache: what the executing thread of a child remembers of its SlotTable, so that a frame whose callable ran
-// lately is resolved without a lock.
+// CallableCache: a cache of the SlotTable for a child's executing thread, so that a frame whose callable ran lately is
+// resolved without a lock.
 // Guarantees: an entry is used only while the table has not changed since it was filled, so a removed callable is never
-// returned; it is let go of at the next lookup or forget_stale(). Used by one thread.
+// returned; its reference is dropped at the next lookup or forget_stale(). Used by one thread.
 #pragma once
 
 #include <array>
@@ -29,9 +29,9 @@ public:
         return entry.callable;
     }
 
-    // Lets go of everything if the table has changed: before the thread sleeps, so that what was removed is freed.
+    // Drops all entries if the table has changed. Called before the thread sleeps, so that removed callables are freed.
     void forget_stale() {
-        // Acquire, before resolve(): what is resolved is at least as new as the version it is remembered under.
+        // Acquire, before resolve(): the resolved callable is at least as new as the version of its entry.
         const std::uint64_t version = table_.version();
         if (version != version_) {
             entries_.fill({});

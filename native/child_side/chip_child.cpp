@@ -1,4 +1,4 @@
-// The chip child: a process without Python that executes chip callables on one chip.
+// The chip program: a process without Python that executes chip callables on one chip.
 // Started by exec with its control socket as descriptor 3. Its main thread takes frames from the lane and executes
 // them; a second thread serves registrations meanwhile.
 
@@ -42,14 +42,14 @@ public:
         if (outcome) {
             host_.complete(Code::ok, begin, end, {});
         } else {
-            // More of a failure is of no use.
+            // A longer text is of no use.
             constexpr std::size_t kMostText = std::size_t{32} << 10U;
             const std::string_view text = std::string_view(outcome.error().message).substr(0, kMostText);
             host_.complete(outcome.error().code, begin, end, std::as_bytes(std::span(text)));
         }
     }
 
-    // Before the chip sleeps.
+    // Called before the chip sleeps.
     void rest() { callables_.forget_stale(); }
 
 private:
@@ -62,7 +62,8 @@ private:
     }
 
     Result<void> execute(const Frame& frame, std::vector<chip::CoreSpan>* spans) {
-        // Immediately before it executes; the copy keeps it alive while it runs, also when it is removed meanwhile.
+        // Resolved immediately before execution; the copy keeps the callable alive while it runs, also if it is
+        // removed.
         const std::shared_ptr<chip::Prepared> callable = callables_.find(frame.digest);
         if (!callable) {
             return Error{Code::not_installed, "its digest is not installed in this child"};
@@ -112,7 +113,7 @@ int serve() {
             runner.rest();
         } while (lane.wait());
     } catch (const std::bad_alloc&) {
-        ::_exit(1);  // the parent replaces it; the control thread would not end
+        ::_exit(1);  // the parent replaces this process; the control thread would not end
     }
     return 0;
 }
@@ -120,7 +121,7 @@ int serve() {
 }  // namespace
 }  // namespace callring
 
-// callring-chip [PARENT]: the process that starts it, if that may be gone before this begins.
+// callring-chip [PARENT]: PARENT is the process that starts it, if that may end before this begins.
 int main(int argc, char** argv) {
     if (argc > 2 || callring::sys::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
         std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
@@ -129,14 +130,14 @@ int main(int argc, char** argv) {
     if (!callring::die_with_parent(argc == 2 ? static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)) : ::getppid())) {
         return 1;  // the parent is gone
     }
-    callring::tie_forks(callring::TiedForks::all);  // its threads, on which kernels run, live as long as it does
-    // An interrupt may be sent to every process of a session; what it means is the parent's decision. Nor may the
-    // terminal stop a child that writes to it, as it may stop a process that is not in its foreground group.
+    callring::tie_forks(callring::TiedForks::all);  // the threads that run kernels live as long as the process
+    // A terminal sends an interrupt to every process of its session: the parent alone decides what it means. A terminal
+    // can also stop a background process that writes to it: a child must not be stopped.
     ::signal(SIGINT, SIG_IGN);
     ::signal(SIGTTOU, SIG_IGN);
     try {
         return callring::serve();
-    } catch (const std::exception& error) {  // it has no memory, or no thread
+    } catch (const std::exception& error) {  // no memory, or no thread
         std::fprintf(stderr, "callring-chip: %s\n", error.what());
         return 1;
     }

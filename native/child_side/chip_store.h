@@ -1,6 +1,6 @@
-// ChipStore: the chip callables that one chip child has installed.
-// Guarantees: nothing is installed whose descriptor, re-derived from the received bytes and this child's own platform
-// and runtime, does not hash to the requested digest, and nothing that could not be loaded.
+// ChipStore: the chip callables that one chip has installed.
+// Guarantees: a callable is installed only if its descriptor, derived from the received bytes and this child's own
+// platform and runtime, hashes to the requested digest, and if it could be loaded.
 #pragma once
 
 #include <memory>

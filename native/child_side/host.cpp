@@ -24,7 +24,8 @@ namespace callring {
 namespace {
 
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-// Nanoseconds for which a child gives the cores to those that have not answered yet, after each request; and in all.
+// Nanoseconds for which a child yields the cores to children that have not answered yet: after each request, and in
+// total.
 constexpr std::uint64_t kHold = 2'000'000;
 constexpr std::uint64_t kLongestHold = 5'000'000;
 
@@ -50,7 +51,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     auto request = channel.receive(std::nullopt);
     if (!request) {
         if (request.error().code == Code::layout_mismatch) {
-            // Any message tells the parent our version, and it has the words for it.
+            // Any message tells the parent this child's layout version; the parent words the error.
             static_cast<void>(channel.send(MessageHeader{}, {}, {}, kNever));
         }
         return std::move(request).error();
@@ -141,13 +142,13 @@ void ChildHost::serve() {
         while (!ended_) {
             auto received = inbox_.receive(channel_, std::nullopt);
             if (!received) {
-                // The parent is gone, or its messages cannot be read: this process has no work any more.
+                // The parent has ended, or its messages cannot be read: this process has no more work.
                 ::_exit(received.error().code == Code::closed ? 0 : 1);
             }
             serve(*received);
         }
     } catch (const std::bad_alloc&) {
-        // The parent replaces a child that does not serve; without a word, because there is no memory for one.
+        // The parent replaces a child that does not serve. There is no memory for a message.
         ::_exit(1);
     }
 }
@@ -171,7 +172,7 @@ void ChildHost::serve(Message& message) {
 }
 
 void ChildHost::install(Message& message) {
-    // It is sealed against writing: what is checked here is what will be executed.
+    // The payload is sealed against writing: the checked bytes are those that will be executed.
     const auto payload = Payload::take(message);
     if (!payload) {
         answer(message, payload.error());
@@ -182,7 +183,7 @@ void ChildHost::install(Message& message) {
     bool answered = false;
     const auto installed = [&](const Result<void>& outcome) {
         answered = true;
-        // Before the answer: a child that is stopped right behind it must not seem to load.
+        // Before the answer: a child that is stopped right after it must not seem to load.
         lane_->end_loading();
         answer(message, outcome);
         if (outcome && may_hold) {
@@ -206,7 +207,7 @@ void ChildHost::hold() {
     while (!ended_) {
         auto received = inbox_.receive(channel_, std::min(end, now_ns() + kHold));
         if (!received) {
-            break;  // nothing more to do; or the parent is gone, which serve() finds out as well
+            break;  // no more requests; or the parent has ended, which serve() notices, too
         }
         serve(*received);
     }
@@ -275,7 +276,7 @@ void ChildHost::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         lane_->complete(code, begin_ns, end_ns, std::as_bytes(std::span(&*extent, 1)), kPayloadInExtent);
         return;
     }
-    // The task has ended all the same, but its result cannot be sent.
+    // The task has ended, but its result cannot be sent.
     const std::string& why = extent.error().message;
     const auto text = std::as_bytes(std::span(why)).first(std::min(why.size(), ChildLane::max_inline_payload()));
     lane_->complete(extent.error().code, begin_ns, end_ns, text);

@@ -1,7 +1,7 @@
-// ChildHost: what every child does, whatever it executes: the handshake, serving control requests while tasks execute,
-// and ending with its parent.
-// Guarantees: control requests are served by a thread of their own, in order; end of file on the control socket ends
-// the process at once, also in the middle of a task.
+// ChildHost: the common part of all children: the handshake, serving control requests while tasks execute, and ending
+// with the parent.
+// Guarantees: a separate thread serves control requests in order; end of file on the control socket ends the process at
+// once, also in the middle of a task.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 
 namespace callring {
 
-// Where a kind of child keeps its callables. Called on the control thread; `count` is a number of registrations.
+// The callables of one kind of child. Called on the control thread; `count` is a number of registrations.
 class CallableStore {
 public:
     CallableStore() = default;
@@ -31,25 +31,25 @@ public:
     CallableStore& operator=(const CallableStore&) = delete;
     virtual ~CallableStore() = default;
 
-    // Re-derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
-    // callable and installs it; on any error nothing is installed. An identity that is installed stays as it is.
-    // Calls `installed` once, before it returns; a task that this had to interrupt goes on when that has returned.
-    // `may_hold`: that may take a while.
+    // Derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
+    // callable and installs it; on any error nothing is installed. An installed identity does not change. Calls
+    // `installed` once, before it returns; a task that was interrupted for this goes on when `installed` has returned.
+    // `may_hold`: `installed` may take a while.
     using Installed = std::function<void(const Result<void>&)>;
     virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool may_hold,
                          const Installed& installed) = 0;
     // Error: not_installed.
     virtual Result<void> remove(const Digest& digest) = 0;
-    // Whether a task is being executed that install() interrupts.
+    // Whether a task is executing that install() interrupts.
     [[nodiscard]] virtual bool interrupts() const noexcept { return false; }
-    // What was recorded in the processes below, for the parent to unpack. Error: malformed, if there are none.
+    // The packed traces of the processes below, for the parent. Error: malformed, if there are none.
     virtual Result<std::string> take_trace() { return Error{Code::malformed, "no process is below this one"}; }
 };
 
 class ChildHost {
 public:
-    // Takes the parent's start request from `control` and answers it: with an error if `make_store` or the lane fails,
-    // or there is no memory or thread for it, which also is the result here.
+    // Receives the parent's start request from `control` and answers it. If `make_store` or the lane fails, or if there
+    // is no memory or thread, the answer and the result are this error.
     using MakeStore = std::function<Result<std::unique_ptr<CallableStore>>(const StartBody&)>;
     static Result<std::unique_ptr<ChildHost>> start(UniqueFd control, const MakeStore& make_store);
     ~ChildHost();
@@ -59,8 +59,8 @@ public:
     [[nodiscard]] ChildLane& lane() noexcept { return *lane_; }
     [[nodiscard]] const ArenaMap& arenas() const noexcept { return arenas_; }
 
-    // Completes the current frame. A payload that does not fit its completion goes into the lane's result area, or,
-    // large or without room there, into an extent.
+    // Completes the current frame. A payload that does not fit into its completion goes into the lane's result area; a
+    // large one, or one without room there, into an extent.
     void complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::span<const std::byte> payload);
 
 private:
@@ -70,12 +70,12 @@ private:
     void serve();
     void serve(Message& message);
     void install(Message& message);
-    // Serves requests while the task of this child is interrupted, as long as they come one after the other.
+    // Serves requests while this child's task is interrupted, as long as they follow each other closely.
     void hold();
     Result<void> handle(Message& message);
     void answer(const Message& request, const Result<void>& outcome);
     void answer_with(const Message& request, const Result<std::string>& payload);
-    // As the body, or sealed where it does not fit one; under send_mutex_. Error: nothing was sent.
+    // Sends the bytes as the body, or sealed if they are too long; under send_mutex_. Error: nothing was sent.
     [[nodiscard]] Result<void> send_payload(const MessageHeader& header, std::span<const std::byte> payload);
 
     Channel channel_;

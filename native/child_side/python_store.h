@@ -1,6 +1,6 @@
-// PythonStore: the callables that one Python child, a sub-worker or a node, has installed. What needs no interpreter is
-// done without its lock: checking, resolving, removing. Guarantees: as ChipStore; every field of an envelope is checked
-// before anything is unpickled (docs/explanation/python-serialisation.md).
+// PythonStore: the callables that one Python child, a sub-worker or a node, has installed. Checking, resolving and
+// removing need no interpreter, and run without its lock. Guarantees: as ChipStore; every field of an envelope is
+// checked before unpickling (docs/explanation/python-serialisation.md).
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace callring {
 
-// What only the interpreter can do. Called on the control thread.
+// The steps that need the interpreter. Called on the control thread.
 class PythonLoader {
 public:
     PythonLoader() = default;
@@ -21,20 +21,20 @@ public:
     PythonLoader& operator=(const PythonLoader&) = delete;
     virtual ~PythonLoader() = default;
 
-    // Whether this child has a use for callables of that kind.
+    // Whether this child takes callables of that kind.
     [[nodiscard]] virtual bool takes(CallableKind kind) const = 0;
-    // The descriptor of what is not named by its pickle, from the payload and what this process knows itself: the
+    // The descriptor of a callable that is not named by its pickle, from the payload and this process's own data: the
     // source behind "module:qualname", the platform of a blob. Error: prepare_failed.
     virtual Result<Descriptor> describe(CallableKind kind, std::span<const std::byte> payload) = 0;
-    // Calls `loaded` once, with the interpreter's lock, before it returns: with a reference to what is to be installed,
-    // of which the last one to be dropped ends it, or at the next tidy(). Errors: prepare_failed, or why a process
-    // below refused.
+    // Calls `loaded` once, with the interpreter's lock, before it returns. The argument is a reference to the loaded
+    // object, which ends when its last reference is dropped, or at the next tidy(). Errors: prepare_failed, or the
+    // reason of a process below.
     using Loaded = std::function<void(const Result<std::shared_ptr<void>>&)>;
-    // `may_hold`: `loaded` may take a while, for which the lock should stay with it.
+    // `may_hold`: `loaded` may take a while and should keep the lock.
     virtual void load(CallableKind kind, std::span<const std::byte> bytes, bool may_hold, const Loaded& loaded) = 0;
-    // Ends what was dropped.
+    // Ends the dropped objects.
     virtual void tidy() = 0;
-    // What the Worker within a node recorded, packed.
+    // The packed trace of a node's Worker.
     virtual Result<std::string> take_trace() = 0;
 };
 
@@ -55,10 +55,10 @@ public:
     [[nodiscard]] bool interrupts() const noexcept override { return !idle_.load(); }
     Result<std::string> take_trace() override { return loader_->take_trace(); }
 
-    // For the thread that executes tasks, with the interpreter's lock: before it waits for one, and when it has one. A
-    // removal that comes while it executes leaves what it dropped to it.
+    // Called by the executing thread with the interpreter's lock, before it waits for a task and when it has one. A
+    // removal during a task leaves the dropped objects to this thread.
     void begin_idle() {
-        idle_.store(true);  // first: a removal that does not see it dropped something before tidy() looks
+        idle_.store(true);  // first: a removal that does not see it has dropped its object before tidy() looks
         loader_->tidy();
     }
     void end_idle() noexcept { idle_.store(false); }
@@ -66,7 +66,7 @@ public:
     [[nodiscard]] const SlotTable<void>& table() const noexcept { return table_; }
 
 private:
-    // The bytes behind `digest` within `payload`, if they are what it says.
+    // The bytes of `digest` within `payload`, if they hash to it.
     Result<std::span<const std::byte>> check(CallableKind kind, const Digest& digest,
                                              std::span<const std::byte> payload);
 

@@ -1,6 +1,6 @@
 // SlotTable: a child's private table of installed callables: digest to slot to callable.
-// Guarantees: a slot number never leaves the child; a callable that is being executed outlives its removal; resolve()
-// and changes may come from different threads.
+// Guarantees: a slot number never leaves the child; a callable that is being executed outlives its removal; different
+// threads may call resolve() and the methods that change the table.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@
 
 namespace callring {
 
-// A digest is uniformly distributed already: its first bytes are its hash.
+// A digest is uniformly distributed: its first bytes are its hash.
 struct DigestHash {
     std::size_t operator()(const Digest& digest) const noexcept {
         std::size_t hash = 0;
@@ -62,7 +62,7 @@ public:
         removed = std::move(slots_[entry->second]);
         free_.push_back(entry->second);
         slot_of_.erase(entry);
-        // Before `removed` is let go of: a thread that still sees the old version may use what it remembers.
+        // Before `removed` is dropped: a thread that still sees the old version may use its cached callable.
         version_.fetch_add(1, std::memory_order_release);
         return {};
     }
@@ -74,10 +74,11 @@ public:
         return entry == slot_of_.end() ? nullptr : slots_[entry->second];
     }
 
-    // Changes whenever an identity was removed; what was resolved under one version stays installed while it lasts.
+    // Changes with every removal; a callable that was resolved under one version stays installed while the version
+    // lasts.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
-    // Which slot an identity has in this child; for tests, which show that children need not agree.
+    // The slot of an identity in this child; for tests which show that children may differ.
     [[nodiscard]] bool contains(const Digest& digest) const { return slot_of(digest).has_value(); }
 
     [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const {

@@ -1,5 +1,5 @@
-// Ledger: what one incarnation of a child has installed, as far as its parent knows. Control messages travel and are
-// served in order, so that what was posted is what the child will have once it has answered everything.
+// Ledger: the parent's record of the callables that one incarnation of a child has installed. Control messages are
+// delivered and served in order, so the record agrees with the child once it has answered all of them.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace callring {
 
-// One identity in one child. How often it is registered is counted by the parent alone.
+// One identity in one child. Only the parent counts its registrations.
 struct Installation {
-    std::uint32_t installing = 0;  // requests to install it that are not answered
-    bool installed = false;        // the child has said so; a removal under way included
-    bool removing = false;         // it was asked to let go of it
+    std::uint32_t installing = 0;  // unanswered requests to install it
+    bool installed = false;        // the child has confirmed it; also during a removal
+    bool removing = false;         // the child was asked to remove it
 
-    // Whether what is asked of the child from now on finds it installed.
+    // Whether the child will have it installed when it serves the next request.
     [[nodiscard]] bool held() const noexcept { return installed && !removing; }
     [[nodiscard]] bool empty() const noexcept { return installing == 0 && !installed; }
 };

@@ -47,7 +47,7 @@ public:
     std::vector<std::byte> bytes_;
 };
 
-// Reads what Writer wrote. After any failure it stays failed, so callers check once.
+// Reads the output of Writer. A failure is permanent, so callers check once.
 class Reader {
 public:
     explicit Reader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -216,7 +216,7 @@ Result<BlobParts> parse_blob(std::span<const std::byte> blob) {
     if (auto checked = check(parts); !checked) {
         return std::move(checked).error();
     }
-    // One encoding for one callable: order, padding and every other freedom must be as build_blob() leaves them.
+    // A callable has only one encoding: order, padding and all other choices must be those of build_blob().
     const auto canonical = write(parts);
     if (canonical.size() != blob.size() || std::memcmp(canonical.data(), blob.data(), blob.size()) != 0 ||
         !std::is_sorted(parts.kernels.begin(), parts.kernels.end(),

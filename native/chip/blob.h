@@ -1,12 +1,12 @@
-// The blob of a ChipCallable: one contiguous, versioned, deterministic run of bytes. Building it twice from the same
-// parts gives the same bytes on every machine; parsing is the trust boundary and accepts nothing that build() would
-// not have made.
+// The blob of a ChipCallable: one contiguous, versioned, deterministic sequence of bytes. Building it from the same
+// parts gives the same bytes on every machine. Parsing is the trust boundary: it accepts only blobs that build_blob()
+// can make.
 //
 // Little-endian; sections begin at multiples of 64, the bytes between are zero; `str` = u32 length, UTF-8 bytes;
 // `signature` = u32 count, u32 direction[count]:
 //   header         u32 magic, u32 version, u64 total bytes, u32 kernels
 //   public         signature, str entry, u64 bytes of the orchestration binary
-//   orchestration  the binary; empty exactly when the callable is one kernel, launched as it is
+//   orchestration  the binary; empty exactly if the callable is one kernel without an orchestration function
 //   each kernel, by rising func_id: u32 func_id, str name, str core kind, signature, u64 bytes; then its binary
 #pragma once
 

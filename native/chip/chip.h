@@ -1,4 +1,4 @@
-// Chip: what executes chip callables. One implementation a platform family; platform.h opens them by name.
+// Chip: executes chip callables. There is one implementation for each platform family; platform.h opens them by name.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +15,10 @@
 namespace callring::chip {
 
 struct CallConfig {
-    std::uint32_t block_count = 0;  // 0: the callable's choice; without orchestration, one block per core
+    std::uint32_t block_count = 0;  // 0: the callable's choice; without an orchestration function, one block per core
 };
 
-// What one core did for one launch; CLOCK_MONOTONIC nanoseconds.
+// The work of one core for one launch; CLOCK_MONOTONIC nanoseconds.
 struct CoreSpan {
     std::uint32_t core;
     std::uint32_t func_id;
@@ -28,7 +28,7 @@ struct CoreSpan {
 
 // Why a call failed.
 struct Failure {
-    std::int32_t code = 0;  // what the kernel or the orchestration function returned
+    std::int32_t code = 0;  // the value that the kernel or the orchestration function returned
     std::string kernel;     // empty: the orchestration function
     std::uint32_t block = 0;
     std::string message;
@@ -56,8 +56,8 @@ public:
     // Validates a blob and loads everything in it. May run while another thread executes.
     // Errors: malformed (blob), prepare_failed (a binary does not load, a symbol is missing, a signature contradicts).
     virtual Result<std::unique_ptr<Prepared>> prepare(std::span<const std::byte> blob) = 0;
-    // Executes a call to its end, on the calling thread and the chip's cores; one call at a time. Spans are appended
-    // to `spans` unless it is null. Nothing: it succeeded.
+    // Executes a call to its end, on the calling thread and the chip's cores; one call at a time. Appends spans to
+    // `spans` unless it is null. Returns nothing on success.
     virtual std::optional<Failure> execute(Prepared& prepared, const callring_args& args, const CallConfig& config,
                                            std::vector<CoreSpan>* spans) = 0;
     [[nodiscard]] virtual std::uint32_t core_count() const noexcept = 0;

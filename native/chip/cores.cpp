@@ -75,7 +75,7 @@ void Cores::submit(Launch& launch, const std::vector<Launch*>& after, bool trace
     if (launch.unmet > 0) {
         return;
     }
-    // A single block is for the thread that calls finish(): waking a core would cost more than it saves.
+    // The thread that calls finish() executes a single block itself: waking a core would cost more than it saves.
     const bool alone = first_ready_ == nullptr && launch.blocks == 1;
     make_ready(launch);
     if (!alone) {

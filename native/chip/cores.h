@@ -1,6 +1,6 @@
 // Cores: the core threads of a simulated chip, and the launches that run on them.
-// Guarantees: threads are created once and sleep while there is nothing to do; a thread that waits works as
-// core 0 meanwhile, so a chip of n cores has n - 1 threads; a launch starts after the launches that it depends on.
+// Guarantees: threads are created once and sleep while there is no work; a waiting thread works as core 0, so a chip of
+// n cores has n - 1 threads; a launch starts after the launches that it depends on.
 #pragma once
 
 #include <condition_variable>
@@ -16,7 +16,7 @@
 
 namespace callring::chip {
 
-// One launch: `blocks` invocations of a kernel. Under the cores' lock except for what is constant after submit.
+// One launch: `blocks` calls of a kernel. Under the cores' lock except for members that are constant after submit.
 struct Launch {
     std::uint64_t id = 0;
     callring_kernel_fn kernel = nullptr;
@@ -49,11 +49,11 @@ public:
     // Returns the kernel's code; writes the span unless it is null.
     int run_alone(callring_kernel_fn kernel, const char* name, std::uint32_t func_id, const callring_args& args,
                   CoreSpan* span);
-    // Queues `launch` behind the unfinished ones among `after`. It stays the caller's and must live until finish().
-    // Throws bad_alloc; then it is not queued. What follows allocates nothing until finish() tells of a failure.
+    // Queues `launch` after the unfinished ones among `after`. The caller owns it and keeps it until finish(). Throws
+    // bad_alloc; then it is not queued. Later steps allocate nothing until finish() reports a failure.
     void submit(Launch& launch, const std::vector<Launch*>& after, bool traced);
-    // Works as core 0 until every submitted launch has ended. The first failure since the last call, if any: launches
-    // that had not begun by then were not executed.
+    // Works as core 0 until every submitted launch has ended. Returns the first failure since the last call, if any;
+    // launches that had not begun at that time were not executed.
     std::optional<Failure> finish();
 
 private:

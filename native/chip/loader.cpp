@@ -17,7 +17,7 @@ namespace callring::chip {
 
 namespace {
 
-// Where the loader finds it; no memory is needed for that.
+// The path for the loader, built without allocating.
 class Path {
 public:
     explicit Path(const SealedPayload& image) noexcept {
@@ -29,7 +29,7 @@ private:
     std::array<char, 32> text_{};
 };
 
-// The dynamic loader's last words, without the path that only means something to this process.
+// The dynamic loader's last message, without the path, which is only valid in this process.
 std::string loader_error(const std::string& path) {
     const char* words = ::dlerror();
     std::string text = words == nullptr ? "unknown error" : words;
@@ -65,8 +65,8 @@ Library::~Library() {
     }
     const Path path(image_);
     sys::dlclose(handle_);
-    // Some objects cannot be unloaded (unique symbols). The loader then still knows the name: the descriptor must not
-    // be closed, or the next image under that number would be taken for this one.
+    // Some objects cannot be unloaded (unique symbols). The loader then still knows the name, and would take the next
+    // image with the same descriptor number for this one. So the descriptor must stay open.
     if (sys::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
         std::move(image_).keep_for_ever();
     }

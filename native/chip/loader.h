@@ -1,5 +1,5 @@
 // Library: one ELF shared object, loaded from sealed memory without a name in the file system.
-// Guarantees: two libraries never alias, whatever descriptor numbers the kernel reuses; unloaded when destroyed.
+// Guarantees: two libraries never alias, also if the kernel reuses descriptor numbers; unloaded when destroyed.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ public:
     Library& operator=(const Library&) = delete;
     ~Library();
 
-    // Error: prepare_failed with the dynamic loader's words.
+    // Error: prepare_failed with the dynamic loader's message.
     static Result<Library> load(std::span<const std::byte> binary);
 
     // The exported function `name`, whose CALLRING_SIGNATURE, if it declares one, must be `signature`.
@@ -30,7 +30,7 @@ public:
 private:
     Library(SealedPayload image, void* handle) noexcept : image_(std::move(image)), handle_(handle) {}
 
-    SealedPayload image_;  // its descriptor stays open as long as its name is known to the dynamic loader
+    SealedPayload image_;  // its descriptor stays open as long as the dynamic loader knows its name
     void* handle_;
 };
 

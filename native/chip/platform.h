@@ -1,4 +1,4 @@
-// The registry of chip platforms: the one place where a platform's name decides anything.
+// The registry of chip platforms: the only code that depends on a platform's name.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Platform {
 
 [[nodiscard]] std::span<const Platform> platforms() noexcept;
 
-// Errors: invalid_argument: unknown, or what is missing.
+// Error: invalid_argument: unknown platform, or a missing requirement.
 Result<std::unique_ptr<Chip>> open_chip(std::string_view platform, const ChipOptions& options);
 
 }  // namespace callring::chip

@@ -1,4 +1,4 @@
-// SimulatedChip: a chip whose cores are threads of this process; kernels and orchestration functions are host code.
+// SimulatedChip: a chip whose cores are threads of this process. Kernels and orchestration functions are host code.
 #pragma once
 
 #include <cstdint>

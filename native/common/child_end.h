@@ -1,5 +1,5 @@
-// ChildEnd: how a child ended, as fields; runtime/failure.py makes words of them. What fails because a child ended
-// carries it: a start, a registration or a submit in its Error, a task as Task::child_end.
+// ChildEnd: how a child ended, as fields; runtime/failure.py words them. Failures because of the end of a child carry
+// it: a start, a registration or a submit in its Error, a task as Task::child_end.
 #pragma once
 
 #include <sys/wait.h>
@@ -21,11 +21,11 @@ struct ExitStatus {
     }
 };
 
-// Why a child is not replaced any more.
+// Why a child was given up.
 struct GivenUp {
     std::uint64_t count = 0;
-    std::optional<std::uint64_t> window_ns;  // in which it died so often; none: so many starts in a row could not work
-    bool limited = false;                    // by an option, which can be raised
+    std::optional<std::uint64_t> window_ns;  // the window of the deaths; none: so many starts in a row could not work
+    bool limited = false;                    // an option sets the limit and can be raised
 };
 
 // What a thread executed when a signal killed its process.
@@ -39,7 +39,7 @@ struct ChildEnd {
     ExitStatus status;
     std::int32_t pid = 0;  // 0: it had no process
     bool wrote_over_lane = false;
-    std::string reason;  // why its parent ended it or could not start it; empty: it ended by itself
+    std::string reason;  // why its parent killed it or could not start it; empty: it ended by itself
     std::optional<GivenUp> given_up;
     std::optional<CrashedIn> crashed_in;  // none: not known, or it was in no kernel
 };

@@ -6,7 +6,7 @@
 
 namespace callring {
 
-#ifdef CALLRING_SIMULATED  // only in the build of native/tests/simulate, which sets the time itself
+#ifdef CALLRING_SIMULATED  // only in the build of native/tests/simulate, which sets the time
 inline std::uint64_t& simulated_now_ns() noexcept {
     static std::uint64_t now = 0;
     return now;

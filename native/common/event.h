@@ -1,4 +1,5 @@
-// An eventfd that wakes one thread, or all that watch it. Both calls succeed: none of ours blocks, or is ever full.
+// An eventfd that wakes one thread, or all threads that watch it. Both calls always succeed: Callring's eventfds do not
+// block, and their counters never reach the limit.
 #pragma once
 
 #include <sys/eventfd.h>

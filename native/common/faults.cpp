@@ -19,11 +19,11 @@ constexpr auto kCalls = static_cast<std::size_t>(Call::count);
 constexpr std::size_t kStack = 24;
 constexpr std::size_t kSites = 1024;
 
-// The user's process; chip children and what becomes one; fork servers; what those fork: sub-workers and nodes.
+// The roles: the user's process; chips and processes that become chips; fork servers; sub-workers and nodes.
 enum class Role : std::uint32_t { parent, chip, server, python, count };
 constexpr auto kRoles = static_cast<std::size_t>(Role::count);
 
-// The file. tests/faults/control.py has the same.
+// The layout of the file; tests/faults/control.py has the same.
 struct Site {
     std::atomic<std::uint32_t> taken;
     std::uint32_t call;
@@ -34,10 +34,10 @@ struct Site {
 struct Control {
     std::atomic<std::uint32_t> armed;
     std::int32_t parent;  // its process
-    std::uint32_t role;   // in which processes
-    std::uint32_t call;   // fails
-    std::uint64_t first;  // from this use on, counted from 1 in all these processes together
-    std::uint64_t times;  // so often
+    std::uint32_t role;   // the role of the processes
+    std::uint32_t call;   // the call that fails
+    std::uint64_t first;  // the first use that fails, counted from 1 over all these processes
+    std::uint64_t times;  // the number of failing uses
     std::int32_t error;
     std::atomic<std::uint32_t> hits;
     std::int32_t hit_process;
@@ -45,7 +45,7 @@ struct Control {
     std::array<char, 64> hit_file;
     std::array<std::uint64_t, kStack> hit_stack;  // offsets in this module; 0: in another one
     std::array<std::array<std::atomic<std::uint64_t>, 64>, kRoles> uses;
-    std::atomic<std::int64_t> blocks;  // that `new` made and `delete` did not end, in the parent
+    std::atomic<std::int64_t> blocks;  // blocks in the parent that `new` made and `delete` has not freed
     std::array<Site, kSites> sites;
 };
 static_assert(kCalls <= 64 && std::atomic<std::uint64_t>::is_always_lock_free);
@@ -67,8 +67,8 @@ void open(const char* path) noexcept {
     }
 }
 
-// The file of this process. Allocations do not look for it: those of a process before its first system call, which are
-// the import of the extension, are not counted.
+// The file of this process. Allocations do not map it: allocations before a process's first system call, during the
+// import of the extension, are not counted.
 Control* control(Call call) noexcept {
     Control* const known = g_control.load(std::memory_order_acquire);
     if (known != nullptr || call == Call::operator_new || g_looked.exchange(true)) {
@@ -90,7 +90,7 @@ Role role_here(const Control& control) noexcept {
     return g_forked ? Role::python : Role::server;
 }
 
-// Remembers that the site was reached.
+// Records that the site was reached.
 void note(Control& control, Call call, Role role, const std::source_location& at) noexcept {
     const std::string_view file(at.file_name());
     std::size_t place = (std::hash<std::string_view>{}(file) + at.line()) % kSites;
@@ -114,7 +114,7 @@ void note(Control& control, Call call, Role role, const std::source_location& at
     }
 }
 
-// Where an address lies in the program or library that this is part of; 0 if it does not.
+// The offset of an address in this program or library; 0 if it lies outside.
 std::uint64_t offset_here(void* address) noexcept {
     Dl_info here{};
     Dl_info there{};
@@ -193,10 +193,10 @@ void free_block(void* block) noexcept {
 }  // namespace
 }  // namespace callring::faults
 
-// Maps the file at `path`, in a process that has made no call yet, or has one of before.
+// Maps the file at `path`, in a process that has made no call yet, or that has mapped an earlier file.
 extern "C" [[gnu::visibility("default")]] void callring_faults_open(const char* path) {
     std::array<void*, 1> stack{};
-    ::backtrace(stack.data(), 1);  // it loads a library when it is called first
+    ::backtrace(stack.data(), 1);  // the first call loads a library
     callring::faults::open(path);
 }
 

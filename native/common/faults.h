@@ -1,7 +1,7 @@
-// Faults: makes the k-th use of a system call, of a thread or of `new` fail, in builds with CALLRING_FAULTS alone. What
-// is to fail stands in a file that all processes of a Worker map (CALLRING_FAULTS_FILE in their environment), and so
-// does what was used: tests/faults writes and reads it. Without such a file everything succeeds that can.
-// Included by common/system_calls.h alone, which lists the calls.
+// Faults: makes the k-th use of a system call, of a thread or of `new` fail, only in builds with CALLRING_FAULTS. All
+// processes of a Worker map one file (CALLRING_FAULTS_FILE in their environment), which names the fault and counts the
+// uses; tests/faults writes and reads it. Without the file nothing fails on purpose.
+// Included only by common/system_calls.h, which lists the calls.
 #pragma once
 
 #include <cerrno>
@@ -19,7 +19,7 @@ enum class Call : std::uint32_t {
     count
 };
 
-// Counts one use; the number of the error with which it is to fail, 0 if it is to be made.
+// Counts one use. Returns the error number with which the call must fail, or 0.
 [[nodiscard]] int next(Call call, const std::source_location& at) noexcept;
 
 }  // namespace callring::faults

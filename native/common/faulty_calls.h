@@ -1,4 +1,4 @@
-// sys:: as functions that fail when faults::next() says so. Included by common/system_calls.h alone.
+// sys:: as functions that fail when faults::next() returns an error. Included only by common/system_calls.h.
 #pragma once
 
 #include <linux/futex.h>
@@ -10,7 +10,7 @@
 
 namespace callring::sys {
 
-// The first argument of a call, and where that call stands.
+// The first argument of a call, and the place of the call.
 template <class T>
 struct At {
     T value;
@@ -21,7 +21,7 @@ struct At {
 
 enum class Tells { minus_one, zero, null, number, after };
 
-// Makes the call, or fails instead; both if it tells a failure afterwards.
+// Makes the call, or fails instead of it; `after` makes the call and then reports a failure.
 template <Tells tells, class Make>
 auto attempt(faults::Call call, const std::source_location& where, Make make) noexcept {
     using Returned = decltype(make());
@@ -46,7 +46,7 @@ auto attempt(faults::Call call, const std::source_location& where, Make make) no
     }
 }
 
-// Whether a call can fail: to change or end what is there already cannot.
+// Whether a call can fail: changing or ending an existing object cannot.
 template <class Second, class... Rest>
 bool can_fail(faults::Call call, Second second, Rest... /*rest*/) noexcept {
     if constexpr (std::is_integral_v<Second>) {
@@ -72,7 +72,7 @@ CALLRING_SYSTEM_CALLS(CALLRING_FAULTY)
 #undef CALLRING_FAULTY
 #pragma GCC diagnostic pop
 
-// To wake other threads cannot fail.
+// Waking other threads cannot fail.
 template <class Word, class... Rest>
 bool is_wake(long number, Word /*word*/, int operation, Rest... /*rest*/) noexcept {
     return number == SYS_futex && operation == FUTEX_WAKE;

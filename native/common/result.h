@@ -1,5 +1,5 @@
 // Result<T>: a value or an Error. Errors are values inside native/ and become exceptions only in bindings/.
-// Guarantees: no allocation of its own; the error path carries one message written for a person.
+// Guarantees: allocates nothing itself; an error has one message for a person.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 
 namespace callring {
 
-// What went wrong, as far as a caller can act on it. The number travels in control replies: append only.
+// The kinds of errors on which a caller can act. The numbers travel in control messages: append only.
 enum class Code : std::uint32_t {
     ok = 0,
-    invalid_argument = 1,            // the caller's value is wrong
+    invalid_argument = 1,            // a wrong value of the caller
     io = 2,                          // a system call failed
     timeout = 3,                     // no answer within the one control timeout
     closed = 4,                      // the other end, or the Worker, is gone
@@ -31,23 +31,24 @@ enum class Code : std::uint32_t {
     worker_lost = 16,       // the child died while it ran the task
     skipped = 17,           // a predecessor failed; never executed
     cancelled = 18,         // withdrawn before it began
-    back_pressure = 19,     // a bound was reached and nothing moved until the timeout
-    given_up = 20,          // the child kept dying and is not replaced any more
+    back_pressure = 19,     // a bound was reached and no task ended until the timeout
+    given_up = 20,          // the child died too often and is not replaced
     handle_stale = 21,      // the last registration of a callable was released
     removal_active = 23,    // the final removal of a callable is under way
-    partial_failure = 24,   // a process below a node child refused; the message tells every target's result
-    task_timeout = 25,      // the task exceeded its deadline; its child was ended
+    partial_failure = 24,   // a process below a node refused; the message has every target's result
+    task_timeout = 25,      // the task exceeded its deadline; its child was killed
     too_many_runs = 26,     // as many runs are under way as the Worker allows
     out_of_descriptors = 27,
 };
-inline constexpr std::uint32_t kCodes = 28;  // every code is less; 22 is not used any more
+inline constexpr std::uint32_t kCodes = 28;  // greater than every code; 22 is unused
 
 struct ChildEnd;
 
 struct Error {
     Code code = Code::invalid_argument;
     std::string message;
-    std::shared_ptr<const ChildEnd> child_end = nullptr;  // the end of a child is why; the message then says little
+    std::shared_ptr<const ChildEnd> child_end =
+        nullptr;  // the child's end, if that is the reason; the message is then short
 };
 
 template <class T>

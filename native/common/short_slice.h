@@ -1,5 +1,5 @@
-// short_slice: for threads that answer others while these compute. Guarantees: nothing fails where the kernel knows no
-// slices.
+// short_slice: for threads that answer requests while other threads compute. Guarantees: has no effect, and no error,
+// on kernels without slices.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace callring {
 
-// Asks that the calling thread, once woken, runs soon although the cores are busy: it gets its share of them in the
-// shortest slices there are (Linux 6.12 and later; earlier kernels ignore it).
+// Requests that the calling thread runs soon after a wake-up although the cores are busy: it gets its share of them in
+// the shortest possible slices (Linux 6.12 and later; earlier kernels ignore it).
 inline void ask_short_slice() noexcept {
     struct Attributes {  // struct sched_attr, version 0: in glibc's headers and Linux's, but not in both at once
         std::uint32_t size = sizeof(Attributes);

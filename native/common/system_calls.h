@@ -1,7 +1,7 @@
-// sys: the one way of native/ to the system. sys::mmap(...) is ::mmap(...), by a using-declaration: it costs nothing.
-// In a build with CALLRING_FAULTS it is a function that fails when it is told to (common/faults.h), so that every
-// failure of every call can be seen. What is not listed here cannot fail, or not so that it matters:
-// tests/faults/sources.py names each such function and says why, and finds the calls that do not go through this file.
+// sys: all system calls of native/. sys::mmap(...) is ::mmap(...), by a using-declaration without cost. In a build with
+// CALLRING_FAULTS it is a function that can be made to fail (common/faults.h), so that tests can try every failure of
+// every call. Functions that are not listed here cannot fail, or their failure does not matter: tests/faults/sources.py
+// lists them with the reasons, and finds calls that bypass this file.
 #pragma once
 
 #include <dlfcn.h>
@@ -26,10 +26,10 @@
 #include <thread>
 #include <utility>
 
-// clang-format off: a line for each
-// call(name, type of the first argument, how it tells a failure, with which errors it is seen to fail).
-// minus_one: -1 and errno; number: the error itself; null, zero: that and errno. after: the call is made, and its
-// caller sees -1: what it gives back is given back, whatever it tells.
+// clang-format off: one line for each
+// call(name, type of the first argument, how it reports a failure, the errors of the tests).
+// minus_one: -1 and errno; number: the error itself; null, zero: this value and errno. after: the call is made, and its
+// caller sees -1: a resource that it releases is released in any case.
 #define CALLRING_SYSTEM_CALLS(call)                                                             \
     call(aligned_alloc, std::size_t, null, ENOMEM)                                              \
     call(close, int, after, EIO)                                                                \
@@ -73,7 +73,7 @@
     call(waitpid, pid_t, after, ECHILD)                                                         \
     call(write, int, minus_one, EINTR, ENOSPC)
 
-// The same for what has no function of its own: sys::syscall(SYS_name, ...).
+// The same for system calls without a function: sys::syscall(SYS_name, ...).
 #define CALLRING_NUMBERED_CALLS(call)           \
     call(futex, minus_one, EINTR)               \
     call(pidfd_open, minus_one, EMFILE, ENOMEM) \
@@ -92,7 +92,7 @@ CALLRING_SYSTEM_CALLS(CALLRING_USING)
 #undef CALLRING_USING
 using ::syscall;
 
-// A thread that calls `work`. Throws std::system_error if the system has none for us.
+// A thread that calls `work`. Throws std::system_error if the system has no more threads.
 template <class Work>
 [[nodiscard]] std::thread start_thread(Work&& work) {
     return std::thread(std::forward<Work>(work));

@@ -1,4 +1,4 @@
-// The Error of a system call that failed just now, from errno.
+// The Error of the last failed system call, from errno.
 #pragma once
 
 #include <cerrno>
@@ -10,10 +10,10 @@
 
 namespace callring {
 
-// What raises the number of descriptors that a process may have; for messages.
+// How to raise the limit of descriptors; for messages.
 inline constexpr const char* kMoreDescriptors = "raise the limit of open files (ulimit -n)";
 
-// Code::out_of_memory and Code::out_of_descriptors where there is no more to be had, Code::io otherwise.
+// Code::out_of_memory or Code::out_of_descriptors for these shortages, else Code::io.
 [[nodiscard]] inline Error system_error(const char* call) {
     const int number = errno;
     std::string message = std::string(call) + ": " + std::strerror(number);

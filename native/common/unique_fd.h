@@ -1,4 +1,4 @@
-// UniqueFd: owns one file descriptor and closes it. Every descriptor of ours is close-on-exec.
+// UniqueFd: owns one file descriptor and closes it. All of Callring's descriptors are close-on-exec.
 #pragma once
 
 #include <utility>
@@ -22,7 +22,7 @@ public:
     UniqueFd& operator=(const UniqueFd&) = delete;
     ~UniqueFd() { reset(); }
 
-    // Another descriptor for what `fd` is open for; invalid, with errno, if there is none to be had.
+    // A duplicate of `fd`; invalid, with errno set, if no descriptor is left.
     [[nodiscard]] static UniqueFd copy_of(int fd) noexcept { return UniqueFd(sys::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
     [[nodiscard]] int get() const noexcept { return fd_; }

@@ -22,7 +22,7 @@ Result<std::unique_ptr<Broadcast>> Broadcast::create() {
     return std::unique_ptr<Broadcast>(new Broadcast(std::move(map).value(), std::move(event)));
 }
 
-// New shared memory is zeroed, which is what a Notices begins as; it is not written before it is used.
+// New shared memory is zeroed, which is the initial state of Notices: it is not written before its first use.
 Broadcast::Broadcast(SharedMap map, UniqueFd event) noexcept : map_(std::move(map)), event_(std::move(event)) {}
 
 bool Broadcast::open(std::string_view body) noexcept {
@@ -57,8 +57,8 @@ void Broadcast::publish(MessageHeader header, std::string_view body) noexcept {
     notice.number.store(next_, std::memory_order_release);
     ++next_;
     audience_.fill(0);
-    // A child that looked at the notices before they changed sleeps until this. No child reads it: each epoll hears of
-    // every write (EPOLLET).
+    // Wakes children that read the notices before they changed. No child reads the event: each epoll reports every
+    // write (EPOLLET).
     raise_event(event_.get());
 }
 

@@ -1,7 +1,7 @@
-// Broadcast: how a parent asks many children the same at once: it writes the request once, into memory that they share,
-// and wakes all of them with one system call. Each answers on its socket.
-// Guarantees: a request stays as it is until its children have answered or are gone; it never waits for them.
-// Not thread-safe: the engine's lock orders all calls.
+// Broadcast: sends one request to many children at once. The parent writes the request once, into memory that they
+// share, and wakes all of them with one system call. Each child answers on its socket. Guarantees: a request does not
+// change until its children have answered or ended; no call waits for them. Not thread-safe: the engine's lock orders
+// all calls.
 #pragma once
 
 #include <array>
@@ -21,20 +21,20 @@ class Broadcast {
 public:
     static Result<std::unique_ptr<Broadcast>> create();
 
-    // What a child needs to listen (control/inbox.h): the memory, the event that tells of notices, and the number of
-    // the first one that can be for it.
+    // The parts that a child needs to receive notices (control/inbox.h): the memory, the event that announces notices,
+    // and the number of the first notice that can address it.
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
     [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
     [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
 
-    // Begins the next notice. False: one is begun already, `body` is too long for any, or the place of this one is
-    // still taken by an earlier one without all its answers.
+    // Begins the next notice. False: a notice has begun already, `body` is too long, or the memory of this notice is
+    // still in use by an earlier one without all its answers.
     [[nodiscard]] bool open(std::string_view body) noexcept;
-    // The notice that is begun is for the child at `place` (< kAudience), too. Returns its number.
+    // Addresses the current notice to the child at `place` (< kAudience), too. Returns the notice's number.
     std::uint64_t address(std::uint32_t place) noexcept;
-    // Ends it: writes it and wakes all children; nothing if no child is addressed.
+    // Publishes the current notice: writes it and wakes all children; does nothing if no child is addressed.
     void publish(MessageHeader header, std::string_view body) noexcept;
-    // One of those whom `number` was for needs it no more: it answered, or is gone.
+    // A child that notice `number` addressed has answered or ended.
     void heard(std::uint64_t number) noexcept { --awaited_.at(number % kNotices); }
 
 private:
@@ -44,8 +44,8 @@ private:
     UniqueFd event_;
     std::uint64_t next_ = kFirstNotice;
     bool open_ = false;
-    std::array<std::uint64_t, kAudience / 64> audience_{};  // of the notice that is begun
-    std::array<std::uint32_t, kNotices> awaited_{};         // answers, by notice
+    std::array<std::uint64_t, kAudience / 64> audience_{};  // of the current notice
+    std::array<std::uint32_t, kNotices> awaited_{};         // number of missing answers, by notice
 };
 
 }  // namespace callring

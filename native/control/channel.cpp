@@ -14,7 +14,7 @@ namespace callring {
 
 namespace {
 
-// Until the system is asked again for what it had no memory for.
+// The pause before a call is repeated for which the system had no memory.
 constexpr int kPauseMs = 1;
 
 Error socket_error(const char* call) {
@@ -182,7 +182,7 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
         if (received == 0) {
             return Error{Code::closed, "the other end closed the control socket"};
         }
-        // Descriptors that are cut off are the sender's fault only where there was no room for more.
+        // Cut-off descriptors are the sender's fault only if it sent too many.
         const bool fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
         if ((message.msg_flags & MSG_TRUNC) != 0 || (fds_lost && fds.size() >= kMaxMessageFds)) {
             return Error{Code::malformed, "control message over its limits"};

@@ -1,6 +1,6 @@
 // Channel: one end of a control socket. Sends and receives whole messages with their descriptors.
-// Guarantees: a message arrives whole or not at all; every received descriptor is close-on-exec and owned; send and
-// receive may be used by different threads at once, each by one thread at a time.
+// Guarantees: a message arrives completely or not at all; every received descriptor is close-on-exec and owned; one
+// thread may send while another one receives.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,11 @@ struct Message {
     MessageHeader header;
     std::string body;
     std::vector<UniqueFd> fds;
-    bool fds_lost = false;  // not all that were sent: this process had no descriptors left for the others
+    bool fds_lost = false;  // some descriptors are missing: this process had none left for them
 
     [[nodiscard]] Op op() const noexcept { return static_cast<Op>(header.op); }
     [[nodiscard]] Code code() const noexcept { return static_cast<Code>(header.code); }
-    // Whether its descriptors have arrived. Error: out_of_descriptors.
+    // Checks that its descriptors have arrived. Error: out_of_descriptors.
     [[nodiscard]] Result<void> check_fds() const;
     // Takes the descriptor at `index`; invalid if the message has none there.
     [[nodiscard]] UniqueFd take_fd(std::size_t index) {
@@ -33,7 +33,7 @@ struct Message {
     }
 };
 
-// One message as it travels, without its descriptors. Errors: malformed (not a message of ours), layout_mismatch.
+// Parses the bytes of one message, without its descriptors. Errors: malformed (no control message), layout_mismatch.
 [[nodiscard]] Result<Message> decode_message(std::span<const std::byte> bytes);
 
 class Channel {
@@ -47,16 +47,16 @@ public:
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     void close() noexcept { socket_.reset(); }
 
-    // Sends one message; waits while the other end does not read, or the system has no memory for it, until
+    // Sends one message. Waits while the other end does not read, or the system has no memory for the message, until
     // `deadline_ns` (CLOCK_MONOTONIC). Errors: timeout, closed, io, invalid_argument (body or descriptors over the
     // limits of message.h).
     Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds,
                       std::uint64_t deadline_ns) const;
 
-    // Receives one message without waiting; nullopt when there is none.
-    // Errors: closed (end of file), malformed (not a message of ours), layout_mismatch, io.
+    // Receives one message without waiting; nullopt if there is none.
+    // Errors: closed (end of file), malformed (no control message), layout_mismatch, io.
     [[nodiscard]] Result<std::optional<Message>> try_receive() const;
-    // Waits for one message until `deadline_ns`; without one, for ever. Errors: as try_receive(); timeout.
+    // Waits for one message until `deadline_ns`, or without a deadline. Errors: as try_receive(); timeout.
     [[nodiscard]] Result<Message> receive(std::optional<std::uint64_t> deadline_ns) const;
 
 private:

@@ -31,12 +31,12 @@ Result<Inbox> Inbox::listen(const Channel& channel, UniqueFd notices, UniqueFd e
     if (map->size() < sizeof(Notices) || place >= kAudience) {
         return Error{Code::malformed, "start request without a place in the audience of notices"};
     }
-    // It is the parent's: what goes wrong here must not change what the others read.
+    // Mapped read-only, as it belongs to the parent: an error here must not change what other children read.
     if (sys::mprotect(map->data(), map->size(), PROT_READ) != 0) {
         return system_error("mprotect");
     }
     UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
-    // Edge-triggered: every write to the event wakes every child once, and needs no reader.
+    // Edge-triggered: every write to the event wakes every child once, without being read.
     if (!epoll.valid() || !watch(epoll.get(), channel.fd(), EPOLLIN, kSocket) ||
         !watch(epoll.get(), event.get(), EPOLLIN | EPOLLET, kEvent)) {
         return system_error("epoll");
@@ -87,11 +87,11 @@ Result<std::optional<Message>> Inbox::take_notice() {
         const Notice& notice = notices.at(next_);
         const std::uint64_t number = notice.number.load(std::memory_order_acquire);
         if (number < next_) {
-            return std::optional<Message>();  // not written yet; a later message announces it
+            return std::optional<Message>();  // not written yet; a later event announces it
         }
         const std::uint64_t places = notice.audience.at(place_ / 64).load(std::memory_order_acquire);
         const bool for_this = (places >> (place_ % 64) & 1U) != 0;
-        // What is for this child stays until it has answered; what has been replaced, or is, was not.
+        // A notice for this child stays until the child has answered; a replaced one did not address it.
         if (number != next_++ || !for_this || notice.number.load(std::memory_order_relaxed) != number) {
             continue;
         }

@@ -1,6 +1,6 @@
-// Inbox: what a child is asked, over its socket and by notices for many children (control/broadcast.h).
-// Guarantees: every notice that is for this child is received once, in order; a notice that comes while it looks for
-// one, or between that and its sleep, is not slept through. Used by one thread.
+// Inbox: a child's requests, from its socket and from notices to many children (control/broadcast.h).
+// Guarantees: every notice that addresses this child is received once, in order; a notice that comes while the child
+// looks for one, or before it sleeps, wakes it. Used by one thread.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@ namespace callring {
 
 class Inbox {
 public:
-    // A child that only its socket speaks to.
+    // For a child that only receives requests on its socket.
     Inbox() = default;
-    // A child at `place` that also hears the notices from number `next` on. `notices` and `event`: Broadcast's.
-    // Errors: as SharedMap::attach(); malformed (not a broadcast's memory); io.
+    // For a child at `place` that also receives the notices from number `next` on. `notices` and `event` are
+    // Broadcast's. Errors: as SharedMap::attach(); malformed (not a broadcast's memory); io.
     static Result<Inbox> listen(const Channel& channel, UniqueFd notices, UniqueFd event, std::uint32_t place,
                                 std::uint64_t next);
 
-    // Waits for one request until `deadline_ns` (CLOCK_MONOTONIC); without one, for ever. Errors: as
-    // Channel::receive(). `channel`: always the one that it listens to.
+    // Waits for one request until `deadline_ns` (CLOCK_MONOTONIC), or without a deadline. Errors: as
+    // Channel::receive(). `channel` is the same in every call.
     Result<Message> receive(const Channel& channel, std::optional<std::uint64_t> deadline_ns);
 
 private:

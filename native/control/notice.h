@@ -1,6 +1,6 @@
-// Notice: the one definition of what a parent writes once for many children: a request, and whom it is for.
-// A notice that is being replaced has the number 0. Those that it is for keep it from being replaced until they have
-// answered; all others may read its audience at any time, and look at the number once more before they believe it.
+// Notice: the definition of a request that a parent writes once for many children, with its audience.
+// A notice that is being replaced has the number 0. It is not replaced before its audience has answered. Other children
+// may read its audience at any time, and check the number again before they trust the audience.
 #pragma once
 
 #include <array>
@@ -15,15 +15,16 @@
 namespace callring {
 
 inline constexpr std::size_t kNotices = 8;
-// Places in the audience; a child beyond them is spoken to over its socket.
+// Places in the audience; further children only receive requests on their sockets.
 inline constexpr std::uint32_t kAudience = 256;
-// Sequence numbers of notices; those of messages on a socket are below.
+// The first sequence number of notices; those of messages on a socket are smaller.
 inline constexpr std::uint64_t kFirstNotice = std::uint64_t{1} << 63U;
 
 struct Notice {
-    // Its sequence number. Stored last, with release: who loads it with acquire sees the rest.
+    // Its sequence number. Stored last, with release: a reader that loads it with acquire sees the other fields.
     alignas(kCacheLine) std::atomic<std::uint64_t> number;
-    // A bit per place. Loaded with acquire, stored with release: who sees a later audience sees the number 0 as well.
+    // A bit per place. Loaded with acquire, stored with release: a reader that sees a later audience also sees the
+    // number 0.
     std::array<std::atomic<std::uint64_t>, kAudience / 64> audience;
     MessageHeader header;
     std::array<char, kMaxMessageBody> body;

@@ -1,5 +1,5 @@
-// Payload: bytes that travel with a control message: in its body where they fit one, otherwise in sealed shared memory
-// behind its descriptor. Guarantee: what the receiver has cannot be changed, neither before nor after it was checked.
+// Payload: bytes that travel with a control message: in its body if they fit, else in sealed shared memory, by a
+// descriptor. Guarantee: the receiver's bytes cannot be changed, neither before nor after they were checked.
 #pragma once
 
 #include <array>
@@ -15,20 +15,20 @@
 
 namespace callring {
 
-// What a message carries that may be larger than a message. Errors: as Payload::take; out_of_memory.
+// Bytes that may be larger than a message. Errors: as Payload::take; out_of_memory.
 [[nodiscard]] Result<std::string> payload_of(Message& message);
 
 class Payload {
 public:
     // Copies `bytes`. Errors: as SealedPayload::create.
     static Result<Payload> create(std::span<const std::byte> bytes);
-    // Takes what came with `message`. Errors: as Message::check_fds and SealedPayload::adopt.
+    // Takes the payload of `message`. Errors: as Message::check_fds and SealedPayload::adopt.
     static Result<Payload> take(Message& message);
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
         return sealed_ ? sealed_->bytes() : std::as_bytes(std::span(body_));
     }
-    // What to send: the body and the descriptors of the message, one of them empty.
+    // The body and the descriptors to send, one of them empty.
     [[nodiscard]] std::string_view body() const noexcept { return body_; }
     [[nodiscard]] std::span<const int> fds() const noexcept { return {fds_.data(), sealed_ ? fds_.size() : 0}; }
 

@@ -53,7 +53,7 @@ Result<void> Requests::send(const MessageHeader& header, std::string_view body, 
         // A deadline in the past: send() returns at once.
         auto sent = channel_.send(header, body, fds, 0);
         if (sent || sent.error().code == Code::closed) {
-            return {};  // the child is gone, and its end will tell every request
+            return {};  // the child has ended, and its end will fail every request
         }
         if (sent.error().code != Code::timeout) {
             return sent;
@@ -144,7 +144,8 @@ void Requests::expire(std::uint64_t now_ns, const Grace& grace) {
     }
     for (const std::uint64_t sequence : expired) {
         if (const auto entry = pending_.find(sequence); entry != pending_.end()) {
-            // In place: the entry remembers that it has its answer. Posting more keeps references into the map valid.
+            // In place: the entry records that it has its answer. Posting more requests keeps references into the map
+            // valid.
             Result<Message> error =
                 Error{Code::timeout, grace.until_ns > now_ns
                                          ? "it still loads code; raise WorkerOptions.start_timeout"

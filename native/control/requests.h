@@ -1,8 +1,7 @@
-// Requests: what was asked of one child over its channel and not answered yet.
-// Guarantees: posting never blocks and keeps the order of its calls, whatever the child does; every request gets
-// its answer, its timeout, or the child's end; an answer that comes after the timeout is still matched by its sequence
-// number; what answers no request, or another than was asked, is refused. Not thread-safe: the engine's lock orders all
-// calls.
+// Requests: the requests to one child over its channel that are not answered yet.
+// Guarantees: posting never blocks and keeps the order of its calls; every request gets its answer, its timeout, or the
+// child's end; an answer after the timeout is still matched by its sequence number; an answer that matches no request
+// is refused. Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
 #include <algorithm>
@@ -22,8 +21,8 @@
 
 namespace callring {
 
-// More time for a child that is known to be busy: no request is late before `until_ns`, unless its time has been up for
-// `most_ns`.
+// More time for a child that is known to be busy: no request times out before `until_ns`, unless its timeout is more
+// than `most_ns` ago.
 struct Grace {
     std::uint64_t until_ns = 0;
     std::uint64_t most_ns = 0;
@@ -35,12 +34,12 @@ struct Grace {
 
 class Requests {
 public:
-    // Called with the answer, whose code is a Code and whose body is text in UTF-8 unless that is ok. Before that at
-    // most once with the error `timeout`; instead of it with what fail_all() is given, or with why the request could
-    // not be sent. It may post again.
+    // Called with the answer, whose code is a Code; its body is text in UTF-8 unless the code is ok. May be called once
+    // before with the error `timeout`. Instead of the answer, it may be called with the error of fail_all(), or with
+    // the error of sending. It may post again.
     using OnAnswer = std::function<void(Result<Message>& answer)>;
 
-    // `on_blocked` is called when the child does not take a message at once: flush() when its socket is writable.
+    // `on_blocked` is called when the child does not take a message at once: call flush() when its socket is writable.
     Requests(Channel channel, std::function<void()> on_blocked)
         : channel_(std::move(channel)), on_blocked_(std::move(on_blocked)) {}
 
@@ -49,25 +48,25 @@ public:
     // Sends `header` (op and fields set by the caller) under a new sequence number.
     void post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
               OnAnswer on_answer);
-    // Likewise, but by the notice that is begun in `from` (which outlives this), of which this child is at `place`.
+    // Likewise, but by the current notice of `from` (which outlives this); this child is at `place` of its audience.
     void expect(Broadcast& from, std::uint32_t place, const MessageHeader& header, std::uint64_t deadline_ns,
                 OnAnswer on_answer);
     // Sends `header`; an answer to it is dropped.
     void tell(MessageHeader header, std::string_view body);
-    // Sends what waits. True: nothing waits any more.
+    // Sends the waiting messages. True: none waits any more.
     bool flush();
 
-    // Hands in a message that was received. Error: malformed, if it answers no request, or another than was asked.
+    // Processes a received message. Error: malformed, if it does not match a request.
     Result<void> deliver(Message message);
-    // Tells the requests whose time is up.
+    // Calls the requests whose time is up with `timeout`.
     void expire(std::uint64_t now_ns, const Grace& grace = {});
-    // No request times out before this; none if nothing can.
+    // The earliest possible timeout; none if no request can time out.
     [[nodiscard]] std::optional<std::uint64_t> next_deadline(const Grace& grace = {}) const noexcept {
         return next_deadline_ ? std::optional(grace.extend(*next_deadline_)) : std::nullopt;
     }
-    // The child is gone: every pending and future request ends with `error`.
+    // The child has ended: every pending and future request fails with `error`.
     void fail_all(const Error& error);
-    // Requests without an answer, late ones included.
+    // Number of requests without an answer, including late ones.
     [[nodiscard]] std::size_t unanswered() const noexcept { return pending_.size(); }
 
 private:
@@ -83,10 +82,10 @@ private:
         std::string body;
         std::vector<UniqueFd> fds;
     };
-    // Whether the child is gone; then `on_answer` has been called.
+    // Whether the child has ended; then `on_answer` has been called.
     bool refuse(const OnAnswer& on_answer) const;
     void add(std::uint64_t sequence, Pending pending);
-    // Error: the message was not sent and never will be, while the child goes on.
+    // Error: the message was not sent and never will be, though the child goes on.
     Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
     static void end(std::uint64_t sequence, const Pending& pending, Result<Message> answer);
 

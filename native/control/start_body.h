@@ -13,14 +13,14 @@
 
 namespace callring {
 
-// The context from which a child re-derives descriptors, and its resources.
+// The context from which a child derives descriptors, and its resources.
 struct StartBody {
     std::string platform;
     std::string runtime;
     std::uint32_t cores = 0;          // 0: the architecture's default
     std::uint32_t max_callables = 0;  // slots of the child's table
     std::uint32_t place = 0;          // in the audience of notices
-    std::uint64_t next_notice = 0;    // the number of the first one that can be for it
+    std::uint64_t next_notice = 0;    // the number of the first notice that can address it
 
     // Six lines; names hold no line feed (the process that made the Worker validates them).
     [[nodiscard]] std::string encode() const {

@@ -16,7 +16,7 @@ namespace callring {
                      std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank));
 }
 
-// The bytes of `view`, from its first to behind its last element, as offsets in its arena.
+// The bytes of `view`, from its first element to the end of its last one, as offsets in its arena.
 [[nodiscard]] inline std::pair<std::uint64_t, std::uint64_t> extent(const TensorView& view) {
     const std::uint64_t element = element_bytes(view.dtype);
     std::uint64_t low = view.offset;

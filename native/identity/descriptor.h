@@ -38,7 +38,7 @@ using Descriptor = std::vector<std::byte>;
 [[nodiscard]] Descriptor python_source_descriptor(std::string_view module, std::string_view qualname,
                                                   const Digest& source);
 
-// Checks version, kind, every field and that nothing follows. Errors: malformed, kind_unsupported.
+// Checks the version, the kind, every field and the end. Errors: malformed, kind_unsupported.
 [[nodiscard]] Result<CallableKind> validate_descriptor(std::span<const std::byte> descriptor);
 
 [[nodiscard]] inline Digest descriptor_digest(std::span<const std::byte> descriptor) {

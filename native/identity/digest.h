@@ -10,7 +10,7 @@ namespace callring {
 
 using Digest = std::array<std::byte, 32>;
 
-// SHA-256 of `bytes`, with the processor's instructions where it has them.
+// SHA-256 of `bytes`, with the processor's instructions if it has them.
 [[nodiscard]] Digest sha256(std::span<const std::byte> bytes);
 
 // 64 lowercase hexadecimal digits.

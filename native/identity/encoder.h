@@ -1,5 +1,5 @@
 // The canonical bytes of descriptors: unsigned little-endian integers, u32 length prefixes
-// (docs/explanation/identity.md). Encoder appends; Decoder reads and refuses whatever runs over its end.
+// (docs/explanation/identity.md). Encoder appends; Decoder reads and refuses fields that exceed its bytes.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // The SPYC envelope around a serialized Python callable: "SPYC", u8 version 1, u8 serializer 1, u16 flags 0, u64
-// payload size, payload (docs/explanation/python-serialisation.md). Each is checked before anything may be unpickled.
+// payload size, payload (docs/explanation/python-serialisation.md). Each field is checked before unpickling.
 #pragma once
 
 #include <cstddef>

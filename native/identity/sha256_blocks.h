@@ -24,7 +24,7 @@ extern const std::array<std::uint32_t, 64> kSha256Rounds;
 
 void sha256_blocks_portable(Sha256State& state, const std::byte* blocks, std::size_t count);
 
-// The same with the processor's own instructions; null where it has none.
+// The same with the processor's own instructions; null if it has none.
 [[nodiscard]] Sha256Blocks sha256_blocks_of_processor();
 
 // SHA-256 of `bytes` by the given block function.

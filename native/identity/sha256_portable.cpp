@@ -31,7 +31,7 @@ std::uint32_t next_word(const std::array<std::uint32_t, 16>& words, std::size_t 
     return words[i] + s0 + words[(i + 9) % 16] + s1;
 }
 
-// One round. Its caller turns the roles of the words, so that none of them is moved.
+// One round. The caller rotates the roles of the words, so that no word is moved.
 inline void round(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t& d, std::uint32_t e, std::uint32_t f,
                   std::uint32_t g, std::uint32_t& h, std::uint32_t added) {
     const std::uint32_t t1 = h + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + (g ^ (e & (f ^ g))) + added;

@@ -13,7 +13,7 @@ __m128i load(const void* from) {
     return _mm_loadu_si128(static_cast<const __m128i*>(from));
 }
 
-// Compiled for processors that have the instructions, and called on no others.
+// Compiled for processors with these instructions, and only called on such processors.
 __attribute__((target("sha,sse4.1"))) void blocks_with_instructions(Sha256State& state, const std::byte* blocks,
                                                                     std::size_t count) {
     const __m128i to_words = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);

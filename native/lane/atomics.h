@@ -1,6 +1,6 @@
-// What the lane's protocols (ring, sleep word, claim) are written over. StdAtomics is what runs: plain std::atomic and
-// the futex. The tests have another, over which a model checker explores the interleavings of the same code:
-// native/tests/lane/interleavings.cpp.
+// The atomics policy of the lane's protocols (ring, sleep word, claim). StdAtomics, plain std::atomic and the futex, is
+// the one in the product. The tests have another policy, with which a model checker explores the interleavings of the
+// same code: native/tests/lane/interleavings.cpp.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
-// ParentBell: how the parent sleeps until any child completes something; one for all lanes of a Worker.
-// Guarantees: no wake-up is lost (its word is a sleep word: lane/sleep_word.h); a burst of
-// completions costs at most one wake-up; while no thread has to be woken, children make no system call.
+// ParentBell: lets the parent sleep until any child completes a task; one bell for all lanes of a Worker.
+// Guarantees: no wake-up is lost (its word is a sleep word: lane/sleep_word.h); a burst of completions costs at most
+// one wake-up; while no thread has to be woken, children make no system call.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +21,22 @@ public:
     static Result<std::unique_ptr<ParentBell>> create();
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
-    // Readable when the progress thread was asked for.
+    // Readable when the progress thread is needed.
     [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
 
-    // A caller sleeps until a child completes something, ring() is called, or `deadline_ns`; returns at once if
-    // `ready()` is true after the announcement.
+    // A caller sleeps until a child completes a task, ring() is called, or `deadline_ns`; returns at once if `ready()`
+    // is true after the announcement.
     FutexWait sleep(const std::function<bool()>& ready, std::optional<std::uint64_t> deadline_ns);
-    // Wakes the caller that sleeps, if one does.
+    // Wakes the sleeping caller, if there is one.
     void ring() noexcept;
 
-    // Asks for the progress thread at the next completion; if `ready()` is true already, at once.
+    // Requests the progress thread at the next completion; at once if `ready()` is true already.
     void arm_progress(const std::function<bool()>& ready);
-    // Takes the request back, before a caller drains itself.
+    // Withdraws the request, before a caller drains.
     void disarm() noexcept;
-    // Before the first child starts: there are not enough cores for all children and a caller that waits.
+    // Called before the first child starts, if there are not enough cores for all children and a waiting caller.
     void share_cores() noexcept { bell().cores_are_shared = 1; }
-    // The progress thread consumes what made event_fd() readable.
+    // The progress thread resets event_fd().
     void clear_event() noexcept;
 
 private:

@@ -16,7 +16,7 @@
 namespace callring {
 
 namespace {
-// A child that has nothing to do for so long keeps no memory for results.
+// A child that is idle for so long keeps no memory for results.
 constexpr std::uint64_t kIdleNs = 1'000'000'000;
 }  // namespace
 
@@ -35,7 +35,7 @@ Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
 
 Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
                                                      std::uint64_t most_spin_ns) {
-    // The lane says itself how much of its file it takes; what lies behind it is mapped where it is used.
+    // The lane's header has the size of its part of the file; the store after it is mapped when it is used.
     LaneHeader written{};
     if (sys::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
         return Error{Code::malformed, "lane memory is too small for its header"};
@@ -51,14 +51,14 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     if (!bell_map) {
         return std::move(bell_map).error();
     }
-    // A fork of this process has no lane: it must not take this one's frames, nor complete them a second time.
+    // A forked process has no lane: it must not take this one's frames, nor complete them a second time.
     if (sys::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
         return system_error("madvise(MADV_DONTFORK)");
     }
     if (bell_map->size() < sizeof(Bell)) {
         return Error{Code::malformed, "the bell's memory is too small for it"};
     }
-    if (!progress_event.valid()) {  // completions that the progress thread waits for would be told to none
+    if (!progress_event.valid()) {  // otherwise nothing would wake the progress thread
         return Error{Code::malformed, "the lane came without the progress thread's event"};
     }
     const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
@@ -93,7 +93,7 @@ const Frame* ChildLane::try_next() noexcept {
             }
             failed_.reset(frames_.position() % kWindow);
             frames_.pop();
-            ring_parent();  // a slot is free again, and no completion will say so
+            ring_parent();  // a slot is free again, and no completion will report it
             continue;
         }
         if (!is_due(*frame)) {
@@ -114,7 +114,7 @@ const Frame* ChildLane::try_next() noexcept {
 
 void ChildLane::note_begin(const Frame& frame) noexcept {
     LaneHeader& lane = header();
-    // A thread that sees the new time also sees that it is not the earlier frame's any more.
+    // A thread that sees the new time also sees that it does not belong to the earlier frame.
     lane.begun_frame.store(0, std::memory_order_relaxed);
     lane.begun_ns.store(now_ns(), std::memory_order_release);
     lane.begun_frame.store(frame.sequence + 1, std::memory_order_release);
@@ -158,7 +158,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         claimed_->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::claimed)) {
         end_damaged();
     }
-    // Never full: it holds as many completions as frames can be in flight.
+    // Never full: it has as many slots as frames can be in flight.
     auto* completion = reinterpret_cast<Completion*>(completions_.reserve());
     const std::uint64_t sequence = frames_.position();
     completion->sequence = sequence;
@@ -183,7 +183,7 @@ std::byte* ChildLane::reserve_result(std::size_t bytes) noexcept {
     };
     const std::uint64_t taken = header().results_taken.load(std::memory_order_acquire);
     if (taken == next_result_) {
-        // All is free: from the front, whose pages are there and in the cache.
+        // The area is free: starts at the front again, whose pages exist and are in the cache.
         free_results_ = next_round(next_result_);
         reserved_result_ = free_results_;
     } else {

@@ -1,8 +1,8 @@
 // ChildLane: the child's end of its lane. It takes frames in order and posts completions and core spans.
-// Guarantees: every frame that is claimed gets exactly one completion; a revoked frame is passed over; a frame whose
-// predecessor in this lane failed completes as `skipped` without being executed. A frame that is not what the parent
-// wrote is not executed, and one that was written over while it was executed is not completed: the process ends, since
-// nothing in its lane means anything any more. Used by one thread, except `stop`.
+// Guarantees: every claimed frame gets exactly one completion; a revoked frame is passed over; a frame whose
+// predecessor in this lane failed completes as `skipped` without being executed. A frame that the parent did not write
+// is not executed, and a frame that was written over during its execution is not completed: the process ends, because
+// its lane is no longer valid. Used by one thread, except `stop`.
 #pragma once
 
 #include <bitset>
@@ -25,17 +25,17 @@ namespace callring {
 
 class ChildLane {
 public:
-    // Outcomes of the last frames are kept for that many.
+    // Number of the last frames whose outcomes are kept.
     static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
 
     // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
     static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
                                                      std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs);
 
-    // The next frame to execute, or nullptr if there is none right now. The frame stays valid until complete().
+    // The next frame to execute, or nullptr if there is none at the moment. The frame stays valid until complete().
     [[nodiscard]] const Frame* try_next() noexcept;
-    // Spins, then sleeps, until try_next() may have something or stop() was called. False after stop(). Gives the
-    // memory of old results to the system if that takes a while.
+    // Spins, then sleeps, until try_next() may return a frame or stop() was called. False after stop(). Returns the
+    // memory of old results to the system if the wait is long.
     bool wait() noexcept;
     // Ends wait() for good, from any thread.
     void stop() noexcept;
@@ -45,34 +45,34 @@ public:
                   std::uint32_t flags = 0) noexcept;
     [[nodiscard]] static constexpr std::size_t max_inline_payload() noexcept { return sizeof(Completion::payload); }
 
-    // Room for a payload of the current frame in the result area, or nullptr: there is none before the parent has taken
-    // more results.
+    // Room for a payload of the current frame in the result area; nullptr if the parent must take more results first.
     [[nodiscard]] std::byte* reserve_result(std::size_t bytes) noexcept;
-    // Completes the current frame with the payload that was written there.
+    // Completes the current frame with the payload in the reserved room.
     void complete_with_result(Code code, std::uint64_t begin_ns, std::uint64_t end_ns, std::size_t bytes) noexcept;
 
-    // Where results lie that are too large to be copied, or do not fit the result area.
+    // The writer of results that are too large to be copied, or do not fit into the result area.
     [[nodiscard]] ExtentWriter& extents() noexcept { return extents_; }
 
-    // Tells the parent that this process is about to end because it has done its work.
+    // Tells the parent that this process will end because it has done its work.
     void retire() noexcept { header().child_retires.store(1, std::memory_order_release); }
 
-    // Between these the child loads code of the user, which may take longer than an answer may. Any thread, one at a
-    // time.
+    // Between these calls the child loads the user's code, which may take longer than the time for an answer. Any
+    // thread, one at a time.
     void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }
     void end_loading() noexcept;
 
-    // For what a crash of this process was in.
+    // Where the handler of a crash notes the kernel and its block.
     [[nodiscard]] CrashNote& crash_note() noexcept { return header().crash; }
 
-    // Posts one core span of the current frame; dropped and counted when the parent does not take them fast enough.
+    // Posts one core span of the current frame. It is dropped and counted if the parent does not take spans fast
+    // enough.
     void post_span(const CoreSpanRecord& span) noexcept;
 
 private:
     ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std::uint64_t most_spin_ns);
     [[nodiscard]] LaneHeader& header() const noexcept { return *reinterpret_cast<LaneHeader*>(map_.data()); }
     [[nodiscard]] Bell& bell() const noexcept { return *reinterpret_cast<Bell*>(bell_.data()); }
-    // Whether that is what the parent wrote as the frame at this place.
+    // Whether the parent wrote this frame at this place.
     [[nodiscard]] bool is_due(const Frame& frame) const noexcept {
         return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion;
     }
@@ -88,9 +88,9 @@ private:
     RingProducer completions_;
     RingProducer spans_;
     std::byte* results_ = nullptr;
-    std::uint64_t next_result_ = 0;      // where the last payload in the result area ended
-    std::uint64_t reserved_result_ = 0;  // where the next one begins
-    std::uint64_t free_results_ = 0;     // up to where the area is free, whatever was taken
+    std::uint64_t next_result_ = 0;      // the end of the last payload in the result area
+    std::uint64_t reserved_result_ = 0;  // the begin of the reserved payload
+    std::uint64_t free_results_ = 0;     // the area is free up to this position, independent of the taken results
     ExtentWriter extents_;
     std::bitset<kWindow> failed_;  // by sequence number
     AdaptiveSpin spin_;

@@ -1,6 +1,6 @@
-// Who may execute a frame. The child claims a published frame before it executes it; the parent may revoke a frame
-// that is not claimed yet (to give it to an idle child, to cancel it, or because its child died).
-// Guarantees: of both exactly one succeeds, once.
+// The claim of a frame decides who may execute it. The child claims a published frame before it executes it; the parent
+// may revoke a frame that is not claimed yet (to give it to an idle child, to cancel it, or because its child died).
+// Guarantees: exactly one of the two succeeds, once.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@ namespace callring {
 
 enum class Claim : std::uint32_t { published = 0, claimed = 1, revoked = 2 };
 
-// Whether `word`, a frame's claim, was still `published` and is `claim` now.
+// Changes `word`, a frame's claim, from `published` to `claim`. Returns whether it was still `published`.
 template <class Word>
 [[nodiscard]] bool settle_claim(Word& word, Claim claim) noexcept {
     auto expected = static_cast<std::uint32_t>(Claim::published);

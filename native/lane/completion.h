@@ -1,5 +1,5 @@
-// Reading a completion, which lies in memory that a child may have written over: its parent believes nothing of it that
-// could make it read elsewhere, or end another task than the one that is due.
+// Reads a completion, which lies in memory that a child may have written over. The parent checks every value that could
+// make it read other memory, or end another task than the next one.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +15,12 @@ namespace callring {
 
 struct TaskOutcome {
     Code code = Code::ok;
-    bool payload_in_results = false;     // it lies in the lane's result area, where `payload`, a ResultRecord, says
-    bool payload_in_extent = false;      // it lies in an extent, which `payload`, an ExtentRecord, names
+    bool payload_in_results = false;     // `payload` is a ResultRecord with its place in the lane's result area
+    bool payload_in_extent = false;      // `payload` is an ExtentRecord that names its extent
     std::span<const std::byte> payload;  // in the completion
 };
 
-// The outcome of the frame `sequence`; nullopt if this is no completion of it.
+// The outcome of the frame `sequence`; nullopt if this is not its completion.
 [[nodiscard]] inline std::optional<TaskOutcome> decode_completion(const Completion& completion,
                                                                   std::uint64_t sequence) noexcept {
     if (completion.sequence != sequence || completion.code >= kCodes ||
@@ -35,7 +35,7 @@ struct TaskOutcome {
                        std::span(completion.payload).first(completion.payload_bytes)};
 }
 
-// Where in a result area of kResultBytes the payload lies that `record` describes; nullopt if it does not lie in it.
+// The place of the payload of `record` in a result area of kResultBytes; nullopt if it lies outside.
 [[nodiscard]] inline std::optional<ResultRecord> decode_result(std::span<const std::byte> record) noexcept {
     ResultRecord result{};
     if (record.size() != sizeof result) {
@@ -48,7 +48,7 @@ struct TaskOutcome {
     return result;
 }
 
-// The extent that `record` names; nullopt if it is none. Whether it lies in the store: lane/extent_store.h.
+// The extent that `record` names; nullopt if it is invalid. lane/extent_store.h checks that it lies in the store.
 [[nodiscard]] inline std::optional<ExtentRecord> decode_extent(std::span<const std::byte> record) noexcept {
     ExtentRecord extent{};
     if (record.size() != sizeof extent) {

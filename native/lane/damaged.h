@@ -1,4 +1,4 @@
-// What a child does that finds its lane written over: nothing in it means anything any more.
+// Ends a child that finds its lane written over: the lane is no longer valid.
 #pragma once
 
 #include <unistd.h>
@@ -7,7 +7,7 @@
 
 namespace callring {
 
-// Its parent finds in the lane why.
+// The parent finds the reason in the lane.
 [[noreturn]] inline void end_damaged() noexcept {
     std::fputs("callring: the lane of this process was written over; it ends\n", stderr);
     ::_exit(1);

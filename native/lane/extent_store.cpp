@@ -16,7 +16,7 @@ namespace callring {
 
 namespace {
 
-// So many cells stay mapped though nothing of them is held.
+// Most cells that stay mapped without extents.
 constexpr std::size_t kIdleMappings = 4;
 
 constexpr std::uint64_t cell_of(std::uint64_t begin) noexcept {
@@ -94,7 +94,7 @@ ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes)
         if (known->second.bytes >= wanted) {
             return &known->second;
         }
-        sys::munmap(known->second.data, known->second.bytes);  // nothing of it is held, or they would overlap
+        sys::munmap(known->second.data, known->second.bytes);  // it has no extents, or they would overlap
         mappings_.erase(known);
     }
     const auto mapping = mappings_.emplace(cell, Mapping{nullptr, wanted, 0}).first;
@@ -112,7 +112,7 @@ ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes)
 
 void ExtentStore::give_back(std::uint64_t begin) noexcept {
     if (fork_watch::process() != process_) {
-        return;  // this is a fork: the memory is its parent's
+        return;  // in a forked process: the memory belongs to its parent
     }
     fork_watch::let_go();
     const std::lock_guard lock(mutex_);
@@ -155,7 +155,7 @@ void ExtentStore::pass_on(std::uint64_t begin, std::uint64_t end) noexcept {
     unuse(cell);
 }
 
-// Tells the child; `header` is that of the block, or null if it is not mapped.
+// Reports the block to the child; `header` is the block's header, or null if it is not mapped.
 void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_gone) noexcept {
     const std::uint64_t link = (begin + kExtentHeader) | (pages_are_gone ? 1U : 0U);
     push_given_back(*given_back_, link, [&](std::uint64_t before) {
@@ -163,7 +163,7 @@ void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_go
             std::memcpy(header, &before, sizeof before);
             return true;
         }
-        // If it fails there is no memory at all: the child does without the block.
+        // If this fails there is no memory at all: the child loses the block.
         return sys::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) == sizeof before;
     });
 }
@@ -181,7 +181,7 @@ void ExtentStore::unuse(std::uint64_t cell) noexcept {
 void ExtentStore::end() noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (held_.empty() && inherited_.empty()) {  // all of it goes with the file
+        if (held_.empty() && inherited_.empty()) {  // the file frees all of it
             given_back_ = nullptr;
             fd_ = -1;
             return;

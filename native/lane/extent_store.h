@@ -1,9 +1,9 @@
-// ExtentStore: the parent's end of a lane's store, where a child writes large results. The parent looks at them where
-// they lie, for as long as it likes: an Extent is one, and gives its memory back when the last that has it lets go.
-// Guarantees: nothing outside of the store is read, and no byte of it is in two extents, whatever the child says; what
-// was taken stays as it is when the child ends, and then keeps no memory but its own; memory that a forked process may
-// still look at is not given back before that has ended; of what was given back and the child has not taken back, at
-// most kMostGivenBack bytes keep their pages. Thread-safe, also without Python's lock.
+// ExtentStore: the parent's end of a lane's store, where a child writes large results. The parent reads them in place:
+// an Extent is one result, and its memory is given back when its last owner drops it. Guarantees, for any data of the
+// child: nothing outside the store is read, and no byte of it is in two extents. A taken extent does not change when
+// the child ends, and then keeps only its own memory; memory that a forked process may still read is not given back
+// before that process has ended; of the given-back memory that the child has not taken, at most kMostGivenBack bytes
+// keep their pages. Thread-safe, also without the interpreter's lock.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ public:
     Extent& operator=(const Extent&) = delete;
     ~Extent();
 
-    // The child can write them, too, if it breaks its word.
+    // A faulty child can still write them.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
@@ -49,18 +49,18 @@ class ExtentStore : public std::enable_shared_from_this<ExtentStore> {
 public:
     static constexpr std::uint64_t kMostGivenBack = std::uint64_t{64} << 20U;
 
-    // Over `range` of the file `fd`; both that and `given_back`, LaneHeader's, are there until close() or end().
+    // Covers `range` of the file `fd`; the file and `given_back`, LaneHeader's, exist until close() or end().
     ExtentStore(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
     ExtentStore(const ExtentStore&) = delete;
     ExtentStore& operator=(const ExtentStore&) = delete;
     ~ExtentStore();
 
-    // Takes what the child says that it has written. Errors: malformed (it is no extent, or one that was taken and not
-    // given back); out_of_memory (it cannot be mapped; the child has it back).
+    // Takes an extent that the child reports. Errors: malformed (invalid, or taken and not given back); out_of_memory
+    // (it cannot be mapped; the child gets it back).
     Result<ExtentPtr> take(const ExtentRecord& record);
-    // The child has ended: all memory goes to the system but that of extents.
+    // The child has ended: returns all memory except that of extents to the system.
     void close() noexcept;
-    // The same, and nothing else has the file.
+    // The same, if no other process has the file.
     void end() noexcept;
 
 private:
@@ -74,10 +74,10 @@ private:
         std::uint64_t bytes;
         std::uint32_t users;
     };
-    using Blocks = std::map<std::uint64_t, Held>;  // by where they begin
+    using Blocks = std::map<std::uint64_t, Held>;  // by their begin
 
     void give_back(std::uint64_t begin) noexcept;
-    // All of these under the lock.
+    // All members below are under the lock.
     [[nodiscard]] bool is_block(std::uint64_t begin, std::uint64_t bytes) const noexcept;
     [[nodiscard]] Mapping* map(std::uint64_t begin, std::uint64_t bytes);
     void pass_on(std::uint64_t begin, std::uint64_t end) noexcept;
@@ -90,9 +90,9 @@ private:
     int fd_;
     StoreRange range_;
     std::atomic<std::uint64_t>* given_back_;  // null once the child has ended
-    std::uint64_t given_back_bytes_ = 0;      // since the child took all of it last
+    std::uint64_t given_back_bytes_ = 0;      // since the child last took all of it
     Blocks held_;
-    Blocks inherited_;                           // let go of here, but not by every fork
+    Blocks inherited_;                           // dropped here, but perhaps not by every forked process
     std::map<std::uint64_t, Mapping> mappings_;  // by the first cell
 };
 

@@ -16,7 +16,7 @@ namespace callring {
 
 namespace {
 
-// More blocks than that are not looked through for one that fits.
+// Most blocks that are searched for a fitting one.
 constexpr std::size_t kMostBlocks = 64;
 constexpr std::uint64_t kPagesAreGone = 1;  // in a link
 
@@ -90,7 +90,7 @@ void ExtentWriter::trim() {
     }
 }
 
-// ---- what the parent gave back --------------------------------------------------------------------------------------
+// ---- given-back blocks ----------------------------------------------------------------------------------------------
 
 void ExtentWriter::take_back() {
     for (std::uint64_t link = take_given_back(given_back_); link != 0;) {
@@ -145,11 +145,11 @@ void ExtentWriter::release_oldest() {
     release(block);
 }
 
-// One that is at most a quarter larger: a result that is kept must not keep much more than itself.
+// A block is at most a quarter larger than the result: a kept result must not hold much more memory than its own.
 std::optional<ExtentWriter::Block> ExtentWriter::take_kept(std::uint64_t bytes) {
     auto best = kept_.end();
     for (auto block = kept_.begin(); block != kept_.end(); ++block) {
-        // Of equal ones the last: its pages were used last.
+        // Of equal blocks the last: its pages were used last.
         if (block->bytes >= bytes && block->bytes - bytes <= bytes / 4 &&
             (best == kept_.end() || block->bytes <= best->bytes)) {
             best = block;
@@ -164,7 +164,7 @@ std::optional<ExtentWriter::Block> ExtentWriter::take_kept(std::uint64_t bytes) 
     return block;
 }
 
-// ---- blocks without -------------------------------------------------------------------------------------------------
+// ---- blocks without pages -------------------------------------------------------------------------------------------
 
 std::optional<std::uint64_t> ExtentWriter::allocate(std::uint64_t bytes) {
     if (bytes > kCell) {
@@ -205,7 +205,7 @@ void ExtentWriter::release(const Block& block) {
 
 // ---- access ---------------------------------------------------------------------------------------------------------
 
-// Null if it cannot be mapped. Pages that are not there yet are cheaper to write by put().
+// Null if it cannot be mapped. New pages are cheaper to write by put().
 std::byte* ExtentWriter::mapped(const Block& block) {
     const std::uint64_t cell = block.begin / kCell * kCell;
     auto known = mappings_.find(cell);
@@ -216,7 +216,7 @@ std::byte* ExtentWriter::mapped(const Block& block) {
         if (address == MAP_FAILED) {
             return nullptr;
         }
-        // As the lane: a fork of this process has no part in it.
+        // Like the lane: a forked process does not have it.
         sys::madvise(address, bytes, MADV_DONTFORK);
         known = mappings_.emplace(cell, Mapping{static_cast<std::byte*>(address), bytes}).first;
     }

@@ -1,9 +1,9 @@
-// ExtentWriter: the child's end of a lane's store, where large results lie. It decides what lies where.
-// To have pages cleared by the system costs ten times what it costs to write them, so blocks that the parent gives back
-// are written again as they are, as long as they fit; of those that wait for that, at most kMostKept bytes keep their
-// pages, and none does while the child has nothing to do for a while.
-// Guarantees: what the parent has is not written; a result for which there is no memory is an error, and no signal.
-// Used by one thread.
+// ExtentWriter: the child's end of a lane's store, where large results lie. It allocates the store.
+// New pages, which the system clears, cost ten times as much as writing existing ones. So blocks that the parent gives
+// back are reused if they fit; of the blocks that wait for reuse, at most kMostKept bytes keep their pages, and none
+// after the child has been idle for a while.
+// Guarantees: extents of the parent are not written; a lack of memory for a result is an error, not a signal. Used by
+// one thread.
 #pragma once
 
 #include <atomic>
@@ -25,22 +25,22 @@ class ExtentWriter {
 public:
     static constexpr std::uint64_t kMostKept = std::uint64_t{64} << 20U;
 
-    // Over `range` of the file `fd`, which outlives this. `given_back`: LaneHeader's.
+    // Covers `range` of the file `fd`, which outlives this. `given_back` is LaneHeader's.
     ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
     ExtentWriter(const ExtentWriter&) = delete;
     ExtentWriter& operator=(const ExtentWriter&) = delete;
     ~ExtentWriter();
 
-    // Writes `bytes` where the parent finds them. Error: out_of_memory.
+    // Writes `bytes` into an extent. Error: out_of_memory.
     Result<ExtentRecord> write(std::span<const std::byte> bytes) noexcept;
-    // Takes back what was written and no completion refers to.
+    // Frees an extent that no completion refers to.
     void withdraw(const ExtentRecord& extent);
 
-    // Whether blocks that are not used have pages.
+    // Whether unused blocks have pages.
     [[nodiscard]] bool keeps_pages() const noexcept {
         return !kept_.empty() || given_back_.load(std::memory_order_relaxed) != 0;
     }
-    // Gives their pages to the system.
+    // Returns their pages to the system.
     void trim();
 
 private:
@@ -68,10 +68,10 @@ private:
     StoreRange range_;
     std::atomic<std::uint64_t>& given_back_;
     BlockAllocator cells_;                                  // whole cells
-    std::map<std::uint64_t, BlockAllocator> shared_cells_;  // those that hold blocks smaller than a cell, by where
+    std::map<std::uint64_t, BlockAllocator> shared_cells_;  // cells with blocks smaller than a cell, by their begin
     std::map<std::uint64_t, Mapping> mappings_;             // by the first cell
     std::unordered_map<std::uint64_t, Block> told_;         // by the extent's offset
-    std::vector<Block> kept_;                               // not used, with pages, the oldest first
+    std::vector<Block> kept_;                               // unused blocks with pages, the oldest first
     std::uint64_t kept_bytes_ = 0;
 };
 

@@ -16,7 +16,7 @@ FutexWait futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expec
         deadline.tv_sec = static_cast<time_t>(*deadline_ns / 1'000'000'000U);
         deadline.tv_nsec = static_cast<long>(*deadline_ns % 1'000'000'000U);
     }
-    // FUTEX_WAIT_BITSET takes an absolute time, so a wait that is begun again does not start its timeout anew.
+    // FUTEX_WAIT_BITSET takes an absolute time, so a repeated wait does not start its timeout anew.
     const long result = sys::syscall(SYS_futex, &word, FUTEX_WAIT_BITSET, expected, deadline_ns ? &deadline : nullptr,
                                      nullptr, FUTEX_BITSET_MATCH_ANY);
     if (result == 0 || errno == EAGAIN) {

@@ -14,7 +14,7 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free, "futex words are 
 enum class FutexWait : std::uint8_t { woken, timed_out, interrupted };
 
 // Sleeps while `word` holds `expected`, at most until the absolute CLOCK_MONOTONIC time `deadline_ns`.
-// Returns `woken` as well when the value differed at the start; callers always check their condition again.
+// Also returns `woken` if the value differed at the start; callers always check their condition again.
 FutexWait futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                      std::optional<std::uint64_t> deadline_ns) noexcept;
 

@@ -1,7 +1,7 @@
-// The list of what the parent gave back of a lane's store, in memory that both ends map: its head is a word of the
-// lane's header, and each block holds the link to the one before. The parent pushes one at a time; the child takes all.
-// Guarantees: what was pushed is taken once; the child has a block only when the parent is done with it, and with the
-// link in it. No lock, and no ABA: links are never followed before the whole list is taken.
+// The list of the blocks of a lane's store that the parent gave back, in memory that both ends map: its head is a word
+// of the lane's header, and each block has the link to the one before. The parent pushes one at a time; the child takes
+// all. Guarantees: each pushed block is taken once; the child gets a block only after the parent's last use of it and
+// of its link. No lock, and no ABA problem: links are never followed before the whole list is taken.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,8 @@
 
 namespace callring {
 
-// Pushes the block that `link` names. `write_link(before)` notes in it which was pushed before it, 0 for none; false:
-// it cannot, and nothing is pushed. By one thread at a time.
+// Pushes the block that `link` names. `write_link(before)` writes the link of the block before into it, 0 for none;
+// false: it failed, and nothing is pushed. By one thread at a time.
 template <class Word, class WriteLink>
 void push_given_back(Word& head, std::uint64_t link, const WriteLink& write_link) noexcept {
     std::uint64_t before = head.load(std::memory_order_relaxed);
@@ -18,18 +18,17 @@ void push_given_back(Word& head, std::uint64_t link, const WriteLink& write_link
         if (!write_link(before)) {
             return;
         }
-        // Release: what was done with the block's bytes, and its link, come before the child has them.
+        // Release: all accesses to the block's bytes, and its link, come before the child gets them.
     } while (!head.compare_exchange_strong(before, link, std::memory_order_release));
 }
 
-// The link to the block that was pushed last, by which all others are found; 0 if none was. All of them are the
-// child's.
+// Takes all blocks. Returns the link of the last pushed one, which leads to all others; 0 if there is none.
 template <class Word>
 [[nodiscard]] std::uint64_t take_given_back(Word& head) noexcept {
     if (head.load(std::memory_order_relaxed) == 0) {
         return 0;
     }
-    // Acquire: the parent's last look at the bytes, and its links, come before.
+    // Acquire: the parent's last access to the bytes, and its links, come before.
     return head.exchange(0, std::memory_order_acquire);
 }
 

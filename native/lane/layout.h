@@ -1,8 +1,7 @@
-// The one definition of what lies in a lane's shared memory: header, frames, completions, core spans, results, and
-// behind all that the extents of large results.
-// The layout is versioned and breaks cleanly: both ends compare kLayoutVersion in every control message and in the
-// lane's header, and there is no migration between versions. docs/reference/frames.md has every byte,
-// docs/explanation/two-planes.md says what goes which way, and why.
+// The definition of a lane's shared memory: header, frames, completions, core spans, results, and after these the
+// extents of large results. The layout has a version: both ends compare kLayoutVersion in every control message and in
+// the lane's header, and there is no migration between versions. docs/reference/frames.md has every byte;
+// docs/explanation/two-planes.md says which data travels which way, and why.
 #pragma once
 
 #include <array>
@@ -16,7 +15,7 @@
 
 namespace callring {
 
-#ifndef CALLRING_LAYOUT_VERSION  // tests build a child that speaks another version
+#ifndef CALLRING_LAYOUT_VERSION  // tests build a child with another version
 #define CALLRING_LAYOUT_VERSION 12
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
@@ -28,12 +27,12 @@ enum FrameFlags : std::uint32_t {
     kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
     kFrameTraced = 1U << 1U,   // the child records when it began and ended the task
     kFrameOpaque = 1U << 2U,   // opaque bytes follow the argument blob: `u32 count`, then the bytes
-    kFrameCores = 1U << 3U,    // a chip records what its cores did for it
-    kFrameTimed = 1U << 4U,    // the task has a deadline: the child notes in the lane's header when it begins it
+    kFrameCores = 1U << 3U,    // a chip records the work of its cores for it
+    kFrameTimed = 1U << 4U,    // the task has a deadline: the child writes into the lane's header when it begins it
 };
 
 inline constexpr std::size_t kMaxPredecessors = 4;
-// How far back a predecessor may lie: the child remembers the outcome of that many frames.
+// The greatest distance of a predecessor: the child keeps the outcomes of so many frames.
 inline constexpr std::uint64_t kMaxPredecessorDistance = 65535;
 
 struct FrameConfig {
@@ -51,14 +50,14 @@ struct Frame {
     std::atomic<std::uint32_t> claim;  // Claim
     std::uint64_t sequence;            // position in this lane, from 0
     std::uint64_t run;
-    std::uint64_t callable;  // reserved, zero: a callable has no name but its digest
+    std::uint64_t callable;  // reserved, zero: the digest alone names the callable
     FrameConfig config;
     std::array<std::byte, 32> digest;
     std::array<std::byte, kFrameBytes - 88> arguments;  // argument blob: lane/frame.h
 };
 static_assert(sizeof(Frame) == kFrameBytes && std::is_standard_layout_v<Frame>);
 
-// Where an argument blob lies that did not fit into its frame.
+// The place of an argument blob that does not fit into its frame.
 struct SpillRecord {
     std::uint32_t arena;
     std::uint32_t bytes;
@@ -85,21 +84,21 @@ struct Completion {
 };
 static_assert(sizeof(Completion) == kCompletionBytes && std::is_trivial_v<Completion>);
 
-// Where a payload lies that did not fit its completion: at `position` modulo kResultBytes of the result area, in one
-// piece. Positions only grow: what was taken up to one is free to be written again.
+// The place of a payload that does not fit into its completion: at `position` modulo kResultBytes of the result area,
+// in one piece. Positions only grow: the area up to the taken position may be written again.
 struct ResultRecord {
     std::uint64_t position;
     std::uint64_t bytes;
 };
 
-// Pages of it are committed when they are first written, and serve again for every later payload.
+// Its pages are committed when they are first written, and are reused for all later payloads.
 inline constexpr std::size_t kResultBytes = std::size_t{8} << 20U;
 
-// ---- extents: what is too large to be copied ------------------------------------------------------------------------
+// ---- extents: results that are too large to be copied ---------------------------------------------------------------
 
-// An extent: `bytes` bytes of one result, at `offset` of the lane's store. The child writes them once, and from when
-// its completion tells of them they are the parent's, until that gives them back. Extents lie in blocks of whole pages
-// of their own, behind a header of kExtentHeader bytes.
+// An extent: `bytes` bytes of one result, at `offset` of the lane's store. The child writes them once. With the
+// completion they pass to the parent, until the parent gives them back. Each extent lies in its own block of whole
+// pages, after a header of kExtentHeader bytes.
 struct ExtentRecord {
     std::uint64_t offset;
     std::uint64_t bytes;
@@ -107,34 +106,35 @@ struct ExtentRecord {
 static_assert(sizeof(ExtentRecord) == sizeof(ResultRecord) && std::is_trivial_v<ExtentRecord>);
 
 inline constexpr std::uint64_t kPage = 4096;
-// The first eight bytes of it: the extent that was given back before this one, as in LaneHeader::extents_given_back.
+// The header's first eight bytes: the extent that was given back before this one, as in
+// LaneHeader::extents_given_back.
 inline constexpr std::uint64_t kExtentHeader = 64;
 // Both ends map the store by cells: a smaller block lies within one cell, a larger one begins with a cell, and its
 // last one is all its own.
 inline constexpr std::uint64_t kCell = std::uint64_t{32} << 20U;
-// Addresses in a file, not memory: what was never written, or given back to the system, takes none.
+// Addresses in a file, not memory: pages that were never written, or were returned to the system, take no memory.
 inline constexpr std::uint64_t kStoreBytes = std::uint64_t{1} << 40U;
-// What is shorter is copied, through the completion or the result area, which then is faster.
+// Shorter values are copied, through the completion or the result area, which is faster for them.
 inline constexpr std::size_t kLeastExtent = std::size_t{64} << 10U;
 
-// How large the block is that holds an extent of so many bytes.
+// The size of the block for an extent of `bytes` bytes.
 [[nodiscard]] constexpr std::uint64_t block_bytes(std::uint64_t bytes) noexcept {
     return (kExtentHeader + bytes + kPage - 1) / kPage * kPage;
 }
 
-// Where the store lies in the lane's file.
+// The place of the store in the lane's file.
 struct StoreRange {
     std::uint64_t begin = 0;
     std::uint64_t bytes = 0;
 };
-// That of a lane which takes `lane_bytes` of a file of `file_bytes`; of none, if there is no room for it.
+// The store of a lane that takes `lane_bytes` of a file of `file_bytes`; empty if there is no room.
 [[nodiscard]] constexpr StoreRange store_range(std::uint64_t lane_bytes, std::uint64_t file_bytes) noexcept {
-    constexpr std::uint64_t kLargestPage = 65536;  // of any machine: both ends map from there
+    constexpr std::uint64_t kLargestPage = 65536;  // of any machine: both ends map from a multiple of it
     const std::uint64_t begin = (lane_bytes + kLargestPage - 1) / kLargestPage * kLargestPage;
     return {begin, begin < file_bytes ? (file_bytes - begin) / kCell * kCell : 0};
 }
 
-// ---- core spans: what a chip's cores did, when traced -------------------------------------------------------------
+// ---- core spans: the work of a chip's cores, when traced ----------------------------------------------------------
 
 struct CoreSpanRecord {
     std::uint64_t sequence;
@@ -163,21 +163,22 @@ inline constexpr std::uint64_t kLoading = UINT64_MAX;
 struct LaneHeader {
     std::uint32_t magic;
     std::uint32_t layout_version;
-    std::uint32_t capacity;       // frames, and completions: no completion ever finds its ring full
+    std::uint32_t capacity;       // of frames, and of completions, whose ring so is never full
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // sleep word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
-    // The last timed frame that the child began: 1 + its sequence (0 while it is noted), and when (CLOCK_MONOTONIC).
+    // The last timed frame that the child began: 1 + its sequence (0 during the change), and the time
+    // (CLOCK_MONOTONIC).
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
     std::atomic<std::uint64_t> begun_ns;
     std::atomic<std::uint32_t> child_retires;  // 1: the child ends by itself, between two tasks
-    // When the child was done with loading code last (CLOCK_MONOTONIC); kLoading while it loads; 0: it never has.
+    // When the child last finished loading code (CLOCK_MONOTONIC); kLoading while it loads; 0: never.
     std::atomic<std::uint64_t> loaded_ns;
-    // Up to which position the parent has taken payloads out of the result area.
+    // The position in the result area up to which the parent has taken payloads.
     std::atomic<std::uint64_t> results_taken;
-    // The extent that the parent gave back last and the child has not taken back yet, or 0; its header names the one
-    // before. The lowest bit: its pages were given back to the system. Pushed by the parent, taken as a whole.
+    // The last extent that the parent gave back and the child has not taken yet, or 0; its header names the one before.
+    // The lowest bit: its pages were returned to the system. The parent pushes extents; the child takes the whole list.
     std::atomic<std::uint64_t> extents_given_back;
     alignas(kCacheLine) CrashNote crash;
     RingIndices frames;
@@ -204,16 +205,16 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // ---- the parent's bell ----------------------------------------------------------------------------------------------
 
-// How the parent sleeps, if it does: one bell for all lanes of a Worker, so that one thread can wait for all children.
+// The state of the parent's bell: one bell for all lanes of a Worker, so that one thread can wait for all children.
 enum class BellState : std::uint32_t {
-    awake = 0,     // no wake-up is needed: a thread drains, or none has to
+    awake = 0,     // no wake-up is needed: a thread drains, or none needs to
     waiter = 1,    // a thread sleeps on this word
-    progress = 2,  // the progress thread sleeps and wants its eventfd written
+    progress = 2,  // the progress thread sleeps until its eventfd is written
 };
 
 struct Bell {
     alignas(kCacheLine) std::atomic<std::uint32_t> state;  // BellState; sleep word
-    std::uint32_t cores_are_shared;  // 1: a thread that spins offers its core; constant once a child starts
+    std::uint32_t cores_are_shared;  // 1: a spinning thread yields its core; constant once a child starts
 };
 
 }  // namespace callring

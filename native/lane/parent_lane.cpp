@@ -10,7 +10,7 @@
 namespace callring {
 
 namespace {
-// Of a lane and its store; less where the user (ulimit -f) allows no such file.
+// The size of a lane and its store; smaller if the user's limit (ulimit -f) does not allow such a file.
 std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
     rlimit limit{};
     const bool limited = sys::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
@@ -20,7 +20,7 @@ std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
 }  // namespace
 
 #ifdef CALLRING_SIMULATED
-// In a simulation, which has one thread: what children do at this moment.
+// In a simulation, which has one thread: the actions of children at this moment.
 void meanwhile();
 #else
 static void meanwhile() noexcept {}
@@ -61,7 +61,7 @@ Frame& ParentLane::frame(std::uint64_t sequence) const noexcept {
 }
 
 bool ParentLane::full() noexcept {
-    const std::uint32_t capacity = frames_.capacity();  // not the header's: a child may have written over it
+    const std::uint32_t capacity = frames_.capacity();  // not from the header: a child may have written over it
     return outstanding_ >= capacity || frames_.position() - settled_ >= capacity || frames_.reserve() == nullptr;
 }
 
@@ -131,7 +131,7 @@ bool ParentLane::intact(std::uint64_t sequence) const noexcept {
 }
 
 std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const noexcept {
-    // The time is whole if the frame is the same before and after: the child withdraws it before it notes another.
+    // The time is valid if the frame is the same before and after: the child withdraws it before it writes another.
     const auto noted = [&] { return header().begun_frame.load(std::memory_order_acquire) == sequence + 1; };
     if (!noted()) {
         return std::nullopt;

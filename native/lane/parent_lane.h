@@ -1,6 +1,6 @@
 // ParentLane: the parent's end of one child's lane. It pushes frames and takes completions and core spans.
-// Guarantees: no system call except to wake a child that sleeps, at most one wake-up per burst. Not thread-safe: the
-// engine's lock orders all calls; `has_completions` may be called without it by a thread that waits.
+// Guarantees: no system call except to wake a sleeping child, at most one wake-up per burst. Not thread-safe: the
+// engine's lock orders all calls; a waiting thread may call `has_completions` without it.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +35,7 @@ public:
     // The frame to fill next; the lane must not be full. Sequence, version and claim are set.
     [[nodiscard]] Frame& reserve() noexcept;
     [[nodiscard]] std::uint64_t next_sequence() const noexcept { return frames_.position(); }
-    // Makes the reserved frame visible to the child; `wake` follows once per burst.
+    // Makes the reserved frame visible to the child; `wake` is called once per burst.
     void publish() noexcept {
         frames_.publish();
         ++outstanding_;
@@ -46,49 +46,49 @@ public:
         return header().child_asleep.load(std::memory_order_relaxed) != 0;
     }
 
-    // Takes back the frame `sequence` if the child has not claimed it. True: the child will pass over it.
+    // Revokes the frame `sequence` if the child has not claimed it. True: the child will pass over it.
     [[nodiscard]] bool revoke(std::uint64_t sequence) noexcept;
     // Whether the child has begun the frame `sequence`, which must be in flight.
     [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
 
-    // Whether the child has got beyond the frame `sequence`, as far as the lane says.
+    // Whether the child has passed the frame `sequence`, according to the lane.
     [[nodiscard]] bool passed(std::uint64_t sequence) const noexcept;
-    // Whether everything that the parent has written is as it wrote it, and the child's indices can be a child's. The
-    // frame `sequence`, which must be in flight, likewise. If not, the child has written over its lane.
+    // Whether the parent's data in the lane and the frame `sequence`, which must be in flight, are unchanged, and the
+    // child's indices are possible. If not, the child has written over its lane.
     [[nodiscard]] bool intact() const noexcept;
     [[nodiscard]] bool intact(std::uint64_t sequence) const noexcept;
 
-    // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame since.
+    // When the child began the timed frame `sequence`; none if it has not, or has begun a later timed frame.
     [[nodiscard]] std::optional<std::uint64_t> begun_ns(std::uint64_t sequence) const noexcept;
 
-    // Whether the child has ended, or is about to, because it has done its work.
+    // Whether the child has ended, or is about to end, because it has done its work.
     [[nodiscard]] bool child_retires() const noexcept {
         return header().child_retires.load(std::memory_order_acquire) != 0;
     }
-    // What its crash was in, as far as the child could note it: of a child that has ended, and left its lane intact.
+    // Where the child crashed, as far as it could note that: of a child that has ended and left its lane intact.
     [[nodiscard]] std::optional<CrashedIn> crashed_in() const;
-    // Until when the child is known to have loaded code: `now_ns` while it does; 0 if it never has.
+    // The time until which the child is known to have loaded code: `now_ns` while it loads; 0 if it never has.
     [[nodiscard]] std::uint64_t loaded_until_ns(std::uint64_t now_ns) const noexcept {
         return std::min(now_ns, header().loaded_ns.load(std::memory_order_acquire));
     }
 
-    // The oldest completion, valid until pop_completion; nullptr when there is none.
+    // The oldest completion, valid until pop_completion; nullptr if there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;
-    // Gives its place in the result area back, too.
+    // Also gives back its place in the result area.
     void pop_completion() noexcept;
-    // The payload in the result area that `record`, the ResultRecord of the completion in front, describes, valid until
-    // pop_completion; nullopt if there is none such: the child wrote over its lane.
+    // The payload of `record`, the ResultRecord of the oldest completion, valid until pop_completion; nullopt if the
+    // record is invalid, because the child wrote over its lane.
     [[nodiscard]] std::optional<std::span<const std::byte>> result(std::span<const std::byte> record) noexcept;
-    // The extent that the completion in front tells of. Errors: as ExtentStore::take.
+    // Takes the extent that the oldest completion names. Errors: as ExtentStore::take.
     [[nodiscard]] Result<ExtentPtr> take_extent(const ExtentRecord& record) { return extents_->take(record); }
-    // The child has ended, and everything that it told of was taken.
+    // The child has ended, and all extents of its completions were taken.
     void close_extents() noexcept { extents_->close(); }
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
     // The oldest core span of a frame up to `sequence`. A frame's spans are posted before its completion.
     [[nodiscard]] std::optional<CoreSpanRecord> take_span(std::uint64_t sequence) noexcept;
-    // How many core spans were dropped since this was asked last.
+    // The number of core spans that were dropped since the last call.
     [[nodiscard]] std::uint64_t take_spans_dropped() noexcept;
 
 private:
@@ -101,13 +101,13 @@ private:
     RingProducer frames_;
     RingConsumer completions_;
     RingConsumer spans_;
-    // Frames that were pushed and neither revoked nor seen complete. Bounded by the capacity, so that the completion
-    // ring can never be full when the child posts to it.
+    // Number of frames that were pushed and neither revoked nor seen complete. At most the capacity, so that the
+    // completion ring is never full when the child posts to it.
     std::uint64_t outstanding_ = 0;
-    // Every frame before this sequence number has ended. A frame's slot is not used again before its end was seen,
-    // so that claimed() can be asked of every frame in flight, also after the child's death.
+    // Every frame before this sequence number has ended. A frame's slot is not reused before its end was seen, so that
+    // claimed() works for every frame in flight, also after the child's death.
     std::uint64_t settled_ = 0;
-    std::uint64_t results_taken_ = 0;  // with the completion in front
+    std::uint64_t results_taken_ = 0;  // including the oldest completion
     std::shared_ptr<ExtentStore> extents_;
 };
 

@@ -1,6 +1,6 @@
-// What a Python callable returned, as bytes of a completion: small values of exact built-in types without pickling.
-// Nothing is None. Otherwise a letter, and what follows it. A value that is large, or holds something large, has that
-// in extents: the letter kApart, the letter of its form, `u32 count`, as many ExtentRecords, and what is not in these.
+// The value of a Python callable as bytes of a completion: small values of exact built-in types without pickling. No
+// bytes are None. Otherwise a letter and its data. A value with large parts has these in extents: the letter kApart,
+// the letter of its form, `u32 count`, as many ExtentRecords, and the rest of the value.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ inline constexpr char kFloat = 'd';    // a double
 inline constexpr char kText = 's';     // in UTF-8
 inline constexpr char kBytes = 'b';
 inline constexpr char kPickle = 'p';
-// Text and bytes are the one extent. A pickle follows the records, or is the first extent if nothing follows; the other
+// Text and bytes have one extent. A pickle follows the records, or is the first extent if nothing follows; the other
 // extents are its out-of-band buffers, in order.
 inline constexpr char kApart = 'a';
 }  // namespace returned
@@ -41,7 +41,7 @@ struct ApartValue {
     }
 };
 
-// What a payload says that begins with kApart; nullopt if it is none.
+// Parses a payload that begins with kApart; nullopt if it is invalid.
 [[nodiscard]] inline std::optional<ApartValue> decode_apart(std::string_view payload) noexcept {
     constexpr std::size_t kHead = 2 + sizeof(std::uint32_t);
     if (payload.size() < kHead || payload.front() != returned::kApart) {
@@ -62,7 +62,7 @@ struct ApartValue {
     return bytes.size() > 2 && bytes.front() == '\x80' && bytes.back() == '.';
 }
 
-// Whether a child that returns values can have written this. What a pickle holds is not looked at, nor are extents.
+// Whether a correct child can have written this value. The contents of pickles and extents are not checked.
 [[nodiscard]] inline bool is_returned_value(std::string_view payload) noexcept {
     if (payload.empty()) {
         return true;
@@ -97,7 +97,7 @@ struct ApartValue {
     }
 }
 
-// The same for the extents of a value for which that said yes; `first` is what the first of them holds.
+// The same for the extents of such a value; `first` is the content of the first one.
 [[nodiscard]] inline bool is_returned_apart(const ApartValue& value, std::string_view first) noexcept {
     switch (value.form) {
         case returned::kText:

@@ -1,7 +1,7 @@
 // One end each of a single-producer single-consumer ring in shared memory.
-// Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only when it has to.
-// Memory order: a slot is written before `tail` is published and read after `tail` is seen; it is released by `head`
-// the same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/sleep_word.h).
+// Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only if necessary.
+// Memory order: a slot is written before `tail` is published and read after `tail` is seen; `head` releases it in the
+// same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/sleep_word.h).
 #pragma once
 
 #include <cstddef>
@@ -78,12 +78,12 @@ public:
     // The oldest slot, or nullptr while the ring is empty.
     [[nodiscard]] std::byte* front() noexcept {
         if (head_ == tail_) {
-            // seq_cst: this load also is the recheck between announcing sleep and sleeping.
+            // seq_cst: this load is also the second look between announcing sleep and sleeping.
             tail_ = indices_->tail.load(std::memory_order_seq_cst);
             if (head_ == tail_) {
                 return nullptr;
             }
-            if (tail_ - head_ > capacity_) {  // no producer gets so far ahead: its index was written over
+            if (tail_ - head_ > capacity_) {  // a producer is never so far ahead: its index was written over
                 tail_ = head_;
                 return nullptr;
             }
@@ -91,7 +91,7 @@ public:
         return slots_ + ((head_ % capacity_) * slot_bytes_);
     }
     void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
-    // Whether the producer's index cannot be the producer's: it was written over.
+    // Whether the producer's index is impossible: it was written over.
     [[nodiscard]] bool overrun() const noexcept {
         return indices_->tail.load(std::memory_order_acquire) - head_ > capacity_;
     }

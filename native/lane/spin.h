@@ -1,7 +1,7 @@
-// A bounded spin: the first part of every wait. It never replaces the sleep that follows. A spin offers its core every
-// microsecond or so to a thread that waits for it: taking turns like that costs less than a wake-up
-// for every task. Where each thread has a core it does so only after a moment, in which an answer mostly comes: after
-// that the other end may have been woken on this very core (a halted core of a virtual machine is not thought idle).
+// A bounded spin: the first part of every wait, before the sleep. A spin yields its core about every microsecond to a
+// thread that waits for it: alternating like this costs less than a wake-up for every task. If each thread has a core,
+// the spin first holds its core for a moment, in which most answers come; after that the other end may have been woken
+// on this very core (the kernel does not treat a halted core of a virtual machine as idle).
 #pragma once
 
 #include <sched.h>
@@ -23,7 +23,7 @@ inline void spin_pause() noexcept {
 
 enum class Core { held, offered };  // at the beginning of a spin
 
-// How long a core is held.
+// How long the core is held.
 constexpr std::uint64_t kHoldNs = 2'000;
 
 // Calls `ready` until it returns true or about `budget_ns` have passed. Returns whether it returned true.
@@ -52,19 +52,19 @@ bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
     return false;
 }
 
-// AdaptiveSpin: how long one waiter spins, learnt from whether its spins were worth it. Where they are not, because the
-// other end shares its core or takes long, it all but stops spinning, and looks every now and then whether that
-// changed. Used by one thread at a time.
+// AdaptiveSpin: learns how long one waiter should spin from the success of its spins. If they fail, because the other
+// end shares the core or takes long, it almost stops spinning, and tries a long spin from time to time. Used by one
+// thread at a time.
 class AdaptiveSpin {
 public:
-    // About what a sleep and a wake across cores cost: a spin of that length at most doubles what would have been best.
+    // About the time of a sleep and a wake-up across cores: a spin of this length takes at most twice the optimal time.
     static constexpr std::uint64_t kMostNs = 50'000;
 
     // No spin is longer than `most_ns`; 0: it never spins.
     explicit AdaptiveSpin(Core core = Core::held, std::uint64_t most_ns = kMostNs) noexcept
         : core_(core), most_ns_(most_ns), budget_ns_(most_ns) {}
 
-    // Spins until `ready` returns true or it is not worth it any longer. Returns whether it returned true.
+    // Spins until `ready` returns true or the budget is used up. Returns whether `ready` returned true.
     template <class Ready>
     bool operator()(Ready&& ready) {
         if (ready()) {
@@ -79,7 +79,7 @@ public:
         return found;
     }
 
-    // How long the next spin is, unless it is one of the long ones.
+    // The length of the next spin, unless it is a long one.
     [[nodiscard]] std::uint64_t budget_ns() const noexcept { return budget_ns_; }
 
     static constexpr std::uint64_t kLeastNs = 5'000;

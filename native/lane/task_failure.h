@@ -1,5 +1,5 @@
-// What a child says of a task that failed, as bytes of a completion; runtime/failure.py makes words of it. Of a kernel:
-// KernelFailure. Of an exception: what runtime/pickles/outcomes.py packs. Of all else: text, or nothing.
+// The failure of a task as bytes of a completion; runtime/failure.py words it. A kernel's failure is a KernelFailure,
+// an exception has the bytes of runtime/pickles/outcomes.py, and any other failure is text or empty.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@
 namespace callring {
 
 struct KernelFailure {
-    std::int32_t code = 0;  // what the kernel returned, or the orchestration function
+    std::int32_t code = 0;  // the value that the kernel or the orchestration function returned
     std::uint32_t block = 0;
     std::string_view kernel;   // empty: the orchestration function
-    std::string_view message;  // what it said
+    std::string_view message;  // the kernel's text
 };
 
-// The numbers, the length of the kernel's name, that, and the message: it may be cut short.
+// The numbers, the length of the kernel's name, the name, and the message, which may be cut short.
 [[nodiscard]] inline std::string encode_kernel_failure(const KernelFailure& failure) {
     const auto name_bytes = static_cast<std::uint32_t>(failure.kernel.size());
     std::string bytes(sizeof failure.code + sizeof failure.block + sizeof name_bytes, '\0');
@@ -28,7 +28,7 @@ struct KernelFailure {
     return bytes.append(failure.kernel).append(failure.message);
 }
 
-// A view into `bytes`; nullopt if they are none.
+// A view into `bytes`; nullopt if they are no KernelFailure.
 [[nodiscard]] inline std::optional<KernelFailure> decode_kernel_failure(std::string_view bytes) noexcept {
     KernelFailure failure;
     std::uint32_t name_bytes = 0;
@@ -47,7 +47,7 @@ struct KernelFailure {
     return failure;
 }
 
-// An exception's pickle, its type's name, its text and its traceback, each behind its length.
+// An exception's pickle, its type's name, its text and its traceback, each after its length.
 [[nodiscard]] inline bool is_packed_exception(std::string_view bytes) noexcept {
     for (int part = 0; part < 4; ++part) {
         std::uint32_t length = 0;

@@ -1,4 +1,4 @@
-// ArenaMap: the child's side of arenas: which it has mapped, and where.
+// ArenaMap: the arenas that a child has mapped, with their addresses.
 // Guarantees: resolve() takes no lock and checks every bound; attach() may run on another thread meanwhile. Arenas
 // stay mapped until the process ends.
 #pragma once
@@ -38,12 +38,12 @@ public:
         if (!map) {
             return std::move(map).error();
         }
-        // Release: who finds the pointer finds the mapping behind it.
+        // Release: a thread that reads the pointer also sees the mapping.
         (*slots_)[id].store(std::make_unique<SharedMap>(std::move(map).value()).release(), std::memory_order_release);
         return {};
     }
 
-    // Which arena holds an address that resolve() gave, and where; its descriptor stays the map's.
+    // The arena and offset of an address that resolve() returned; the map keeps the arena's descriptor.
     struct Place {
         std::uint32_t arena;
         std::uint64_t offset;
@@ -60,7 +60,7 @@ public:
         return std::nullopt;
     }
 
-    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if they are not all inside.
+    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if some of them lie outside.
     [[nodiscard]] Result<std::byte*> resolve(std::uint32_t id, std::uint64_t offset, std::uint64_t bytes) const {
         const SharedMap* map = id < kMaxArenas ? (*slots_)[id].load(std::memory_order_acquire) : nullptr;
         if (map == nullptr) {

@@ -1,4 +1,4 @@
-// BlockAllocator: which bytes of one arena are free. Best fit with coalescing of neighbours, O(log n).
+// BlockAllocator: allocates the bytes of one arena. Best fit with coalescing of neighbours, O(log n).
 // Guarantees: blocks are 64-byte aligned and never overlap; freeing everything gives one free block again.
 // Not thread-safe: the pool's lock orders all calls.
 #pragma once
@@ -17,12 +17,12 @@ class BlockAllocator {
 public:
     explicit BlockAllocator(std::uint64_t size) { insert(0, size / kBlockAlignment * kBlockAlignment); }
 
-    // What a request of `bytes` takes: at least one unit, so that every block has an address of its own.
+    // The size of the block for `bytes` bytes: at least one unit, so that every block has a distinct address.
     [[nodiscard]] static constexpr std::uint64_t rounded(std::uint64_t bytes) noexcept {
         return bytes == 0 ? kBlockAlignment : (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
     }
 
-    // The offset of a block of rounded(bytes), or nothing if no free block is large enough.
+    // Allocates a block of rounded(bytes). Returns its offset, or nothing if no free block is large enough.
     std::optional<std::uint64_t> allocate(std::uint64_t bytes) {
         const std::uint64_t wanted = rounded(bytes);
         const auto best = by_size_.lower_bound({wanted, 0});
@@ -37,7 +37,7 @@ public:
         return offset;
     }
 
-    // Returns a block that allocate(bytes) gave.
+    // Frees a block that allocate(bytes) returned.
     void release(std::uint64_t offset, std::uint64_t bytes) {
         std::uint64_t begin = offset;
         std::uint64_t size = rounded(bytes);

@@ -1,24 +1,24 @@
-// ForkWatch: whether a process that was forked from this one may still have what is held here. A fork inherits mappings
-// of shared memory, and every object over them: memory that the parent lets go of must not be written again while a
-// fork may look at it. Each fork that inherits something is given the mapping of a page of its own, which ends with it,
-// or when it executes another program, whatever becomes of its descriptors; the kernel refuses to seal that page's file
-// against writing as long as the mapping exists, here or in a fork of the fork.
-// Guarantees: a fork that inherits nothing that is held costs nothing; thread-safe. Where no page can be had, what was
-// held then counts as inherited for ever.
+// ForkWatch: whether a forked process may still use memory that this process holds. A forked process inherits mappings
+// of shared memory, and all objects in them: memory that the parent drops must not be written again while a forked
+// process may read it. Each forked process that inherits such memory gets the mapping of a separate guard page. The
+// mapping ends with the process, or when it executes another program, independent of its descriptors; the kernel
+// refuses to seal the page's file against writing as long as the mapping exists, also in processes that the forked
+// process forks. Guarantees: a fork that inherits no held memory costs nothing; thread-safe. If there is no memory for
+// a page, the memory that is held at that time counts as inherited for ever.
 #pragma once
 
 #include <cstdint>
 
 namespace callring::fork_watch {
 
-// Something is held from now on that a fork would inherit. Returns what may_be_inherited() is to be asked with.
+// From now on memory is held that a forked process would inherit. Returns the argument for may_be_inherited().
 [[nodiscard]] std::uint64_t hold() noexcept;
-// One of those is held no more.
+// The memory of one hold() is no longer held.
 void let_go() noexcept;
-// Whether a process that was forked since hold() returned `since` may exist.
+// Whether a process may exist that was forked after hold() returned `since`.
 [[nodiscard]] bool may_be_inherited(std::uint64_t since) noexcept;
 
-// A number of this process: another one in a fork of it.
+// A number that differs between this process and its forked processes.
 [[nodiscard]] std::uint64_t process() noexcept;
 
 }  // namespace callring::fork_watch

@@ -71,7 +71,7 @@ Result<std::shared_ptr<Arena>> MemoryPool::grow(std::uint64_t bytes) {
     std::uint64_t size = 0;
     {
         const std::lock_guard lock(mutex_);
-        // Beyond off_t no file can be; the bound also keeps the rounding below from overflowing.
+        // No file can exceed off_t; the bound also prevents an overflow of the rounding below.
         const bool fits = bytes <= std::min<std::uint64_t>(limit_bytes_, std::numeric_limits<off_t>::max());
         size = fits ? std::max(arena_bytes_, (BlockAllocator::rounded(bytes) + kPage - 1) / kPage * kPage) : 0;
         if (!fits || size > limit_bytes_ - std::min(limit_bytes_, capacity_)) {
@@ -138,7 +138,7 @@ void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t byt
     try {
         arena.free_.release(offset, bytes);
     } catch (const std::bad_alloc&) {
-        return;  // it is not used again
+        return;  // its memory is not reused
     }
     in_use_ -= BlockAllocator::rounded(bytes);
 }

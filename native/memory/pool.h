@@ -1,7 +1,7 @@
-// MemoryPool: shared memory for tensors, in arenas that every child maps; also those of a pool above, which a nested
-// Worker's children map as well, so that nothing is copied on its way down.
-// Guarantees: thread-safe; a Buffer returns its bytes when its last owner lets go, from any thread and also after the
-// Worker was closed; an arena is known to every child before its first byte is handed out.
+// MemoryPool: shared memory for tensors, in arenas that every child maps; a nested Worker's pool also has the arenas of
+// the pool above, which its children map, too, so that tensors are not copied on the way down.
+// Guarantees: thread-safe; a Buffer returns its bytes when its last owner drops it, from any thread and also after the
+// Worker was closed; every child knows an arena before its first byte is allocated.
 #pragma once
 
 #include <atomic>
@@ -20,7 +20,7 @@
 
 namespace callring {
 
-// One piece of shared memory that all processes of a Worker map. Committed page by page when first touched.
+// One piece of shared memory that all processes of a Worker map. Its pages are committed when they are first touched.
 class Arena {
 public:
     Arena(std::uint32_t id, SharedMap map) : id_(id), map_(std::move(map)), free_(map_.size()) {}
@@ -39,11 +39,11 @@ private:
 
 class MemoryPool;
 
-// Some bytes of an arena. Every buffer has an id of its own, never used again: hazards are tracked by it, so that
-// recycled memory does not inherit the history of its earlier owner.
+// Some bytes of an arena. Every buffer has a unique id: hazards are tracked by it, so that reused memory does not
+// inherit the history of its earlier owner.
 class Buffer {
 public:
-    // Without a pool: bytes of an adopted arena, which are not ours to give back.
+    // Without a pool: bytes of an adopted arena, which are never given back.
     Buffer(std::shared_ptr<MemoryPool> pool, std::shared_ptr<Arena> arena, std::uint64_t id, std::uint64_t offset,
            std::uint64_t bytes) noexcept;
     Buffer(const Buffer&) = delete;
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     [[nodiscard]] std::byte* data() const noexcept { return arena_->data() + offset_; }
 
-    // Its scope has ended: nothing new may use it; it is given back when the last that does lets go.
+    // Its scope has ended: no new task may use it; its bytes are given back when its last user drops it.
     void retire() noexcept { retired_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] bool retired() const noexcept { return retired_.load(std::memory_order_relaxed); }
 
@@ -71,19 +71,19 @@ private:
 
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
 public:
-    // Makes arenas of `arena_bytes` (or of what a larger request needs), `limit_bytes` in all at the most.
+    // Makes arenas of `arena_bytes` (or larger ones for larger requests), at most `limit_bytes` in all.
     MemoryPool(std::uint64_t arena_bytes, std::uint64_t limit_bytes)
         : arena_bytes_(arena_bytes), limit_bytes_(limit_bytes) {}
 
-    // Errors: out_of_memory (the limit, or the machine's), whatever the hook says. Contents are undefined.
+    // Errors: out_of_memory (by the limit, or by the machine), and the errors of the hook. Contents are undefined.
     Result<std::shared_ptr<Buffer>> allocate(std::uint64_t bytes);
 
-    // The whole of an arena that another process made, known there as `foreign`; `fd` stays the caller's. It is mapped
-    // into every child the first time. One buffer for each arena: whatever is tracked by its id is tracked exactly.
-    // Errors: malformed (not size-sealed), io, whatever the hook says.
+    // Adopts a whole arena of another process, which is known there as `foreign`; the caller keeps `fd`. The first call
+    // maps it into every child. There is one buffer for each arena, so that tracking by its id is exact. Errors:
+    // malformed (not size-sealed), io, and the errors of the hook.
     Result<std::shared_ptr<Buffer>> adopt(std::uint32_t foreign, int fd);
 
-    // Called with each new arena before anything lies in it, without the pool's lock.
+    // Called with each new arena before its first use, without the pool's lock.
     using NewArenaHook = std::function<Result<void>(const std::shared_ptr<Arena>&)>;
     void set_new_arena_hook(NewArenaHook hook);
 
@@ -102,7 +102,7 @@ private:
     std::mutex growing_;  // one new arena at a time
     mutable std::mutex mutex_;
     std::vector<std::shared_ptr<Arena>> arenas_;
-    std::map<std::uint32_t, std::shared_ptr<Buffer>> adopted_;  // by the id that they have above
+    std::map<std::uint32_t, std::shared_ptr<Buffer>> adopted_;  // by the id in the Worker above
     NewArenaHook hook_;
     std::uint64_t capacity_ = 0;
     std::uint64_t in_use_ = 0;

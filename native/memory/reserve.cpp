@@ -20,12 +20,12 @@ constinit thread_local Books* reserve::books = nullptr;
 
 namespace {
 
-// What a burst of bookkeeping takes is far below one piece; the pieces are for bursts while others compete for what is
-// given back to the system.
+// A burst of bookkeeping takes far less than one piece; several pieces are for bursts during which other threads take
+// memory that was returned to the system.
 constexpr std::size_t kPieces = 16;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 
-// More than libstdc++ keeps for a thread's exceptions, with what malloc and the loader add to it.
+// More than libstdc++ keeps for a thread's exceptions, including the overhead of malloc and the loader.
 constexpr std::size_t kFirstThrowBytes = 4096;
 
 class Reserve {
@@ -43,7 +43,7 @@ public:
         }
         reserve::is_whole.store(true, std::memory_order_relaxed);
     }
-    // Gives one piece back to the system. False: there is none left.
+    // Returns one piece to the system. False: none is left.
     bool spend() noexcept {
         const std::lock_guard lock(mutex_);
         for (void*& piece : pieces_) {
@@ -64,7 +64,7 @@ private:
 constinit Reserve g_reserve;
 std::new_handler g_before = nullptr;
 
-// Called by `new` when it finds nothing; it tries again when this returns.
+// Called by a failing `new`, which tries again when this returns.
 void out_of_memory() {
     if (reserve::books == nullptr) {
         if (g_before == nullptr) {
@@ -86,7 +86,7 @@ void prepare_thread_to_throw() noexcept {
 }
 
 void throw_out_of_memory() {
-    // A piece or more goes back to the system, until malloc has the little that a thread's first exception takes.
+    // Returns pieces to the system until malloc has the little memory for a thread's first exception.
     void* probe = sys::malloc(kFirstThrowBytes);
     while (probe == nullptr && g_reserve.spend()) {
         probe = sys::malloc(kFirstThrowBytes);

@@ -1,8 +1,8 @@
-// The memory reserve: what keeps bookkeeping whole when the process runs out of memory. Changing the state of many
-// tasks allocates a little in many places, none of which can be undone. So the process keeps some address space aside:
-// while a thread keeps books, an allocation that would fail takes from there instead, and new work is refused until the
-// reserve is whole again. Large values are never taken from it: not to receive one fails its task alone. Guarantees:
-// costs no memory that is not used; `new` outside of a KeepsBooks fails as it would without this.
+// The memory reserve: keeps bookkeeping consistent when the process runs out of memory. A change of the state of many
+// tasks allocates a little memory in many places and cannot be undone. So the process reserves some address space:
+// while a thread keeps books, an allocation that would fail takes from the reserve, and new work is refused until the
+// reserve is full again. Large values are never taken from it: failing to receive one fails only its task. Guarantees:
+// takes no memory until it is used; `new` outside a KeepsBooks fails as without the reserve.
 #pragma once
 
 #include <atomic>
@@ -15,34 +15,34 @@ extern std::atomic<bool> is_whole;
 [[nodiscard]] bool make_whole() noexcept;
 }  // namespace reserve
 
-// Whether the reserve is whole; makes it when asked first, and takes back what was used of it if that can be had.
-// The engine asks before it accepts new work.
+// Whether the reserve is full. The first call makes it; later calls refill it if there is memory. The engine calls this
+// before it accepts new work.
 [[nodiscard]] inline bool memory_reserve_is_whole() noexcept {
     return reserve::is_whole.load(std::memory_order_relaxed) || reserve::make_whole();
 }
 
-// Allocates what libstdc++ keeps for the exceptions of the calling thread. libstdc++ does so at the thread's first
-// throw, and glibc ends the process if there is no memory then ("cannot allocate memory for thread-local data").
-// Threads of ours call this when they start.
+// Allocates libstdc++'s memory for the exceptions of the calling thread. libstdc++ does so at the thread's first throw,
+// and glibc ends the process if there is no memory then ("cannot allocate memory for thread-local data"). Callring's
+// threads call this when they start.
 void prepare_thread_to_throw() noexcept;
 
-// Throws bad_alloc in any thread, for which it takes from the reserve if need be. So does a `new` that fails.
+// Throws bad_alloc in any thread, with memory from the reserve if necessary. A failing `new` calls this.
 [[noreturn]] void throw_out_of_memory();
 
-// What is lost if the reserve does not suffice, too.
+// The books that are lost if the reserve does not suffice.
 struct Books {
-    std::atomic<bool> torn{false};  // something was changed by half: nothing here can be believed any more
-    std::atomic<int> event{-1};     // an eventfd that is written then
+    std::atomic<bool> torn{false};  // a change was incomplete: the data is invalid
+    std::atomic<int> event{-1};     // the eventfd that is written in this case
 };
 
 namespace reserve {
-// For whom this thread keeps books; null: for none.
-// Initial-exec: space for it is there when a thread starts. Otherwise glibc allocates it at the first use, and ends the
-// process where there is no memory left.
+// The books that this thread keeps; null: none.
+// Initial-exec: its space exists when a thread starts. Otherwise glibc allocates it at the first use, and ends the
+// process if there is no memory.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local Books* books;
 }  // namespace reserve
 
-// While one lives, this thread takes from the reserve what it cannot allocate otherwise.
+// While one lives, allocations of this thread that would fail take from the reserve.
 class KeepsBooks {
 public:
     explicit KeepsBooks(Books& books) noexcept : before_(std::exchange(reserve::books, &books)) {}
@@ -54,7 +54,7 @@ private:
     Books* before_;
 };
 
-// While one lives, this thread does not: what fails here can be given up.
+// While one lives, this thread does not take from the reserve: the failing work can be given up.
 class SparesReserve {
 public:
     SparesReserve() noexcept : before_(std::exchange(reserve::books, nullptr)) {}

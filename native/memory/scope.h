@@ -12,7 +12,7 @@ namespace callring {
 
 class Scope {
 public:
-    // Amortised constant cost; what has no other owner any more is forgotten.
+    // Amortised constant cost; buffers without another owner are dropped.
     void own(const std::shared_ptr<Buffer>& buffer) {
         if (buffers_.size() >= prune_at_) {
             std::erase_if(buffers_, [](const std::weak_ptr<Buffer>& held) { return held.expired(); });
@@ -20,7 +20,7 @@ public:
         }
         buffers_.push_back(buffer);
     }
-    // From now on nothing new may use them; each is given back when the last that does lets go.
+    // From now on no new task may use the buffers; each is given back when its last user drops it.
     void end() {
         for (const std::weak_ptr<Buffer>& held : buffers_) {
             if (const auto buffer = held.lock()) {

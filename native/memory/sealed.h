@@ -1,5 +1,5 @@
-// SealedPayload: bytes in a memfd that cannot be changed any more, for what is hashed in one process and executed in
-// another. Guarantees: sealed against writing before anyone hashes it; what adopt() accepts carries all four seals.
+// SealedPayload: immutable bytes in a memfd, which one process hashes and another one executes. Guarantees: sealed
+// against writing before they are hashed; adopt() only accepts memory with all four seals.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +20,13 @@ public:
 
     // Copies `bytes` into new sealed memory. Errors: io, out_of_memory.
     static Result<SealedPayload> create(std::span<const std::byte> bytes);
-    // Takes what another process sealed. Error: malformed, unless writing, growing, shrinking and sealing are sealed.
+    // Takes memory that another process sealed. Error: malformed, unless writing, growing, shrinking and sealing are
+    // sealed.
     static Result<SealedPayload> adopt(UniqueFd fd);
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    // Neither unmaps nor closes it, ever.
+    // Never unmaps or closes it.
     void keep_for_ever() && noexcept {
         static_cast<void>(fd_.release());
         data_ = nullptr;

@@ -49,7 +49,7 @@ Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::ui
 }
 
 namespace {
-// How large a file is that cannot shrink or grow any more.
+// The size of a file that is sealed against shrinking and growing.
 Result<std::uint64_t> sealed_size(const UniqueFd& fd) {
     const int seals = sys::fcntl(fd.get(), F_GET_SEALS);
     if (seals < 0 || (seals & kSizeSeals) != kSizeSeals) {

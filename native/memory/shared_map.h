@@ -1,5 +1,5 @@
 // SharedMap: one size-sealed memfd mapped read-write, for lanes, the bell and arenas. Move-only; unmaps and closes
-// itself. The size seals mean that the other end can never make an access of ours fault by shrinking the file.
+// itself. The size seals prevent that the other end makes an access fault by shrinking the file.
 #pragma once
 
 #include <cstddef>
@@ -23,15 +23,15 @@ public:
     static Result<SharedMap> create(const char* name, std::size_t bytes) { return create(name, bytes, bytes); }
     // The same in a file of `file_bytes`, of which only the first `bytes` are mapped.
     static Result<SharedMap> create(const char* name, std::size_t bytes, std::uint64_t file_bytes);
-    // Maps what another process created. Refused unless it is sealed against shrinking and growing.
+    // Maps memory of another process. Refused unless it is sealed against shrinking and growing.
     static Result<SharedMap> attach(UniqueFd fd);
-    // The same for its first `bytes` alone. Refused, too, if it has not so many.
+    // The same for only its first `bytes`. Also refused if it is smaller.
     static Result<SharedMap> attach(UniqueFd fd, std::size_t bytes);
 
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
-    // How many bytes the file has, mapped or not.
+    // The size of the file, mapped or not.
     [[nodiscard]] std::uint64_t file_size() const noexcept { return file_size_; }
 
 private:

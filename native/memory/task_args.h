@@ -1,4 +1,4 @@
-// TaskArgs: the arguments of one task: tensors with tags, 64-bit scalars, and bytes that only its callable understands.
+// TaskArgs: the arguments of one task: tensors with tags, 64-bit scalars, and opaque bytes for its callable.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace callring {
 
-// What a task does with a tensor; dependencies follow from it. The numbers travel in frames.
+// How a task uses a tensor; dependencies follow from it. The numbers travel in frames.
 enum class Tag : std::uint8_t { input = 0, output = 1, inout = 2, output_existing = 3, no_dep = 4 };
 
 struct TensorArg {

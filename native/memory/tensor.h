@@ -24,7 +24,7 @@ struct TensorView {
     std::uint32_t rank = 0;
     std::array<std::int64_t, CALLRING_MAX_RANK> shape{};
     std::array<std::int64_t, CALLRING_MAX_RANK> strides{};  // in elements
-    bool read_only = false;  // it came from above as an input: no task below may write it
+    bool read_only = false;  // it came from the Worker above as an input: no task may write it
 
     [[nodiscard]] std::byte* data() const noexcept { return buffer->data() + (offset - buffer->offset()); }
     [[nodiscard]] std::uint64_t elements() const noexcept {

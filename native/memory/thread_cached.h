@@ -1,8 +1,8 @@
-// ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, most of them one at a
-// time. malloc keeps a handful of blocks of such a size at hand, and splits and merges the others each time; here a
-// thread keeps the blocks that it has dropped, and takes them again.
-// Guarantees: a thread keeps at most kMostKept blocks of each size, and gives them back when it ends; a block may be
-// dropped by another thread than the one that made it. What is allocated anew comes from `new`, and fails as that does.
+// ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, mostly one at a time.
+// malloc caches only a few blocks of each size, and splits and merges the others each time; here a thread keeps the
+// blocks that it has dropped, and reuses them.
+// Guarantees: a thread keeps at most kMostKept blocks of each size, and frees them when it ends; another thread than
+// the one that made a block may drop it. New blocks come from `new`, with its errors.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,12 @@
 namespace callring {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kKeepBlocks = false;  // it can tell what is used after it was dropped only if that is given back
+inline constexpr bool kKeepBlocks = false;  // AddressSanitizer only finds uses of dropped blocks that are freed
 #else
 inline constexpr bool kKeepBlocks = true;
 #endif
 
-// The blocks of one size that this thread keeps. Static members alone: they are reached without asking whether they
-// were initialised.
+// The blocks of one size that this thread keeps. All members are static and need no check of their initialisation.
 template <std::size_t bytes>
 class KeptBlocks {
 public:
@@ -51,18 +50,18 @@ private:
     };
     static_assert(bytes >= sizeof(Block));
 
-    // Whether there is room after all: this thread drops its first block.
+    // Whether there is room: called when this thread drops its first block.
     static bool open() noexcept {
         if (!kKeepBlocks || t_opened) {
             return false;
         }
-        // Not the destructor of a thread_local: to register one, glibc allocates, and ends the process if it cannot.
+        // Not the destructor of a thread_local: glibc allocates to register one, and ends the process if that fails.
         static const Key key;
         t_opened = key.made && sys::pthread_setspecific(key.key, &key) == 0;
         t_room = t_opened ? kMostKept : 0;
         return t_opened;
     }
-    // What the thread drops after this is given back at once.
+    // Blocks that the thread drops after this are freed at once.
     static void close(void* /*key*/) noexcept {
         while (t_first != nullptr) {
             Block* const block = std::exchange(t_first, t_first->next);

@@ -1,4 +1,4 @@
-// A process that dies with the one that started it, and takes what it forks along.
+// Lets a process die with its parent, together with the processes that it forks.
 #pragma once
 
 #include <sys/types.h>
@@ -7,23 +7,23 @@
 
 namespace callring {
 
-// From now on this process dies (SIGKILL) with the thread of `parent` that started it, also after exec. False if that
-// cannot be had, or if `parent` is gone already: then no signal would come.
+// From now on this process dies (SIGKILL) with the thread of `parent` that started it, also after exec. False on
+// failure, or if `parent` has ended already: then no signal would come.
 [[nodiscard]] inline bool die_with_parent(pid_t parent) noexcept {
     return sys::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
 }
 
-// Which forks of a process die with it. The kernel ends a fork with the thread that made it, so only the forks of
-// threads that live as long as their process may be tied to it.
+// The forks of a process that die with it. The kernel kills a forked process with the thread that forked it, so only
+// forks of threads that live as long as their process may be tied to it.
 enum class TiedForks : bool {
-    all,             // every thread does
-    of_main_thread,  // unless they are in a session of their own: by that a program says that it outlives its parent
+    all,             // every thread lives as long as the process
+    of_main_thread,  // unless they make their own session, which says that a program outlives its parent
 };
 
 namespace tied_forks {
 inline TiedForks which = TiedForks::all;
 inline pid_t session = 0;
-inline thread_local pid_t parent = 0;  // of the fork that this thread makes; 0: it is not tied
+inline thread_local pid_t parent = 0;  // the parent of the fork that this thread makes; 0: the fork is not tied
 
 inline void before_fork() noexcept {
     const bool tied = which == TiedForks::all || (::gettid() == ::getpid() && ::getsid(0) == session);
@@ -36,8 +36,8 @@ inline void in_fork() noexcept {
 }
 }  // namespace tied_forks
 
-// From now on the forks of this process, and theirs, die with it. Not what posix_spawn and vfork start: they execute
-// another program at once.
+// From now on the forks of this process, and their forks, die with it. This excludes processes of posix_spawn and
+// vfork, which execute another program at once.
 inline void tie_forks(TiedForks which) noexcept {
     tied_forks::which = which;
     tied_forks::session = ::getsid(0);

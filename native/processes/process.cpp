@@ -27,7 +27,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 struct SpawnPlan {
     posix_spawn_file_actions_t actions{};
     posix_spawnattr_t attributes{};
-    int failed = 0;  // why it cannot be carried out
+    int failed = 0;  // the error number of a failed step
 
     explicit SpawnPlan(int control) {
         ::posix_spawn_file_actions_init(&actions);
@@ -36,9 +36,9 @@ struct SpawnPlan {
                                 sys::posix_spawn_file_actions_addclosefrom_np(&actions, kControlFd + 1)}) {
             failed = failed != 0 ? failed : error;
         }
-        // The spawning thread blocks all signals, and the user may ignore some; a child starts with none blocked and
-        // none ignored: one that ignored SIGCHLD could not wait for its own children. SIGHUP stays as it is, so that
-        // children of a program that survives its terminal (nohup) do, too.
+        // The spawning thread blocks all signals, and the user may ignore some; a child starts with no signal blocked
+        // and none ignored: a child that ignored SIGCHLD could not wait for its own children. SIGHUP is not changed, so
+        // that children of a program that survives its terminal (nohup) survive it, too.
         sigset_t none;
         sigset_t defaults;
         ::sigemptyset(&none);
@@ -61,7 +61,7 @@ struct SpawnPlan {
 
 Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
                                int control) {
-    // dup2 onto itself would keep close-on-exec: hand posix_spawn a descriptor that is not kControlFd.
+    // dup2 onto itself would keep close-on-exec: posix_spawn gets a descriptor other than kControlFd.
     const UniqueFd source(sys::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
     if (!source.valid()) {
         return system_error("fcntl(F_DUPFD_CLOEXEC)");
@@ -77,7 +77,7 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     }
     UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
-        // It has ended and was reaped, as this process ignores SIGCHLD: the number may be another's by now.
+        // It has ended and was reaped, because this process ignores SIGCHLD: another process may have its number.
         const bool gone = errno == ESRCH;
         const Error error = system_error("pidfd_open");
         if (!gone) {

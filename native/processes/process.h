@@ -1,7 +1,7 @@
-// Process: a child of ours, started by exec and watched through its pidfd.
-// Guarantees: a child never inherits a descriptor but its standard streams and its control socket, nor a blocked or
-// ignored signal; it leads a process group of its own, so that what it started and left behind can be ended; waiting
-// for its death never polls; children of other code are not touched.
+// Process: a child process of Callring, started by exec and watched through its pidfd.
+// Guarantees: a child inherits only its standard streams and its control socket, and no blocked or ignored signal; it
+// leads its own process group, so that processes that it started can be killed; waiting for its death does not poll;
+// child processes of other code are not affected.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,7 @@
 
 namespace callring {
 
-// The descriptor under which a child finds its control socket.
+// The number of a child's control socket.
 inline constexpr int kControlFd = 3;
 
 class Process {
@@ -26,7 +26,7 @@ public:
     Process(pid_t pid, UniqueFd pidfd) noexcept : pid_(pid), pidfd_(std::move(pidfd)) {}
 
     // Executes argv[0] with `environment` ("NAME=value"); `control` becomes descriptor kControlFd; standard input is
-    // empty. Call it from a thread that outlives the child: children ask to die with the thread that started them.
+    // empty. Call it from a thread that outlives the child: children die with the thread that started them.
     static Result<Process> spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
                                  int control);
 
@@ -34,8 +34,8 @@ public:
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
     void kill(int signal) const noexcept;
-    // Ends (SIGKILL) all of its process group: what it started and left behind. For a process that has ended; a direct
-    // child must not have been reaped, or the number of the group could be another's.
+    // Kills (SIGKILL) its whole process group: the processes that it started and left. For a process that has ended; a
+    // direct child must not be reaped before, or another group could have the number.
     void end_group(bool direct) const noexcept;
     // Kills it and waits for its end; a direct child only.
     void end() const noexcept;

@@ -1,7 +1,8 @@
-// RestartPolicy: when a child that died is started again, and when it is given up.
-// It is given up after more than `limit` deaths within `window_ns`, or after more than `limit` of its processes in a
-// row ended before they had done anything. Without a limit only the latter counts: what its tasks do never ends such a
-// child, but one that cannot work is not started for ever, and what waits for it gets an error.
+// RestartPolicy: decides when a dead child is started again, and when it is given up.
+// A child is given up after more than `limit` deaths within `window_ns`, or after more than `limit` processes in a row
+// that ended before they had executed a task. Without a limit only the latter counts: such a child is never given up
+// for the deaths of its tasks, but a child that cannot work is not started for ever, and its waiting tasks get an
+// error.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +17,14 @@ namespace callring {
 
 class RestartPolicy {
 public:
-    // How far the process got that died.
+    // The progress of the process that died.
     enum class Life : std::uint8_t { never_ready, idle, worked };
 
     static constexpr std::size_t kMostUselessWithoutLimit = 10;
-    // So many deaths within the window are mended at once; from then on a child is started at most once in a pause.
+    // After so many deaths within the window, a child is started at most once in each pause.
     static constexpr std::size_t kMendedAtOnce = 10;
     static constexpr std::uint64_t kPauseNs = 100'000'000;
-    // What stopped a child from becoming ready may pass: each attempt waits twice as long as the one before.
+    // The reason why a child did not become ready may pass: each attempt waits twice as long as the one before.
     static constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
 
     RestartPolicy() = default;
@@ -31,9 +32,9 @@ public:
 
     void started(std::uint64_t now_ns) noexcept { started_ns_ = now_ns; }
 
-    // Counts a death. The result: when to start the next process; none: the child is given up.
+    // Counts a death. Returns when to start the next process; none: the child is given up.
     [[nodiscard]] std::optional<std::uint64_t> start_again_after_death(std::uint64_t now_ns, Life life) {
-        // An idle process that was ended long after the last one says nothing about the child.
+        // An idle process that was killed long after the last one says nothing about the child.
         const bool useless = life == Life::never_ready || (life == Life::idle && within_window(now_ns));
         useless_ = useless ? useless_ + 1 : 0;
         while (!deaths_.empty() && now_ns - deaths_.front() > window_ns_) {
@@ -48,7 +49,7 @@ public:
         }
         return deaths_.size() > kMendedAtOnce ? std::max(now_ns, started_ns_ + kPauseNs) : now_ns;
     }
-    // Why the child is given up, after the deaths that were counted.
+    // Why the child is given up, after the counted deaths.
     [[nodiscard]] GivenUp reason() const noexcept {
         if (limit_ && deaths_.size() > *limit_) {
             return {deaths_.size(), window_ns_, true};
@@ -64,7 +65,7 @@ private:
     std::optional<std::size_t> limit_;
     std::uint64_t window_ns_ = 0;
     std::deque<std::uint64_t> deaths_;  // within the window, up to the last one
-    std::size_t useless_ = 0;           // processes in a row that ended before they had done anything
+    std::size_t useless_ = 0;           // processes in a row that ended before they had executed a task
     std::uint64_t started_ns_ = 0;
 };
 

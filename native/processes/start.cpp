@@ -1,5 +1,5 @@
-// callring-start PARENT PROGRAM [ARGUMENT...]: becomes PROGRAM, an absolute path. Whatever that does, and however long
-// it takes to begin, it dies with PARENT from its first instruction on.
+// callring-start PARENT PROGRAM [ARGUMENT...]: executes PROGRAM, an absolute path, which dies with PARENT from its
+// first instruction on.
 #include <cstdio>
 #include <cstdlib>
 

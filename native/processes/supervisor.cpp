@@ -16,7 +16,7 @@
 namespace callring {
 
 namespace {
-// How long the fork server may take to tell the exit status of a child that has ended.
+// How long the fork server may take to report the exit status of a child that has ended.
 constexpr std::uint64_t kStatusGraceNs = 200'000'000;
 // How long a child that has closed its control socket may take to end.
 constexpr std::uint64_t kEndGraceNs = 500'000'000;
@@ -58,7 +58,7 @@ Supervisor::Supervisor(UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books
 }
 
 void Supervisor::start() {
-    // Signals are the main thread's business: this thread must never be the one that a handler runs on.
+    // Signals belong to the main thread: no handler may run on this thread.
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
@@ -90,7 +90,7 @@ Result<void> Supervisor::watch(int fd, Source source, Key key) const {
     return sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0 ? Result<void>() : system_error("epoll_ctl");
 }
 
-// To change or end it cannot fail.
+// Changing or removing it cannot fail.
 bool Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
@@ -106,7 +106,7 @@ void Supervisor::hear(std::uint32_t events) const {
 }
 
 void Supervisor::hear_sockets() const {
-    hear(EPOLLIN);  // of what came meanwhile, too: readiness is a state here, no event
+    hear(EPOLLIN);  // also messages that came meanwhile: readiness is a state here, not an event
 }
 
 void Supervisor::post(std::function<void()> work) {
@@ -156,14 +156,14 @@ void Supervisor::loop() {
     }
 }
 
-// Sleeps until something happens, and does what that asks for.
+// Sleeps until an event, and handles it.
 void Supervisor::look() {
     std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
     const int count = sys::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events.at(static_cast<std::size_t>(i));
         const auto key = static_cast<Key>(event.data.u64 >> 8U);
-        // An event of a process that has been finished meanwhile finds no entry under its key.
+        // The key of a process that was finished meanwhile has no entry.
         switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
             case Source::bell:
                 hooks_.on_bell();
@@ -249,8 +249,8 @@ void Supervisor::receive(Key key) {
     if (received) {
         return;
     }
-    // It closed its end or speaks nonsense. Alive or not, it cannot serve any more; its death follows by pidfd. A
-    // child that ends as it should closes its socket a moment before: it gets the time to do so.
+    // It closed its end or broke the protocol, so it cannot serve any more; the pidfd reports its death. A child that
+    // ends normally closes its socket a moment before its end: it gets time to end.
     Watched& watched = entry->second;
     watched.receiving = false;
     listen(EPOLL_CTL_DEL, watched.socket, key, 0);
@@ -275,7 +275,8 @@ void Supervisor::process_ended(Key key) {
     } else if (!watched.noted) {
         finish(key, ExitStatus{});
     } else {
-        // The fork server reaps it and tells us how it ended; without that within the grace, we go on unknowing.
+        // The fork server reaps it and reports how it ended; without a report within the grace, the status stays
+        // unknown.
         sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
         watched.status_deadline = now_ns() + kStatusGraceNs;
     }
@@ -326,7 +327,7 @@ void Supervisor::finish(Key key, const ExitStatus& status) {
         sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
     }
     if (watched.receiving) {
-        // What it still said before it died counts.
+        // Messages from before its death count.
         static_cast<void>(hooks_.on_readable(key));
         listen(EPOLL_CTL_DEL, watched.socket, key, 0);
     }

@@ -1,8 +1,7 @@
-// Supervisor: the progress thread. It starts processes, hears their sockets, learns of their deaths at once (pidfd),
-// keeps deadlines, and drains lanes while no caller does.
-// Guarantees: it sleeps in epoll and polls nothing; children are started from this thread because they die with the
-// thread that started them; every process that was started is reaped; what is said of one process never reaches the
-// one that took its place (keys are not used twice).
+// Supervisor: the progress thread. It starts processes, reads their sockets, notices their deaths at once (pidfd),
+// checks deadlines, and drains lanes while no caller does. Guarantees: it sleeps in epoll and does not poll; this
+// thread starts all children because they die with the thread that started them; every started process is reaped; an
+// event of one process is never applied to its replacement (keys are not reused).
 #pragma once
 
 #include <cstdint>
@@ -28,47 +27,50 @@ public:
     // All are called on the progress thread.
     struct Hooks {
         std::function<void()> on_bell;                 // the bell's event was readable
-        std::function<Result<void>(Key)> on_readable;  // its socket has messages; an error ends its receiving
-        std::function<bool(Key)> on_writable;          // its socket takes messages again; true: nothing waits
+        std::function<Result<void>(Key)> on_readable;  // its socket has messages; after an error no more are received
+        std::function<bool(Key)> on_writable;          // its socket takes messages again; true: no message waits
         std::function<void(Key, const ExitStatus&)> on_exit;
-        // When on_deadline is to be called; asked before each sleep. A thread that sets an earlier one posts some work.
+        // When on_deadline must be called; called before each sleep. A thread that sets an earlier time posts some
+        // work.
         std::function<std::optional<std::uint64_t>()> next_deadline;
         std::function<void()> on_deadline;
-        std::function<void()> on_torn;  // what the thread did was given up half-way, for want of memory
+        std::function<void()> on_torn;  // work of the thread ended half-way for lack of memory
     };
 
-    // Starts the thread, which keeps `books`. `bell_event` stays the caller's. Errors: io, out_of_memory,
+    // Starts the thread, which keeps `books`. The caller keeps `bell_event`. Errors: io, out_of_memory,
     // out_of_descriptors.
     static Result<std::unique_ptr<Supervisor>> create(int bell_event, Books& books, Hooks hooks);
     ~Supervisor() { stop(); }
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    // Stops the thread once it has done what was posted; then nothing is called any more. Children must have ended.
+    // Stops the thread after all posted work; no hook is called afterwards. Children must have ended.
     void stop();
 
-    // Runs `work` on the progress thread and waits for it; throws what it throws. Never call it from that thread.
+    // Runs `work` on the progress thread and waits for it; throws its exceptions. Never call it from that thread.
     void run(std::function<void()> work);
     // Runs `work` on the progress thread, later.
     void post(std::function<void()> work);
 
-    // Leaves the sockets to a caller that waits for answers and receives them itself: then none has to be woken only
-    // to wake that caller. Until hear_sockets() nothing is heard of them here. Any thread, one caller at a time.
+    // Leaves the sockets to a caller that waits for answers and receives them itself, so that the progress thread need
+    // not wake up to wake that caller. Until hear_sockets() this thread does not read them. Any thread, one caller at a
+    // time.
     void leave_sockets() const { hear(0); }
     void hear_sockets() const;
 
     // The following run on the progress thread only.
 
-    // Hears `socket`, a descriptor that stays open until on_exit, under `key`. Errors: out_of_memory; then it does not.
+    // Watches `socket`, a descriptor that stays open until on_exit, under `key`. Error: out_of_memory; then it does
+    // not.
     Result<void> watch_socket(Key key, int socket);
-    // Awaits the end of `process`. `direct`: our own child, which we reap; otherwise note_exit() tells how it ended.
-    // Errors: out_of_memory; then it does not.
+    // Watches for the end of `process`. `direct`: a child of this process, which this thread reaps; otherwise
+    // note_exit() reports how it ended. Error: out_of_memory; then it does not.
     Result<void> watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
-    // Hears no more of `key`, without on_exit.
+    // Stops watching `key`, without on_exit.
     void forget(Key key);
-    // How a process ended that is not our own child. Unknown when the process that could tell is gone.
+    // Reports how a process ended that is not a child of this process. Unknown if the reporting process has ended.
     void note_exit(Key key, const ExitStatus& status);
-    // The process that could tell of the processes that are watched now is gone.
+    // The process that reports for the watched processes has ended.
     void lose_notes();
     // Calls on_writable when `key`'s socket takes messages again.
     void await_writable(Key key);
@@ -79,10 +81,10 @@ private:
         int socket = -1;
         std::shared_ptr<const Process> process;
         bool direct = true;
-        bool noted = true;  // note_exit() will tell how it ended, unless it is direct
+        bool noted = true;  // note_exit() will report how it ended, unless it is direct
         bool receiving = true;
-        std::optional<std::uint64_t> status_deadline;  // it ended; until then another process may tell how
-        std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
+        std::optional<std::uint64_t> status_deadline;  // it ended; another process may report how until this time
+        std::optional<std::uint64_t> end_deadline;     // it closed its socket; it may end by itself until this time
     };
 
     Supervisor(UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks);

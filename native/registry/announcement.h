@@ -1,4 +1,4 @@
-// Announcement: one request to many children: at once to those that hear notices, one by one to all others.
+// Announcement: one request to many children: by one notice to those that receive notices, one by one to all others.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace callring {
 
 class Announcement {
 public:
-    // `body` and `fds` must outlive it. A second one while there is one already asks every child by itself.
+    // `body` and `fds` must outlive it. A second one while another lives sends separate requests.
     Announcement(Broadcast& broadcast, const MessageHeader& header, std::string_view body, std::span<const int> fds)
         : broadcast_(broadcast), header_(header), body_(body), fds_(fds), open_(fds.empty() && broadcast.open(body)) {}
-    // Notices are out when this ends.
+    // Publishes the notice.
     ~Announcement() {
         if (open_) {
             broadcast_.publish(header_, body_);
@@ -25,9 +25,9 @@ public:
     Announcement(const Announcement&) = delete;
     Announcement& operator=(const Announcement&) = delete;
 
-    // Asks `child`, whose requests are not null; otherwise as Requests::post().
+    // Sends the request to `child`, whose requests are not null; otherwise as Requests::post().
     void ask(Child& child, std::uint64_t deadline_ns, Requests::OnAnswer on_answer) {
-        // What a child that starts is asked lies in its socket in order; it hears notices from then on.
+        // Requests to a starting child lie in its socket in order; it receives notices once it is ready.
         if (open_ && child.hears_notices && child.state == ChildState::ready) {
             child.requests->expect(broadcast_, child.index, header_, deadline_ns, std::move(on_answer));
         } else {

@@ -10,11 +10,11 @@ namespace callring {
 
 namespace {
 
-// As often may one child die while it starts with a callable that none has ever installed, before that callable is held
-// to be the reason. A child that dies by chance is replaced, and that one installs it.
+// How often one child may die while it starts with a callable that no child has ever installed, before the callable
+// counts as the reason. A child that dies by chance is replaced, and its replacement installs the callable.
 constexpr std::uint32_t kMostFatalStarts = 5;
 
-// Not one that is being ended: its replacement receives everything.
+// Not a child that is being killed: its replacement receives everything.
 bool takes_part(const Child& child, ChildKind kind) {
     return takes_callables_of(child.kind, kind) && child.requests != nullptr && child.condemned.empty() &&
            child.has_a_future();
@@ -57,14 +57,14 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     auto operation = std::make_shared<Operation>();
     operation->callable = callable;
     operation->registers = true;
-    // Interpreters that compute share the cores, and each has to be given one before it lets its control thread in. So
-    // those that had their turn wait a moment for the others, instead of computing on.
+    // Interpreters that compute share the cores, and each needs a core before its control thread gets the lock. So
+    // children that have answered pause for a moment instead of computing on.
     static const std::int64_t cores = std::thread::hardware_concurrency();
     operation->held = std::count_if(children_.begin(), children_.end(), [&](const ChildPtr& child) {
                           return child->kind == ChildKind::sub && takes_part(*child, callable->spec.runs_on);
                       }) > cores;
     const std::uint64_t deadline = now_ns() + timeout_ns_;
-    ++operation->open;  // until all are asked: an answer that comes at once must not settle it
+    ++operation->open;  // until all requests are sent: an early answer must not settle it
     {
         const Payload& payload = *callable->spec.payload;
         const Op op = operation->held ? Op::register_and_hold : Op::register_callable;
@@ -81,7 +81,7 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     return operation;
 }
 
-// Before the children start there are none, and nothing to wait for.
+// Before the children start, there is no answer to wait for.
 void Registrar::await_confirmation(const OperationPtr& operation) {
     const Callable& callable = *operation->callable;
     const auto takes = [&](const ChildPtr& child) { return takes_callables_of(child->kind, callable.spec.runs_on); };
@@ -114,7 +114,7 @@ void Registrar::install_all(const ChildPtr& child, std::uint64_t deadline_ns) {
     }
 }
 
-// An operation waits for children that take work. One that starts installs everything before it does.
+// An operation waits for children that take work. A starting child installs everything before it takes work.
 void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child, const CallablePtr& callable,
                                std::uint64_t deadline_ns, const OperationPtr& operation) {
     const bool starting = child->state == ChildState::starting;
@@ -155,14 +155,14 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
         if (waiting && !std::exchange(told, true)) {
             answer(*waiting, target, answered);
         }
-        // Nothing may want it any more: a registration failed, or was released, while this one was under way.
+        // The callable may be unused: a registration failed, or was released, while this one was under way.
         release(callable, waiting);
         tell(waiting);
     };
     announcement.ask(*child, deadline_ns, on_answer);
 }
 
-// What a child that starts refuses, or dies of, ends registrations that wait for the first child to install it; of a
+// If a starting child refuses a callable or dies of it, registrations that wait for the first installation fail. For a
 // callable that was installed before, it is the child's own failure.
 void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered) {
     if (answered) {
@@ -208,7 +208,7 @@ void Registrar::on_given_up() {
     hooks_.changed();
 }
 
-// The end of a child, or its silence, fails nothing: what it lacks its replacement is given.
+// The end of a child, or a missing answer, fails no registration: the replacement installs everything.
 void Registrar::answer(Operation& operation, std::size_t target, const Result<Message>& answered) {
     operation.results[target].answer = answered ? Error{answered->code(), answered->body} : answered.error();
     --operation.open;
@@ -217,14 +217,14 @@ void Registrar::answer(Operation& operation, std::size_t target, const Result<Me
     }
 }
 
-// Callers that wait are woken for what they wait for, not for each of its answers.
+// Waiting callers are woken when their operation is complete, not for each answer.
 void Registrar::tell(const OperationPtr& operation) {
     if (!operation || operation->settled()) {
         hooks_.changed();
     }
 }
 
-// The first failure decides: from now on no child that joins receives this registration, and those that have it are
+// The first failure decides: from now on no joining child receives this registration, and children that have it are
 // asked to release it.
 void Registrar::fail(Operation& operation) {
     if (operation.registers && !std::exchange(operation.failed, true)) {
@@ -269,7 +269,7 @@ void Registrar::release(const CallablePtr& callable, const OperationPtr& operati
                 continue;
             }
             const auto entry = child->ledger.find(callable->spec.digest);
-            // An installation under way may still be refused, and is looked at when it is answered.
+            // An installation under way may still be refused; its answer decides.
             if (entry != child->ledger.end() && entry->second.held() && entry->second.installing == 0) {
                 ask_to_remove(announcement, child, callable, child->state == ChildState::ready ? operation : nullptr);
             }
@@ -307,7 +307,8 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
         }
         if (operation && !std::exchange(told, true)) {
             if (operation->registers) {
-                --operation->open;  // the clean-up of a failed registration: its results are those of installing
+                --operation
+                      ->open;  // the clean-up of a failed registration, whose results are those of the installation
             } else {
                 answer(*operation, target, answered);
             }
@@ -319,8 +320,8 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
                      on_answer);
 }
 
-// A final removal is over when no child that takes work has the callable any more. One that starts lets go of it before
-// it does, and one that is being ended never will again.
+// A final removal is complete when no child that takes work has the callable. A starting child removes it before it
+// takes work, and a child that is being killed takes no more work.
 void Registrar::settle_removal(const CallablePtr& callable) {
     if (callable->gone || callable->needed()) {
         return;

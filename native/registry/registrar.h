@@ -1,11 +1,10 @@
-// Registrar: which identities a Worker knows, and which child has which of them installed. It turns registrations and
-// removals into control messages, and answers into the state of both (docs/explanation/identity.md).
-// Guarantees: a callable that accepted tasks refer to stays installed until the last of them has ended; a child that
-// joins receives every live identity before anything that follows; after a failed registration no child keeps it. A
-// child that ends, starts, or does not answer in time (it is ended for that) holds up nothing: its replacement has
-// every live identity before it takes work. But a callable that no child has ever installed is not taken on trust: its
-// first registrations wait for one child that has. Not thread-safe: the engine's lock orders all calls. It sends, but
-// never waits.
+// Registrar: the identities of a Worker, and the children that have them installed. It turns registrations and removals
+// into control messages, and updates its state by the answers (docs/explanation/identity.md).
+// Guarantees: a callable of accepted tasks stays installed until the last of them has ended; a joining child receives
+// every live identity before later requests; after a failed registration no child keeps the callable. A child that
+// ends, starts, or does not answer in time (and is killed for that) delays no registration: its replacement has every
+// live identity before it takes work. But the first registrations of a callable that no child has ever installed wait
+// for one child that installs it. Not thread-safe: the engine's lock orders all calls. It sends, but never waits.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +21,7 @@
 
 namespace callring {
 
-// What one child answered.
+// The answer of one child.
 struct TargetResult {
     std::string child;  // "chip 3"
     Error answer{Code::ok, {}};
@@ -33,14 +32,14 @@ struct Operation {
     CallablePtr callable;
     bool registers = false;
     bool failed = false;                // a registration that a child has refused
-    bool unconfirmed = false;           // a registration that waits for the first child that installs the callable
-    bool hopeless = false;              // a registration that no child is left for
-    bool held = false;                  // children that have installed it hold their tasks for a moment
-    std::size_t open = 0;               // messages to children that take work, without an answer or a timeout
-    std::vector<TargetResult> results;  // of the children that were asked to install, and of others that decided it
+    bool unconfirmed = false;           // a registration that waits for the first installation
+    bool hopeless = false;              // a registration without a remaining child
+    bool held = false;                  // children that have installed it pause their tasks for a moment
+    std::size_t open = 0;               // messages to working children without an answer or a timeout
+    std::vector<TargetResult> results;  // of the children that received the request, and of others that decided it
 
     [[nodiscard]] bool settled() const noexcept { return open == 0 && !unconfirmed; }
-    // When nothing waits for it any more: ok, partial_failure, given_up, or closed.
+    // Set when it is complete: ok, partial_failure, given_up, or closed.
     [[nodiscard]] Code outcome() const noexcept {
         return failed ? Code::partial_failure : hopeless ? Code::given_up : settled() ? Code::ok : Code::closed;
     }
@@ -52,9 +51,10 @@ class Registrar {
 public:
     struct Hooks {
         std::function<void()> changed;  // an operation may have settled
-        // A child did not answer in time, or contradicts what it received: it is to be ended, and takes no more work.
+        // A child did not answer in time, or its answer contradicts the request: it must be killed, and takes no more
+        // work.
         std::function<void(Child&, const std::string& why)> condemn;
-        // A child that starts cannot install a callable that is needed: it must not become ready.
+        // A starting child cannot install a needed callable: it must not become ready.
         std::function<void(Child&, const Callable&, const Error&)> refused;
     };
 
@@ -67,23 +67,24 @@ public:
           timeout_ns_(timeout_ns),
           hooks_(std::move(hooks)) {}
 
-    // Counts one more registration and asks every child that is starting or ready, and does not have it, to install it.
+    // Counts one more registration, and requests the installation from every starting or ready child that lacks it.
     // Errors, which change nothing: removal_active, slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
-    // Gives up a registration whose caller does not wait any longer.
+    // Gives up a registration whose caller has stopped waiting.
     void abandon(Operation& operation);
-    // Releases one registration; with the last one children are asked to let go of it. Error, which changes nothing:
+    // Releases one registration; the last release requests the removal from all children. Error, which changes nothing:
     // removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
     // The last accepted task of a callable has ended.
     void on_idle(const CallablePtr& callable) { release(callable, nullptr); }
 
-    // Asks a child that starts to install every live identity.
+    // Requests the installation of every live identity from a starting child.
     void install_all(const ChildPtr& child, std::uint64_t deadline_ns);
-    // A child was given up: registrations that could only wait for it are hopeless.
+    // A child was given up: registrations that waited only for it are hopeless.
     void on_given_up();
 
-    // The registrations of an identity that a child has installed, at least one: it is not removed yet.
+    // The identities that a child has installed, with their numbers of registrations; at least one, until they are
+    // removed.
     [[nodiscard]] std::uint32_t registrations(const Digest& digest) const;
     // Whether a final removal waits for accepted tasks.
     [[nodiscard]] bool any_removal() const noexcept { return removals_ > 0; }
@@ -109,7 +110,7 @@ private:
     std::uint64_t timeout_ns_;
     Hooks hooks_;
     std::map<Digest, CallablePtr> callables_;
-    std::vector<OperationPtr> unconfirmed_;  // that wait for the first child which installs their callable
+    std::vector<OperationPtr> unconfirmed_;  // registrations that wait for the first installation of their callable
     std::size_t removals_ = 0;               // callables whose final removal is under way
 };
 

@@ -6,7 +6,7 @@ namespace callring {
 
 namespace {
 
-// Where the frame `sequence` lies in `in_flight`, which is in the order of sequence numbers; its size if it does not.
+// The place of the frame `sequence` in `in_flight`, which is ordered by sequence numbers; its size if it is not there.
 std::size_t place_of(const std::deque<TaskPtr>& in_flight, std::uint64_t sequence) {
     const auto found =
         std::lower_bound(in_flight.begin(), in_flight.end(), sequence,
@@ -16,7 +16,7 @@ std::size_t place_of(const std::deque<TaskPtr>& in_flight, std::uint64_t sequenc
                : in_flight.size();
 }
 
-// Calls `visit` with the place of each task in flight that `task` follows in its lane. Those that have ended are not.
+// Calls `visit` with the place of each predecessor of `task` that is in flight in its lane.
 template <class Visit>
 void for_each_followed(const Child& child, const Task& task, const Visit& visit) {
     if (task.unmet == 0) {
@@ -40,7 +40,7 @@ Movable::Movable(const Child& child)
     for (std::size_t i = 0; i < size_; ++i) {
         const Task& task = *child.in_flight[first_ + i];
         parent_.at(i) = i;
-        // A group's members begin together; and only in its lane is a task skipped whose predecessor failed there.
+        // A group's members begin together; and a task is skipped only in the lane in which its predecessor failed.
         fixed_.at(i) = task.group != nullptr || task.root_cause != nullptr;
         for_each_followed(child, task, [&](std::size_t place) {
             if (place < first_) {

@@ -1,6 +1,6 @@
-// Movable: which of the frames that a sub-worker has not begun may go to another one. A task that follows another one
-// in its lane relies on that lane; the two can only move together, and so can a whole chain. Looks at the frames that
-// were queued last, at most kWindow: a long queue is not gone through again and again.
+// Movable: the frames of a sub-worker that have not begun and may move to another one. A task that follows another one
+// in its lane relies on that lane: the two can only move together, and so can a whole chain. Only the last kWindow
+// frames are considered, so that a long queue is not searched again and again.
 #pragma once
 
 #include <array>
@@ -20,22 +20,23 @@ public:
     explicit Movable(const Child& child);
 
     [[nodiscard]] bool any() const;
-    // Places in `child.in_flight`, ascending: of about half of its frames, those queued last, with all that they rely
-    // on and all that relies on them.
+    // Places in `child.in_flight`, ascending: about half of its frames, those queued last, with all frames that they
+    // rely on and all that rely on them.
     [[nodiscard]] std::vector<std::size_t> half() const;
 
-    // The tasks of `child` that `task`, which is in flight there, follows in its lane and that are in flight, too.
+    // The predecessors of `task` in its lane that are in flight; `task` is in flight in `child`.
     [[nodiscard]] static std::vector<TaskPtr> followed_by(const Child& child, const Task& task);
 
 private:
-    [[nodiscard]] std::size_t part_of(std::size_t i) const;  // of the window: what moves together, named by its first
+    [[nodiscard]] std::size_t part_of(
+        std::size_t i) const;  // the part of the window that moves together, named by its first frame
     void join(std::size_t i, std::size_t k);
 
     const Child& child_;
-    std::size_t first_;  // of the window, in `in_flight`
+    std::size_t first_;  // the begin of the window in `in_flight`
     std::size_t size_;
     std::array<std::size_t, kWindow> parent_{};
-    std::array<bool, kWindow> fixed_{};  // by part: it relies on what lies before the window, or has begun
+    std::array<bool, kWindow> fixed_{};  // by part: it relies on frames before the window, or has begun
 };
 
 }  // namespace callring

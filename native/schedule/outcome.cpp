@@ -46,7 +46,7 @@ const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& co
     if (code == Code::ok && (kind == ChildKind::chip ? !payload.empty() : !is_returned_value(payload))) {
         return "it returned what is no value";
     }
-    // What it follows ended before, as its parent saw: a child skips nothing else.
+    // A child only skips a task whose predecessor failed, and the parent has seen the ends of all predecessors.
     if (code == Code::skipped && (!payload.empty() || !task.root_cause)) {
         return "it skipped a task that follows none which failed";
     }

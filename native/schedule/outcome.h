@@ -1,5 +1,5 @@
-// What a child may say of a task: a kernel may have written over the lane, or written into it what it likes, so the
-// parent believes nothing that such a child could not have said.
+// Checks a child's report of a task: a kernel may have written anything into the lane, so the parent refuses reports
+// that a correct child cannot send.
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,8 @@
 
 namespace callring {
 
-// What is wrong with `code` and `payload` as what a child of that kind made of `task`, or with the times of
-// `completion` as when it did; null if nothing is. Only what Python children return is ever unpickled: a chip returns
-// no values.
+// What is wrong with `code`, `payload` or the times of `completion` for `task` and this kind of child; null if nothing
+// is. Only values of Python children are ever unpickled: a chip returns no values.
 [[nodiscard]] const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
                                         std::string_view payload, std::uint64_t now_ns) noexcept;
 

@@ -21,7 +21,7 @@ void copy(Received& received, std::span<const std::byte> bytes) {
     }
 }
 
-// What an extent could not be had for; nullptr if the child is not to blame.
+// The child's fault if an extent could not be taken; nullptr if it is not the child's fault.
 const char* fail(Received& received, Error error) {
     if (error.code == Code::malformed) {
         return kNoExtent;
@@ -69,7 +69,7 @@ void receive_extents(ParentLane& lane, Received& received) {
     } catch (const std::bad_alloc&) {
         failed = Error{Code::out_of_memory, {}};
     }
-    // All of them also after a failure: what is taken and let go of is the child's again.
+    // All of them, also after a failure: an extent that is taken and dropped returns to the child.
     for (std::uint32_t i = 0; i < value->count; ++i) {
         auto extent = lane.take_extent(value->record(i));
         if (!extent && extent.error().code == Code::malformed) {

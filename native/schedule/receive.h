@@ -1,6 +1,6 @@
-// Receiving what a completion brings: its payload, wherever that lies, and the extents that a returned value names.
-// Nothing that the child wrote is believed before it was checked, and what is checked is a copy, but for extents, which
-// may be changed by a child that breaks its word: they hold what its callable returned, and nothing of ours.
+// Receives the payload of a completion from its place, and the extents of a returned value. All data of the child is
+// checked before use, and the checked data is a copy. Only extents are not copied: a faulty child may change them, but
+// they only hold the value of its callable.
 #pragma once
 
 #include <memory>
@@ -19,19 +19,19 @@ struct Received {
     Code code;
     std::string payload;
     std::unique_ptr<Extents> extents;
-    const char* wrong;  // what no child says; null if it said nothing of that kind
+    const char* wrong;  // the protocol violation; null if there is none
 
-    // Whether it is a value of which something lies in extents.
+    // Whether it is a value with extents.
     [[nodiscard]] bool holds_extents() const noexcept {
         return code == Code::ok && !payload.empty() && payload.front() == returned::kApart;
     }
 };
 
-// The payload of the completion in front of `lane`, where the completion itself has `written`. What the parent has no
-// memory for is out_of_memory.
+// The payload of the oldest completion of `lane`; `written` is the payload in the completion itself. A lack of memory
+// in the parent is out_of_memory.
 [[nodiscard]] Received receive(ParentLane& lane, const TaskOutcome& outcome, std::span<const std::byte> written);
 
-// Takes the extents of a value for which wrong_outcome() said nothing. If one cannot be had, none is kept.
+// Takes the extents of a value that passed wrong_outcome(). If one cannot be taken, none is kept.
 void receive_extents(ParentLane& lane, Received& received);
 
 }  // namespace callring

@@ -1,4 +1,4 @@
-// Scheduler: completions, and what they release.
+// Scheduler: completions, and the tasks that they release.
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -13,7 +13,7 @@
 namespace callring {
 
 namespace {
-// So many ended tasks, each of which its waiter takes care of, may lie in an outbox before its taker is woken.
+// So many ended tasks whose waiters settle them may lie in an outbox before its taker is woken.
 constexpr std::size_t kQuietOutbox = 256;
 }  // namespace
 
@@ -67,8 +67,8 @@ std::size_t Scheduler::drain_child(Child& child) {
 }
 
 bool Scheduler::complete(Child& child, const Completion& written, std::string& wrong) {
-    // Completions come in frame order, and every frame in flight that was not revoked gets exactly one. What is checked
-    // is a copy, of what is used: its child may write to the lane at any moment.
+    // Completions come in frame order, and every frame in flight that was not revoked gets exactly one. The completion
+    // is copied before it is checked and used: the child may write to the lane at any moment.
     Completion completion;  // NOLINT(*-member-init): all but the payload is copied
     std::memcpy(&completion, &written, offsetof(Completion, payload));
     const auto outcome =
@@ -180,7 +180,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     --pending_;
     count(code);
     Run& run = *std::exchange(task->run, nullptr);
-    // With its last task no other owner may have the run: it lives until this returns.
+    // After its last task the run may have no other owner: this keeps it alive until the return.
     const RunPtr last = ++run.ended == run.accepted ? std::move(run.self) : nullptr;
     if (run.stream) {
         run.outbox.push_back(task);
@@ -193,7 +193,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
         run.skipped.push_back(task);
     } else if (code == Code::cancelled) {
         run.withdrawn = run.withdrawn ? run.withdrawn : task;
-    } else if (!begun_as_group) {  // a group's members have told how they failed
+    } else if (!begun_as_group) {  // a group's members have reported their failures
         run.failures.push_back(task);
     }
     if (!begun_as_group) {
@@ -213,8 +213,8 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
 void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
     if (run.graph) {
         const auto successors = run.graph->successors(static_cast<NodeId>(task->id));
-        // One that cannot be dispatched any more ends at once, and may be the last of the run.
-        // After the last one nothing of the run is looked at, which spares a chain the atomic operations.
+        // A task that cannot be dispatched ends at once, and may be the last one of the run. After the last one the run
+        // is not accessed, which saves atomic operations for chains.
         const RunPtr keep = successors.size() > 1 ? run.self : nullptr;
         for (const NodeId id : successors) {
             if (const Release as = meet((*run.launched)[id], task); as != Release::nothing) {
@@ -231,7 +231,7 @@ void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
     }
 }
 
-// `next` waited for `ended`, and perhaps for others: what has to be done with it now.
+// `next` waited for `ended`, and perhaps for other tasks. Returns the next step for it.
 Scheduler::Release Scheduler::meet(Task& next, const TaskPtr& ended) {
     --next.unmet;
     if (next.state == TaskState::ended) {

@@ -1,4 +1,4 @@
-// Scheduler: whether its books agree with each other. For tests: it looks at everything.
+// Scheduler: checks that its data is consistent. For tests: it reads everything.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -39,7 +39,7 @@ private:
     std::vector<const Task*> met_;
 };
 
-// Of tasks that have not ended: how many that have not ended say that it follows them.
+// For each unended task, how many unended tasks have it as a successor.
 Counts count_unmet(std::span<const RunPtr> runs, std::span<const Task* const> live) {
     Counts unmet;
     for (const RunPtr& run : runs) {

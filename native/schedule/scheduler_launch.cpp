@@ -1,5 +1,5 @@
-// Scheduler: launches of captured graphs. Their tasks are ordinary ones, but lie in one block and take their edges from
-// the graph, so that a launch allocates nothing per task.
+// Scheduler: launches of captured graphs. Their tasks are ordinary tasks, but lie in one block and take their edges
+// from the graph, so that a launch allocates nothing for each task.
 #include <utility>
 
 #include "schedule/scheduler.h"
@@ -30,7 +30,7 @@ Result<void> Scheduler::check_launched(const Run& run) const {
 
 Result<void> Scheduler::launch(const RunPtr& run) {
     if (auto checked = check_launched(*run); !checked) {
-        // It may live on behind a run that it follows: as one without tasks.
+        // A run that it follows may keep it alive: as a run without tasks.
         run->graph = nullptr;
         run->launched = nullptr;
         return checked;
@@ -45,7 +45,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     for (const auto& [callable, uses] : graph.callables()) {
         callable->in_flight += uses;
     }
-    // All are made before the first is dispatched: one that ends at once finds its successors.
+    // All tasks are made before the first one is dispatched, so that a task that ends at once finds its successors.
     for (NodeId id = 0; id < graph.size(); ++id) {
         Task& task = (*run->launched)[id];
         task.id = id;
@@ -81,7 +81,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     return {};
 }
 
-// Those that wait for nothing, and behind them in their lanes those that may follow at once.
+// Tasks without predecessors, and after them in their lanes those that may follow at once.
 void Scheduler::begin_launched(const Run& run) {
     const CapturedGraph& graph = *run.graph;
     std::vector<Task>& tasks = *run.launched;

@@ -1,4 +1,4 @@
-// Scheduler: what does not end by itself: deaths, deadlines, cancelling.
+// Scheduler: deaths, deadlines and cancelling, which end tasks from outside.
 #include <algorithm>
 #include <iterator>
 #include <optional>
@@ -17,8 +17,8 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
     std::vector<TaskPtr> back;
     std::vector<TaskPtr> over;
     for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
-        // What a damaged lane says of the first frame is worth nothing: it was executed when that happened. What
-        // follows a failed task is claimed to be skipped, and never executed.
+        // A damaged lane is not trusted about its first frame: that frame was executing when the damage happened. A
+        // successor of a failed task is only claimed to be skipped, and never executed.
         const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
                                                  child.lane->passed(task->sequence) || (damaged && task == first));
         if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
@@ -27,7 +27,7 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
             back.push_back(task);
         }
     }
-    // Before the first task ends: what its end skips or releases must not seem to be in a lane that is gone.
+    // Before the first task ends: tasks that it skips or releases must not seem to be in the lost lane.
     requeue(child, back);
     ChildEnd as_seen = end;
     as_seen.wrote_over_lane = damaged && !known;
@@ -50,8 +50,8 @@ bool Scheduler::lane_is_damaged(const Child& child) {
                        [&child](const TaskPtr& task) { return !child.lane->intact(task->sequence); });
 }
 
-// Whether a task that had begun when its child died may begin again; that is one retry less. A cancelled run begins
-// nothing any more.
+// Whether a task that had begun when its child died may begin again, which uses up one retry. A cancelled run begins no
+// more tasks.
 bool Scheduler::begin_again(Task& task) noexcept {
     const Run& run = task.group ? *task.group->run : *task.run;
     if (task.config.retries == 0 || run.cancelled) {
@@ -62,8 +62,8 @@ bool Scheduler::begin_again(Task& task) noexcept {
     return true;
 }
 
-// Frames of one lane, in its order, that are not in it any more: back in front of what waits already. Nothing ends
-// before all of them have left the lane.
+// Puts frames that have left a lane, in their order, back in front of the waiting tasks. No task ends before all of
+// them have left the lane.
 void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
@@ -108,10 +108,10 @@ void Scheduler::give_up(Child& child, const ChildEnd& end) {
             abandon(task, end);
         }
     }
-    feed_subs();  // a group that will never begin may have held up the others
+    feed_subs();  // a group that will never begin may have held up other tasks
 }
 
-// A queued task, taken out of its queue, will not run: nor will the others of a group that has not begun.
+// A queued task that leaves its queue will not run, and neither will the other members of its group.
 void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
     const TaskPtr group = task->group;
     if (task->root_cause) {
@@ -129,8 +129,8 @@ void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
     }
 }
 
-// When the first task in flight had begun, as far as its child can be believed: it may note again and again that it
-// began just now, or not at all. The first note counts, unless it is of a time that has not come.
+// When the first task in flight began, according to its child, which may repeatedly report that the task began just
+// now, or not report it. The first report counts, unless its time lies in the future.
 std::uint64_t Scheduler::begun_by(const Child& child, Task& task, std::uint64_t now_ns,
                                   std::uint64_t patience_ns) noexcept {
     if (const auto noted = child.lane->begun_ns(task.sequence)) {
@@ -151,7 +151,7 @@ bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patienc
         if (task->config.deadline_ns == 0) {
             continue;
         }
-        // Frames are executed in order: only the first can have begun. The others begin now at the earliest.
+        // Frames are executed in order: only the first one can have begun. The others begin now at the earliest.
         const bool first = task == child.in_flight.front();
         const std::uint64_t begun = first ? begun_by(child, *task, now_ns, patience_ns) : now_ns;
         const std::uint64_t expiry = begun + task->config.deadline_ns;
@@ -166,7 +166,7 @@ bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patienc
     if (end_with_child(child, Code::task_timeout, "a task exceeded its deadline")) {
         return true;
     }
-    child.look_at_ns = now_ns;  // the next look sees what is left
+    child.look_at_ns = now_ns;  // the next check sees the other tasks
     return false;
 }
 
@@ -184,11 +184,11 @@ bool Scheduler::end_running(const TaskPtr& task, Code code) {
     return child != nullptr && end_with_child(*child, code, "its task was ended");
 }
 
-// What `child` runs ends as `code` when the child does. False: it has ended just now, and the child goes on.
+// The running task of `child` will end as `code` with the child. False: it has just ended, and the child goes on.
 bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
-    // The others are taken back first: the child cannot begin one of them, only to be ended for what it ran before.
+    // The other frames are revoked first: the child must not begin one of them and then be killed for the task before.
     const TaskPtr first = child.in_flight.front();
-    // From the back, so that none runs whose predecessor in this lane was taken away.
+    // From the back, so that no task runs whose predecessor in this lane was revoked.
     std::vector<TaskPtr> back;
     while (child.in_flight.back() != first && child.lane->revoke(child.in_flight.back()->sequence)) {
         back.push_back(std::move(child.in_flight.back()));
@@ -207,7 +207,7 @@ bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
 
 void Scheduler::cancel(Run& run) {
     run.cancelled = true;
-    // Newest first: nothing begins whose predecessor in its lane was withdrawn, and a queue shrinks from its end.
+    // Newest first: no task begins whose predecessor in its lane was withdrawn, and a queue shrinks from its end.
     std::vector<TaskPtr> tasks;
     if (run.stream) {
         collect_accepted(run, tasks);
@@ -279,7 +279,7 @@ bool Scheduler::withdraw(const TaskPtr& task) {
     return true;
 }
 
-// What waited behind something that was withdrawn may go.
+// Tasks that waited behind a withdrawn one may be dispatched.
 void Scheduler::feed_all() {
     for (const ChildPtr& child : children_) {
         feed(*child);

@@ -1,5 +1,5 @@
-// Scheduler: runs that follow others. Of such a run, tasks are accepted at any time; those that depend on no other task
-// of it are held until every run that it follows has ended. Order is transitive: a run ends after those that it
+// Scheduler: runs that follow other runs. Tasks of such a run are accepted at any time; those without predecessors in
+// it are held until every run that it follows has ended. The order is transitive: a run ends after the runs that it
 // follows, even if it has no tasks or was cancelled.
 #include <utility>
 
@@ -10,7 +10,7 @@ namespace callring {
 
 namespace {
 
-// The first task that makes what follows `run` fail, too; null if all of its tasks ended well.
+// The first task that makes the followers of `run` fail; null if all of its tasks succeeded.
 TaskPtr failure_of(const Run& run) {
     if (!run.failures.empty()) {
         return run.failures.front();
@@ -58,7 +58,7 @@ void Scheduler::finish(Run& run) {
     }
 }
 
-// Begins what was held, or skips it.
+// Begins the held tasks, or skips them.
 void Scheduler::open(Run& run) {
     const bool has_tasks = run.ended < run.accepted;
     const bool own_burst = !std::exchange(in_burst_, true);

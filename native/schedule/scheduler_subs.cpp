@@ -1,4 +1,4 @@
-// Scheduler: which sub-worker takes what any of them may run, when it is dispatched and afterwards.
+// Scheduler: chooses the sub-worker of a task that any of them may run, at dispatch and afterwards.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -11,11 +11,11 @@ namespace callring {
 
 namespace {
 
-// About what waking a child on another core takes; and what it has to be worth where it must share a core with others
-// that are busy, which does no good to tasks that compute.
+// About the time of waking a child on another core; and the least gain for waking a child that must share a core with
+// busy ones, which does not speed up tasks that compute.
 constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
 constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
-// How long a task may wait behind another that was expected to be short, before what waits is shared out.
+// How long a task may wait behind another one that was expected to be short, before waiting tasks are rebalanced.
 constexpr std::uint64_t kPatienceNs = 1'000'000;
 
 }  // namespace
@@ -24,8 +24,8 @@ std::uint64_t Scheduler::wake_ns(std::size_t busy) const noexcept {
     return busy < cores_ ? kWakeNs : kCrowdedWakeNs;
 }
 
-// The sub-worker that is expected to come to a new task first. One that is awake and all but done is better than one
-// that has to be woken: tasks shorter than a wake-up stay with the few children that run already.
+// The sub-worker that is expected to begin a new task first. An almost idle one is preferred over waking a sleeping
+// one: tasks shorter than a wake-up stay with the few children that run already.
 Child* Scheduler::soonest_sub() {
     Child* best = nullptr;
     std::uint64_t best_ns = 0;
@@ -82,8 +82,8 @@ void Scheduler::feed_subs() {
     }
 }
 
-// A frame queued behind a long task must not wait while another sub-worker idles: the idle one takes half of what the
-// busiest has not begun and may let go of, if that is worth waking it.
+// A frame behind a long task must not wait while another sub-worker idles: the idle one takes half of the movable
+// frames of the busiest one, if that is worth a wake-up.
 void Scheduler::balance_subs() {
     const std::uint64_t now = outside_.now_ns();
     for (const ChildPtr& idle : children_) {
@@ -109,19 +109,19 @@ void Scheduler::balance_subs() {
     }
 }
 
-// Revoking is a compare-and-swap on the frame, so nothing can run twice. An idle child's lane may have little room:
-// frames that were taken from it lie there until the child has passed over them.
+// Revoking is a compare-and-swap on the frame, so no frame runs twice. An idle child's lane may have little room: its
+// revoked frames lie there until the child has passed over them.
 void Scheduler::move_half(Child& from, Child& to) {
     const std::vector<std::size_t> places = Movable(from).half();
     struct Moved {
         TaskPtr task;
         std::vector<TaskPtr> followed;
     };
-    std::vector<Moved> moved;  // latest first, as a child begins the earlier ones first
+    std::vector<Moved> moved;  // latest first, because a child begins the earlier ones first
     for (std::size_t i = places.size(); i-- > 0;) {
         const auto place = from.in_flight.begin() + static_cast<std::ptrdiff_t>(places[i]);
         if (!from.lane->revoke((*place)->sequence)) {
-            break;  // it has begun, and so has all before it
+            break;  // it has begun, and so have all before it
         }
         auto followed = Movable::followed_by(from, **place);
         moved.push_back({std::move(*place), std::move(followed)});
@@ -134,7 +134,7 @@ void Scheduler::move_half(Child& from, Child& to) {
         });
         if (with_all && !to.lane->full()) {
             push(to, each.task, bare(each.followed));
-        } else if (each.task->unmet > 0) {  // what it follows is not there, and will release it
+        } else if (each.task->unmet > 0) {  // a predecessor in another place will release it
             each.task->state = TaskState::blocked;
             ++blocked_;
         } else {
@@ -157,8 +157,8 @@ void Scheduler::share_out() {
     use_idle_subs();
 }
 
-// What is queued behind others goes to sub-workers that idle, now or, if it is not worth waking one yet, when that has
-// taken longer than was expected. While a group waits for sub-workers the lanes run empty for it, and this helps them.
+// Queued tasks move to idle sub-workers, now or, if a wake-up is not worth it yet, when the tasks before them have
+// taken longer than expected. While a group waits for sub-workers, the lanes must become empty, and this helps.
 void Scheduler::use_idle_subs() {
     if (!sub_queue_.empty() && !group_waits_for_subs()) {
         return;

@@ -1,6 +1,6 @@
-// What a task's arguments must be for its callable, found out when it is submitted: as many tensors and scalars as a
-// signature has, and no bytes that it would write through two of them. Writing bytes that another argument reads is in
-// place, and the callable's own affair. So is what a node is given: the tasks that it makes of it are looked at there.
+// Checks a task's arguments at submit: the numbers of tensors and scalars of the signature, and that no bytes are
+// written through two arguments. Writing bytes that another argument reads is allowed, as an update in place. The
+// arguments of a node are not checked here: the node checks the tasks that it submits.
 #pragma once
 
 #include "common/result.h"

@@ -1,5 +1,5 @@
-// Callable: one identity that a Worker knows, and where its life stands. Plain data under the engine's lock; tasks and
-// frames name it by its digest, and no process knows a slot of another (docs/reference/frames.md).
+// Callable: one identity of a Worker, and the state of its life. Plain data under the engine's lock; tasks and frames
+// name it by its digest, and no process knows the slots of another (docs/reference/frames.md).
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@ namespace callring {
 
 enum class ChildKind : std::uint8_t { chip, sub, node, fork_server };
 
-// Whether a child has callables installed that run on `runs_on`: a node child has all of them, for what lies below it.
+// Whether a kind of child has callables installed that run on `runs_on`: a node has all of them, for its own children.
 [[nodiscard]] constexpr bool takes_callables_of(ChildKind child, ChildKind runs_on) noexcept {
     return child == runs_on || child == ChildKind::node;
 }
 
-// What register() is given: everything that names a callable and what a child receives of it.
+// The argument of register(): the name of a callable, and the payload for children.
 struct CallableSpec {
-    // What a chip callable takes.
+    // The arguments of a chip callable.
     struct Signature {
         std::size_t tensors = 0;
         std::size_t scalars = 0;
@@ -41,20 +41,20 @@ struct CallableSpec {
     std::optional<Signature> signature = std::nullopt;  // of a chip callable
 };
 
-// From its first registration to the end of its final removal. Its removal is final, and under way, while
-// `registrations` is zero: then no new task and no new registration is accepted, and children let go of it when the
-// last accepted task has ended.
+// It lives from its first registration to the end of its final removal. The final removal is under way while
+// `registrations` is zero: no new task and no new registration is accepted, and children remove it when the last
+// accepted task has ended.
 struct Callable : SharedOnly {
     CallableSpec spec;
     std::uint32_t registrations = 0;  // handles, and registrations that have not failed so far
     std::uint64_t in_flight = 0;      // accepted tasks that have not ended
-    bool confirmed = false;           // a child has installed it once: it can be installed
-    // By a child's index: how often it ended while it started and installed it, before that.
+    bool confirmed = false;           // a child has installed it once, so it can be installed
+    // By a child's index: how often the child ended while it started with this callable, before the first installation.
     std::map<std::uint32_t, std::uint32_t> fatal_starts;
-    bool gone = false;  // no child that takes work has it any more
+    bool gone = false;  // no working child has it any more
 
     [[nodiscard]] bool removing() const noexcept { return registrations == 0; }
-    // Whether every child that takes work has to have it: for new tasks, or for accepted ones that may come to it.
+    // Whether every working child must have it: for new tasks, or for accepted ones.
     [[nodiscard]] bool needed() const noexcept { return registrations > 0 || in_flight > 0; }
 };
 

@@ -1,4 +1,4 @@
-// What a captured graph demands of modelled chips.
+// The demands of a captured graph on modelled chips.
 #pragma once
 
 #include "task/captured_graph.h"

@@ -6,7 +6,7 @@ namespace callring {
 
 namespace {
 
-// The largest double that kLongestVirtualNs is not less than; exact, as it is a power of two.
+// The largest double that is at most kLongestVirtualNs; exact, as it is a power of two.
 constexpr auto kLongest = static_cast<double>(kLongestVirtualNs);
 
 VirtualNs whole_ns(double ns) {

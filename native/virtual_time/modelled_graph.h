@@ -1,5 +1,5 @@
-// ModelledGraph: of a task graph, only what decides its virtual time: what each task demands, where, and behind which.
-// Guarantees: holds no tensor and no callable; a few words a task. Not thread-safe while it grows.
+// ModelledGraph: the parts of a task graph that decide its virtual time: the demand, the placement and the predecessors
+// of each task. Guarantees: holds no tensor and no callable; a few words for each task. Not thread-safe while it grows.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ struct ModelledFrame {
 
 class ModelledGraph {
 public:
-    // Adds a task behind earlier ones: one frame, or a group's, which begin together, on distinct chips or all on any
-    // sub-workers. Predecessors are less than its own number, size().
+    // Adds a task after earlier ones: one frame, or the frames of a group, which begin together, on distinct chips or
+    // all on sub-workers. The numbers of predecessors are less than its own number, size().
     void add(std::span<const ModelledFrame> frames, std::span<const std::uint32_t> predecessors) {
         frames_.insert(frames_.end(), frames.begin(), frames.end());
         predecessors_.insert(predecessors_.end(), predecessors.begin(), predecessors.end());
@@ -52,7 +52,7 @@ private:
     std::vector<std::uint32_t> first_predecessor_{0};
 };
 
-// Bytes that a task moves: those of each tensor that it reads, and of each that it writes; both for INOUT.
+// The bytes that a task moves: those of each tensor that it reads, and of each that it writes; both for INOUT.
 [[nodiscard]] inline std::uint64_t moved_bytes(const TaskArgs& args) noexcept {
     std::uint64_t bytes = 0;
     for (const TensorArg& argument : args.tensors) {

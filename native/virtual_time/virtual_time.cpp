@@ -58,7 +58,7 @@ public:
     }
 
     Result<VirtualTime> run() {
-        if (!bounds()) {  // nothing below can overflow, as nothing takes longer than one task after the other
+        if (!bounds()) {  // the sums below cannot overflow, as no schedule takes longer than one task after the other
             return Error{Code::invalid_argument, "the tasks take more than a hundred years of virtual time"};
         }
         result_.spans.resize(graph_.frames().size());
@@ -76,8 +76,8 @@ public:
     }
 
 private:
-    using Ready = std::pair<VirtualNs, TaskIndex>;             // when it can be handed over; ties by submission
-    using IdleSubWorker = std::pair<VirtualNs, std::int32_t>;  // since when or from when; ties by index
+    using Ready = std::pair<VirtualNs, TaskIndex>;  // the time from which it can be handed over; ties by submission
+    using IdleSubWorker = std::pair<VirtualNs, std::int32_t>;  // the time from which it is idle; ties by index
     template <class T>
     using Earliest = std::priority_queue<T, std::vector<T>, std::greater<>>;
 
@@ -107,7 +107,7 @@ private:
         }
     }
 
-    // Whether a chip can be handed `later` behind `earlier` without asking the parent again.
+    // Whether the parent can hand over `later` to a chip directly after `earlier`.
     [[nodiscard]] bool same_lane(TaskIndex earlier, TaskIndex later) const {
         const auto first = graph_.frames(earlier);
         const auto second = graph_.frames(later);
@@ -142,7 +142,7 @@ private:
         return longest;
     }
 
-    // Places the task behind what its chips, or the sub-workers, were handed before. Returns when it ends.
+    // Places the task after the earlier tasks of its chips, or of the sub-workers. Returns its end.
     VirtualNs execute(TaskIndex task, VirtualNs handed_over) {
         const auto frames = graph_.frames(task);
         const std::span spans = std::span(result_.spans).subspan(graph_.first_frame(task), frames.size());
@@ -182,7 +182,7 @@ private:
 
     // The critical path, and the sum of everything. Returns whether they are less than kLongestVirtualNs.
     bool bounds() {
-        std::vector<VirtualNs> chain(graph_.size(), 0);  // by task, the longest that ends with it
+        std::vector<VirtualNs> chain(graph_.size(), 0);  // by task, the longest chain that ends with it
         for (TaskIndex task = 0; task < graph_.size(); ++task) {
             const VirtualNs hop = handing_over(task) + latency(task);
             VirtualNs begin = hop;
