@@ -1,5 +1,5 @@
-// The main() of every C++ test program, and the time limit of each of its tests: one that hangs is named, and ends its
-// program as a crash would.
+// The main() of every C++ test program, and the time limit of each of its tests: a test that hangs is named, and ends
+// its program as a crash would.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// ChildHost against a parent that this test plays: the handshake, requests and their answers, and what is completed.
+// ChildHost against a parent that this test plays: the handshake, requests and their answers, and completions.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -23,7 +23,7 @@ Digest digest_of(int number) {
     return digest;
 }
 
-// Keeps what it was given; the first byte of a payload says what becomes of it.
+// Keeps the payloads that it is given; a payload's first byte selects how its installation or execution ends.
 class Store final : public CallableStore {
 public:
     void install(std::uint32_t /*kind*/, const Digest& digest, std::span<const std::byte> payload, bool /*may_hold*/,
@@ -47,7 +47,7 @@ public:
     }
     Result<std::string> take_trace() override { return std::string(trace_bytes.load(), 't'); }
 
-    // For the thread of the test, beside the one that serves.
+    // For the test's thread, beside the serving thread.
     [[nodiscard]] std::set<Digest> table() const {
         const std::lock_guard lock(mutex_);
         return table_;
@@ -81,7 +81,7 @@ struct Parent {
             });
         });
     }
-    // An end of file would end this process: the child is told to end first.
+    // An end of file would end this process: the child is asked to end first.
     ~Parent() {
         if (child.joinable()) {
             child.join();
@@ -127,7 +127,7 @@ struct Parent {
 
 }  // namespace
 
-TEST_CASE("a child that was started has what its start request said, and answers for it") {
+TEST_CASE("a started child has the settings of its start request, and answers it") {
     Parent parent;
     CHECK(parent.begin() == Code::ok);
     REQUIRE(parent.host.ok());
@@ -136,7 +136,7 @@ TEST_CASE("a child that was started has what its start request said, and answers
     CHECK(parent.start.max_callables == 16);
 }
 
-TEST_CASE("a child whose store cannot be made tells its parent why") {
+TEST_CASE("a child whose store cannot be made sends its parent the reason") {
     Parent parent{Error{Code::invalid_argument, "unknown platform"}};
     CHECK(parent.begin() == Code::invalid_argument);
     REQUIRE_FALSE(parent.host.ok());
@@ -161,7 +161,7 @@ TEST_CASE("a first request that is no start request is refused") {
     CHECK_FALSE(parent.host.ok());
 }
 
-TEST_CASE("callables are installed and removed as the store says, and answered in order") {
+TEST_CASE("the store installs and removes callables, and the requests are answered in order") {
     Parent parent;
     REQUIRE(parent.begin() == Code::ok);
     CHECK(parent.register_callable(1, "good") == Code::ok);
@@ -175,15 +175,15 @@ TEST_CASE("callables are installed and removed as the store says, and answered i
     CHECK(parent.store->table().empty());
 }
 
-TEST_CASE("an installation without memory fails by itself, and the child goes on") {
+TEST_CASE("an installation that finds no memory fails alone, and the child goes on") {
     Parent parent;
     REQUIRE(parent.begin() == Code::ok);
     CHECK(parent.register_callable(1, "none is left") == Code::out_of_memory);
     CHECK(parent.register_callable(1, "good") == Code::ok);
-    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) < UINT64_MAX);  // and does not seem to load for ever
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) < UINT64_MAX);  // loading has an end
 }
 
-TEST_CASE("a payload that does not fit a message arrives sealed, and whole") {
+TEST_CASE("a payload that does not fit into a message arrives whole, in sealed memory") {
     Parent parent;
     REQUIRE(parent.begin() == Code::ok);
     const std::vector<std::byte> large(3 * kMaxMessageBody, std::byte{'g'});
@@ -218,7 +218,7 @@ TEST_CASE("an arena is mapped under its number, once, and only if its size is se
     CHECK_FALSE((*parent.host)->arenas().resolve(6, 0, 1).ok());
 }
 
-TEST_CASE("what is recorded below is answered in a message or, if it is large, in sealed memory") {
+TEST_CASE("the trace of the levels below is answered in a message or, if it is large, in sealed memory") {
     Parent parent;
     REQUIRE(parent.begin() == Code::ok);
     for (const std::size_t bytes : {std::size_t{0}, std::size_t{100}, kMaxMessageBody, kMaxMessageBody + 1}) {
@@ -239,7 +239,7 @@ TEST_CASE("an unknown request is refused, and the child goes on") {
     CHECK(parent.register_callable(1, "good") == Code::ok);
 }
 
-TEST_CASE("what a task returns lies in its completion, in the result area or in an extent, by its size") {
+TEST_CASE("a task's returned value lies in its completion, in the result area or in an extent, by its size") {
     Parent parent;
     REQUIRE(parent.begin() == Code::ok);
     ChildHost& host = **parent.host;

@@ -28,7 +28,7 @@ TEST_CASE("two children may keep the same identity in different slots, and both 
     CHECK(*one.resolve(name(2)) == *other.resolve(name(2)));
 }
 
-TEST_CASE("a slot is freed by a removal, is used again, and what is executed outlives it") {
+TEST_CASE("a removal frees a slot for another callable, and a callable that is executing outlives its removal") {
     SlotTable<int> table(1);
     REQUIRE(table.install(name(1), callable(1)).ok());
     const auto executing = table.resolve(name(1));
@@ -40,7 +40,7 @@ TEST_CASE("a slot is freed by a removal, is used again, and what is executed out
     CHECK(table.slot_of(name(2)) == 0);
 }
 
-TEST_CASE("what is not installed cannot be removed, and the version tells of each removal") {
+TEST_CASE("a callable that is not installed cannot be removed, and each removal changes the version") {
     SlotTable<int> table(1);
     REQUIRE(table.install(name(1), callable(1)).ok());
     const auto before = table.version();

@@ -1,4 +1,4 @@
-// What children keep their callables in: the cache of the executing thread, and the store of Python children with an
+// Where children keep their callables: the cache of the executing thread, and the store of Python children with an
 // interpreter that this test plays.
 #include <doctest/doctest.h>
 
@@ -26,7 +26,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
 
-// Loads text: what is loaded counts itself while it lives.
+// Loads text: each loaded object counts itself while it lives.
 class Loader final : public PythonLoader {
 public:
     [[nodiscard]] bool takes(CallableKind kind) const override { return kind != CallableKind::chip_callable; }
@@ -76,12 +76,12 @@ struct Python {
 
 }  // namespace
 
-TEST_CASE("a cache finds what is installed, forgets what was removed, and finds what was installed anew") {
+TEST_CASE("a cache finds installed callables, forgets removed ones, and finds those that are installed again") {
     SlotTable<int> table(8);
     CallableCache<int> cache(table);
     CHECK(cache.find(numbered(1)) == nullptr);
     REQUIRE(table.install(numbered(1), std::make_shared<int>(1)).ok());
-    CHECK(*cache.find(numbered(1)) == 1);  // what was not found before is looked for again
+    CHECK(*cache.find(numbered(1)) == 1);  // an identity that was not found before is looked for again
     REQUIRE(table.remove(numbered(1)).ok());
     CHECK(cache.find(numbered(1)) == nullptr);
     REQUIRE(table.install(numbered(1), std::make_shared<int>(2)).ok());
@@ -99,7 +99,7 @@ TEST_CASE("two identities in one place of a cache are told apart") {
     }
 }
 
-TEST_CASE("a cache keeps what was removed until it is asked again, or told to let go of it, and no longer") {
+TEST_CASE("a cache keeps a removed callable until stale entries are dropped, and no longer") {
     SlotTable<int> table(8);
     CallableCache<int> cache(table);
     REQUIRE(table.install(numbered(1), std::make_shared<int>(1)).ok());
@@ -110,7 +110,7 @@ TEST_CASE("a cache keeps what was removed until it is asked again, or told to le
     CHECK(watched.expired());
 }
 
-TEST_CASE("a Python callable is loaded once, whatever asks for it, and let go of when it is removed") {
+TEST_CASE("a Python callable is loaded once for all that ask for it, and dropped when it is removed") {
     Python python;
     const Digest digest = descriptor_digest(python_source_descriptor("module", "function", sha256(bytes_of("text"))));
     CHECK(python.install_source("text").ok());
@@ -123,7 +123,7 @@ TEST_CASE("a Python callable is loaded once, whatever asks for it, and let go of
     CHECK(python.store.remove(digest).error().code == Code::not_installed);
 }
 
-TEST_CASE("what does not hash to what was asked for is never loaded") {
+TEST_CASE("a payload whose hash is not that of the request is never loaded") {
     Python python;
     CHECK(python.install(CallableKind::python_source, numbered(1), bytes_of("text")).error().code ==
           Code::hashid_descriptor_mismatch);
@@ -136,7 +136,7 @@ TEST_CASE("what does not hash to what was asked for is never loaded") {
     CHECK_FALSE(python.store.table().contains(numbered(1)));
 }
 
-TEST_CASE("what cannot be loaded, or has no slot, is not installed") {
+TEST_CASE("a callable that cannot be loaded, or finds no slot, is not installed") {
     Python python;
     CHECK(python.install_source("bad").error().message == "it raised");
     CHECK(python.install_source("first").ok());
@@ -145,7 +145,7 @@ TEST_CASE("what cannot be loaded, or has no slot, is not installed") {
     CHECK(python.loader.alive == 2);
 }
 
-TEST_CASE("what a removal drops is ended at once while nothing is executed, and otherwise when that has ended") {
+TEST_CASE("the store tidies up after a removal at once if no task is executing, else when the task has ended") {
     Python python;
     REQUIRE(python.install_source("first").ok());
     CHECK_FALSE(python.store.interrupts());
@@ -160,7 +160,7 @@ TEST_CASE("what a removal drops is ended at once while nothing is executed, and 
     CHECK(*python.store.take_trace() == "trace");
 }
 
-TEST_CASE("a chip's store opens the platforms that there are, and takes chip callables alone") {
+TEST_CASE("a chip's store opens the known platforms, and takes chip callables only") {
     CHECK(ChipStore::open({"nothing", "runtime", 1, 4, 0, 0}).error().code == Code::invalid_argument);
     const auto store = std::move(ChipStore::open({"a2a3sim", "runtime", 1, 4, 0, 0})).value();
     Result<void> told;

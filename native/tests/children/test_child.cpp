@@ -1,4 +1,4 @@
-// Child and Ledger: what the parent concludes from what it holds of a child.
+// Child and Ledger: what the parent concludes from its records of a child.
 #include <doctest/doctest.h>
 
 #include "children/child.h"
@@ -17,7 +17,7 @@ TaskPtr task_with(std::uint64_t sequence) {
 
 }  // namespace
 
-TEST_CASE("only a ready child that is not being ended takes work, and one that starts will") {
+TEST_CASE("only a ready child that is not being ended takes work, and a starting child will take it later") {
     Child child;
     for (const ChildState state : {ChildState::starting, ChildState::ready, ChildState::lost, ChildState::closed}) {
         CAPTURE(static_cast<int>(state));
@@ -30,7 +30,7 @@ TEST_CASE("only a ready child that is not being ended takes work, and one that s
     }
 }
 
-TEST_CASE("a child is named by its kind and by the number that the user knows") {
+TEST_CASE("a child's name is its kind and the number that the user knows") {
     Child child;
     child.index = 7;
     child.id = 3;
@@ -54,8 +54,8 @@ TEST_CASE("an idle child is expected to be done at once, and a busy one after ea
     }
     CHECK(child.expected_ns(1000) == 150);
     CHECK(child.expected_ns(1040) == 150);
-    CHECK(child.expected_ns(1200) == 600);  // they take longer than those before
-    CHECK(child.expected_ns(900) == 150);   // a clock that another thread read earlier
+    CHECK(child.expected_ns(1200) == 600);  // the tasks take longer than earlier ones
+    CHECK(child.expected_ns(900) == 150);   // a time that another thread read earlier
 }
 
 TEST_CASE("a child of which no task has ended yet is expected to take long, not none") {
@@ -83,7 +83,7 @@ TEST_CASE("an incarnation has worked once it completed something or claimed the 
     child.in_flight.clear();
     CHECK_FALSE(child.has_worked());
     child.completed = 5;
-    child.completed_before = 5;  // by the incarnation before
+    child.completed_before = 5;  // by the previous incarnation
     CHECK_FALSE(child.has_worked());
     child.completed = 6;
     CHECK(child.has_worked());
@@ -95,7 +95,7 @@ TEST_CASE("a child without a process has no number, and a signal to it goes nowh
     child.kill(9);
 }
 
-TEST_CASE("what is installed is held until its removal was asked for, and is empty when nothing is known of it") {
+TEST_CASE("an installation counts as held until its removal is requested, and is empty when nothing is under way") {
     Installation entry;
     CHECK(entry.empty());
     CHECK_FALSE(entry.held());

@@ -16,7 +16,7 @@ TEST_CASE("a blob gives back its parts, kernels by rising func_id") {
     CHECK(parsed->kernels[1].binary == read_file(KERNEL_ACCUMULATE));
 }
 
-TEST_CASE("the same parts give the same bytes, in whatever order the kernels come") {
+TEST_CASE("the same parts give the same bytes, in any order of the kernels") {
     auto reversed = entry_parts();
     std::swap(reversed.kernels[0], reversed.kernels[1]);
     CHECK(blob_of(entry_parts()) == blob_of(reversed));

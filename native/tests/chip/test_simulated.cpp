@@ -71,7 +71,7 @@ TEST_CASE("a block that fails is named with kernel, code and index") {
     CHECK_FALSE(machine.chip->execute(*failing, args, {2}, nullptr));
 }
 
-TEST_CASE("an orchestration function fails with its own words") {
+TEST_CASE("a failed orchestration function gives its own message") {
     const Machine machine(2);
     auto entry = machine.prepare(entry_parts());
     std::vector<double> data(4);
@@ -93,7 +93,7 @@ TEST_CASE("arguments that contradict the signature are refused before anything r
     CHECK(failure->message.find("takes 1 tensors and 1 scalars") != std::string::npos);
 }
 
-TEST_CASE("a traced call tells what each core did") {
+TEST_CASE("a traced call records what each core did") {
     const Machine machine(2);
     auto entry = machine.prepare(entry_parts());
     std::vector<double> data(100, 0.0);
@@ -121,7 +121,7 @@ TEST_CASE("a binary without the entry, or that declares another signature, is no
     CHECK(machine.chip->prepare(blob_of(junk)).error().code == Code::prepare_failed);
 }
 
-TEST_CASE("binaries loaded one after the other never stand for each other") {
+TEST_CASE("a binary is never mistaken for one that was loaded before") {
     const Machine machine(1);
     for (int repeat = 0; repeat < 20; ++repeat) {
         auto fill = machine.prepare(fill_parts());
@@ -157,7 +157,7 @@ TEST_CASE("each architecture has its own default of cores, capped by the machine
     CHECK((*chip::open_chip("a5sim", {5}))->core_count() == 5);
 }
 
-TEST_CASE("a platform that needs a toolkit says what is missing, an unknown one its name") {
+TEST_CASE("a platform whose toolkit is missing is refused with that, an unknown platform with its name") {
     CHECK(chip::open_chip("a2a3", {}).error().message.find("CANN") != std::string::npos);
     CHECK(chip::open_chip("a7", {}).error().message.find("a7") != std::string::npos);
 }

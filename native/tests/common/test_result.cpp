@@ -1,4 +1,4 @@
-// Result: a value or an Error, and what becomes of each when it is moved.
+// Result: a value or an Error, and what a move leaves of each.
 #include <doctest/doctest.h>
 
 #include <memory>
@@ -36,7 +36,7 @@ TEST_CASE("a result of an error's own kind keeps value and error apart") {
     CHECK(value->inner.code == Code::io);
 }
 
-TEST_CASE("a result without a value is success unless it was made of an error, whatever that one's code is") {
+TEST_CASE("a result without a value is success unless it was made of an error, of any code") {
     CHECK(Result<void>().ok());
     Result<void> failed = Error{Code::ok, "said nothing"};
     CHECK_FALSE(failed.ok());
@@ -51,7 +51,7 @@ TEST_CASE("a result can be overwritten by one of the other kind") {
     CHECK(result.value() == "again");
 }
 
-TEST_CASE("codes have the numbers that travel, and every one is less than their count") {
+TEST_CASE("codes have the numbers that are sent, each less than their count") {
     CHECK(static_cast<std::uint32_t>(Code::ok) == 0);
     CHECK(static_cast<std::uint32_t>(Code::worker_lost) == 16);
     CHECK(static_cast<std::uint32_t>(Code::cancelled) == 18);

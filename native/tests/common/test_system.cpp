@@ -1,4 +1,4 @@
-// What stands between native/ and the system: descriptors, events, the clock, and the errors of system calls.
+// The wrappers of the system's calls: descriptors, events, the clock, and the errors of system calls.
 #include <doctest/doctest.h>
 
 #include <cerrno>
@@ -49,7 +49,7 @@ TEST_CASE("a descriptor is closed with its owner, once") {
     CHECK_FALSE(UniqueFd().valid());
 }
 
-TEST_CASE("a descriptor moves to its next owner, and what that had is closed") {
+TEST_CASE("a descriptor moves to its next owner, whose former descriptor is closed") {
     UniqueFd first = make_event();
     UniqueFd second = make_event();
     const int kept = first.get();
@@ -93,7 +93,7 @@ TEST_CASE("an event is readable from when it was raised until it is cleared, how
     CHECK(is_readable(event.get()));
     clear_event(event.get());
     CHECK_FALSE(is_readable(event.get()));
-    clear_event(event.get());  // of nothing: does not block
+    clear_event(event.get());  // not raised: does not block
 }
 
 TEST_CASE("the clock never goes back, in one thread or from one to another") {
@@ -110,7 +110,7 @@ TEST_CASE("the clock never goes back, in one thread or from one to another") {
     CHECK(now_ns() >= there);
 }
 
-TEST_CASE("an error of a system call tells which call failed, why, and what kind of shortage that is") {
+TEST_CASE("an error of a system call names the call, the reason, and the kind of shortage") {
     for (const int number : {ENOMEM, ENOSPC, ENOBUFS}) {
         CAPTURE(number);
         CHECK(error_of(number).code == Code::out_of_memory);
@@ -136,7 +136,7 @@ TEST_CASE("a thread that asks for short slices goes on, whether the kernel knows
     }).join();
 }
 
-TEST_CASE("a thread that is started runs its work, with what that holds") {
+TEST_CASE("a started thread runs its work with the objects that the work holds") {
     auto held = std::make_unique<int>(0);
     int seen = 0;
     std::thread thread = sys::start_thread([held = std::move(held), &seen] { seen = *held + 1; });

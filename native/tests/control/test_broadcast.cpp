@@ -28,7 +28,7 @@ struct Child {
                                         UniqueFd::copy_of(broadcast.event_fd()), place, broadcast.next()))
                     .value();
     }
-    // The bodies of what it has been asked so far.
+    // The bodies of the notices that it has received so far.
     std::vector<std::string> received() {
         std::vector<std::string> bodies;
         for (;;) {
@@ -69,7 +69,7 @@ struct Fixture {
 };
 }  // namespace
 
-TEST_CASE("a notice is received, once and in order, by those that it is for") {
+TEST_CASE("each addressed child receives a notice once, and in order") {
     Fixture fixture;
     Child first(*fixture.broadcast, 0);
     Child last(*fixture.broadcast, kAudience - 1);
@@ -81,7 +81,7 @@ TEST_CASE("a notice is received, once and in order, by those that it is for") {
     CHECK(first.received().empty());
 }
 
-TEST_CASE("a child hears what comes after it was introduced, on its socket as well") {
+TEST_CASE("a child receives what is sent after its introduction, on its socket as well") {
     Fixture fixture;
     fixture.publish("before", {0});
     Child child(*fixture.broadcast, 0);
@@ -92,7 +92,7 @@ TEST_CASE("a child hears what comes after it was introduced, on its socket as we
     CHECK(child.inbox.receive(child.channel, std::nullopt).error().code == Code::closed);
 }
 
-TEST_CASE("a notice stays until every child that it is for has answered or is gone") {
+TEST_CASE("a notice stays until every addressed child has answered or is gone") {
     Fixture fixture;
     Child child(*fixture.broadcast, 0);
     Child slow(*fixture.broadcast, 1);
@@ -109,7 +109,7 @@ TEST_CASE("a notice stays until every child that it is for has answered or is go
     CHECK(child.received() == std::vector<std::string>{"now"});
 }
 
-TEST_CASE("a child that does not look for long misses nothing that is for it") {
+TEST_CASE("a child that does not look for a long time misses no notice that is addressed to it") {
     Fixture fixture;
     Child busy(*fixture.broadcast, 0);
     Child rare(*fixture.broadcast, 1);
@@ -122,7 +122,7 @@ TEST_CASE("a child that does not look for long misses nothing that is for it") {
     CHECK(rare.received() == std::vector<std::string>{"at last"});
 }
 
-TEST_CASE("a second notice does not begin while one is begun, and one that is too long does not at all") {
+TEST_CASE("a second notice cannot begin before the first is finished, and one that is too long never begins") {
     Fixture fixture;
     REQUIRE(fixture.broadcast->open(""));
     CHECK_FALSE(fixture.broadcast->open(""));
@@ -131,7 +131,7 @@ TEST_CASE("a second notice does not begin while one is begun, and one that is to
     CHECK(fixture.broadcast->next() == kFirstNotice);  // no child was addressed
 }
 
-TEST_CASE("what is no broadcast's memory is refused") {
+TEST_CASE("memory that is not a broadcast's is refused") {
     auto ends = std::move(Channel::pair()).value();
     auto small = std::move(SharedMap::create("callring-test", 4096)).value();
     const auto broadcast = std::move(Broadcast::create()).value();
@@ -142,7 +142,7 @@ TEST_CASE("what is no broadcast's memory is refused") {
                     .ok());
 }
 
-TEST_CASE("children on other threads sleep, and miss nothing of what is for them") {
+TEST_CASE("children on other threads sleep, and miss no notice that is addressed to them") {
     constexpr unsigned kChildren = 3;
     constexpr unsigned kRounds = 2000;
     constexpr std::uint64_t kWrong = UINT64_MAX;

@@ -19,7 +19,7 @@ Message sent(const Payload& payload) {
 
 }  // namespace
 
-TEST_CASE("a payload arrives as it was, in the message or, if it does not fit that, behind a descriptor") {
+TEST_CASE("a payload arrives unchanged, in the message or, if it does not fit, behind a descriptor") {
     for (const std::size_t bytes :
          {std::size_t{0}, std::size_t{1}, kMaxMessageBody, kMaxMessageBody + 1, 10 * kMaxMessageBody}) {
         CAPTURE(bytes);
@@ -53,14 +53,14 @@ TEST_CASE("a payload whose descriptor is no sealed memory is refused") {
     CHECK(Payload::take(message).error().code == Code::malformed);
 }
 
-TEST_CASE("a payload whose descriptor did not arrive is refused as that, and not taken for an empty one") {
+TEST_CASE("a payload whose descriptor did not arrive is refused with that reason, and not taken for empty") {
     Message message;
     message.fds_lost = true;
     CHECK(Payload::take(message).error().code == Code::out_of_descriptors);
     CHECK(payload_of(message).error().code == Code::out_of_descriptors);
 }
 
-TEST_CASE("what was sent cannot be changed by its sender any more") {
+TEST_CASE("a sender cannot change a payload after sending it") {
     const std::vector<std::byte> large(kMaxMessageBody + 1, std::byte{1});
     const auto payload = std::move(Payload::create(large)).value();
     const int fd = payload.fds().front();

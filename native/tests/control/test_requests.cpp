@@ -66,7 +66,7 @@ TEST_CASE("an answer reaches its request, by its sequence number") {
     CHECK(fixture.requests.unanswered() == 0);
 }
 
-TEST_CASE("a request that times out hears of it once, and its late answer still reaches it") {
+TEST_CASE("a request is notified once of its timeout, and its late answer still reaches it") {
     Fixture fixture;
     fixture.post("late", 1000);
     fixture.post("patient", 2000);
@@ -80,7 +80,7 @@ TEST_CASE("a request that times out hears of it once, and its late answer still 
     CHECK(fixture.heard == std::vector<std::string>{"late:" + std::string(kSilent), "late:done"});
 }
 
-TEST_CASE("a child that is known to be busy has more time, but not without end") {
+TEST_CASE("a child that is known to be busy has more time, but not unlimited time") {
     Fixture fixture;
     fixture.post("busy", 1000);
     const Grace grace{1200, 500};
@@ -95,7 +95,7 @@ TEST_CASE("a child that is known to be busy has more time, but not without end")
     CHECK(fixture.heard == std::vector<std::string>{"busy:it still loads code; raise WorkerOptions.start_timeout"});
 }
 
-TEST_CASE("a child that was busy has not less time than others") {
+TEST_CASE("a child that was busy has no less time than others") {
     Fixture fixture;
     fixture.post("late", 1000);
     const Grace over{700, 500};
@@ -104,7 +104,7 @@ TEST_CASE("a child that was busy has not less time than others") {
     CHECK(fixture.heard == std::vector<std::string>{"late:" + std::string(kSilent)});
 }
 
-TEST_CASE("an answer that nothing asked for is refused") {
+TEST_CASE("an answer without a request is refused") {
     Fixture fixture;
     const Message request = fixture.ask("only");
     fixture.answer(request);
@@ -114,7 +114,7 @@ TEST_CASE("an answer that nothing asked for is refused") {
     CHECK(fixture.heard == std::vector<std::string>{"only:done"});
 }
 
-TEST_CASE("an answer to another request than was asked is refused") {
+TEST_CASE("an answer to another request than the pending one is refused") {
     const std::vector<std::function<void(MessageHeader&)>> lies{
         [](MessageHeader& header) { header.digest[31] = std::byte{1}; },
         [](MessageHeader& header) { header.op = static_cast<std::uint32_t>(Op::unregister_callable); },
@@ -132,7 +132,7 @@ TEST_CASE("an answer to another request than was asked is refused") {
     }
 }
 
-TEST_CASE("why a child refuses is text, whatever it sends") {
+TEST_CASE("a child's reason for a refusal is made well-formed text") {
     Fixture fixture;
     Message request = fixture.ask("asked");
     request.header.code = static_cast<std::uint32_t>(Code::prepare_failed);
@@ -141,7 +141,7 @@ TEST_CASE("why a child refuses is text, whatever it sends") {
     CHECK(fixture.heard == std::vector<std::string>{"asked:no ?"});
 }
 
-TEST_CASE("a request that cannot be sent to a child that lives says why") {
+TEST_CASE("a request that cannot be sent to a living child fails with the reason") {
     Fixture fixture;
     const std::array<int, 1> fds{-1};
     fixture.post("sent", kNever, fds);
@@ -159,7 +159,7 @@ TEST_CASE("a child's death ends every pending and every later request") {
     CHECK_FALSE(fixture.requests.next_deadline().has_value());
 }
 
-TEST_CASE("posting never blocks: what a child does not take waits, in order, with its descriptors") {
+TEST_CASE("posting never blocks: requests that a child does not take wait in order, with their descriptors") {
     Fixture fixture;
     auto payload = SealedPayload::create(std::as_bytes(std::span("payload", 7)));
     REQUIRE(payload.ok());

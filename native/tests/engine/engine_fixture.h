@@ -24,7 +24,7 @@
 
 namespace callring::test {
 
-// Far longer than anything here takes: what waits longer never ends.
+// Far longer than anything here takes: a wait that is longer never ends.
 inline constexpr std::uint64_t kLongNs = UINT64_C(120'000'000'000);
 
 // Waits again after each interruption, which only asks a caller of the engine to look for signals.
@@ -53,7 +53,7 @@ public:
             specs.push_back({ChildKind::chip, i, nullptr, 0});
         }
     }
-    // Nothing is left of it.
+    // Checks that no process is left and no task pending.
     ~EngineFixture() {
         const auto children = engine->children();
         engine->close(kLongNs);

@@ -1,11 +1,11 @@
-// Engine: the end, whatever is under way.
+// Engine: close() in every state.
 #include "tests/engine/engine_fixture.h"
 
 using namespace callring;
 using callring::test::EngineFixture;
 using callring::test::HoldingChips;
 
-TEST_CASE("close() waits for what was accepted, and ends no child by force that ends by itself") {
+TEST_CASE("close() waits for accepted work, and kills no child that ends by itself") {
     HoldingChips worker;
     const auto vector = worker.vector();
     const TaskPtr task = worker.submit_hold(vector);
@@ -16,7 +16,7 @@ TEST_CASE("close() waits for what was accepted, and ends no child by force that 
     CHECK(worker.engine->close(test::kLongNs).empty());  // once is enough
 }
 
-TEST_CASE("close() ends by force what does not end in time, names it, and loses the task that ran") {
+TEST_CASE("close() kills a child that does not end in time, names it, and its running task is lost") {
     HoldingChips worker(2);
     const auto vector = worker.vector();
     const TaskPtr task = worker.submit_hold(vector, 1);
@@ -46,7 +46,7 @@ TEST_CASE("a closed engine refuses everything, and every wait returns") {
     CHECK(worker.engine->poll_run(worker.run));
 }
 
-TEST_CASE("an engine that refuses takes no new work, and what was accepted goes on") {
+TEST_CASE("an engine that refuses takes no new work, and accepted work goes on") {
     HoldingChips worker;
     const auto vector = worker.vector();
     const TaskPtr task = worker.submit_hold(vector);
@@ -59,7 +59,7 @@ TEST_CASE("an engine that refuses takes no new work, and what was accepted goes 
     CHECK(task->code == Code::ok);
 }
 
-TEST_CASE("a thread that waits for a run wakes when another one closes the engine") {
+TEST_CASE("a thread that waits for a run wakes when another thread closes the engine") {
     HoldingChips worker;
     const auto vector = worker.vector();
     const TaskPtr task = worker.submit_hold(vector);

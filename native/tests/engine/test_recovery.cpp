@@ -5,7 +5,7 @@ using namespace callring;
 using callring::test::EngineFixture;
 using callring::test::HoldingChips;
 
-TEST_CASE("a chip that is killed loses the task that it ran, is replaced, and the next task runs there") {
+TEST_CASE("a chip that is killed loses its running task and is replaced, and the next task runs there") {
     HoldingChips worker;
     const auto first = worker.vector();
     const auto second = worker.vector();
@@ -31,7 +31,7 @@ TEST_CASE("a task with a retry begins again in the replacement") {
     task->config.retries = 1;
     worker.submit(worker.run, task);
     vector.await_begin();
-    vector.release();  // for the second time that it begins: it may end before it is killed
+    vector.release();  // for the second attempt: the task may end before the chip is killed
     ::kill(worker.engine->children()[0].pid, SIGKILL);
     worker.finish(worker.run);
     CHECK(task->code == Code::ok);
@@ -54,7 +54,7 @@ TEST_CASE("a task that exceeds its deadline ends as timed out, and its chip is r
     CHECK(worker.engine->children()[0].incarnation == 2);
 }
 
-TEST_CASE("a task that runs is ended with its chip as what was asked, and one that does not run is not") {
+TEST_CASE("a running task ends with its chip as the requested outcome, and a task that does not run is untouched") {
     EngineFixture worker(1);
     const CallablePtr hold = worker.add(EngineFixture::hold());
     REQUIRE(worker.start().ok());
@@ -74,7 +74,7 @@ TEST_CASE("a task that runs is ended with its chip as what was asked, and one th
     worker.engine->seal(stream);
 }
 
-TEST_CASE("a chip that may not be replaced is given up, and so is what only it could run, then and later") {
+TEST_CASE("a chip that may not be replaced is given up, and so are the tasks that only it could run, then and later") {
     EngineOptions options;
     options.max_restarts = 0;
     HoldingChips worker(2, std::move(options));

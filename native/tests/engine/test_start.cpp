@@ -1,4 +1,4 @@
-// Engine: children that start, and that cannot.
+// Engine: children that start, and children that cannot.
 #include <algorithm>
 
 #include "tests/engine/engine_fixture.h"
@@ -6,7 +6,7 @@
 using namespace callring;
 using callring::test::EngineFixture;
 
-TEST_CASE("start() returns when every chip is ready, with what was registered before installed in each") {
+TEST_CASE("start() returns when every chip is ready and has installed all callables that were registered before") {
     EngineFixture worker(2);
     const CallablePtr before = worker.add(EngineFixture::fill());
     REQUIRE(worker.start().ok());
@@ -27,7 +27,7 @@ TEST_CASE("an engine without children starts, and closes") {
     CHECK(worker.engine->children().empty());
 }
 
-TEST_CASE("a program that is not there fails the start by the child's name, and leaves none behind") {
+TEST_CASE("a program that does not exist fails the start with the child's name, and leaves no process behind") {
     EngineOptions options;
     options.chip_program = {"/nowhere/callring-chip"};
     EngineFixture worker(2, std::move(options));
@@ -40,7 +40,7 @@ TEST_CASE("a program that is not there fails the start by the child's name, and 
     }
 }
 
-TEST_CASE("a program that ends at once fails the start, and says how it ended") {
+TEST_CASE("a program that ends at once fails the start, and the error says how it ended") {
     EngineOptions options;
     options.chip_program = {"/bin/false"};
     EngineFixture worker(1, std::move(options));

@@ -1,4 +1,4 @@
-// One small arena as a child has it mapped, for what decodes arguments.
+// One small arena as a child has it mapped, for decoders of arguments.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Completions: a child, whatever its kernels wrote over, makes its parent read nothing but the completion itself.
+// Completions: whatever memory a child's kernels overwrite, its parent reads nothing but the completion itself.
 #include "lane/completion.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What each file beside this one defines: a decoder's seeds and what is done with one input.
+// Each file beside this one defines a decoder's seeds and the run of one input.
 #pragma once
 
 #include "tests/fuzz/harness.h"

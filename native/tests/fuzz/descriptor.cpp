@@ -1,4 +1,4 @@
-// Descriptors: nothing but the three kinds, whole, is valid, and no valid descriptor is a part of another.
+// Descriptors: only complete descriptors of the three kinds are valid, and none of them is a part of another.
 #include "identity/descriptor.h"
 
 #include <array>

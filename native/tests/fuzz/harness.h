@@ -18,7 +18,7 @@ struct Harness {
     void (*run)(std::span<const std::byte> input);
 };
 
-// All decoders of what comes from another process, from a file or from a user.
+// All decoders of bytes that come from another process, from a file or from a user.
 [[nodiscard]] std::span<const Harness> harnesses() noexcept;
 
 // Aborts, naming `promise`, unless it was kept.

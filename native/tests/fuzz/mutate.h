@@ -1,4 +1,4 @@
-// Small random changes of well-formed inputs, for where libFuzzer is not at hand.
+// Small random changes of well-formed inputs, for machines without libFuzzer.
 #pragma once
 
 #include <algorithm>

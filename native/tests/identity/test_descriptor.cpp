@@ -41,7 +41,7 @@ TEST_CASE("golden vectors: signature schema hashes") {
           "ce92de584494e4e8cede4ff1a5cefb98b471876d9c2a7e7b69b352a005f22e1b");
 }
 
-TEST_CASE("what is built validates as its kind") {
+TEST_CASE("each built descriptor is valid, and of its kind") {
     CHECK(*validate_descriptor(golden_chip()) == CallableKind::chip_callable);
     CHECK(*validate_descriptor(python_serialized_descriptor({})) == CallableKind::python_serialized);
     CHECK(*validate_descriptor(python_source_descriptor("a.b", "f", Digest{})) == CallableKind::python_source);

@@ -12,7 +12,7 @@
 using namespace callring;
 
 namespace {
-// What this processor can run.
+// The block functions that this processor can run.
 std::vector<Sha256Blocks> block_functions() {
     std::vector<Sha256Blocks> found{sha256_blocks_portable};
     if (const Sha256Blocks own = sha256_blocks_of_processor(); own != nullptr) {

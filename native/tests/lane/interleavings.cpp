@@ -1,6 +1,7 @@
 // interleavings [COUNT]: explores so many interleavings (default: 20,000) of each protocol of the lane. Exits with 1,
 // and prints the history of a wrong one, if a wake-up is lost, a slot torn, or memory used before it was handed over.
-// Every protocol is also explored with something taken away, and then has to fail: the exploration is not blind.
+// Every protocol is also explored with one safeguard removed, and must then fail: this shows that the exploration finds
+// such errors.
 #include <array>
 #include <cstdlib>
 #include <fstream>
@@ -150,8 +151,8 @@ struct SharedBell : rl::test_suite<SharedBell<kWeakness, kExpected>, 3, kExpecte
     }
 };
 
-// A frame that its parent wants back while its child wants to begin it: one of them gets it, and only who got it
-// touches what the task owns; a revoked frame is passed over, and its slot used again only afterwards.
+// A frame that its parent revokes while its child claims it: one of them succeeds, and only that one touches the memory
+// of the task; a revoked frame is passed over, and its slot used again only afterwards.
 template <Weakness kWeakness, rl::test_result_e kExpected>
 struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
@@ -187,7 +188,7 @@ struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpecte
                 frame.write(i);
                 frame.claim.store(static_cast<std::uint32_t>(Claim::published), std::memory_order_relaxed);
                 out.publish();
-                // As in ParentLane, a slot is asked for its claim only while it cannot have been used again.
+                // As in ParentLane, a slot's claim is read only while the slot cannot have been used again.
                 if (settle_claim(frame.claim, Claim::revoked)) {
                     own(i);
                 }
@@ -214,8 +215,8 @@ struct Revocation : rl::test_suite<Revocation<kWeakness, kExpected>, 2, kExpecte
     }
 };
 
-// Blocks that a parent gives back while their child takes back what there is, and writes it again: none is lost, none
-// comes twice, and the child has each only when the parent is done with it and has linked it.
+// Blocks that a parent gives back while their child collects the returned ones and writes them again: no block is lost,
+// none comes twice, and the child has a block only when the parent has finished with it and linked it.
 template <Weakness kWeakness, rl::test_result_e kExpected>
 struct GivenBack : rl::test_suite<GivenBack<kWeakness, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
@@ -257,7 +258,7 @@ struct GivenBack : rl::test_suite<GivenBack<kWeakness, kExpected>, 2, kExpected>
     }
 };
 
-// A child that is told to end while it falls asleep: it ends (ChildLane::stop).
+// A child that is stopped while it falls asleep: it ends (ChildLane::stop).
 template <Weakness kWeakness, rl::test_result_e kExpected>
 struct Stop : rl::test_suite<Stop<kWeakness, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
@@ -297,7 +298,7 @@ bool explore(const char* what, std::uint64_t count) {
               << (found ? rl::test_result_str(params.test_result) : "clean") << " after " << params.stop_iteration
               << " interleavings" << '\n';
     if (!expected && found) {
-        rl::test_params again;  // the same interleavings, this time told
+        rl::test_params again;  // the same interleavings, printed this time
         simulate<Test>(again, count, std::cout);
     }
     return expected;
@@ -314,7 +315,7 @@ int main(int argc, char** argv) {
     good &= explore<Revocation<none, rl::test_result_success>>("frames claimed and revoked", count);
     good &= explore<Stop<none, rl::test_result_success>>("a child that is told to end", count);
     good &= explore<GivenBack<none, rl::test_result_success>>("memory that is given back", count);
-    // What has to be found.
+    // The removed safeguards, whose errors have to be found.
     good &= explore<Lane<none, false, rl::test_result_deadlock>>("a sleeper that does not look again", count);
     good &= explore<Lane<acquire_release, true, rl::test_result_deadlock>>("a lane without seq_cst", count);
     good &= explore<SharedBell<acquire_release, rl::test_result_deadlock>>("a bell without seq_cst", count);

@@ -1,6 +1,6 @@
-// The atomics policy of lane/atomics.h over Relacy, which executes threads as fibers, chooses at every operation who
-// goes on and which of the values allowed by the memory model a load sees, and finds data races, deadlocks and use
-// after free.
+// The atomics policy of lane/atomics.h over Relacy, which executes threads as fibers, chooses at every operation which
+// thread goes on and which of the values allowed by the memory model a load sees, and finds data races, deadlocks and
+// use after free.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@
 
 namespace callring::test {
 
-// What a test takes away from the code under test, to see that its exploration would find that out.
+// The safeguard that a test removes from the code under test, to see that its exploration finds the error.
 enum class Weakness : std::uint8_t {
     none,
     acquire_release,  // seq_cst is only acquire and release

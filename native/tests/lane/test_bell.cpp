@@ -22,7 +22,7 @@ void complete_one(const LanePair& lane) {
 }
 }  // namespace
 
-TEST_CASE("a completion makes no event while no thread asked to be woken") {
+TEST_CASE("a completion makes no event while no thread has asked for one") {
     const LanePair lane;
     complete_one(lane);
     CHECK_FALSE(event_readable(*lane.bell));

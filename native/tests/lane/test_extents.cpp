@@ -1,4 +1,4 @@
-// The store of a lane: what a child writes there and its parent looks at, in one process.
+// The store of a lane: the child's writes and the parent's reads, in one process.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -46,7 +46,7 @@ Code refused(const LanePair& lane, std::uint64_t offset, std::uint64_t bytes) {
     return extent ? Code::ok : extent.error().code;
 }
 
-// How much memory the lane takes, with all that lies behind it.
+// How much memory the lane takes, its store included.
 std::uint64_t committed(const LanePair& lane) {
     struct stat info{};
     REQUIRE(::fstat(lane.parent->fd(), &info) == 0);
@@ -70,7 +70,7 @@ TEST_CASE("an extent of any size arrives as it was written") {
     }
 }
 
-TEST_CASE("what was given back is written again, in the same place") {
+TEST_CASE("an extent that was given back is written again, in the same place") {
     const LanePair lane;
     const ExtentRecord first = write(lane, 300'000, 'a');
     take(lane, first).reset();
@@ -125,7 +125,7 @@ TEST_CASE("an extent that is held takes at most a quarter more than its bytes, a
     CHECK(committed(lane) <= bytes + (bytes / 4) + ((kept.size() + 16) * 4096));
 }
 
-TEST_CASE("of what is given back at once little stays, and nothing when the child has had nothing to do for a while") {
+TEST_CASE("of memory that is given back at once little stays, and none when the child has been idle for a while") {
     const LanePair lane;
     std::vector<ExtentPtr> held;
     for (int i = 0; i < 300; ++i) {
@@ -134,7 +134,7 @@ TEST_CASE("of what is given back at once little stays, and nothing when the chil
     CHECK(committed(lane) > 300 * kMebibyte);
     held.clear();
     CHECK(committed(lane) < ExtentStore::kMostGivenBack + (4 * kMebibyte));
-    write(lane, kMebibyte, 'y');  // the child takes all of that back
+    write(lane, kMebibyte, 'y');  // the child collects all of it
     CHECK(committed(lane) < ExtentWriter::kMostKept + (4 * kMebibyte));
     CHECK(lane.child->extents().keeps_pages());
     lane.child->extents().trim();
@@ -154,14 +154,14 @@ TEST_CASE("a child that waits for work gives its memory for results to the syste
     waits.join();
 }
 
-TEST_CASE("what is withdrawn is free again") {
+TEST_CASE("a withdrawn extent is free again") {
     const LanePair lane;
     const ExtentRecord first = write(lane, 100'000, 'a');
     lane.child->extents().withdraw(first);
     CHECK(write(lane, 100'000, 'b').offset == first.offset);
 }
 
-TEST_CASE("what is held outlives the child and its lane, and keeps nothing but itself") {
+TEST_CASE("an extent that is held outlives the child and its lane, and keeps no other memory") {
     LanePair lane;
     std::vector<ExtentPtr> held;
     for (int i = 0; i < 50; ++i) {
@@ -187,7 +187,7 @@ TEST_CASE("what is held outlives the child and its lane, and keeps nothing but i
     CHECK(left() < 2 * kMebibyte);
 }
 
-TEST_CASE("what is no extent is refused") {
+TEST_CASE("a record that names no extent is refused") {
     const LanePair lane;
     for (const auto& [offset, bytes] :
          std::initializer_list<std::pair<std::uint64_t, std::uint64_t>>{{0, 1},
@@ -208,7 +208,7 @@ TEST_CASE("what is no extent is refused") {
     CHECK(last->bytes().size() == kCell - 64);
 }
 
-TEST_CASE("what a child claims, true or not, never overlaps what the parent holds") {
+TEST_CASE("an extent that a child reports, rightly or wrongly, never overlaps one that the parent holds") {
     const LanePair lane;
     std::mt19937 random(3);
     std::map<std::uint64_t, std::pair<std::uint64_t, ExtentPtr>> held;  // begin: end and extent
@@ -264,7 +264,7 @@ TEST_CASE("a full store refuses results until some are given back") {
     store->close();
 }
 
-TEST_CASE("what a forked process may look at is not written before that ends") {
+TEST_CASE("an extent that a forked process may look at is not written again before that process ends") {
     const LanePair lane;
     const ExtentRecord record = write(lane, 200'000, 'a');
     ExtentPtr extent = take(lane, record);
@@ -276,7 +276,7 @@ TEST_CASE("what a forked process may look at is not written before that ends") {
         char byte = 0;
         [[maybe_unused]] const auto ended = ::read(go[0], &byte, 1);
         const bool intact = holds(extent, 200'000, 'a');
-        extent.reset();  // is not given back a second time
+        extent.reset();  // not given back a second time
         ::_exit(intact ? 0 : 1);
     }
     ::close(go[0]);

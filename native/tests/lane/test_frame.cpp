@@ -1,4 +1,4 @@
-// The argument blob: what is encoded is decoded, and nothing else is.
+// The argument blob: encoded blobs are decoded, and other bytes refused.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -47,7 +47,7 @@ std::vector<std::byte> with(std::vector<std::byte> blob, std::size_t at, T value
 
 }  // namespace
 
-TEST_CASE("whatever the arguments, they are decoded as they were encoded, and from one frame to the next") {
+TEST_CASE("any arguments are decoded as they were encoded, also frame after frame") {
     Memory memory;
     DecodedArguments out;
     for (std::uint32_t seed = 0; seed < 500; ++seed) {

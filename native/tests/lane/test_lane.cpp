@@ -74,7 +74,7 @@ TEST_CASE("a revoked frame is passed over and a claimed frame cannot be revoked"
     CHECK(next->run == 3);
 }
 
-TEST_CASE("a lane is intact until something else than its two ends has written to it") {
+TEST_CASE("a lane is intact until a writer other than its two ends has changed it") {
     const LanePair lane;
     const std::uint64_t first = lane.push();
     const std::uint64_t second = lane.push();
@@ -114,14 +114,14 @@ TEST_CASE("a lane is intact until something else than its two ends has written t
     CHECK(all_intact());
 }
 
-TEST_CASE("a child whose frame was written over does not execute or complete it, and ends") {
+TEST_CASE("a child whose frame was overwritten does not execute or complete it, and ends") {
     for (const bool while_executed : {false, true}) {
         LanePair lane;
         lane.push();
         auto mapped = lane.map_again();
         const pid_t pid = ::fork();
         if (pid == 0) {
-            // The end that it was forked with is not mapped here, and must not be unmapped.
+            // The forked process does not map the inherited end, and must not unmap it.
             // NOLINTNEXTLINE(bugprone-unused-return-value): the process ends without it
             static_cast<void>(lane.child.release());
             lane.attach_child();
@@ -314,7 +314,7 @@ TEST_CASE("the parent learns when a timed frame was begun, until a later one is"
     CHECK(lane.parent->begun_ns(last).has_value());
 }
 
-TEST_CASE("the time at which a frame was begun is never another frame's") {
+TEST_CASE("the begin time of a frame is never that of another frame") {
     constexpr std::uint64_t kFrames = 20'000;
     const LanePair lane;
     std::vector<std::atomic<std::uint64_t>> begun(kFrames);

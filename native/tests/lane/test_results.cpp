@@ -62,7 +62,7 @@ TEST_CASE("as much as the result area holds may wait there, and no more") {
     CHECK(take(lane) == std::nullopt);
 }
 
-TEST_CASE("what is larger than the result area never finds room, what fills it does") {
+TEST_CASE("a payload that is larger than the result area never finds room, and one that fills it does") {
     const LanePair lane;
     CHECK_FALSE(post(lane, std::string(kResultBytes + 1, 'x')));
     CHECK(post(lane, std::string(kResultBytes, 'y')));
@@ -111,7 +111,7 @@ TEST_CASE("a record that points outside of the result area is refused") {
     CHECK_FALSE(lane.parent->result({}));
 }
 
-TEST_CASE("a child loads code from the moment it says so until it says that it is done") {
+TEST_CASE("a child counts as loading code from its announcement until it announces the end") {
     const LanePair lane;
     CHECK(lane.parent->loaded_until_ns(1000) == 0);
     lane.child->begin_loading();

@@ -1,4 +1,4 @@
-// What a child may write as a returned value, and as the completion that brings it.
+// The returned values that a child may write, and their completions.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -41,7 +41,7 @@ TEST_CASE("a value is nothing, or a letter and just as many bytes as follow it")
     }
 }
 
-TEST_CASE("a value whose parts lie elsewhere names at least one, and has room for all that it names") {
+TEST_CASE("a value whose parts lie elsewhere names at least one part, and has room for all that it names") {
     CHECK(is_returned_value(apart('b', 1, 1)));
     CHECK(is_returned_value(apart('s', 1, 1)));
     CHECK(is_returned_value(apart('p', 1, 1)));
@@ -56,7 +56,7 @@ TEST_CASE("a value whose parts lie elsewhere names at least one, and has room fo
     CHECK_FALSE(is_returned_value("ab"));
 }
 
-TEST_CASE("what a value's parts are is read from it in order, and the rest is what is behind them") {
+TEST_CASE("the records of a value's parts are read in order, and the bytes behind them are the rest") {
     const std::string value = apart('p', 2, 2, "rest");
     const auto read = decode_apart(value);
     REQUIRE(read.has_value());
@@ -77,7 +77,7 @@ TEST_CASE("text in an extent is UTF-8, and a pickle is one wherever it lies") {
     CHECK_FALSE(is_returned_apart(*decode_apart(elsewhere), "no pickle"));
 }
 
-TEST_CASE("a completion is that of the frame that is due, in one piece, and names one place for its payload") {
+TEST_CASE("a valid completion belongs to the frame that is due, is whole, and names one place for its payload") {
     const Completion good = completion_of(7);
     CHECK(decode_completion(good, 7).has_value());
     CHECK_FALSE(decode_completion(good, 8).has_value());

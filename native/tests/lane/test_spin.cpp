@@ -4,7 +4,7 @@
 
 using namespace callring;
 
-TEST_CASE("spins that are never worth it become short, and grow again when they are") {
+TEST_CASE("spins that never pay off become short, and grow again when they do") {
     AdaptiveSpin spin;
     CHECK(spin.budget_ns() == AdaptiveSpin::kMostNs);
     for (int i = 0; i < 20; ++i) {
@@ -16,7 +16,7 @@ TEST_CASE("spins that are never worth it become short, and grow again when they 
     CHECK(spin.budget_ns() == 2 * AdaptiveSpin::kLeastNs);
 }
 
-TEST_CASE("what is ready at once says nothing about spinning") {
+TEST_CASE("work that is ready at once changes no spin") {
     AdaptiveSpin spin;
     CHECK_FALSE(spin([] { return false; }));
     const auto budget = spin.budget_ns();

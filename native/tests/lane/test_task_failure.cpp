@@ -1,4 +1,4 @@
-// What a child says of a task that failed.
+// How a child reports the failure of a task.
 #include <doctest/doctest.h>
 
 #include <string>
@@ -7,7 +7,7 @@
 
 using namespace callring;
 
-TEST_CASE("what a kernel failed with is read as it was written, whatever its message holds") {
+TEST_CASE("a kernel's failure is read as it was written, with any bytes in its message") {
     const std::string message = std::string("first\nsecond\0third", 18);
     const std::string bytes = encode_kernel_failure({-7, 3, "add\none", message});
     const auto failure = decode_kernel_failure(bytes);
@@ -18,7 +18,7 @@ TEST_CASE("what a kernel failed with is read as it was written, whatever its mes
     CHECK(failure->message == message);
 }
 
-TEST_CASE("the message of a kernel's failure may be cut short, and nothing before it") {
+TEST_CASE("the message of a kernel's failure may be cut short, and no field before it") {
     const std::string bytes = encode_kernel_failure({1, 0, "add", "message"});
     const std::size_t head = bytes.size() - 7;
     for (std::size_t length = 0; length <= bytes.size(); ++length) {

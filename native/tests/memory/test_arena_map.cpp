@@ -1,4 +1,4 @@
-// ArenaMap: every number comes from another process, so every number is checked.
+// ArenaMap: every number comes from another process, and is checked.
 #include <doctest/doctest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,7 +22,7 @@ UniqueFd arena_fd(std::uint64_t bytes) {
 
 }  // namespace
 
-TEST_CASE("what the parent writes into a buffer is what the child reads at the same place") {
+TEST_CASE("the child reads at each place of a buffer what the parent wrote there") {
     const auto pool = std::make_shared<MemoryPool>(65536, 65536);
     REQUIRE(pool->allocate(100).ok());
     auto buffer = pool->allocate(100);
@@ -68,7 +68,7 @@ TEST_CASE("an id is mapped once, and only within the table") {
     CHECK_FALSE(arenas.resolve(0, 0, 8192).ok());
 }
 
-TEST_CASE("an address that was resolved leads back to its arena") {
+TEST_CASE("the arena of a resolved address is found again") {
     ArenaMap arenas;
     REQUIRE(arenas.attach(3, arena_fd(4096)).ok());
     REQUIRE(arenas.attach(7, arena_fd(8192)).ok());

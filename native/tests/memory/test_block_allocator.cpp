@@ -14,7 +14,7 @@ namespace {
 using Blocks = std::map<std::uint64_t, std::uint64_t>;  // offset to size
 }  // namespace
 
-TEST_CASE("blocks are aligned, and a request of nothing gets an address of its own") {
+TEST_CASE("blocks are aligned, and a request of 0 bytes gets an address of its own") {
     BlockAllocator allocator(1024);
     CHECK(allocator.allocate(1) == 0);
     CHECK(allocator.allocate(0) == 64);

@@ -1,4 +1,4 @@
-// What a forked process may still have: real forks, which live until the test says so.
+// Memory that a forked process may still have: real forks, which live until the test ends them.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@ using namespace callring;
 
 namespace {
 
-// A forked process that does `begin`, and then lives until it is ended.
+// A forked process that executes `begin`, and then lives until end().
 class Fork {
 public:
     template <class Begin>
@@ -61,12 +61,12 @@ struct Held {
 
 }  // namespace
 
-TEST_CASE("what no process was forked with is inherited by none") {
+TEST_CASE("memory that was held at no fork is inherited by no process") {
     const Held held;
     CHECK_FALSE(held.inherited());
 }
 
-TEST_CASE("what is held when a process is forked is inherited until that ends") {
+TEST_CASE("memory that is held when a process is forked is inherited until that process ends") {
     const Held held;
     Fork fork;
     CHECK(held.inherited());
@@ -75,7 +75,7 @@ TEST_CASE("what is held when a process is forked is inherited until that ends") 
     CHECK_FALSE(held.inherited());
 }
 
-TEST_CASE("what is held only after a fork is not inherited by it") {
+TEST_CASE("memory that is held only after a fork is not inherited by it") {
     const Held before;
     const Fork fork;
     const Held after;
@@ -83,7 +83,7 @@ TEST_CASE("what is held only after a fork is not inherited by it") {
     CHECK_FALSE(after.inherited());
 }
 
-TEST_CASE("of two forks the last one that has it counts") {
+TEST_CASE("memory is inherited until the last of two forks has ended") {
     const Held held;
     Fork first;
     const Held later;
@@ -96,7 +96,7 @@ TEST_CASE("of two forks the last one that has it counts") {
     CHECK_FALSE(later.inherited());
 }
 
-TEST_CASE("a fork that closes every descriptor has it all the same") {
+TEST_CASE("a fork that closes every descriptor still inherits memory") {
     const Held held;
     Fork fork([](int kept) {
         for (int fd = 0; fd < 256; ++fd) {
@@ -110,7 +110,7 @@ TEST_CASE("a fork that closes every descriptor has it all the same") {
     CHECK_FALSE(held.inherited());
 }
 
-TEST_CASE("a fork of a fork has it when the first has ended") {
+TEST_CASE("a fork of a fork inherits memory also when the first has ended") {
     const Held held;
     std::array<int, 2> go{};
     REQUIRE(::pipe(go.data()) == 0);
@@ -128,12 +128,12 @@ TEST_CASE("a fork of a fork has it when the first has ended") {
     ::waitpid(first, nullptr, 0);
     CHECK(held.inherited());
     ::close(go[1]);
-    while (held.inherited()) {  // until it has ended, which no other process waits for
+    while (held.inherited()) {  // until the second fork has ended: it is not our child, so it cannot be waited for
         ::usleep(1000);
     }
 }
 
-TEST_CASE("a fork that executes another program has nothing") {
+TEST_CASE("a fork that executes another program inherits no memory") {
     const Held held;
     std::array<int, 2> go{};
     REQUIRE(::pipe(go.data()) == 0);
@@ -145,7 +145,7 @@ TEST_CASE("a fork that executes another program has nothing") {
         ::_exit(1);
     }
     ::close(go[0]);
-    while (held.inherited()) {  // until it does
+    while (held.inherited()) {  // until it executes the program
         ::usleep(1000);
     }
     CHECK(::waitpid(pid, nullptr, WNOHANG) == 0);
@@ -153,7 +153,7 @@ TEST_CASE("a fork that executes another program has nothing") {
     ::waitpid(pid, nullptr, 0);
 }
 
-TEST_CASE("a fork is another process and holds nothing of its own") {
+TEST_CASE("a fork is another process and holds no memory itself") {
     const Held held;
     const std::uint64_t here = fork_watch::process();
     const pid_t pid = ::fork();

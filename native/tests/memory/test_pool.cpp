@@ -65,7 +65,7 @@ TEST_CASE("a pool grows by a whole arena, or by what one large buffer needs") {
     CHECK(arenas[1]->size() == (3 * kArena) + 4096);
 }
 
-TEST_CASE("what is released is used again before the pool grows") {
+TEST_CASE("released memory is used again before the pool grows") {
     const auto pool = make_pool();
     for (int round = 0; round < 100; ++round) {
         REQUIRE(pool->allocate(kArena).ok());
@@ -99,7 +99,7 @@ TEST_CASE("bytes in use count what buffers occupy") {
     CHECK(pool->bytes_in_use() == 64);
 }
 
-TEST_CASE("the limit is refused by name and can be reached again") {
+TEST_CASE("a buffer beyond the limit is refused with the limit's name, and the limit can be reached again") {
     const auto pool = make_pool(2 * kArena);
     auto first = pool->allocate(kArena);
     auto second = pool->allocate(kArena);
@@ -122,11 +122,11 @@ TEST_CASE("requests near the end of the number range are refused") {
             REQUIRE_FALSE(buffer.ok());
             CHECK(buffer.error().code == Code::out_of_memory);
         }
-        CHECK(pool->allocate(kArena).ok());  // what was refused has taken nothing from the limit
+        CHECK(pool->allocate(kArena).ok());  // the refused buffers count nothing against the limit
     }
 }
 
-TEST_CASE("the hook sees an arena before anything lies in it, without the pool's lock") {
+TEST_CASE("the hook is called with an arena before any buffer lies in it, without the pool's lock") {
     const auto pool = make_pool();
     std::vector<std::uint32_t> announced;
     std::uint64_t in_use = 1;
@@ -167,7 +167,7 @@ TEST_CASE("a buffer keeps its memory when the pool is gone") {
     CHECK((*buffer)->data()[999] == std::byte{7});
 }
 
-TEST_CASE("an arena of a pool above is mapped once, told to the children below, and never allocated from") {
+TEST_CASE("an arena of a pool above is mapped once, passed to the children below, and never allocated from") {
     const auto above = make_pool();
     auto given = above->allocate(100);
     REQUIRE(given.ok());
@@ -205,7 +205,7 @@ TEST_CASE("an arena that a child below cannot map is not adopted, and may be tri
     CHECK_FALSE(below->adopt(1, -1).ok());
 }
 
-TEST_CASE("threads share a pool: none gets bytes of another, and all come back") {
+TEST_CASE("threads share a pool: no thread gets bytes of another, and all bytes come back") {
     const auto pool = make_pool(64 * kArena);
     std::vector<std::thread> threads;
     std::vector<int> clashes(4, 0);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20U;
 
-// While one lives, this process can map nothing more.
+// While such an object lives, this process can map no more memory.
 class NoMemory {
 public:
     NoMemory() {
@@ -52,14 +52,14 @@ std::size_t allocate(std::vector<std::unique_ptr<char[]>>& blocks) {
 
 }  // namespace
 
-TEST_CASE("who keeps books takes from the reserve, others fail, and the books are torn when it is used up") {
+TEST_CASE("a keeper of books allocates from the reserve, others fail, and the books are torn when it is used up") {
     REQUIRE(memory_reserve_is_whole());
     Books books;
     std::vector<std::unique_ptr<char[]>> blocks;
     blocks.reserve(40'000);
     {
         const NoMemory none;
-        static_cast<void>(allocate(blocks));  // what earlier tests gave back to the heap
+        static_cast<void>(allocate(blocks));  // the memory that earlier tests gave back to the heap
         CHECK(allocate(blocks) == 0);
         CHECK(memory_reserve_is_whole());
         const KeepsBooks keeps(books);

@@ -1,4 +1,4 @@
-// SealedPayload: what was hashed in one process is what another executes.
+// SealedPayload: one process executes the same bytes that another has hashed.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -32,7 +32,7 @@ UniqueFd memfd_with(const std::vector<std::byte>& bytes, int seals) {
 
 }  // namespace
 
-TEST_CASE("a payload arrives on the other side as it was") {
+TEST_CASE("a payload arrives unchanged on the other side") {
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{1'000'003}}) {
         CAPTURE(size);
         const auto bytes = some_bytes(size);

@@ -35,7 +35,7 @@ TEST_CASE("shared memory is zeroed, cannot change its size, and is the same at b
     CHECK(other.data() != map.data());
 }
 
-TEST_CASE("a part of a file is mapped, and the rest is there for others") {
+TEST_CASE("a part of a file is mapped, and the rest is left to other maps") {
     const auto map = std::move(SharedMap::create("test", 4096, 1U << 20U)).value();
     CHECK(map.size() == 4096);
     CHECK(map.file_size() == 1U << 20U);
@@ -45,7 +45,7 @@ TEST_CASE("a part of a file is mapped, and the rest is there for others") {
     CHECK(SharedMap::attach(UniqueFd::copy_of(map.fd()), (1U << 20U) + 1).error().code == Code::malformed);
 }
 
-TEST_CASE("memory whose size may change, or that is none, is not mapped") {
+TEST_CASE("memory whose size may change, and a descriptor of no memory, are not mapped") {
     for (const int seals : {0, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_GROW}) {
         CAPTURE(seals);
         CHECK(SharedMap::attach(unsealed(4096, seals)).error().code == Code::malformed);
@@ -75,14 +75,14 @@ TEST_CASE("the buffers of a scope are retired with it, and live as long as they 
     auto used = std::move(pool->allocate(64)).value();
     scope.own(used);
     scope.own(std::move(pool->allocate(64)).value());
-    CHECK(pool->bytes_in_use() == 64);  // a scope keeps nothing alive
+    CHECK(pool->bytes_in_use() == 64);  // a scope keeps no buffer alive
     CHECK_FALSE(used->retired());
     scope.end();
     CHECK(used->retired());
     used->data()[0] = std::byte{1};
     used.reset();
     CHECK(pool->bytes_in_use() == 0);
-    scope.end();  // again: there is nothing left of it
+    scope.end();  // a second time: no effect
 }
 
 TEST_CASE("a scope of many buffers retires those that are left, and forgets the others meanwhile") {

@@ -40,7 +40,7 @@ constexpr std::size_t kMost = 1024;
 
 }  // namespace
 
-TEST_CASE("What a thread has dropped, it takes again") {
+TEST_CASE("A thread takes again the memory that it has dropped") {
     if (!kKeepBlocks) {
         return;
     }
@@ -67,11 +67,11 @@ TEST_CASE("An object may be dropped by another thread than the one that made it"
     }
 }
 
-TEST_CASE("What is dropped when its thread has ended already is given back") {
+TEST_CASE("Memory that is dropped after its thread's end is given back") {
     std::weak_ptr<Object> late;
     for (int round = 0; round < 3; ++round) {
         std::thread([&late] {
-            // Declared in the thread: otherwise the thread would have it, and never destroy it.
+            // Declared inside of the thread's function, so that the end of the thread destroys it.
             static thread_local ObjectPtr dropped_late;
             dropped_late = make();
             late = dropped_late;

@@ -1,4 +1,4 @@
-// Process: what a child is started with, and how its end is described.
+// Process: the state in which a child starts, and how its end is described.
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
@@ -14,7 +14,7 @@ using namespace callring;
 
 namespace {
 
-// A shell that executes `script`; what that writes to descriptor 3 is read here, until it ends.
+// A shell that executes `script`; the script's output to descriptor 3 is read here, until it ends.
 struct Shell {
     explicit Shell(const std::string& script, const std::vector<std::string>& environment = {}) {
         std::array<int, 2> ends{};
@@ -63,7 +63,7 @@ TEST_CASE("a process that ends is reaped once, with its status, and one that run
     const ExitStatus status = shell.wait();
     CHECK(status.known);
     CHECK(status.exit_code == 7);
-    CHECK_FALSE(shell.process.try_reap()->known);  // it is reaped already
+    CHECK_FALSE(shell.process.try_reap()->known);  // already reaped
 }
 
 TEST_CASE("a signal reaches a process, and its status names that signal") {
@@ -71,7 +71,7 @@ TEST_CASE("a signal reaches a process, and its status names that signal") {
     shell.process.kill(SIGTERM);
     const ExitStatus status = shell.wait();
     CHECK(status.signal == SIGTERM);
-    shell.process.kill(SIGTERM);  // to none
+    shell.process.kill(SIGTERM);  // to no process
 }
 
 TEST_CASE("a process is given its arguments and environment, an empty standard input and no descriptor but its own") {
@@ -85,7 +85,7 @@ TEST_CASE("a process is given its arguments and environment, an empty standard i
     CHECK(shell.wait().exit_code == 0);
 }
 
-TEST_CASE("a control descriptor that has the child's number already is handed on all the same") {
+TEST_CASE("a control descriptor that already has the number that the child expects is passed on as well") {
     std::array<int, 2> ends{};
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
     const UniqueFd here(ends[0]);
@@ -121,13 +121,13 @@ TEST_CASE("a process begins with no signal blocked, and none ignored but SIGHUP,
     REQUIRE(ignored != std::string::npos);
     const std::uint64_t mask = std::stoull(said.substr(ignored + 8), nullptr, 16);
     CAPTURE(mask);
-    // SIGHUP is left as it was, and so are the two that the C library keeps to itself, 32 and 33.
+    // SIGHUP is left as it was, and so are the two signals that the C library reserves, 32 and 33.
     CHECK((mask & 0x7FFF'FFFFU & ~(1U << (SIGHUP - 1U))) == 0);
     CHECK(shell.wait().exit_code == 0);
 }
 
-TEST_CASE("a process leads a group of its own, and what it left behind ends with that") {
-    // The shell ends; what it started holds the socket, and reads from it for ever.
+TEST_CASE("a process leads a group of its own, and processes that it left behind end with the group") {
+    // The shell ends; the process that it started holds the socket, and reads from it for ever.
     const Shell shell("cat <&3 >&3 & exit 0", {"PATH=/usr/bin:/bin"});
     CHECK(::getpgid(shell.process.pid()) == shell.process.pid());
     pollfd ended{shell.process.pidfd(), POLLIN, 0};
@@ -137,7 +137,7 @@ TEST_CASE("a process leads a group of its own, and what it left behind ends with
     CHECK(shell.process.try_reap()->exit_code == 0);
 }
 
-TEST_CASE("a program that is not there, or is none, is refused with the reason") {
+TEST_CASE("a path without a program is refused with the reason") {
     for (const char* program : {"/nowhere/program", "/dev/null"}) {
         const auto spawned = Process::spawn({program}, {}, STDERR_FILENO);
         REQUIRE_FALSE(spawned.ok());

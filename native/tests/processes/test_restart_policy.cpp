@@ -10,7 +10,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kWindow = 60 * kSecond;
 }  // namespace
 
-TEST_CASE("with a limit, one death more within the window gives the child up") {
+TEST_CASE("with a limit, one death more than that within the window gives the child up") {
     RestartPolicy policy(2, kWindow);
     CHECK(policy.start_again_after_death(kSecond, Life::worked) == kSecond);
     CHECK(policy.start_again_after_death(2 * kSecond, Life::worked) == 2 * kSecond);
@@ -26,7 +26,7 @@ TEST_CASE("deaths before the window are forgotten") {
     }
 }
 
-TEST_CASE("without a limit no number of deaths at work gives the child up, but the later ones wait for each other") {
+TEST_CASE("without a limit no number of deaths at work gives the child up, but later restarts are spaced by a pause") {
     RestartPolicy policy(std::nullopt, kWindow);
     std::uint64_t now = kSecond;
     for (std::size_t death = 1; death <= 1000; ++death) {
@@ -71,7 +71,7 @@ TEST_CASE("with a limit as well, slow attempts to start come to an end") {
     CHECK_FALSE(policy.start_again_after_death(kWindow * 4, Life::never_ready));
 }
 
-TEST_CASE("one that worked, or was idle for long, is no failed start and forgets those before") {
+TEST_CASE("a process that worked, or was idle for long, is no failed start, and resets the count of failed starts") {
     RestartPolicy policy(std::nullopt, kWindow);
     std::uint64_t now = kSecond;
     for (const Life life : {Life::worked, Life::idle}) {

@@ -1,4 +1,4 @@
-// Supervisor: the progress thread, and what it tells of sockets, processes and time.
+// Supervisor: the progress thread, and its hooks for sockets, processes and time.
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
@@ -17,7 +17,7 @@ using namespace callring;
 
 namespace {
 
-// A supervisor whose hooks note each of their calls; a test waits until there was one.
+// A supervisor whose hooks note each of their calls, for which a test waits.
 struct Watch {
     Watch() {
         auto made =
@@ -69,7 +69,7 @@ struct Watch {
         noted.push_back(what);
         changed.notify_all();
     }
-    // Waits until a hook noted that, and returns how often.
+    // Waits until a hook has noted `what`, and returns how often it did.
     std::ptrdiff_t await(const std::string& what) {
         std::unique_lock lock(mutex);
         const auto count = [&] { return std::count(noted.begin(), noted.end(), what); };
@@ -108,7 +108,7 @@ struct Watch {
 
 }  // namespace
 
-TEST_CASE("work runs on the progress thread, in order, and what it throws reaches the thread that waits for it") {
+TEST_CASE("work runs on the progress thread, in order, and its exceptions reach the thread that waits for it") {
     Watch watch;
     std::vector<int> order;
     std::thread::id where;
@@ -147,7 +147,7 @@ TEST_CASE("the bell is heard whenever it rings") {
     watch.await("bell");
 }
 
-TEST_CASE("what a process says is read before its end is reported, which happens once") {
+TEST_CASE("the last messages of a process are read before its end is reported, which happens once") {
     Watch watch;
     watch.start(2, "echo -n bye >&3; exit 5");
     CHECK(watch.await("exit 2: status 5") == 1);
@@ -177,17 +177,17 @@ TEST_CASE("a process that closes its socket and lives on is ended, and one that 
     watch.await("exit 2: signal 9");
 }
 
-TEST_CASE("a socket is heard of when it takes messages again, once for each time that this is asked for") {
+TEST_CASE("the hook is called once per request when a socket takes messages again") {
     Watch watch;
     watch.start(2, "read line <&3");
     watch.supervisor->run([&] { watch.supervisor->await_writable(2); });
     CHECK(watch.await("writable 2") == 1);
-    watch.supervisor->run([&] { watch.supervisor->await_writable(99); });  // of none
+    watch.supervisor->run([&] { watch.supervisor->await_writable(99); });  // of no socket
     watch.process->kill(SIGKILL);
     watch.await("exit 2: signal 9");
 }
 
-TEST_CASE("while sockets are left to a caller nothing is read of them, and afterwards what came meanwhile is") {
+TEST_CASE("sockets that are left to a caller are not read, and their messages are read afterwards") {
     Watch watch;
     watch.start(2, "read line <&3; echo -n late >&3; read line <&3");
     watch.supervisor->leave_sockets();
@@ -205,7 +205,7 @@ TEST_CASE("while sockets are left to a caller nothing is read of them, and after
     watch.await("exit 2: signal 9");
 }
 
-TEST_CASE("no hook hears of what was forgotten") {
+TEST_CASE("no hook is called for a process that was forgotten") {
     Watch watch;
     watch.start(2, "read line <&3");
     watch.supervisor->run([&] { watch.supervisor->forget(2); });
@@ -214,13 +214,13 @@ TEST_CASE("no hook hears of what was forgotten") {
     CHECK(watch.noted.empty());
 }
 
-TEST_CASE("a deadline has its hook called when it has passed, and any work that is posted may set one") {
+TEST_CASE("the hook of a deadline is called when that has passed, and any posted work may set a deadline") {
     Watch watch;
     watch.supervisor->run([&] { watch.deadline = now_ns(); });
     CHECK(watch.await("deadline") == 1);
 }
 
-TEST_CASE("work that runs out of memory tears the books, a hook hears of that, and the thread goes on") {
+TEST_CASE("work that runs out of memory tears the books, a hook is called for that, and the thread goes on") {
     Watch watch;
     watch.supervisor->post([] { throw std::bad_alloc(); });
     watch.await("torn");

@@ -1,5 +1,5 @@
-// The registrar against children that are played by this test: real sockets, real messages, answers in order, but at
-// moments, with refusals, delays and deaths that a random generator chooses.
+// The registrar against children that this test plays: real sockets, real messages and answers in order; a random
+// generator chooses the moments, refusals, delays and deaths.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ CallableSpec spec(unsigned number, std::byte descriptor = std::byte{0}) {
     return {name(number), 2, ChildKind::sub, "callable " + std::to_string(number), {descriptor}, payload};
 }
 
-// The child's end: what it has installed, and which identities it cannot prepare.
+// The child's end: its installed identities, and those that it cannot prepare.
 struct Peer {
     Channel channel;
     Inbox inbox;
@@ -69,7 +69,7 @@ struct World {
     std::vector<ChildPtr> children;
     std::vector<Peer> peers;
     std::vector<std::string> condemned;  // why, one after the other
-    std::vector<std::string> refused;    // needed callables that a child which starts cannot install
+    std::vector<std::string> refused;    // needed callables that a starting child cannot install
     std::uint32_t keys = 0;
     std::unique_ptr<Broadcast> broadcast = std::move(Broadcast::create()).value();
     Registrar registrar{children,
@@ -102,7 +102,7 @@ struct World {
         child.key = ++keys;
         child.state = ChildState::starting;
         child.condemned.clear();
-        child.hears_notices = i % 3 != 2;  // most of them, and some of those that do not
+        child.hears_notices = i % 3 != 2;  // some children receive no notices
         if (child.hears_notices) {
             peers[i].inbox =
                 std::move(Inbox::listen(peers[i].channel, UniqueFd::copy_of(broadcast->fd()),
@@ -118,7 +118,7 @@ struct World {
             children[i]->state = ChildState::ready;
         }
     }
-    // The end of a process, and its replacement; or, at last, none.
+    // The end of a process, and its replacement unless the child is given up.
     void kill(std::size_t i) {
         die(i, ChildState::starting);
         start(i);
@@ -148,7 +148,7 @@ struct World {
         return true;
     }
     void expire(std::size_t i) { children[i]->requests->expire(UINT64_MAX); }
-    // Lets every child serve and every answer arrive, and replaces those that are to be ended.
+    // Lets every child serve and every answer arrive, and replaces children that are to be ended.
     void settle() {
         for (bool moved = true; moved;) {
             moved = false;
@@ -174,7 +174,7 @@ struct World {
 
 }  // namespace
 
-TEST_CASE("a child that has a callable is not asked again, unless the last one was being released") {
+TEST_CASE("a child that has a callable is not asked again, unless the callable was just being removed") {
     World world(2);
     world.add(1);
     const auto callable = world.add(1)->callable;  // not confirmed yet
@@ -197,7 +197,7 @@ TEST_CASE("a child that has a callable is not asked again, unless the last one w
     CHECK(world.registrar.registrations(name(1)) == 1);
 }
 
-TEST_CASE("a registration is settled when every child has answered, whichever was asked first") {
+TEST_CASE("a registration is settled when every child has answered, in any order") {
     World world(2);
     const auto first = world.add(1);
     const auto second = world.add(1);
@@ -213,7 +213,7 @@ TEST_CASE("a registration is settled when every child has answered, whichever wa
     CHECK(world.peers[1].table.contains(name(1)));
 }
 
-TEST_CASE("a registration that a child has confirmed already asks only those that have not") {
+TEST_CASE("a registration asks only children that have not confirmed the callable already") {
     World world(2);
     const auto first = world.add(1);
     world.peers[0].serve();
@@ -227,7 +227,7 @@ TEST_CASE("a registration that a child has confirmed already asks only those tha
     CHECK(world.peers[1].payloads == 2);
 }
 
-TEST_CASE("a node receives every callable, whatever runs it, and counts among the targets of each") {
+TEST_CASE("a node receives callables of every kind, and counts among the targets of each") {
     World world(3);
     world.children[1]->kind = ChildKind::chip;
     world.children[2]->kind = ChildKind::node;
@@ -251,7 +251,7 @@ TEST_CASE("a node receives every callable, whatever runs it, and counts among th
     CHECK(world.peers[2].table.size() == 1);
 }
 
-TEST_CASE("what one child refuses is taken back from all, and may be tried again") {
+TEST_CASE("a callable that one child refuses is taken back from all, and may be registered again") {
     World world(2);
     world.peers[1].refuses[name(1)] = true;
     const auto refused = world.add(1);
@@ -302,7 +302,7 @@ TEST_CASE("a child that does not answer in time is ended at once, fails nothing,
     CHECK(late->outcome() == Code::ok);
     CHECK(world.condemned.size() == 1);
     const auto next = world.add(2);
-    CHECK(next->results.size() == 1);  // it is not even asked
+    CHECK(next->results.size() == 1);  // the child is not asked
     world.peers[0].serve();
     world.deliver(0);
     CHECK(next->outcome() == Code::ok);
@@ -314,7 +314,7 @@ TEST_CASE("a child that does not answer in time is ended at once, fails nothing,
     CHECK(world.condemned.size() == 1);
 }
 
-TEST_CASE("a removal that a child does not confirm in time is over, and the identity may be registered again at once") {
+TEST_CASE("a removal that a child does not confirm in time ends, and the identity may be registered again at once") {
     World world(2);
     const auto callable = world.add(1)->callable;
     world.settle();
@@ -379,7 +379,7 @@ TEST_CASE(
     CHECK_FALSE(world.registrar.any_removal());
 }
 
-TEST_CASE("a child that starts is not waited for, but what it refuses first is refused") {
+TEST_CASE("a registration does not wait for a starting child, but fails if that child refuses it first") {
     World world(2);
     world.add(1);
     world.settle();
@@ -404,7 +404,7 @@ TEST_CASE("a child that starts is not waited for, but what it refuses first is r
         CHECK(operation->failed);
         world.settle();
         CHECK(operation->outcome() == Code::partial_failure);
-        CHECK(world.refused.empty());  // it goes on, as it was asked for nothing that is live
+        CHECK(world.refused.empty());  // the child goes on: no live callable was refused
         CHECK(world.peers[0].table.size() == 1);
         CHECK(world.peers[1].table.size() == 1);
     }
@@ -418,7 +418,7 @@ TEST_CASE("a child that starts is not waited for, but what it refuses first is r
     }
 }
 
-TEST_CASE("a child that starts without what accepted tasks need takes no work, though its removal is under way") {
+TEST_CASE("a child that starts without a callable of accepted tasks takes no work, even during the removal") {
     World world(1);
     const auto callable = world.add(1)->callable;
     world.settle();
@@ -456,7 +456,7 @@ TEST_CASE("a registration for which no child is left is hopeless, before it begi
     CHECK(world.add(2)->outcome() == Code::given_up);
 }
 
-TEST_CASE("a removal does not wait for a child that starts, which lets go before it takes work") {
+TEST_CASE("a removal does not wait for a starting child, which removes the callable before it takes work") {
     World world(2);
     const auto callable = world.add(1)->callable;
     world.settle();
@@ -495,7 +495,8 @@ TEST_CASE("a child that contradicts what it received is not trusted any more") {
     CHECK(world.condemned.size() == 1);
 }
 
-TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths end where the handles say") {
+TEST_CASE(
+    "random registrations, removals, tasks, refusals, delays and deaths end with the handles' callables installed") {
     constexpr unsigned kNames = 5;
     for (unsigned seed = 0; seed < 300; ++seed) {
         CAPTURE(seed);
@@ -556,7 +557,7 @@ TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths en
                     break;
             }
             collect();
-            // What an accepted task needs is never taken from a child that takes work.
+            // A callable that an accepted task needs is never removed from a child that takes work.
             for (const CallablePtr& callable : tasks) {
                 for (std::size_t child = 0; child < 3; ++child) {
                     if (world.children[child]->takes_work()) {
@@ -590,7 +591,8 @@ TEST_CASE("random registrations, removals, tasks, refusals, delays and deaths en
             for (std::size_t i = 0; i < 3; ++i) {
                 const bool has = world.peers[i].table.contains(name(number));
                 CHECK(has == world.installed(i, number));
-                // A replacement that could not prepare it would be ended by the engine; here it simply lacks it.
+                // The engine would end a replacement that cannot prepare a callable; here the replacement just lacks
+                // it.
                 CHECK((held > 0 || !has));
             }
         }

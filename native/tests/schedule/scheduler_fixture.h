@@ -1,6 +1,6 @@
 // One Scheduler with children that the test plays: both ends of each lane are here, in one thread, and time passes only
-// when the test says so. After each event the scheduler's books are looked at; when the fixture ends, so does whatever
-// was accepted, and nothing is left of it.
+// when the test advances it. The scheduler's books are checked after each event; the fixture's destructor ends all
+// accepted tasks, and checks that nothing is left of them.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -24,7 +24,7 @@
 
 namespace callring::test {
 
-// How a task is to be.
+// The options of a task.
 struct Wanted {
     std::int32_t on = kAnyChild;
     std::vector<TaskPtr> after;
@@ -121,7 +121,7 @@ public:
         scheduler.cancel(*run);
         check();
     }
-    // What was completed is seen, and nothing that could run waits afterwards.
+    // The parent takes the completions, and no task that could run waits afterwards.
     std::size_t drain() {
         const std::size_t ended = scheduler.drain();
         check();
@@ -129,7 +129,7 @@ public:
         return ended;
     }
     void pass(std::uint64_t ns) { now_ += ns; }
-    // As the engine does when a deadline is due. True: the child was to be ended.
+    // As the engine does when a deadline is due. True: the child has to be ended.
     bool expire(std::int32_t index, std::uint64_t patience_ns = UINT64_C(10'000'000'000)) {
         const bool over = scheduler.expire(child(index), now_, patience_ns);
         check();
@@ -158,7 +158,7 @@ public:
     [[nodiscard]] Child& child(std::int32_t index) { return *scheduler.children()[static_cast<std::size_t>(index)]; }
     [[nodiscard]] ChildLane& end(std::int32_t index) { return *ends_[static_cast<std::size_t>(index)]; }
 
-    // The child claims its next frame: its task; null if there is none that it has to execute.
+    // The child claims its next frame. Returns that frame's task; null if there is none to execute.
     TaskPtr claim(std::int32_t index) {
         const Frame* const frame = end(index).try_next();
         if (frame == nullptr) {
@@ -173,18 +173,18 @@ public:
         FAIL("a frame was claimed that is not in flight");
         return nullptr;
     }
-    // It completes what it has claimed, which took no time.
+    // The child completes the frame that it has claimed, which took no time.
     void complete(std::int32_t index, std::string_view payload = {}) {
         end(index).complete(Code::ok, now_, now_, std::as_bytes(std::span(payload)));
     }
     void fail(std::int32_t index) {
         const bool chip = child(index).kind == ChildKind::chip;
-        // Of an exception four texts of no length.
+        // For an exception: four empty texts.
         const std::string said = chip ? encode_kernel_failure({1, 0, "kernel", "message"}) : std::string(16, '\0');
         end(index).complete(chip ? Code::kernel_failed : Code::python_exception, now_, now_,
                             std::as_bytes(std::span(said)));
     }
-    // It executes all that lies in its lane. Returns the tasks.
+    // The child executes all frames in its lane. Returns their tasks.
     std::vector<TaskPtr> work(std::int32_t index) {
         std::vector<TaskPtr> done;
         while (const TaskPtr task = claim(index)) {
@@ -210,11 +210,11 @@ public:
         }
         return done;
     }
-    // It announces that it sleeps.
+    // The child announces that it sleeps.
     void sleep(std::int32_t index) { header(index).child_asleep.store(1); }
     [[nodiscard]] LaneHeader& header(std::int32_t index) { return *headers_[static_cast<std::size_t>(index)]; }
 
-    // Its process has ended, and is replaced later: start().
+    // The child's process has ended, and is replaced later: start().
     void die(std::int32_t index) {
         child(index).state = ChildState::starting;
         child(index).condemned.clear();
@@ -298,7 +298,7 @@ private:
     }
     void on_protocol_violation(Child& child, const std::string& what) override {
         violations.push_back(what);
-        if (child.state == ChildState::ready) {  // else it has ended
+        if (child.state == ChildState::ready) {  // else the process has ended
             child.condemned = what;
         }
     }
@@ -322,7 +322,7 @@ private:
     }
 
     const std::uint32_t capacity_;
-    std::uint64_t now_ = callring::now_ns();  // on one clock with what children note
+    std::uint64_t now_ = callring::now_ns();  // on the clock of the children's times
     std::shared_ptr<MemoryPool> pool_ = std::make_shared<MemoryPool>(1U << 20U, 1U << 24U);
     std::unique_ptr<ParentBell> bell_ = std::move(ParentBell::create()).value();
     std::vector<std::unique_ptr<ChildLane>> ends_;

@@ -5,7 +5,7 @@ using namespace callring;
 using callring::test::codes_of;
 using callring::test::SchedulerFixture;
 
-TEST_CASE("cancelling a run withdraws what has not begun, wherever it is, and lets end what has") {
+TEST_CASE("cancelling a run withdraws tasks that have not begun, wherever they wait, and lets running ones end") {
     SchedulerFixture parent(2, 1, 2);
     const auto run = parent.begin_run();
     const TaskPtr running = parent.submit(run, {.on = 0});
@@ -48,7 +48,7 @@ TEST_CASE("cancelling one run makes room for another") {
     CHECK(parent.work_all() == std::vector<TaskPtr>{task});
 }
 
-TEST_CASE("a task that begins again has its retries taken by a cancelled run") {
+TEST_CASE("cancelling a run takes the retries of a task that would begin again") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .retries = 5});
@@ -58,7 +58,7 @@ TEST_CASE("a task that begins again has its retries taken by a cancelled run") {
     CHECK(task->code == Code::worker_lost);
 }
 
-TEST_CASE("a revoked frame is passed over by its child, and completed by none") {
+TEST_CASE("a child passes over a revoked frame, and never completes it") {
     SchedulerFixture parent(1);
     const auto first = parent.begin_run();
     const auto second = parent.begin_run();
@@ -71,7 +71,7 @@ TEST_CASE("a revoked frame is passed over by its child, and completed by none") 
     CHECK(parent.violations.empty());
 }
 
-TEST_CASE("a cancelled run finishes when what had begun has ended") {
+TEST_CASE("a cancelled run finishes when its running tasks have ended") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr running = parent.submit(run, {.on = 0});
@@ -83,6 +83,6 @@ TEST_CASE("a cancelled run finishes when what had begun has ended") {
     parent.complete(0);
     parent.drain();
     CHECK(parent.finished.size() == 1);
-    parent.cancel(run);  // there is nothing left of it
+    parent.cancel(run);  // no effect: the run has finished
     CHECK(parent.finished.size() == 1);
 }

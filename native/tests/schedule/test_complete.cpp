@@ -1,4 +1,4 @@
-// Scheduler: what children completed, and what that releases.
+// Scheduler: completions, and the tasks that they release.
 #include <cstring>
 
 #include "tests/schedule/scheduler_fixture.h"
@@ -6,7 +6,7 @@
 using namespace callring;
 using callring::test::SchedulerFixture;
 
-TEST_CASE("a completion ends its task with what the child says, and lets go of its arguments") {
+TEST_CASE("a completion ends its task with the child's outcome, and releases its arguments") {
     SchedulerFixture parent(0, 1);
     const auto run = parent.begin_run();
     const auto buffer = parent.allocate();
@@ -23,7 +23,7 @@ TEST_CASE("a completion ends its task with what the child says, and lets go of i
     CHECK(parent.child(0).completed == 1);
 }
 
-TEST_CASE("a run forgets tasks that ended well, and keeps those that failed in the order in which they did") {
+TEST_CASE("a run forgets tasks that ended well, and keeps failed tasks in the order of their failures") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     parent.submit(run, {.on = 0});
@@ -44,7 +44,7 @@ TEST_CASE("a run forgets tasks that ended well, and keeps those that failed in t
     CHECK(parent.scheduler.counts().failed == 2);
 }
 
-TEST_CASE("all that follows a failed task is skipped with it as the cause, in its lane, elsewhere and further on") {
+TEST_CASE("all followers of a failed task are skipped with it as the cause, direct or not, in its lane or elsewhere") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr bad = parent.submit(run, {.on = 0});
@@ -86,7 +86,7 @@ TEST_CASE("a chain of 100,000 dependents is skipped without a stack as deep") {
     CHECK(parent.scheduler.counts().skipped == 100'000);
 }
 
-TEST_CASE("a fan of tasks behind one is released by its end, each to its own child") {
+TEST_CASE("the end of a task releases all tasks behind it, each to its own child") {
     SchedulerFixture parent(3, 0, 8);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0});
@@ -155,7 +155,7 @@ TEST_CASE("the last task of a run keeps it alive until it has ended, and no long
     CHECK(watched.expired());
 }
 
-TEST_CASE("what no child says of the frame that is due is a violation of the protocol, and ends no task") {
+TEST_CASE("an impossible completion of the frame that is due is a violation of the protocol, and ends no task") {
     using Change = void (*)(Completion&);
     constexpr std::array<Change, 7> kLies{
         [](Completion& said) { said.sequence += 1; },
@@ -163,7 +163,7 @@ TEST_CASE("what no child says of the frame that is due is a violation of the pro
         [](Completion& said) { said.code = static_cast<std::uint32_t>(Code::worker_lost); },
         [](Completion& said) { said.flags = 4; },
         [](Completion& said) { said.payload_bytes = 4096; },
-        [](Completion& said) { said.payload_bytes = 3; },  // zeros are no value
+        [](Completion& said) { said.payload_bytes = 3; },  // zeros encode no value
         [](Completion& said) { said.code = static_cast<std::uint32_t>(Code::skipped); },
     };
     for (std::size_t i = 0; i < kLies.size(); ++i) {
@@ -181,7 +181,7 @@ TEST_CASE("what no child says of the frame that is due is a violation of the pro
         CHECK(task->state == TaskState::dispatched);
         CHECK(parent.child(0).lane_damaged);
         parent.die(0);
-        CHECK(task->state == TaskState::ready);  // it had begun, and has a retry
+        CHECK(task->state == TaskState::ready);  // the task had begun, and has a retry
         CHECK(parent.scheduler.counts().begun_again == 1);
         parent.start(0);
         parent.work_all();
@@ -196,7 +196,7 @@ TEST_CASE("a completion while nothing is in flight is a violation of the protoco
     CHECK(parent.violations.size() == 1);
 }
 
-TEST_CASE("a completion ring whose indices no child can have written is a violation of the protocol, and no loop") {
+TEST_CASE("a completion ring with impossible indices is a violation of the protocol, and causes no endless loop") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     parent.submit(run, {.on = 0});
@@ -205,7 +205,7 @@ TEST_CASE("a completion ring whose indices no child can have written is a violat
     CHECK(parent.violations.size() == 1);
 }
 
-TEST_CASE("the spans of a task's cores are taken with its completion, and those at other times are a violation") {
+TEST_CASE("the spans of a task's cores are taken with its completion, and spans at other times are a violation") {
     for (const bool honest : {true, false}) {
         CAPTURE(honest);
         SchedulerFixture parent(1);
@@ -228,7 +228,7 @@ TEST_CASE("the spans of a task's cores are taken with its completion, and those 
     }
 }
 
-TEST_CASE("a child's completions are counted, and its task time is learnt from how long it was busy") {
+TEST_CASE("a child's completions are counted, and its task time is estimated from how long it was busy") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     for (int i = 0; i < 2; ++i) {
@@ -243,7 +243,7 @@ TEST_CASE("a child's completions are counted, and its task time is learnt from h
     parent.work(0);
     parent.pass(5000);
     parent.drain();
-    CHECK(parent.child(0).task_ns == 2000);  // three quarters of what it was, and a quarter of this one
+    CHECK(parent.child(0).task_ns == 2000);  // three quarters of the old estimate, and a quarter of this time
 }
 
 TEST_CASE("a result that lies in the result area or in an extent arrives whole") {

@@ -1,4 +1,4 @@
-// Scheduler: deadlines, and ending what runs.
+// Scheduler: deadlines, and ending running tasks.
 #include "tests/schedule/scheduler_fixture.h"
 
 using namespace callring;
@@ -6,13 +6,13 @@ using callring::test::SchedulerFixture;
 
 namespace {
 
-// What children note is of this machine's clock, which goes on while a test runs: both are far more than that takes.
+// Children note times of this machine's clock, which goes on while a test runs: both times are far longer than a test.
 constexpr std::uint64_t kDeadline = UINT64_C(1'000'000'000'000);
 constexpr std::uint64_t kPatience = UINT64_C(100'000'000'000'000);
 
 }  // namespace
 
-TEST_CASE("a look is asked for when a deadline can be exceeded first, and not for tasks without one") {
+TEST_CASE("a look is requested for the first moment at which a deadline can be exceeded, and for no task without one") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     parent.submit(run, {.on = 0});
@@ -21,12 +21,12 @@ TEST_CASE("a look is asked for when a deadline can be exceeded first, and not fo
     CHECK(parent.deadlines == std::vector<std::uint64_t>{parent.now_ns() + kDeadline});
     CHECK(parent.child(0).look_at_ns == parent.now_ns() + kDeadline);
     parent.submit(run, {.on = 0, .deadline_ns = 2 * kDeadline});
-    CHECK(parent.deadlines.size() == 1);  // the first is looked at before
+    CHECK(parent.deadlines.size() == 1);  // the first task's look comes earlier
     parent.submit(run, {.on = 0, .deadline_ns = kDeadline / 2});
     CHECK(parent.deadlines.size() == 2);
 }
 
-TEST_CASE("a task that runs longer than its deadline ends as timed out with its child, and what waits goes on") {
+TEST_CASE("a task that runs longer than its deadline ends as timed out with its child, and waiting tasks go on") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr slow = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});
@@ -41,7 +41,7 @@ TEST_CASE("a task that runs longer than its deadline ends as timed out with its 
     CHECK(slow->ended_as == Code::task_timeout);
     CHECK(parent.child(0).ended_for_task);
     CHECK_FALSE(parent.child(0).takes_work());
-    CHECK(waiting->state == TaskState::ready);  // its child cannot begin it any more
+    CHECK(waiting->state == TaskState::ready);  // its child cannot begin the task any more
     parent.die(0);
     CHECK(slow->code == Code::task_timeout);
     CHECK(behind->code == Code::skipped);
@@ -59,7 +59,7 @@ TEST_CASE("a deadline is not exceeded while the task waits behind another one") 
     REQUIRE(parent.claim(0) == first);
     parent.pass(3 * kDeadline);
     CHECK_FALSE(parent.expire(0, kPatience));
-    CHECK(parent.child(0).look_at_ns == parent.now_ns() + kDeadline);  // it begins now at the earliest
+    CHECK(parent.child(0).look_at_ns == parent.now_ns() + kDeadline);  // the task begins now at the earliest
     parent.complete(0);
     parent.drain();
     REQUIRE(parent.claim(0) == second);
@@ -68,7 +68,7 @@ TEST_CASE("a deadline is not exceeded while the task waits behind another one") 
     CHECK(second->code == Code::ok);
 }
 
-TEST_CASE("a task that was completed before its deadline was looked at ends as it was completed") {
+TEST_CASE("a task that was completed before the look at its deadline ends as it was completed") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});
@@ -150,7 +150,7 @@ TEST_CASE("a child that takes no work is not looked at") {
     CHECK(task->code == Code::worker_lost);
 }
 
-TEST_CASE("a task that runs can be ended with its child as cancelled or lost, and nothing else is lost for it") {
+TEST_CASE("a running task can be ended with its child as cancelled or lost, and no other task is lost") {
     for (const Code code : {Code::cancelled, Code::worker_lost}) {
         CAPTURE(static_cast<int>(code));
         SchedulerFixture parent(0, 1);
@@ -171,7 +171,7 @@ TEST_CASE("a task that runs can be ended with its child as cancelled or lost, an
     }
 }
 
-TEST_CASE("a task that has completed meanwhile cannot be ended, and its child goes on") {
+TEST_CASE("a task that was completed meanwhile cannot be ended, and its child goes on") {
     SchedulerFixture parent(0, 1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run);

@@ -34,7 +34,7 @@ TEST_CASE("a group begins on all of its children at once, and ends with its last
     CHECK(parent.scheduler.counts().done == 1);
 }
 
-TEST_CASE("a group waits until every one of its children is idle, and what comes behind it waits, too") {
+TEST_CASE("a group waits until all of its children are idle, and so do tasks that are submitted after it") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr before = parent.submit(run, {.on = 0});
@@ -134,7 +134,7 @@ TEST_CASE(
     CHECK(parent.try_submit(run, group_of(Tag::input, 7)).ok());
 }
 
-TEST_CASE("a group that fails ends as its first failed member did, and its followers name that one") {
+TEST_CASE("a group that fails ends as its first failed member did, and its followers name that member") {
     SchedulerFixture parent(3);
     const auto run = parent.begin_run();
     const TaskPtr group = parent.submit_group(run, on({0, 1, 2}));
@@ -154,7 +154,7 @@ TEST_CASE("a group that fails ends as its first failed member did, and its follo
     CHECK(follower->root_cause == group->members[1]);
 }
 
-TEST_CASE("a member whose child dies is lost, and the others of its group end as they do") {
+TEST_CASE("a member whose child dies is lost, and the other members of its group end normally") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr group = parent.submit_group(run, on({0, 1}));
@@ -201,7 +201,7 @@ TEST_CASE("a group that has not begun is given up as a whole with one of its chi
     CHECK(parent.work_all() == std::vector<TaskPtr>{before, behind});
 }
 
-TEST_CASE("a group for sub-workers is given up once too few are left, and lets the younger ones go") {
+TEST_CASE("a group for sub-workers is given up once too few are left, and younger tasks begin") {
     SchedulerFixture parent(0, 2);
     const auto run = parent.begin_run();
     const TaskPtr busy = parent.submit(run);
@@ -216,7 +216,7 @@ TEST_CASE("a group for sub-workers is given up once too few are left, and lets t
     CHECK(younger->code == Code::ok);
 }
 
-TEST_CASE("a group that waits is cancelled as a whole, and one that has begun is not") {
+TEST_CASE("a waiting group is cancelled as a whole, and a group that has begun is not") {
     SchedulerFixture parent(2);
     const auto first = parent.begin_run();
     const TaskPtr begun = parent.submit_group(first, on({0, 1}));
@@ -231,7 +231,7 @@ TEST_CASE("a group that waits is cancelled as a whole, and one that has begun is
     CHECK(begun->code == Code::ok);
 }
 
-TEST_CASE("a group follows what any of its members uses, and is followed for it") {
+TEST_CASE("a group follows earlier users of its members' tensors, and later users follow the group") {
     SchedulerFixture parent(3);
     const auto run = parent.begin_run();
     const auto buffer = parent.allocate();
@@ -247,7 +247,7 @@ TEST_CASE("a group follows what any of its members uses, and is followed for it"
     CHECK(order.size() == 4);
 }
 
-TEST_CASE("a traced group tells of its members, and not of itself") {
+TEST_CASE("a traced group is recorded as its members") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     parent.submit_group(run, {{.on = 0, .trace = 1}, {.on = 1, .trace = 1}});

@@ -1,4 +1,4 @@
-// Scheduler::contradiction() and starvation(): what is noted of tasks is changed by hand, and that must be seen.
+// Scheduler::contradiction() and starvation() must find changes that the tests make to the books by hand.
 #include "tests/schedule/scheduler_fixture.h"
 
 using namespace callring;
@@ -6,7 +6,7 @@ using callring::test::SchedulerFixture;
 
 namespace {
 
-// A scheduler with a task in each state: dispatched, ready for a child, ready for any, blocked; and a group.
+// A scheduler with a task in each state (dispatched, ready for a child, ready for any, blocked), and a group.
 struct Busy {
     Busy() : parent(2, 1, 2) {
         running = parent.submit(run, {.on = 0});
@@ -36,7 +36,7 @@ struct Busy {
     TaskPtr group;
 };
 
-// While `value` is another one.
+// Calls `look` while `value` is `other`.
 template <class T, class Look>
 void with(T& value, T other, const Look& look) {
     std::swap(value, other);
@@ -46,7 +46,7 @@ void with(T& value, T other, const Look& look) {
 
 }  // namespace
 
-TEST_CASE("a task whose state is not that of the place where it is contradicts it") {
+TEST_CASE("a task whose state does not fit its place is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     for (const TaskPtr& task : {busy.running, busy.follower, busy.queued, busy.anywhere, busy.blocked}) {
@@ -61,7 +61,7 @@ TEST_CASE("a task whose state is not that of the place where it is contradicts i
     CHECK(busy.contradiction() == "");
 }
 
-TEST_CASE("a task that is in the lane or the queue of another child than it says contradicts it") {
+TEST_CASE("a task in the lane or the queue of another child than its own is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     with(busy.running->child, 1, is_seen);
@@ -70,7 +70,7 @@ TEST_CASE("a task that is in the lane or the queue of another child than it says
     with(busy.follower->sequence, std::uint64_t{0}, is_seen);
 }
 
-TEST_CASE("a task that waits for more or fewer tasks than name it contradicts them") {
+TEST_CASE("a task that waits for more or fewer tasks than name it as a follower is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     with(busy.blocked->unmet, 0U, is_seen);
@@ -80,7 +80,7 @@ TEST_CASE("a task that waits for more or fewer tasks than name it contradicts th
     with(busy.running->successors, {}, is_seen);
 }
 
-TEST_CASE("a task that is in two places, or in none, is seen") {
+TEST_CASE("a task in two places, or in none, is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     auto& backlog = busy.parent.child(0).backlog;
@@ -95,17 +95,17 @@ TEST_CASE("a task that is in two places, or in none, is seen") {
     with(in_flight, reversed, is_seen);
 }
 
-TEST_CASE("a run that miscounts its tasks, or holds some without reason, is seen") {
+TEST_CASE("a run that miscounts its tasks, or holds some without reason, is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     with(busy.run->accepted, busy.run->accepted + 1, is_seen);
     with(busy.run->ended, busy.run->ended + 1, is_seen);
     with(busy.run->held, {busy.blocked}, is_seen);
     with(busy.run->self, RunPtr(), is_seen);
-    with(busy.blocked->root_cause, busy.running, is_seen);  // it can only be skipped, and waits
+    with(busy.blocked->root_cause, busy.running, is_seen);  // the task can only be skipped, and waits
 }
 
-TEST_CASE("a member of a group that is where its group is not is seen") {
+TEST_CASE("a member in another place than its group is a contradiction") {
     Busy busy;
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     with(busy.group->members[0]->state, TaskState::blocked, is_seen);
@@ -136,7 +136,7 @@ TEST_CASE("a task that waits though its child has room is starved") {
     parent.child(0).backlog.swap(parent.child(1).backlog);
 }
 
-TEST_CASE("nothing is starved that waits for a group in front of it") {
+TEST_CASE("a task that waits for a group in front of it is not starved") {
     SchedulerFixture parent(0, 2);
     const auto run = parent.begin_run();
     const TaskPtr busy = parent.submit(run);

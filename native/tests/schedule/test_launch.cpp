@@ -59,7 +59,7 @@ Launched launch(SchedulerFixture& parent, const std::shared_ptr<CapturedGraph>& 
 
 }  // namespace
 
-TEST_CASE("a launch runs every node once, behind those that it follows") {
+TEST_CASE("a launch runs every node once, after the nodes that it follows") {
     SchedulerFixture parent(2);
     const auto graph = capture(parent, {{0, {}}, {1, {0}}, {1, {}}, {0, {1, 2}}});
     const Launched launched = launch(parent, graph);
@@ -72,7 +72,7 @@ TEST_CASE("a launch runs every node once, behind those that it follows") {
     CHECK(parent.finished == std::vector<std::uint64_t>{1});
 }
 
-TEST_CASE("a graph is launched as often as wanted, also while an earlier launch runs") {
+TEST_CASE("a graph is launched any number of times, also while an earlier launch runs") {
     SchedulerFixture parent(1);
     const auto graph = capture(parent, {{0, {}}, {0, {0}}, {0, {1}}});
     std::vector<Launched> launches;
@@ -85,8 +85,7 @@ TEST_CASE("a graph is launched as often as wanted, also while an earlier launch 
     }
 }
 
-TEST_CASE(
-    "the frames of a chain lie in the lane at once, without a round trip for each, and one wake-up tells of all") {
+TEST_CASE("the frames of a chain lie in the lane at once, without a round trip for each, and one wake-up for all") {
     SchedulerFixture parent(1);
     const Launched launched = launch(parent, capture(parent, {{0, {}}, {0, {0}}, {0, {1}}}));
     for (const TaskPtr& task : launched.tasks) {
@@ -95,7 +94,7 @@ TEST_CASE(
     CHECK(parent.woken[0] == 1);
 }
 
-TEST_CASE("a failed node skips those behind it, and no others") {
+TEST_CASE("a failed node skips its followers, and no other nodes") {
     SchedulerFixture parent(2);
     const Launched launched = launch(parent, capture(parent, {{0, {}}, {1, {0}}, {1, {1}}, {1, {}}}));
     REQUIRE(parent.claim(0) == launched.tasks[0]);
@@ -106,7 +105,7 @@ TEST_CASE("a failed node skips those behind it, and no others") {
     CHECK(launched.tasks[2]->root_cause == launched.tasks[0]);
 }
 
-TEST_CASE("a node whose child dies is lost with those behind it, and other launches of its graph are not") {
+TEST_CASE("a node whose child dies is lost, its followers are skipped, and other launches of the graph go on") {
     SchedulerFixture parent(1, 0, 8);
     const auto graph = capture(parent, {{0, {}}, {0, {0}}});
     const Launched first = launch(parent, graph);
@@ -140,7 +139,7 @@ TEST_CASE("a launch of a graph without nodes finishes when it is sealed") {
     CHECK(parent.finished.size() == 1);
 }
 
-TEST_CASE("a launch behind a run begins when that has ended, and is skipped if that failed and poisons") {
+TEST_CASE("a launch behind a run begins when that run has ended, and is skipped if it failed and poisons") {
     for (const bool fails : {false, true}) {
         CAPTURE(fails);
         SchedulerFixture parent(1);
@@ -178,7 +177,7 @@ TEST_CASE("cancelling a launch withdraws the nodes that have not begun") {
     CHECK(launched.tasks[0]->code == Code::ok);
 }
 
-TEST_CASE("nothing keeps the tasks of a launch that has ended, though one of them failed") {
+TEST_CASE("the tasks of an ended launch are freed, though one of them failed") {
     SchedulerFixture parent(1);
     std::weak_ptr<Task> last;
     {

@@ -1,4 +1,4 @@
-// Scheduler: what becomes of tasks whose child died, and of those whose child is given up.
+// Scheduler: tasks whose child dies, and tasks whose child is given up.
 #include <random>
 
 #include "tests/schedule/scheduler_fixture.h"
@@ -7,7 +7,7 @@ using namespace callring;
 using callring::test::codes_of;
 using callring::test::SchedulerFixture;
 
-TEST_CASE("a task that had begun is lost with its child, and one that had not begins in the replacement") {
+TEST_CASE("a task that had begun is lost with its child, and a task that had not begins in the replacement") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr begun = parent.submit(run, {.on = 0});
@@ -81,7 +81,7 @@ TEST_CASE("a chain of three whose first task failed before its child died is ski
     CHECK(codes_of({first, second, third}) == std::vector<Code>{Code::kernel_failed, Code::skipped, Code::skipped});
 }
 
-TEST_CASE("a task is begun again as often as it has retries, and then is lost") {
+TEST_CASE("a task begins again as often as it has retries, and is lost after that") {
     for (std::uint32_t retries = 0; retries < 4; ++retries) {
         CAPTURE(retries);
         SchedulerFixture parent(1);
@@ -115,7 +115,7 @@ TEST_CASE("a death that comes before a task begins costs it no retry") {
     CHECK(parent.work_all() == std::vector<TaskPtr>{task});
 }
 
-TEST_CASE("what follows a task that begins again follows it still") {
+TEST_CASE("followers of a task that begins again still follow it") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0, .retries = 1});
@@ -127,7 +127,7 @@ TEST_CASE("what follows a task that begins again follows it still") {
     CHECK(parent.work_all() == std::vector<TaskPtr>{first, second});
 }
 
-TEST_CASE("what was in a lane comes before what waited for it, in the order in which both were submitted") {
+TEST_CASE("tasks from the lane come before tasks that waited for it, each in the order of submission") {
     SchedulerFixture parent(1, 0, 2);
     const auto run = parent.begin_run();
     std::vector<TaskPtr> tasks;
@@ -139,7 +139,7 @@ TEST_CASE("what was in a lane comes before what waited for it, in the order in w
     CHECK(parent.work_all() == tasks);
 }
 
-TEST_CASE("tasks for any sub-worker move to another one when theirs dies") {
+TEST_CASE("tasks for any sub-worker move to another sub-worker when theirs dies") {
     SchedulerFixture parent(0, 2, 8);
     parent.die(1);
     const auto run = parent.begin_run();
@@ -170,7 +170,7 @@ TEST_CASE("a task that follows others on a child that is gone waits for them els
     CHECK(parent.work_all() == std::vector<TaskPtr>{first, second});
 }
 
-TEST_CASE("a frame that was written over counts as begun if it was the first, and as waiting if it was not") {
+TEST_CASE("an overwritten frame counts as begun if it was the first in its lane, else as waiting") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0});
@@ -183,7 +183,7 @@ TEST_CASE("a frame that was written over counts as begun if it was the first, an
     CHECK(second->state == TaskState::ready);
 }
 
-TEST_CASE("whatever of its header a child writes over, the death that follows ends one task and no more") {
+TEST_CASE("whichever part of its lane's header a child overwrites, the death that follows ends exactly one task") {
     using Change = void (*)(LaneHeader&);
     constexpr std::array<Change, 7> kDamage{
         [](LaneHeader& lane) { lane.magic = 0; },
@@ -209,7 +209,7 @@ TEST_CASE("whatever of its header a child writes over, the death that follows en
     }
 }
 
-TEST_CASE("a child that is given up takes with it what only it could run, and what follows that") {
+TEST_CASE("with a child that is given up end the tasks that only it could run, and their followers") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr mine = parent.submit(run, {.on = 0});
@@ -239,7 +239,7 @@ TEST_CASE("tasks for any sub-worker are given up with the last sub-worker, and n
     CHECK(parent.scheduler.counts().lost == 8);
 }
 
-TEST_CASE("a task whose child was given up after it was accepted ends as given up once it could begin") {
+TEST_CASE("an accepted task whose child is then given up ends as given up when it could begin") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0});

@@ -1,4 +1,4 @@
-// Movable: which frames of a sub-worker may go to another one.
+// Movable: which frames of a sub-worker may move to another sub-worker.
 #include <random>
 #include <set>
 
@@ -33,7 +33,7 @@ std::vector<std::size_t> none(std::size_t /*frame*/) {
 
 }  // namespace
 
-TEST_CASE("of frames that follow nothing, all but the first may go, and half of them do, the last ones") {
+TEST_CASE("of frames that follow none, all but the first may move, and the last half of them does") {
     CHECK_FALSE(Movable(*make_child(0, none)).any());
     CHECK_FALSE(Movable(*make_child(1, none)).any());
     const auto two = make_child(2, none);
@@ -43,14 +43,14 @@ TEST_CASE("of frames that follow nothing, all but the first may go, and half of 
     CHECK(Movable(*seven).half() == std::vector<std::size_t>{4, 5, 6});
 }
 
-TEST_CASE("what follows the first frame stays with it, and so does all that follows that") {
+TEST_CASE("the first frame's followers stay with it, direct or not") {
     const auto child = make_child(
         4, [](std::size_t i) { return i == 0 ? std::vector<std::size_t>{} : std::vector<std::size_t>{i - 1}; });
     CHECK_FALSE(Movable(*child).any());
     CHECK(Movable(*child).half().empty());
 }
 
-TEST_CASE("a member of a group stays, and what is to be skipped in its lane does") {
+TEST_CASE("a member of a group stays, and so does a task that is to be skipped in its lane") {
     const auto child = make_child(3, none);
     child->in_flight[1]->group = allocate_task();
     child->in_flight[2]->root_cause = allocate_task();
@@ -59,10 +59,10 @@ TEST_CASE("a member of a group stays, and what is to be skipped in its lane does
     CHECK(Movable(*child).half() == std::vector<std::size_t>{2});
 }
 
-TEST_CASE("what follows a frame that has ended follows nothing any more") {
+TEST_CASE("a follower of an ended frame follows no frame any more") {
     const auto child = make_child(3, none);
     child->in_flight[1]->unmet = 1;
-    child->in_flight[1]->distances[0] = 50;  // long gone
+    child->in_flight[1]->distances[0] = 50;  // a frame that ended long ago
     CHECK(Movable(*child).half() == std::vector<std::size_t>{2});
     child->in_flight.pop_back();
     CHECK(Movable(*child).half() == std::vector<std::size_t>{1});
@@ -77,10 +77,10 @@ TEST_CASE("a long queue is looked at from its end, for so many frames as the win
     CHECK(half.front() == frames - Movable::kWindow);
     const auto chained = make_child(
         frames, [](std::size_t i) { return i == 0 ? std::vector<std::size_t>{} : std::vector<std::size_t>{i - 1}; });
-    CHECK_FALSE(Movable(*chained).any());  // it relies on what lies before the window
+    CHECK_FALSE(Movable(*chained).any());  // the frames follow some that lie before the window
 }
 
-TEST_CASE("whatever follows what: what goes is closed under following and being followed, and never the first frame") {
+TEST_CASE("for random dependencies: moved frames move with all that they follow and all followers, the first never") {
     for (std::uint32_t seed = 0; seed < 400; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);

@@ -1,4 +1,4 @@
-// wrong_outcome(): what the parent believes of what a child says.
+// wrong_outcome(): which outcomes of a child the parent accepts.
 #include <doctest/doctest.h>
 
 #include <cstring>
@@ -34,7 +34,7 @@ bool is_believed(const Said& said, const Task& task = Task(), const Completion& 
 
 }  // namespace
 
-TEST_CASE("each kind of child says how a task ended in its own ways, and in no others") {
+TEST_CASE("each kind of child has its own set of outcomes") {
     const std::string raised = packed({"pickle", "ValueError", "text", "trace"});
     const std::string kernel = encode_kernel_failure({3, 0, "matmul", "it failed"});
     for (std::uint32_t number = 0; number < kCodes; ++number) {
@@ -51,7 +51,7 @@ TEST_CASE("each kind of child says how a task ended in its own ways, and in no o
     }
 }
 
-TEST_CASE("a chip that says that a kernel failed says which") {
+TEST_CASE("a chip's failure of a kernel names that kernel") {
     const std::string whole = encode_kernel_failure({3, 0, "matmul", ""});
     CHECK(is_believed({ChildKind::chip, Code::kernel_failed, whole}));
     for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -59,7 +59,7 @@ TEST_CASE("a chip that says that a kernel failed says which") {
     }
 }
 
-TEST_CASE("an exception is four parts, each behind its length, and nothing more") {
+TEST_CASE("an exception is exactly four parts, each behind its length") {
     const auto is_packed = [](const std::string& payload) {
         return is_believed({ChildKind::sub, Code::python_exception, payload});
     };
@@ -77,14 +77,14 @@ TEST_CASE("an exception is four parts, each behind its length, and nothing more"
     CHECK_FALSE(is_packed(longer));
 }
 
-TEST_CASE("a chip returns nothing, and a Python child only what is a value") {
+TEST_CASE("a chip returns no value, and a Python child only a well-formed one") {
     CHECK_FALSE(is_believed({ChildKind::chip, Code::ok, "bvalue"}));
     CHECK(is_believed({ChildKind::sub, Code::ok, "bvalue"}));
     CHECK(is_believed({ChildKind::node, Code::ok, ""}));
     CHECK_FALSE(is_believed({ChildKind::sub, Code::ok, "xvalue"}));
 }
 
-TEST_CASE("a child skips only what follows a failed task, and says nothing else of it") {
+TEST_CASE("a child skips only followers of a failed task, with an empty completion") {
     Task behind;
     behind.root_cause = allocate_task();
     CHECK(is_believed({ChildKind::chip, Code::skipped, ""}, behind));
@@ -92,7 +92,7 @@ TEST_CASE("a child skips only what follows a failed task, and says nothing else 
     CHECK_FALSE(is_believed({ChildKind::chip, Code::skipped, ""}));
 }
 
-TEST_CASE("a traced task ran after it was dispatched, not backwards, and not in times to come") {
+TEST_CASE("a traced task ran after its dispatch, not backwards, and not in the future") {
     Task task;
     task.times = std::make_unique<TaskTimes>();
     task.times->dispatch_ns = 100;
@@ -108,5 +108,5 @@ TEST_CASE("a traced task ran after it was dispatched, not backwards, and not in 
     CHECK_FALSE(is_possible(500, 499));
     CHECK_FALSE(is_possible(500, 1001));
     task.root_cause = allocate_task();
-    CHECK(is_possible(0, 0, Code::skipped));  // it never ran
+    CHECK(is_possible(0, 0, Code::skipped));  // the task never ran
 }

@@ -1,4 +1,4 @@
-// Receiving what a completion brings, wherever it lies.
+// Receiving the payload of a completion, wherever it lies.
 #include <cstring>
 #include <string>
 
@@ -14,7 +14,7 @@ std::span<const std::byte> bytes_of(std::string_view text) {
     return std::as_bytes(std::span(text));
 }
 
-// What the parent makes of the completion in front.
+// The payload that the parent receives with the next completion.
 Received receive_front(const LanePair& lane) {
     const Completion* const completion = lane.parent->front_completion();
     REQUIRE(completion != nullptr);
@@ -29,7 +29,7 @@ ExtentRecord write(const LanePair& lane, std::string_view text) {
     return *record;
 }
 
-// A value of which `count` extents hold something: their records, and what comes behind them.
+// A value of `count` extents: their records, and the bytes behind them.
 std::string apart(char form, const std::vector<ExtentRecord>& records, std::string_view rest = {}) {
     const auto count = static_cast<std::uint32_t>(records.size());
     std::string value{returned::kApart, form};
@@ -66,7 +66,7 @@ TEST_CASE("a payload arrives whole from the completion, the result area and an e
     }
 }
 
-TEST_CASE("a payload in an extent where none can lie is what no child says") {
+TEST_CASE("a payload in an extent at an impossible place is a violation") {
     const LanePair lane;
     const ExtentRecord good = write(lane, std::string(1000, 'x'));
     for (const ExtentRecord& bad : {ExtentRecord{0, 10}, ExtentRecord{good.offset + 1, 10},
@@ -81,7 +81,7 @@ TEST_CASE("a payload in an extent where none can lie is what no child says") {
     }
 }
 
-TEST_CASE("a payload that lies outside of the result area is what no child says") {
+TEST_CASE("a payload that lies outside of the result area is a violation") {
     const LanePair lane;
     for (const ResultRecord& bad :
          {ResultRecord{kResultBytes - 1, 2}, ResultRecord{0, kResultBytes + 1}, ResultRecord{5, UINT64_MAX}}) {
@@ -108,7 +108,7 @@ TEST_CASE("the extents that a value names are taken in its order") {
     CHECK(received.extents->at(1)->text() == "second");
 }
 
-TEST_CASE("a value that names an extent where none can lie, or is no value with what lies there, is refused") {
+TEST_CASE("a value that names an extent at an impossible place, or is malformed with that extent's bytes, is refused") {
     const LanePair lane;
     const ExtentRecord text = write(lane, "\xFF is no UTF-8");
     const ExtentRecord pickle = write(lane, "no pickle");
@@ -138,7 +138,7 @@ TEST_CASE("one extent is not taken twice while the parent has it, and may be aga
     CHECK(third.wrong == nullptr);
 }
 
-TEST_CASE("only a value that begins as one whose parts lie elsewhere holds extents") {
+TEST_CASE("only a value of the kind whose parts lie elsewhere holds extents") {
     const auto holds = [](Code code, std::string payload) {
         return Received{code, std::move(payload), nullptr, nullptr}.holds_extents();
     };

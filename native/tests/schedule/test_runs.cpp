@@ -5,7 +5,7 @@ using namespace callring;
 using callring::test::codes_of;
 using callring::test::SchedulerFixture;
 
-TEST_CASE("a run that follows another begins nothing before that has ended, and then everything") {
+TEST_CASE("no task of a run begins before the run that it follows has ended, and then all do") {
     SchedulerFixture parent(2);
     const auto first = parent.begin_run();
     const TaskPtr earlier = parent.submit(first, {.on = 0});
@@ -24,7 +24,7 @@ TEST_CASE("a run that follows another begins nothing before that has ended, and 
     CHECK(parent.work_all() == std::vector<TaskPtr>{held, behind});
 }
 
-TEST_CASE("a run follows several, and begins with the end of the last of them") {
+TEST_CASE("a run that follows several begins when the last of them ends") {
     SchedulerFixture parent(1);
     std::vector<RunPtr> earlier{parent.begin_run(), parent.begin_run(), parent.begin_run()};
     const auto last = parent.begin_run();
@@ -39,7 +39,7 @@ TEST_CASE("a run follows several, and begins with the end of the last of them") 
     CHECK(held->state == TaskState::dispatched);
 }
 
-TEST_CASE("a run that follows one which has ended already begins at once") {
+TEST_CASE("a run that follows an ended run begins at once") {
     SchedulerFixture parent(1);
     const auto first = parent.begin_run();
     parent.seal(first);
@@ -48,7 +48,7 @@ TEST_CASE("a run that follows one which has ended already begins at once") {
     CHECK(parent.submit(second, {.on = 0})->state == TaskState::dispatched);
 }
 
-TEST_CASE("what follows a failed run is skipped if it is poisoned by it, and runs if it is not") {
+TEST_CASE("a follower of a failed run is skipped if that run poisons it, else it runs") {
     for (const bool poisoned : {true, false}) {
         for (const bool ended_before : {true, false}) {
             CAPTURE(poisoned);
@@ -74,7 +74,7 @@ TEST_CASE("what follows a failed run is skipped if it is poisoned by it, and run
             parent.work_all();
             CHECK(held->code == (poisoned ? Code::skipped : Code::ok));
             CHECK((held->root_cause == bad) == poisoned);
-            const TaskPtr late = parent.submit(second, {.on = 0});  // after it was decided
+            const TaskPtr late = parent.submit(second, {.on = 0});  // after the failure
             parent.work_all();
             CHECK(late->code == (poisoned ? Code::skipped : Code::ok));
         }
@@ -102,7 +102,7 @@ TEST_CASE("a failure travels through runs without tasks, and names the first tas
     CHECK(parent.finished == std::vector<std::uint64_t>{1, 2, 3});
 }
 
-TEST_CASE("a cancelled run poisons what follows it, and still ends after those that it follows") {
+TEST_CASE("a cancelled run poisons its followers, and still ends after the runs that it follows") {
     SchedulerFixture parent(1);
     const auto first = parent.begin_run();
     const TaskPtr running = parent.submit(first, {.on = 0});
@@ -146,7 +146,7 @@ TEST_CASE("20,000 runs that follow each other open one after the other without a
     parent.scheduler.drain();
     CHECK(held->state == TaskState::dispatched);
     CHECK(parent.finished.size() == chain.size());
-    // What the fixture looks at is looked at for each run: these are enough.
+    // The fixture checks its books for each run: these runs are enough.
     parent.runs = {chain.front(), last};
 }
 

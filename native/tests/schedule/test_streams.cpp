@@ -4,7 +4,7 @@
 using namespace callring;
 using callring::test::SchedulerFixture;
 
-TEST_CASE("the ended tasks of a stream lie in its outbox in the order in which they ended, whatever they ended as") {
+TEST_CASE("the ended tasks of a stream lie in its outbox in the order of their ends, whatever their outcomes") {
     SchedulerFixture parent(2);
     const auto stream = parent.begin_run(true);
     const TaskPtr slow = parent.submit(stream, {.on = 0});
@@ -75,7 +75,7 @@ TEST_CASE("one task of a stream is withdrawn if it has not begun, from a lane or
     CHECK(stream->outbox == std::vector<TaskPtr>{tasks[1], tasks[3], tasks[0], tasks[2]});
 }
 
-TEST_CASE("cancelling a stream withdraws all that has not begun, and what comes later ends at once") {
+TEST_CASE("cancelling a stream withdraws all tasks that have not begun, and later ones end at once") {
     SchedulerFixture parent(0, 2, 2);
     const auto stream = parent.begin_run(true);
     const auto other = parent.begin_run(true);

@@ -1,4 +1,4 @@
-// Scheduler: what is accepted, what is refused, and what a new task must follow.
+// Scheduler: accepted and refused tasks, and the tasks that a new one must follow.
 #include <random>
 
 #include "tests/schedule/scheduler_fixture.h"
@@ -36,7 +36,7 @@ TEST_CASE("a frame carries the run, the callable and the configuration of its ta
     parent.complete(0);
 }
 
-TEST_CASE("what a frame says of tracing is what its task asked for") {
+TEST_CASE("a frame has the tracing flags that its task asked for") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     for (const std::uint32_t trace : {0U, 1U, 2U}) {
@@ -51,7 +51,7 @@ TEST_CASE("what a frame says of tracing is what its task asked for") {
     }
 }
 
-TEST_CASE("what does not fit into a lane waits in its child's queue, and goes there in order as room comes") {
+TEST_CASE("tasks that do not fit into a lane wait in the child's queue, and move to the lane in order as room comes") {
     SchedulerFixture parent(1, 0, 2);
     const auto run = parent.begin_run();
     std::vector<TaskPtr> tasks;
@@ -66,7 +66,7 @@ TEST_CASE("what does not fit into a lane waits in its child's queue, and goes th
     CHECK_FALSE(parent.scheduler.needs_progress());
 }
 
-TEST_CASE("a task for a child that was given up is refused, and nothing of it is counted") {
+TEST_CASE("a task for a child that was given up is refused, and not counted") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     parent.lose_for_good(1);
@@ -91,7 +91,7 @@ TEST_CASE("a task for a child that is being replaced is accepted, and waits for 
     CHECK(task->state == TaskState::dispatched);
 }
 
-TEST_CASE("a task for any sub-worker is refused once every one was given up, and not before") {
+TEST_CASE("a task for any sub-worker is refused once all sub-workers are given up, and not before") {
     SchedulerFixture parent(1, 2);
     const auto run = parent.begin_run();
     parent.lose_for_good(1);
@@ -166,7 +166,7 @@ TEST_CASE("tasks of different runs never follow each other for their tensors") {
     CHECK(parent.submit(parent.begin_run(), {.on = 1, .tensors = tensors})->state == TaskState::dispatched);
 }
 
-TEST_CASE("a task that follows one frame in a lane is put behind it at once, and names how far before it that is") {
+TEST_CASE("a task that follows one frame in a lane is put behind it at once, with the distance to it") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0});
@@ -228,7 +228,7 @@ TEST_CASE("a task named twice, and followed for its tensor as well, is followed 
     CHECK(first->successors.size() == 1);
 }
 
-TEST_CASE("a task behind one that has ended well begins at once, and behind one that failed is skipped for it") {
+TEST_CASE("a task behind one that ended well begins at once, and a task behind a failed one is skipped") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr good = parent.submit(run, {.on = 0});
@@ -256,7 +256,7 @@ TEST_CASE("a reader of a tensor whose writer failed is skipped, also long after 
     REQUIRE(parent.claim(0) == writer);
     parent.fail(0);
     parent.drain();
-    for (int i = 0; i < 1000; ++i) {  // enough that what may be forgotten is
+    for (int i = 0; i < 1000; ++i) {  // enough tasks for the scheduler to forget what it may
         parent.submit(run, {.on = 0, .tensors = {SchedulerFixture::use(parent.allocate(), Tag::inout)}});
         parent.work(0);
         parent.drain();
@@ -266,7 +266,7 @@ TEST_CASE("a reader of a tensor whose writer failed is skipped, also long after 
     CHECK(reader->root_cause == writer);
 }
 
-TEST_CASE("a traced task tells what it waited for, and when it was what") {
+TEST_CASE("a traced task records the tasks that it waited for, and the times of its states") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run, {.on = 0, .trace = 1});
@@ -289,7 +289,7 @@ TEST_CASE("a traced task tells what it waited for, and when it was what") {
     CHECK(span.times.complete_ns == span.times.end_ns + 5);
 }
 
-TEST_CASE("whatever the graph, the children and their pace: a task begins after all that it follows") {
+TEST_CASE("for random graphs, children and paces: a task begins after all tasks that it follows") {
     for (std::uint32_t seed = 0; seed < 60; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);

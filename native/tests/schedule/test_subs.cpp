@@ -1,4 +1,4 @@
-// Scheduler: which sub-worker takes what any of them may run, and what is given to those that idle.
+// Scheduler: which sub-worker takes a task that any may run, and which tasks move to idle sub-workers.
 #include "tests/schedule/scheduler_fixture.h"
 
 using namespace callring;
@@ -10,7 +10,7 @@ std::size_t in_flight(SchedulerFixture& parent, std::int32_t index) {
     return parent.child(index).in_flight.size();
 }
 
-// So that the scheduler expects that from now on.
+// Makes the scheduler expect that time from now on.
 void let_tasks_take(SchedulerFixture& parent, std::uint64_t ns) {
     for (std::int32_t index = 0; index < static_cast<std::int32_t>(parent.woken.size()); ++index) {
         parent.child(index).task_ns = ns;
@@ -22,7 +22,7 @@ constexpr std::uint64_t kShort = 100;        // not worth one
 
 }  // namespace
 
-TEST_CASE("tasks for any sub-worker go to the one that is expected to come to them first") {
+TEST_CASE("tasks for any sub-worker go to the sub-worker that is expected to begin them first") {
     SchedulerFixture parent(0, 3);
     let_tasks_take(parent, kLong);
     const auto run = parent.begin_run();
@@ -44,7 +44,7 @@ TEST_CASE("tasks that are shorter than a wake-up stay with a sub-worker that is 
     }
     CHECK(in_flight(parent, 0) == 5);
     CHECK(parent.woken[1] == 0);
-    CHECK(parent.scheduler.balance_at_ns() != 0);  // if they take longer after all
+    CHECK(parent.scheduler.balance_at_ns() != 0);  // in case the tasks take longer
     CHECK(parent.deadlines.back() == parent.scheduler.balance_at_ns());
 }
 
@@ -73,7 +73,7 @@ TEST_CASE("waking a sub-worker has to be worth more where it must share a core")
     }
 }
 
-TEST_CASE("a full lane is passed over, and tasks wait in order when all are") {
+TEST_CASE("a full lane is passed over, and tasks wait in order when all lanes are full") {
     SchedulerFixture parent(0, 2, 2);
     const auto run = parent.begin_run();
     std::vector<TaskPtr> tasks;
@@ -91,7 +91,7 @@ TEST_CASE("a full lane is passed over, and tasks wait in order when all are") {
     parent.work_all();
 }
 
-TEST_CASE("what waits behind a task that takes longer than expected goes to an idle sub-worker, half of it") {
+TEST_CASE("half of the tasks behind one that takes longer than expected move to an idle sub-worker") {
     SchedulerFixture parent(0, 2, 16);
     let_tasks_take(parent, kShort);
     parent.sleep(1);
@@ -109,10 +109,10 @@ TEST_CASE("what waits behind a task that takes longer than expected goes to an i
     CHECK(parent.work(1) == std::vector<TaskPtr>(tasks.begin() + 4, tasks.end()));
     parent.complete(0);
     parent.work_all();
-    CHECK(parent.begun.size() == tasks.size());  // each of them once
+    CHECK(parent.begun.size() == tasks.size());  // each task once
 }
 
-TEST_CASE("what has begun, and what it alone may run, is not given away") {
+TEST_CASE("a sub-worker keeps tasks that have begun, and tasks that only it may run") {
     SchedulerFixture parent(0, 2, 16);
     let_tasks_take(parent, kShort);
     parent.sleep(1);
@@ -129,7 +129,7 @@ TEST_CASE("what has begun, and what it alone may run, is not given away") {
     parent.work_all();
 }
 
-TEST_CASE("a chain that waits moves whole, and is executed in order where it goes") {
+TEST_CASE("a waiting chain moves whole, and is executed in order by the other sub-worker") {
     SchedulerFixture parent(0, 2, 16);
     let_tasks_take(parent, kShort);
     parent.sleep(1);
@@ -149,7 +149,7 @@ TEST_CASE("a chain that waits moves whole, and is executed in order where it goe
     parent.drain();
 }
 
-TEST_CASE("a sub-worker that becomes ready takes what waits behind the others") {
+TEST_CASE("a sub-worker that becomes ready takes waiting tasks of the others") {
     SchedulerFixture parent(0, 2, 16);
     parent.die(1);
     const auto run = parent.begin_run();
@@ -166,7 +166,7 @@ TEST_CASE("a sub-worker that becomes ready takes what waits behind the others") 
     CHECK(parent.begun.size() == 8);
 }
 
-TEST_CASE("no look is asked for while no sub-worker idles, or none has more than it can begin") {
+TEST_CASE("no look is requested while no sub-worker idles, or no sub-worker has waiting tasks") {
     SchedulerFixture parent(0, 2, 4);
     let_tasks_take(parent, kLong);
     const auto run = parent.begin_run();

@@ -57,7 +57,7 @@ void Actor::lie(Random& random, std::uint64_t position) {
             complete(position, code_of(Code::worker_lost), 0, 0);
             break;
         case 3:
-            complete(position, 0, 0, 3);  // zeros are no value
+            complete(position, 0, 0, 3);  // zeros encode no value
             break;
         case 4:
             complete(position - 1, 0, 0, 0);
@@ -66,7 +66,7 @@ void Actor::lie(Random& random, std::uint64_t position) {
             complete(position, code_of(Code::skipped), 0, 0);
             break;
         case 6:
-            complete(position, 0, kPayloadInExtent, sizeof(ExtentRecord));  // zeros are no extent
+            complete(position, 0, kPayloadInExtent, sizeof(ExtentRecord));  // zeros describe no extent
             break;
         case 7:
             complete(position, 0, kPayloadInResults, 3);

@@ -1,4 +1,4 @@
-// Actor: a child process as the simulator plays it: the real child's end of the lane, and what it is about to do.
+// Actor: a child process as the simulator plays it: the real child's end of the lane, and the child's state.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ namespace callring::simulate {
 
 class Actor {
 public:
-    // Of the current incarnation of `child`, whose lane is new.
+    // Plays the current incarnation of `child`, whose lane is new.
     void attach(Child& child, const ParentBell& bell);
 
-    // The next frame that it claims; null if there is none. It then sleeps until it is woken.
+    // The child claims its next frame; null if there is none: then it sleeps until it is woken.
     [[nodiscard]] const Frame* claim();
-    // Whether the parent has woken it since it went to sleep, or it never did.
+    // Whether the child is awake: the parent has woken it since it went to sleep, or it never slept.
     [[nodiscard]] bool awake() const;
     [[nodiscard]] ChildLane& lane() { return *lane_; }
 
@@ -29,11 +29,11 @@ public:
 
     bool launched = false;  // there is a process
     bool dead = false;      // it has ended, and the parent has not noticed
-    bool killed = false;    // the parent has: it may still do a thing or two
+    bool killed = false;    // the parent has killed it: the child may still act until it is dead
     bool stopped = false;
     bool lied = false;
     std::optional<std::size_t> claimed;  // the part that it has claimed
-    bool executes = false;               // and begun
+    bool executes = false;               // and the child executes that part
 
 private:
     std::unique_ptr<ChildLane> lane_;

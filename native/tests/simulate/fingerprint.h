@@ -1,4 +1,4 @@
-// What a frame's arguments are recognised by: the number of its part, which is the first scalar, and a hash of all.
+// The fingerprint of a frame's arguments: the number of its part, which is the first scalar, and a hash of all.
 #pragma once
 
 #include <cstdint>

@@ -17,12 +17,12 @@ namespace callring::simulate {
 
 namespace {
 
-// How often a program is checked as a whole; what is found then is looked for again, step by step.
+// The number of steps between two checks of a program; a failed program runs again, checked after every step.
 constexpr std::size_t kSeldom = 128;
-// A step that takes so much of the processor's time will never end.
+// A step that takes this much of the processor's time will never end.
 constexpr time_t kEndlessSeconds = 4;
 
-// What a process that lives programs tells the one that waits for it: in memory of both.
+// The report of the process that runs programs to the waiting process, in memory that both share.
 struct Page {
     std::uint64_t seed;
     std::uint64_t step;
@@ -31,8 +31,8 @@ struct Page {
     std::array<char, 1024> what;
 };
 
-Page* page = nullptr;                  // of the process that lives
-std::uint64_t seen_step = UINT64_MAX;  // when the timer went off before
+Page* page = nullptr;                  // of the process that runs programs
+std::uint64_t seen_step = UINT64_MAX;  // when the timer last went off
 std::uint64_t seen_programs = UINT64_MAX;
 
 void say(const char* what) {
@@ -56,7 +56,7 @@ void watch() {
     ::setitimer(ITIMER_VIRTUAL, &every, nullptr);
 }
 
-// Lives `program`; true if nothing is wrong with it.
+// Runs `program`; true if nothing goes wrong.
 bool live_here(const Program& program, std::size_t check_every) {
     page->step = 0;
     World world(program.shape, check_every);
@@ -73,7 +73,7 @@ bool live_here(const Program& program, std::size_t check_every) {
     } catch (const std::exception& wrong) {
         say(wrong.what());
         page->figures += world.figures();
-        ::_exit(1);  // nothing can be ended in good order any more
+        ::_exit(1);  // no orderly end is possible any more
     }
 }
 
@@ -145,7 +145,7 @@ void tell(const Program& program, std::ostream& out) {
         return true;
     };
     for (const Step& step : program.steps) {
-        out << name_of(step.op) << ' ' << step.choice << "  # " << std::flush;  // it may be the last
+        out << name_of(step.op) << ' ' << step.choice << "  # " << std::flush;  // this step may be the last
         if (!tell_of([&] { world.step(step); })) {
             return;
         }

@@ -1,4 +1,4 @@
-// Lives programs in a process of their own each time, so that a crash or an endless loop is a finding like any other.
+// Runs programs in a separate process each time, so that a crash or an endless loop is a finding like any other.
 #pragma once
 
 #include <cstdint>
@@ -22,11 +22,12 @@ struct Lives {
     std::optional<Finding> finding;
 };
 
-// Lives the programs of `seed` and those that follow it, until at least `events` have happened or something is wrong.
+// Runs the programs of `seed` and of the seeds after it, until at least `events` events have happened or a program
+// goes wrong.
 [[nodiscard]] Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps);
-// Lives one program, which is checked after every step.
+// Runs one program, which is checked after every step.
 [[nodiscard]] std::optional<Finding> live(const Program& program);
-// The same in this process, telling on `out` what each step does.
+// The same in this process; prints to `out` what each step does.
 void tell(const Program& program, std::ostream& out);
 
 }  // namespace callring::simulate

@@ -1,10 +1,10 @@
-// simulate: lives random programs of the scheduler until so many events have happened, and says what went wrong.
+// simulate: runs random programs of the scheduler until N events have happened, and says what went wrong.
 //
 //   simulate [--corpus FOLDER] [--events N] [--seed S] [--steps M] [--brief]
 //   simulate --replay FILE
 //
-// The programs of the corpus come first. A program that goes wrong is printed, shrunk, with what each of its steps
-// does; given to --replay, it happens again. Exit codes: 0, 1 (something went wrong), 2 (wrong use).
+// The programs of the corpus come first. A program that goes wrong is shrunk, and printed with a remark on each of its
+// steps; --replay runs such a program again. Exit codes: 0, 1 (something went wrong), 2 (wrong use).
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,13 +37,13 @@ struct Options {
     bool brief = false;  // do not shrink
 };
 
-// What a finding is known by again, in a shorter program.
+// The part of a finding's text by which a shorter program's finding counts as the same.
 std::string without_numbers(std::string what) {
     std::erase_if(what, [](char letter) { return letter >= '0' && letter <= '9'; });
     return what;
 }
 
-// In a process of its own, as it may crash.
+// In a separate process, as the program may crash.
 void tell_all(const Program& program) {
     write(std::cout, {program.shape, {}});
     std::cout.flush();

@@ -8,10 +8,10 @@ namespace callring::simulate {
 namespace {
 
 constexpr std::uint64_t kElementBytes = 4;
-// Room for some buffers only: what waits for memory is part of a program.
+// Room for a few buffers only: allocations without room are part of a program, too.
 constexpr std::uint64_t kPoolBytes = 8192;
 
-// One for all programs, which leave nothing in it.
+// One pool for all programs, which leave no buffer in it.
 const std::shared_ptr<MemoryPool>& the_pool() {
     static const auto pool = std::make_shared<MemoryPool>(kPoolBytes, kPoolBytes);
     return pool;
@@ -118,7 +118,7 @@ bool Memory::is_free() const {
     return pool_->bytes_in_use() == 0;
 }
 
-// Parts of it: a stretch, every other element, from the back, a window of rows.
+// Parts of the buffer: a stretch, every other element, the elements from the back, a window of rows.
 TensorArg Memory::argument(const std::shared_ptr<Buffer>& buffer, Random& random) {
     TensorArg argument;
     TensorView& view = argument.tensor;
@@ -138,7 +138,7 @@ TensorArg Memory::argument(const std::shared_ptr<Buffer>& buffer, Random& random
             stride = -1;
             break;
         case 2:
-            if (count >= 8) {  // two rows of two, or three of them
+            if (count >= 8) {  // two or three rows of two
                 view.rank = 2;
                 view.shape[1] = 2;
                 view.strides[1] = 1;

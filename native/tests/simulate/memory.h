@@ -1,5 +1,5 @@
-// Memory: the buffers of a program, and which of its tasks must follow which because of them. The scheduler finds that
-// out by ranges of bytes; here each element has the task that wrote it last and those that have read it since.
+// Memory: the buffers of a program, and the dependencies of its tasks through them. The scheduler finds dependencies by
+// ranges of bytes; here each element has the task that wrote it last and the tasks that have read it since.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,10 @@ inline constexpr std::size_t kElements = 24;  // of each buffer, four bytes each
 // The elements of `view`, some of them perhaps more than once.
 [[nodiscard]] std::vector<std::size_t> elements_of(const TensorView& view);
 
-// Who used the elements of buffers, as seen in one run or one graph.
+// The users of the elements of buffers, within one run or one graph.
 class Uses {
 public:
-    // Records what `user` does with `argument`, and appends whom it must follow for that.
+    // Records how `user` uses `argument`, and appends the users that it must follow for that.
     void record(std::size_t user, const TensorArg& argument, std::vector<std::size_t>& after);
 
 private:
@@ -46,12 +46,12 @@ public:
     // A scope begins, or the last one ends.
     void scope(Random& random);
     void forget_all();
-    // Whether all that was allocated was given back.
+    // Whether all allocated memory was given back.
     [[nodiscard]] bool is_free() const;
 
     [[nodiscard]] bool empty() const noexcept { return buffers_.empty(); }
     [[nodiscard]] const std::shared_ptr<Buffer>& any(Random& random) const { return random.of(buffers_); }
-    // A view of `buffer` and what a task does with it.
+    // A view of `buffer`, with the direction of a task's argument.
     [[nodiscard]] static TensorArg argument(const std::shared_ptr<Buffer>& buffer, Random& random);
     [[nodiscard]] const std::shared_ptr<MemoryPool>& pool() const noexcept { return pool_; }
 

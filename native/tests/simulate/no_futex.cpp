@@ -1,4 +1,4 @@
-// Instead of lane/futex.cpp: nothing sleeps in a simulation, and a wake-up is what it leaves in the sleep word.
+// Instead of lane/futex.cpp: no thread sleeps in a simulation, and a wake-up only changes the sleep word.
 #include "lane/futex.h"
 
 namespace callring {

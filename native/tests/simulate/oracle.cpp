@@ -13,7 +13,7 @@ namespace {
     throw Violation(who + " " + what);
 }
 
-bool by_itself(Code code) {  // as a child says that a task ended
+bool by_itself(Code code) {  // the outcomes that a child reports
     return code == Code::ok || code == Code::kernel_failed || code == Code::python_exception ||
            code == Code::not_installed;
 }
@@ -182,7 +182,7 @@ void Oracle::account_node(const Node& node) const {
         fail(describe(node), "was executed behind a task that failed");
     }
     if (node.parts.size() > 1 || &*node.task != &*parts[node.parts.front()].task) {
-        // A group ends well if all of its members do, else as one of them.
+        // A group ends well if all of its members do, else as one of its failed members.
         bool well = true;
         bool as_one = false;
         for (const std::size_t i : node.parts) {

@@ -1,8 +1,8 @@
-// Oracle: what must come out of each task. It knows the program and what the children did, not how the scheduler works:
-// every execution is checked when it begins, and every end must have a cause that explains it.
+// Oracle: the outcome that each task must have. It knows the program and the actions of the children, not how the
+// scheduler works: every execution is checked when it begins, and every end must have a cause that explains it.
 //
-// A frame that is executed is a part: a task, or a member of a group. A node is what was submitted: its parts begin
-// together, and others follow it as a whole.
+// A part is a task that is executed as one frame: a single task, or a member of a group. A node is a submitted task or
+// group: its parts begin together, and others follow it as a whole.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@
 
 namespace callring::simulate {
 
-// What a child did with a part last.
+// The last action of a child on a part.
 enum class Last : std::uint8_t {
     nothing,
-    begun,      // it executes it, or has claimed it
-    completed,  // its completion is in the lane, or was seen
-    died,       // the child did, after it had claimed it
+    begun,      // the child executes the part, or has claimed it
+    completed,  // the completion is in the lane, or the parent has taken it
+    died,       // the child died after it had claimed the part
 };
 
 struct Part {
@@ -29,15 +29,15 @@ struct Part {
     std::uint64_t arguments = 0;  // fingerprint() of their bytes
     std::size_t argument_bytes = 0;
     std::uint32_t executions = 0;
-    std::uint32_t deaths = 0;  // of children that had claimed it
+    std::uint32_t deaths = 0;  // of children that had claimed the part
     Last last = Last::nothing;
     Code code = Code::ok;  // of the last completion
     std::string payload;
-    std::uint64_t begun_ns = 0;     // when it was claimed last
-    Code ended_as = Code::ok;       // its child was ended so that it ends as this
-    bool ended_with_child = false;  // the death of its child was its end, not that of an attempt
-    bool hopeless = false;          // what it follows had failed when its child died
-    bool tainted = false;           // a child wrote over a lane in which it was
+    std::uint64_t begun_ns = 0;     // when the part was last claimed
+    Code ended_as = Code::ok;       // the outcome for which the part's child was ended
+    bool ended_with_child = false;  // the death of the child ended the task, not just an attempt
+    bool hopeless = false;          // a task that it follows had failed when its child died
+    bool tainted = false;           // a child overwrote the lane in which the part was
 };
 
 struct Node {
@@ -47,7 +47,7 @@ struct Node {
     std::vector<std::size_t> after;  // nodes
     std::vector<std::int32_t> places;
     CallConfig config;
-    bool cancelled = false;  // it was asked for
+    bool cancelled = false;  // cancelling was requested
     bool could_be_given_up = false;
 };
 
@@ -61,8 +61,8 @@ struct RunFacts {
     std::vector<std::size_t> nodes;
     std::vector<Followed> follows;
     bool cancelled = false;      // it was asked for
-    bool cancelling = false;     // just now: a child may claim a task before the scheduler takes it back
-    std::uint32_t finished = 0;  // how often that was reported
+    bool cancelling = false;     // during the call: a child may claim a task before the scheduler revokes it
+    std::uint32_t finished = 0;  // how often the scheduler reported the end
 };
 
 class Oracle {
@@ -75,10 +75,10 @@ public:
 
     // The child executes `part` from now on.
     void begin(std::size_t part);
-    // A child that had claimed `part`, and perhaps begun it, has died.
+    // A child has died that had claimed `part`, and perhaps begun it.
     void die_with(std::size_t part);
     void finish(const Run& run);
-    // Everything has ended: whether it did as it had to.
+    // Checks the outcomes, when everything has ended.
     void account(bool lied) const;
 
     [[nodiscard]] std::string describe(const Node& node) const;

@@ -13,8 +13,8 @@ namespace {
 
 struct OpFacts {
     const char* name;
-    std::uint32_t weight;  // how often it is chosen, beside the others
-    bool optional;         // some programs do without
+    std::uint32_t weight;  // how often the operation is chosen, relative to the others
+    bool optional;         // some programs leave it out
 };
 
 constexpr std::array<OpFacts, kOps> kFacts{{
@@ -34,8 +34,8 @@ const char* name_of(Op op) {
     return kFacts.at(static_cast<std::size_t>(op)).name;
 }
 
-// Each program leaves some operations out and does others more often: what only shows while nothing dies, or while
-// nothing but deaths happens, comes up as well.
+// Each program leaves some operations out and does others more often: so errors appear, too, that need a long time
+// without deaths, or many deaths in a row.
 Program generate(std::uint64_t seed, std::size_t most) {
     Random random(seed);
     Program program;

@@ -1,5 +1,5 @@
-// Instead of memory/shared_map.cpp: shared memory that is used again instead of being unmapped, as making it anew takes
-// longer than all else that follows from a child's death. Both ends have the same mapping.
+// Instead of memory/shared_map.cpp: shared memory that is used again instead of being unmapped, as a new mapping takes
+// longer than everything else that a child's death causes. Both ends have the same mapping.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -30,7 +30,7 @@ struct Mappings {
     std::map<std::size_t, std::vector<ino_t>> idle;  // by size
 };
 
-// Never destroyed: what is static elsewhere may still let go of memory at the end.
+// Never destroyed: other static objects may still give memory back at the end.
 Mappings& mappings() {
     static auto* all = new Mappings;
     return *all;
@@ -87,7 +87,7 @@ Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::ui
     }
     Mapping& mapping = mappings().known[idle.back()];
     idle.pop_back();
-    // What lies in the result area and the store of a lane is written before it is read.
+    // Stale bytes are harmless here: the result area and the store of a lane are written before they are read.
     std::memset(mapping.data, 0, bytes > kResultBytes ? bytes - kResultBytes : bytes);
     ++mapping.uses;
     return SharedMap(UniqueFd::copy_of(mapping.fd), mapping.data, bytes, file_bytes);

@@ -36,7 +36,7 @@ private:
     bool shorten() {
         bool shorter = false;
         for (std::size_t length = std::max<std::size_t>(1, program_.steps.size() / 2); length > 0; length /= 2) {
-            // From the back: what comes late depends on what comes early.
+            // From the back: late steps depend on early ones.
             for (std::size_t end = program_.steps.size(); end > 0 && tries_ > 0;) {
                 const std::size_t begin = end - std::min(end, length);
                 Program candidate = program_;

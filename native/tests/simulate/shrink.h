@@ -1,4 +1,4 @@
-// Shrinks a program that goes wrong: as few steps as it takes for something to go wrong.
+// Shrinks a program that goes wrong to as few steps as possible.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace callring::simulate {
 
-// `fails` says whether a program goes wrong; it is asked at most `tries` times.
+// `fails` says whether a program goes wrong; it is called at most `tries` times.
 [[nodiscard]] Program shrink(Program program, std::size_t tries, const std::function<bool(const Program&)>& fails);
 
 }  // namespace callring::simulate

@@ -1,4 +1,4 @@
-// Violation: thrown where what happened is not what had to happen.
+// Violation: thrown when an event differs from the expected one.
 #pragma once
 
 #include <stdexcept>

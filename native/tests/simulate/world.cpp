@@ -90,7 +90,7 @@ void World::on_deadline_set(std::uint64_t at_ns) {
     armed_ns_ = armed_ns_ == 0 ? at_ns : std::min(armed_ns_, at_ns);
 }
 
-// What is known of tasks goes before what it is known by.
+// A group's node and its members hold each other: this breaks the cycle.
 World::~World() {
     the_world = nullptr;
     for (Node& node : oracle_.nodes) {
@@ -107,7 +107,7 @@ void World::meanwhile() {
     }
 }
 
-// Whether those that take what a stream has ended were woken because there is something: more than callers wait for.
+// Checks that the taker of a stream was woken if tasks have ended that no caller awaits.
 void World::check_told() const {
     for (const RunFacts& facts : oracle_.runs) {
         const auto& ended = facts.run->outbox;
@@ -169,7 +169,7 @@ void World::step(const Step& step) {
             end_running(random);
             break;
         case Op::act:
-            // The first that can, from any on.
+            // The first child that can act, counted from a random one.
             for (std::size_t i = 0; i < children(); ++i) {
                 if (act((index + i) % children(), random, false)) {
                     break;
@@ -249,7 +249,7 @@ std::size_t World::drain() {
     const std::uint64_t raced = raced_;
     const std::size_t ended = scheduler_.drain();
     tell("the parent takes what ended: " + std::to_string(ended));
-    if (raced == raced_) {  // else there may be room since
+    if (raced == raced_) {  // else a child that acted meanwhile may have made room
         check_starved();
     }
     return ended;
@@ -306,7 +306,7 @@ void World::settle() {
         require(callable->in_flight == 0, "a callable counts tasks that have ended");
         require(!used_.contains(callable.get()), "a callable was not reported as idle");
     }
-    // Nothing keeps what has ended.
+    // Checks that ended tasks are freed.
     std::vector<std::weak_ptr<Task>> tasks;
     std::vector<std::weak_ptr<Run>> runs;
     for (const Node& node : oracle_.nodes) {

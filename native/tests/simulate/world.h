@@ -1,5 +1,5 @@
 // World: one scheduler, the children that the simulator plays, and the Engine's part in between, in one thread and in
-// virtual time. It lives through a program step by step; what goes wrong is thrown as a Violation.
+// virtual time. It executes a program step by step, and throws a Violation when an event is wrong.
 // Its parts: world.cpp (steps, time, the end), world_submit.cpp (runs, tasks, groups, graphs), world_children.cpp (what
 // children do, deaths, replacements).
 #pragma once
@@ -32,14 +32,14 @@ struct Figures {
 
 class World : private Surroundings {
 public:
-    // Checks what the scheduler says of itself after every `check_every` steps.
+    // Checks the scheduler's own invariants after every `check_every` steps.
     World(const Shape& shape, std::size_t check_every);
     ~World();
 
     void step(const Step& step);
-    // What children do in the middle of what the parent does.
+    // Lets children act in the middle of an action of the parent.
     void meanwhile();
-    // Everything that is accepted comes to its end, and is accounted for.
+    // Brings all accepted tasks to their ends, and checks these.
     void settle();
 
     [[nodiscard]] const Figures& figures() const noexcept { return figures_; }
@@ -50,7 +50,7 @@ public:
 private:
     static constexpr std::size_t kCores = 2;
 
-    struct Plan {  // what a node is made of
+    struct Plan {  // the arguments of a node's submission
         bool group = false;
         std::vector<std::int32_t> places;
         std::vector<std::shared_ptr<TaskArgs>> args;
@@ -138,7 +138,7 @@ private:
     Oracle oracle_{scheduler_};
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<CallablePtr> callables_;
-    std::set<const Callable*> used_;    // and not reported as idle since
+    std::set<const Callable*> used_;    // and not reported as idle since their last use
     mutable std::vector<RunPtr> live_;  // runs that may have tasks, but streams
     std::vector<Uses> uses_;            // by run
     std::vector<Graph> graphs_;
@@ -147,7 +147,7 @@ private:
     bool stream_told_ = false;
     Random races_{0};
     bool may_race_ = false;  // in this step
-    bool racing_ = false;    // a child acts in the middle of something
+    bool racing_ = false;    // a child acts in the middle of an action
     std::uint64_t raced_ = 0;
     bool closing_ = false;
     bool lied_ = false;

@@ -1,4 +1,4 @@
-// World: what children do, and what the Engine does when they die.
+// World: the actions of children, and the Engine's reactions to their deaths.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -42,14 +42,15 @@ bool World::can_act(std::size_t index) {
            (actor.claimed || actor.awake());
 }
 
-// One thing that a child does next; false if there is nothing. `to_the_end`: it completes what it claims, and well.
+// The next action of a child; false if it has none. `to_the_end`: the child completes each task that it claims, and
+// without failure.
 bool World::act(std::size_t index, Random& random, bool to_the_end) {
     Actor& actor = *actors_[index];
     if (!can_act(index)) {
         return false;
     }
     if (actor.killed && random.one_in(2)) {
-        actor.dead = true;  // now the signal has reached it
+        actor.dead = true;  // now the signal has reached the child
         tell(child(index).name() + " ends, killed");
         return true;
     }
@@ -70,7 +71,7 @@ bool World::act(std::size_t index, Random& random, bool to_the_end) {
     return true;
 }
 
-// It claims its next frame, without beginning it.
+// The child claims its next frame, without beginning it.
 bool World::claim(std::size_t index) {
     Actor& actor = *actors_[index];
     const Frame* frame = actor.claim();
@@ -90,7 +91,7 @@ bool World::claim(std::size_t index) {
     return true;
 }
 
-// The members of a group begin on children that have nothing else to do before.
+// The members of a group begin on children that have no earlier work.
 void World::check_together(std::size_t number) {
     const Node& node = oracle_.nodes[oracle_.parts[number].node];
     for (const std::size_t i : node.parts) {
@@ -104,7 +105,7 @@ void World::check_together(std::size_t number) {
     }
 }
 
-// What the frame's arguments say, which are those that its task was submitted with.
+// Checks that the frame has the arguments of its task.
 std::size_t World::part_of(const Frame& frame) const {
     const std::span<const std::byte> blob = arguments_in(frame, *memory_.pool());
     const std::uint64_t number = number_in(blob);
@@ -167,7 +168,7 @@ void World::die(std::size_t index, Random& random) {
         return;
     }
     if (random.one_in(3) && can_act(index) && !actor.claimed) {
-        static_cast<void>(claim(index));  // and no more than that
+        static_cast<void>(claim(index));  // claimed, but not begun
     }
     actor.dead = true;
     tell(child(index).name() + " dies" +
@@ -226,7 +227,7 @@ void World::child_died(std::size_t index, bool lost) {
     }
 }
 
-// The replacement of a child is launched; it cannot be at times, unless `surely`. False: this one is not to be.
+// Launches the replacement of a child; this fails at times, unless `surely`. False: no launch is due.
 bool World::start(std::size_t index, Random& random, bool surely) {
     Child& each = child(index);
     Actor& actor = *actors_[index];
@@ -279,7 +280,7 @@ void World::lie(std::size_t index, Random& random) {
     actor.dead = random.one_in(2);
 }
 
-// What lies in a lane that was written over may suffer for it.
+// Marks the frames of an overwritten lane, which may have suffered.
 void World::taint(std::size_t index) {
     for (Part& part : oracle_.parts) {
         if (part.task->state == TaskState::dispatched && part.task->child == static_cast<std::int32_t>(index)) {
@@ -315,7 +316,7 @@ Part& World::part_with(const Task& task) {
     return *found;
 }
 
-// The timer has gone off as often as the scheduler asked for: nothing that runs has exceeded its deadline.
+// Checks that no running task has exceeded its deadline: the timer has gone off as often as the scheduler requested.
 void World::check_deadlines() {
     const std::uint64_t now = simulated_now_ns();
     for (std::size_t i = 0; i < children(); ++i) {
@@ -329,10 +330,10 @@ void World::check_deadlines() {
     }
 }
 
-// Every child works, what died is replaced, and time passes, until nothing more happens.
+// Lets every child work, replaces dead ones and advances the time, until nothing more happens.
 void World::settle_children() {
     Random random(steps_ + 1);
-    // First those that are stopped stay so: their tasks wait, or exceed their deadlines.
+    // In the first round stopped children stay stopped: their tasks wait, or exceed their deadlines.
     for (int round = 0; round < 2; ++round) {
         for (int idle = 0; idle < (scheduler_.balance_at_ns() != 0 ? 20 : 2);) {
             bool moved = drain() > 0;
@@ -356,7 +357,7 @@ void World::settle_children() {
             if (!moved) {
                 pass_time(kPatienceNs);
             }
-            // What waits may just have been shared out, and at first to one that is stopped.
+            // Waiting tasks may just have been shared out, and first to a stopped child.
             idle = moved ? 0 : idle + 1;
         }
         check();
@@ -364,7 +365,7 @@ void World::settle_children() {
     }
 }
 
-// Whatever is stopped has been so for long: no sub-worker idles while another one has more than it can begin.
+// Checks that no sub-worker idles while another has more than it can begin, after enough time for every look.
 void World::check_shared_out() const {
     const auto& all = scheduler_.children();
     const auto is_sub = [](const ChildPtr& each) { return each->kind == ChildKind::sub && each->takes_work(); };

@@ -74,7 +74,7 @@ TEST_CASE("views whose hulls overlap and whose bytes do not are two tensors") {
     CHECK_FALSE(is_accepted({{view_of(buffer, 15, 16, -1), Tag::output}, {view_of(buffer, 0, 1), Tag::output}}));
 }
 
-TEST_CASE("what a node is given is not looked at: the tasks that it makes of it are") {
+TEST_CASE("a node's arguments are not checked: the arguments of the tasks that it submits are") {
     const auto buffer = make_buffer();
     const std::vector<TensorArg> twice{{view_of(buffer), Tag::output}, {view_of(buffer), Tag::output}};
     CHECK(is_accepted(twice, python_callable(), 0));
@@ -82,7 +82,7 @@ TEST_CASE("what a node is given is not looked at: the tasks that it makes of it 
     CHECK_FALSE(is_accepted(twice, chip_callable(2, 0), 0));
 }
 
-TEST_CASE("whatever the views, a task is refused exactly if an element is written through two of its tensors") {
+TEST_CASE("for random views a task is refused exactly if an element is written through two of its tensors") {
     for (std::uint32_t seed = 0; seed < 3000; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
@@ -90,7 +90,8 @@ TEST_CASE("whatever the views, a task is refused exactly if an element is writte
         std::vector<TensorArg> tensors;
         std::set<std::pair<std::size_t, std::int64_t>> written;
         bool twice = false;
-        const std::size_t count = seed % 10 == 0 ? 17 + (random() % 5) : random() % 5;  // more than are paired, too
+        const std::size_t count =
+            seed % 10 == 0 ? 17 + (random() % 5) : random() % 5;  // also more tensors than are compared in pairs
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t buffer = random() % 2;
             const std::int64_t stride = seed % 10 == 0 ? 1 : 1 + static_cast<std::int64_t>(random() % 3);

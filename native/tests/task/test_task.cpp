@@ -1,4 +1,4 @@
-// Task, Run and Callable: the small rules that their data have.
+// Task, Run and Callable: the rules of their data.
 #include <doctest/doctest.h>
 
 #include <vector>
@@ -7,7 +7,7 @@
 
 using namespace callring;
 
-TEST_CASE("a new task has begun nothing, ended as nothing, and may run anywhere") {
+TEST_CASE("a new task has no attempt and no outcome, and may run anywhere") {
     const TaskPtr task = allocate_task();
     CHECK(task->state == TaskState::blocked);
     CHECK(task->code == Code::ok);
@@ -19,7 +19,7 @@ TEST_CASE("a new task has begun nothing, ended as nothing, and may run anywhere"
     CHECK(task->args == nullptr);
 }
 
-TEST_CASE("the memory of a task that is gone serves the next one, which is new all the same") {
+TEST_CASE("the memory of a destroyed task serves the next task, which begins as a new one") {
     for (int i = 0; i < 100; ++i) {
         const TaskPtr task = allocate_task();
         REQUIRE(task->successors.empty());
@@ -32,7 +32,7 @@ TEST_CASE("the memory of a task that is gone serves the next one, which is new a
     }
 }
 
-TEST_CASE("a run is finished once it is sealed, all of its tasks have ended, and so has every run that it follows") {
+TEST_CASE("a run is finished once it is sealed and all of its tasks, and all runs that it follows, have ended") {
     Run run;
     CHECK_FALSE(run.finished());
     run.sealed = true;
@@ -49,7 +49,7 @@ TEST_CASE("a run is finished once it is sealed, all of its tasks have ended, and
     CHECK_FALSE(run.finished());
 }
 
-TEST_CASE("tasks of one block that name each other as the cause of their end go with their run") {
+TEST_CASE("tasks of one block that name each other as the cause of their end are freed with their run") {
     std::weak_ptr<Task> watched;
     {
         Run run;
@@ -61,7 +61,7 @@ TEST_CASE("tasks of one block that name each other as the cause of their end go 
     CHECK(watched.expired());
 }
 
-TEST_CASE("a callable is removed for good once nothing registers it, and needed while a task of it has not ended") {
+TEST_CASE("a callable is removed for good once no registration is left, and needed until its last task has ended") {
     Callable callable;
     CHECK(callable.removing());
     CHECK_FALSE(callable.needed());

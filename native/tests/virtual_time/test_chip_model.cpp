@@ -12,7 +12,7 @@ TEST_CASE("a task moves its bytes at the chip's bandwidth, and every begun nanos
     CHECK(time_on_chip(chip, {}, {}) == 0);
 }
 
-TEST_CASE("cores work on one block each, and what is left over takes a round of its own") {
+TEST_CASE("cores work on one block each, and left-over blocks take another round") {
     const ChipModel chip{.bandwidth = 1e9, .cores = 4};
     const TaskCost cost{.core_ns = 1200};
     CHECK(time_on_chip(chip, cost, {.blocks = 1}) == 1200);
@@ -21,12 +21,12 @@ TEST_CASE("cores work on one block each, and what is left over takes a round of 
     CHECK(time_on_chip(chip, cost, {.blocks = 0}) == 300);
 }
 
-TEST_CASE("a cost per byte is one of the cores, beside what moving the byte takes") {
+TEST_CASE("a cost per byte is time of the cores, beside the time to move the byte") {
     const ChipModel chip{.bandwidth = 1e9, .cores = 2};
     CHECK(time_on_chip(chip, {.core_ns = 10, .core_ns_per_byte = 0.5}, {.bytes = 100}) == 100 + 30);
 }
 
-TEST_CASE("a sub-worker is one core that finds its bytes in place") {
+TEST_CASE("a sub-worker is one core, to which no bytes are moved") {
     CHECK(time_on_sub_worker({.core_ns = 10, .core_ns_per_byte = 2}, {.bytes = 100, .blocks = 8}) == 210);
 }
 

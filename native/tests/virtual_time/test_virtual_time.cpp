@@ -65,7 +65,7 @@ TEST_CASE("a dependency between chips costs a hand-over, one within a chip none"
     CHECK(time->critical_path_ns == time->makespan_ns);
 }
 
-TEST_CASE("a chip takes what is ready first, and does not wait for what was submitted before it") {
+TEST_CASE("a chip takes the task that is ready first, and does not wait for one that was submitted earlier") {
     ModelledGraph graph;
     add(graph, 1, kLong);
     add(graph, 0, kShort, {0});
@@ -98,7 +98,7 @@ TEST_CASE("sub-workers take tasks as they become idle") {
     CHECK(time->spans[3].child == 2);
 }
 
-TEST_CASE("the members of a group begin together, and what follows the group waits for all") {
+TEST_CASE("the members of a group begin together, and the group's followers wait for all members") {
     ModelledGraph graph;
     add(graph, 0, kShort);
     const std::vector<ModelledFrame> members{{0, kShort, {.blocks = 1}}, {1, kLong, {.blocks = 1}}};
@@ -109,7 +109,7 @@ TEST_CASE("the members of a group begin together, and what follows the group wai
     CHECK(begins(*time) == Times{7, 107, 107, 1114});
 }
 
-TEST_CASE("what is not there is refused") {
+TEST_CASE("a worker, task or callable that does not exist is refused") {
     const auto refused = [](std::int32_t placement, std::uint32_t callable, const std::vector<std::uint32_t>& after) {
         ModelledGraph graph;
         add(graph, placement, callable, after);

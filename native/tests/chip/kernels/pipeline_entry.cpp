@@ -1,5 +1,5 @@
 // pipeline_entry: fills a scratch vector with 1, adds it scalars[0] times into the output, with memory from the chip;
-// a negative count makes it fail with its own words, an unknown kernel is launched for count 1000.
+// a negative count makes it fail with a message of its own, count 1000 makes it launch an unknown kernel.
 #include <callring/chip.h>
 
 CALLRING_SIGNATURE(pipeline_entry, CALLRING_INOUT, CALLRING_SCALAR);

@@ -1,4 +1,4 @@
-// hold: tells in its tensor that it has begun, and ends when it is told to, there too.
+// hold: writes into its tensor that it has begun, and ends when the test writes there that it may.
 #include <callring/chip.h>
 
 #include <atomic>
