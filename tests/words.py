@@ -11,8 +11,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 REFUSED = {
     r"who(m)?ever": "name it: the thread, the process, the caller",
-    r"(any|every|no|some)body": "name it: the thread, the process, the caller",
+    r"(any|every|no|some)body|(any|every|some)one|no one(?!-)": "name it: the thread, the process, the caller",
     r"who (waits|looks|submits)": "name it: the waiting thread, the caller",
+    r"(is|are|was|were|be|been) had": "say how: found by its name, read from the file",
+    r"(gets?|got|comes?|came) to know": "learns, notices",
     r"in turn": "interleaved, or one after the other",
     r"(is|are|was|were|be|been)( not)? told(?! apart| to)": "say who does what: the parent sends",
 }

@@ -186,6 +186,6 @@ class _Script:
     def advice(self) -> str:
         """Why the script is imported, and what it must not do then."""
         return (
-            f"the main script is imported in a worker, because {self.wanted!r} of it can only be had by its name; put "
-            'what only the program itself may do, such as starting Workers, under `if __name__ == "__main__":`'
+            f"the main script is imported in a worker, because {self.wanted!r} of it can only be found by its name; "
+            'put what only the program itself may do, such as starting Workers, under `if __name__ == "__main__":`'
         )

@@ -12,6 +12,9 @@ from tests.words import riddles
         ("one\n# two, which nobody reads\n", 2, "nobody"),
         ("every thread is told\nof it", 1, "is told"),
         ("// measured in\n// turn with the others", 1, "in turn"),
+        ("a name that no one has", 1, "no one"),
+        ("what can be had by name", 1, "be had"),
+        ("the parent comes to know of it", 1, "comes to know"),
     ],
 )
 def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
@@ -21,7 +24,16 @@ def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
 
 
 @pytest.mark.parametrize(
-    "text", ["the waiting thread works", "some body of a message", "in turns", "bytes_in turn_", "they are told apart"]
+    "text",
+    [
+        "the waiting thread works",
+        "some body of a message",
+        "no one-element tensor",
+        "the run has had",
+        "in turns",
+        "bytes_in turn_",
+        "they are told apart",
+    ],
 )
 def test_other_words_pass(text):
     assert list(riddles(text)) == []
