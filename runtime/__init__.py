@@ -131,11 +131,11 @@ def __getattr__(name: str) -> object:
 
 
 class _PickledNames:
-    """Finds modules under the names that pickles have for them; the last finder, so only asked where no file is."""
+    """Finds modules under the names that pickles use; the last finder, so it is only called where no file exists."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The spec of such a module; None for any other."""
+        """The spec of such a module; None for any other name."""
         if not name.startswith("runtime."):
             return None
         from runtime import pickled_names
@@ -146,6 +146,6 @@ class _PickledNames:
 sys.meta_path.append(_PickledNames)
 
 if "CALLRING_CORE_DIR" in os.environ or "t" in sys.abiflags:
-    # Before anything imports the core: another folder's extension takes the name runtime._core, or a Python without the
-    # global interpreter lock is refused.
+    # Before the first import of the core: an extension of another folder gets the name runtime._core, or a Python
+    # without the global interpreter lock is refused.
     from runtime import _select_core as _select_core

@@ -38,14 +38,14 @@ class Worker:
         chips: number of chips, with ids 0 to chips - 1.
         device_ids: ids of the chips, instead of ``chips``.
         sub_workers: number of Python sub-workers.
-        platform: what the chips are, for instance ``"a2a3sim"``.
+        platform: the kind of chips, for instance ``"a2a3sim"``.
         runtime: name of the chip runtime; part of every chip callable's identity.
         options: resources, bounds and timeouts.
 
     Raises:
         ConfigurationError: impossible topology or value; the message names the argument.
         PlatformUnavailable: the platform needs a toolkit that is not installed.
-        OutOfMemory, OutOfDescriptors: the process has none left for it.
+        OutOfMemory, OutOfDescriptors: the process has none left for the Worker.
 
     Example:
         >>> with Worker(level=3, chips=0, sub_workers=1) as worker:
@@ -92,28 +92,29 @@ class Worker:
 
     @property
     def topology(self) -> Topology:
-        """What this Worker consists of."""
+        """This Worker's chips, nodes and sub-workers."""
         return self._session.topology
 
     @property
     def next_level(self) -> tuple[int, ...]:
-        """What ``submit_next_level`` takes as ``worker``: ids of the chips, or from level 4 on of the nodes."""
+        """The ids that ``submit_next_level`` takes as ``worker``: of the chips, or from level 4 on of the nodes."""
         return self._session.topology.next_level
 
     def add_worker(self, child: Worker) -> int:
         """Moves ``child`` below this Worker, as a node child: a process that hosts it. Level 4 and up, before init().
 
-        The child is no Worker of its own from then on: what it was asked to be is started, used and closed through
-        this one.
+        ``child`` cannot be used by itself any more: a Worker with its settings is started, used and closed through this
+        one.
 
         Args:
-            child: not started, of the level below, of the same platform and runtime, without callables or tensors.
+            child: a Worker that was not started, of the level below, with the same platform and runtime, without
+                callables and tensors.
 
         Returns the node's id: 0 for the first, then 1, and so on.
 
         Raises:
             TypeError: not a Worker.
-            ConfigurationError: a child that cannot be moved here, and why; or this Worker has been started.
+            ConfigurationError: the child cannot be moved here, with the reason; or this Worker has been started.
         """
         if not isinstance(child, Worker):
             raise TypeError(f"add_worker takes a Worker, not a {type(child).__name__}")
@@ -123,16 +124,16 @@ class Worker:
         """Starts every child; returns when all are ready and have every registered callable.
 
         Raises:
-            StartError: a child did not start; nothing is left behind.
-            PartialFailureError: a child refused a callable that was registered before; likewise.
+            StartError: a child did not start; no process is left behind.
+            PartialFailureError: a child refused a callable that was registered before; no process is left behind.
             ConfigurationError: at level 4 and up, a callable was registered that no node and no sub-worker can run.
-            WorkerClosed: the Worker was closed; it is never revived.
+            WorkerClosed: the Worker was closed; it cannot start again.
         """
         self._session.start(self.options.start_timeout)
         return self
 
     def close(self) -> list[str]:
-        """Ends the Worker: drains for ``options.close_timeout`` seconds, then ends what is left. Safe to repeat.
+        """Ends the Worker: drains for ``options.close_timeout`` seconds, then kills what is left. Safe to repeat.
 
         Returns the names of the children that had to be ended by force.
         """
@@ -155,15 +156,16 @@ class Worker:
         Args:
             target: a ChipCallable; any Python callable that can be pickled; ``"module:qualname"`` or a function
                 marked with ``by_source``, identified by its module's source.
-            name: what messages call it; default: its own name. Not part of its identity.
+            name: the callable's name in messages; default: its own name. Not part of its identity.
 
         Returns:
             A new handle with a lifetime of its own; equal callables share one hashid.
 
         Raises:
-            TypeError: not a callable. Whatever pickling raises; then nothing has changed.
-            PartialFailureError: a child refused, or all that could run it were given up. Nothing stays installed. A
-                child that dies meanwhile, or does not answer, is no failure: its replacement will have the callable.
+            TypeError: not a callable. Any exception of pickling; then nothing has changed.
+            PartialFailureError: a child refused, or all children that could run it were given up. Nothing stays
+                installed. A child that dies meanwhile, or does not answer, is no failure: its replacement will have the
+                callable.
             ConfigurationError: no child of this Worker could ever run it. At level 4 and up init() raises it.
             RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
@@ -200,7 +202,7 @@ class Worker:
             args: passed on; at level 2 the TaskArgs.
             config: likewise.
 
-        Returns what the orchestration function returned. Raises the first error of the run.
+        Returns the orchestration function's returned value. Raises the first error of the run.
         """
         handle = self.submit(target, args, config)
         try:
@@ -218,19 +220,19 @@ class Worker:
         after: Iterable[RunHandle] = NO_RUNS,
         after_any: Iterable[RunHandle] = NO_RUNS,
     ) -> RunHandle:
-        """Begins a run: the orchestration function runs here, on the caller's thread, its tasks already execute.
+        """Begins a run: the orchestration function runs on the caller's thread while its tasks already execute.
 
-        Runs are independent: two that use the same tensor are not ordered, unless one says that it follows the other.
+        Runs are independent: two that use the same tensor are not ordered, unless one follows the other (``after``).
 
         Args:
             target, args, config: as for run.
             after: runs of this Worker. Tasks of the new run begin only when all of these have ended, and are skipped
                 if one of them failed or was cancelled.
-            after_any: likewise, but however they end.
+            after_any: likewise, but the new run's tasks begin whatever the outcome.
 
         Raises:
             ConfigurationError: ``after`` or ``after_any`` names a run of another Worker.
-            What the orchestration function raises; the run is then cancelled and has ended.
+            Any exception of the orchestration function; the run is then cancelled and has ended.
             BackPressureTimeout: ``options.max_runs`` runs are under way and nothing moves.
             TypeError: not an orchestration function (from level 3 on), not a handle (level 2); not a RunHandle.
             WorkerClosed: not started, or closed.
@@ -238,7 +240,7 @@ class Worker:
         return submit(self._session, target, args, config, after=after, after_any=after_any)
 
     def capture(self, target: Callable[..., Any], args: Any = None, config: CallConfig | None = None) -> Graph:
-        """Records what an orchestration function submits, with its dependencies, and runs nothing.
+        """Records the tasks that an orchestration function submits, with their dependencies, and runs none.
 
         A Worker that is not started can capture, too, so that chips can be studied without a process for each.
 
@@ -247,7 +249,7 @@ class Worker:
                 may replace. Handles that the caller holds stay registered.
 
         Raises:
-            What the orchestration function raises. TypeError: not an orchestration function.
+            Any exception of the orchestration function. TypeError: not an orchestration function.
         """
         return capture(self._session, target, args, config)
 
@@ -262,19 +264,19 @@ class Worker:
     ) -> RunHandle:
         """Begins a run of a captured graph, with no Python in the loop, and returns at once; its result is None.
 
-        ``wait()`` or ``result()`` of what it returns waits for the tasks. It waits itself only at a bound of the Worker
-        (``max_runs``, ``max_pending_tasks``).
+        ``wait()`` or ``result()`` of the returned handle waits for the tasks. ``launch`` itself waits only at a bound
+        of the Worker (``max_runs``, ``max_pending_tasks``).
 
         Args:
-            tensors: tensors of the recording and what takes their places, of the same dtype, shape and strides; views
-                of them that were recorded follow.
-            scalars: new values of the graph's parameters; those left out are as recorded.
-            after, after_any: runs that this one follows, as for submit.
+            tensors: replacements by tensor of the recording, of the same dtype, shape and strides; recorded views of
+                that tensor become views of its replacement.
+            scalars: new values of the graph's parameters; the others are as recorded.
+            after, after_any: runs that the new run follows, as for submit.
 
         Raises:
             ConfigurationError: an unknown parameter; a replacement that does not fit, or overlaps another tensor; a
                 run of another Worker.
-            HandleStaleError: of a callable of the graph.
+            HandleStaleError: a callable of the graph is not registered any more.
             BackPressureTimeout, WorkerGivenUp, WorkerClosed: as for submit.
         """
         return launch(self._session, graph, tensors or {}, scalars or {}, after=after, after_any=after_any)
@@ -289,17 +291,17 @@ class Worker:
         return WorkerStats(**self._session.engine.stats())
 
     def trace(self) -> Trace:
-        """Takes what was recorded so far, here and below. Raises ConfigurationError without ``options.trace``."""
+        """Takes the records so far, here and below. Raises ConfigurationError without ``options.trace``."""
         self._require_trace()
         return take_trace(self._session.engine, self._session.codes, len(self.topology.nodes))
 
     def glimpse(self, since: int = 0, most: int = 1000) -> Glimpse:
-        """Looks at what is being recorded, and takes nothing; not at what the Workers within nodes record.
+        """Copies a part of the records, and takes none of them; without the records of Workers within nodes.
 
         Args:
-            since: tasks to leave out: ``recorded`` of an earlier look. More than are recorded: the trace was taken
-                since, and none is left out.
-            most: spans to give at most; of more tasks it gives some, evenly spread, the newest among them.
+            since: number of tasks to leave out: ``recorded`` of an earlier call. If it is more than are recorded, the
+                trace was taken meanwhile, and none is left out.
+            most: greatest number of spans; of more tasks it gives some, evenly spread, the newest among them.
 
         Raises:
             ConfigurationError: without ``options.trace``; a negative number.

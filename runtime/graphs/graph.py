@@ -1,4 +1,4 @@
-"""Graph: the tasks of one orchestration function, recorded once and launched as often as wanted."""
+"""Graph: the tasks of one orchestration function, recorded once and launched any number of times."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class GraphTask(_core.GraphTaskRef):
 
 
 KEPT_BINDINGS = 8
-"""How many mappings of tensors a graph remembers: launches that take turns with them bind each once."""
+"""How many mappings of tensors a graph remembers: launches that alternate between them bind each mapping once."""
 
 
 class Graph:
@@ -60,7 +60,7 @@ class Graph:
 
     @property
     def edges(self) -> int:
-        """How many dependencies there are between its tasks."""
+        """Number of dependencies between its tasks."""
         return self._native.edge_count
 
     def virtual_time(
@@ -70,19 +70,19 @@ class Graph:
         costs: Mapping[CallableHandle, TaskCost] | None = None,
         dispatch_ns: int = 0,
     ) -> VirtualTime:
-        """When its tasks would begin and end on modelled chips. Nothing runs: the Worker need not be started.
+        """Computes when its tasks would begin and end on modelled chips. Nothing runs: the Worker need not be started.
 
         Args:
-            model: what every chip is taken for; or one for each, by id.
-            costs: of callables, by their handles. A chip callable that has none costs the bytes that it moves.
-            dispatch_ns: nanoseconds for which the parent is busy with handing over one task, up to 10**15.
+            model: the model of every chip, or a mapping from the ids of chips to their models.
+            costs: costs of callables, by their handles. A chip callable without a cost costs the bytes that it moves.
+            dispatch_ns: nanoseconds that the parent needs to hand over one task, up to 10**15.
 
         Raises:
             ConfigurationError: a chip without a model; a Python callable without a cost; a cost of a callable that the
-                graph does not use; a task with a deadline, which is about measured time; a graph of nodes (level 4
-                and up), whose tasks are not known before they run; more than a hundred years.
+                graph does not use; a task with a deadline, which limits measured time; a graph of nodes (level 4 and
+                up), whose tasks are not known before they run; more than a hundred years.
         """
-        # Loaded by those who ask: a run on chips that are there needs none of it.
+        # Imported here: a run on real chips does not need this module.
         from runtime.virtual.modelled_graph import modelled
 
         return modelled(self._native, self._topology, model, costs or {}, dispatch_ns)
@@ -92,13 +92,14 @@ class Graph:
         return len(self._native)
 
     def __repr__(self) -> str:
-        """Says how large it is."""
+        """Says how large the graph is."""
         return f"<Graph of {len(self)} tasks, {self.edges} edges>"
 
     def _bind(self, tensors: Mapping[Tensor, Tensor]) -> _core.GraphBinding | None:
         """The native arguments with ``tensors`` in the places of the recorded ones; a repeated mapping is bound once.
 
-        Keeps none of the tensors alive beyond the Python objects in the mapping: what was bound goes with the first.
+        Keeps none of the tensors alive beyond the Python objects in the mapping: the bound arguments are dropped with
+        the first of these objects that is freed.
 
         Raises: TypeError (not Tensors), NativeError (they do not fit; see CapturedGraph::bind).
         """
@@ -124,7 +125,7 @@ class Graph:
         return bound
 
     def _bits(self, scalars: Mapping[str, float]) -> list[int]:
-        """A value for each parameter; none if all are as recorded. Raises ConfigurationError."""
+        """A value for each parameter; an empty result if all are as recorded. Raises ConfigurationError."""
         unknown = [name for name in scalars if name not in self.parameters]
         if unknown:
             known = ", ".join(self.parameters) or "none"

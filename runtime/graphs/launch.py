@@ -1,4 +1,4 @@
-"""How a captured graph is launched: its run begins once there is room, with other tensors and scalars if they fit."""
+"""Launches of captured graphs: a launch's run begins once there is room, with other tensors and scalars if they fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def launch(
     after: Iterable[RunHandle],
     after_any: Iterable[RunHandle],
 ) -> RunHandle:
-    """Begins a run of ``graph``, waiting where a bound is met; see Worker.launch."""
+    """Begins a run of ``graph``, and waits while a bound is reached; see Worker.launch."""
     session.require_ready("launch")
     if not isinstance(graph, Graph):
         raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")

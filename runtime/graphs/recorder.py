@@ -1,4 +1,4 @@
-"""Recorder: what an orchestration function submits through while its graph is captured; nothing runs meanwhile."""
+"""Recorder: the orchestrator of a function whose graph is captured; no task runs meanwhile."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Recorder(Orchestrator):
         self._parameters: list[Scalar] = []
 
     def scalar(self, name: str, value: float) -> Scalar:
-        """A scalar for TaskArgs that ``Worker.launch(graph, scalars={name: ...})`` replaces; ``value`` otherwise.
+        """A scalar for TaskArgs: ``value``, unless ``Worker.launch(graph, scalars={name: ...})`` replaces it.
 
         Raises:
             ConfigurationError: the name is taken.

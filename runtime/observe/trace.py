@@ -1,4 +1,4 @@
-"""What a traced Worker recorded: spans of tasks and of cores, on one clock (CLOCK_MONOTONIC, nanoseconds)."""
+"""The records of a traced Worker: spans of tasks and of cores, on one clock (CLOCK_MONOTONIC, nanoseconds)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class TaskSpan(NamedTuple):
     """Id of the child that ran it; -1 if none did."""
     submit_ns: int
     dispatch_ns: int
-    """When its frame was put into the child's lane, the last time if it was begun again; 0 if it never was."""
+    """When its frame was last put into a child's lane; 0 if it never was."""
     begin_ns: int
     """0 if it never began."""
     end_ns: int
-    """When the child was done with it; 0 if it never began."""
+    """When the child ended it; 0 if it never began."""
     complete_ns: int
-    """When the parent knew that it had ended."""
+    """When the parent learnt of its end."""
     waited_for: list[int]
     """Tasks of the same run that it depends on and that had not ended when it was submitted."""
     state: str
@@ -39,7 +39,7 @@ class TaskSpan(NamedTuple):
 
 
 class CoreSpan(NamedTuple):
-    """What one core of a chip did for one launch of a task."""
+    """The work of one core of a chip for one launch of a task."""
 
     worker: int
     run: int
@@ -59,27 +59,28 @@ class Trace:
     dropped: int = 0
     """Core spans lost because they came faster than they were taken."""
     nodes: dict[int, Trace] = field(default_factory=dict)
-    """What the Workers within the nodes recorded, by the nodes' ids, on the same clock; runs and tasks have numbers of
-    their own there. A node runs one orchestration function after the other: what lies below one of its tasks lies
-    within it in time."""
+    """The traces of the Workers within the nodes, by the nodes' ids, on the same clock; runs and tasks are numbered
+    separately there. A node runs one orchestration function after the other: the spans below one of its tasks lie
+    within that task's time."""
     missing_nodes: list[int] = field(default_factory=list)
-    """Ids of nodes that gave nothing: being replaced, or late. What a node recorded goes with it when it dies."""
+    """Ids of nodes whose traces are missing: the node was being replaced, or late. A node that dies takes its records
+    with it."""
     children: list[ChildInfo] = field(default_factory=list)
-    """The processes that stood behind the ids when the trace was taken."""
+    """The processes that had these ids when the trace was taken."""
 
 
 class Glimpse(NamedTuple):
-    """A look at what a traced Worker records, while it records."""
+    """A part of a traced Worker's records, taken while it records."""
 
     recorded: int
-    """Tasks recorded since the trace was taken last."""
+    """Number of tasks recorded since the trace was last taken."""
     step: int
-    """``ended`` has one of so many; 1: all of them."""
+    """``ended`` has one of this many ended tasks; 1: all of them."""
     ended: list[TaskSpan]
-    """In the order in which they ended; ``waited_for`` is empty."""
+    """Ended tasks, in the order of their ends; ``waited_for`` is empty."""
     begun: list[TaskSpan]
-    """Of each child that is at work the first task that it has not ended: ``begin_ns``, ``end_ns`` and ``complete_ns``
-    are 0, ``state`` is ``"running"``."""
+    """The first unfinished task of each working child: ``begin_ns``, ``end_ns`` and ``complete_ns`` are 0, ``state`` is
+    ``"running"``."""
 
 
 _STATES = {
@@ -90,16 +91,16 @@ _STATES = {
     "task_timeout": "timed out",
     "cancelled": "cancelled",
 }
-"""Of a task that ended with one of these codes; with any other it failed."""
+"""The state of a task that ended with one of these codes; with any other code it failed."""
 
 
 def take_trace(engine: _core.Engine, codes: dict[str, int], nodes: int) -> Trace:
-    """Takes what an engine has recorded, and what the Workers within its nodes have.
+    """Takes the records of an engine and of the Workers within its nodes.
 
     Args:
         engine: records spans.
-        codes: names to numbers of the native core's codes.
-        nodes: how many nodes there are, with ids from 0.
+        codes: the numbers of the native core's codes, by name.
+        nodes: number of nodes, with ids from 0.
     """
     tasks, cores, dropped = engine.take_trace()
     answers = engine.take_node_traces() if nodes else []
@@ -116,7 +117,7 @@ def glimpse(engine: _core.Engine, codes: dict[str, int], since: int, most: int) 
 
 
 def _spans(tasks: list[tuple[Any, ...]], codes: dict[str, int]) -> list[TaskSpan]:
-    """From what the core says."""
+    """Makes a span of the core's record."""
     states = {codes[name]: state for name, state in _STATES.items()}
     spans = []
     for run, task, digest, kind, child, times, code in tasks:

@@ -1,4 +1,4 @@
-"""Orchestrator: what an orchestration function submits tasks through."""
+"""Orchestrator: the object through which an orchestration function submits tasks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Orchestrator(_core.Submitter):
 
     @property
     def topology(self) -> Topology:
-        """What the Worker consists of: the chips, nodes and sub-workers that there are to submit to."""
+        """The Worker's chips, nodes and sub-workers, to which tasks can be submitted."""
         return self._session.topology
 
     @property
@@ -72,7 +72,7 @@ class Orchestrator(_core.Submitter):
         worker: int,
         after: Iterable[Task] = (),
     ) -> Task:
-        """What submit_next_level does not take natively: plain arrays, other iterables, and whatever is wrong."""
+        """The inputs that submit_next_level leaves to Python: plain arrays, other iterables, and wrong arguments."""
         callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level")
         placement = self._session.placement_of(worker)
         return self._submit(callable_, args, placement, config, after)
@@ -88,18 +88,18 @@ class Orchestrator(_core.Submitter):
     ) -> GroupTask:
         """Submits one task made of a member for each of several chips or nodes, which begin together.
 
-        No member begins before every child of the group is idle and has come to it; the task is complete when all
-        members are. A member that fails fails the task, and the others run to their end.
+        No member begins before every child of the group has finished its earlier work; the task is complete when all
+        members are. If a member fails, the task fails, and the other members run to their end.
 
         Args:
-            handle: what every member calls; as in submit_next_level.
+            handle: the callable of every member; as in submit_next_level.
             args_list: the arguments of each member, in the order of ``workers``.
-            config: of each member.
+            config: the configuration of each member.
             workers: ids of distinct chips or nodes.
             after: as in submit_next_level.
 
         Raises: as submit_next_level; ValueError also for no member, a child named twice, more members than
-            children, not as many arguments as members, or two members that write the same bytes.
+            children, a number of arguments other than that of members, or two members that write the same bytes.
         """
         callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
         placements = [self._session.placement_of(worker) for worker in workers]
@@ -121,7 +121,7 @@ class Orchestrator(_core.Submitter):
         *,
         after: Iterable[Task] = (),
     ) -> Task:
-        """What submit_sub does not take natively."""
+        """The inputs that submit_sub leaves to Python."""
         callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub")
         self._session.require_sub_workers()
         return self._submit(callable_, args, -1, config, after)
@@ -135,7 +135,7 @@ class Orchestrator(_core.Submitter):
         after: Iterable[Task] | None,
         tasks: list[Task],
     ) -> list[Task]:
-        """What submit_many does not take natively; ``tasks`` are those that it took."""
+        """The inputs that submit_many leaves to Python; ``tasks`` are the tasks that it has submitted."""
         earlier = list(after or ())
         placed = list(workers) if isinstance(workers, Iterable) else [workers] * len(args_list)
         if len(placed) != len(args_list):
@@ -159,7 +159,7 @@ class Orchestrator(_core.Submitter):
     ) -> GroupTask:
         """Submits one task made of a member for each of ``len(args_list)`` distinct sub-workers, which begin together.
 
-        ``result()`` gives what the members returned, in order; see submit_next_level_group for the rest.
+        ``result()`` gives the members' returned values, in order; see submit_next_level_group for the rest.
 
         Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two that write the same
             bytes.
@@ -198,9 +198,9 @@ class Orchestrator(_core.Submitter):
     def scope(self) -> Iterator[None]:
         """Bounds the lifetime of the tensors that ``alloc`` makes inside; scopes may be nested.
 
-        Behind the ``with`` block these tensors, and views of them, can neither be passed to a submit nor be read
-        (ValueError). Tasks that were accepted inside keep what they use; NumPy arrays made inside stay valid. The
-        memory is taken back when the last of them has let go.
+        After the ``with`` block these tensors, and views of them, can neither be passed to a submit nor be read
+        (ValueError). Tasks that were accepted inside keep the memory that they use; NumPy arrays made inside stay
+        valid. The memory is freed when the last of them is gone.
         """
         scope = _core.Scope()
         self._scopes.append(scope)
@@ -259,7 +259,7 @@ class Orchestrator(_core.Submitter):
         return int(stats["accepted"] - stats["pending"])
 
     def _wait_for_progress(self, ended: int) -> None:
-        """Waits until more tasks than that have ended; raises what is being handled if none does."""
+        """Waits until more tasks than ``ended`` have ended; raises the exception in handling if none does."""
         session = self._session
         if not session.engine.wait_for_progress(ended, session.options.submit_timeout) or self._ended() == ended:
             raise  # noqa: PLE0704 - called where MemoryError is handled
@@ -278,7 +278,7 @@ class Orchestrator(_core.Submitter):
         return earlier
 
     def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
-        """Waits for room if that is what a submit met; raises why else it was refused."""
+        """Waits for room if a submit was refused for lack of it; else raises the reason of the refusal."""
         if error.args[0] != self._session.codes["back_pressure"]:
             raise submit_refused(error, callable_) from None
         timeout = self._session.options.submit_timeout
@@ -287,7 +287,7 @@ class Orchestrator(_core.Submitter):
 
 
 def require_members(placements: Sequence[int]) -> None:
-    """Raises ConfigurationError for a group without members."""
+    """Raises ConfigurationError if a group has no members."""
     if not placements:
         raise ConfigurationError("a group of no members would never end; give it at least one")
 

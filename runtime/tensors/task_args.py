@@ -19,9 +19,9 @@ MAX_COPIED_BYTES = 65536
 
 
 class TensorArgs:
-    """What an orchestration function in a node gets: ``args[i]`` are Tensors, ``args.scalars`` integers.
+    """The arguments of an orchestration function in a node: ``args[i]`` are Tensors, ``args.scalars`` integers.
 
-    The tensors lie in the memory of the Worker above and can be passed on to tasks below; those that came as INPUT
+    The tensors lie in the memory of the Worker above and can be passed on to tasks below; tensors with the tag INPUT
     are read-only here, too.
     """
 
@@ -59,14 +59,14 @@ class TaskArgs(_core.TaskArgsBase):
 
     _tag_type = Tag
 
-    # ---- what the native half leaves to Python ---------------------------------------------------------------------
+    # ---- inputs that the native half leaves to Python --------------------------------------------------------------
 
     def _add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
-        """Takes plain arrays and what comes behind one; raises TypeError for what is no tensor with a tag."""
+        """Takes plain arrays and all tensors after one; raises TypeError for anything but a tensor with a tag."""
         if type(tag) is not Tag:
             raise TypeError(f"tag={tag!r}: one of {', '.join(f'Tag.{known.name}' for known in Tag)}")
         if isinstance(tensor, Tensor):
-            self._append(tag, tensor)  # keeps the order behind an array
+            self._append(tag, tensor)  # keeps the order after an array
             return
         if not isinstance(tensor, np.ndarray):
             raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
@@ -83,7 +83,7 @@ class TaskArgs(_core.TaskArgsBase):
         self._arrays.append((int(tag), tensor))
 
     def _add_scalar(self, scalar: float | Scalar) -> None:
-        """Takes other numbers than int and float, and parameters of graphs; raises what add_scalar says."""
+        """Takes other numbers than int and float, and parameters of graphs; raises as add_scalar does."""
         if isinstance(scalar, Scalar):
             self._parameters = (*(self._parameters or ()), (self.scalar_count, scalar))
             scalar = scalar.recorded
