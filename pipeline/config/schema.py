@@ -1,6 +1,6 @@
 """The configuration's schema: every key that conf/ may set, with its type, default and range.
 
-Without ``__repr__`` and ``__eq__``, which no code calls: they are half of what a dataclass costs at every start.
+Its dataclasses have no ``__repr__`` and ``__eq__``: no code calls them, and they are half of a dataclass's cost.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _OF_WORKER: dict[str, Any] = {option.name: option.default for option in fields(W
 
 
 class Stage(Enum):
-    """How far a run goes. ``plan`` says what would happen and does nothing.
+    """How far a run goes. ``plan`` prints the actions of a run, and does none.
 
-    Three look after the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
+    Three stages look after the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
     """
 
     plan = "plan"
@@ -40,7 +40,7 @@ class Stage(Enum):
 
 
 class Output(Enum):
-    """What goes to standard output: lines for people, with whole hashes and file names, nothing, or JSON."""
+    """The form of standard output: lines for people, with whole hashes and file names, nothing, or JSON."""
 
     text = "text"
     verbose = "verbose"
@@ -49,11 +49,11 @@ class Output(Enum):
 
 
 FOR_PEOPLE = (Output.text.name, Output.verbose.name)
-"""Outputs that are lines, as the jobs themselves print them."""
+"""Outputs in lines, as the jobs print them."""
 
 
 class Lock(Enum):
-    """What a run does with the lock file after the build; see pipeline.run.stages.lock."""
+    """How a run uses the lock file after the build; see pipeline.run.stages.lock."""
 
     off = "off"
     write = "write"
@@ -65,7 +65,7 @@ class TopologyConfig:
     """One level of workers."""
 
     name: str = ""
-    """Empty: results name it by what it consists of, as they do if the command line changes one that has a name."""
+    """Empty: results name it by its parts, as they also do if the command line changes a topology that has a name."""
     level: int = key(3, minimum=3, maximum=16)
     """3: one Worker of chips and sub-workers; 4 and up: its children are Workers, one level below."""
     chips: int = key(1, minimum=0)
@@ -73,7 +73,7 @@ class TopologyConfig:
     sub_workers: int = key(0, minimum=0)
     """Processes that run Python callables."""
     children: list[Any] = key([], items={"$ref": "#/$defs/topology"})
-    """Levels below, each like this one, with a ``count`` (default 1); for level 4 and up, which has no chips."""
+    """Levels below, each with the keys of this one and a ``count`` (default 1); for level 4 and up, without chips."""
 
 
 @dataclass(repr=False, eq=False)
@@ -81,79 +81,79 @@ class LevelConfig(TopologyConfig):
     """An entry of ``children``."""
 
     count: int = key(1, minimum=1)
-    """How many like this there are below their parent."""
+    """Number of such levels below their parent."""
 
 
 @dataclass(repr=False, eq=False)
 class TaskCostConfig:
-    """What the tasks of one callable cost in virtual time: an entry of ``chip_model.costs``; see runtime.TaskCost."""
+    """The cost of one callable's tasks in virtual time: an entry of ``chip_model.costs``; see runtime.TaskCost."""
 
     core_ns: float = 0.0
-    """Nanoseconds of one core for each task; its blocks share them."""
+    """Nanoseconds of one core for each task; the task's blocks share them."""
     core_ns_per_byte: float = 0.0
     """Nanoseconds of one core for each byte that the task moves, in addition."""
 
 
 @dataclass(repr=False, eq=False)
 class ChipModelConfig:
-    """What chips are taken for in virtual time, which is computed, never measured; see runtime.ChipModel."""
+    """The model of chips for virtual time, which is computed, never measured; see runtime.ChipModel."""
 
     name: str = ""
-    """For people and for results."""
+    """A name for people and for results."""
     latency_ns: int = 0
     """Nanoseconds from when the parent hands a task over until its chip has it."""
     bandwidth: float = 0.0
     """Bytes that a chip moves in a second; must be more than 0."""
     cores: int = 1
-    """Of each chip; the blocks of a task spread over them."""
+    """Cores of each chip; the blocks of a task spread over them."""
     dispatch_ns: int = 0
-    """Nanoseconds for which the parent is busy with handing over one task."""
+    """Nanoseconds that the parent needs to hand over one task."""
     costs: dict[str, Any] = key({}, additionalProperties={"$ref": "#/$defs/task_cost"})
-    """By the name of the callable in the workload. A chip callable without one costs the bytes that it moves; a Python
-    callable that runs must have one."""
+    """Costs by the names of callables in the workload. A chip callable without a cost costs the bytes that it moves; a
+    Python callable that runs must have a cost."""
 
 
 @dataclass(repr=False, eq=False)
 class TargetConfig:
-    """What callables are built for."""
+    """The platform that callables are built for."""
 
     name: str = "a2a3sim"
-    """For people and for results."""
+    """A name for people and for results."""
     platform: str = "a2a3sim"
-    """What the chips are; ``stage=doctor`` lists those that are usable here."""
+    """The kind of chips; ``stage=doctor`` lists the platforms that are usable here."""
     runtime: str = "host_build_graph"
-    """How chip callables are run on the platform; each is kept and locked for one."""
+    """The chip runtime; a chip callable is built and locked for one runtime."""
 
 
 @dataclass(repr=False, eq=False)
 class BuildConfig:
-    """How the core and the kernels are compiled."""
+    """Settings of the compilation of the core and the kernels."""
 
     name: str = "release"
-    """For people and for results."""
+    """A name for people and for results."""
     cmake_build_type: str = "Release"
-    """Of the core, as CMake names it: ``Release``, ``RelWithDebInfo`` or ``Debug``."""
+    """The core's build type, as CMake names it: ``Release``, ``RelWithDebInfo`` or ``Debug``."""
     sanitizer: str = key("", enum=("", "address", "undefined", "thread"))
-    """In the core; empty: none."""
+    """The core's sanitizer; empty: none."""
     kernel_flags: list[str] = key([])
-    """Further compiler flags of every kernel, behind the callable's own."""
+    """Further compiler flags of every kernel, after the flags of its callable."""
 
 
 @dataclass(repr=False, eq=False)
 class StoreConfig:
-    """Where built things are kept."""
+    """The store of built cores and callables."""
 
     path: str = ""
     """Empty: ``$CALLRING_STORE``, else ``~/.cache/callring``."""
     max_age_days: float = key(30.0, minimum=0)
-    """Days; ``stage=prune`` removes what was last used longer ago."""
+    """Days; ``stage=prune`` removes entries that were last used longer ago."""
     max_bytes: int = key(10_000_000_000, minimum=0)
-    """Bytes; ``stage=prune`` then removes what was not used for longest, until no more than this is left."""
+    """Bytes; ``stage=prune`` then removes the least recently used entries, until no more than this is left."""
 
 
 @dataclass(repr=False, eq=False)
 class PlanConfig:
-    """What ``stage=plan`` does beside printing."""
+    """Settings of ``stage=plan``."""
 
     graph: str = ""
     """A file for the task graph as a picture (SVG); empty: none is drawn, and nothing on disk changes."""
@@ -161,7 +161,7 @@ class PlanConfig:
 
 @dataclass(repr=False, eq=False)
 class WorkerConfig:
-    """Options of the Worker: those of runtime.WorkerOptions, which has their defaults and says what they are."""
+    """Options of the Worker: those of runtime.WorkerOptions, which documents them and has their defaults."""
 
     cores_per_chip: int | None = _OF_WORKER["cores_per_chip"]
     start_timeout: float = _OF_WORKER["start_timeout"]
@@ -171,10 +171,10 @@ class WorkerConfig:
 
 @dataclass(repr=False, eq=False)
 class ReportConfig:
-    """What a run's files say."""
+    """Settings of a run's files."""
 
     environment: bool = False
-    """Whether values of environment variables are written; else what the config says, ``${oc.env:NAME}``, is."""
+    """Whether values of environment variables are written; else the config's text, ``${oc.env:NAME}``, is."""
 
 
 @dataclass(repr=False, eq=False)
@@ -185,18 +185,18 @@ class Config:
     output: Output = Output.text
     lock: Lock = Lock.off
     lock_file: str = ""
-    """Empty: ``callables.lock.yaml`` beside the user's configs, else where the command was started."""
+    """The lock file; empty: ``callables.lock.yaml`` beside the user's configs, else in the current folder."""
     compare: str = ""
     """An earlier result.json, run directory or sweep directory to compare with; empty: none."""
     compare_threshold: float = key(1.1, exclusiveMinimum=0)
-    """How many times as long as before a run may surely take; beyond it the exit code is 6."""
+    """The greatest accepted ratio of a run's time to the earlier one; if it is surely exceeded, the exit code is 6."""
     live: bool = False
-    """Whether a page on 127.0.0.1 shows what is running, while it runs; the address is printed."""
+    """Whether a page on 127.0.0.1 shows the run while it goes on; the address is printed."""
     live_port: int = 0
-    """Of that page; 0: any that is free."""
+    """The port of that page; 0: any free one."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)
     chip_model: ChipModelConfig | None = None
-    """Chosen with ``+chip_model=<option>``: what the same graph would take on chips like that, in virtual time."""
+    """Chosen with ``+chip_model=<option>``: the chips for which the graph's virtual time is computed."""
     target: TargetConfig = field(default_factory=TargetConfig)
     build: BuildConfig = field(default_factory=BuildConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
@@ -204,9 +204,9 @@ class Config:
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     python_packages: list[str] = field(default_factory=lambda: ["pipeline"])
-    """Package prefixes from which Python targets may come: of the command line or the primary config, no other file."""
+    """Package prefixes from which Python targets may come: set on the command line or in the primary config only."""
     workload: Any = key(None, **{"$ref": "#/$defs/workload"})
-    """What runs: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
+    """The workload: WorkloadConfig, or a program with settings of its own; validated by the describe stage."""
 
 
 @dataclass(repr=False, eq=False)
@@ -214,7 +214,7 @@ class ChipCallableConfig:
     """A chip callable: one file of conf/callable."""
 
     name: str = ""
-    """For people; a workload names its callables itself."""
+    """A name for people; a workload names its callables itself."""
     kind: str = "chip"
     """``chip``."""
     entry: str = ""
@@ -224,13 +224,13 @@ class ChipCallableConfig:
     source: str = ""
     """File of the orchestration function, or of the single kernel if there are no ``kernels``."""
     kernels: list[KernelConfig] = key([])
-    """What the orchestration function launches; each as KernelConfig says."""
+    """The kernels that the orchestration function launches, each with the keys of KernelConfig."""
     flags: list[str] = key([])
     """Compiler flags of this callable."""
     flop: float = key(0.0, minimum=0)
     """Floating-point operations of one task, for reports; ``${callring.product:2,${workload.n}}`` multiplies."""
     bytes: float = key(0.0, minimum=0)
-    """Bytes that one task moves, likewise."""
+    """Bytes that one task moves, for reports."""
 
 
 @dataclass(repr=False, eq=False)
@@ -242,11 +242,11 @@ class KernelConfig:
     source: str = ""
     """Its file."""
     signature: list[str] = key([])
-    """As of a chip callable."""
+    """As for a chip callable."""
     func_id: int | None = None
-    """By which the orchestration function launches it; default: its place in the list."""
+    """The id by which the orchestration function launches it; default: its place in the list."""
     core_kind: str = "aiv"
-    """A label of the cores that it is for, such as ``aiv`` or ``aic``; part of the callable's hashid."""
+    """A label of the kind of cores that it needs, such as ``aiv`` or ``aic``; part of the callable's hashid."""
 
 
 @dataclass(repr=False, eq=False)
@@ -254,7 +254,7 @@ class PythonCallableConfig:
     """A Python callable: one file of conf/callable."""
 
     name: str = ""
-    """For people; a workload names its callables itself."""
+    """A name for people; a workload names its callables itself."""
     kind: str = "python"
     """``python``."""
     target: str = ""
@@ -262,12 +262,12 @@ class PythonCallableConfig:
     pickle_by_value: bool = False
     """Identify it by its pickle (kind 2) instead of its module's source (kind 4)."""
     flop: float = key(0.0, minimum=0)
-    """As of a chip callable."""
+    """As for a chip callable."""
     bytes: float = key(0.0, minimum=0)
-    """As of a chip callable."""
+    """As for a chip callable."""
 
 
 @functools.cache
 def register_schema() -> None:
-    """Makes the schema known to Hydra, once in a process, under the name that conf/config.yaml begins with."""
+    """Registers the schema with Hydra, once in a process, under the name that conf/config.yaml begins with."""
     ConfigStore.instance().store(name="schema", node=Config)

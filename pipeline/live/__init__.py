@@ -1,1 +1,1 @@
-"""A page of what is running: served on this machine while it runs, to a browser on this machine."""
+"""The live page: shows a run or a sweep while it goes on, served to browsers on this machine only."""

@@ -1,4 +1,4 @@
-"""A job as a live page shows it: on a page of its own, or on that of its sweep."""
+"""A job on a live page: on a page of its own, or on that of its sweep."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ if TYPE_CHECKING:
 class LiveJob:
     """Shows a job until it ends.
 
-    A job of a sweep that runs in another process than the sweep shows nothing: the sweep's page knows it by what it
-    leaves.
+    A job of a sweep that runs in another process than the sweep shows nothing: the sweep's page reads its results.
 
     Args:
-        config: the job's.
-        title, where: what runs, and on what, for people.
-        console: has the stages.
+        config: the job's configuration.
+        title, where: the workload, and the topology that it runs on, for people.
+        console: records the stages.
         folder: the run directory.
-        names: of callables by hashid, as far as they are known.
-        in_sweep: whether it is one of several.
-        handed: what ``hand_over`` gave in the process that began this job; None if this one did.
+        names: names of callables by hashid, as far as they are known.
+        in_sweep: whether it is one of several jobs.
+        handed: the value of ``hand_over`` from the process that began this job; None if this process began it.
 
     Raises:
         ConfigurationError: the port cannot be used; the message names the key.
@@ -61,15 +60,15 @@ class LiveJob:
             page.run(self._running)
 
     def works_on(self, worker: Worker | None) -> None:
-        """Shows what a Worker does; None: it is about to end."""
+        """Shows the work of a Worker; None: it is about to end."""
         self._running.worker = worker
 
     def hand_over(self) -> Mapping[str, Any] | None:
-        """Ends serving, for the process that goes on with the job; what that makes its own LiveJob with."""
+        """Ends serving, for the process that goes on with the job. Returns the value for that process's LiveJob."""
         return self._own.hand_over() if self._own is not None else None
 
     def end(self, result: Mapping[str, Any] | None) -> None:
-        """Tells the page what the job left, and ends serving.
+        """Sends the job's result to the page, and ends serving.
 
         Args:
             result: the document that was written; None if none could be.

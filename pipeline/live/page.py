@@ -1,4 +1,4 @@
-"""The document of a live page: the same design and the same timeline as the report that the run leaves."""
+"""The document of a live page, with the design and the timeline of the run's report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.report.frame import ASSETS, framed
 
 _OWN = Path(__file__).with_name("assets")
-# In this order: each uses what those before it define.
+# In this order: each script uses definitions of earlier ones.
 _SCRIPTS = (
     *(ASSETS / name for name in ("timeline.js", "timeline_drawing.js", "timeline_hands.js")),
     *(_OWN / name for name in ("live_tasks.js", "live_sections.js", "live.js")),
@@ -15,5 +15,5 @@ _SCRIPTS = (
 
 
 def live_page(title: str) -> str:
-    """The page; what it shows, the server sends."""
+    """The page without data: the server sends these as messages."""
     return framed(f"{title}: running", title, {"title": title}, _SCRIPTS, connects=True)

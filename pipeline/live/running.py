@@ -1,4 +1,4 @@
-"""What the server tells of one run: its stages, its workers, and the tasks that ended since the last message."""
+"""The server's messages about one run: its stages, its workers, and the tasks that ended since the last message."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from runtime import Glimpse, TaskSpan, Worker
 
 MOST_TASKS = 1000
-"""Tasks of one message at most. To tell takes a millisecond or two of this process, each second."""
+"""Most tasks of one message. A message takes a millisecond or two of this process, each second."""
 _SHORT = 8
 
 
 class Look:
-    """How far one reader has come: it hears of each task once, and at first of those that ended last."""
+    """How far one reader has come: it receives each task once, and at first those that ended last."""
 
     def __init__(self) -> None:
         self._of: Running | None = None
         self._recorded = 0
 
     def at(self, run: Running, worker: Worker) -> Glimpse:
-        """What a run recorded since the last look."""
+        """The records of a run since the last look."""
         if run is not self._of:
             self._of, self._recorded = run, max(0, worker.glimpse(most=0).recorded - MOST_TASKS)
         seen = worker.glimpse(self._recorded, MOST_TASKS)
@@ -41,11 +41,11 @@ class Running:
     """One run that is under way, as readers ask for it from other threads.
 
     Args:
-        title: what runs, for people.
-        where: on what, likewise.
-        console: has the stages.
+        title: the workload, for people.
+        where: the topology that it runs on, for people.
+        console: records the stages.
         folder: the run directory.
-        names: of callables by hashid, as far as they are known.
+        names: names of callables by hashid, as far as they are known.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class Running:
         self._console, self._names = console, names
         self._began_ns = time.monotonic_ns()
         self.worker: Worker | None = None
-        """Set while there is one that is ready."""
+        """The Worker; set while one is ready."""
 
     def tell(self, look: Look) -> dict[str, Any]:
-        """What is known now. Durations are seconds; times are nanoseconds of CLOCK_MONOTONIC.
+        """The state of the run now. Durations are seconds; times are nanoseconds of CLOCK_MONOTONIC.
 
         Returns:
             ``title``, ``where``; ``began_ns``, ``elapsed``; ``stages``, each ``[name, seconds, actions]`` with actions
-            ``[word, name, short hash, seconds]``; ``stage``, what is at work, or null; ``workers``, or null while
+            ``[word, name, short hash, seconds]``; ``stage``, the stage at work, or null; ``workers``, or null while
             there are none.
         """
         progress = self._console.progress
@@ -97,13 +97,13 @@ class Running:
         }
 
     def _workers(self, look: Look) -> dict[str, Any] | None:
-        """What the Worker's own processes do; what happens below nodes only the report knows.
+        """The work of the Worker's own processes; only the report has the processes below nodes.
 
-        ``stats`` is WorkerStats. ``children`` are ``[name, kind, pid, state, tasks that it ended, restarts, how its
-        process ended that was before]``. ``names`` are those of callables. ``now`` is when. The others are of Glimpse;
-        a task is ``[child, begin, duration, name, state, run, task, submit, dispatch, complete]``; child and name
-        are indices, -1 of a task that came to no child; what never happened is 0. One that is under way begins when it
-        was dispatched, and has no duration.
+        ``stats`` is WorkerStats. ``children`` are ``[name, kind, pid, state, number of ended tasks, restarts, end of
+        the previous process]``. ``names`` are those of callables. ``now`` is the time of this look. The other keys are
+        those of Glimpse; a task is ``[child, begin, duration, name, state, run, task, submit, dispatch, complete]``;
+        child and name are indices, -1 for a task that came to no child; the time of an event that never happened is 0.
+        An unfinished task begins when it was dispatched, and has no duration.
         """
         worker = self.worker
         if worker is None:
@@ -112,7 +112,7 @@ class Running:
             stats, seen = worker.stats(), look.at(self, worker)
             children = sorted(worker.children, key=lambda child: (child.kind == "sub", child.kind, child.id))
         except CallringError:
-            return None  # it was closed in between
+            return None  # the Worker was closed meanwhile
         index = {(child.kind, child.id): i for i, child in enumerate(children)}
         names = dict(self._names())
         number = {hashid: i for i, hashid in enumerate(names)}

@@ -1,8 +1,8 @@
-"""A small HTTP server for one page: on 127.0.0.1 alone, to readers who know its token, and it changes nothing.
+"""A small read-only HTTP server for one page: on 127.0.0.1 only, and only for readers that know its token.
 
-An address on this machine can be asked by every user and, through a browser, by every page of the web. So the path
-begins with a token that is made anew for each run, the Host header must name this machine (a name that a page of the
-web lets point here does not), only GET is answered, and no part of a path becomes the name of a file.
+Every user of this machine can send requests to an address on it, and so can every page of the web, through a browser.
+So the path begins with a token that is new for each run, the Host header must name this machine (a foreign name that
+resolves to this machine is refused), only GET is answered, and no part of a path becomes the name of a file.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Told = Callable[[], Generator[dict[str, Any], None, None]]
-    """Begins to tell one reader: what is running, each time that it is asked."""
+    """Begins the messages to one reader, which the generator gives one after the other."""
 
 HOST = "127.0.0.1"
 _PORTS = 65535
 _EVERY = 1.0
 """Seconds between two messages to a reader."""
 _MOST_READERS = 16
-"""At once; further ones are refused."""
+"""Most readers at once; further ones are refused."""
 _MOST_CONNECTIONS = 64
-"""At once, readers included; further ones are closed."""
+"""Most connections at once, those of readers included; further ones are closed."""
 _PATIENCE = 10.0
-"""Seconds after which a reader that takes nothing is dropped."""
+"""Seconds after which a reader that takes no message is dropped."""
 _FAREWELL = 2.0
 """Seconds that readers have to take the last message."""
 _HEADERS = {
@@ -55,17 +55,17 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """Serves from when it is made until it is closed, in threads of its own.
 
     Args:
-        port: 0: any that is free.
-        token: that the path begins with; empty: a new one.
+        port: the port; 0: any free one.
+        token: the beginning of the path; empty: a new token.
         page: the document.
-        told: begins to tell a reader.
-        report: the file behind the number of a point of a sweep; None if there is none.
+        told: begins the messages to a reader.
+        report: gives the report of a point of a sweep, by the point's number; None if there is none.
 
     Raises:
         ConfigurationError: the port cannot be used; the message names the key.
     """
 
-    allow_reuse_address = True  # after a run that used it; not beside one that does
+    allow_reuse_address = True  # reuses the port of an earlier run, not of one that still serves
     allow_reuse_port = False
     daemon_threads = True
     block_on_close = False
@@ -77,11 +77,11 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.page, self.told, self.report = page, told, report
         self.ended = threading.Event()
         self.last: dict[str, Any] | None = None
-        """The last message to readers, once ``ended`` is set; None: nothing more."""
+        """The last message to readers, once ``ended`` is set; None: no further message."""
         self._readers = threading.Semaphore(_MOST_READERS)
         self._served = threading.Condition()
         self._open: set[Any] = set()
-        """Connections; under ``_served``."""
+        """Connections; guarded by ``_served``."""
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -93,16 +93,16 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     @property
     def port(self) -> int:
-        """The one that it listens on."""
+        """The port that it listens on."""
         return int(self.server_address[1])
 
     @property
     def url(self) -> str:
-        """Of the page."""
+        """The address of the page."""
         return f"http://{HOST}:{self.port}/{self.token}/"
 
     def close(self, last: dict[str, Any] | None) -> None:
-        """Tells all readers a last thing, if there is one, and ends; a reader that does not listen is left behind."""
+        """Sends all readers a last message, if there is one, and ends; waits a little for readers that are slow."""
         self.last = last
         self.ended.set()
         self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for connections
@@ -124,7 +124,7 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             return len(self._open) < _MOST_CONNECTIONS
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Gives a connection to a thread of its own."""
+        """Passes a connection to a thread of its own."""
         with self._served:
             self._open.add(request)
         super().process_request(request, client_address)
@@ -137,12 +137,12 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._served.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader that goes away in the middle is no error of the run; anything else is one of this code."""
+        """Ignores a reader that disconnects; prints any other error, which is a defect of this code."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
     def one_more_reader(self) -> bool:
-        """Whether there is room for one; ``one_reader_less`` gives it back."""
+        """Whether there is room for another reader; ``one_reader_less`` frees the place."""
         return self._readers.acquire(blocking=False)
 
     def one_reader_less(self) -> None:
@@ -182,10 +182,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _not_get  # noqa: N815
 
     def _tell(self, telling: Iterable[dict[str, Any] | None]) -> None:
-        """Tells a reader what is running, every second, and how it ended: server-sent events (WHATWG HTML, 9.2).
+        """Sends a reader the state of the run every second, and its end: server-sent events (WHATWG HTML, 9.2).
 
         Args:
-            telling: what to say next; None: nothing that the page hears, so that it is known whether it still listens.
+            telling: gives the next message; None: only a keep-alive, which shows whether the page still listens.
         """
         if not self.server.one_more_reader():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_READERS} pages of this run are open\n")
@@ -222,14 +222,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(words.encode())
 
     def version_string(self) -> str:
-        """Says no versions."""
+        """Names no versions of software."""
         return "callring"
 
     def log_message(self, *_: Any) -> None:
-        """The terminal belongs to the run."""
+        """Logs nothing: the terminal belongs to the run."""
 
 
 def _point(inside: str) -> int | None:
-    """The number in ``point/12``; None of anything else."""
+    """The number in ``point/12``; None for any other path."""
     name, _, number = inside.partition("/")
     return int(number) if name == "point" and number.isascii() and number.isdigit() and len(number) < 10 else None

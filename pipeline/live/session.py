@@ -1,4 +1,4 @@
-"""The live page of this process: begun by a run or by a sweep, and ended with it, however that ends."""
+"""The live page of this process: begun by a run or by a sweep, and ended with it, even if that fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.terminal.console import Console
 
 _of_sweep: list[LivePage] = []
-"""Of the sweep whose points run in this process, if it has a page."""
+"""The page of the sweep whose points run in this process, if it has one."""
 
 
 def page_of_sweep() -> LivePage | None:
@@ -25,10 +25,10 @@ def page_of_sweep() -> LivePage | None:
 
 
 class Swept(Protocol):
-    """A sweep, as its page asks for it from other threads."""
+    """A sweep, as its page reads it from other threads."""
 
     def tell(self, running: Path | None) -> dict[str, Any]:
-        """What is known of its points now.
+        """The state of its points now.
 
         Args:
             running: the run directory of the job that runs in this process, if one does.
@@ -39,23 +39,23 @@ class Swept(Protocol):
 
 
 class Ending(NamedTuple):
-    """How it ended, for the page."""
+    """How the run or sweep ended, for the page."""
 
     status: str
     exit_code: int
     error: str
     report: Path
-    """A file; the page offers it, and says where it is."""
+    """The report's file; the page links to it, and shows its path."""
 
 
 class LivePage:
-    """Serves until it is ended.
+    """Serves until ``end`` is called.
 
     Args:
-        title: of the window.
-        port: 0: any that is free.
-        sweep: whose page it is; None: that of one run.
-        token: as of LiveServer.
+        title: the title of the window.
+        port: the port; 0: any free one.
+        sweep: the sweep of the page; None: the page is that of one run.
+        token: as for LiveServer.
 
     Raises:
         ConfigurationError: the port cannot be used; the message names the key.
@@ -71,7 +71,7 @@ class LivePage:
             _of_sweep.append(self)
 
     def say(self, console: Console, *, people: bool) -> None:
-        """Says where it is; on standard error where standard output is not for people."""
+        """Prints its address; on standard error where standard output is not for people."""
         line = f"{'live':<12}{self.url}"
         if people:
             console.line(line)
@@ -79,21 +79,21 @@ class LivePage:
             print(line, file=sys.stderr, flush=True)
 
     def run(self, running: Running | None) -> None:
-        """Shows a run from now on; None: none is under way in this process."""
+        """Shows a run from now on; None: no run is under way in this process."""
         self._running = running
 
     def hand_over(self) -> dict[str, Any]:
-        """Ends serving, so that another process goes on where this one served: what its ``LivePage`` takes."""
+        """Ends serving, so that another process can serve this address. Returns the arguments of its ``LivePage``."""
         server, self._server = self._server, None
         assert server is not None
         server.close(None)
         return {"port": server.port, "token": server.token}
 
     def end(self, ending: Ending | None) -> None:
-        """Tells the page how it ended, and ends serving. Does nothing where another process serves.
+        """Sends the end to the page, and ends serving. Does nothing where another process serves.
 
         Args:
-            ending: None if it could not say what it left.
+            ending: how the run or sweep ended; None if it failed to write results.
         """
         server, self._server = self._server, None
         if self in _of_sweep:

@@ -1,4 +1,4 @@
-"""The frame of every page: one file with its style, its scripts and its data, which needs nothing beside itself."""
+"""The frame of every page: one file with its style, its scripts and its data, which needs no other file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 ASSETS = Path(__file__).with_name("assets")
-# In this order: each uses what those before it define.
+# In this order: each script uses definitions of earlier ones.
 _SHARED = ("elements.js", "table.js")
 
 
 def palette() -> str:
-    """The part of the style that names the colours, for a drawing that is a file of its own: of both schemes."""
+    """The part of the style that names the colours of both schemes, for drawings in files of their own."""
     style = (ASSETS / "page.css").read_text(encoding="utf-8")
     return style[style.index(":root") : style.index("* {")]
 
@@ -25,14 +25,14 @@ def framed(title: str, summary: str, data: Any, scripts: Sequence[Path], *, conn
     """A page.
 
     Args:
-        title: of the window.
-        summary: what is shown where scripts are not allowed, as plain text.
-        data: what the scripts draw, as JSON can hold it.
-        scripts: of this page, behind those that all pages share; the last fills the element ``page``.
-        connects: whether it may ask the server that it came from for more; no page may ask another.
+        title: the title of the window.
+        summary: the plain text that is shown where scripts are not allowed.
+        data: the data of the scripts' drawings, as JSON can hold it.
+        scripts: the scripts of this page, after those that all pages share; the last fills the element ``page``.
+        connects: whether the page may send requests to the server that it came from; no page may to another.
     """
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    # Inside of a script element only "<" could end it, or begin a comment.
+    # Within a script element only "<" could end the element, or begin a comment.
     filled = {"TITLE": html.escape(title), "SUMMARY": html.escape(summary), "DATA": text.replace("<", "\\u003c")}
     filled["CONNECT"] = "'self'" if connects else "'none'"
     return re.sub("@(TITLE|SUMMARY|DATA|CONNECT)@", lambda place: filled[place[1]], _template(tuple(scripts)))

@@ -49,29 +49,30 @@ if TYPE_CHECKING:
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
 _MADE_BETWEEN_COLLECTIONS = 20_000
-"""Objects. Reports and sweeps make many and little garbage; Python's 700 would cost them a tenth of their time."""
+"""Objects between two collections. Reports and sweeps make many objects and little garbage; Python's default of 700
+would cost them a tenth of their time."""
 _HANDED_OVER = "CALLRING_HANDED_OVER"
-"""The key of the core for which a job was handed over: it is handed over once."""
+"""The key of the core for which a job was handed over, which happens at most once."""
 _PR_SET_PDEATHSIG = 1
 _BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
-"""Tells a job that was handed over how long its core took to build, so that its report can say so."""
+"""The time in which the core of a handed-over job was built, for that job's report."""
 
 
 class Job:
-    """A run and all that is known of it so far.
+    """A run, with its results so far.
 
     Args:
         config: the composed configuration as plain values.
-        folders: folders of the configs, to find sources.
+        folders: folders of the configs, where sources are searched.
         output: the run directory.
-        lock_file: what ``lock`` is about.
-        overrides: what the command line overrode in the configuration.
-        command: what runs it again, for its report.
-        from_environment: paths of keys whose values come from the environment, with the interpolations that say so.
-        begin: when it began, by the monotonic clock; None: now.
-        warm: Workers that jobs of this process hand to each other; None: the job starts and ends its own.
-        in_sweep: whether this is one of several jobs; unless ``output=verbose`` it is the sweep that prints.
-        live_page: of a job that was handed over, where its live page was, for this process to serve it on.
+        lock_file: the lock file that ``lock`` is about.
+        overrides: the command line's overrides of the configuration.
+        command: the command that runs it again, for its report.
+        from_environment: paths of keys whose values come from the environment, with their interpolations.
+        begin: the run's begin on the monotonic clock; None: now.
+        warm: Workers that jobs of this process pass to each other; None: the job starts and ends its own.
+        in_sweep: whether this is one of several jobs; then only the sweep prints, unless ``output=verbose``.
+        live_page: for a job that was handed over: the address of its live page, which this process goes on serving.
     """
 
     def __init__(
@@ -117,10 +118,10 @@ class Job:
         self._virtual: VirtualRecord | None = None
         self._exit_code: int | None = None
         self._written: Mapping[str, Any] | None = None
-        """result.json, once it is there."""
+        """result.json, once it is written."""
 
     def run(self) -> int:
-        """Runs the stages and reports; the exit code. Re-raises KeyboardInterrupt after the report."""
+        """Runs the stages and reports. Returns the exit code; re-raises KeyboardInterrupt after the report."""
         try:
             return self._run()
         finally:
@@ -188,7 +189,7 @@ class Job:
             if not core.loaded:
                 if os.environ.get(_HANDED_OVER) == core.key:
                     raise StartError(f"build={described.build}: {core.folder} holds another core than its key says")
-                # Set before as well: the other process reports, also when it is interrupted.
+                # Set here already: the other process reports, even after an interrupt.
                 self._exit_code = INTERRUPTED
                 self._exit_code = self._hand_over(core, build_seconds)
                 return
@@ -210,7 +211,7 @@ class Job:
         if last < _STAGES.index("load"):
             return
         with self._console.stage("load"):
-            # find_core compared the sources' digest and the build type of what this process has loaded.
+            # find_core compared the sources' digest and the build type of the core that this process has loaded.
             self._console.action("loaded", f"core ({described.build})", hashed=core.key)
         if described.modelled is not None and last >= _STAGES.index("model"):
             from pipeline.run.stages.model import model
@@ -240,13 +241,13 @@ class Job:
         )
 
     def _serve(self, built: Built, last: int) -> None:
-        """The stages that need processes; whatever happens, none is left."""
+        """The stages that need processes; no process is left afterwards, even after a failure."""
         from pipeline.run.stages.execute import execute
         from pipeline.run.stages.register import register
         from pipeline.run.stages.start import start
         from pipeline.run.stages.verify import verify
 
-        # Loaded while the children start: this process has nothing else to do then.
+        # Imported while the children start: this process would only wait for them.
         threading.Thread(target=importlib.import_module, args=("pipeline.report.outputs",)).start()
         with self._console.stage("start"):
             started = start(built, self._console, self._warm)
@@ -307,7 +308,7 @@ class Job:
         ]
 
     def _recorded_callables(self, code: int) -> list[CallableRecord]:
-        """With the work that the configuration declares of their tasks; where a task failed, with their sources."""
+        """The callables, with the declared work of their tasks; with their sources if a task failed."""
         described = self._described
         if described is None:
             return self._callables
@@ -328,7 +329,7 @@ class Job:
         return LockRecord(self._lock_file.name, locked.sha256, locked.outcome, differing)
 
     def _hand_over(self, core: core_build.Core, build_seconds: str | None) -> int:
-        """Runs the job again in a process that loads the wanted core: one process cannot exchange its own."""
+        """Runs the job again in a process that loads the wanted core: a process cannot exchange its core."""
         described = self._described
         assert described is not None
         request = self._output / "job.json"
@@ -343,7 +344,8 @@ class Job:
             "_begin": self._begin,
             "_live_page": self._live.hand_over() if self._live is not None else None,
         }
-        # As JSON, so that nothing is an interpolation again; for no other user, because it has what reports leave out.
+        # As JSON, so that no value is interpolated again; unreadable to other users, as it has values that reports
+        # omit.
         with run_directory_written(self._output, sweep=self._in_sweep):
             descriptor = os.open(request, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
@@ -352,10 +354,10 @@ class Job:
         environment[_HANDED_OVER] = core.key
         if build_seconds:
             environment[_BUILT_BY_PARENT] = build_seconds
-        # With this process's own search path from the first import on: the current folder must not shadow anything.
+        # With this process's search path from the first import on: the current folder must not shadow any module.
         program = f"import sys; sys.path[:] = {sys.path!r}; from pipeline.run.job import main; sys.exit(main())"
         command = [sys.executable, "-c", program, str(request), str(self._output)]
-        # In its own process group: a terminal interrupts only this process, which interrupts that one, once.
+        # In its own process group: a terminal interrupts only this process, which then interrupts the other one once.
         cores = Store(described.store, "cores")
         cores.mark_used(core.key)
         with cores.hold(core.key), self._console.left_alone():
@@ -376,7 +378,7 @@ class Job:
                 child.send_signal(signal.SIGINT)
 
     def _shown_configuration(self) -> Mapping[str, Any]:
-        """The configuration as reports have it."""
+        """The configuration, as reports show it."""
         if self._config["report"]["environment"]:
             return self._config
         return without_values(self._config, self._from_environment)
@@ -399,7 +401,7 @@ class Job:
 
                 path, threshold = self._config["compare"], self._config["compare_threshold"]
                 document = compare_result(document, path, threshold, compared)
-            # Writing the rest takes milliseconds, which the rest itself cannot contain.
+            # Writing the other files takes milliseconds, which they cannot contain themselves.
             page = shown_path(self._output / REPORT)
             reported = self._console.noted("reported", page, seconds=seconds())
             document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
@@ -430,7 +432,7 @@ class Job:
             self._console.line(line)
 
     def _drawn(self, record: RunRecord) -> Trace:
-        """What is drawn of a run: all of it, or the end of an interrupted run, whose report a person waits for."""
+        """The drawn part of a run: all of it, or the end of an interrupted run, whose report a person waits for."""
         from pipeline.report.latest import MOST_SPANS, count_tasks, latest
 
         tasks = count_tasks(record.trace)
@@ -445,7 +447,7 @@ class Job:
         return record.trace
 
     def _known_store(self) -> Path:
-        """The store, for the compiler and versions that it has noted; the run directory if there is no store."""
+        """The store, which has notes of the compiler and of versions; the run directory if there is no store."""
         if self._described is not None:
             return self._described.store
         try:
@@ -483,7 +485,7 @@ def main() -> int:
     """Runs a job that was handed over; the arguments are job.json and the run directory."""
     import ctypes
 
-    # If the process that handed the job over is gone, no result of it is waited for.
+    # If the process that handed the job over is gone, no process waits for the result.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])
     config: dict[str, Any] = json.loads(request.read_text())

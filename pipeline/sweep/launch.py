@@ -1,4 +1,4 @@
-"""Launches the points of a sweep, whatever the launcher, and sees to it that a point that fails costs only itself."""
+"""Launches the points of a sweep with any launcher; a point that fails does not affect the others."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """One sweep, as a context: when it ends, however it ends, what its points left is put together.
+    """One sweep, as a context: at its end, even after a failure, the results of its points are put together.
 
     Args:
         config: the sweep's own configuration, as Hydra composed it.
         loader: composes points.
-        launcher: runs them.
-        keys: that are swept.
-        total: how many points are to be launched.
+        launcher: runs points.
+        keys: the swept keys.
+        total: number of points to launch.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class Sweep:
         self.folder = Path(str(config.hydra.sweep.dir)).absolute()
         self.points: list[Point] = []
         self.searched: Searched | None = None
-        """Of a tuning: points may turn out to be impossible, and do not decide the exit code if others ended well."""
+        """For a tuning: points may turn out to be impossible, and do not decide the exit code if others ended well."""
 
     def __enter__(self) -> Self:
-        """Makes the sweep's directory. Raises ConfigurationError if that cannot be."""
+        """Makes the sweep's directory. Raises ConfigurationError if that fails."""
         with run_directory_written(self.folder, sweep=True):
             self.folder.mkdir(parents=True, exist_ok=True)
             if self._config.hydra.output_subdir is not None:
@@ -78,15 +78,15 @@ class Sweep:
         if not jobs:
             return points
         try:
-            # Also a KeyboardInterrupt is no reason not to say what came out so far: __exit__ does.
+            # Even after a KeyboardInterrupt __exit__ reports the results so far.
             with self._shown():
                 returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
         except Exception as error:
-            # Of another launcher: a process of its own was killed, for instance. What it left is there all the same.
+            # From another launcher: one of its processes was killed, for instance. The points' results are kept.
             words = f"the launcher failed: {type(error).__name__}: {error}"
             for job in jobs:
                 job.error = words
-            if self._config.stage.name == "plan":  # nothing is put together
+            if self._config.stage.name == "plan":  # a plan has no results
                 print(f"error: {words}", file=sys.stderr)
         else:
             for job, ended in zip(jobs, returned, strict=True):
@@ -106,7 +106,7 @@ class Sweep:
             print("\n".join(lines))
 
     def _compose(self, point: Point) -> bool:
-        """Composes a point; whether it can be."""
+        """Composes a point. Returns whether that succeeded."""
         from pipeline.hydra_glue.messages import explain_error
 
         try:
@@ -121,7 +121,7 @@ class Sweep:
             if all(other.error != point.error for other in self.points if other is not point):
                 print(f"error: {point.error}", file=sys.stderr)
             return False
-        if self._config.stage.name == "plan":  # changes nothing
+        if self._config.stage.name == "plan":  # a plan changes no files
             point.folder = folder
         else:
             with run_directory_written(folder, sweep=True):
@@ -131,7 +131,7 @@ class Sweep:
         return True
 
     def _shown(self) -> AbstractContextManager[None]:
-        """Shows how far the sweep is, if its points run in this process: others may print at any time."""
+        """Shows how far the sweep is, if its points run in this process: other processes may print at any time."""
         if self._config.stage.name == "plan" or not isinstance(self._launcher, BasicLauncher):
             return nullcontext()
         return shown(self._progress, self._config.output.name)
@@ -161,7 +161,7 @@ class Sweep:
                 point.read_result()
         code = finish(self.folder, begun, self._config, self.searched)
         if self.searched is not None:
-            # run_job has noted those of the points.
+            # run_job has noted the codes of the points.
             outcome.codes.clear()
         outcome.codes.append(code)
 

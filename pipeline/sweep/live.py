@@ -1,4 +1,4 @@
-"""A sweep as its live page shows it: every point, and what it left as soon as it has."""
+"""A sweep on its live page: every point, with its results as soon as they exist."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def begin_page(config: DictConfig, points: Sequence[Point], keys: Sequence[str], total: int) -> LivePage:
-    """Serves the page of a sweep, and says where.
+    """Serves the page of a sweep, and prints its address.
 
     Args:
-        config: the sweep's own.
-        points, keys, total: as of LiveSweep.
+        config: the sweep's own configuration.
+        points, keys, total: as for LiveSweep.
 
     Raises:
         ConfigurationError: the port cannot be used; the message names the key.
@@ -42,33 +42,33 @@ def begin_page(config: DictConfig, points: Sequence[Point], keys: Sequence[str],
 
 
 def ending(folder: Path, code: int | None) -> Ending | None:
-    """What the page says last.
+    """The last message of the page.
 
     Args:
-        folder: of the sweep, which has put its results together there.
-        code: of the sweep; None if that failed.
+        folder: the sweep's directory, with its results.
+        code: the sweep's exit code; None if the sweep itself failed.
     """
     return Ending(STATUS.get(code, "error"), code, "", folder / "sweep.html") if code is not None else None
 
 
 class LiveSweep:
-    """Reads what points left, whatever process they ran in, when a page asks.
+    """Reads the results of points, in whichever process they ran, when a page asks.
 
     Args:
-        points: of the sweep; it appends to them.
-        keys: that are swept.
-        total: how many points there are to be.
-        workload: the name of what the sweep's own configuration runs, for its title until a point has ended.
+        points: the sweep's points; the sweep appends to them.
+        keys: the swept keys.
+        total: number of points to launch.
+        workload: the name of the workload in the sweep's own configuration, for the title until a point has ended.
     """
 
     def __init__(self, points: Sequence[Point], keys: Sequence[str], total: int, workload: str) -> None:
         self._points, self._keys, self._total, self._workload = points, keys, total, workload
         self._begin = time.monotonic()
         self._ended: dict[int, Point] = {}
-        """Points that ended, by their place, with their results: each is read once."""
+        """Ended points, by their place, with their results: each result is read once."""
 
     def tell(self, running: Path | None) -> dict[str, Any]:
-        """As pipeline.live.session.Swept.
+        """See pipeline.live.session.Swept.
 
         Returns:
             ``title``, ``elapsed``, ``keys``, ``total``, ``running`` (a job's number or null), and ``points``, each
@@ -109,7 +109,7 @@ class LiveSweep:
         }
 
     def _read(self, place: int, point: Point) -> Point | None:
-        """A copy with its result; None while there is none, and there may be one."""
+        """A copy of the point with its result; None while a result may still come."""
         ended = replace(point)
         ended.read_result()
         if not ended.result and not point.error:

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: one line an action; on a terminal the stage that is at work, too."""
+"""The output of a run for people: one line for each action, and on a terminal the stage that is at work."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _NAME = 22
 _SHORT_HASH = 8
 _WHOLE_HASH = 64
 _SILENCE = 30.0
-"""Seconds after which a pipe gets a line that says how far the run is."""
+"""Seconds after which a line says how far the run is, where the output is a pipe."""
 
 
 class Console:
     """Prints actions, and keeps them for result.json.
 
     Args:
-        out: where lines go; None prints nothing (``output=json``, ``output=quiet``).
+        out: the stream for lines; None prints nothing (``output=json``, ``output=quiet``).
         verbose: whether hashes are printed whole.
-        quiet: whether lines go to the log alone; errors are said all the same.
+        quiet: whether lines go to the log only; errors are printed even then.
     """
 
     def __init__(self, out: TextIO | None, *, verbose: bool = False, quiet: bool = False) -> None:
@@ -46,7 +46,7 @@ class Console:
         self._actions: list[Action] = []
         self._lines: list[str] = []
         self._said = time.monotonic()
-        """When a line was printed last."""
+        """When the last line was printed."""
 
     @property
     def stages(self) -> tuple[StageRecord, ...]:
@@ -55,19 +55,19 @@ class Console:
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """Those of the stage that is at work."""
+        """The actions of the stage that is at work."""
         return tuple(self._actions)
 
     @property
     def progress(self) -> Progress | None:
-        """What is at work; None between stages."""
+        """The work of the current stage; None between stages."""
         return self._progress
 
     @contextlib.contextmanager
     def stage(self, name: str, *, interrupted: bool = False) -> Iterator[Callable[[], float]]:
-        """Times one stage and collects its actions, also when it fails. Gives what tells its seconds so far.
+        """Times one stage and collects its actions, also when it fails. Gives a function for its seconds so far.
 
-        Raises KeyboardInterrupt if one came before, unless ``interrupted`` allows that.
+        Raises KeyboardInterrupt if one came earlier, unless ``interrupted`` allows that.
         """
         if not interrupted:
             check()
@@ -81,7 +81,7 @@ class Console:
 
     @contextlib.contextmanager
     def at_work(self, name: str) -> Iterator[None]:
-        """While the block runs, keeps what is at work; on a terminal, shows it below the lines."""
+        """While the block runs, keeps the work at hand; on a terminal, shows it below the lines."""
         self._progress = progress = Progress(name)
         terminal = None if self._quiet else self._terminal
         try:
@@ -91,15 +91,15 @@ class Console:
             self._progress = None
 
     def left_alone(self) -> contextlib.AbstractContextManager[None]:
-        """While the block runs, another process prints where this one does."""
+        """While the block runs, another process prints to the same stream."""
         return self._terminal.left_alone() if self._terminal is not None else contextlib.nullcontext()
 
     def action(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> None:
-        """Says what was done: a fixed-width word, a name, a short hash, the time and what ``also`` is to be said."""
+        """Prints an action: a fixed-width word, a name, a short hash, the time and the text ``also``."""
         self.line(self.noted(word, name, hashed=hashed, seconds=seconds, also=also))
 
     def noted(self, word: str, name: str, *, hashed: str = "", seconds: float | None = None, also: str = "") -> str:
-        """Notes an action; the line that says it, for the caller to print later."""
+        """Notes an action. Returns its line, for the caller to print later."""
         self._actions.append(Action(word, name, hashed, seconds))
         short = hashed.removeprefix("sha256:")[: self._hash_digits]
         time_taken = "" if seconds is None else duration(seconds)
@@ -107,19 +107,19 @@ class Console:
         return f"{word:<12}{name:<{_NAME}}{hash_column}  {time_taken}{also}".rstrip()
 
     def working(self, what: str) -> None:
-        """Says that something long has begun."""
+        """Prints that a long action has begun."""
         if self._progress is not None:
             self._progress.words = what
         if self._terminal is None:
             self._print(f"{'working':<12}{what}")
 
     def counted(self, things: str, done: Callable[[], tuple[int, int]], words: Callable[[], str] = str) -> None:
-        """Shows how far something is: on a terminal a bar, in a pipe a line where nothing was said for long.
+        """Shows how far an action is: on a terminal with a bar, in a pipe with a line if none was printed for long.
 
         Args:
-            things: what is counted, in the plural.
-            done: how many of how many; may be asked at any time, by another thread.
-            words: what else to say, likewise.
+            things: the counted things, in the plural.
+            done: gives how many of how many; may be called at any time, by another thread.
+            words: gives further text; may be called likewise.
         """
         if self._progress is not None:
             self._progress.things, self._progress.done, self._progress.words = things, done, words
@@ -130,7 +130,7 @@ class Console:
                 self._print(f"{'working':<12}{number:,} of {total:,} {things}{', ' if also else ''}{also}")
 
     def line(self, text: str, word: str = "") -> None:
-        """Prints one line; on a terminal its first word, or ``word``, has the colour of what it means."""
+        """Prints one line; on a terminal its first word, or ``word``, has the colour of its meaning."""
         self._lines.append(text)
         if self._terminal is not None and not self._quiet:
             self._terminal.line(text, word)
@@ -146,9 +146,9 @@ class Console:
         """Prints a table, in a pipe as aligned lines.
 
         Args:
-            rows: the first has the columns' titles.
-            left: how many columns go to the left; the others have numbers.
-            bad: for each row behind the first, whether it is to be seen as wrong; none is if left out.
+            rows: the rows; the first has the columns' titles.
+            left: number of left-aligned columns; the others have numbers.
+            bad: for each row after the first, whether it is marked as wrong; default: none is.
         """
         lines = aligned(rows, left)
         if self._terminal is not None and not self._quiet:

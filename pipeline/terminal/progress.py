@@ -1,4 +1,4 @@
-"""What is at work, for a terminal and for a live page: both ask at any time, from another thread."""
+"""The work at hand, for a terminal and for a live page: both read it at any time, from other threads."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """What is at work, how far it is and since when.
+    """The work at hand: its words, its progress and its begin.
 
     Args:
-        name: of the stage.
+        name: the stage's name.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.words: str | Callable[[], str] = ""
-        """What to say of it; a function is asked each time."""
+        """Text about it; a function is called each time."""
         self.things = ""
-        """What is counted, in the plural."""
+        """The counted things, in the plural."""
         self.done: Callable[[], tuple[int, int]] | None = None
-        """How many of how many; None: nothing is counted."""
+        """Gives how many of how many; None: nothing is counted."""
         self._begin = time.monotonic()
 
     @property
@@ -32,7 +32,7 @@ class Progress:
         return time.monotonic() - self._begin
 
     def told(self) -> str:
-        """Its words now."""
+        """Its text now."""
         return self.words if isinstance(self.words, str) else self.words()
 
     def counted(self) -> tuple[int, int]:

@@ -1,7 +1,7 @@
-"""What a terminal shows: lines with coloured words, and below them one line of what is at work, which goes away.
+"""The display of a terminal: lines with coloured words, and below them one temporary line about the work at hand.
 
-Everything of this process that prints on the terminal prints through the object that owns that line: else the two would
-end up on one line. A pipe never comes here.
+All output of this process to the terminal goes through the object that owns that line: else the two would end up on one
+line. Output to a pipe does not use this module.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _STYLES = {
     **dict.fromkeys(("damaged", "unverified", "interrupted", "ending", "would fail", "old", "new"), _CAUTION),
     **dict.fromkeys(("cached", "loaded", "warm", "unchanged"), _QUIET),
 }
-"""Colours by what a word means; other words have none. Colours only: NO_COLOR leaves nothing of them."""
+"""Colours by a word's meaning; other words have none. Colours only: NO_COLOR removes all of them."""
 _REFRESHED = 8
-"""Times a second. Each takes a fraction of a millisecond from the run."""
+"""Updates a second. Each takes a fraction of a millisecond from the run."""
 _FRAMES, _ASCII_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/"
 _BAR = 24
-"""Most columns of a bar."""
+"""The greatest width of a bar, in columns."""
 _SHOWN_AFTER = 0.5
-"""Seconds that something must last before its elapsed time is shown."""
+"""Seconds that an action must last before its elapsed time is shown."""
 
 
 class _Line:
-    """What is at work as one line, cut where the terminal ends."""
+    """The work at hand as one line, cut where the terminal ends."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -72,7 +72,7 @@ class Terminal:
     """The terminal of one stream.
 
     Args:
-        out: is a terminal.
+        out: a stream to a terminal.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -82,7 +82,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def at_work(self, progress: Progress) -> Iterator[None]:
-        """Shows what is at work while the block runs; where something is shown already, that stays."""
+        """Shows the work at hand while the block runs; work that is shown already stays."""
         if self._shown is not None:
             yield
             return
@@ -94,7 +94,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def left_alone(self) -> Iterator[None]:
-        """While the block runs, the terminal belongs to another: to another process, or to standard error."""
+        """While the block runs, the terminal belongs to another process, or to standard error."""
         shown = self._hide()
         try:
             yield
@@ -103,7 +103,7 @@ class Terminal:
                 self._show(shown)
 
     def line(self, text: str, word: str = "") -> None:
-        """Prints a line; its first word, or ``word``, in the colour of what it means. Long ones are not cut."""
+        """Prints a line; its first word, or ``word``, in the colour of its meaning. Long lines are not cut."""
         word = word or text[:12].rstrip()
         shown = Text(text)
         style = _STYLES.get(word)
@@ -114,7 +114,7 @@ class Terminal:
 
     def table(self, rows: Sequence[Sequence[str]], left: int, bad: Sequence[bool]) -> None:
         """Prints a table; see pipeline.terminal.console.Console.table."""
-        # Without vertical lines, so that more of it fits; where it does not, names are folded, and no number is.
+        # Without vertical lines, so that more columns fit; if they do not, names are folded, but numbers are not.
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for position, column in enumerate(rows[0]):
             if position < left:
@@ -126,7 +126,7 @@ class Terminal:
         self._console.print(table)
 
     def error(self, text: str) -> None:
-        """Prints an error on standard error, which may be another terminal, a file or this very one."""
+        """Prints an error on standard error, which may be another terminal, a file or this same terminal."""
         with self.left_alone():
             stream = sys.stderr
             if stream.isatty():
@@ -143,7 +143,7 @@ class Terminal:
             console=self._console,
             transient=True,
             refresh_per_second=_REFRESHED,
-            # What a program prints meanwhile appears above the line. Standard error goes where it went.
+            # Output of a program meanwhile appears above the line. Standard error is left where it was.
             redirect_stderr=sys.stderr.isatty(),
         )
         self._live.start(refresh=True)
@@ -161,5 +161,5 @@ def _of(out: TextIO) -> Terminal:
 
 
 def terminal_of(out: TextIO) -> Terminal:
-    """The one object for a terminal, also while what is printed on ``sys.stdout`` is redirected to it."""
+    """The one object for a terminal, also while ``sys.stdout`` is redirected to it."""
     return _of(getattr(out, "rich_proxied_file", out))
