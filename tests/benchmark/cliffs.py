@@ -1,4 +1,4 @@
-"""What ordinary code pays for one task: ``python -m tests.benchmark.cliffs [NAME ...]``, in microseconds of CPU time.
+"""The cost of one task in ordinary code: ``python -m tests.benchmark.cliffs [NAME ...]``, in microseconds of CPU time.
 
 Each figure is the best of several rounds of the submitting thread's own CPU time, so that a busy machine disturbs it
 little; ratios are of figures of one process.
@@ -21,7 +21,7 @@ ROUNDS = 9
 
 
 def best_us(count: int, work: Callable[[int], object]) -> float:
-    """Microseconds of this thread's CPU time that ``work(count)`` takes for each of ``count``: the least of ROUNDS."""
+    """Microseconds of this thread's CPU time for one of ``count`` parts of ``work(count)``: the least of ROUNDS."""
     least = float("inf")
     gc.collect()
     gc.disable()
@@ -36,14 +36,14 @@ def best_us(count: int, work: Callable[[int], object]) -> float:
 
 
 class Bench:
-    """A Worker with two sub-workers, and what is measured on it."""
+    """A Worker with two sub-workers, and the measurements on it."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.handle = worker.register(noop)
 
     def submitted_us(self, args_of: Callable[[int], TaskArgs], count: int = 450) -> float:
-        """A submit with arguments that are made before."""
+        """A submit with arguments that exist already."""
         all_args = [args_of(i) for i in range(count)]
 
         def submit(_: int) -> None:
@@ -97,7 +97,7 @@ class Bench:
         return figures
 
     def predecessors(self) -> dict[str, float]:
-        """One task behind many, captured and submitted."""
+        """One task that follows many, captured and submitted."""
         figures = {}
         took: list[float] = []
 
@@ -156,7 +156,7 @@ class Bench:
         return figures
 
     def small_run(self) -> dict[str, float]:
-        """A run of one task, submitted and awaited, without what its children take."""
+        """A run of one task, submitted and awaited, without the time of its children."""
 
         def orchestrate(o: Any) -> None:
             o.submit_sub(self.handle)
@@ -169,7 +169,7 @@ class Bench:
 
 
 def main(names: list[str]) -> None:
-    """Prints the figures of all kinds of work, or of those that are named."""
+    """Prints the figures of all kinds of work, or of the named ones."""
     kinds = [name for name, value in vars(Bench).items() if callable(value) and not name.endswith(("_", "_us"))]
     with Worker(level=3, chips=0, sub_workers=2) as worker:
         bench = Bench(worker)

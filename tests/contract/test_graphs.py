@@ -1,4 +1,4 @@
-"""Captured graphs: recorded once, launched as often as wanted, the same as runs of the same submits."""
+"""Captured graphs: recorded once, launched any number of times, with the same results as the same submits."""
 
 import os
 import signal
@@ -30,14 +30,14 @@ def affine(worker, chip):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 def step(tensor, factor, add):
     return TaskArgs((tensor, Tag.INOUT), scalars=[factor, add])
 
 
-def test_a_graph_runs_nothing_until_it_is_launched_and_then_as_often_as_wanted(worker, affine):
+def test_a_graph_runs_no_task_until_it_is_launched_and_can_be_launched_any_number_of_times(worker, affine):
     x = worker.zeros(4, "float64")
     graph = worker.capture(
         lambda o: [o.submit_next_level(affine, step(x, 2, 1), ONE, worker=i % CHIPS) for i in range(3)]
@@ -114,7 +114,7 @@ def test_a_task_of_a_graph_has_no_result_and_orders_only_its_graph(worker, affin
         worker.capture(lambda o: o.submit_next_level(affine, step(x, 1, 1), ONE, worker=0, after=tasks))
 
 
-def test_what_failed_in_a_launch_poisons_what_depends_on_it_and_nothing_else(worker, affine, chip):
+def test_a_failed_task_of_a_launch_poisons_its_followers_and_no_other_tasks(worker, affine, chip):
     fails, x, y = worker.register(chip["fail_with"]), worker.zeros(4, "float64"), worker.zeros(4, "float64")
 
     def record(o):
@@ -168,7 +168,7 @@ def fill(args):
 
 
 def test_a_launch_that_nobody_holds_ends_with_a_task_that_cannot_be_dispatched_any_more(chip):
-    # A sanitizer sees if the end of that task, the last of the run, takes the graph away from who goes through it.
+    # A sanitizer finds an end of that task, the last of the run, which frees the graph during a walk through it.
     with Worker(chips=1, sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
         count, hold = worker.register(chip["count"]), worker.register(hold_until_open)
         fails = worker.register(lambda args: 1 / 0)
@@ -244,7 +244,7 @@ def test_a_launch_gives_what_the_same_submits_give_in_order(worker, affine, prog
     assert np.array_equal(x.numpy(), expected)
 
 
-def test_launches_take_turns_with_tensors_that_come_again_and_with_new_ones(worker, affine):
+def test_launches_alternate_between_earlier_tensors_and_new_ones(worker, affine):
     a, one, other = (worker.zeros((2, 4), "float64") for _ in range(3))
 
     def record(o):
@@ -316,14 +316,14 @@ def _note_scalars(args):
     args[0][:] = args.scalars
 
 
-def test_nothing_is_recorded_once_the_graph_is_complete(worker, affine):
+def test_no_task_is_recorded_once_the_graph_is_complete(worker, affine):
     x, leaked = worker.zeros(4, "float64"), []
     worker.capture(leaked.append)
     with pytest.raises(ConfigurationError, match="its graph is complete"):
         leaked[0].submit_next_level(affine, step(x, 1, 1), ONE, worker=0)
 
 
-def test_a_task_is_recorded_behind_those_that_it_names_and_those_of_its_tensors_each_once(worker, affine):
+def test_a_task_follows_the_tasks_that_it_names_and_those_of_its_tensors_each_once(worker, affine):
     x = worker.zeros(4, "float64")
 
     def record(o):

@@ -27,7 +27,7 @@ def worker():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 def test_members_run_at_the_same_time_on_distinct_sub_workers_and_give_their_results_in_order(worker):

@@ -19,7 +19,7 @@ def machine(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 @SETTINGS

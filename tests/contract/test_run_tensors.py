@@ -18,7 +18,7 @@ def machine():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 def fill(args):

@@ -14,7 +14,7 @@ def worker():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 @by_source

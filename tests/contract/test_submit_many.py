@@ -1,4 +1,4 @@
-"""Many tasks in one call: the same as that many submits."""
+"""Many tasks in one call: as if each was submitted."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def worker():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def test_arguments_may_be_none_or_hold_plain_arrays_and_come_in_any_sequence(wor
     worker.unregister(total)
 
 
-def test_no_arguments_are_no_tasks(worker, double):
+def test_an_empty_list_submits_no_task(worker, double):
     assert worker.run(lambda o: o.submit_many(double, [])) == []
 
 
 @pytest.mark.parametrize("workers", [1, [0, 1] * 8, iter([0, 1] * 8)])
-def test_tasks_go_to_the_chips_that_are_named(worker, chip, workers):
+def test_tasks_go_to_the_named_chips(worker, chip, workers):
     affine = worker.register(chip["affine"])
     x = worker.zeros((16, 4), "float64")
     args_list = [TaskArgs((x[i], Tag.INOUT), scalars=[1, i]) for i in range(16)]
@@ -79,7 +79,7 @@ def _shift_in(args):
     args[0][-1] = args.scalars[0]
 
 
-def test_what_is_before_the_arguments_that_are_refused_is_accepted(worker):
+def test_tasks_before_refused_arguments_are_accepted(worker):
     x = worker.zeros(8, "float64")
     fill = worker.register(_fill)
 
@@ -96,7 +96,7 @@ def _fill(args):
     args[0][:] = 1
 
 
-def test_a_call_that_cannot_be_is_refused_in_words(worker, double):
+def test_an_impossible_call_is_refused_with_the_reason(worker, double):
     def orchestrate(o):
         with pytest.raises(ConfigurationError, match="3 arguments for 2 workers"):
             o.submit_many(double, numbered(3), workers=[0, 1])

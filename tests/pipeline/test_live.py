@@ -1,4 +1,4 @@
-"""live=true: a page shows the run or the sweep in every way to run one, then its report; the server ends with it."""
+"""live=true: a page shows a run or a sweep, started in any way, then its report; the server ends with the run."""
 
 import contextlib
 import http.client
@@ -17,7 +17,7 @@ SMALL = ("workload=vector_add", "workload.size=4096")
 
 
 def address(lines):
-    """Where the page is, from what the run says first."""
+    """The address of the page, from the first lines of the run."""
     for line in lines:
         if line.startswith("live"):
             return urllib.parse.urlsplit(line.split()[1])
@@ -26,7 +26,7 @@ def address(lines):
 
 @contextlib.contextmanager
 def told(where):
-    """What comes to a reader, one document after the other, until there is nothing more."""
+    """The documents that a reader receives, until the last one."""
     connection = http.client.HTTPConnection(where.hostname, where.port)
     connection.request("GET", f"{where.path}events")
     answer = connection.getresponse()
@@ -38,7 +38,7 @@ def told(where):
 
 
 def until(documents, holds):
-    """The first document for which something holds."""
+    """The first document for which ``holds`` is true."""
     return next(document for document in documents if holds(document))
 
 
@@ -116,7 +116,7 @@ def test_a_sweep_shows_its_points_on_one_page_as_they_end(command):
             (*_, last) = documents
         out, _ = process.communicate()
         assert_gone(where)
-    assert out.count("live ") == 0  # the line was read above, and there is no other
+    assert out.count("live ") == 0  # the one such line was read above
     assert (sweep["total"], sweep["running"], sweep["keys"]) == (2, 1, ["kernel of add"])
     assert [(point["job"], point["status"], point["report"]) for point in sweep["points"]] == [
         (0, "ok", True),

@@ -1,4 +1,4 @@
-"""A live page for tests: its server, asked as a program asks, and a run that stands still."""
+"""A live page for tests: its server with a simple client, and the documents of a made-up run."""
 
 import contextlib
 import http.client
@@ -13,7 +13,7 @@ PAGE = b"<!DOCTYPE html><title>a page</title>"
 
 @contextlib.contextmanager
 def serving(told=(), report=lambda number: None, page=PAGE, last=None, token=TOKEN):
-    """A server that tells each reader these documents, and the last one when the block ends."""
+    """A server that sends each reader these documents, and the last one when the block ends."""
     server = LiveServer(0, token, page, lambda: iter(told), report)
     try:
         yield server
@@ -36,12 +36,12 @@ def ask(server, path, method="GET", **headers):
 
 
 def events(text):
-    """What came to a reader."""
+    """The documents that a reader has received."""
     return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: ")]
 
 
 def on_and_on(*told):
-    """These documents, and then the last one for ever, in which no further task has ended."""
+    """These documents, and then for ever the last one, in which no further task has ended."""
     quiet = told[-1]
     if quiet["run"] and quiet["run"]["workers"]:
         quiet = quiet | {"run": quiet["run"] | {"workers": quiet["run"]["workers"] | {"ended": []}}}

@@ -1,4 +1,4 @@
-"""The live page in a real browser: what it shows as messages come, how it says the end, and who can read it."""
+"""The live page in a real browser: its display of messages, its display of the end, and its accessibility."""
 
 import pytest
 from selenium.webdriver.support.ui import WebDriverWait
@@ -34,7 +34,7 @@ def until(browser, holds):
 
 
 def opened(browser, server):
-    """The page, when the first message has come."""
+    """The page, after the first message."""
     browser.get(server.url)
     until(browser, lambda b: text(b, "#status") not in ("connecting", ""))
 
@@ -71,7 +71,7 @@ def test_the_page_shows_a_run_before_it_has_workers(browser, told):
         assert browser.get_log("browser") == []
 
 
-def test_nothing_is_asked_of_any_other_server(running):
+def test_the_page_sends_requests_to_no_other_server(running):
     asked = running.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert {name.rpartition("/")[2] for name in asked} <= {"events", "favicon.ico"}
     assert all(name.startswith("http://127.0.0.1:") for name in asked)
@@ -88,7 +88,7 @@ def test_the_next_message_is_shown_and_a_selected_task_stays_selected(browser):
         assert int(browser.find_element("id", "timeline").get_attribute("data-view").split()[1]) == 13_000_000_000
 
 
-def test_the_end_is_said_with_where_the_report_is_and_the_report_opens(browser):
+def test_the_end_is_shown_with_the_path_of_the_report_and_the_report_opens(browser):
     report = "<!DOCTYPE html><title>the report</title><p id=there>all of it</p>"
     with serving(on_and_on(RUN), page=PAGE, last={"end": ENDED | {"html": report}}) as server:
         opened(browser, server)
@@ -99,7 +99,7 @@ def test_the_end_is_said_with_where_the_report_is_and_the_report_opens(browser):
     assert text(browser, "#there") == "all of it"
 
 
-def test_a_run_that_went_wrong_says_why_as_text(browser):
+def test_the_reason_of_a_failed_run_is_shown_as_text(browser):
     end = ENDED | {"status": "worker_lost", "exit_code": 5, "error": "<b>chip 0</b> was lost", "html": ""}
     with serving(on_and_on(RUN), page=PAGE, last={"end": end}) as server:
         opened(browser, server)
@@ -113,7 +113,7 @@ def test_the_page_says_that_a_killed_run_gives_no_answer(browser):
     until(browser, lambda b: text(b, "#status") == "no answer: it has ended, or was killed")
 
 
-def test_a_page_that_is_not_seen_asks_for_the_end_alone_and_says_it(browser):
+def test_a_hidden_page_waits_only_for_the_end_and_shows_it(browser):
     hide = """
         Object.defineProperty(document, "hidden", { value: true });
         document.dispatchEvent(new Event("visibilitychange"));"""
@@ -126,7 +126,7 @@ def test_a_page_that_is_not_seen_asks_for_the_end_alone_and_says_it(browser):
     assert browser.title == "vector_add on node: ok"
 
 
-def test_a_page_too_many_says_that_it_was_refused(browser, monkeypatch):
+def test_one_page_too_many_shows_that_it_was_refused(browser, monkeypatch):
     monkeypatch.setattr("pipeline.live.server._MOST_READERS", 0)
     with serving(page=PAGE) as server:
         opened(browser, server)

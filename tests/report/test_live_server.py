@@ -1,4 +1,4 @@
-"""The server of a live page: for this machine, for those who know its token, for reading, and gone when it ends."""
+"""The server of a live page: only on this machine, with its token and for reading; it is gone after its end."""
 
 import http.client
 import socket
@@ -11,7 +11,7 @@ from runtime.errors import ConfigurationError
 from tests.report.live import PAGE, TOKEN, ask, events, serving
 
 
-def test_the_page_is_answered_to_those_who_know_its_token():
+def test_a_request_with_the_token_receives_the_page():
     with serving() as server:
         status, headers, text = ask(server, f"/{TOKEN}/")
         assert server.url == f"http://127.0.0.1:{server.port}/{TOKEN}/"
@@ -23,7 +23,7 @@ def test_the_page_is_answered_to_those_who_know_its_token():
 
 
 @pytest.mark.parametrize("path", ["/", "/other/", f"/{TOKEN}", f"/{TOKEN}x/", f"/{TOKEN[:-1]}/"])
-def test_without_the_token_there_is_nothing(path):
+def test_a_request_without_the_token_is_refused(path):
     with serving() as server:
         status, _, text = ask(server, path)
     assert status == 404
@@ -48,7 +48,7 @@ def test_a_foreign_host_name_is_refused(host):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-def test_nothing_but_reading_is_answered(method):
+def test_only_reading_is_answered(method):
     with serving() as server:
         status, headers, _ = ask(server, f"/{TOKEN}/", method)
     assert (status, headers["Allow"]) == (405, "GET")
@@ -59,7 +59,7 @@ def test_nothing_but_reading_is_answered(method):
     ["point/../../secret", "../secret", "point/..", "point/1/../../secret", "point//etc/passwd", "%2e%2e/secret",
      "point/%31", "point/-1", "point/1e3", "point/99999999999999999999", "events/", "events?x", "point/2"],
 )  # fmt: skip
-def test_no_path_leads_to_a_file_but_the_number_of_a_point(tmp_path, inside):
+def test_only_the_number_of_a_point_leads_to_a_file(tmp_path, inside):
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "report.html").write_text("a report")
     with serving(report=lambda number: tmp_path / "report.html" if number == 1 else None) as server:
@@ -91,7 +91,7 @@ def test_a_reader_receives_the_state_and_at_last_the_end():
     assert last == {"end": "<b>"}
 
 
-def test_a_reader_of_the_end_alone_costs_nothing_until_then():
+def test_a_reader_that_waits_only_for_the_end_costs_nothing_until_then():
     def tell():
         raise AssertionError("asked what is running")
 
@@ -133,7 +133,7 @@ def test_an_error_of_the_server_is_printed_and_not_taken_for_a_reader_that_left(
     assert "ZeroDivisionError: in the server" in capfd.readouterr().err
 
 
-def test_when_it_has_ended_nothing_is_there_and_the_port_is_free():
+def test_after_its_end_the_server_does_not_answer_and_the_port_is_free():
     with serving() as server:
         port = server.port
     with pytest.raises(ConnectionRefusedError):
@@ -153,12 +153,12 @@ def test_a_port_in_use_is_an_error_that_names_the_key():
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_cannot_be_is_an_error_that_names_the_key(port):
+def test_an_impossible_port_is_an_error_that_names_the_key(port):
     with pytest.raises(ConfigurationError, match=f"live_port={port}: 0 to 65535"):
         LiveServer(port, TOKEN, PAGE, lambda: iter(()), lambda number: None)
 
 
-def test_a_reader_that_takes_nothing_does_not_keep_the_run(monkeypatch):
+def test_a_reader_that_takes_no_message_does_not_delay_the_run(monkeypatch):
     monkeypatch.setattr("pipeline.live.server._FAREWELL", 0.0)
     full = threading.Event()
 
@@ -174,7 +174,7 @@ def test_a_reader_that_takes_nothing_does_not_keep_the_run(monkeypatch):
         server.close({"end": {}})
 
 
-def test_there_is_room_for_so_many_readers_and_again_when_one_has_gone(monkeypatch):
+def test_the_number_of_readers_is_bounded_and_a_reader_that_leaves_makes_room(monkeypatch):
     monkeypatch.setattr("pipeline.live.server._MOST_READERS", 1)
     begun, on = threading.Event(), threading.Event()
 

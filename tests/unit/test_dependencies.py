@@ -1,4 +1,4 @@
-"""Which tasks wait for which: those that share bytes, and no others."""
+"""Tasks wait for tasks with which they share bytes, and for no others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.tensors.tensor import empty
 
 @st.composite
 def views(draw: st.DrawFn) -> Any:
-    """How a view of the 120 elements is made: their rows, slices with steps, and whether it is transposed."""
+    """A view of the 120 elements: the number of rows, slices with steps, and whether it is transposed."""
     rows = draw(st.sampled_from([(12, 10), (10, 12), (120,), (6, 20), (3, 4, 10)]))
     slices = []
     for extent in rows:

@@ -1,4 +1,4 @@
-"""What a pickle calls the public names: that is part of the hashids of functions that use them, and of users' locks."""
+"""The public names within pickles: they are part of the hashids of functions that use them, and of users' locks."""
 
 import importlib
 import pickle
@@ -44,13 +44,13 @@ def strings(pickled):
     return [argument for _, argument, _ in pickletools.genops(pickled) if isinstance(argument, str)]
 
 
-def test_every_public_name_is_among_these():
+def test_every_public_name_is_in_this_list():
     assert sorted(name for _, name in NAMES) == sorted(runtime.__all__)
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
-def test_a_public_name_is_pickled_as_ever(module, name, dumps):
+def test_the_pickle_of_a_public_name_has_not_changed(module, name, dumps):
     value = getattr(runtime, name)
     assert strings(dumps(value)) == [module, name]
     assert getattr(importlib.import_module(module), name) is value
@@ -66,7 +66,7 @@ assert all(value is getattr(runtime, name) for name, value in loaded.items()), l
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_what_the_modules_of_identity_and_errors_define_is_pickled_as_ever():
+def test_the_pickles_of_names_in_identity_and_errors_have_not_changed():
     of_identity = [name for name in identity.__all__ if not hasattr(runtime, name)]
     assert of_identity
     for name in of_identity:
@@ -75,7 +75,7 @@ def test_what_the_modules_of_identity_and_errors_define_is_pickled_as_ever():
     assert strings(pickle.dumps(errors.TaskTimeout("late")))[:2] == ["runtime.errors", "_rebuild"]
 
 
-def test_a_handle_is_pickled_as_ever():
+def test_the_pickle_of_a_handle_has_not_changed():
     hashid, kind, namespace = f"sha256:{64 * '0'}", "PYTHON_SOURCE", "LOCAL_PYTHON"
     handle = expected_handle(hashid, CallableKind(kind), TargetNamespace(namespace), "f")
     of_handle = ["runtime.handle", "_arrived", hashid, "CallableKind", kind, "TargetNamespace", namespace, "f"]

@@ -1,4 +1,4 @@
-"""TaskArgs: what may be passed, what is copied when, and what is refused with which words."""
+"""TaskArgs: accepted arguments, copies of arrays, and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_booleans_and_numpys_numbers_are_scalars_too(value: Any, same_as: float)
 
 
 @pytest.mark.parametrize("value", ["3", None, 1j, b"1", [1]])
-def test_what_is_no_number_is_refused(value: Any) -> None:
+def test_a_scalar_that_is_no_number_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="integer"):
         TaskArgs(scalars=[value])
 
@@ -78,7 +78,7 @@ def test_the_one_line_form_is_the_same_as_adding_one_by_one(pool: _core.MemoryPo
         assert (native.tensor_count, native.scalar_count) == (2, 2)
 
 
-def test_no_arguments_are_no_arguments(pool: _core.MemoryPool) -> None:
+def test_a_task_without_arguments_has_neither_tensors_nor_scalars(pool: _core.MemoryPool) -> None:
     assert native_args(None, pool) is None
     assert len(TaskArgs()) == 0
 
@@ -100,7 +100,7 @@ def test_a_small_array_is_an_input_and_copied_at_every_submit(pool: _core.Memory
     assert first is not None
     assert second is not None
     assert (first.tensor_count, first.scalar_count, len(args)) == (2, 1, 2)
-    # Each submit has a copy of its own: what the array holds then is what the task sees.
+    # Each submit makes a copy: the task reads the array's content at that moment.
     assert pool.bytes_in_use == before + 2 * array.nbytes
     del first, second
     assert pool.bytes_in_use == before
@@ -118,7 +118,7 @@ def test_an_array_that_is_too_large_to_copy_must_be_shared_first() -> None:
 
 
 @pytest.mark.parametrize("value", [[1, 2], 3, "tensor", None])
-def test_what_is_no_tensor_is_refused_by_its_type(value: Any) -> None:
+def test_a_value_that_is_no_tensor_is_refused_with_its_type(value: Any) -> None:
     with pytest.raises(TypeError, match=f"not a {type(value).__name__}; make one with worker.share"):
         TaskArgs((value, Tag.INPUT))
 
@@ -129,7 +129,7 @@ def test_a_tag_that_does_not_exist_is_refused(pool: _core.MemoryPool) -> None:
             TaskArgs((empty(pool, (4,), "float32"), tag))  # type: ignore[arg-type]
 
 
-def test_what_is_no_pair_is_refused_even_if_it_can_be_taken_apart(pool: _core.MemoryPool) -> None:
+def test_a_value_that_is_no_pair_is_refused_even_if_it_can_be_unpacked(pool: _core.MemoryPool) -> None:
     tensor = empty(pool, (2, 4), "float32")
     for wrong in (tensor, tensor.numpy(), 5, (tensor,), "ab"):
         with pytest.raises(TypeError, match=r"TaskArgs takes \(tensor, tag\) pairs"):
@@ -148,7 +148,7 @@ def test_a_scalar_is_a_number() -> None:
 # ---- building ------------------------------------------------------------------------------------------------------
 
 
-def test_arguments_that_are_initialised_again_are_new(pool: _core.MemoryPool) -> None:
+def test_arguments_that_are_initialised_again_are_empty_first(pool: _core.MemoryPool) -> None:
     tensor = empty(pool, 4, "float32")
     args = TaskArgs((tensor, Tag.INPUT), (np.zeros(2), Tag.INPUT), scalars=[1])
     args.__init__((tensor, Tag.OUTPUT))  # type: ignore[misc]
@@ -156,7 +156,7 @@ def test_arguments_that_are_initialised_again_are_new(pool: _core.MemoryPool) ->
 
 
 @pytest.mark.parametrize("pair", [5, (1, 2, 3), "xy" * 2, None, ("a",)])
-def test_what_is_no_pair_of_a_tensor_and_a_tag_is_refused(pair: Any) -> None:
+def test_a_value_that_is_no_pair_of_a_tensor_and_a_tag_is_refused(pair: Any) -> None:
     with pytest.raises(TypeError, match="pairs, for instance"):
         TaskArgs(pair)
 
@@ -179,7 +179,7 @@ def test_scalars_come_from_any_iterable_in_order(pool: _core.MemoryPool) -> None
         assert TaskArgs(scalars=scalars).scalar_count == 3
 
 
-def test_what_was_submitted_is_not_changed_by_what_is_added_behind_it(pool: _core.MemoryPool) -> None:
+def test_adding_arguments_after_a_submit_does_not_change_the_submitted_ones(pool: _core.MemoryPool) -> None:
     tensor = empty(pool, 4, "float32")
     args = TaskArgs((tensor, Tag.INPUT), scalars=[1])
     submitted = native_args(args, pool)
@@ -190,7 +190,7 @@ def test_what_was_submitted_is_not_changed_by_what_is_added_behind_it(pool: _cor
     assert (len(args), args.scalar_count) == (2, 2)
 
 
-def test_arguments_and_what_they_hold_are_collected_in_a_cycle(pool: _core.MemoryPool) -> None:
+def test_a_cycle_of_arguments_and_the_objects_that_they_hold_is_collected(pool: _core.MemoryPool) -> None:
     class Array(np.ndarray[Any, Any]):
         pass
 
