@@ -65,7 +65,7 @@ class TopologyConfig:
     """One level of workers."""
 
     name: str = ""
-    """Empty: results name it by its parts, as they also do if the command line changes a topology that has a name."""
+    """A name; empty: results name it by its parts, as they also do if the command line changes a named topology."""
     level: int = key(3, minimum=3, maximum=16)
     """3: one Worker of chips and sub-workers; 4 and up: its children are Workers, one level below."""
     chips: int = key(1, minimum=0)
@@ -153,7 +153,7 @@ class StoreConfig:
 
 @dataclass(repr=False, eq=False)
 class PlanConfig:
-    """Settings of ``stage=plan``."""
+    """Settings of the plan stage."""
 
     graph: str = ""
     """A file for the task graph as a picture (SVG); empty: none is drawn, and nothing on disk changes."""
