@@ -1,5 +1,6 @@
 #include "bindings/values.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <span>

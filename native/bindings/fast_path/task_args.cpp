@@ -2,6 +2,7 @@
 // Python method of the same name with an underscore, which takes it or explains what is wrong.
 #include "bindings/fast_path/task_args.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>

@@ -1,6 +1,7 @@
 // ChildHost against a parent that this test plays: the handshake, requests and their answers, and completions.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <new>

@@ -1,4 +1,6 @@
 // Engine: close() in every state.
+#include <algorithm>
+
 #include "tests/engine/engine_fixture.h"
 
 using namespace callring;

@@ -1,6 +1,7 @@
 // The boxes of regions, against their bytes.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <random>

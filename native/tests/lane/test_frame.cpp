@@ -1,6 +1,7 @@
 // The argument blob: encoded blobs are decoded, and other bytes refused.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 

@@ -1,4 +1,6 @@
 // Scheduler::contradiction() and starvation() must find changes that the tests make to the books by hand.
+#include <algorithm>
+
 #include "tests/schedule/scheduler_fixture.h"
 
 using namespace callring;

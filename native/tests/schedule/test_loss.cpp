@@ -1,4 +1,5 @@
 // Scheduler: tasks whose child dies, and tasks whose child is given up.
+#include <algorithm>
 #include <random>
 
 #include "tests/schedule/scheduler_fixture.h"

@@ -1,4 +1,5 @@
 // Scheduler: accepted and refused tasks, and the tasks that a new one must follow.
+#include <algorithm>
 #include <random>
 
 #include "tests/schedule/scheduler_fixture.h"
