@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -72,8 +73,10 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
                                         : sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
                                                            pointers(argv).data(), pointers(environment).data());
     if (failed != 0) {
+        // Its name alone: where it lies on this machine is nothing for a log that others read.
+        const std::string call = "cannot execute " + argv.front().substr(argv.front().rfind('/') + 1);
         errno = failed;
-        return system_error("cannot execute the child program");
+        return system_error(call.c_str());
     }
     UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
