@@ -8,7 +8,7 @@ import numpy.typing
 import runtime
 import typing
 from runtime.tensors.scalar import Scalar
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -217,6 +217,90 @@ class ChildEnd:
     @property
     def wrote_over_lane(self) -> bool:
         ...
+class EngineOptions:
+    """
+    What an Engine is made of; times in seconds.
+    """
+    platform: str
+    python_setup: str
+    runtime: str
+    trace: bool
+    def __init__(self) -> None:
+        ...
+    def copy_descriptors(self, descriptors: collections.abc.Sequence[int]) -> None:
+        ...
+    @property
+    def chip_program(self) -> list[bytes]:
+        ...
+    @chip_program.setter
+    def chip_program(self, arg1: collections.abc.Sequence[bytes]) -> None:
+        ...
+    @property
+    def control_timeout(self) -> float:
+        ...
+    @control_timeout.setter
+    def control_timeout(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def cores_per_chip(self) -> int:
+        ...
+    @cores_per_chip.setter
+    def cores_per_chip(self, arg0: int) -> None:
+        ...
+    @property
+    def environment(self) -> list[bytes]:
+        ...
+    @environment.setter
+    def environment(self, arg1: collections.abc.Sequence[bytes]) -> None:
+        ...
+    @property
+    def fork_server_program(self) -> list[bytes]:
+        ...
+    @fork_server_program.setter
+    def fork_server_program(self, arg1: collections.abc.Sequence[bytes]) -> None:
+        ...
+    @property
+    def lane_capacity(self) -> int:
+        ...
+    @lane_capacity.setter
+    def lane_capacity(self, arg0: int) -> None:
+        ...
+    @property
+    def max_callables(self) -> int:
+        ...
+    @max_callables.setter
+    def max_callables(self, arg0: int) -> None:
+        ...
+    @property
+    def max_pending_tasks(self) -> int:
+        ...
+    @max_pending_tasks.setter
+    def max_pending_tasks(self, arg0: int) -> None:
+        ...
+    @property
+    def max_restarts(self) -> int | None:
+        ...
+    @max_restarts.setter
+    def max_restarts(self, arg0: int | None) -> None:
+        ...
+    @property
+    def max_runs(self) -> int:
+        ...
+    @max_runs.setter
+    def max_runs(self, arg0: int) -> None:
+        ...
+    @property
+    def restart_window(self) -> float:
+        ...
+    @restart_window.setter
+    def restart_window(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def start_timeout(self) -> float:
+        ...
+    @start_timeout.setter
+    def start_timeout(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
 class Payload:
     """
     Bytes in shared memory, sealed against every change.
@@ -312,7 +396,7 @@ class Engine:
     """
     One Worker's native half.
     """
-    def __init__(self, options: dict[str, typing.Any], pool: MemoryPool) -> None:
+    def __init__(self, options: EngineOptions, pool: MemoryPool) -> None:
         ...
     @typing.overload
     def begin_run(self) -> Run:

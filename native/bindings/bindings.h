@@ -10,6 +10,7 @@ void register_memory(pybind11::module_& module);
 void register_graph(pybind11::module_& module);
 void register_chip(pybind11::module_& module);
 void register_failures(pybind11::module_& module);
+void register_options(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_launch(pybind11::module_& module);
 void register_model(pybind11::module_& module);

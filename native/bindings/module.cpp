@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, module) {
     register_graph(module);
     register_chip(module);
     register_failures(module);
+    register_options(module);
     register_engine(module);
     register_launch(module);
     register_model(module);

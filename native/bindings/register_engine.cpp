@@ -61,30 +61,6 @@ ChildKind parse_kind(const std::string& name) {
     throw py::value_error("child kind is 'chip', 'sub' or 'node', not '" + name + "'");
 }
 
-EngineOptions make_options(const py::dict& given) {
-    EngineOptions options;
-    options.platform = given["platform"].cast<std::string>();
-    options.runtime = given["runtime"].cast<std::string>();
-    options.cores_per_chip = given["cores_per_chip"].cast<std::uint32_t>();
-    options.max_callables = given["max_callables"].cast<std::uint32_t>();
-    options.lane_capacity = given["lane_capacity"].cast<std::uint32_t>();
-    options.max_pending_tasks = given["max_pending_tasks"].cast<std::uint64_t>();
-    options.max_runs = given["max_runs"].cast<std::uint64_t>();
-    options.control_timeout_ns = static_cast<std::uint64_t>(given["control_timeout"].cast<double>() * 1e9);
-    options.start_timeout_ns = static_cast<std::uint64_t>(given["start_timeout"].cast<double>() * 1e9);
-    options.max_restarts = given["max_restarts"].cast<std::optional<std::uint32_t>>();
-    options.restart_window_ns = static_cast<std::uint64_t>(given["restart_window"].cast<double>() * 1e9);
-    options.trace = given["trace"].cast<bool>();
-    options.chip_program = given["chip_program"].cast<std::vector<std::string>>();
-    options.fork_server_program = given["fork_server_program"].cast<std::vector<std::string>>();
-    options.environment = given["environment"].cast<std::vector<std::string>>();
-    options.python_setup = given["python_setup"].cast<std::string>();
-    for (const int descriptor : given["python_descriptors"].cast<std::vector<int>>()) {
-        options.python_descriptors.push_back(UniqueFd::copy_of(descriptor));
-    }
-    return options;
-}
-
 py::dict snapshot(const ChildSnapshot& child) {
     py::dict installed;
     for (const auto& [digest, count] : child.installed) {
@@ -102,7 +78,7 @@ py::dict snapshot(const ChildSnapshot& child) {
     return result;
 }
 
-py::dict stats_dict(const Engine::Stats& stats) {
+py::dict stats_dict(const EngineStats& stats) {
     using namespace py::literals;
     return py::dict("accepted"_a = stats.tasks.accepted, "done"_a = stats.tasks.done, "failed"_a = stats.tasks.failed,
                     "lost"_a = stats.tasks.lost, "timed_out"_a = stats.tasks.timed_out,
@@ -142,7 +118,7 @@ py::list task_tuples(const std::vector<TaskSpan>& spans, const std::vector<Child
     return tasks;
 }
 
-py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
+py::tuple trace_tuple(Engine& engine, const EngineTrace& trace) {
     const auto children = engine.children();
     const py::list tasks = task_tuples(trace.tasks, children);
     py::list cores;
@@ -155,7 +131,7 @@ py::tuple trace_tuple(Engine& engine, const Engine::Trace& trace) {
 
 py::tuple glimpse_tuple(Engine& engine, std::uint64_t since, std::size_t most) {
     const auto children = engine.children();
-    const Engine::Glimpse seen = engine.glimpse(since, most);
+    const TraceGlimpse seen = engine.glimpse(since, most);
     return py::make_tuple(seen.recorded, seen.step, task_tuples(seen.ended, children),
                           task_tuples(seen.begun, children));
 }
@@ -258,12 +234,13 @@ void register_run_and_task(py::module_& module) {
 void register_engine_class(py::module_& module) {
     using namespace py::literals;
     py::class_<Engine, std::shared_ptr<Engine>>(module, "Engine", "One Worker's native half.")
-        .def(py::init([](const py::dict& options, std::shared_ptr<MemoryPool> pool) {
-                 return std::shared_ptr<Engine>(
-                     unwrap(Engine::create(make_options(options), std::move(pool))).release(), [](Engine* engine) {
-                         const py::gil_scoped_release release;
-                         delete engine;
-                     });
+        // Takes the options, which are empty afterwards.
+        .def(py::init([](EngineOptions& options, std::shared_ptr<MemoryPool> pool) {
+                 return std::shared_ptr<Engine>(unwrap(Engine::create(std::move(options), std::move(pool))).release(),
+                                                [](Engine* engine) {
+                                                    const py::gil_scoped_release release;
+                                                    delete engine;
+                                                });
              }),
              "options"_a, "pool"_a)
         .def(

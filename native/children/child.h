@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -82,6 +83,13 @@ struct Child {
         return in_flight.size() * std::max(task_ns == 0 ? kUnknownNs : task_ns, so_far);
     }
     [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
+    // Ends it for `why`; the first reason counts. It takes no more work.
+    void condemn(const std::string& why) {
+        if (condemned.empty()) {
+            condemned = why;
+        }
+        kill(SIGKILL);
+    }
     void kill(int signal) const noexcept {
         if (process) {
             process->kill(signal);

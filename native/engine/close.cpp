@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "engine/engine.h"
+#include "engine/parts.h"
 
 namespace callring {
 
@@ -16,60 +17,60 @@ constexpr std::uint64_t kKillGraceNs = 5'000'000'000;
 }  // namespace
 
 void Engine::refuse() {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
+    const auto held = lock();
+    parts_->shared.closing = true;
 }
 
 bool Engine::closing() {
-    const std::lock_guard lock(mutex_);
-    return closing_;
+    const auto held = lock();
+    return parts_->shared.closing;
 }
 
 std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
-    std::unique_lock lock(mutex_);
-    closing_ = true;
-    if (std::exchange(close_begun_, true)) {
-        changed_.wait(lock, [this] { return closed_; });
+    Shared& shared = parts_->shared;
+    std::unique_lock lock(shared.mutex);
+    shared.closing = true;
+    if (std::exchange(parts_->close_begun, true)) {
+        shared.changed.wait(lock, [&shared] { return shared.closed; });
         return {};
     }
     const std::uint64_t deadline = now_ns() + budget_ns;
-    const KeepsBooks keeps(books_);
+    const KeepsBooks keeps(shared.books);
     try {
-        while (scheduler_.pending() > 0 && now_ns() < deadline) {
-            static_cast<void>(wait(lock, [this] { return scheduler_.pending() == 0; }, deadline));
+        while (shared.scheduler.pending() > 0 && now_ns() < deadline) {
+            static_cast<void>(
+                parts_->waits.wait(lock, [&shared] { return shared.scheduler.pending() == 0; }, deadline));
         }
-        for (const auto& weak : runs_) {
-            if (const RunPtr run = weak.lock(); run && !books_.torn) {
-                scheduler_.cancel(*run);
-            }
+        if (!shared.books.torn) {
+            parts_->runs.cancel_all();
         }
     } catch (const std::bad_alloc&) {
-        books_.torn = true;  // then nothing is drained: all that is left is to end every child
+        shared.books.torn = true;  // then nothing is drained: all that is left is to end every child
     }
     // A replacement that is being launched just now is there afterwards; none will follow.
     lock.unlock();
-    supervisor_->run([] {});
+    shared.supervisor->run([] {});
     lock.lock();
 
-    std::vector<ChildPtr> children = scheduler_.children();
+    std::vector<ChildPtr> children = shared.scheduler.children();
     for (const ChildPtr& child : children) {
         if (!child->requests && child->state == ChildState::starting) {
             child->state = ChildState::closed;
             child->start_again_ns = 0;
-            if (!books_.torn) {
-                scheduler_.give_up(*child, {.child = child->name(), .reason = "the Worker was closed"});
+            if (!shared.books.torn) {
+                shared.scheduler.give_up(*child, {.child = child->name(), .reason = "the Worker was closed"});
             }
         }
     }
-    if (fork_server_) {
-        children.push_back(fork_server_);  // last: it reaps the sub-workers and tells how they ended
+    if (shared.fork_server) {
+        children.push_back(shared.fork_server);  // last: it reaps the sub-workers and tells how they ended
     }
     const auto ended = [](const ChildPtr& child) {
         return !child->process || child->state == ChildState::lost || child->state == ChildState::closed;
     };
     const auto await_end = [&](const ChildPtr& child, std::uint64_t until) {
         while (!ended(child) && now_ns() < until) {
-            changed_.wait_for(lock, std::chrono::nanoseconds(until - std::min(until, now_ns())));
+            shared.changed.wait_for(lock, std::chrono::nanoseconds(until - std::min(until, now_ns())));
         }
         return ended(child);
     };
@@ -100,24 +101,26 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
         }
     }
     lock.unlock();
-    pool_->set_new_arena_hook({});
+    shared.pool->set_new_arena_hook({});
     lock.lock();
-    changed_.wait(lock, [this] { return !receiving_ || books_.torn; });  // callers end soon, and none begins
+    shared.changed.wait(lock, [this] {
+        return !parts_->questions.receiving() || parts_->shared.books.torn;
+    });  // callers end soon, and none begins
     lock.unlock();
-    supervisor_->stop();  // while it is still there for what was posted to it
-    supervisor_.reset();
+    shared.supervisor->stop();  // while it is still there for what was posted to it
+    shared.supervisor.reset();
     lock.lock();
     // Nothing is started any more. A copy of the resource tracker's pipe would keep the tracker alive, for whose end
     // the interpreter waits when it ends.
-    options_.python_descriptors.clear();
-    for (const ChildPtr& child : scheduler_.children()) {
+    shared.options.python_descriptors.clear();
+    for (const ChildPtr& child : shared.scheduler.children()) {
         if (const auto requests = std::move(child->requests)) {
             requests->fail_all({Code::closed, "the Worker was closed"});
         }
     }
-    closed_ = true;
-    after_progress();
-    stream_changed_.notify_all();
+    shared.closed = true;
+    parts_->waits.after_progress();
+    parts_->waits.tell_takers();
     return forced;
 }
 

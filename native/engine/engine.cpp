@@ -1,327 +1,273 @@
-// Engine: runs, submits and observation.
+// Engine: its making, runs and callables; what else it does: submit.cpp, waiting.cpp, observe.cpp, close.cpp.
 #include "engine/engine.h"
 
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
-#include <cstring>
 #include <thread>
 #include <utility>
 
 #include "common/clock.h"
-#include "common/event.h"
-#include "lane/frame.h"
+#include "engine/parts.h"
 
 namespace callring {
 
+Engine::Engine(std::unique_ptr<EngineParts> parts) noexcept : parts_(std::move(parts)) {}
+
 Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::shared_ptr<MemoryPool> pool) {
-    auto bell = ParentBell::create();
-    if (!bell) {
-        return std::move(bell).error();
+    auto parts = EngineParts::create(std::move(options), std::move(pool));
+    if (!parts) {
+        return std::move(parts).error();
     }
-    auto broadcast = Broadcast::create();
-    if (!broadcast) {
-        return std::move(broadcast).error();
-    }
-    std::unique_ptr<Engine> engine(
-        new Engine(std::move(options), std::move(pool), std::move(bell).value(), std::move(broadcast).value()));
-    Engine* self = engine.get();
-    auto supervisor = Supervisor::create(
-        engine->bell_->event_fd(), engine->books_,
-        {
-            .on_bell = [self] { self->on_bell(); },
-            .on_readable = [self](Supervisor::Key key) { return self->on_readable(key); },
-            .on_writable = [self](Supervisor::Key key) { return self->on_writable(key); },
-            .on_exit = [self](Supervisor::Key key, const ExitStatus& status) { self->on_exit(key, status); },
-            .next_deadline = [self] { return self->next_deadline(); },
-            .on_deadline = [self] { self->on_deadline(); },
-            .on_torn = [self] { self->on_torn(); },
-        });
-    if (!supervisor) {
-        return std::move(supervisor).error();
-    }
-    engine->supervisor_ = std::move(supervisor).value();
-    engine->pool_->set_new_arena_hook([self](const std::shared_ptr<Arena>& arena) { return self->map_arena(arena); });
+    std::unique_ptr<Engine> engine(new Engine(std::move(parts).value()));
+    engine->parts_->shared.pool->set_new_arena_hook(
+        [self = engine.get()](const std::shared_ptr<Arena>& arena) { return self->map_arena(arena); });
     return engine;
 }
 
-Engine::Engine(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell,
-               std::unique_ptr<Broadcast> broadcast)
-    : options_(std::move(options)),
-      pool_(std::move(pool)),
-      bell_(std::move(bell)),
-      broadcast_(std::move(broadcast)),
-      owner_(::getpid()),
-      scheduler_(*this, std::thread::hardware_concurrency()),
-      registrar_(scheduler_.children(), *broadcast_, options_.max_callables, options_.control_timeout_ns,
-                 {
-                     .changed = [this] { changed_.notify_all(); },
-                     .condemn = [this](Child& child, const std::string& why) { condemn(child, why); },
-                     .refused = [this](Child& child, const Callable& callable,
-                                       const Error& error) { install_refused(child, callable, error); },
-                 }) {}
-
-void Engine::wake(Child& child) {
-    child.lane->wake();
-}
-
-std::uint64_t Engine::now_ns() const noexcept {
-    return callring::now_ns();
-}
-
-void Engine::on_callable_idle(const CallablePtr& callable) {
-    if (callable->removing()) {
-        expect_deadline(now_ns() + options_.control_timeout_ns);
-        registrar_.on_idle(callable);
-    }
-}
-
-void Engine::on_protocol_violation(Child& child, const std::string& what) {
-    if (child.key != 0) {  // its death has not been reported yet
-        protocol_violation(child, what);
-    }
-}
-
-void Engine::on_run_finished(Run& run) {
-    tell_watchers(run);
-}
-
-void Engine::on_deadline_set(std::uint64_t at_ns) {
-    expect_deadline(at_ns);
-}
-
 Engine::~Engine() {
-    if (::getpid() != owner_) {
+    if (::getpid() != parts_->owner) {
         // A fork of the owner: the thread does not exist here and the children are not ours to end.
-        [[maybe_unused]] const auto* not_ours = supervisor_.release();
+        [[maybe_unused]] const auto* not_ours = parts_->shared.supervisor.release();
         return;
     }
-    if (supervisor_) {  // none: it was never made, or is closed
+    if (parts_->shared.supervisor) {  // none: it was never made, or is closed
         static_cast<void>(close(0));
     }
 }
 
-// On the progress thread. Nothing that is known of tasks can be believed any more.
-void Engine::on_torn() {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, child] : incarnations_) {
-        child->kill(SIGKILL);
-    }
-    nudged_.store(true, std::memory_order_seq_cst);
-    bell_->ring();
-    changed_.notify_all();
-    stream_changed_.notify_all();
+std::unique_lock<std::mutex> Engine::lock() {
+    return std::unique_lock(parts_->shared.mutex);
 }
 
-Result<RunPtr> Engine::begin_run(const Followed& followed) {
-    if (auto checked = check_memory(); !checked) {
+Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns) {
+    Shared& shared = parts_->shared;
+    if (auto checked = shared.check_memory(); !checked) {
+        static_cast<void>(close(0));
+        return checked;
+    }
+    shared.start_deadline_ns = deadline_ns;
+    shared.supervisor->run([&] {
+        {
+            const std::lock_guard lock(shared.mutex);
+            for (const ChildSpec& spec : specs) {
+                auto child = std::make_shared<Child>();
+                child->index = static_cast<std::uint32_t>(shared.scheduler.children().size());
+                child->kind = spec.kind;
+                child->id = spec.id;
+                child->setup = spec.setup;
+                child->patience_ns = spec.patience_ns;
+                child->restarts = RestartPolicy(shared.options.max_restarts, shared.options.restart_window_ns);
+                shared.scheduler.add_child(std::move(child));
+            }
+            if (specs.size() >= std::thread::hardware_concurrency()) {
+                parts_->waits.share_cores();
+            }
+        }
+        // The fork server first: it imports while the chips start.
+        if (std::any_of(specs.begin(), specs.end(),
+                        [](const ChildSpec& spec) { return spec.kind != ChildKind::chip; })) {
+            if (auto launched = parts_->starter.launch_fork_server(); !launched) {
+                const std::lock_guard lock(shared.mutex);
+                shared.start_error = std::move(launched).error();
+                return;
+            }
+        }
+        for (const ChildPtr& child : shared.scheduler.children()) {
+            parts_->recovery.launch(child);
+        }
+    });
+    Result<void> outcome;
+    {
+        std::unique_lock lock(shared.mutex);
+        const auto& children = shared.scheduler.children();
+        const auto not_ready = [&] {
+            return std::find_if(children.begin(), children.end(),
+                                [](const ChildPtr& child) { return child->state != ChildState::ready; });
+        };
+        const auto over = [&] {
+            return shared.start_error || shared.closing || shared.books.torn || not_ready() == children.end();
+        };
+        while (!over() && now_ns() < deadline_ns) {
+            shared.changed.wait_for(lock, std::chrono::nanoseconds(deadline_ns - std::min(deadline_ns, now_ns())),
+                                    over);
+        }
+        if (shared.start_error) {
+            outcome = *shared.start_error;
+        } else if (shared.books.torn) {
+            outcome = Error{Code::out_of_memory, "no memory is left"};
+        } else if (shared.closing) {
+            outcome = Error{Code::closed, "the Worker was closed while it started"};
+        } else if (not_ready() != children.end()) {
+            outcome = Error{Code::timeout, (*not_ready())->name() + " was not ready in time"};
+        }
+        shared.started = outcome.ok();
+    }
+    if (!outcome) {
+        static_cast<void>(close(0));
+    }
+    return outcome;
+}
+
+std::optional<Refusal> Engine::refusal() {
+    const auto held = lock();
+    return parts_->starter.refusal();
+}
+
+// ---- callables and arenas -------------------------------------------------------------------------------------------
+
+Result<OperationPtr> Engine::begin_register(CallableSpec spec) {
+    Shared& shared = parts_->shared;
+    if (auto checked = shared.check_memory(); !checked) {
         return std::move(checked).error();
     }
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
-    if (closing_) {
+    std::unique_lock lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
+    if (shared.closing) {
         return Error{Code::closed, "the Worker is closed"};
     }
-    if (runs_under_way() >= options_.max_runs) {
-        drain();
-        if (const std::uint64_t runs = runs_under_way(); runs >= options_.max_runs) {
-            after_progress();
+    parts_->recovery.expect_deadline(now_ns() + shared.options.control_timeout_ns);
+    Result<OperationPtr> begun = OperationPtr();
+    parts_->questions.ask(lock, [&] { begun = parts_->registrar.begin_register(std::move(spec)); });
+    return begun;
+}
+
+Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
+    Shared& shared = parts_->shared;
+    std::unique_lock lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
+    if (shared.closing) {
+        return Error{Code::closed, "the Worker is closed"};
+    }
+    parts_->waits.drain();  // what has ended does not hold up the removal
+    parts_->recovery.expect_deadline(now_ns() + shared.options.control_timeout_ns);
+    Result<OperationPtr> begun = OperationPtr();
+    parts_->questions.ask(lock, [&] { begun = parts_->registrar.begin_unregister(callable); });
+    parts_->waits.after_progress();
+    return begun;
+}
+
+void Engine::abandon(const OperationPtr& operation) {
+    const auto held = lock();
+    const KeepsBooks keeps(parts_->shared.books);
+    if (operation->registers) {
+        parts_->registrar.abandon(*operation);
+    }
+}
+
+// Called with a new arena before anything lies in it.
+Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
+    Shared& shared = parts_->shared;
+    std::unique_lock lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
+    const std::uint64_t deadline = now_ns() + shared.options.control_timeout_ns;
+    parts_->recovery.expect_deadline(deadline);
+    std::shared_ptr<ArenaMapper::Mapping> mapping;
+    parts_->questions.ask(lock, [&] { mapping = parts_->arenas.map(arena, deadline); });
+    shared.changed.wait(lock, [&] { return mapping->open == 0 || shared.closed || shared.books.torn; });
+    if (shared.books.torn) {
+        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
+    }
+    if (mapping->failure) {
+        parts_->arenas.forget(arena);
+        return *mapping->failure;
+    }
+    return {};
+}
+
+// ---- runs -----------------------------------------------------------------------------------------------------------
+
+Result<RunPtr> Engine::begin_run(const Followed& followed) {
+    Shared& shared = parts_->shared;
+    if (auto checked = shared.check_memory(); !checked) {
+        return std::move(checked).error();
+    }
+    const auto held = lock();
+    const KeepsBooks keeps(shared.books);
+    if (shared.closing) {
+        return Error{Code::closed, "the Worker is closed"};
+    }
+    if (parts_->runs.under_way() >= shared.options.max_runs) {
+        parts_->waits.drain();
+        if (const std::uint64_t runs = parts_->runs.under_way(); runs >= shared.options.max_runs) {
+            parts_->waits.after_progress();
             return Error{Code::too_many_runs, std::to_string(runs) + " runs are under way"};
         }
     }
-    return new_run(followed);
+    return parts_->runs.begin(followed);
 }
 
 RunPtr Engine::begin_stream() {
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
-    RunPtr run = new_run();
-    run->stream = true;
-    return run;
-}
-
-RunPtr Engine::new_run() {
-    auto run = std::make_shared<Run>();
-    run->id = next_run_++;
-    runs_.push_back(run);
-    return run;
-}
-
-RunPtr Engine::new_run(const Followed& followed) {
-    RunPtr run = new_run();
-    for (const RunPtr& earlier : followed.well) {
-        scheduler_.follow(run, earlier, true);
-    }
-    for (const RunPtr& earlier : followed.anyhow) {
-        scheduler_.follow(run, earlier, false);
-    }
-    return run;
-}
-
-// A run without owners whose tasks have ended is over, sealed or not. Streams are no runs.
-std::uint64_t Engine::runs_under_way() {
-    std::uint64_t count = 0;
-    std::erase_if(runs_, [&count](const std::weak_ptr<Run>& earlier) {
-        const RunPtr run = earlier.lock();
-        const bool over = !run || run->finished();
-        count += over || run->stream ? 0 : 1;
-        return over;
-    });
-    return count;
+    const auto held = lock();
+    const KeepsBooks keeps(parts_->shared.books);
+    return parts_->runs.begin_stream();
 }
 
 void Engine::seal(const RunPtr& run) {
-    const std::lock_guard lock(mutex_);
-    scheduler_.seal(*run);
-    after_progress();
-    stream_changed_.notify_all();
+    const auto held = lock();
+    parts_->shared.scheduler.seal(*run);
+    parts_->waits.after_progress();
+    parts_->waits.tell_takers();
 }
 
 void Engine::cancel(const RunPtr& run) {
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
-    scheduler_.cancel(*run);
-    after_progress();
+    const auto held = lock();
+    const KeepsBooks keeps(parts_->shared.books);
+    parts_->shared.scheduler.cancel(*run);
+    parts_->waits.after_progress();
 }
 
 bool Engine::cancel(const TaskPtr& task) {
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
-    const bool cancelled = scheduler_.cancel(task);
-    after_progress();
+    const auto held = lock();
+    const KeepsBooks keeps(parts_->shared.books);
+    const bool cancelled = parts_->shared.scheduler.cancel(task);
+    parts_->waits.after_progress();
     return cancelled;
 }
 
 bool Engine::end_running(const TaskPtr& task, Code code) {
-    const std::lock_guard lock(mutex_);
-    drain();
-    const bool ends = scheduler_.end_running(task, code);
+    const auto held = lock();
+    parts_->waits.drain();
+    const Scheduler& scheduler = parts_->shared.scheduler;
+    const bool ends = parts_->shared.scheduler.end_running(task, code);
     if (ends) {
-        Child& child = *scheduler_.children()[static_cast<std::size_t>(task->child)];
-        condemn(child, child.condemned);
+        scheduler.children()[static_cast<std::size_t>(task->child)]->kill(SIGKILL);
     }
-    after_progress();
+    parts_->waits.after_progress();
     return ends;
 }
 
 bool Engine::signal_running(const TaskPtr& task, int signal) {
-    const std::lock_guard lock(mutex_);
-    drain();
-    const Child* child = scheduler_.runner_of(*task);
+    const auto held = lock();
+    parts_->waits.drain();
+    const Child* child = parts_->shared.scheduler.runner_of(*task);
     if (child != nullptr) {
         child->kill(signal);
     }
-    after_progress();
+    parts_->waits.after_progress();
     return child != nullptr;
 }
 
 void Engine::watch_run(const RunPtr& run, int watcher) {
-    const std::lock_guard lock(mutex_);
-    run->watchers.push_back(watcher);
-    ++watched_runs_;
-    drain();
-    if (run->finished()) {
-        tell_watchers(*run);
-    }
-    after_progress();
+    const auto held = lock();
+    parts_->waits.drain();
+    parts_->runs.watch(*run, watcher);
+    parts_->waits.after_progress();
 }
 
 void Engine::unwatch_run(const RunPtr& run, int watcher) {
-    const std::lock_guard lock(mutex_);
-    watched_runs_ -= std::erase(run->watchers, watcher);
+    const auto held = lock();
+    parts_->runs.unwatch(*run, watcher);
 }
 
-void Engine::tell_watchers(Run& run) {
-    watched_runs_ -= run.watchers.size();
-    for (const int watcher : std::exchange(run.watchers, {})) {
-        raise_event(watcher);
-    }
+void Engine::leave_to_parent() noexcept {
+    parts_->parents.store(true, std::memory_order_relaxed);
 }
 
-std::vector<ChildSnapshot> Engine::children() {
-    const std::lock_guard lock(mutex_);
-    std::vector<ChildSnapshot> result;
-    for (const ChildPtr& child : scheduler_.children()) {
-        ChildSnapshot snapshot{child->kind,  child->id,        child->pid(),    child->incarnation,
-                               child->state, child->completed, child->last_end, {}};
-        for (const auto& [digest, installation] : child->ledger) {
-            if (installation.installed) {
-                snapshot.installed.emplace(digest, registrar_.registrations(digest));
-            }
-        }
-        result.push_back(std::move(snapshot));
-    }
-    return result;
-}
-
-Engine::Stats Engine::stats() {
-    const std::lock_guard lock(mutex_);
-    drain();
-    Stats stats;
-    stats.tasks = scheduler_.counts();
-    stats.pending = scheduler_.pending();
-    stats.runs = runs_under_way();
-    for (const ChildPtr& child : scheduler_.children()) {
-        stats.restarts += child->incarnation > 0 ? child->incarnation - 1 : 0;
-    }
-    stats.submit_waits = submit_waits_;
-    stats.bytes_in_use = pool_->bytes_in_use();
-    for (const auto& arena : pool_->arenas()) {
-        stats.bytes_mapped += arena->size();
-    }
-    after_progress();
-    return stats;
-}
-
-Engine::Trace Engine::take_trace() {
-    const std::lock_guard lock(mutex_);
-    drain();
-    Trace trace;
-    trace.tasks = std::exchange(scheduler_.task_spans, {});
-    trace.cores = std::exchange(scheduler_.core_spans, {});
-    for (const ChildPtr& child : scheduler_.children()) {
-        trace.dropped += child->lane ? child->lane->take_spans_dropped() : 0;
-    }
-    after_progress();
-    return trace;
-}
-
-Engine::Glimpse Engine::glimpse(std::uint64_t since, std::size_t most) {
-    const auto without_edges = [](const TaskSpan& span) {
-        const TaskTimes& at = span.times;
-        return TaskSpan{span.run,    span.task,
-                        span.digest, span.kind,
-                        span.child,  {at.submit_ns, at.dispatch_ns, at.begin_ns, at.end_ns, at.complete_ns, {}},
-                        span.code};
-    };
-    Glimpse seen;
-    const std::lock_guard lock(mutex_);
-    const auto& spans = scheduler_.task_spans;
-    seen.recorded = spans.size();
-    const std::uint64_t first = since > spans.size() ? 0 : since;
-    const std::uint64_t fresh = spans.size() - first;
-    seen.step = most == 0 ? 1 : std::max<std::uint64_t>(1, (fresh + most - 1) / most);
-    // From the newest backwards, so that the newest is always there.
-    for (std::uint64_t back = 0; back < fresh && most > 0; back += seen.step) {
-        seen.ended.push_back(without_edges(spans[spans.size() - 1 - back]));
-    }
-    std::ranges::reverse(seen.ended);
-    for (const ChildPtr& child : scheduler_.children()) {
-        if (child->in_flight.empty() || !child->in_flight.front()->times) {
-            continue;
-        }
-        const Task& task = *child->in_flight.front();
-        const TaskTimes& at = *task.times;
-        seen.begun.push_back({task.run_id,
-                              task.id,
-                              task.callable->spec.digest,
-                              child->kind,
-                              static_cast<std::int32_t>(child->index),
-                              {at.submit_ns, at.dispatch_ns, 0, 0, 0, {}},
-                              Code::ok});
-    }
-    return seen;
+bool Engine::is_parents() const noexcept {
+    return parts_->parents.load(std::memory_order_relaxed);
 }
 
 }  // namespace callring

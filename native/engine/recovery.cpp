@@ -1,20 +1,37 @@
-// Engine: what children say, when they are late, and what happens when they die: whatever waited for an answer gets
-// one, tasks that had not begun wait for the replacement, and the place starts its next incarnation
-// (docs/explanation/recovery.md).
+#include "engine/recovery.h"
+
 #include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
 
 #include "common/clock.h"
-#include "engine/engine.h"
 
 namespace callring {
+
+void Recovery::launch(const ChildPtr& child) {
+    if (auto launched = starter_.launch(child); !launched) {
+        const std::lock_guard lock(shared_.mutex);
+        auto end = std::make_shared<ChildEnd>();
+        end->child = child->name();
+        end->reason = "could not be started: " + launched.error().message;
+        child_died(child, std::move(end));
+    }
+}
+
+// Nothing that is known of tasks can be believed any more.
+void Recovery::on_torn() {
+    const std::lock_guard lock(shared_.mutex);
+    for (const auto& [key, child] : starter_.incarnations()) {
+        child->kill(SIGKILL);
+    }
+    waits_.tell_all();
+}
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
 // Error: malformed, if the child must not say that.
-Result<void> Engine::handle(Child& child, Message message) {
+Result<void> Recovery::handle(Child& child, Message message) {
     if (message.op() == Op::child_exited && child.kind == ChildKind::fork_server) {
         std::int32_t status = 0;
         if (message.body.size() != sizeof status) {
@@ -31,11 +48,11 @@ Result<void> Engine::handle(Child& child, Message message) {
     if (auto delivered = child.requests->deliver(std::move(message)); !delivered) {
         return delivered;
     }
-    note_if_ready(child);
+    starter_.note_if_ready(child);
     return {};
 }
 
-Result<void> Engine::receive_all(Child& child) {
+Result<void> Recovery::receive_all(Child& child) {
     for (;;) {
         auto received = child.requests->channel().try_receive();
         if (!received) {
@@ -54,57 +71,56 @@ Result<void> Engine::receive_all(Child& child) {
     }
 }
 
-Result<void> Engine::receive_from(const ChildPtr& child) {
-    const KeepsBooks keeps(books_);
+Result<void> Recovery::receive_from(const ChildPtr& child) {
+    const KeepsBooks keeps(shared_.books);
     auto received = receive_all(*child);
     const Code code = received ? Code::ok : received.error().code;
     if (code == Code::malformed || (code == Code::layout_mismatch && child->state == ChildState::ready)) {
-        protocol_violation(*child, received.error().message);
+        shared_.protocol_violation(*child, received.error().message);
     } else if (code != Code::ok && code != Code::closed) {
         // It does not speak our language, and is ended for it.
-        start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
+        shared_.start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
     }
     return received;
 }
 
-Result<void> Engine::on_readable(Supervisor::Key key) {
+Result<void> Recovery::on_readable(Supervisor::Key key) {
     Result<void> received;
     std::vector<std::pair<Supervisor::Key, ExitStatus>> exits;
     {
-        const std::lock_guard lock(mutex_);
-        const auto entry = incarnations_.find(key);
-        if (entry == incarnations_.end()) {
+        const std::lock_guard lock(shared_.mutex);
+        const ChildPtr child = starter_.find(key);
+        if (!child) {
             return {};
         }
-        const ChildPtr child = entry->second;
         received = receive_from(child);
         exits.swap(noted_exits_);
     }
     for (const auto& [exited, status] : exits) {
-        supervisor_->note_exit(exited, status);
+        shared_.supervisor->note_exit(exited, status);
     }
     return received;
 }
 
-bool Engine::on_writable(Supervisor::Key key) {
-    const std::lock_guard lock(mutex_);
-    const auto entry = incarnations_.find(key);
-    return entry == incarnations_.end() || entry->second->requests->flush();
+bool Recovery::on_writable(Supervisor::Key key) {
+    const std::lock_guard lock(shared_.mutex);
+    const ChildPtr child = starter_.find(key);
+    return !child || child->requests->flush();
 }
 
 // ---- deadlines ------------------------------------------------------------------------------------------------------
 
 // A child that is ready and loads code, and what waits in its socket behind that, has as long for it as for its start.
 // One that starts has the rest of its start for that: what is late is only told why.
-Grace Engine::grace_of(const Child& child, std::uint64_t now_ns) const {
+Grace Recovery::grace_of(const Child& child, std::uint64_t now_ns) const {
     const std::uint64_t until = child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
-    const std::uint64_t most = child.state == ChildState::ready ? options_.start_timeout_ns : 0;
-    return until == 0 ? Grace{} : Grace{until + options_.control_timeout_ns, most};
+    const std::uint64_t most = child.state == ChildState::ready ? shared_.options.start_timeout_ns : 0;
+    return until == 0 ? Grace{} : Grace{until + shared_.options.control_timeout_ns, most};
 }
 
-std::optional<std::uint64_t> Engine::next_deadline() {
-    const std::lock_guard lock(mutex_);
-    if (books_.torn) {
+std::optional<std::uint64_t> Recovery::next_deadline() {
+    const std::lock_guard lock(shared_.mutex);
+    if (shared_.books.torn) {
         return std::nullopt;
     }
     const std::uint64_t now = now_ns();
@@ -114,19 +130,19 @@ std::optional<std::uint64_t> Engine::next_deadline() {
             next = deadline;
         }
     };
-    for (const auto& [key, child] : incarnations_) {
+    for (const auto& [key, child] : starter_.incarnations()) {
         consider(child->requests->next_deadline(grace_of(*child, now)));
     }
-    for (const ChildPtr& child : scheduler_.children()) {
-        if (!closing_ && child->start_again_ns != 0) {
+    for (const ChildPtr& child : shared_.scheduler.children()) {
+        if (!shared_.closing && child->start_again_ns != 0) {
             consider(child->start_again_ns);
         }
         if (child->look_at_ns != 0) {
             consider(child->look_at_ns);
         }
     }
-    if (scheduler_.balance_at_ns() != 0) {
-        consider(scheduler_.balance_at_ns());
+    if (shared_.scheduler.balance_at_ns() != 0) {
+        consider(shared_.scheduler.balance_at_ns());
     }
     // What was answered in time leaves its deadline armed: the next request then needs no wake-up to arm its own.
     if (!next && armed_deadline_ns_ > now_ns()) {
@@ -136,19 +152,19 @@ std::optional<std::uint64_t> Engine::next_deadline() {
     return next;
 }
 
-void Engine::expect_deadline(std::uint64_t deadline_ns) {
+void Recovery::expect_deadline(std::uint64_t deadline_ns) {
     if (armed_deadline_ns_ == 0 || deadline_ns < armed_deadline_ns_) {
         armed_deadline_ns_ = deadline_ns;
-        supervisor_->post([] {});
+        shared_.supervisor->post([] {});
     }
 }
 
-void Engine::on_deadline() {
+void Recovery::on_deadline() {
     std::vector<ChildPtr> again;
     {
-        const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(shared_.mutex);
         const std::uint64_t now = now_ns();
-        const auto running = incarnations_;
+        const auto running = starter_.incarnations();
         for (const auto& [key, child] : running) {
             const Grace grace = grace_of(*child, now);
             if (const auto due = child->requests->next_deadline(grace); due && now >= *due) {
@@ -156,17 +172,17 @@ void Engine::on_deadline() {
                 child->requests->expire(now, grace);
             }
         }
-        for (const ChildPtr& child : scheduler_.children()) {
-            if (!closing_ && child->start_again_ns != 0 && now >= child->start_again_ns) {
+        for (const ChildPtr& child : shared_.scheduler.children()) {
+            if (!shared_.closing && child->start_again_ns != 0 && now >= child->start_again_ns) {
                 child->start_again_ns = 0;
                 again.push_back(child);
             }
         }
         end_overdue();
-        if (const std::uint64_t at = scheduler_.balance_at_ns(); at != 0 && now >= at) {
-            scheduler_.share_out();
+        if (const std::uint64_t at = shared_.scheduler.balance_at_ns(); at != 0 && now >= at) {
+            shared_.scheduler.share_out();
         }
-        after_progress();
+        waits_.after_progress();
     }
     for (const ChildPtr& child : again) {
         launch(child);
@@ -174,43 +190,29 @@ void Engine::on_deadline() {
 }
 
 // Ends children whose task has exceeded its deadline.
-void Engine::end_overdue() {
-    drain();
+void Recovery::end_overdue() {
+    waits_.drain();
     const std::uint64_t now = now_ns();
-    for (const ChildPtr& child : scheduler_.children()) {
+    for (const ChildPtr& child : shared_.scheduler.children()) {
         if (child->look_at_ns != 0 && now >= child->look_at_ns &&
-            scheduler_.expire(*child, now, options_.control_timeout_ns)) {
-            condemn(*child, child->condemned);
+            shared_.scheduler.expire(*child, now, shared_.options.control_timeout_ns)) {
+            child->kill(SIGKILL);
         }
     }
-    drain();  // what was taken back may go elsewhere
+    waits_.drain();  // what was taken back may go elsewhere
 }
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------
 
-// It says what no child may say: nothing that it has said, or says from now on, can be believed.
-void Engine::protocol_violation(Child& child, const std::string& what) {
-    start_failed(child, {Code::malformed, child.name() + ": protocol violation: " + what});
-}
-
-void Engine::condemn(Child& child, const std::string& why) {
-    if (child.condemned.empty()) {
-        child.condemned = why;
-    }
-    child.kill(SIGKILL);
-}
-
-void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
-    const std::lock_guard lock(mutex_);
-    const auto entry = incarnations_.find(key);
-    if (entry == incarnations_.end()) {
+void Recovery::on_exit(Supervisor::Key key, const ExitStatus& status) {
+    const std::lock_guard lock(shared_.mutex);
+    const ChildPtr child = starter_.take(key);
+    if (!child) {
         return;
     }
-    const ChildPtr child = entry->second;
-    incarnations_.erase(entry);
-    if (books_.torn) {
+    if (shared_.books.torn) {
         child->state = ChildState::lost;
-        changed_.notify_all();
+        shared_.changed.notify_all();
         return;
     }
     auto end = std::make_shared<ChildEnd>();
@@ -220,18 +222,18 @@ void Engine::on_exit(Supervisor::Key key, const ExitStatus& status) {
     end->reason = child->condemned;
     if (child->kind == ChildKind::fork_server) {
         // Its sub-workers die with it; their places start another one.
-        fork_server_ = nullptr;
+        shared_.fork_server = nullptr;
         child->state = ChildState::lost;
-        supervisor_->lose_notes();
+        shared_.supervisor->lose_notes();
         child->requests->fail_all({Code::closed, {}, std::move(end)});
     } else {
         child_died(child, std::move(end));
     }
-    changed_.notify_all();
-    after_progress();
+    shared_.changed.notify_all();
+    waits_.after_progress();
 }
 
-void Engine::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
+void Recovery::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
     const std::uint64_t now = now_ns();
     const RestartPolicy::Life life = child->state != ChildState::ready ? RestartPolicy::Life::never_ready
                                      : child->has_worked()             ? RestartPolicy::Life::worked
@@ -250,13 +252,13 @@ void Engine::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
     child->last_end = end;
     child->ledger.clear();
 
-    if (closing_) {
+    if (shared_.closing) {
         // One of which is not known how it ended has ended after it was asked to, all the same.
         child->state = end->status.known && !well ? ChildState::lost : ChildState::closed;
-    } else if (!started_) {
+    } else if (!shared_.started) {
         child->state = ChildState::lost;
-        if (!start_error_) {
-            start_error_ = Error{Code::worker_lost, {}, end};
+        if (!shared_.start_error) {
+            shared_.start_error = Error{Code::worker_lost, {}, end};
         }
     } else if (blameless) {
         child->state = ChildState::starting;
@@ -270,11 +272,11 @@ void Engine::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
     }
     if (child->lane) {
         child->lane_view.store(nullptr, std::memory_order_release);  // what it holds is not waited for any more
-        scheduler_.child_lost(*child, *end);
+        shared_.scheduler.child_lost(*child, *end);
         child->lane->close_extents();
     }
     if (child->state != ChildState::starting) {
-        scheduler_.give_up(*child, *end);
+        shared_.scheduler.give_up(*child, *end);
     }
     if (requests) {
         requests->fail_all({Code::closed, {}, end});
@@ -282,7 +284,7 @@ void Engine::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) {
     if (child->state != ChildState::starting) {
         registrar_.on_given_up();
     }
-    changed_.notify_all();
+    shared_.changed.notify_all();
 }
 
 }  // namespace callring

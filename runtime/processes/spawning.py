@@ -7,7 +7,7 @@ import os
 import pickle
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runtime import _core
 from runtime.processes import handed_on
@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from runtime.processes.topology import Topology
 
 
+OF_THE_ENGINE = (
+    "max_callables",
+    "lane_capacity",
+    "max_pending_tasks",
+    "max_runs",
+    "control_timeout",
+    "start_timeout",
+    "restart_window",
+    "trace",
+)
+"""Options of a Worker that the native engine takes as they are, under the same names."""
 _RESTARTS = 10
 
 
@@ -25,32 +36,24 @@ def core_folder() -> str:
     return os.path.dirname(_core.__file__)  # noqa: PTH120 - every start would wait for the import of pathlib
 
 
-def engine_options(topology: Topology) -> dict[str, Any]:
+def engine_options(topology: Topology) -> _core.EngineOptions:
     """What the native engine needs to know to start and serve the children of a Worker."""
     options = topology.options
-    has_python = topology.sub_workers or topology.level > NODE_LEVEL
-    python_setup, python_descriptors = handed_on.setup() if has_python else ("", [])
+    native = _core.EngineOptions()
+    for name in OF_THE_ENGINE:
+        setattr(native, name, getattr(options, name))
+    native.platform, native.runtime = topology.platform, topology.runtime
+    native.cores_per_chip = options.cores_per_chip or 0
+    native.max_restarts = _restart_limit(options.max_restarts)
     folder, parent = core_folder(), str(os.getpid())
+    native.chip_program = [os.fsencode(part) for part in (f"{folder}/bin/callring-chip", parent)]
     python = (f"{folder}/bin/callring-start", parent, sys.executable, "-c", _fork_server_code())
-    return {
-        "platform": topology.platform,
-        "runtime": topology.runtime,
-        "cores_per_chip": options.cores_per_chip or 0,
-        "max_callables": options.max_callables,
-        "lane_capacity": options.lane_capacity,
-        "max_pending_tasks": options.max_pending_tasks,
-        "max_runs": options.max_runs,
-        "control_timeout": options.control_timeout,
-        "start_timeout": options.start_timeout,
-        "max_restarts": _restart_limit(options.max_restarts),
-        "restart_window": options.restart_window,
-        "trace": options.trace,
-        "chip_program": [os.fsencode(part) for part in (f"{folder}/bin/callring-chip", parent)],
-        "fork_server_program": [os.fsencode(part) for part in python],
-        "environment": _environment(),
-        "python_setup": python_setup,
-        "python_descriptors": python_descriptors,
-    }
+    native.fork_server_program = [os.fsencode(part) for part in python]
+    native.environment = _environment()
+    if topology.sub_workers or topology.level > NODE_LEVEL:
+        native.python_setup, descriptors = handed_on.setup()
+        native.copy_descriptors(descriptors)
+    return native
 
 
 def _restart_limit(max_restarts: float | None) -> int | None:

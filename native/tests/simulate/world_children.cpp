@@ -191,7 +191,7 @@ void World::notice(std::size_t index, bool for_good) {
     child_died(index, for_good || closing_);
 }
 
-// As Engine::child_died().
+// As Recovery::child_died().
 void World::child_died(std::size_t index, bool lost) {
     Actor& actor = *actors_[index];
     Child& each = child(index);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/engine.h"
+#include "engine/parts.h"
 #include "lane/frame.h"
 #include "task/argument_check.h"
 #include "task/captured_graph.h"
@@ -13,15 +14,23 @@ namespace {
 // A submitting thread works: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
 // other thread has to be woken to make some.
 constexpr std::uint64_t kDrainEvery = 256;
+
+// A group's node and its members hold each other until it ends; one that was never accepted has to be taken apart.
+void break_groups(std::vector<Task>& tasks) {
+    for (Task& task : tasks) {
+        task.members.clear();
+    }
+}
 }  // namespace
 
 Result<void> Engine::prepare(Task& task) {
     if (task.spill) {
         return {};  // it was, and met a bound
     }
+    const bool traces = parts_->shared.options.trace;
     if (task.config.trace == kTraceAsWorker) {
-        task.config.trace = options_.trace ? 2 : 0;
-    } else if (task.config.trace > 0 && !options_.trace) {
+        task.config.trace = traces ? 2 : 0;
+    } else if (task.config.trace > 0 && !traces) {
         return Error{Code::invalid_argument, "CallConfig(trace=" + std::to_string(task.config.trace) +
                                                  ") needs a Worker with WorkerOptions(trace=True)"};
     }
@@ -40,7 +49,7 @@ Result<void> Engine::prepare(Task& task) {
     task.argument_bytes = static_cast<std::uint32_t>(bytes);
     task.opaque = !task.args->opaque.empty();
     if (bytes > sizeof(Frame::arguments)) {
-        auto buffer = pool_->allocate(bytes);
+        auto buffer = parts_->shared.pool->allocate(bytes);
         if (!buffer) {
             return std::move(buffer).error();
         }
@@ -58,69 +67,36 @@ Result<void> Engine::prepare(Task& task) {
     return {};
 }
 
-// Whether new work may be accepted: what follows from it is done with the reserve if need be.
-Result<void> Engine::check_memory() const {
-    if (!memory_reserve_is_whole()) {
-        return Error{Code::out_of_memory, "no memory is left to keep track of more work"};
-    }
-    if (books_.torn) {
-        return Error{Code::out_of_memory, "the Worker ran out of memory in the middle of its work; close it"};
-    }
-    return {};
-}
-
-// Under the lock.
-Result<void> Engine::check_accepting(const CallablePtr& callable) {
-    if (closing_) {
-        return Error{Code::closed, "the Worker is closed"};
-    }
-    if (callable->removing()) {
-        return Error{Code::handle_stale, "callable " + callable->spec.label + " was unregistered"};
-    }
-    return {};
-}
-
-// Under the lock. Drains before it refuses: what has ended by then makes room.
-Result<void> Engine::check_room() {
-    if (scheduler_.pending() >= options_.max_pending_tasks) {
-        drain();
-        after_progress();
-        if (scheduler_.pending() >= options_.max_pending_tasks) {
-            return Error{Code::back_pressure, std::to_string(scheduler_.pending()) + " tasks are pending"};
-        }
-    }
-    return {};
-}
-
 Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
+    Shared& shared = parts_->shared;
     // Spilling allocates, which may have to map a new arena into every child: never under the lock.
     if (auto prepared = prepare(*task); !prepared) {
         return prepared;
     }
-    if (auto checked = check_memory(); !checked) {
+    if (auto checked = shared.check_memory(); !checked) {
         return checked;
     }
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
+    const std::lock_guard lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
     if (run->sealed) {
         return Error{Code::invalid_argument,
                      "its run has ended: an Orchestrator is valid while its orchestration function runs"};
     }
-    if (auto checked = check_accepting(task->callable); !checked) {
+    if (auto checked = parts_->check_accepting(task->callable); !checked) {
         return checked;
     }
-    if (auto checked = check_room(); !checked) {
+    if (auto checked = parts_->check_room(); !checked) {
         return checked;
     }
-    auto accepted = scheduler_.submit(run, task, after);
-    if (++submits_ % kDrainEvery == 0) {
-        drain();
+    auto accepted = shared.scheduler.submit(run, task, after);
+    if (++parts_->submits % kDrainEvery == 0) {
+        parts_->waits.drain();
     }
     // A driver needs to know of what has ended, not of what has begun.
     if (task->state == TaskState::ended) {
-        after_progress();
+        parts_->waits.after_progress();
     } else {
-        expect_progress();
+        parts_->waits.expect_progress();
     }
     return accepted;
 }
@@ -161,6 +137,7 @@ Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments
 }
 
 Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
+    Shared& shared = parts_->shared;
     if (auto checked = graph->check_launch(arguments); !checked) {
         return std::move(checked).error();
     }
@@ -174,42 +151,35 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
         break_groups(*tasks);
         throw;
     }
-    Result<void> accepted = check_memory();
-    const std::lock_guard lock(mutex_);
-    const KeepsBooks keeps(books_);
+    Result<void> accepted = shared.check_memory();
+    const std::lock_guard lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
     if (accepted) {
-        accepted = check_room();
+        accepted = parts_->check_room();
     }
     for (const auto& [callable, uses] : graph->callables()) {
         if (accepted) {
-            accepted = check_accepting(callable);
+            accepted = parts_->check_accepting(callable);
         }
     }
-    if (accepted && runs_under_way() >= options_.max_runs) {
-        accepted = Error{Code::too_many_runs, std::to_string(options_.max_runs) + " runs are under way"};
+    if (accepted && parts_->runs.under_way() >= shared.options.max_runs) {
+        accepted = Error{Code::too_many_runs, std::to_string(shared.options.max_runs) + " runs are under way"};
     }
     RunPtr run;
     if (accepted) {
-        run = new_run(followed);
+        run = parts_->runs.begin(followed);
         run->graph = graph;
         run->scalars = arguments.scalars;
         run->launched = tasks;
-        accepted = scheduler_.launch(run);
-        scheduler_.seal(*run);
-        after_progress();
+        accepted = shared.scheduler.launch(run);
+        shared.scheduler.seal(*run);
+        parts_->waits.after_progress();
     }
     if (!accepted) {
         break_groups(*tasks);
         return std::move(accepted).error();
     }
     return run;
-}
-
-// A group's node and its members hold each other until it ends; one that was never accepted has to be taken apart.
-void Engine::break_groups(std::vector<Task>& tasks) {
-    for (Task& task : tasks) {
-        task.members.clear();
-    }
 }
 
 }  // namespace callring

@@ -1,0 +1,40 @@
+// ArenaMapper: the shared memory that every child has mapped before it is given work that lies in it. Under the
+// engine's lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/shared.h"
+
+namespace callring {
+
+class ArenaMapper {
+public:
+    explicit ArenaMapper(Shared& shared) noexcept : shared_(shared) {}
+
+    // One new arena on its way into the children that take work.
+    struct Mapping {
+        std::size_t open = 0;  // children that have not answered
+        std::optional<Error> failure;
+    };
+    // Asks every child to map `arena`: those that take work answer the mapping, those that start will have mapped it
+    // before they take any.
+    std::shared_ptr<Mapping> map(const std::shared_ptr<Arena>& arena, std::uint64_t deadline_ns);
+    // Children that start are not asked for it any more.
+    void forget(const std::shared_ptr<Arena>& arena) { std::erase(arenas_, arena); }
+    // Asks a child that starts for all arenas.
+    void map_all(const ChildPtr& child, std::uint64_t deadline_ns);
+
+private:
+    void post(const ChildPtr& child, const Arena& arena, std::uint64_t deadline_ns,
+              const std::shared_ptr<Mapping>& mapping);
+
+    Shared& shared_;
+    std::vector<std::shared_ptr<Arena>> arenas_;
+};
+
+}  // namespace callring

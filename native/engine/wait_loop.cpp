@@ -1,0 +1,183 @@
+#include "engine/wait_loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/clock.h"
+
+namespace callring {
+
+namespace {
+// A signal that arrives between the caller's check and its sleep cannot interrupt that sleep; the caller then looks
+// again after this long. Ordinary wake-ups never depend on it.
+constexpr std::uint64_t kSignalSliceNs = 250'000'000;
+constexpr std::chrono::milliseconds kMoment(2);
+
+std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
+    const std::uint64_t next = now_ns() + kSignalSliceNs;
+    return deadline_ns ? std::min(*deadline_ns, next) : next;
+}
+}  // namespace
+
+void WaitLoop::share_cores() {
+    shared_.bell->share_cores();
+    spin_ = AdaptiveSpin(Core::offered);
+}
+
+bool WaitLoop::any_completion() const {
+    const auto& children = shared_.scheduler.children();
+    return std::any_of(children.begin(), children.end(), [](const ChildPtr& child) {
+        const ParentLane* lane = child->lane_view.load(std::memory_order_acquire);
+        return lane != nullptr && lane->has_completions();
+    });
+}
+
+bool WaitLoop::drain() {
+    if (shared_.books.torn) {
+        throw_out_of_memory();
+    }
+    const KeepsBooks keeps(shared_.books);
+    if (shared_.scheduler.drain() == 0) {
+        return false;
+    }
+    shared_.changed.notify_all();
+    tell_stream_takers();
+    return true;
+}
+
+void WaitLoop::nudge() {
+    // The driver may be anywhere between its unlock and its sleep: the flag reaches it before, the ring during.
+    nudged_.store(true, std::memory_order_seq_cst);
+    shared_.bell->ring();
+}
+
+void WaitLoop::after_progress() {
+    if (driving_) {
+        nudge();
+    }
+    expect_progress();
+    shared_.changed.notify_all();
+    tell_stream_takers();
+}
+
+void WaitLoop::expect_progress() {
+    if (!driving_ && (shared_.scheduler.needs_progress() || runs_.any_watched() || registrar_.any_removal())) {
+        shared_.bell->arm_progress([this] { return any_completion(); });
+    }
+}
+
+void WaitLoop::tell_all() {
+    nudge();
+    shared_.changed.notify_all();
+    stream_changed_.notify_all();
+}
+
+void WaitLoop::tell_stream_takers() {
+    if (shared_.scheduler.take_stream_moved()) {
+        stream_changed_.notify_all();
+    }
+}
+
+// Sleeps without the lock until something completes, the driver is nudged, or the deadline.
+void WaitLoop::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept) {
+    driving_ = true;
+    nudged_.store(false, std::memory_order_relaxed);
+    lock.unlock();
+    const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
+    if (!spin_(ready)) {
+        slept = shared_.bell->sleep(ready, deadline_ns);
+    } else {
+        shared_.bell->disarm();
+    }
+    lock.lock();
+    driving_ = false;
+    old_lanes_.clear();  // no thread looks at them without the lock any more
+}
+
+Waited WaitLoop::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
+                      std::optional<std::uint64_t> deadline_ns) {
+    Waited outcome = Waited::done;
+    const std::uint64_t first_slice = slice(std::nullopt);
+    ++waiters_;
+    for (;;) {
+        drain();
+        if (done()) {
+            break;
+        }
+        const std::uint64_t now = now_ns();
+        if (deadline_ns && now >= *deadline_ns) {
+            outcome = Waited::timed_out;
+            break;
+        }
+        if (now >= first_slice) {
+            outcome = Waited::interrupted;
+            break;
+        }
+        if (driving_) {
+            if (in_background_) {
+                nudge();
+            }
+            const std::uint64_t until = slice(deadline_ns);
+            shared_.changed.wait_for(lock, std::chrono::nanoseconds(until > now ? until - now : 0));
+            continue;
+        }
+        FutexWait slept = FutexWait::woken;
+        drive(lock, slice(deadline_ns), slept);
+        if (slept == FutexWait::interrupted) {
+            outcome = Waited::interrupted;
+            break;
+        }
+    }
+    --waiters_;
+    after_progress();
+    tell_parked_takers();
+    return outcome;
+}
+
+std::vector<TaskPtr> WaitLoop::take_ended(std::unique_lock<std::mutex>& lock, Run& stream) {
+    const auto done = [&] { return !stream.outbox.empty() || stream.finished() || shared_.closed; };
+    bool moved = false;
+    for (;;) {
+        moved = drain() || moved;
+        if (done()) {
+            break;
+        }
+        if (driving_ || waiters_ > 0) {
+            make_way(lock, done);
+            continue;
+        }
+        in_background_ = true;
+        FutexWait slept = FutexWait::woken;
+        drive(lock, std::nullopt, slept);
+        in_background_ = false;
+        shared_.changed.notify_all();  // a waiting thread may drive now
+    }
+    std::vector<TaskPtr> ended = std::exchange(stream.outbox, {});
+    if (moved) {
+        after_progress();
+    } else {
+        expect_progress();
+    }
+    tell_parked_takers();
+    return ended;
+}
+
+// A caller that waits for something particular drives, and tells when there is something to take. Such waits often
+// follow each other closely: a taker that drove between two would have to be woken for the second. So it looks again
+// after a moment, and sleeps until it is woken because no thread drives, if one still does.
+void WaitLoop::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
+    if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
+        ++parked_takers_;
+        stream_changed_.wait(lock);
+        --parked_takers_;
+    }
+}
+
+void WaitLoop::tell_parked_takers() {
+    if (parked_takers_ > 0 && waiters_ == 0) {
+        stream_changed_.notify_all();
+    }
+}
+
+}  // namespace callring
