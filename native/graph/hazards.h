@@ -75,6 +75,8 @@ private:
     Tiled& tile(const Region& region);
 
     template <class Follow, class MayForget>
+    static void follow_history(const Segment& segment, const Recorded<Follow, MayForget>& recorded);
+    template <class Follow, class MayForget>
     static void access_range(Segments& segments, const Segments::Range& range,
                              const Recorded<Follow, MayForget>& recorded);
     template <class Follow, class MayForget>
@@ -125,14 +127,31 @@ void HazardMap::record_unordered(TaskId task, const Region& region, Access acces
 }
 
 template <class Follow, class MayForget>
+void HazardMap::follow_history(const Segment& segment, const Recorded<Follow, MayForget>& recorded) {
+    recorded.follow(segment.writer);
+    if (recorded.access == Access::write) {
+        std::for_each(segment.readers.begin(), segment.readers.end(), recorded.follow);
+    }
+}
+
+template <class Follow, class MayForget>
 void HazardMap::access_range(Segments& segments, const Segments::Range& range,
                              const Recorded<Follow, MayForget>& recorded) {
-    auto [first, last] = segments.cut_out(range);
-    for (auto it = first; it != last; ++it) {
-        recorded.follow(it->second.writer);
+    const auto first = segments.split_at(range.space, range.begin);
+    if (segments.is_exactly(first, range)) {  // most accesses repeat the range of an earlier one
+        Segment& segment = first->second;
+        follow_history(segment, recorded);
         if (recorded.access == Access::write) {
-            std::for_each(it->second.readers.begin(), it->second.readers.end(), recorded.follow);
+            segment.forget();
+            segment.writer = recorded.task;
+        } else {
+            add_reader(segment, recorded.task, recorded.may_forget);
         }
+        return;
+    }
+    const auto last = segments.split_at(range.space, range.end);
+    for (auto it = first; it != last; ++it) {
+        follow_history(it->second, recorded);
     }
     if (recorded.access == Access::write) {
         segments.unite(range, first, last)->second.writer = recorded.task;

@@ -4,6 +4,15 @@ namespace callring {
 
 Region region_of(std::uint64_t space, std::uint64_t base, std::uint64_t element_bytes,
                  std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) noexcept {
+    // Most views are contiguous: each axis continues those within it.
+    std::int64_t elements = 1;
+    std::size_t left = shape.size();
+    while (left > 0 && shape[left - 1] > 0 && (strides[left - 1] == elements || shape[left - 1] == 1)) {
+        elements *= shape[--left];
+    }
+    if (left == 0) {
+        return Region::bytes(space, base, base + (static_cast<std::uint64_t>(elements) * element_bytes));
+    }
     Region region;
     region.space = space;
     region.begin = base;

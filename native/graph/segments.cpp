@@ -48,7 +48,7 @@ Segments::Iterator Segments::split_at(std::uint64_t space, std::uint64_t positio
 std::pair<Segments::Iterator, Segments::Iterator> Segments::cut_out(const Range& range) {
     const auto first = split_at(range.space, range.begin);
     // Most accesses repeat the range of an earlier one exactly: one look-up is enough for them.
-    if (first != map_.end() && first->first == Key{range.space, range.begin} && first->second.end == range.end) {
+    if (is_exactly(first, range)) {
         return {first, std::next(first)};
     }
     // A segment that ran across both ends, or across the end alone, is shortened in place: `first` stays right, unless
@@ -67,9 +67,7 @@ Segments::Iterator Segments::unite(const Range& range, Iterator first, Iterator 
         map_.erase(std::next(first), last);
     }
     first->second.end = range.end;
-    first->second.writer = Segment::kNobody;
-    first->second.readers.clear();
-    first->second.prune_at = Segment::kSmallestPrune;
+    first->second.forget();
     return first;
 }
 

@@ -36,6 +36,10 @@ public:
     [[nodiscard]] Iterator end() noexcept { return map_.end(); }
     void clear() noexcept { map_.clear(); }
 
+    // Makes `position` a boundary; returns the first segment at or behind it.
+    Iterator split_at(std::uint64_t space, std::uint64_t position);
+    // Whether the segment at `place`, if one is there, is `range`.
+    [[nodiscard]] bool is_exactly(Iterator place, const Range& range) const noexcept;
     // The segments inside `range`, cut at its ends: [first, last).
     std::pair<Iterator, Iterator> cut_out(const Range& range);
     // Covers the gaps of `range` between them. The first.
@@ -51,9 +55,6 @@ public:
     friend bool operator==(const Segments& a, const Segments& b);
 
 private:
-    // Makes `position` a boundary; returns the first segment at or behind it.
-    Iterator split_at(std::uint64_t space, std::uint64_t position);
-
     Map map_;
 };
 
@@ -74,11 +75,21 @@ struct Segment {
     Segment& operator=(Segment&&) = default;
     ~Segment() = default;
 
+    // As one that was never accessed.
+    void forget() noexcept {
+        writer = kNobody;
+        readers.clear();
+        prune_at = kSmallestPrune;
+    }
     // The histories of two are the same.
     [[nodiscard]] bool is_like(const Segment& other) const {
         return writer == other.writer && readers == other.readers && (below == nullptr) == (other.below == nullptr) &&
                (below == nullptr || *below == *other.below);
     }
 };
+
+inline bool Segments::is_exactly(Iterator place, const Range& range) const noexcept {
+    return place != map_.end() && place->first == Key{range.space, range.begin} && place->second.end == range.end;
+}
 
 }  // namespace callring
