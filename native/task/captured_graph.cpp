@@ -160,7 +160,10 @@ NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::sp
     }
     predecessors_.insert(predecessors_.end(), earlier.begin(), earlier.end());
     first_predecessor_.push_back(static_cast<std::uint32_t>(predecessors_.size()));
-    uses_.insert(uses_.end(), parameters.begin(), parameters.end());
+    for (const ParameterUse& use : parameters) {
+        const TaskArgs& args = node.members.empty() ? *node.args : *node.members[use.member].first;
+        uses_.push_back({use, scalars_offset(args) + (use.position * sizeof(std::uint64_t))});
+    }
     first_use_.push_back(static_cast<std::uint32_t>(uses_.size()));
     met_.push_back(0);
     nodes_.push_back(std::move(node));
@@ -283,17 +286,15 @@ Result<void> CapturedGraph::check_launch(const GraphArguments& arguments) const 
 
 void CapturedGraph::put_scalars(NodeId id, std::span<const std::uint64_t> scalars,
                                 std::span<std::byte> blob) const noexcept {
-    const std::uint64_t first = scalars_offset(*nodes_[id].args);
-    for (const ParameterUse& use : uses_of(id)) {
-        std::memcpy(&blob[first + (use.position * sizeof(std::uint64_t))], &scalars[use.parameter],
-                    sizeof(std::uint64_t));
+    for (const PlacedUse& placed : uses_of(id)) {
+        std::memcpy(&blob[placed.offset], &scalars[placed.use.parameter], sizeof(std::uint64_t));
     }
 }
 
 ArgsPtr CapturedGraph::with_scalars(NodeId id, std::uint32_t member, const ArgsPtr& args,
                                     std::span<const std::uint64_t> scalars) const {
     std::shared_ptr<TaskArgs> changed;
-    for (const ParameterUse& use : uses_of(id)) {
+    for (const auto& [use, offset] : uses_of(id)) {
         if (use.member == member) {
             if (!changed) {
                 changed = std::make_shared<TaskArgs>(*args);

@@ -105,13 +105,18 @@ private:
                                             NodeId id) noexcept {
         return std::span(edges).subspan(first[id], first[id + 1] - first[id]);
     }
-    [[nodiscard]] std::span<const ParameterUse> uses_of(NodeId id) const noexcept {
+    // With where the scalar lies in the encoded arguments.
+    struct PlacedUse {
+        ParameterUse use;
+        std::uint64_t offset = 0;
+    };
+    [[nodiscard]] std::span<const PlacedUse> uses_of(NodeId id) const noexcept {
         return std::span(uses_).subspan(first_use_[id], first_use_[id + 1] - first_use_[id]);
     }
 
     std::vector<GraphNode> nodes_;
     std::vector<std::uint64_t> parameters_;  // recorded values
-    std::vector<ParameterUse> uses_;
+    std::vector<PlacedUse> uses_;
     std::vector<std::uint32_t> first_use_{0};
     HazardMap hazards_;        // while recording
     std::vector<NodeId> met_;  // by node: 1 + the last one that was found to follow it; while recording
