@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,14 @@ public:
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again with the same task), given_up, closed,
     // out_of_memory, handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
+    // How many tasks were accepted, which are the first, and why the next was not.
+    struct Accepted {
+        std::size_t count = 0;
+        Result<void> outcome;
+    };
+    // Accepts tasks of one callable, as that many submits do; it takes the lock and wakes children once for many of
+    // them.
+    Accepted submit_many(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
     // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as
     // CapturedGraph::check_launch.
     Result<RunPtr> launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed);
@@ -130,6 +139,7 @@ private:
 
     [[nodiscard]] std::unique_lock<std::mutex> lock();
     Result<void> prepare(Task& task);
+    Accepted submit_some(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
     Result<void> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                             const std::shared_ptr<std::vector<Task>>& tasks);
     Result<void> map_arena(const std::shared_ptr<Arena>& arena);

@@ -112,4 +112,15 @@ Result<void> EngineParts::check_room() {
     return {};
 }
 
+Result<void> EngineParts::check_submit(const Run& run, const CallablePtr& callable) {
+    if (run.sealed) {
+        return Error{Code::invalid_argument,
+                     "its run has ended: an Orchestrator is valid while its orchestration function runs"};
+    }
+    if (auto checked = check_accepting(callable); !checked) {
+        return checked;
+    }
+    return check_room();
+}
+
 }  // namespace callring

@@ -34,6 +34,7 @@ struct EngineParts final : Surroundings {
     // Whether new work is accepted; under the lock.
     [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable) const;
     [[nodiscard]] Result<void> check_room();
+    [[nodiscard]] Result<void> check_submit(const Run& run, const CallablePtr& callable);
 
     Shared shared;
     RunTable runs{shared.scheduler};

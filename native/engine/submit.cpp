@@ -1,4 +1,5 @@
 // Engine: accepting work: single tasks and launches of captured graphs.
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace {
 // A submitting thread works: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
 // other thread has to be woken to make some.
 constexpr std::uint64_t kDrainEvery = 256;
+// So many tasks of a list are accepted at a time: other threads get the lock between them, and children begin.
+constexpr std::size_t kAtOnce = 64;
 
 // A group's node and its members hold each other until it ends; one that was never accepted has to be taken apart.
 void break_groups(std::vector<Task>& tasks) {
@@ -78,14 +81,7 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
     }
     const std::lock_guard lock(shared.mutex);
     const KeepsBooks keeps(shared.books);
-    if (run->sealed) {
-        return Error{Code::invalid_argument,
-                     "its run has ended: an Orchestrator is valid while its orchestration function runs"};
-    }
-    if (auto checked = parts_->check_accepting(task->callable); !checked) {
-        return checked;
-    }
-    if (auto checked = parts_->check_room(); !checked) {
+    if (auto checked = parts_->check_submit(*run, task->callable); !checked) {
         return checked;
     }
     auto accepted = shared.scheduler.submit(run, task, after);
@@ -99,6 +95,71 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
         parts_->waits.expect_progress();
     }
     return accepted;
+}
+
+Engine::Accepted Engine::submit_many(const RunPtr& run, std::span<const TaskPtr> tasks,
+                                     const std::vector<TaskPtr>& after) {
+    std::size_t count = 0;
+    while (count < tasks.size()) {
+        Accepted some = submit_some(run, tasks.subspan(count, std::min(kAtOnce, tasks.size() - count)), after);
+        count += some.count;
+        if (!some.outcome) {
+            return {count, std::move(some.outcome)};
+        }
+    }
+    return {count, {}};
+}
+
+// As many as there is room for: at least the first, if it is not refused.
+Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr> tasks,
+                                     const std::vector<TaskPtr>& after) {
+    Shared& shared = parts_->shared;
+    std::size_t prepared = 0;
+    Result<void> outcome;
+    for (const TaskPtr& task : tasks) {
+        outcome = prepare(*task);
+        if (!outcome) {
+            break;
+        }
+        ++prepared;
+    }
+    if (prepared == 0) {
+        return {0, std::move(outcome)};
+    }
+    if (auto checked = shared.check_memory(); !checked) {
+        return {0, std::move(checked)};
+    }
+    const std::lock_guard lock(shared.mutex);
+    const KeepsBooks keeps(shared.books);
+    if (auto checked = parts_->check_submit(*run, tasks.front()->callable); !checked) {
+        return {0, std::move(checked)};
+    }
+    const std::size_t room = shared.options.max_pending_tasks - shared.scheduler.pending();
+    const std::size_t most = std::min(prepared, room);
+    std::size_t count = 0;
+    bool any_ended = false;
+    shared.scheduler.begin_burst();
+    for (; count < most; ++count) {
+        if (auto accepted = shared.scheduler.submit(run, tasks[count], after); !accepted) {
+            outcome = std::move(accepted);
+            break;
+        }
+        any_ended = any_ended || tasks[count]->state == TaskState::ended;
+    }
+    shared.scheduler.end_burst();
+    parts_->submits += count;
+    if (parts_->submits % kDrainEvery < count) {
+        parts_->waits.drain();
+    }
+    if (any_ended) {
+        parts_->waits.after_progress();
+    } else {
+        parts_->waits.expect_progress();
+    }
+    if (count == room && count < prepared) {
+        outcome = {};  // asked again, the engine makes room or refuses
+    }
+    return {count, std::move(outcome)};
 }
 
 // The tasks of a launch, as `graph` and what takes the places of its tensors and scalars say.

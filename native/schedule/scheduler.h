@@ -66,6 +66,10 @@ public:
     // will ever run it any more; invalid_argument where none ever could, for a group whose members write the same
     // bytes, or a tensor whose scope has ended.
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
+    // From here to end_burst() children are not woken: the first frame of many would wake each of them to find only
+    // that one, and on few cores they would take turns with the thread that makes the others.
+    void begin_burst() noexcept { in_burst_ = true; }
+    void end_burst();
 
     // Accepts the tasks of a launch, all or, on an error, none. Errors: as submit.
     Result<void> launch(const RunPtr& run);
@@ -156,10 +160,6 @@ private:
     void feed(Child& child);
     // Tells a child of new frames: at once, or when the burst that is under way ends.
     void wake(Child& child);
-    // From here to end_burst() children are not woken: the first frame of many would wake each of them to find only
-    // that one, and on few cores they would take turns with the thread that makes the others.
-    void begin_burst() noexcept { in_burst_ = true; }
-    void end_burst();
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
     }

@@ -135,6 +135,57 @@ TEST_CASE("a bound on pending tasks is reported, waited for, and gone when one h
     worker.finish(run);
 }
 
+TEST_CASE("of a list of tasks those before the first that is refused are accepted, in their order") {
+    EngineFixture worker(2);
+    const CallablePtr fill = worker.add(EngineFixture::fill());
+    REQUIRE(worker.start().ok());
+    const auto vector = worker.vector();
+    const auto run = worker.begin_run();
+    std::vector<TaskPtr> tasks;
+    for (int i = 0; i < 200; ++i) {
+        tasks.push_back(EngineFixture::task(fill, {vector.as(Tag::output)}, {bits(i)}, i % 2));
+    }
+    tasks.insert(tasks.begin() + 150, EngineFixture::task(fill, {}));
+    const auto [count, outcome] = worker.engine->submit_many(run, tasks, {});
+    CHECK(count == 150);
+    CHECK(outcome.error().code == Code::invalid_argument);
+    const auto rest = worker.engine->submit_many(run, std::span(tasks).subspan(151), {});
+    CHECK(rest.count == 50);
+    CHECK(rest.outcome.ok());
+    worker.finish(run);
+    CHECK(vector.at(0) == 199);
+    CHECK(worker.engine->stats().tasks.done == 200);
+    CHECK(worker.engine->submit_many(run, std::span(tasks).first(1), {}).outcome.error().code ==
+          Code::invalid_argument);
+    CHECK(worker.engine->submit_many(run, {}, {}).outcome.ok());
+}
+
+TEST_CASE("a list of tasks fills what may be pending, and goes on when one has ended") {
+    EngineOptions options;
+    options.max_pending_tasks = 3;
+    EngineFixture worker(1, std::move(options));
+    const CallablePtr hold = worker.add(EngineFixture::hold());
+    REQUIRE(worker.start().ok());
+    const auto run = worker.begin_run();
+    std::vector<EngineFixture::Vector> vectors;
+    std::vector<TaskPtr> tasks;
+    for (int i = 0; i < 5; ++i) {
+        vectors.push_back(worker.vector());
+        tasks.push_back(EngineFixture::task(hold, {vectors.back().as(Tag::inout)}));
+    }
+    const auto first = worker.engine->submit_many(run, tasks, {});
+    CHECK(first.count == 3);
+    CHECK(first.outcome.error().code == Code::back_pressure);
+    for (const auto& vector : vectors) {
+        vector.release();
+    }
+    worker.await(tasks[2]);
+    const auto second = worker.engine->submit_many(run, std::span(tasks).subspan(3), {tasks[0]});
+    CHECK(second.count == 2);
+    CHECK(second.outcome.ok());
+    worker.finish(run);
+}
+
 TEST_CASE("as many runs are under way as the engine allows, and those that have ended make room") {
     EngineOptions options;
     options.max_runs = 2;
