@@ -12,7 +12,6 @@ from hypothesis import settings
 
 FAST = (
     "tests/baseline",
-    "tests/contract/test_chaos.py",
     "tests/contract/test_frames.py",
     "tests/contract/test_graphs.py",
     "tests/contract/test_groups.py",
