@@ -41,6 +41,9 @@ bool WaitLoop::drain() {
     if (shared_.scheduler.drain() == 0) {
         return false;
     }
+    if (driving_) {
+        nudge();  // a driver that is about to sleep finds no completion any more of what has ended
+    }
     shared_.changed.notify_all();
     tell_stream_takers();
     return true;

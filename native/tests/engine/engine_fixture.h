@@ -21,21 +21,9 @@
 #include "common/clock.h"
 #include "engine/engine.h"
 #include "identity/descriptor.h"
+#include "tests/engine/patience.h"
 
 namespace callring::test {
-
-// Far longer than anything here takes: a wait that is longer never ends.
-inline constexpr std::uint64_t kLongNs = UINT64_C(120'000'000'000);
-
-// Waits again after each interruption, which only asks a caller of the engine to look for signals.
-template <class Wait>
-Waited patiently(const Wait& wait) {
-    Waited outcome = wait();
-    while (outcome == Waited::interrupted) {
-        outcome = wait();
-    }
-    return outcome;
-}
 
 class EngineFixture {
 public:

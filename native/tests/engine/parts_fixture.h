@@ -10,11 +10,9 @@
 #include "common/clock.h"
 #include "common/event.h"
 #include "engine/parts.h"
+#include "tests/engine/patience.h"
 
 namespace callring::test {
-
-// Far longer than anything here takes.
-inline constexpr std::uint64_t kNeverNs = UINT64_C(120'000'000'000);
 
 class PartsFixture {
 public:

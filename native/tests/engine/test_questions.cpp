@@ -35,8 +35,7 @@ TEST_CASE("a wait for answers ends by the answer, or after a while for the calle
     });
     {
         auto held = fixture.lock();
-        while (fixture.parts->questions.wait(held, [&] { return answered; }) == Waited::interrupted) {
-        }
+        CHECK(patiently([&] { return fixture.parts->questions.wait(held, [&] { return answered; }); }) == Waited::done);
     }
     answers.join();
 }

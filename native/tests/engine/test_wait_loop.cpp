@@ -1,8 +1,15 @@
 #include <atomic>
+#include <functional>
+#include <future>
 #include <new>
+#include <optional>
 #include <thread>
 #include <vector>
 
+#include "lane/bell.h"
+#include "lane/child_lane.h"
+#include "lane/frame.h"
+#include "memory/shared_map.h"
 #include "parts_fixture.h"
 
 namespace callring::test {
@@ -12,14 +19,9 @@ namespace {
 struct Waiting : PartsFixture {
     WaitLoop& waits = parts->waits;
 
-    // Until `done()`; again after each interruption, which only asks the caller to look for signals.
     void wait_until(const std::function<bool()>& done) const {
         auto held = lock();
-        Waited outcome = Waited::interrupted;
-        while (outcome == Waited::interrupted) {
-            outcome = waits.wait(held, done, now_ns() + kNeverNs);
-        }
-        CHECK(outcome == Waited::done);
+        CHECK(patiently([&] { return waits.wait(held, done, now_ns() + kLongNs); }) == Waited::done);
     }
     // Changes something that a thread may wait for.
     void change(const std::function<void()>& something) const {
@@ -28,6 +30,65 @@ struct Waiting : PartsFixture {
         waits.after_progress();
     }
 };
+
+// A thread that takes the ended tasks of a stream.
+struct Taking : Waiting {
+    Taking() {
+        const auto held = lock();
+        stream = parts->runs.begin_stream();
+    }
+    // Returns how many it took.
+    std::future<std::size_t> take() const {
+        return std::async(std::launch::async, [this] {
+            auto held = lock();
+            return waits.take_ended(held, *stream).size();
+        });
+    }
+
+    RunPtr stream;
+};
+
+// A chip that the test plays. It rings another bell than the parent's: as one that completes its tasks when the
+// driver has not announced yet that it falls asleep.
+struct Played {
+    explicit Played(const Taking& fixture) : child(fixture.add_child(ChildKind::chip)) {
+        callable->registrations = 1;
+        child->lane = std::move(ParentLane::create(8, 0)).value();
+        child->lane_view = child->lane.get();
+        end = std::move(ChildLane::attach(UniqueFd::copy_of(child->lane->fd()), UniqueFd::copy_of(bell->fd()),
+                                          UniqueFd::copy_of(bell->event_fd())))
+                  .value();
+        child->state = ChildState::ready;
+        fixture.shared.scheduler.child_ready(*child);
+    }
+    // A task in its lane.
+    void submit(const Taking& fixture) const {
+        const TaskPtr task = allocate_task();
+        task->callable = callable;
+        task->placement = 0;
+        task->config.trace = 0;
+        task->args = no_arguments();
+        task->argument_bytes = static_cast<std::uint32_t>(argument_bytes(*task->args));
+        REQUIRE(fixture.shared.scheduler.submit(fixture.stream, task, {}).ok());
+    }
+    void complete() const {
+        REQUIRE(end->try_next() != nullptr);
+        end->complete(Code::ok, 0, 0, {});
+    }
+
+    CallablePtr callable = std::make_shared<Callable>();
+    std::unique_ptr<ParentBell> bell = std::move(ParentBell::create()).value();
+    ChildPtr child;
+    std::unique_ptr<ChildLane> end;
+};
+
+// Until a thread sleeps on the parent's bell.
+void await_sleep(const Shared& shared) {
+    const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(shared.bell->fd()), sizeof(Bell))).value();
+    while (reinterpret_cast<const Bell*>(map.data())->state != static_cast<std::uint32_t>(BellState::waiter)) {
+        std::this_thread::yield();
+    }
+}
 
 }  // namespace
 
@@ -74,49 +135,53 @@ TEST_CASE("every thread that waits sees what changed, the one that drives and th
 }
 
 TEST_CASE("a thread that takes from a stream returns with nothing when the stream is sealed") {
-    const Waiting fixture;
-    RunPtr stream;
-    {
-        const auto held = fixture.lock();
-        stream = fixture.parts->runs.begin_stream();
-    }
-    std::thread taker([&] {
-        auto held = fixture.lock();
-        CHECK(fixture.waits.take_ended(held, *stream).empty());
-    });
+    const Taking fixture;
+    auto taken = fixture.take();
     // Beside a thread that waits for something particular, for which the taker makes way.
     bool changed = false;
     std::thread waiter([&] { fixture.wait_until([&] { return changed; }); });
     {
         const auto held = fixture.lock();
-        fixture.seal(stream);
+        fixture.seal(fixture.stream);
         fixture.waits.after_progress();
         fixture.waits.tell_takers();
     }
-    taker.join();
+    CHECK(taken.get() == 0);
     fixture.change([&] { changed = true; });
     waiter.join();
 }
 
 TEST_CASE("a thread that takes from a stream returns when the Engine is closed") {
-    const Waiting fixture;
-    RunPtr stream;
-    {
-        const auto held = fixture.lock();
-        stream = fixture.parts->runs.begin_stream();
-    }
-    std::thread taker([&] {
-        auto held = fixture.lock();
-        CHECK(fixture.waits.take_ended(held, *stream).empty());
-    });
+    const Taking fixture;
+    auto taken = fixture.take();
     {
         const auto held = fixture.lock();
         fixture.shared.closed = true;
         fixture.waits.tell_all();
     }
-    taker.join();
+    CHECK(taken.get() == 0);
     const auto held = fixture.lock();
-    fixture.seal(stream);
+    fixture.seal(fixture.stream);
+}
+
+TEST_CASE("the driver does not sleep on when another thread drained what it would have been woken for") {
+    const Taking fixture;
+    std::optional<Played> played;
+    {
+        const auto held = fixture.lock();
+        played.emplace(fixture);
+        played->submit(fixture);
+    }
+    auto taken = fixture.take();
+    await_sleep(fixture.shared);
+    {
+        const auto held = fixture.lock();
+        played->complete();
+        CHECK(fixture.waits.drain());
+    }
+    CHECK(taken.get() == 1);
+    const auto held = fixture.lock();
+    fixture.seal(fixture.stream);
 }
 
 TEST_CASE("a wait in an Engine whose books are torn fails for want of memory") {
