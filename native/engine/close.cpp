@@ -76,9 +76,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     };
     const auto ask_to_end = [](const ChildPtr& child) {
         if (child->requests) {
-            MessageHeader header;
-            header.op = static_cast<std::uint32_t>(Op::shutdown);
-            child->requests->tell(header, {});
+            child->requests->tell(header_of(Op::shutdown), {});
         }
     };
 

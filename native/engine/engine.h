@@ -139,6 +139,8 @@ private:
 
     [[nodiscard]] std::unique_lock<std::mutex> lock();
     Result<void> prepare(Task& task);
+    // Under the lock: `count` tasks were just handed to the scheduler, of which some may have ended at once.
+    void after_submits(std::size_t count, bool any_ended);
     Accepted submit_some(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
     Result<void> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                             const std::shared_ptr<std::vector<Task>>& tasks);

@@ -85,16 +85,21 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
         return checked;
     }
     auto accepted = shared.scheduler.submit(run, task, after);
-    if (++parts_->submits % kDrainEvery == 0) {
+    after_submits(1, task->state == TaskState::ended);
+    return accepted;
+}
+
+void Engine::after_submits(std::size_t count, bool any_ended) {
+    parts_->submits += count;
+    if (parts_->submits % kDrainEvery < count) {
         parts_->waits.drain();
     }
     // A driver needs to know of what has ended, not of what has begun.
-    if (task->state == TaskState::ended) {
+    if (any_ended) {
         parts_->waits.after_progress();
     } else {
         parts_->waits.expect_progress();
     }
-    return accepted;
 }
 
 Engine::Accepted Engine::submit_many(const RunPtr& run, std::span<const TaskPtr> tasks,
@@ -147,15 +152,7 @@ Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr>
         any_ended = any_ended || tasks[count]->state == TaskState::ended;
     }
     shared.scheduler.end_burst();
-    parts_->submits += count;
-    if (parts_->submits % kDrainEvery < count) {
-        parts_->waits.drain();
-    }
-    if (any_ended) {
-        parts_->waits.after_progress();
-    } else {
-        parts_->waits.expect_progress();
-    }
+    after_submits(count, any_ended);
     if (count == room && count < prepared) {
         outcome = {};  // asked again, the engine makes room or refuses
     }

@@ -117,9 +117,11 @@ inline std::optional<std::vector<std::int32_t>> placements_of(Submitter& self, P
     return placements;
 }
 
-// Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
-inline bool take_after(Submitter& self, PyObject* given) {
-    self.after.clear();
+// What `find` gives for each of a list or tuple, in `found`. False: the Python half has to look at it, as `find` gave
+// null for one of them, or it is neither.
+template <class Found, class Find>
+bool take_each(PyObject* given, std::vector<Found>& found, const Find& find) {
+    found.clear();
     if (given == nullptr) {
         return true;
     }
@@ -128,37 +130,32 @@ inline bool take_after(Submitter& self, PyObject* given) {
     }
     PyObject** items = PySequence_Fast_ITEMS(given);
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(given);
-    self.after.reserve(static_cast<std::size_t>(count));
+    found.reserve(static_cast<std::size_t>(count));
     for (Py_ssize_t i = 0; i < count; ++i) {
-        const TaskRef* ref = as_task_ref(items[i]);
-        if (ref == nullptr || ref->engine != self.engine.get() || ref->task->run_id != self.run->id) {
+        const Found* one = find(items[i]);
+        if (one == nullptr) {
             return false;
         }
-        self.after.push_back(ref->task);
+        found.push_back(*one);
     }
     return true;
 }
 
+// Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
+inline bool take_after(Submitter& self, PyObject* given) {
+    return take_each(given, self.after, [&self](PyObject* item) -> const TaskPtr* {
+        const TaskRef* ref = as_task_ref(item);
+        const bool is_ours = ref != nullptr && ref->engine == self.engine.get() && ref->task->run_id == self.run->id;
+        return is_ours ? &ref->task : nullptr;
+    });
+}
+
 // The same of the graph that is captured.
 inline bool take_earlier(Submitter& self, PyObject* given) {
-    self.earlier.clear();
-    if (given == nullptr) {
-        return true;
-    }
-    if (PyList_CheckExact(given) == 0 && PyTuple_CheckExact(given) == 0) {
-        return false;
-    }
-    PyObject** items = PySequence_Fast_ITEMS(given);
-    const Py_ssize_t count = PySequence_Fast_GET_SIZE(given);
-    self.earlier.reserve(static_cast<std::size_t>(count));
-    for (Py_ssize_t i = 0; i < count; ++i) {
-        const GraphTaskRef* ref = as_graph_task_ref(items[i]);
-        if (ref == nullptr || ref->graph != self.graph) {
-            return false;
-        }
-        self.earlier.push_back(ref->node);
-    }
-    return true;
+    return take_each(given, self.earlier, [&self](PyObject* item) -> const NodeId* {
+        const GraphTaskRef* ref = as_graph_task_ref(item);
+        return ref != nullptr && ref->graph == self.graph ? &ref->node : nullptr;
+    });
 }
 
 }  // namespace callring::bindings
