@@ -88,10 +88,8 @@ class LiveSweep:
 
     def report(self, number: int) -> Path | None:
         """As pipeline.live.session.Swept."""
-        for point in list(self._points):
-            if point.number == number and point.folder is not None and (point.folder / REPORT).is_file():
-                return point.folder / REPORT
-        return None
+        reports = (_report_of(point) for point in list(self._points) if point.number == number)
+        return next((report for report in reports if report is not None), None)
 
     def _row(self, place: int, point: Point, running: Path | None) -> dict[str, Any]:
         known = self._ended.get(place) or self._read(place, point)
@@ -105,7 +103,7 @@ class LiveSweep:
             "runs": len(runs),
             "median": known.run_seconds[1] if known.run_seconds else None,
             "error": known.error.strip().partition("\n")[0],
-            "report": point.number is not None and self.report(point.number) is not None,
+            "report": point.number is not None and _report_of(point) is not None,
         }
 
     def _read(self, place: int, point: Point) -> Point | None:
@@ -116,3 +114,8 @@ class LiveSweep:
             return None
         self._ended[place] = ended
         return ended
+
+
+def _report_of(point: Point) -> Path | None:
+    report = point.folder / REPORT if point.folder is not None else None
+    return report if report is not None and report.is_file() else None
