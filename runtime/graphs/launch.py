@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from runtime.failure import code_name, launch_refused, native_errors, no_room
@@ -10,7 +11,7 @@ from runtime.runs.run_handle import RunHandle
 from runtime.runs.run_start import followed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from runtime.session import Session
     from runtime.tensors.tensor import Tensor
@@ -29,6 +30,11 @@ def launch(
     session.require_ready("launch")
     if not isinstance(graph, Graph):
         raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")
+    for name, given in (("tensors", tensors), ("scalars", scalars)):
+        if not isinstance(given, Mapping):
+            raise TypeError(
+                f"launch: {name} maps what was recorded to its replacement, and is no {type(given).__name__}"
+            )
     earlier = followed(session, "after", after), followed(session, "after_any", after_any)
     try:
         bound = graph._bind(tensors)

@@ -98,6 +98,14 @@ def test_an_unknown_parameter_is_refused_by_name(worker, affine):
         worker.launch(graph, scalars={"gian": 1})
 
 
+@pytest.mark.parametrize(("name", "given"), [("tensors", 5), ("tensors", [1]), ("scalars", "gain"), ("scalars", 2.5)])
+def test_replacements_that_are_no_mapping_are_refused_by_name(worker, affine, name, given):
+    x = worker.zeros(4, "float64")
+    graph = worker.capture(lambda o: o.submit_next_level(affine, step(x, o.scalar("gain", 2), 1), ONE, worker=0))
+    with pytest.raises(TypeError, match=f"launch: {name} maps what was recorded .* is no {type(given).__name__}"):
+        worker.launch(graph, **{name: given})
+
+
 def test_a_parameter_of_another_graph_is_refused(worker, affine):
     x, leaked = worker.zeros(4, "float64"), []
     worker.capture(lambda o: leaked.append(o.scalar("gain", 2)))
