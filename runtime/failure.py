@@ -213,7 +213,7 @@ class Failures:
         where = self._names(task, label, hashid)
         return OutOfMemory(
             f"callable {where.label} ran on {where.worker}, but this process has no memory for what it returned; "
-            "return less at once, or let go of earlier results",
+            "return less at once, or drop earlier results",
             hashid=where.hashid,
             worker=where.worker,
             operation="run",

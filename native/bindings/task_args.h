@@ -20,7 +20,7 @@ public:
         if (args_.use_count() > 1) {
             args_ = std::make_shared<TaskArgs>(*args_);
         }
-        // The other owners, on whatever threads, let go of it before we write.
+        // Other owners, on any thread, drop their references before we write.
 #ifdef __SANITIZE_THREAD__
         static_cast<void>(ArgsPtr(args_));  // it knows no fences, but sees the count that goes up and down
 #else

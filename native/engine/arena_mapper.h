@@ -21,12 +21,12 @@ public:
         std::size_t open = 0;  // children that have not answered
         std::optional<Error> failure;
     };
-    // Asks every child to map `arena`: those that take work answer the mapping, those that start will have mapped it
-    // before they take any.
+    // Asks every child to map `arena`. A child that takes work answers; a child that starts maps it before it takes
+    // any work, and its answer is not waited for.
     std::shared_ptr<Mapping> map(const std::shared_ptr<Arena>& arena, std::uint64_t deadline_ns);
-    // Children that start are not asked for it any more.
+    // Forgets `arena`: children that start later do not map it.
     void forget(const std::shared_ptr<Arena>& arena) { std::erase(arenas_, arena); }
-    // Asks a child that starts for all arenas.
+    // Asks a child that starts to map all arenas.
     void map_all(const ChildPtr& child, std::uint64_t deadline_ns);
 
 private:

@@ -71,7 +71,7 @@ std::shared_ptr<Requests> ChildStarter::make_requests(Supervisor::Key key, Chann
     });
 }
 
-// A process that cannot be watched is ended.
+// A process that the supervisor cannot watch is ended.
 Result<void> ChildStarter::watch(Supervisor::Key key, const Requests& requests,
                                  const std::shared_ptr<const Process>& process) {
     auto watched = shared_.supervisor->watch_socket(key, requests.channel().fd());
@@ -101,7 +101,7 @@ Result<void> ChildStarter::launch_fork_server() {
     for (const UniqueFd& descriptor : shared_.options.python_descriptors) {
         descriptors.push_back(descriptor.get());
     }
-    // It fits the socket, in which nothing is yet; if the process is gone, its end tells.
+    // The socket is empty, so the message fits. If the process has died, the supervisor reports that.
     static_cast<void>(ends->first.send(header_of(Op::start), shared_.options.python_setup, descriptors, 0));
     const std::lock_guard lock(shared_.mutex);
     const Supervisor::Key key = next_key_++;
@@ -129,11 +129,11 @@ void ChildStarter::fork(const ChildPtr& child, const Channel& control) {
         [this, child, key = child->key](Result<Message>& forked) { adopt(child, key, forked); });
 }
 
-// The fork server has forked the process of a child, or could not.
+// Takes the fork server's answer: the process of a child, or why there is none.
 void ChildStarter::adopt(const ChildPtr& child, Supervisor::Key key, Result<Message>& forked) {
     if (!forked && forked.error().code == Code::timeout) {
         shared_.fork_server->condemn("it did not fork " + child->name() + " in time");
-        return;  // its end ends this request
+        return;  // the fork server dies, and that ends this request
     }
     pid_t pid = -1;
     UniqueFd pidfd;
@@ -142,7 +142,7 @@ void ChildStarter::adopt(const ChildPtr& child, Supervisor::Key key, Result<Mess
                       : forked.error().child_end ? "the fork server died meanwhile"
                                                  : forked.error().message;
     if (const auto arrived = forked ? forked->check_fds() : Result<void>(); !arrived) {
-        why = arrived.error().message;  // its process ends when it finds its control socket closed
+        why = arrived.error().message;  // the child's process ends when it finds its control socket closed
     } else if (forked && forked->code() == Code::ok) {
         std::from_chars(why.data(), why.data() + why.size(), pid);
         pidfd = forked->take_fd(0);
@@ -183,14 +183,14 @@ void ChildStarter::send_start(const ChildPtr& child) {
                          shared_.broadcast->next()};
     const std::array<int, 5> fds{child->lane->fd(), shared_.bell->fd(), shared_.bell->event_fd(),
                                  shared_.broadcast->fd(), shared_.broadcast->event_fd()};
-    // Chips' callables mostly do not fit a notice, and a node answers when those below it have.
+    // Most callables of chips do not fit a notice, and a node answers only after the children below it.
     child->hears_notices = child->kind == ChildKind::sub && child->index < kAudience;
     const std::span<const int> given(fds.data(), child->hears_notices ? fds.size() : 3);
     const std::uint64_t deadline = child->start_deadline_ns;
     child->requests->post(
         header_of(Op::start), body.encode(), given, deadline, [this, child, key = child->key](Result<Message>& answer) {
             if (child->key != key) {
-                return;  // it died, and its death says why
+                return;  // the child died, and its death says why
             }
             if (!answer && answer.error().code == Code::timeout) {
                 shared_.start_failed(*child, {Code::timeout, child->name() + " was not ready in time"});

@@ -1,6 +1,6 @@
-// ChildStarter: children becoming ready, for the first time or as replacements. All that a child needs is posted before
-// it runs, in order (start, arenas, callables), and waits in its socket: it is ready when it has answered everything.
-// On the progress thread, but for what says otherwise.
+// ChildStarter: starts children, for the first time or as replacements, until they are ready. All messages that a child
+// needs are posted before it runs, in order (start, arenas, callables), and wait in its socket: the child is ready when
+// it has answered all of them. Called on the progress thread, except where a comment says otherwise.
 #pragma once
 
 #include <map>
@@ -15,7 +15,7 @@
 
 namespace callring {
 
-// Why start() failed on a callable that was registered before.
+// A callable that was registered before start(), and why a child refused it.
 struct Refusal {
     CallableSpec callable;
     std::string child;
@@ -27,23 +27,23 @@ public:
     ChildStarter(Shared& shared, WaitLoop& waits, ArenaMapper& arenas, Registrar& registrar) noexcept
         : shared_(shared), waits_(waits), arenas_(arenas), registrar_(registrar) {}
 
-    // Starts the process of a child's next incarnation, or has the fork server start it. What it lacks for that is the
-    // error; the child is then as it was.
+    // Starts the process of a child's next incarnation, or asks the fork server for it. After an error, for instance
+    // for want of memory or file descriptors, the child is as it was before.
     Result<void> launch(const ChildPtr& child);
     Result<void> launch_fork_server();
 
-    // The following run on any thread, under the engine's lock.
+    // All of the following are called on any thread, under the engine's lock.
 
-    // Makes a child ready that has answered everything.
+    // Makes a child ready if it has answered everything.
     void note_if_ready(Child& child);
     void install_refused(Child& child, const Callable& callable, const Error& error);
-    // The first of them, while the Engine started.
+    // The first refusal while the Engine started.
     [[nodiscard]] const std::optional<Refusal>& refusal() const noexcept { return refusal_; }
-    // What runs, by key.
+    // The processes that run, by key.
     [[nodiscard]] const std::map<Supervisor::Key, ChildPtr>& incarnations() const noexcept { return incarnations_; }
-    // Null if it is unknown: it has ended.
+    // Null if no process has this key: it has ended.
     [[nodiscard]] ChildPtr find(Supervisor::Key key) const;
-    // Takes out what has ended; null likewise.
+    // Removes a process that has ended; null likewise.
     ChildPtr take(Supervisor::Key key);
 
 private:

@@ -1,4 +1,4 @@
-// Engine: the end. Bounded, idempotent, and wakes every thread that waits.
+// Engine: close(). It is bounded and idempotent, and wakes every waiting thread.
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -45,9 +45,9 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
             parts_->runs.cancel_all();
         }
     } catch (const std::bad_alloc&) {
-        shared.books.torn = true;  // then nothing is drained: all that is left is to end every child
+        shared.books.torn = true;  // then nothing is drained, and every child is ended
     }
-    // A replacement that is being launched just now is there afterwards; none will follow.
+    // A replacement that is being launched just now exists afterwards; no other follows.
     lock.unlock();
     shared.supervisor->run([] {});
     lock.lock();
@@ -63,7 +63,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
         }
     }
     if (shared.fork_server) {
-        children.push_back(shared.fork_server);  // last: it reaps the sub-workers and tells how they ended
+        children.push_back(shared.fork_server);  // last: it reaps the sub-workers and reports how they ended
     }
     const auto ended = [](const ChildPtr& child) {
         return !child->process || child->state == ChildState::lost || child->state == ChildState::closed;
@@ -103,13 +103,13 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     lock.lock();
     shared.changed.wait(lock, [this] {
         return !parts_->questions.receiving() || parts_->shared.books.torn;
-    });  // callers end soon, and none begins
+    });  // callers that receive stop within a moment, and no further caller begins
     lock.unlock();
-    shared.supervisor->stop();  // while it is still there for what was posted to it
+    shared.supervisor->stop();  // before it is destroyed: it still has to do what was posted to it
     shared.supervisor.reset();
     lock.lock();
-    // Nothing is started any more. A copy of the resource tracker's pipe would keep the tracker alive, for whose end
-    // the interpreter waits when it ends.
+    // No child is started from here on. An open copy of the resource tracker's pipe would keep the tracker alive, and
+    // an interpreter that exits waits for its tracker.
     shared.options.python_descriptors.clear();
     for (const ChildPtr& child : shared.scheduler.children()) {
         if (const auto requests = std::move(child->requests)) {

@@ -1,4 +1,4 @@
-// Engine: its making, runs and callables; what else it does: submit.cpp, waiting.cpp, observe.cpp, close.cpp.
+// Engine: its creation, runs and callables. The rest is in submit.cpp, waiting.cpp, observe.cpp and close.cpp.
 #include "engine/engine.h"
 
 #include <unistd.h>
@@ -33,7 +33,7 @@ Engine::~Engine() {
         [[maybe_unused]] const auto* not_ours = parts_->shared.supervisor.release();
         return;
     }
-    if (parts_->shared.supervisor) {  // none: it was never made, or is closed
+    if (parts_->shared.supervisor) {  // null if creation failed, or after close()
         static_cast<void>(close(0));
     }
 }
@@ -141,7 +141,7 @@ Result<OperationPtr> Engine::begin_unregister(const CallablePtr& callable) {
     if (shared.closing) {
         return Error{Code::closed, "the Worker is closed"};
     }
-    parts_->waits.drain();  // what has ended does not hold up the removal
+    parts_->waits.drain();  // tasks that have ended must not delay the removal
     parts_->recovery.expect_deadline(now_ns() + shared.options.control_timeout_ns);
     Result<OperationPtr> begun = OperationPtr();
     parts_->questions.ask(lock, [&] { begun = parts_->registrar.begin_unregister(callable); });
@@ -157,7 +157,7 @@ void Engine::abandon(const OperationPtr& operation) {
     }
 }
 
-// Called with a new arena before anything lies in it.
+// Called with a new arena before a buffer is allocated in it.
 Result<void> Engine::map_arena(const std::shared_ptr<Arena>& arena) {
     Shared& shared = parts_->shared;
     std::unique_lock lock(shared.mutex);

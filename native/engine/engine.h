@@ -1,9 +1,8 @@
 // Engine: one Worker's native half. It starts children and replaces those that die, registers callables with them,
-// accepts tasks, and lets callers wait. Which thread does what, and when: docs/explanation/the-core.md; of what it is
-// made: engine/parts.h.
-// Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; no lock is
-// held while a child is awaited; close() is bounded, idempotent, and leaves no process behind. Holds no Python object:
-// no call needs the interpreter's lock.
+// accepts tasks, and lets callers wait. Its threads: docs/explanation/the-core.md. Its parts: engine/parts.h.
+// Guarantees: thread-safe; every wait ends by its condition, its deadline, a signal, or a child's death; no thread
+// holds a lock while it waits for a child; close() is bounded, idempotent, and leaves no process behind. The Engine
+// holds no Python object, so no call needs the interpreter's lock.
 #pragma once
 
 #include <cstdint>
@@ -34,50 +33,52 @@ public:
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
-    // Starts every child and returns when all are ready, with every registered callable installed, or the first cause
-    // of failure with none left behind.
+    // Starts every child and returns when all are ready, with every registered callable installed. After an error,
+    // which is the first cause of failure, no child is left.
     Result<void> start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns);
-    // Set if start() failed because a child refused a callable.
+    // The refused callable, if that is why start() failed.
     [[nodiscard]] std::optional<Refusal> refusal();
 
-    // Registers with every child of the kind, all at once; before start(), with those to come. See Registrar. When it
-    // returns, most have answered: wait_for_operation() waits for the others. Errors: closed, removal_active,
-    // slot_exhausted, hashid_descriptor_mismatch.
+    // Registers a callable with every child of its kind at once; before start(), with the children that start() makes
+    // (see Registrar). When this returns, most children have answered: wait_for_operation() waits for the others.
+    // Errors: closed, removal_active, slot_exhausted, hashid_descriptor_mismatch.
     Result<OperationPtr> begin_register(CallableSpec spec);
-    // Releases one registration; likewise. Errors: closed, removal_active.
+    // Releases one registration; the last one removes the callable from the children, and wait_for_operation() waits
+    // for that. Errors: closed, removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
-    // Waits until every child has answered, or had its time to.
+    // Waits until every child has answered or exceeded its time to answer.
     Waited wait_for_operation(const OperationPtr& operation);
-    // Its caller does not wait any longer: a registration fails.
+    // The caller of an operation stops waiting for it. A registration then fails.
     void abandon(const OperationPtr& operation);
 
     // Errors: too_many_runs (use wait_for_run_slot, then again), closed.
     Result<RunPtr> begin_run(const Followed& followed);
-    // A run that never remembers its tasks: each is independent (neither tensors nor `after`), and goes to the
-    // thread that takes the ended ones.
+    // A run that keeps no list of its tasks: each task is independent (neither tensors nor `after`), and once it has
+    // ended, take_ended() returns it.
     RunPtr begin_stream();
-    // No more submits for `run`.
+    // Refuses further submits to `run`.
     void seal(const RunPtr& run);
     void cancel(const RunPtr& run);
-    // Withdraws one task of a stream. False: it has begun, or has ended.
+    // Withdraws one task of a stream. False if it has begun or ended.
     bool cancel(const TaskPtr& task);
-    // Ends the child that runs `task`, which then ends as `code`: cancelled or worker_lost. False: it does not run.
+    // Kills the child that runs `task`; the task then ends as `code`: cancelled or worker_lost. False if it is not
+    // running.
     bool end_running(const TaskPtr& task, Code code);
-    // Sends a signal to the child that runs `task`, and leaves it at that. False: it does not run.
+    // Sends a signal to the child that runs `task`, and does nothing else. False if it is not running.
     bool signal_running(const TaskPtr& task, int signal);
     // See RunTable::watch().
     void watch_run(const RunPtr& run, int watcher);
     void unwatch_run(const RunPtr& run, int watcher);
     // Accepts a task. Errors: back_pressure (use wait_for_room, then again with the same task), given_up, closed,
-    // out_of_memory, handle_stale, invalid_argument (see Scheduler::submit; the run was sealed).
+    // out_of_memory, handle_stale, invalid_argument (see Scheduler::submit; also after seal()).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
-    // How many tasks were accepted, which are the first, and why the next was not.
+    // How many tasks of a list, from its first, were accepted, and why the next one was not.
     struct Accepted {
         std::size_t count = 0;
         Result<void> outcome;
     };
-    // Accepts tasks of one callable, as that many submits do; it takes the lock and wakes children once for many of
-    // them.
+    // Accepts tasks of one callable as that many submits would, but takes the lock and wakes children once for many
+    // tasks.
     Accepted submit_many(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
     // Begins a sealed run of all tasks of a sealed graph. Errors: as submit and begin_run, and as
     // CapturedGraph::check_launch.
@@ -85,23 +86,24 @@ public:
 
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
-    // Takes the tasks of a stream that have ended; waits, without a bound, until there are some. None: the stream is
-    // sealed and all were taken, or the engine is closed. A thread that waits here makes way for one that waits for
-    // something particular, and need not wake for what such a thread waits for.
+    // Takes the tasks of a stream that have ended, and waits without a bound until there are some. It returns none once
+    // the stream is sealed and all its tasks were taken, or the engine is closed. A thread in another wait drains the
+    // lanes in this thread's place, so that this thread is not woken for what the other one waits for.
     [[nodiscard]] std::vector<TaskPtr> take_ended(const RunPtr& stream);
-    // Puts back what take_ended() took: it is taken again.
+    // Gives back tasks that take_ended() returned: the next call returns them again.
     void give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept;
-    // Whether the Worker ran out of memory in the middle of its work: then every call fails for that.
+    // Whether the Worker ran out of memory in the middle of a change: then every call fails with out_of_memory.
     [[nodiscard]] bool torn() const noexcept;
-    // A thread that waited for this task of a stream will not take it: it goes to take_ended() like the others.
+    // A thread stops waiting for this task of a stream: take_ended() returns it like the others.
     void hand_over(const TaskPtr& task);
-    // Whether `task` has been begun and has not ended.
+    // Whether `task` has begun and has not ended.
     [[nodiscard]] bool running(const TaskPtr& task);
-    // Counts a submit or launch that met a bound and waits; once, though its waiting may be interrupted.
+    // Counts a submit or launch that waits at a bound; callers call this once, also if the wait is interrupted and goes
+    // on.
     void count_wait();
-    // Waits until a submit may succeed. Timed out: nothing ended before `deadline_ns`.
+    // Waits until a submit may succeed; timed_out if no task ended before `deadline_ns`.
     Waited wait_for_room(std::uint64_t deadline_ns);
-    // Waits until more than `ended` tasks have ended, or none is pending any more.
+    // Waits until more than `ended` tasks have ended, or none is pending.
     Waited wait_for_progress(std::uint64_t ended, std::uint64_t deadline_ns);
     // The same as wait_for_room() for begin_run().
     Waited wait_for_run_slot(std::uint64_t deadline_ns);
@@ -118,20 +120,21 @@ public:
     [[nodiscard]] EngineStats stats();
     // Takes the spans recorded so far.
     [[nodiscard]] EngineTrace take_trace();
-    // Of what ended after the first `since` recorded tasks, at most `most`, evenly spread; what is under way.
+    // At most `most` of the tasks that ended after the first `since` recorded ones, evenly spread, and those that run.
     [[nodiscard]] TraceGlimpse glimpse(std::uint64_t since, std::size_t most);
     [[nodiscard]] std::shared_ptr<NodeTraces> ask_for_traces();
     Waited wait_for_traces(const std::shared_ptr<NodeTraces>& asked);
 
-    // In a process that was forked: everything here is its parent's, whose threads may have held the lock. Nothing may
-    // be asked any more.
+    // To be called in a forked process: the Engine belongs to the parent process, whose threads may have held the lock
+    // at the fork. No other call is allowed afterwards, except is_parents().
     void leave_to_parent() noexcept;
     [[nodiscard]] bool is_parents() const noexcept;
 
-    // Refuses new work from now on; what was accepted goes on.
+    // Refuses new work from now on; accepted tasks go on.
     void refuse();
     [[nodiscard]] bool closing();
-    // Refuses new work, drains for at most `budget_ns`, then ends what is left. Returns what it had to end by force.
+    // Refuses new work, lets tasks end for at most `budget_ns`, then ends the children. Returns the names of those that
+    // it had to kill.
     std::vector<std::string> close(std::uint64_t budget_ns);
 
 private:
@@ -139,7 +142,7 @@ private:
 
     [[nodiscard]] std::unique_lock<std::mutex> lock();
     Result<void> prepare(Task& task);
-    // Under the lock: `count` tasks were just handed to the scheduler, of which some may have ended at once.
+    // To be called under the lock after `count` tasks went to the scheduler, some of which may have ended at once.
     void after_submits(std::size_t count, bool any_ended);
     Accepted submit_some(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
     Result<void> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,

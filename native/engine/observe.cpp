@@ -1,4 +1,4 @@
-// Engine: what it tells of itself.
+// Engine: snapshots of children, counters and traces.
 #include <algorithm>
 #include <utility>
 
@@ -71,7 +71,7 @@ TraceGlimpse Engine::glimpse(std::uint64_t since, std::size_t most) {
     const std::uint64_t first = since > spans.size() ? 0 : since;
     const std::uint64_t fresh = spans.size() - first;
     seen.step = most == 0 ? 1 : std::max<std::uint64_t>(1, (fresh + most - 1) / most);
-    // From the newest backwards, so that the newest is always there.
+    // From the newest backwards, so that the newest is always included.
     for (std::uint64_t back = 0; back < fresh && most > 0; back += seen.step) {
         seen.ended.push_back(without_edges(spans[spans.size() - 1 - back]));
     }

@@ -1,4 +1,4 @@
-// What an Engine tells of itself.
+// Snapshots of an Engine: its children, counters and traces.
 #pragma once
 
 #include <sys/types.h>
@@ -21,17 +21,17 @@ struct ChildSnapshot {
     ChildState state;
     std::uint64_t completed;
     std::shared_ptr<const ChildEnd> last_end;   // how the previous incarnation ended; null for the first
-    std::map<Digest, std::uint32_t> installed;  // identity to number of registrations
+    std::map<Digest, std::uint32_t> installed;  // number of registrations by identity
 };
 
 struct EngineStats {
     TaskCounts tasks;
     std::uint64_t pending = 0;
-    std::uint64_t runs = 0;          // under way
-    std::uint64_t restarts = 0;      // replacements of children
-    std::uint64_t submit_waits = 0;  // submits that met a bound and waited
-    std::uint64_t bytes_in_use = 0;  // of shared memory
-    std::uint64_t bytes_mapped = 0;  // of it, in arenas
+    std::uint64_t runs = 0;          // that are under way
+    std::uint64_t restarts = 0;      // children that were started again
+    std::uint64_t submit_waits = 0;  // submits that waited at a bound
+    std::uint64_t bytes_in_use = 0;  // of shared memory, in buffers
+    std::uint64_t bytes_mapped = 0;  // of shared memory, in arenas
 };
 
 struct EngineTrace {
@@ -40,12 +40,12 @@ struct EngineTrace {
     std::uint64_t dropped = 0;
 };
 
-// A look at a trace that goes on, without taking anything.
+// A part of a trace that goes on: what is shown here is still recorded.
 struct TraceGlimpse {
-    std::uint64_t recorded = 0;   // tasks since the trace was taken last
-    std::uint64_t step = 1;       // one of so many of those after `since` is given
-    std::vector<TaskSpan> ended;  // in the order in which they ended; without what they waited for
-    std::vector<TaskSpan> begun;  // by each child that is at work: the first that it has not ended
+    std::uint64_t recorded = 0;   // tasks since the last take_trace()
+    std::uint64_t step = 1;       // one task of so many after `since` is in `ended`
+    std::vector<TaskSpan> ended;  // in the order in which they ended; without the tasks that they waited for
+    std::vector<TaskSpan> begun;  // of each child that is at work, the first task that has not ended
 };
 
 }  // namespace callring

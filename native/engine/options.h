@@ -1,5 +1,5 @@
-// EngineOptions: what a Worker's native half is made of. Python sets each by its name here, with those in seconds as
-// floats (bindings/register_options.cpp).
+// EngineOptions: the options of a Worker's native half. Python sets each by its name here, times as seconds in floats
+// (bindings/register_options.cpp).
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ struct EngineOptions {
     std::uint32_t max_callables = 4096;  // slots of each child's table
     std::uint32_t lane_capacity = 1024;
     std::uint64_t max_pending_tasks = 65536;
-    std::uint64_t max_runs = 64;  // under way at once
+    std::uint64_t max_runs = 64;  // that may be under way at once
     std::uint64_t control_timeout_ns = 10'000'000'000;
-    std::uint64_t start_timeout_ns = 30'000'000'000;  // of a replacement
-    std::optional<std::uint32_t> max_restarts = 10;   // of one child within the window; none: see RestartPolicy
+    std::uint64_t start_timeout_ns = 30'000'000'000;  // for a replacement to be ready
+    std::optional<std::uint32_t> max_restarts = 10;   // of one child within the window; if absent: see RestartPolicy
     std::uint64_t restart_window_ns = 60'000'000'000;
     bool trace = false;
     std::uint32_t span_capacity = 16384;           // core spans per chip between two drains, when tracing
@@ -32,14 +32,14 @@ struct EngineOptions {
     std::vector<std::string> fork_server_program;  // argv of the fork server
     std::vector<std::string> environment;          // "NAME=value" of every child
     std::string python_setup;                      // body of the fork server's start request
-    std::vector<UniqueFd> python_descriptors;      // what it is given with that
+    std::vector<UniqueFd> python_descriptors;      // sent with that request
 };
 
 struct ChildSpec {
     ChildKind kind = ChildKind::chip;
     std::uint32_t id = 0;
-    std::shared_ptr<SealedPayload> setup;  // of a node child: what it is made of, for the Python that becomes it
-    std::uint64_t patience_ns = 0;         // how much longer than the control timeout it may take to answer
+    std::shared_ptr<SealedPayload> setup;  // of a node child: its topology and options, for its Python interpreter
+    std::uint64_t patience_ns = 0;         // added to the control timeout for its answers
 };
 
 }  // namespace callring

@@ -77,7 +77,7 @@ void EngineParts::on_callable_idle(const CallablePtr& callable) {
 }
 
 void EngineParts::on_protocol_violation(Child& child, const std::string& what) {
-    if (child.key != 0) {  // its death has not been reported yet
+    if (child.key != 0) {  // otherwise its death was reported already
         shared.protocol_violation(child, what);
     }
 }
@@ -100,7 +100,7 @@ Result<void> EngineParts::check_accepting(const CallablePtr& callable) const {
     return {};
 }
 
-// Drains before it refuses: what has ended by then makes room.
+// Drains before it refuses: tasks that have ended meanwhile make room.
 Result<void> EngineParts::check_room() {
     if (shared.scheduler.pending() >= shared.options.max_pending_tasks) {
         waits.drain();

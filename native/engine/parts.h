@@ -1,5 +1,5 @@
-// EngineParts: all that an Engine is made of, in the order in which they depend on each other, and what the scheduler
-// knows of the world outside of it.
+// EngineParts: the parts of an Engine, each after those that it depends on; and the scheduler's Surroundings: its clock
+// and the calls by which it reaches children, callables and runs.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ struct EngineParts final : Surroundings {
     EngineParts(EngineOptions options, std::shared_ptr<MemoryPool> pool, std::unique_ptr<ParentBell> bell,
                 std::unique_ptr<Broadcast> broadcast);
 
-    // Of the scheduler; under the lock.
+    // Called by the scheduler, under the lock.
     [[nodiscard]] std::uint64_t now_ns() const noexcept override;
     void wake(Child& child) override;
     void on_callable_idle(const CallablePtr& callable) override;
@@ -31,7 +31,7 @@ struct EngineParts final : Surroundings {
     void on_run_finished(Run& run) override;
     void on_deadline_set(std::uint64_t at_ns) override;
 
-    // Whether new work is accepted; under the lock.
+    // Whether new work is accepted. Called under the lock.
     [[nodiscard]] Result<void> check_accepting(const CallablePtr& callable) const;
     [[nodiscard]] Result<void> check_room();
     [[nodiscard]] Result<void> check_submit(const Run& run, const CallablePtr& callable);
@@ -45,9 +45,9 @@ struct EngineParts final : Surroundings {
     Recovery recovery{shared, waits, starter, registrar};
     Questions questions{shared, recovery};
 
-    const pid_t owner;                 // the process that made it
-    std::atomic<bool> parents{false};  // this is a fork of it
-    bool close_begun = false;          // one call of close() is enough
+    const pid_t owner;                 // the process that made the Engine
+    std::atomic<bool> parents{false};  // this process is a fork: the Engine is its parent's
+    bool close_begun = false;          // a second close() does nothing
     std::uint64_t submits = 0;
     std::uint64_t submit_waits = 0;
 };

@@ -12,12 +12,12 @@
 namespace callring {
 
 namespace {
-// How often a caller that waits for children is given the chance to notice a signal.
+// A caller that waits for children returns this often, so that Python handles signals.
 constexpr std::uint64_t kAnswerSliceNs = 250'000'000;
-// For how long a caller receives. It listens to one child at a time, so no caller may depend on it for longer.
+// For how long a caller receives. It listens to one child at a time, and other callers must not wait longer for that.
 constexpr std::uint64_t kReceiveNs = 2'000'000;
 
-// Whether there is something to receive, or to find out, before `end_ns`. False as well when a signal came.
+// Whether a message arrives before `end_ns`. False also after a signal, and if the child has closed its socket.
 bool readable(const Requests& requests, std::uint64_t end_ns) {
     const std::uint64_t now = now_ns();
     const timespec left{0, end_ns > now ? static_cast<std::int64_t>(end_ns - now) : 0};
@@ -30,14 +30,14 @@ Result<std::string> answered(Message& answer) {
 }
 }  // namespace
 
-// The end of a child, a signal, and whatever takes longer are left to wait() and to the progress thread.
+// Handles answers only: wait() and the progress thread handle a child's death, a signal, and answers that come later.
 void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void()>& post) {
     if (receiving_) {
         post();
         return;
     }
     receiving_ = true;
-    shared_.supervisor->leave_sockets();  // before a child can answer
+    shared_.supervisor->leave_sockets();  // before a child can answer, so that no answer wakes the progress thread
     post();
     const std::uint64_t end = now_ns() + kReceiveNs;
     for (bool heard = true; heard;) {
@@ -45,15 +45,15 @@ void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void
         if (asked.empty()) {
             break;
         }
-        // Children mostly answer in the order in which they were asked. When the last but one has, most others have,
-        // too, and were not waited for one by one; and the last one will by the time that this thread is awake.
+        // Most children answer in the order in which they were asked. Once the last but one has answered, so have most
+        // others, without a wait for each; and the last one answers while this thread wakes up.
         const auto awaited = asked[asked.size() - std::min<std::size_t>(asked.size(), 2)]->requests;
         lock.unlock();
         heard = (asked.size() == 1 && spin_([&] { return readable(*awaited, 0); })) || readable(*awaited, end);
         lock.lock();
         for (const ChildPtr& child : asked) {
             if (child->requests) {
-                static_cast<void>(recovery_.receive_from(child));  // its end is found by the progress thread, too
+                static_cast<void>(recovery_.receive_from(child));  // the progress thread notices an error, too
             }
         }
     }
@@ -62,7 +62,7 @@ void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void
     shared_.changed.notify_all();
 }
 
-// Of the children that can be expected to answer soon: not those that start, or are being ended.
+// Only children that are expected to answer soon: none that starts or is being ended.
 std::vector<ChildPtr> Questions::unanswered() const {
     std::vector<ChildPtr> asked;
     for (const ChildPtr& child : shared_.scheduler.children()) {
@@ -97,7 +97,7 @@ std::shared_ptr<NodeTraces> Questions::ask_for_traces() {
         recovery_.expect_deadline(deadline + child->patience_ns);
         child->requests->post(header_of(Op::take_trace), {}, {}, deadline + child->patience_ns,
                               [this, asked, id = child->id, told = false](Result<Message>& answer) mutable {
-                                  if (!std::exchange(told, true)) {  // else it comes after its timeout
+                                  if (!std::exchange(told, true)) {  // an answer after the timeout is ignored
                                       asked->answers.emplace_back(id, answer ? answered(*answer) : answer.error());
                                       --asked->open;
                                       shared_.changed.notify_all();

@@ -1,5 +1,6 @@
-// Questions: what is asked of children, and who receives the answers. For a moment the caller receives them itself, and
-// the progress thread is not woken at all; what takes longer is left to that thread. Under the engine's lock.
+// Questions: requests to children whose answers a caller waits for. At first the calling thread itself receives the
+// answers, without waking the progress thread; answers that take longer are left to that thread. Called under the
+// engine's lock.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@
 
 namespace callring {
 
-// What the Workers within the nodes recorded, as the nodes packed it; an error of one that did not answer in time.
+// The traces of the Workers within the nodes, as the nodes encoded them; an error for a node that did not answer in
+// time.
 struct NodeTraces {
     std::size_t open = 0;                                                // nodes that have not answered
     std::vector<std::pair<std::uint32_t, Result<std::string>>> answers;  // by the nodes' ids
@@ -27,14 +29,14 @@ class Questions {
 public:
     Questions(Shared& shared, Recovery& recovery) noexcept : shared_(shared), recovery_(recovery) {}
 
-    // Calls `post`, which asks children, and receives what they answer within a moment.
+    // Calls `post`, which sends requests to children, and receives the answers that come within a moment.
     void ask(std::unique_lock<std::mutex>& lock, const std::function<void()>& post);
-    // Until `answered()`, which is called whenever something changed, or the Worker is closed. A caller that waits
-    // longer is given the chance to notice a signal. Throws bad_alloc if the books are torn.
+    // Waits until `answered()`, which is called after each change, or until the Worker is closed. Returns `interrupted`
+    // every 250 ms, so that the caller can handle signals. Throws bad_alloc if the books are torn.
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& answered);
-    // Asks every node at once; what it recorded is then forgotten there.
+    // Takes the traces of all nodes at once.
     std::shared_ptr<NodeTraces> ask_for_traces();
-    // Whether a caller receives just now; it ends soon, and tells Shared::changed.
+    // Whether a caller receives at the moment. It stops soon and then notifies Shared::changed.
     [[nodiscard]] bool receiving() const noexcept { return receiving_; }
 
 private:
@@ -43,7 +45,7 @@ private:
     Shared& shared_;
     Recovery& recovery_;
     bool receiving_ = false;
-    AdaptiveSpin spin_{Core::offered};  // of the caller that receives
+    AdaptiveSpin spin_{Core::offered};  // of the receiving caller
 };
 
 }  // namespace callring

@@ -19,7 +19,7 @@ void Recovery::launch(const ChildPtr& child) {
     }
 }
 
-// Nothing that is known of tasks can be believed any more.
+// The state of tasks is unknown from here on: every child is ended.
 void Recovery::on_torn() {
     const std::lock_guard lock(shared_.mutex);
     for (const auto& [key, child] : starter_.incarnations()) {
@@ -30,12 +30,12 @@ void Recovery::on_torn() {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
-// Error: malformed, if the child must not say that.
+// Returns `malformed` for a message that this child must not send.
 Result<void> Recovery::handle(Child& child, Message message) {
     if (message.op() == Op::child_exited && child.kind == ChildKind::fork_server) {
         std::int32_t status = 0;
         if (message.body.size() != sizeof status) {
-            return Error{Code::malformed, "it told no exit status"};
+            return Error{Code::malformed, "it sent no exit status"};
         }
         std::memcpy(&status, message.body.data(), sizeof status);
         noted_exits_.emplace_back(static_cast<Supervisor::Key>(message.header.argument),
@@ -43,7 +43,7 @@ Result<void> Recovery::handle(Child& child, Message message) {
         return {};
     }
     if (message.code() == Code::partial_failure && child.kind != ChildKind::node) {
-        return Error{Code::malformed, "it answered for processes below it, and has none"};
+        return Error{Code::malformed, "it answered for children of its own, and has none"};
     }
     if (auto delivered = child.requests->deliver(std::move(message)); !delivered) {
         return delivered;
@@ -64,7 +64,7 @@ Result<void> Recovery::receive_all(Child& child) {
         if (auto handled = handle(child, std::move(**received)); !handled) {
             return handled;
         }
-        // What the fork server says unasked may be left in the socket: it is still readable then.
+        // Notices of the fork server may stay in the socket: it is still readable then.
         if (!child.requests || child.requests->unanswered() == 0) {
             return {};
         }
@@ -78,7 +78,7 @@ Result<void> Recovery::receive_from(const ChildPtr& child) {
     if (code == Code::malformed || (code == Code::layout_mismatch && child->state == ChildState::ready)) {
         shared_.protocol_violation(*child, received.error().message);
     } else if (code != Code::ok && code != Code::closed) {
-        // It does not speak our language, and is ended for it.
+        // The child does not speak this version's protocol, and is ended.
         shared_.start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
     }
     return received;
@@ -110,8 +110,8 @@ bool Recovery::on_writable(Supervisor::Key key) {
 
 // ---- deadlines ------------------------------------------------------------------------------------------------------
 
-// A child that is ready and loads code, and what waits in its socket behind that, has as long for it as for its start.
-// One that starts has the rest of its start for that: what is late is only told why.
+// A ready child that loads code has as long for that as for its start, and so have the requests behind it in its
+// socket. A child that starts has the rest of its time to start: a late answer only names the reason.
 Grace Recovery::grace_of(const Child& child, std::uint64_t now_ns) const {
     const std::uint64_t until = child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
     const std::uint64_t most = child.state == ChildState::ready ? shared_.options.start_timeout_ns : 0;
@@ -144,7 +144,7 @@ std::optional<std::uint64_t> Recovery::next_deadline() {
     if (shared_.scheduler.balance_at_ns() != 0) {
         consider(shared_.scheduler.balance_at_ns());
     }
-    // What was answered in time leaves its deadline armed: the next request then needs no wake-up to arm its own.
+    // The deadline stays armed after an answer in time: the next request then needs no wake-up to arm its own.
     if (!next && armed_deadline_ns_ > now_ns()) {
         next = armed_deadline_ns_;
     }
@@ -168,7 +168,7 @@ void Recovery::on_deadline() {
         for (const auto& [key, child] : running) {
             const Grace grace = grace_of(*child, now);
             if (const auto due = child->requests->next_deadline(grace); due && now >= *due) {
-                static_cast<void>(receive_from(child));  // what lies in its socket came in time; we are late ourselves
+                static_cast<void>(receive_from(child));  // an answer in its socket came in time: this thread is late
                 child->requests->expire(now, grace);
             }
         }
@@ -199,7 +199,7 @@ void Recovery::end_overdue() {
             child->kill(SIGKILL);
         }
     }
-    waits_.drain();  // what was taken back may go elsewhere
+    waits_.drain();  // tasks that were taken back may go to other children
 }
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ void Recovery::on_exit(Supervisor::Key key, const ExitStatus& status) {
     end->pid = std::max(child->pid(), 0);
     end->reason = child->condemned;
     if (child->kind == ChildKind::fork_server) {
-        // Its sub-workers die with it; their places start another one.
+        // Its sub-workers die with it; their replacements start another fork server.
         shared_.fork_server = nullptr;
         child->state = ChildState::lost;
         shared_.supervisor->lose_notes();
@@ -245,7 +245,7 @@ void Recovery::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) 
     child->key = 0;
     child->start_deadline_ns = 0;
     child->condemned.clear();
-    // Nothing that it did says that it is broken.
+    // The death does not count as a sign that the child is broken.
     const bool blameless =
         std::exchange(child->ended_for_task, false) ||
         (end->status.known && well && life == RestartPolicy::Life::worked && child->lane->child_retires());
@@ -253,7 +253,7 @@ void Recovery::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) 
     child->ledger.clear();
 
     if (shared_.closing) {
-        // One of which is not known how it ended has ended after it was asked to, all the same.
+        // A child whose exit status is unknown has ended after close() asked it to.
         child->state = end->status.known && !well ? ChildState::lost : ChildState::closed;
     } else if (!shared_.started) {
         child->state = ChildState::lost;
@@ -271,7 +271,7 @@ void Recovery::child_died(const ChildPtr& child, std::shared_ptr<ChildEnd> end) 
         end->given_up = child->restarts.reason();
     }
     if (child->lane) {
-        child->lane_view.store(nullptr, std::memory_order_release);  // what it holds is not waited for any more
+        child->lane_view.store(nullptr, std::memory_order_release);  // no driver waits for its completions any more
         shared_.scheduler.child_lost(*child, *end);
         child->lane->close_extents();
     }

@@ -1,6 +1,6 @@
-// Recovery: what children say, when they are late, and what happens when they die: whatever waited for an answer gets
-// one, tasks that had not begun wait for the replacement, and the place starts its next incarnation
-// (docs/explanation/recovery.md). On the progress thread, but for what says otherwise.
+// Recovery: handles children's messages, deadlines and deaths. When a child dies, each request to it is answered with
+// that, tasks that had not begun wait for the replacement, and the next incarnation is started
+// (docs/explanation/recovery.md). Called on the progress thread, except where a comment says otherwise.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +22,10 @@ public:
     Recovery(Shared& shared, WaitLoop& waits, ChildStarter& starter, Registrar& registrar) noexcept
         : shared_(shared), waits_(waits), starter_(starter), registrar_(registrar) {}
 
-    // Starts a child's next incarnation; one that cannot be started has died.
+    // Starts a child's next incarnation. An incarnation that cannot be started counts as a death.
     void launch(const ChildPtr& child);
 
-    // What the Supervisor calls.
+    // Called by the Supervisor.
     Result<void> on_readable(Supervisor::Key key);
     bool on_writable(Supervisor::Key key);
     void on_exit(Supervisor::Key key, const ExitStatus& status);
@@ -33,11 +33,11 @@ public:
     void on_deadline();
     void on_torn();
 
-    // The following run on any thread, under the engine's lock.
+    // All of the following are called on any thread, under the engine's lock.
 
-    // Takes what a child has said. Error: it is not to be listened to any more.
+    // Receives and handles a child's messages. After an error, nothing more may be received from it.
     Result<void> receive_from(const ChildPtr& child);
-    // Something is due at `deadline_ns`.
+    // Wakes the progress thread at `deadline_ns` at the latest.
     void expect_deadline(std::uint64_t deadline_ns);
 
 private:
@@ -51,8 +51,8 @@ private:
     WaitLoop& waits_;
     ChildStarter& starter_;
     Registrar& registrar_;
-    std::uint64_t armed_deadline_ns_ = 0;  // the progress thread wakes up then, if not before; 0: never
-    std::vector<std::pair<Supervisor::Key, ExitStatus>> noted_exits_;  // told by the fork server
+    std::uint64_t armed_deadline_ns_ = 0;  // the progress thread wakes up then at the latest; 0: no deadline
+    std::vector<std::pair<Supervisor::Key, ExitStatus>> noted_exits_;  // that the fork server reported
 };
 
 }  // namespace callring

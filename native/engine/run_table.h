@@ -11,8 +11,8 @@
 
 namespace callring {
 
-// Runs that a new run follows: it begins nothing before they have ended. It is skipped unless those in `well` end
-// well; how those in `anyhow` end is no matter.
+// Runs that a new run follows: its tasks begin after all of them have ended. It is skipped unless every run in `well`
+// succeeds; runs in `anyhow` may fail.
 struct Followed {
     std::vector<RunPtr> well;
     std::vector<RunPtr> anyhow;
@@ -24,17 +24,18 @@ public:
 
     RunPtr begin(const Followed& followed);
     RunPtr begin_stream();
-    // A run without owners whose tasks have ended is over, sealed or not. Streams are no runs.
+    // The number of runs that have not finished. A run that nothing refers to and whose tasks have ended counts as
+    // finished, sealed or not. Streams do not count.
     [[nodiscard]] std::uint64_t under_way();
-    // Withdraws what has not begun of any run, streams too.
+    // Withdraws the tasks of all runs and streams that have not begun.
     void cancel_all();
 
-    // Writes to `watcher` when `run` has finished, at once if it has; until unwatch().
+    // Writes to the eventfd `watcher` when `run` finishes, at once if it has finished; until unwatch().
     void watch(Run& run, int watcher);
     void unwatch(Run& run, int watcher);
     // To be called when `run` has finished.
     void tell_watchers(Run& run);
-    // Whether a run is watched that has not finished.
+    // Whether any unfinished run is watched.
     [[nodiscard]] bool any_watched() const noexcept { return watchers_ > 0; }
 
 private:
@@ -43,7 +44,7 @@ private:
     Scheduler& scheduler_;
     std::vector<std::weak_ptr<Run>> runs_;
     std::uint64_t next_id_ = 1;
-    std::uint64_t watchers_ = 0;  // of runs that have not finished
+    std::uint64_t watchers_ = 0;  // of unfinished runs
 };
 
 }  // namespace callring

@@ -1,5 +1,5 @@
-// Shared: what all parts of one Engine share: its lock, its children and tasks, and whether it starts, works or closes.
-// A part holds a reference to it and to the parts below it, never to one above (docs/explanation/the-core.md).
+// Shared: the state that all parts of one Engine share: its lock, its children and tasks, and whether it starts, works
+// or closes. A part refers to it and to parts below itself, never to one above (docs/explanation/the-core.md).
 #pragma once
 
 #include <condition_variable>
@@ -34,29 +34,30 @@ struct Shared {
     Shared(const Shared&) = delete;
     Shared& operator=(const Shared&) = delete;
 
-    // Constant, but for the descriptors for Python, which close() lets go of.
+    // Constant, except for the descriptors for Python, which close() closes.
     EngineOptions options;
     const std::shared_ptr<MemoryPool> pool;
     const std::unique_ptr<ParentBell> bell;
     const std::unique_ptr<Broadcast> broadcast;
     std::unique_ptr<Supervisor> supervisor;  // null once the Engine is closed
 
-    // Torn when memory, and the reserve, ran out while something was changed: then every child is ended, every call
-    // fails for want of memory, and only close() is left.
+    // Torn when memory and the reserve ran out in the middle of a change: then every child is ended, and every call but
+    // close() fails with out_of_memory.
     Books books;
     std::mutex mutex;
-    std::condition_variable changed;  // a driver handed over, a child ended, answered, or other threads drained
+    // Notified when a driver stops, a child ends or answers, or another thread has drained the lanes.
+    std::condition_variable changed;
 
-    // All that follows is under the lock.
+    // All of the following is guarded by the lock.
     Scheduler scheduler;
-    ChildPtr fork_server;  // null while none runs; changed on the progress thread only
+    ChildPtr fork_server;  // null if none runs; changed on the progress thread only
     bool started = false;
     std::uint64_t start_deadline_ns = 0;
-    std::optional<Error> start_error;  // the first
-    bool closing = false;              // nothing new is accepted, and no child is replaced
+    std::optional<Error> start_error;  // the first one
+    bool closing = false;              // no work is accepted, and no child is replaced
     bool closed = false;
 
-    // A child that cannot become ready, or does not speak our language, is ended for it.
+    // Ends a child that cannot become ready or does not speak this version's protocol.
     void start_failed(Child& child, const Error& error) {
         if (!started && !start_error) {
             start_error = error;
@@ -64,11 +65,11 @@ struct Shared {
         }
         child.condemn(error.message);
     }
-    // It says what no child may say: nothing that it has said, or says from now on, can be believed.
+    // Ends a child that sent what no child may send: none of its messages can be trusted.
     void protocol_violation(Child& child, const std::string& what) {
         start_failed(child, {Code::malformed, child.name() + ": protocol violation: " + what});
     }
-    // Whether new work may be accepted: what follows from it is done with the reserve if need be. Any thread.
+    // Whether new work may be accepted: accepted work is finished with the memory reserve if need be. Any thread.
     [[nodiscard]] Result<void> check_memory() const {
         if (!memory_reserve_is_whole()) {
             return Error{Code::out_of_memory, "no memory is left to keep track of more work"};

@@ -12,13 +12,14 @@
 namespace callring {
 
 namespace {
-// A submitting thread works: after so many submits it takes what has ended meanwhile. Lanes then keep room, and no
-// other thread has to be woken to make some.
+// A submitting thread drains the lanes after so many submits. They then have room, and no other thread has to be woken
+// to make some.
 constexpr std::uint64_t kDrainEvery = 256;
-// So many tasks of a list are accepted at a time: other threads get the lock between them, and children begin.
+// So many tasks of a list are accepted at a time. Between them other threads can take the lock, and children begin.
 constexpr std::size_t kAtOnce = 64;
 
-// A group's node and its members hold each other until it ends; one that was never accepted has to be taken apart.
+// A group's node and its members refer to each other until it ends. In a group that was never accepted, the cycle has
+// to be broken.
 void break_groups(std::vector<Task>& tasks) {
     for (Task& task : tasks) {
         task.members.clear();
@@ -28,7 +29,7 @@ void break_groups(std::vector<Task>& tasks) {
 
 Result<void> Engine::prepare(Task& task) {
     if (task.spill) {
-        return {};  // it was, and met a bound
+        return {};  // prepared already: its submit waited at a bound
     }
     const bool traces = parts_->shared.options.trace;
     if (task.config.trace == kTraceAsWorker) {
@@ -59,7 +60,7 @@ Result<void> Engine::prepare(Task& task) {
         task.spill = std::move(buffer).value();
         encode_arguments(*task.args, {task.spill->data(), task.argument_bytes});
         if (task.args->tensors.empty()) {
-            task.args = no_arguments();  // what may be large would be there twice
+            task.args = no_arguments();  // they may be large, and are in the spill now
         }
     }
     for (const TaskPtr& member : task.members) {
@@ -94,7 +95,7 @@ void Engine::after_submits(std::size_t count, bool any_ended) {
     if (parts_->submits % kDrainEvery < count) {
         parts_->waits.drain();
     }
-    // A driver needs to know of what has ended, not of what has begun.
+    // Drivers wait for tasks that end, not for tasks that begin.
     if (any_ended) {
         parts_->waits.after_progress();
     } else {
@@ -115,7 +116,7 @@ Engine::Accepted Engine::submit_many(const RunPtr& run, std::span<const TaskPtr>
     return {count, {}};
 }
 
-// As many as there is room for: at least the first, if it is not refused.
+// Accepts as many tasks as there is room for, and at least the first if it is not refused.
 Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr> tasks,
                                      const std::vector<TaskPtr>& after) {
     Shared& shared = parts_->shared;
@@ -154,12 +155,12 @@ Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr>
     shared.scheduler.end_burst();
     after_submits(count, any_ended);
     if (count == room && count < prepared) {
-        outcome = {};  // asked again, the engine makes room or refuses
+        outcome = {};  // the next call makes room or refuses
     }
     return {count, std::move(outcome)};
 }
 
-// The tasks of a launch, as `graph` and what takes the places of its tensors and scalars say.
+// Makes the tasks of a launch from `graph` and from what replaces its tensors and scalars.
 Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                                 const std::shared_ptr<std::vector<Task>>& tasks) {
     for (NodeId id = 0; id < graph.size(); ++id) {

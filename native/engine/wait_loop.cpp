@@ -9,8 +9,8 @@
 namespace callring {
 
 namespace {
-// A signal that arrives between the caller's check and its sleep cannot interrupt that sleep; the caller then looks
-// again after this long. Ordinary wake-ups never depend on it.
+// A signal that arrives between a caller's check and its sleep does not interrupt that sleep; the caller then checks
+// again after this time. Ordinary wake-ups never depend on it.
 constexpr std::uint64_t kSignalSliceNs = 250'000'000;
 constexpr std::chrono::milliseconds kMoment(2);
 
@@ -42,7 +42,7 @@ bool WaitLoop::drain() {
         return false;
     }
     if (driving_) {
-        nudge();  // a driver that is about to sleep finds no completion any more of what has ended
+        nudge();  // a driver that is about to sleep would find no completion: this thread has taken it
     }
     shared_.changed.notify_all();
     tell_stream_takers();
@@ -50,7 +50,8 @@ bool WaitLoop::drain() {
 }
 
 void WaitLoop::nudge() {
-    // The driver may be anywhere between its unlock and its sleep: the flag reaches it before, the ring during.
+    // The driver may be anywhere between its unlock and its sleep. The flag reaches it before it sleeps, the bell
+    // during its sleep.
     nudged_.store(true, std::memory_order_seq_cst);
     shared_.bell->ring();
 }
@@ -82,7 +83,7 @@ void WaitLoop::tell_stream_takers() {
     }
 }
 
-// Sleeps without the lock until something completes, the driver is nudged, or the deadline.
+// Sleeps without the lock until a task completes, the driver is nudged, or the deadline is reached.
 void WaitLoop::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept) {
     driving_ = true;
     nudged_.store(false, std::memory_order_relaxed);
@@ -95,7 +96,7 @@ void WaitLoop::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint
     }
     lock.lock();
     driving_ = false;
-    old_lanes_.clear();  // no thread looks at them without the lock any more
+    old_lanes_.clear();  // no thread reads them without the lock any more
 }
 
 Waited WaitLoop::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
@@ -166,9 +167,9 @@ std::vector<TaskPtr> WaitLoop::take_ended(std::unique_lock<std::mutex>& lock, Ru
     return ended;
 }
 
-// A caller that waits for something particular drives, and tells when there is something to take. Such waits often
-// follow each other closely: a taker that drove between two would have to be woken for the second. So it looks again
-// after a moment, and sleeps until it is woken because no thread drives, if one still does.
+// Lets a thread in wait() drive. That thread notifies stream_changed_ when tasks of the stream have ended. Such waits
+// often follow each other closely, and a taker that drove between two of them would have to be woken for the second. So
+// the taker checks again after a moment; if another thread still drives, it sleeps until none does.
 void WaitLoop::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
     if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
         ++parked_takers_;

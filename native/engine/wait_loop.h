@@ -1,7 +1,7 @@
-// WaitLoop: who drains the lanes. One waiting caller, the driver, drains them all; while no caller waits, a thread that
-// takes the ended tasks of a stream drives in the background; while none does either, the progress thread is asked to,
-// if something depends on it (docs/explanation/the-core.md).
-// All calls are under the engine's lock, which those that wait give up meanwhile, but for what says otherwise.
+// WaitLoop: decides which thread drains the lanes. One waiting caller, the driver, drains them all. While no caller
+// waits, a thread that takes the ended tasks of a stream drives in the background. Without such a thread, the progress
+// thread drains them if anything depends on it (docs/explanation/the-core.md).
+// All calls are made under the engine's lock, which a waiting call releases, except where a comment says otherwise.
 #pragma once
 
 #include <atomic>
@@ -25,28 +25,28 @@ public:
     WaitLoop(Shared& shared, const RunTable& runs, const Registrar& registrar) noexcept
         : shared_(shared), runs_(runs), registrar_(registrar) {}
 
-    // As many processes as cores, or more: a driver gives its core up sooner.
+    // There are as many processes as cores, or more: a driver spins for a shorter time.
     void share_cores();
 
-    // Whether a task ended. Throws bad_alloc if the books are torn.
+    // Takes the completions of all lanes. Returns whether a task ended. Throws bad_alloc if the books are torn.
     bool drain();
-    // Something happened that waiting threads may wait for. Asks for the progress thread if it is needed.
+    // To be called after a change that threads may wait for. Wakes the progress thread if it is needed.
     void after_progress();
-    // Asks for the progress thread if it is needed.
+    // Wakes the progress thread if it is needed to drain.
     void expect_progress();
-    // Wakes every thread that waits for anything, streams included.
+    // Wakes all waiting threads, those of streams included.
     void tell_all();
-    // Any thread: makes the driver look again, wherever it is.
+    // Makes the driver check again, wherever it is. Any thread, without the lock.
     void nudge();
-    // Of a child that has died: the driver may look at it while it is outside the lock.
+    // Keeps the lane of a child that has died while the driver may still read it outside the lock.
     void keep(std::unique_ptr<ParentLane> lane) { old_lanes_.push_back(std::move(lane)); }
 
-    // Until `done()`, the deadline, a signal, or a while.
+    // Waits until `done()`, the deadline or a signal; `interrupted` also after a while without either.
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
                 std::optional<std::uint64_t> deadline_ns);
-    // Until `stream` has ended tasks, or is finished, or the engine is closed. Makes way for threads in wait().
+    // Waits until `stream` has ended tasks or is finished, or the engine is closed. Lets threads in wait() drive.
     std::vector<TaskPtr> take_ended(std::unique_lock<std::mutex>& lock, Run& stream);
-    // Ended tasks of a stream may be taken, or it was sealed.
+    // To be called when tasks of a stream may be taken or it was sealed.
     void tell_takers() { stream_changed_.notify_all(); }
 
 private:
@@ -62,10 +62,10 @@ private:
     std::condition_variable stream_changed_;  // tasks of a stream ended
     AdaptiveSpin spin_;                       // of the driver
     bool driving_ = false;                    // a caller drains; others sleep on Shared::changed
-    bool in_background_ = false;              // the driver is in take_ended(), and makes way
+    bool in_background_ = false;              // the driver is in take_ended(): a caller in wait() replaces it
     std::uint32_t waiters_ = 0;               // callers in wait()
-    std::uint32_t parked_takers_ = 0;         // callers in take_ended() to wake when no thread drives
-    std::atomic<bool> nudged_{false};  // something that is no completion happened while the driver was outside the lock
+    std::uint32_t parked_takers_ = 0;         // callers in take_ended() that are woken when no thread drives
+    std::atomic<bool> nudged_{false};         // the driver must check again, though no task completed
     std::vector<std::unique_ptr<ParentLane>> old_lanes_;  // see keep()
 };
 

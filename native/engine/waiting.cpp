@@ -1,4 +1,4 @@
-// Engine: waiting. How callers take turns: engine/wait_loop.h; for children: engine/questions.h.
+// Engine: the calls that wait, for tasks by engine/wait_loop.h, for children's answers by engine/questions.h.
 #include <utility>
 
 #include "engine/engine.h"

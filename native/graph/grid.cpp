@@ -4,9 +4,9 @@
 
 namespace callring {
 
-// From the coarsest: a row is cut into columns, and not the other way round. A stride becomes a pitch only where the
-// boxes that there are stay few: a multiple of the next finer one, and, if the next coarser one is no multiple of it,
-// for regions that lie within that.
+// Coarse strides first: rows are cut into columns, and columns not into rows. A stride becomes a pitch only if existing
+// boxes are not cut into many: it is a multiple of the next finer pitch, and the next coarser pitch is a multiple of
+// it, or the region lies within that coarser pitch.
 bool Grid::adopt(const Region& region) noexcept {
     bool is_new = false;
     for (std::uint32_t i = region.axis_count; i-- > 0;) {

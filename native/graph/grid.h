@@ -1,8 +1,8 @@
 // Grid: writes positions of bytes as digits, as hours, minutes and seconds write a time: with the pitches 400 and 8,
-// byte 1234 is (3, 4, 2). Tiles of a matrix are boxes then, an interval for each digit, and boxes are compared, cut and
-// found one digit after the other. Guarantees: the boxes of a region cover all its bytes, and no others unless there
-// would be more of them than asked for: then the last cover gaps of it, too. A region is few boxes where its strides
-// are pitches; others are taken apart.
+// byte 1234 is (3, 4, 2). A tile of a matrix is then a box, one interval for each digit, and boxes are compared, cut
+// and found one digit after the other. Guarantees: the boxes of a region cover all its bytes, and no others unless more
+// boxes were needed than asked for: then the last boxes cover gaps of the region, too. A region whose strides are
+// pitches is few boxes; other regions are taken apart.
 #pragma once
 
 #include <algorithm>
@@ -26,10 +26,11 @@ public:
     using Box = std::array<Interval, kMostPitches + 1>;  // the coarsest digit first; the first `digits()` of them
 
     [[nodiscard]] std::size_t digits() const noexcept { return pitch_count_ + 1; }
-    // Makes pitches of the strides of `region`, as far as they fit those that are there. Whether there are new ones.
+    // Makes pitches of the strides of `region`, as far as they fit the existing pitches. Returns whether it made any.
     bool adopt(const Region& region) noexcept;
 
-    // Calls visit(const Box&) for each box of `region`: about `most` of them. Whether they cover exactly its bytes.
+    // Calls visit(const Box&) for each box of `region`: at most about `most`. Returns whether the boxes cover exactly
+    // the region's bytes.
     template <class Visit>
     bool for_each_box(const Region& region, const Visit& visit, std::size_t most = kMostBoxes) const {
         Walk<Visit> walk{*this, visit, most};
@@ -44,7 +45,7 @@ private:
     struct Walk {
         const Grid& grid;
         const Visit& visit;
-        std::size_t left;  // boxes until gaps are covered
+        std::size_t left;  // boxes that may still be made before gaps are covered
         bool is_exact = true;
         Box box{};
 
@@ -56,7 +57,7 @@ private:
         void cut_piece(std::size_t level, const Region& region);
     };
 
-    // Those of the axes whose strides are less than `pitch`.
+    // The axes whose strides are less than `pitch`.
     static std::uint32_t axes_below(const Region& region, std::uint64_t pitch) noexcept {
         std::uint32_t count = 0;
         while (count < region.axis_count && region.axes[count].stride < pitch) {
@@ -65,11 +66,11 @@ private:
         return count;
     }
 
-    std::array<std::uint64_t, kMostPitches> pitches_{};  // falling
+    std::array<std::uint64_t, kMostPitches> pitches_{};  // from the coarsest to the finest
     std::size_t pitch_count_ = 0;
 };
 
-// The boxes of `region`, whose begin is counted from where the coarser digits in `box` begin.
+// Visits the boxes of `region`, whose begin is relative to the position that the coarser digits in `box` give.
 template <class Visit>
 void Grid::Walk<Visit>::digit(std::size_t level, const Region& region) {
     if (left == 0 && region.axis_count > 0) {
@@ -107,14 +108,14 @@ void Grid::Walk<Visit>::digit(std::size_t level, const Region& region) {
     digit(level + 1, rest);
 }
 
-// From its first byte to its last.
+// One box from the region's first byte to its last.
 template <class Visit>
 void Grid::Walk<Visit>::cover(std::size_t level, const Region& region) {
     is_exact = false;
     digit(level, Region::bytes(region.space, region.begin, region.end()));
 }
 
-// One after the other along the axis with the largest stride.
+// Visits the repetitions along the axis with the largest stride one after the other.
 template <class Visit>
 void Grid::Walk<Visit>::each_of_last_axis(std::size_t level, const Region& region) {
     Region part = region;
@@ -132,8 +133,8 @@ void Grid::Walk<Visit>::each_of_last_axis(std::size_t level, const Region& regio
     }
 }
 
-// For a region that goes beyond the next multiple of the level's pitch: what lies before, across and behind it. `inner`
-// axes are shorter than the pitch; one more may be as long.
+// For a region that crosses multiples of the level's pitch: visits the parts before, between and behind them. The first
+// `inner` axes have strides shorter than the pitch; the next one may have the pitch as its stride.
 template <class Visit>
 void Grid::Walk<Visit>::cut_along_axis(std::size_t level, const Region& region, std::uint32_t inner) {
     const std::uint64_t pitch = grid.pitches_[level];
@@ -173,8 +174,8 @@ void Grid::Walk<Visit>::cut_along_axis(std::size_t level, const Region& region, 
     }
 }
 
-// As one: the multiples of the level's pitch that such a region fills from its begin on, if each has the same bytes of
-// it and no other axis repeats them. How many repetitions these are.
+// Visits as one box the multiples of the level's pitch from the region's begin on, if the region has the same bytes in
+// each and no other axis repeats them. Returns their number.
 template <class Visit>
 std::uint64_t Grid::Walk<Visit>::in_whole_rows(std::size_t level, const Region& region, std::uint32_t inner) {
     const std::uint64_t pitch = grid.pitches_[level];
@@ -194,15 +195,15 @@ std::uint64_t Grid::Walk<Visit>::in_whole_rows(std::size_t level, const Region& 
     return rows * in_row;
 }
 
-// The same for one without such axes.
+// The same for a region without such axes.
 template <class Visit>
 void Grid::Walk<Visit>::cut_piece(std::size_t level, const Region& region) {
     const std::uint64_t pitch = grid.pitches_[level];
     const std::uint64_t room = pitch - (region.begin % pitch);
-    // Pieces that are repeated are shorter than the pitch.
+    // A repeated piece is shorter than the pitch.
     Region part = region;
     const std::uint64_t rows = room < pitch ? 0 : region.piece_bytes / pitch;
-    if (rows == 0) {  // up to the multiple, and on from there
+    if (rows == 0) {  // one box up to the next multiple, others behind it
         part.piece_bytes = room;
         digit(level, part);
         part.piece_bytes = region.piece_bytes - room;

@@ -6,7 +6,7 @@ namespace callring {
 
 namespace {
 
-// Puts the history of a box where none is: what is there would be lost.
+// Inserts the history of a box. The box must have none: it would be lost.
 void put(Segments& segments, std::uint64_t space, const Grid::Box& box, std::size_t level, std::size_t digits,
          const Segment& history) {
     const Segments::Range range{space, box[level].begin, box[level].end};
@@ -26,13 +26,12 @@ void put(Segments& segments, std::uint64_t space, const Grid::Box& box, std::siz
 }
 
 void put(Segments& segments, const Grid& grid, const Region& region, const Segment& history) {
-    // However many boxes it takes: those of its bytes alone. They are few, since the pitches of the earlier grid are
-    // among those of this one.
+    // Exact boxes, without a bound for their number. They are few, since this grid has all pitches of the earlier grid.
     grid.for_each_box(
         region, [&](const Grid::Box& box) { put(segments, region.space, box, 0, grid.digits(), history); }, SIZE_MAX);
 }
 
-// Calls visit(const Segment&) for each history, with its place in `box`.
+// Calls visit(const Segment&) for each history; `box` is then where it lies.
 template <class Visit>
 void for_each_history(Segments& segments, Grid::Box& box, std::size_t level, const Visit& visit) {
     for (auto& [key, segment] : segments) {

@@ -1,8 +1,9 @@
-// HazardMap: turns "task T reads / writes these bytes", told in submission order, into the tasks that T must follow.
+// HazardMap: records which bytes each task reads and writes, in the order of submission, and returns the earlier tasks
+// that a task must follow.
 // Guarantees: read-after-write, write-after-write and write-after-read on overlapping bytes are all reported; disjoint
-// bytes never are (graph/grid.h says where many small pieces with strides that do not fit each other are taken for
-// larger ones). O(log n) per region, plus the history that it meets. What may be forgotten is dropped at an amortised
-// constant cost, so that data that is read for ever does not grow the map. Not thread-safe.
+// bytes never are, except where graph/grid.h covers many small pieces by larger ones. A region costs O(log n) and the
+// histories that it overlaps. Histories that may be forgotten are dropped at an amortised constant cost, so that data
+// that is read again and again does not grow the map. Not thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -22,24 +23,24 @@ enum class Access : std::uint8_t { read, write };
 
 class HazardMap {
 public:
-    // Records an access of `task` and appends the earlier tasks that it must follow; afterwards `dependencies` as a
-    // whole is ascending and free of duplicates. A task never depends on itself: to read and write the same bytes,
-    // record the read, then the write, with nothing of another task between them.
+    // Records an access of `task` and appends the earlier tasks that it must follow; afterwards all of `dependencies`
+    // is in ascending order, without duplicates. A task never depends on itself. For a task that reads and writes the
+    // same bytes, record the read, then the write, and no access of another task between them.
     //
-    // `may_forget(TaskId) -> bool` says that no task has to follow this one any more (it ended, and well: a failed task
-    // that must poison its successors may not be forgotten). Such tasks are not reported, and dropped eventually. Once
-    // true, the answer for a task must stay true.
+    // `may_forget(TaskId) -> bool` returns whether later tasks need not follow this one: it has succeeded. (A failed
+    // task must still make those that follow it fail.) Such tasks are not reported, and are dropped at some time. Once
+    // true for a task, the answer must stay true.
     template <class MayForget>
     void record(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
                 const MayForget& may_forget);
 
-    // The same, where nothing may be forgotten.
+    // The same; no task may be forgotten.
     void record(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies) {
         record(task, region, access, dependencies, [](TaskId) { return false; });
     }
 
-    // The same, but `dependencies` is left as it comes, with some of them twice. For a task with many regions, whose
-    // caller puts them in order once, behind the last.
+    // The same, but `dependencies` is neither sorted nor free of duplicates. For a task with many regions: the caller
+    // sorts once after the last region.
     template <class MayForget>
     void record_unordered(TaskId task, const Region& region, Access access, std::vector<TaskId>& dependencies,
                           const MayForget& may_forget);
@@ -49,19 +50,19 @@ public:
     }
 
     void clear();
-    // Pieces of memory with a history of their own.
+    // The number of pieces of memory that have a history of their own.
     [[nodiscard]] std::size_t segment_count() const noexcept;
 
 private:
     static constexpr std::size_t kSmallestSweep = 256;
 
-    // A space of which a part with strides was accessed: the first digit's segments, and how they continue.
+    // A space with an access that has strides: the segments of the first digit, and the grid of further digits.
     struct Tiled {
         Grid grid;
         Segments segments;
     };
 
-    // One access, as the recursion over digits needs it.
+    // One access; the argument of the recursion over digits.
     template <class Follow, class MayForget>
     struct Recorded {
         TaskId task;
@@ -71,7 +72,7 @@ private:
         const MayForget& may_forget;
     };
 
-    // The space of `region`, with a grid that it fits as well as it can.
+    // The space of `region`, after its grid was fitted to the region.
     Tiled& tile(const Region& region);
 
     template <class Follow, class MayForget>
@@ -89,10 +90,10 @@ private:
     template <class MayForget>
     static void sweep(Segments& segments, const MayForget& may_forget);
 
-    Segments contiguous_;                             // of spaces that are not tiled
-    std::unordered_map<std::uint64_t, Tiled> tiled_;  // by space
-    std::size_t in_tiles_ = 0;                        // histories in them, at most
-    std::size_t sweep_at_ = kSmallestSweep;           // number of segments at which to look for forgettable ones
+    Segments contiguous_;                             // of spaces without a grid
+    std::unordered_map<std::uint64_t, Tiled> tiled_;  // spaces with a grid, by their numbers
+    std::size_t in_tiles_ = 0;                        // an upper bound of the number of histories in `tiled_`
+    std::size_t sweep_at_ = kSmallestSweep;           // the number of segments at which forgettable ones are dropped
 };
 
 template <class MayForget>
@@ -138,7 +139,7 @@ template <class Follow, class MayForget>
 void HazardMap::access_range(Segments& segments, const Segments::Range& range,
                              const Recorded<Follow, MayForget>& recorded) {
     const auto first = segments.split_at(range.space, range.begin);
-    if (segments.is_exactly(first, range)) {  // most accesses repeat the range of an earlier one
+    if (segments.is_exactly(first, range)) {  // most accesses have the range of an earlier one
         Segment& segment = first->second;
         follow_history(segment, recorded);
         if (recorded.access == Access::write) {
@@ -180,7 +181,7 @@ void HazardMap::access_box(Segments& segments, const Grid::Box& box, std::size_t
         }
         access_box(*it->second.below, box, level + 1, digits, recorded);
     }
-    if (segments.size() > before) {  // cuts copied what lies below
+    if (segments.size() > before) {  // a cut copied the segments of the next digit
         in_tiles_ += first->second.below->histories() * (segments.size() - before);
     }
     if (recorded.access == Access::write) {
@@ -190,8 +191,8 @@ void HazardMap::access_box(Segments& segments, const Grid::Box& box, std::size_t
 
 template <class MayForget>
 void HazardMap::add_reader(Segment& segment, TaskId task, const MayForget& may_forget) {
-    // The accesses of one task are recorded without those of another between them, so only the last reader can be
-    // the same; and a task that follows the writer has no need to follow it as a reader.
+    // No access of another task is recorded between those of one task, so only the last reader can be the same task;
+    // and a task that follows the writer already need not follow it as a reader.
     if (segment.writer == task || (!segment.readers.empty() && segment.readers.back() == task)) {
         return;
     }
@@ -211,7 +212,7 @@ void HazardMap::sweep(const MayForget& may_forget) {
         in_tiles_ += it->second.segments.histories();
         it = it->second.segments.empty() ? tiled_.erase(it) : std::next(it);
     }
-    // Twice what is left: as many records as there are segments pay for the next sweep.
+    // At twice the number that is left: the next sweep is then paid for by as many new segments as it looks at.
     sweep_at_ = std::max(kSmallestSweep, 2 * (contiguous_.size() + in_tiles_));
 }
 

@@ -4,7 +4,7 @@ namespace callring {
 
 Region region_of(std::uint64_t space, std::uint64_t base, std::uint64_t element_bytes,
                  std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) noexcept {
-    // Most views are contiguous: each axis continues those within it.
+    // Most views are contiguous: each axis extends the axes within it.
     std::int64_t elements = 1;
     std::size_t left = shape.size();
     while (left > 0 && shape[left - 1] > 0 && (strides[left - 1] == elements || shape[left - 1] == 1)) {
@@ -31,7 +31,7 @@ Region region_of(std::uint64_t space, std::uint64_t base, std::uint64_t element_
         if (strides[i] < 0) {
             region.begin -= stride * (count - 1);
         }
-        // At most CALLRING_MAX_RANK axes, so that insertion is the fastest sort.
+        // Insertion is the fastest sort for at most CALLRING_MAX_RANK axes.
         std::size_t place = axis_count++;
         for (; place > 0 && axes[place - 1].stride > stride; --place) {
             axes[place] = axes[place - 1];

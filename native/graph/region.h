@@ -1,6 +1,6 @@
-// Region: the bytes that a strided view touches, in a normal form that hazards are compared by. Guarantees: exactly the
-// touched bytes; views of the same bytes that differ by the order or the direction of their axes, or by axes that
-// continue each other, have the same region.
+// Region: the bytes that a strided view touches, in a normal form in which they are compared. Guarantees: exactly the
+// touched bytes; two views of the same bytes have the same region if they differ only in the order or direction of
+// their axes, or in axes that could be joined into one.
 #pragma once
 
 #include <algorithm>
@@ -20,16 +20,18 @@ struct Axis {
     friend bool operator==(const Axis&, const Axis&) = default;
 };
 
-// A piece of contiguous bytes of one space, repeated along each axis. Bytes of different spaces never overlap. A space
-// is whatever outlives the accesses recorded in it: a buffer's id, an arena, or 0 for raw addresses of one process.
+// A piece of contiguous bytes of one space, repeated along each axis. Bytes of different spaces never overlap. The
+// number of a space is a buffer's id, an arena, or 0 for raw addresses of one process; it must stay valid for as long
+// as accesses are recorded in it.
 struct Region {
     std::uint64_t space = 0;
     std::uint64_t begin = 0;
-    std::uint64_t piece_bytes = 0;  // 0: it has no bytes
+    std::uint64_t piece_bytes = 0;  // 0: the region is empty
     std::uint32_t axis_count = 0;
-    std::array<Axis, CALLRING_MAX_RANK> axes;  // by rising stride, which is more than the piece; the first `axis_count`
+    // By rising stride; each stride is more than the piece. Only the first `axis_count` are valid.
+    std::array<Axis, CALLRING_MAX_RANK> axes;
 
-    // A contiguous one.
+    // A contiguous region.
     static Region bytes(std::uint64_t space, std::uint64_t begin, std::uint64_t end) noexcept {
         Region region;
         region.space = space;
@@ -38,7 +40,7 @@ struct Region {
         return region;
     }
 
-    Region() noexcept {}  // NOLINT(*-use-equals-default): with a default one, axes that are not used would be cleared
+    Region() noexcept {}  // NOLINT(*-use-equals-default): a default constructor would clear unused axes
     Region(const Region& other) noexcept { *this = other; }
     Region& operator=(const Region& other) noexcept {
         space = other.space;
@@ -52,10 +54,10 @@ struct Region {
     }
     ~Region() = default;
 
-    // Repeats it along an axis whose stride is no less than those of its axes: one more of them, unless that only
-    // continues the piece or the last axis.
+    // Repeats the region along an axis whose stride is at least as large as those of its axes. That adds an axis,
+    // unless it extends the piece or the last axis.
     void repeat(const Axis& axis) noexcept {
-        if (axis.stride <= piece_bytes) {  // then there is no axis yet
+        if (axis.stride <= piece_bytes) {  // the region has no axes yet: it extends the piece
             piece_bytes += axis.stride * (axis.count - 1);
             return;
         }
@@ -76,7 +78,7 @@ struct Region {
     }
 
     [[nodiscard]] bool empty() const noexcept { return piece_bytes == 0; }
-    // Bytes from the first to behind the last of a piece and what repeats it along the first `count` axes.
+    // The number of bytes from the first to the last one of the piece repeated along the first `count` axes.
     [[nodiscard]] std::uint64_t span(std::uint32_t count) const noexcept {
         std::uint64_t bytes = piece_bytes;
         for (std::uint32_t i = 0; i < count; ++i) {
@@ -88,8 +90,8 @@ struct Region {
 };
 
 // The region of one view. `base` is the position of element [0, 0, ...] within `space`; strides count elements and may
-// be negative or zero. `shape` and `strides` have the same length, at most CALLRING_MAX_RANK, and must lie inside the
-// space (validated by who made the view). A raw pointer on a chip is space 0 with the address as base.
+// be negative or zero. `shape` and `strides` have the same length, at most CALLRING_MAX_RANK, and the view must lie
+// inside the space (its maker has checked that). A raw pointer on a chip is space 0 with the address as base.
 [[nodiscard]] Region region_of(std::uint64_t space, std::uint64_t base, std::uint64_t element_bytes,
                                std::span<const std::int64_t> shape, std::span<const std::int64_t> strides) noexcept;
 

@@ -47,12 +47,12 @@ Segments::Iterator Segments::split_at(std::uint64_t space, std::uint64_t positio
 
 std::pair<Segments::Iterator, Segments::Iterator> Segments::cut_out(const Range& range) {
     const auto first = split_at(range.space, range.begin);
-    // Most accesses repeat the range of an earlier one exactly: one look-up is enough for them.
+    // Most accesses have exactly the range of an earlier one: one look-up is enough for them.
     if (is_exactly(first, range)) {
         return {first, std::next(first)};
     }
-    // A segment that ran across both ends, or across the end alone, is shortened in place: `first` stays right, unless
-    // the range met nothing at all.
+    // A segment across both ends of the range, or across its end alone, is shortened in place: `first` stays valid,
+    // unless the range contains no segment at all.
     const auto last = split_at(range.space, range.end);
     return {first, last};
 }

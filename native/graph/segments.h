@@ -1,6 +1,6 @@
-// Segments: disjoint intervals of one digit of positions, each with a history of its own: who wrote there last, and who
-// read since; or, where the positions have more digits, with the segments of the next one. They are cut where an access
-// begins and ends. Copies are deep: a cut copies the history to both sides. Not thread-safe.
+// Segments: disjoint intervals of one digit of positions. Each has a history, which is the task that wrote there last
+// and those that have read since; or, if positions have more digits, the segments of the next digit. Segments are cut
+// where an access begins and ends. Copies are deep: a cut copies the history to both sides. Not thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -30,26 +30,26 @@ public:
 
     [[nodiscard]] bool empty() const noexcept { return map_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return map_.size(); }
-    // Of those of the last digit, wherever they are.
+    // Counts the segments of the last digit, however deep they are.
     [[nodiscard]] std::size_t histories() const noexcept;
     [[nodiscard]] Iterator begin() noexcept { return map_.begin(); }
     [[nodiscard]] Iterator end() noexcept { return map_.end(); }
     void clear() noexcept { map_.clear(); }
 
-    // Makes `position` a boundary; returns the first segment at or behind it.
+    // Cuts the segment across `position`, if any; returns the first segment at or behind it.
     Iterator split_at(std::uint64_t space, std::uint64_t position);
-    // Whether the segment at `place`, if one is there, is `range`.
+    // Whether there is a segment at `place`, and it is exactly `range`.
     [[nodiscard]] bool is_exactly(Iterator place, const Range& range) const noexcept;
     // The segments inside `range`, cut at its ends: [first, last).
     std::pair<Iterator, Iterator> cut_out(const Range& range);
-    // Covers the gaps of `range` between them. The first.
+    // Adds segments for the gaps of `range`. Returns the first segment.
     Iterator fill_gaps(const Range& range, Iterator first, Iterator last);
-    // Makes them one, without a history. Its place.
+    // Joins the segments to one without a history. Returns its place.
     Iterator unite(const Range& range, Iterator first, Iterator last);
-    // Makes one of neighbours in [first, last) that have the same history.
+    // Joins neighbours in [first, last) that have the same history.
     void merge_equal(Iterator first, Iterator last);
     Iterator erase(Iterator place) { return map_.erase(place); }
-    // Those of `space`, removed from here.
+    // Removes the segments of `space`, and returns them.
     Map take(std::uint64_t space);
 
     friend bool operator==(const Segments& a, const Segments& b);
@@ -65,8 +65,8 @@ struct Segment {
     std::uint64_t end = 0;
     TaskId writer = kNobody;
     std::vector<TaskId> readers;
-    std::uint32_t prune_at = kSmallestPrune;  // number of readers at which to look for forgettable ones
-    std::unique_ptr<Segments> below;          // where there is another digit, instead of writer and readers
+    std::uint32_t prune_at = kSmallestPrune;  // the number of readers at which forgettable ones are dropped
+    std::unique_ptr<Segments> below;          // the segments of the next digit, instead of writer and readers
 
     Segment() = default;
     Segment(const Segment& other);
@@ -75,13 +75,13 @@ struct Segment {
     Segment& operator=(Segment&&) = default;
     ~Segment() = default;
 
-    // As one that was never accessed.
+    // Forgets the history.
     void forget() noexcept {
         writer = kNobody;
         readers.clear();
         prune_at = kSmallestPrune;
     }
-    // The histories of two are the same.
+    // Whether two segments have the same history.
     [[nodiscard]] bool is_like(const Segment& other) const {
         return writer == other.writer && readers == other.readers && (below == nullptr) == (other.below == nullptr) &&
                (below == nullptr || *below == *other.below);

@@ -1,5 +1,5 @@
-// Which earlier tasks a task must follow, from the tags of its tensors: one rule for executing a graph and for
-// recording it only.
+// Derives from the tags of a task's tensors which earlier tasks it must follow: one rule for graphs that are executed
+// and graphs that are captured.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace callring {
 
-// Records every tensor of `args` and appends the tasks that `task` must follow. `may_forget` as HazardMap::record.
+// Records every tensor of `args` and appends the tasks that `task` must follow. `may_forget`: see HazardMap::record.
 template <class MayForget>
 void record_task(HazardMap& hazards, TaskId task, const TaskArgs& args, std::vector<TaskId>& predecessors,
                  const MayForget& may_forget) {

@@ -10,7 +10,7 @@
 
 namespace callring {
 
-// Counted from the buffer's start: the rows of a matrix then begin at multiples of their stride.
+// Positions count from the buffer's start, so that the rows of a matrix begin at multiples of their stride.
 [[nodiscard]] inline Region region_of(const TensorView& tensor) noexcept {
     return region_of(tensor.buffer->id(), tensor.offset - tensor.buffer->offset(), element_bytes(tensor.dtype),
                      std::span(tensor.shape).first(tensor.rank), std::span(tensor.strides).first(tensor.rank));

@@ -68,7 +68,7 @@ Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t 
     const auto element = static_cast<Wide>(element_bytes(tensor.dtype));
     Wide low = 0;
     Wide high = 0;
-    if (std::find(shape.begin(), shape.end(), 0) == shape.end()) {  // otherwise it has no element at all
+    if (std::find(shape.begin(), shape.end(), 0) == shape.end()) {  // otherwise it has no elements
         high = element;
         for (std::uint32_t i = 0; i < tensor.rank; ++i) {
             const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i];

@@ -32,7 +32,7 @@ Result<void> Scheduler::check_arguments(const Task& task) {
     return is_group(task) ? check_group(task) : Result<void>();
 }
 
-// Nothing is accepted that can never run.
+// Refuses a task that can never run.
 Result<void> Scheduler::check_children(const Task& task) const {
     for (const TaskPtr& member : task.members) {
         if (auto checked = check_children(*member); !checked) {
@@ -133,7 +133,7 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     return {};
 }
 
-// Those that `task` must follow and that have not ended, each once; and why it cannot run, if one of them failed.
+// The unended tasks that `task` must follow, each once; and a failed task among those it must follow, if any.
 void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after) {
     const auto follow = [&](const TaskPtr& earlier) {
         if (std::exchange(earlier->met, task.id + 1) == task.id + 1) {

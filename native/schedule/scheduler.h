@@ -1,13 +1,14 @@
-// Scheduler: what runs where and when. Tensors become hazards, hazards edges; what has no unmet edge is dispatched.
+// Scheduler: decides when each task runs, and on which child. The bytes of a task's tensors decide which tasks it
+// follows; once those have ended, or are in the same lane before it, it is dispatched.
 // Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
-// scheduler_groups.cpp (what begins together), scheduler_complete.cpp (completions and what they release),
+// scheduler_groups.cpp (tasks that begin together), scheduler_complete.cpp (completions and the tasks they release),
 // scheduler_launch.cpp (captured graphs), scheduler_runs.cpp (runs that follow others),
 // scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks of all this, for tests).
 //
-// Guarantees: a task runs after everything it depends on; it is begun at most once, and once more for each of its
-// retries; a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or
-// cancelled); a run that follows others begins nothing before they have ended. Takes no lock, and makes no system call
-// but to map a large result: the world outside of its memory and of the lanes it reaches through its Surroundings.
+// Guarantees: a task runs after all tasks it depends on; it begins at most once, and once more for each of its retries;
+// a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or cancelled);
+// no task of a run that follows other runs begins before they have ended. The scheduler takes no lock, and its only
+// system call maps a large result: apart from its memory and the lanes, it reaches the world through its Surroundings.
 // Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
@@ -42,16 +43,16 @@ struct CoreSpanOfTask {
     CoreSpanRecord span;
 };
 
-// Tasks by what became of them; a group is one task.
+// Tasks by their outcomes; a group is one task.
 struct TaskCounts {
     std::uint64_t accepted = 0;
     std::uint64_t done = 0;
-    std::uint64_t failed = 0;  // in whatever way but those below
-    std::uint64_t lost = 0;    // with their child, also one that was given up
+    std::uint64_t failed = 0;  // in any way but the following
+    std::uint64_t lost = 0;    // with their child, or because it was given up
     std::uint64_t timed_out = 0;
     std::uint64_t skipped = 0;
     std::uint64_t cancelled = 0;
-    std::uint64_t begun_again = 0;  // retries that were used
+    std::uint64_t begun_again = 0;  // used retries
 };
 
 class Scheduler {
@@ -62,60 +63,61 @@ public:
     void add_child(ChildPtr child);
     [[nodiscard]] const std::vector<ChildPtr>& children() const noexcept { return children_; }
 
-    // Accepts a task into `run`, after the tasks that its tensors and `after` name. Refused: given_up when no child
-    // will ever run it any more; invalid_argument where none ever could, for a group whose members write the same
-    // bytes, or a tensor whose scope has ended.
+    // Accepts a task into `run`, after the tasks in `after` and those that its tensors require. Errors: given_up (every
+    // child that could run it was given up); invalid_argument (no child could ever run it, members of a group write the
+    // same bytes, or the scope of a tensor has ended).
     Result<void> submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after);
-    // From here to end_burst() children are not woken: the first frame of many would wake each of them to find only
-    // that one, and on few cores they would take turns with the thread that makes the others.
+    // Between this and end_burst() children are not woken. The first frame would wake each child too early, and on few
+    // cores the children would then compete with the thread that makes the further frames.
     void begin_burst() noexcept { in_burst_ = true; }
     void end_burst();
 
-    // Accepts the tasks of a launch, all or, on an error, none. Errors: as submit.
+    // Accepts all tasks of a launch or, after an error, none. Errors: as submit.
     Result<void> launch(const RunPtr& run);
-    // Orders `run`, which has no task yet, behind `earlier`; if `poisoned`, it is skipped unless that ends well.
+    // Orders `run`, which has no task yet, behind `earlier`. If `poisoned`, it is skipped unless `earlier` succeeds.
     void follow(const RunPtr& run, const RunPtr& earlier, bool poisoned);
-    // No more submits for `run`.
+    // Refuses further submits to `run`.
     void seal(Run& run);
 
-    // Takes all completions of all lanes and dispatches what they release. Returns how many tasks ended.
+    // Takes all completions of all lanes and dispatches the tasks that they release. Returns how many tasks ended.
     std::size_t drain();
-    // A child's process has ended: the task that it ran is lost, or begins again if it has retries left; what had not
-    // begun waits for the replacement, or moves.
+    // A child's process has ended. The task that it ran is lost, or begins again if it has retries left; tasks that had
+    // not begun wait for the replacement, or move to other children.
     void child_lost(Child& child, const ChildEnd& end);
-    // A child takes work from now on, or again.
+    // A child is ready, and takes work.
     void child_ready(Child& child);
-    // A child will not be replaced (its state says so): what only it could run is lost.
+    // A child will not be replaced (its state says so): tasks that only it could run are lost.
     void give_up(Child& child, const ChildEnd& end);
-    // Looks at the deadlines of what is in flight on `child`. True: what it runs has exceeded its own, everything else
-    // was taken back, and the child has to be ended. `look_at_ns` says when to look again. A child that has not noted
-    // that it began the first task of its lane counts as having begun it `patience_ns` after it could.
+    // Checks the deadlines of the tasks in flight on `child`. Returns whether the running task has exceeded its own:
+    // then all other tasks were taken back, and the child has to be killed. Sets `look_at_ns`, the time of the next
+    // check. If the child has not noted that it began the first task of its lane, that task counts as begun
+    // `patience_ns` after it could have begun.
     [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns);
-    // The same for a task that is to end as `code`, cancelled or worker_lost, though it runs. False: it does not.
+    // The same for a running task that has to end as `code`: cancelled or worker_lost. False if it does not run.
     [[nodiscard]] bool end_running(const TaskPtr& task, Code code);
-    // The child that runs `task`, which is no group; null if none does.
+    // The child that runs `task`, which is no group; null if it does not run.
     [[nodiscard]] Child* runner_of(const Task& task) const;
-    // When share_out() is due; 0: it is not.
+    // When share_out() is due; 0: it is not due.
     [[nodiscard]] std::uint64_t balance_at_ns() const noexcept { return balance_at_ns_; }
-    // Gives idle sub-workers what waits behind tasks that take longer than was expected.
+    // Moves tasks that wait behind unexpectedly long ones to idle sub-workers.
     void share_out();
-    // Withdraws what has not begun of `run`.
+    // Withdraws the tasks of `run` that have not begun.
     void cancel(Run& run);
-    // Withdraws one task of a stream, which no other follows. False: it has begun, or has ended.
+    // Withdraws one task of a stream. False if it has begun or ended.
     bool cancel(const TaskPtr& task);
 
-    // Tasks that were accepted and have not ended.
+    // The number of accepted tasks that have not ended.
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
-    // Whether a completion could release or dispatch something: only then must a thread drain while none waits.
+    // Whether a completion could release or dispatch a task: only then must a thread drain while no caller waits.
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
     [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
 
-    // For tests: where what is noted of tasks contradicts itself; empty if nothing does. `runs` are all that have tasks
-    // which have not ended, but streams. Takes time: looks at every task.
+    // For tests: a contradiction in the scheduler's data, or an empty string. `runs` are all runs with unended tasks,
+    // except streams. Takes time: reads every task.
     [[nodiscard]] std::string contradiction(std::span<const RunPtr> runs) const;
-    // For tests, after drain(): what waits though a child could take it; empty if nothing does.
+    // For tests, after drain(): a task that waits though a child could take it, or an empty string.
     [[nodiscard]] std::string starvation() const;
 
     std::vector<TaskSpan> task_spans;
@@ -141,12 +143,12 @@ private:
     void open(Run& run);
 
     // scheduler_dispatch.cpp
-    // By value, as far as it is kept: each copy of a pointer that several threads share is an atomic operation.
+    // Pointers that are kept are passed by value: each copy of a shared pointer is an atomic operation.
     void dispatch(TaskPtr task);
     void dispatch_to_a_future(TaskPtr task);
     [[nodiscard]] static bool takes(const Child& child);
-    // The child in whose lane a task may follow its unmet predecessors, and whether it can be put there now; else it
-    // queues. No child: it waits until they have ended.
+    // The child in whose lane a task may follow its unmet predecessors, and whether it can be put there now or has to
+    // queue. Without a child, it waits until they have ended.
     struct Behind {
         Child* child = nullptr;
         bool now = false;
@@ -158,7 +160,7 @@ private:
     void push(Child& child, TaskPtr pushed, std::span<Task* const> predecessors);
     [[nodiscard]] std::span<Task* const> bare(std::span<const TaskPtr> tasks);
     void feed(Child& child);
-    // Tells a child of new frames: at once, or when the burst that is under way ends.
+    // Wakes a child for new frames, or in a burst notes that it is to be woken at the end.
     void wake(Child& child);
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
@@ -185,10 +187,11 @@ private:
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
-    // False if it is no completion of the frame that is due, or says what its child cannot say of it: `wrong` is what.
+    // False if it does not complete the frame that is due, or reports what that frame's child cannot report; `wrong`
+    // then describes the error.
     [[nodiscard]] bool complete(Child& child, const Completion& completion, std::string& wrong);
     [[nodiscard]] bool take_spans(Child& child, const Task& task, const Completion& completion, std::string& wrong);
-    // The payload goes through these by reference: a move of a string at each would be a tenth of what a task takes.
+    // The payload is passed by reference: a move of the string at each call would take a tenth of a task's time.
     void end_frame(const TaskPtr& task, Code code, std::string&& payload);
     void end(const TaskPtr& task, Code code, std::string&& payload);
     void settle();
@@ -215,20 +218,20 @@ private:
     Surroundings& outside_;
     const std::size_t cores_;
     std::vector<ChildPtr> children_;
-    std::deque<TaskPtr> sub_queue_;  // ready for any sub-worker, or for several at once
-    // Work lists of settle(). A chain of dependents can be as long as the graph, and one of runs as their number.
-    std::vector<TaskPtr> poisoned_;  // to be skipped; some more than once
-    std::vector<RunPtr> opened_;     // the last run that they followed has ended
-    // Of the submit that is under way; members, so that the next one finds room.
-    std::vector<std::uint64_t> hazards_;  // tasks that it must follow, ascending
+    std::deque<TaskPtr> sub_queue_;  // tasks ready for any sub-worker, groups ready for several
+    // Work lists of settle(), which would otherwise recurse as deep as the longest chain of tasks or of runs.
+    std::vector<TaskPtr> poisoned_;  // tasks to be skipped; some more than once
+    std::vector<RunPtr> opened_;     // runs whose last followed run has ended
+    // Used by each submit; members, so that their memory is allocated once.
+    std::vector<std::uint64_t> hazards_;  // the tasks that the submitted one must follow, in ascending order
     std::vector<TaskPtr> unmet_;
     std::vector<Task*> bare_;
-    std::vector<Child*> to_wake_;  // when the burst ends
+    std::vector<Child*> to_wake_;  // at the end of the burst
     bool in_burst_ = false;
     std::uint64_t balance_at_ns_ = 0;
     std::uint64_t pending_ = 0;
-    std::uint64_t blocked_ = 0;  // wait for predecessors
-    std::uint64_t queued_ = 0;   // wait for room in a lane
+    std::uint64_t blocked_ = 0;  // tasks that wait for predecessors
+    std::uint64_t queued_ = 0;   // tasks that wait for room in a lane
     bool stream_moved_ = false;
     TaskCounts counts_;
 };

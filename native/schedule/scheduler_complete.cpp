@@ -13,7 +13,7 @@
 namespace callring {
 
 namespace {
-// So many ended tasks whose waiters settle them may lie in an outbox before its taker is woken.
+// An outbox may hold so many ended tasks that other threads wait for before its taker is woken.
 constexpr std::size_t kQuietOutbox = 256;
 }  // namespace
 

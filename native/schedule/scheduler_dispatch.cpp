@@ -1,4 +1,4 @@
-// Scheduler: when a child is given a task. Which of the sub-workers takes one: scheduler_subs.cpp.
+// Scheduler: puts tasks into lanes and queues. The choice among sub-workers is in scheduler_subs.cpp.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -19,7 +19,7 @@ std::uint32_t flags_of(const CallConfig& config) {
 }  // namespace
 
 void Scheduler::dispatch(TaskPtr task) {
-    // What could run when it was accepted may have lost its children since.
+    // A task that could run when it was accepted may have lost its children since.
     if (auto checked = check_children(*task); !checked) {
         end(task, checked.error().code, std::string(checked.error().message));
         return;
@@ -27,7 +27,7 @@ void Scheduler::dispatch(TaskPtr task) {
     dispatch_to_a_future(std::move(task));
 }
 
-// A child can run it, now or later.
+// Whether a child can run the task, now or later.
 void Scheduler::dispatch_to_a_future(TaskPtr task) {
     if (is_group(*task)) {
         queue_group(task);
@@ -56,10 +56,10 @@ bool Scheduler::takes(const Child& child) {
     return child.takes_work() && !child.lane->full();
 }
 
-// A lane executes in order: when all unmet predecessors are in the lane of one child that may run the task, it follows
-// them at once, without a round trip, and the child skips it if one of them fails. A task for exactly that child may
-// follow those that still wait for the lane, too: it queues behind them. Of those that any sub-worker may run, one
-// follows; the others wait, and go to the next free one.
+// A lane executes in order: if all unmet predecessors are in the lane of one child that may run the task, the task
+// follows them there at once, without a round trip, and the child skips it if one of them fails. A task that only this
+// child may run can also follow predecessors that still wait for the lane: it queues behind them. Among the successors
+// that any sub-worker may run, one follows; the others wait, and go to the next free sub-worker.
 Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> predecessors) const {
     if (predecessors.size() > kMaxPredecessors || is_group(task)) {
         return {};
@@ -86,7 +86,7 @@ Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> pre
         all_in_lane = all_in_lane && in_lane;
     }
     if (child.kind == ChildKind::sub && group_waits_for_subs()) {
-        return {};  // the lanes run empty for it
+        return {};  // a group waits until the lanes are empty
     }
     if (all_in_lane && child.backlog.empty() && !child.lane->full()) {
         return {&child, true};
@@ -109,8 +109,8 @@ void Scheduler::queue_behind(Child& child, TaskPtr task, std::vector<TaskPtr> pr
     child.backlog.push_back(std::move(task));
 }
 
-// A queued task comes to the front: it is put into the lane behind what it follows, or ends, or, if that has left the
-// lane meanwhile, waits for it.
+// Dispatches a queued task that has come to the front: it goes into the lane behind its predecessors. If one of them
+// has failed, it ends; if one has left the lane meanwhile, it waits for that one.
 void Scheduler::push_follower(Child& child, TaskPtr task) {
     std::vector<TaskPtr> unmet = std::exchange(task->predecessors, {});
     std::erase_if(unmet, [](const TaskPtr& earlier) { return earlier->state == TaskState::ended; });
@@ -129,7 +129,7 @@ void Scheduler::push_follower(Child& child, TaskPtr task) {
     push(child, std::move(task), bare(unmet));
 }
 
-// The pointers without their owners, until it is called again.
+// The same tasks as plain pointers; valid until the next call.
 std::span<Task* const> Scheduler::bare(std::span<const TaskPtr> tasks) {
     bare_.clear();
     for (const TaskPtr& task : tasks) {

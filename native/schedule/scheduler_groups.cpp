@@ -1,6 +1,6 @@
-// Scheduler: groups, the nodes that begin on several children at once (docs/explanation/execution.md). A group enters
-// the queues of all its children together, so two that share children meet in the same order everywhere: the older one
-// gets them all, and neither waits for the other in a circle.
+// Scheduler: groups, whose members begin on several children at once (docs/explanation/execution.md). A group enters
+// the queues of all its children together, so that two groups are in the same order in all queues that they share: the
+// older one gets its children first, and the two cannot wait for each other.
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +10,7 @@
 
 namespace callring {
 
-// Members run at the same time: two that write the same bytes have no order between them.
+// Members run at the same time, without an order: two of them must not write the same bytes.
 Result<void> Scheduler::check_group(const Task& group) {
     HazardMap writes;
     std::vector<std::uint64_t> earlier;
@@ -47,7 +47,7 @@ void Scheduler::queue_group(const TaskPtr& group) {
     start_group(group);
 }
 
-// Whether it began: every child must be idle, with the group first in its queue.
+// Begins a group if each of its children is idle and has the group first in its queue. Returns whether it began.
 bool Scheduler::start_group(const TaskPtr& group) {
     const bool all_can = std::all_of(group->members.begin(), group->members.end(), [this](const TaskPtr& member) {
         Child& child = child_of(*member);
@@ -61,14 +61,14 @@ bool Scheduler::start_group(const TaskPtr& group) {
         --queued_;
     }
     begin_members(group);
-    // What waited behind it in their queues may follow in their lanes.
+    // Tasks behind it in the queues may now follow it in the lanes.
     for (const TaskPtr& member : group->members) {
         feed(child_of(*member));
     }
     return true;
 }
 
-// The same for the group in front of the queue of the sub-workers; the first idle ones are its places from then on.
+// The same for a group at the front of the sub-workers' queue; it takes the first idle sub-workers.
 bool Scheduler::start_sub_group(const TaskPtr& group) {
     std::vector<std::int32_t> places;
     for (const ChildPtr& child : children_) {
@@ -80,7 +80,7 @@ bool Scheduler::start_sub_group(const TaskPtr& group) {
     if (places.size() < group->members.size()) {
         return false;
     }
-    // `group` is the queue's, which lets go of it.
+    // `group` refers to an element of the queue, which is removed below.
     const TaskPtr keep = group;  // NOLINT(performance-unnecessary-copy-initialization)
     sub_queue_.pop_front();
     --queued_;
@@ -104,7 +104,7 @@ void Scheduler::begin_members(const TaskPtr& group) {
     }
 }
 
-// Takes a group that has not begun out of every queue.
+// Removes a group that has not begun from every queue.
 void Scheduler::unqueue_group(const TaskPtr& group) {
     if (group->members.front()->placement == kAnyChild) {
         queued_ -= std::erase(sub_queue_, group);
@@ -115,7 +115,7 @@ void Scheduler::unqueue_group(const TaskPtr& group) {
     }
 }
 
-// The group ends with its last member, as its first failed member did.
+// A group ends when its last member ends, with the outcome of its first failed member.
 void Scheduler::end_member(const TaskPtr& member, Code code, std::string&& payload) {
     const TaskPtr group = std::move(member->group);
     member->state = TaskState::ended;

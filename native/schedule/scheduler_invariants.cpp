@@ -20,11 +20,11 @@ std::string difference(const char* what, std::uint64_t noted, std::uint64_t foun
                : std::string(what) + ": " + std::to_string(noted) + " noted, " + std::to_string(found) + " found";
 }
 
-// How often each task was met.
+// Counts how often each task occurs.
 class Counts {
 public:
     void add(const Task* task) { met_.push_back(task); }
-    // All have been added.
+    // To be called after the last add().
     void seal() { std::sort(met_.begin(), met_.end()); }
     [[nodiscard]] std::uint64_t of(const Task& task) const {
         const auto [first, last] = std::equal_range(met_.begin(), met_.end(), &task);
@@ -64,7 +64,7 @@ Counts count_unmet(std::span<const RunPtr> runs, std::span<const Task* const> li
 }  // namespace
 
 std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
-    Counts places;  // of tasks and members: lanes and queues
+    Counts places;  // occurrences of tasks and members in lanes and queues
     std::uint64_t queued = sub_queue_.size();
     for (const TaskPtr& task : sub_queue_) {
         places.add(task.get());

@@ -8,7 +8,7 @@
 namespace callring {
 
 Result<void> Scheduler::check_launched(const Run& run) const {
-    // Most tasks have no tensors, and there are few places: each of these is checked once.
+    // Most tasks have no tensors, and there are few placements: each placement is checked once.
     std::vector<bool> good(children_.size() + 1);
     for (const Task& task : *run.launched) {
         if (!task.args->tensors.empty() || !task.members.empty()) {
@@ -30,7 +30,7 @@ Result<void> Scheduler::check_launched(const Run& run) const {
 
 Result<void> Scheduler::launch(const RunPtr& run) {
     if (auto checked = check_launched(*run); !checked) {
-        // A run that it follows may keep it alive: as a run without tasks.
+        // A run that this one follows may keep it alive: it must then have no tasks.
         run->graph = nullptr;
         run->launched = nullptr;
         return checked;

@@ -12,7 +12,7 @@ namespace callring {
 
 namespace {
 
-// More writes than this are compared by a map instead of pair by pair.
+// Up to this many written tensors are compared pair by pair; more are compared with a HazardMap.
 constexpr std::size_t kPairs = 16;
 
 bool writes(Tag tag) {
@@ -54,7 +54,7 @@ Result<void> check_writes(const TaskArgs& args, const std::vector<std::size_t>& 
     return {};
 }
 
-// Whether two of those that are written have a chance to overlap.
+// Whether two written tensors may overlap.
 bool any_may_overlap(const TaskArgs& args, const std::vector<std::size_t>& written) {
     for (std::size_t i = 1; i < written.size(); ++i) {
         for (std::size_t k = 0; k < i; ++k) {
@@ -77,7 +77,7 @@ Result<void> look_at_arguments(const Callable& callable, const TaskArgs& args, s
     if (is_orchestration) {
         return {};
     }
-    // Most tasks write one tensor: this alone decides for those.
+    // Most tasks write one tensor, and need no more than this check.
     const auto writers = std::count_if(args.tensors.begin(), args.tensors.end(),
                                        [](const TensorArg& argument) { return writes(argument.tag); });
     if (writers < 2) {

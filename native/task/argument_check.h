@@ -12,12 +12,12 @@ namespace callring {
 
 Result<void> look_at_arguments(const Callable& callable, const TaskArgs& args, std::int32_t placement);
 
-// `placement` as Task::placement. Error, whose message follows the callable's name: invalid_argument.
+// `placement`: see Task::placement. Error: invalid_argument, with a message that continues the callable's name.
 inline Result<void> check_arguments(const Callable& callable, const TaskArgs& args, std::int32_t placement) {
     const auto& signature = callable.spec.signature;
     if (args.tensors.size() < 2 &&
         (!signature || (args.tensors.size() == signature->tensors && args.scalars.size() == signature->scalars))) {
-        return {};  // two tensors are needed to write the same bytes
+        return {};  // one tensor cannot overlap another
     }
     return look_at_arguments(callable, args, placement);
 }

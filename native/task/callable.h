@@ -1,5 +1,5 @@
-// Callable: one identity of a Worker, and the state of its life. Plain data under the engine's lock; tasks and frames
-// name it by its digest, and no process knows the slots of another (docs/reference/frames.md).
+// Callable: one identity that is registered with a Worker. Plain data under the engine's lock; tasks and frames name it
+// by its digest, and no process knows the slots of another (docs/reference/frames.md).
 #pragma once
 
 #include <cstddef>
@@ -18,12 +18,12 @@ namespace callring {
 
 enum class ChildKind : std::uint8_t { chip, sub, node, fork_server };
 
-// Whether a kind of child has callables installed that run on `runs_on`: a node has all of them, for its own children.
+// Whether a kind of child installs callables that run on `runs_on`: a node installs all of them, for its own children.
 [[nodiscard]] constexpr bool takes_callables_of(ChildKind child, ChildKind runs_on) noexcept {
     return child == runs_on || child == ChildKind::node;
 }
 
-// The argument of register(): the name of a callable, and the payload for children.
+// The argument of register(): a callable's identity, and the payload for children.
 struct CallableSpec {
     // The arguments of a chip callable.
     struct Signature {
@@ -34,27 +34,26 @@ struct CallableSpec {
 
     Digest digest{};
     std::uint32_t kind = 0;
-    ChildKind runs_on = ChildKind::chip;  // chip callables: chip; Python callables: sub, though nodes run them, too
+    ChildKind runs_on = ChildKind::chip;  // chip for chip callables, sub for Python callables, which nodes run, too
     std::string label;                    // for messages
     std::vector<std::byte> descriptor;    // the canonical bytes behind the digest
     std::shared_ptr<const Payload> payload;
     std::optional<Signature> signature = std::nullopt;  // of a chip callable
 };
 
-// It lives from its first registration to the end of its final removal. The final removal is under way while
-// `registrations` is zero: no new task and no new registration is accepted, and children remove it when the last
-// accepted task has ended.
+// A Callable exists from its first registration to the end of its removal. While `registrations` is zero it is being
+// removed: no task and no registration is accepted, and the children remove it when the last accepted task has ended.
 struct Callable : SharedOnly {
     CallableSpec spec;
-    std::uint32_t registrations = 0;  // handles, and registrations that have not failed so far
+    std::uint32_t registrations = 0;  // handles, and registrations that are under way
     std::uint64_t in_flight = 0;      // accepted tasks that have not ended
-    bool confirmed = false;           // a child has installed it once, so it can be installed
-    // By a child's index: how often the child ended while it started with this callable, before the first installation.
+    bool confirmed = false;           // a child has installed it once: the callable itself is not at fault
+    // By a child's index: how often the child died while it started with this callable, before the first installation.
     std::map<std::uint32_t, std::uint32_t> fatal_starts;
-    bool gone = false;  // no working child has it any more
+    bool gone = false;  // every working child has removed it
 
     [[nodiscard]] bool removing() const noexcept { return registrations == 0; }
-    // Whether every working child must have it: for new tasks, or for accepted ones.
+    // Whether every working child must have it installed, for new or for accepted tasks.
     [[nodiscard]] bool needed() const noexcept { return registrations > 0 || in_flight > 0; }
 };
 

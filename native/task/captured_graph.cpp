@@ -25,7 +25,7 @@ Error wrong(std::string what) {
 
 enum class Place : std::uint8_t { elsewhere, inside, across };
 
-// Whether a map that records the one region and then the other tells their bytes from those in their gaps.
+// Whether a HazardMap that records both regions distinguishes their bytes from those in their gaps.
 bool are_compared_exactly(const Region& first, const Region& second) {
     const auto count = [](const Grid::Box&) {};
     Grid grid;
@@ -35,8 +35,8 @@ bool are_compared_exactly(const Region& first, const Region& second) {
     return is_exact && grid.for_each_box(second, count);
 }
 
-// Where the bytes of `view` lie: outside of, in, or in and outside of those of `whole`, in the same buffer. Where they
-// have too many pieces to be compared exactly, and may overlap, they count as across.
+// Where the bytes of `view` lie, in the same buffer: all outside `whole`, all inside, or across its edge. Regions that
+// may overlap and have too many pieces to be compared exactly count as across.
 Place place_of(const Region& view, const Region& whole) {
     if (view.empty()) {
         return whole.begin <= view.begin && view.begin <= whole.end() ? Place::inside : Place::elsewhere;
@@ -63,11 +63,11 @@ Place place_of(const Region& view, const Region& whole) {
         return Place::across;
     }
     met.clear();
-    map.record(2, view, Access::read, met);  // follows the view where the whole did not overwrite it
+    map.record(2, view, Access::read, met);  // follows the view's record if `whole` did not overwrite all of it
     return met.front() == kView ? Place::across : Place::inside;
 }
 
-// The tensors that are replaced, found by the bytes of a view.
+// Finds the replaced tensors that have bytes near those of a view.
 class Replaced {
 public:
     explicit Replaced(std::span<const CapturedGraph::Replacement> replacements) {
@@ -85,8 +85,7 @@ public:
         }
     }
 
-    // Calls visit(index, region) for each that has bytes between the first and the last of `view`, or on both sides of
-    // them.
+    // Calls visit(index, region) for each replaced tensor whose first to last byte overlap those of `view`.
     template <class Visit>
     void for_each_near(const Region& view, const Visit& visit) const {
         const auto tensors = by_buffer_.find(view.space);
@@ -104,7 +103,7 @@ public:
 private:
     struct Entry {
         Region region;
-        std::uint64_t reach;  // the last end of those up to it
+        std::uint64_t reach;  // the largest end of this tensor and those before it
         std::uint32_t index;
     };
     std::map<std::uint64_t, std::vector<Entry>> by_buffer_;
@@ -140,7 +139,7 @@ Result<NodeId> CapturedGraph::record(GraphNode node, std::span<const NodeId> aft
 
 NodeId CapturedGraph::add(GraphNode node, std::span<const NodeId> after, std::span<const ParameterUse> parameters) {
     const auto id = static_cast<NodeId>(nodes_.size());
-    constexpr auto kNothing = [](TaskId) { return false; };  // may be forgotten
+    constexpr auto kNothing = [](TaskId) { return false; };  // no node may be forgotten
     std::vector<TaskId> earlier;
     if (node.args) {
         record_task(hazards_, id, *node.args, earlier, kNothing);
@@ -208,13 +207,13 @@ Result<BindingPtr> CapturedGraph::bind(std::span<const Replacement> replacements
     }
     const Replaced replaced(replacements);
     std::vector<bool> used(replacements.size(), false);
-    // The edges were made for the recorded tensors: a replacement may not touch what they say nothing about, which is
-    // every tensor that stays.
+    // The edges were made for the recorded tensors, and order no access of a replacement to a tensor that stays: a
+    // replacement must not overlap any of those.
     constexpr TaskId kStays = 0;
     HazardMap touched;
     std::vector<TaskId> met;
 
-    // The arguments with the tensors that take the places of theirs; the same if they stay as they are.
+    // The arguments with replaced tensors; the same arguments if none of their tensors is replaced.
     const auto replace = [&](const ArgsPtr& args) -> Result<ArgsPtr> {
         std::shared_ptr<TaskArgs> changed;
         for (std::size_t i = 0; args && i < args->tensors.size(); ++i) {

@@ -1,5 +1,5 @@
-// What the scheduler knows of tasks and runs. Plain data under the engine's lock; a task names its callable by digest,
-// kind and namespace only. What states it has, and what changes them: docs/explanation/the-core.md.
+// Task and Run: the scheduler's records. Plain data under the engine's lock; a task names its callable by digest, kind
+// and namespace only. The states of a task and their changes: docs/explanation/the-core.md.
 #pragma once
 
 #include <array>
@@ -27,13 +27,13 @@ enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
 struct Run;
 class CapturedGraph;
 
-// What a traced task went through, in nanoseconds of CLOCK_MONOTONIC; zero where it did not get.
+// The times of a traced task, in nanoseconds of CLOCK_MONOTONIC; zero for what did not happen.
 struct TaskTimes {
     std::uint64_t submit_ns = 0;
-    std::uint64_t dispatch_ns = 0;          // its frame was put into a lane, the last time if it was begun again
-    std::uint64_t begin_ns = 0;             // the child claimed it
-    std::uint64_t end_ns = 0;               // the child was done with it
-    std::uint64_t complete_ns = 0;          // the parent knew
+    std::uint64_t dispatch_ns = 0;          // its frame was put into a lane; of a retried task, the last time
+    std::uint64_t begin_ns = 0;             // the child claimed the frame
+    std::uint64_t end_ns = 0;               // the child completed the frame
+    std::uint64_t complete_ns = 0;          // the parent took the completion
     std::vector<std::uint64_t> waited_for;  // tasks of its run that had not ended when it was submitted
 };
 
@@ -41,65 +41,65 @@ inline constexpr std::int32_t kAnyChild = -1;
 
 inline constexpr std::uint32_t kTraceAsWorker = UINT32_MAX;  // 2 if the Worker traces, else 0
 
-// What one call may choose.
+// The options of one task.
 struct CallConfig {
     std::uint32_t block_count = 0;         // 0: the callable's choice
-    std::uint32_t retries = 0;             // how often it may be begun again after its child died
-    std::uint64_t deadline_ns = 0;         // how long it may take from when its child begins it; 0: as long as it likes
-    std::uint32_t trace = kTraceAsWorker;  // 0: nothing, 1: when it began and ended, 2: also what a chip's cores did
+    std::uint32_t retries = 0;             // how often it may begin again after its child died
+    std::uint64_t deadline_ns = 0;         // how long it may run, counted from its begin in the child; 0: no limit
+    std::uint32_t trace = kTraceAsWorker;  // 0: nothing, 1: its times, 2: also the spans of a chip's cores
 };
 
 // One node of a run's graph: one frame, or a group of frames that begin together (schedule/scheduler_groups.cpp). A
 // group's node is never put into a lane; its members are, and they are in no run's list.
 struct Task : SharedOnly {
-    // Of its own: with an implicit one, to make a task begins with clearing its 300 bytes, and then sets them.
+    // An implicit constructor would clear all 300 bytes before it sets them.
     Task() noexcept {}  // NOLINT(*-use-equals-default)
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
 
-    // Small members lie together: between large ones each would take eight bytes, and the tasks of a large graph pass
-    // through the cache twice.
+    // Small members lie together: between large ones each would take eight bytes, and the tasks of a large graph go
+    // through the processor's cache twice.
     std::uint64_t id = 0;  // position in its run; members have that of their node
-    Run* run = nullptr;    // until it has ended; keeps itself alive until then
+    Run* run = nullptr;    // valid until the task has ended: a run keeps itself alive until then
     std::uint64_t run_id = 0;
     CallablePtr callable;
-    ArgsPtr args;  // null: none; keeps the tensors' memory alive until the task has ended
+    ArgsPtr args;  // null: no arguments; keeps the tensors' memory alive until the task has ended
     std::shared_ptr<Buffer> spill;
-    CallConfig config;  // retries: those that are left
+    CallConfig config;  // `retries` counts down
     std::uint32_t argument_bytes = 0;
     std::int32_t placement = kAnyChild;  // index of the only child that may run it, or kAnyChild
 
     std::uint32_t unmet = 0;  // predecessors that have not ended
-    std::int32_t child = -1;  // where it was dispatched
+    std::int32_t child = -1;  // the index of the child that it was dispatched to
     TaskState state = TaskState::blocked;
     bool opaque : 1 = false;    // its arguments end with opaque bytes
-    bool rescaled : 1 = false;  // of a launch: its run has scalars for it, in the place of those in its arguments
-    bool awaited = false;       // a caller waits for just this task, and takes its outcome
-    bool followed = false;      // another one follows it in that lane, or did
-    // As what it ends with its child, which is being ended for it: task_timeout, cancelled, worker_lost; ok: it is not.
+    bool rescaled : 1 = false;  // of a launch: the scalars of its run replace those in its arguments
+    bool awaited = false;       // a caller waits for this task, and takes its outcome
+    bool followed = false;      // another task follows it in the same lane, or did
+    // If its child is being killed because of this task: its outcome (task_timeout, cancelled, worker_lost); else ok.
     Code ended_as = Code::ok;
-    Code code = Code::ok;            // as what it has ended
+    Code code = Code::ok;            // the outcome of an ended task
     std::uint32_t open_members = 0;  // of a group's node: members that have not ended
-    std::uint64_t sequence = 0;      // its frame in the lane of `child`
-    // While it follows others in that lane: how far before it they are, as in its frame, which its child may write
-    // over.
+    std::uint64_t sequence = 0;      // the number of its frame in the lane of `child`
+    // If it follows tasks in the same lane: how many frames before its own theirs are. The frame has the same numbers,
+    // but its child may overwrite them.
     std::array<std::uint32_t, kMaxPredecessors> distances;  // valid while it is dispatched and `unmet`
-    std::uint64_t begun_by_ns = 0;  // it had begun by then, as its child noted first; 0: not noted, or not looked at
+    std::uint64_t begun_by_ns = 0;  // its child was first seen to have begun it at this time; 0: not seen yet
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
 
-    // Most have one, if any. Those of a launched task are in its graph.
+    // Most tasks have at most one successor. Those of a launched task are in its graph.
     std::vector<std::shared_ptr<Task>, ThreadCached<std::shared_ptr<Task>>> successors;
-    std::vector<std::shared_ptr<Task>> predecessors;  // while it is queued behind them: those it follows in a lane
+    std::vector<std::shared_ptr<Task>> predecessors;  // that it follows in a lane, while it is queued behind them
     std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
 
     std::vector<std::shared_ptr<Task>> members;  // of a group's node
     std::shared_ptr<Task> group;                 // the node of a member that has not ended
-    std::shared_ptr<Task> failed_member;         // the first that failed: as it did, the group does
+    std::shared_ptr<Task> failed_member;         // the first failed member, whose outcome is the group's
 
     std::string payload;                        // returned value or failure, as the child encoded it
-    std::unique_ptr<const ChildEnd> child_end;  // of what is worker_lost or given_up; null for all else
-    std::unique_ptr<Extents> extents;           // what of the value lies elsewhere, in its order; null: nothing does
-    std::unique_ptr<TaskTimes> times;           // null unless traced
+    std::unique_ptr<const ChildEnd> child_end;  // if its outcome is worker_lost or given_up; else null
+    std::unique_ptr<Extents> extents;           // parts of the value in shared memory, in their order; null: none
+    std::unique_ptr<TaskTimes> times;           // null unless the task is traced
 };
 
 using TaskPtr = std::shared_ptr<Task>;
@@ -108,16 +108,16 @@ using TaskPtr = std::shared_ptr<Task>;
     return std::allocate_shared<Task>(ThreadCached<Task>());
 }
 
-// One execution of an orchestration function. Dependencies never leave it, and errors reach only the runs that say that
-// they follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies, each of which goes to the
-// thread that takes the ended ones, and is forgotten.
+// One execution of an orchestration function. Its tasks depend only on each other, and its errors reach only the runs
+// that follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies; take_ended() returns each once
+// it has ended, and the run forgets it.
 struct Run : SharedOnly {
     Run() = default;
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
     ~Run() {
         if (launched) {
-            // Tasks of one block that name each other would keep it alive for ever.
+            // All tasks of a launch share one block of memory. References among them would keep it alive for ever.
             for (Task& task : *launched) {
                 task.root_cause.reset();
             }
@@ -125,32 +125,32 @@ struct Run : SharedOnly {
     }
 
     std::uint64_t id = 0;
-    std::shared_ptr<Run> self;  // while a task of it has not ended: tasks do not own their run
+    std::shared_ptr<Run> self;  // set while a task has not ended: tasks do not own their run
     bool stream = false;
     HazardMap hazards;
     std::shared_ptr<const CapturedGraph> graph;   // of a launch: the edges of its tasks
     std::shared_ptr<std::vector<Task>> launched;  // of a launch: its tasks by id, instead of `tasks`
-    std::vector<std::uint64_t> scalars;           // of a launch: for the parameters of its graph; empty: as recorded
-    std::deque<TaskPtr> tasks;    // by id; null once a task ended well and can no longer matter; empty in a stream
-    std::vector<TaskPtr> outbox;  // a stream's ended tasks that are not taken yet
+    std::vector<std::uint64_t> scalars;           // of a launch: values of its graph's parameters; empty: as recorded
+    std::deque<TaskPtr> tasks;    // by id; null once a task succeeded and is not needed any more; empty in a stream
+    std::vector<TaskPtr> outbox;  // a stream's ended tasks that were not taken yet
     std::uint64_t accepted = 0;
     std::uint64_t ended = 0;
-    bool sealed = false;  // no more submits will come
+    bool sealed = false;  // submits are refused
     bool cancelled = false;
-    std::vector<int> watchers;      // eventfds, written when it has finished; each is its watcher's
-    std::vector<TaskPtr> failures;  // in the order in which they happened; skipped tasks are not among them
+    std::vector<int> watchers;      // eventfds to write when the run finishes; owned by the watchers
+    std::vector<TaskPtr> failures;  // in the order in which they happened, without skipped tasks
     std::vector<TaskPtr> skipped;
-    TaskPtr withdrawn;  // the first that was cancelled
+    TaskPtr withdrawn;  // the first cancelled task
 
-    // A run that follows others begins when they have ended.
+    // A run that follows this one.
     struct Follower {
         std::shared_ptr<Run> run;
-        bool poisoned;  // if this one does not end well
+        bool poisoned;  // whether it is skipped if this one fails
     };
-    std::vector<Follower> followers;  // while this one has not ended
-    std::uint32_t waits_for = 0;      // runs that it follows and that have not ended; it ends after them
-    std::vector<TaskPtr> held;        // its tasks that wait for these runs alone; each counts them as one unmet
-    TaskPtr poison;                   // how a run that it follows failed: none of its tasks will run
+    std::vector<Follower> followers;  // until this run has ended
+    std::uint32_t waits_for = 0;      // unfinished runs that this one follows; it ends after them
+    std::vector<TaskPtr> held;        // tasks that wait for those runs alone, which count as one unmet predecessor
+    TaskPtr poison;                   // the failure of a followed run, for which all tasks of this one are skipped
 
     [[nodiscard]] bool finished() const noexcept { return sealed && ended == accepted && waits_for == 0; }
 };

@@ -1,5 +1,5 @@
-// What the parts of a call to a Submitter mean. Here, so that the compiler puts them into the two or three calls that
-// need them: a submit takes as long as thirty calls of functions.
+// Converts the parts of a call to a Submitter. In a header, so that the compiler inlines them into the two or three
+// calls that use them: a whole submit takes no longer than thirty function calls.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,7 +17,7 @@
 
 namespace callring::bindings {
 
-// The Python half will meet the same error and explain it. An interrupt came once, and must not be lost.
+// Clears an error that the Python half will meet again and explain. A KeyboardInterrupt stays: it would not come again.
 inline void leave_to_python() {
     if (PyErr_ExceptionMatches(PyExc_Exception) == 0) {
         throw py::error_already_set();
@@ -25,8 +25,8 @@ inline void leave_to_python() {
     PyErr_Clear();
 }
 
-// The callable behind `handle`, if it is exactly what the registry made and still live; the Python half explains what
-// is wrong with any other (docs/explanation/identity.md).
+// The callable of `handle`, if the registry made this handle and it is still valid. Null for any other, and the Python
+// half explains what is wrong with it (docs/explanation/identity.md).
 inline CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
     if (self.layout == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.layout->handle_type.ptr()) {
         return nullptr;
@@ -40,8 +40,8 @@ inline CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* na
     return token->callable;
 }
 
-// The index of the child `id`. Small integers are the same object each time, and lie next to each other: those of up to
-// eight children are found without the dictionary. None: the Python half has to look at it.
+// The index of the child `id`. CPython keeps one object for each small integer, one beside the other, so that the ids
+// of up to eight children are found without the dictionary. Empty if the Python half has to handle it.
 inline std::optional<std::int32_t> placement_of(Submitter& self, PyObject* id) {
     Placed& placed = self.placed[reinterpret_cast<std::uintptr_t>(id) / sizeof(PyLongObject) % self.placed.size()];
     if (placed.id == id) {
@@ -57,7 +57,7 @@ inline std::optional<std::int32_t> placement_of(Submitter& self, PyObject* id) {
     return placed.index;
 }
 
-// The arguments, none for None; null: the Python half has to look at them.
+// The arguments; empty ones for None. Null if the Python half has to handle them.
 inline ArgsPtr take_args(const Submitter& self, PyObject* given) {
     if (given == nullptr || given == Py_None) {
         return no_arguments();
@@ -72,7 +72,7 @@ inline ArgsPtr take_args(const Submitter& self, PyObject* given) {
     return args->builder.share();
 }
 
-// False: the Python half has to look at it.
+// False if the Python half has to handle it.
 inline bool take_config(Submitter& self, PyObject* given, CallConfig& config) {
     if (given == nullptr || given == Py_None) {
         return true;
@@ -84,14 +84,14 @@ inline bool take_config(Submitter& self, PyObject* given, CallConfig& config) {
             return false;
         }
         self.native_config = native.cast<CallConfig>();
-        Py_XSETREF(self.config, new_reference(given));  // it is immutable, and alive as long as it is the last one
+        Py_XSETREF(self.config, new_reference(given));  // it is immutable, and kept alive while it is the last one
     }
     config = self.native_config;
     return true;
 }
 
-// Where each of `count` tasks goes: `workers` is null (any sub-worker), an id, or as many ids. None: the Python half
-// has to look at it.
+// The placement of each of `count` tasks: `workers` is null (any sub-worker), an id, or as many ids. Empty if the
+// Python half has to handle it.
 inline std::optional<std::vector<std::int32_t>> placements_of(Submitter& self, PyObject* workers, Py_ssize_t count) {
     const auto size = static_cast<std::size_t>(count);
     if (workers == nullptr) {
@@ -117,8 +117,8 @@ inline std::optional<std::vector<std::int32_t>> placements_of(Submitter& self, P
     return placements;
 }
 
-// What `find` gives for each of a list or tuple, in `found`. False: the Python half has to look at it, as `find` gave
-// null for one of them, or it is neither.
+// Fills `found` with what `find` returns for each item of a list or tuple. False if the Python half has to handle it:
+// `find` returned null for an item, or it is neither list nor tuple.
 template <class Found, class Find>
 bool take_each(PyObject* given, std::vector<Found>& found, const Find& find) {
     found.clear();
@@ -141,7 +141,7 @@ bool take_each(PyObject* given, std::vector<Found>& found, const Find& find) {
     return true;
 }
 
-// Tasks of this run, in a list or a tuple. False: the Python half has to look at them.
+// Tasks of this run, in a list or a tuple. False if the Python half has to handle them.
 inline bool take_after(Submitter& self, PyObject* given) {
     return take_each(given, self.after, [&self](PyObject* item) -> const TaskPtr* {
         const TaskRef* ref = as_task_ref(item);
@@ -150,7 +150,7 @@ inline bool take_after(Submitter& self, PyObject* given) {
     });
 }
 
-// The same of the graph that is captured.
+// The same for tasks of the graph that is being captured.
 inline bool take_earlier(Submitter& self, PyObject* given) {
     return take_each(given, self.earlier, [&self](PyObject* item) -> const NodeId* {
         const GraphTaskRef* ref = as_graph_task_ref(item);

@@ -1,4 +1,4 @@
-// What the types that are written against CPython's own interface share.
+// Shared by the types that are written against CPython's own interface.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -23,7 +23,7 @@ void deallocate(PyObject* self) {
     Py_DECREF(type);
 }
 
-// Makes the type, which `module` keeps.
+// Makes the type and adds it to `module`.
 inline PyTypeObject* add_type(py::module_& module, PyType_Spec spec, const char* name) {
     auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
     if (!type) {

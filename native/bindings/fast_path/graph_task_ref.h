@@ -9,7 +9,7 @@ namespace callring::bindings {
 
 struct GraphTaskRef {
     PyObject ob_base;
-    PyObject* graph;  // the CapturedGraph that it is a node of
+    PyObject* graph;  // the CapturedGraph of this node
     NodeId node;
 };
 
@@ -21,7 +21,7 @@ inline PyTypeObject* g_graph_task_type = nullptr;
 }
 // Whether `type` is a class that derives from GraphTaskRef.
 [[nodiscard]] bool is_graph_task_type(PyObject* type) noexcept;
-// An instance of `type`, which is such a class; null with an error set.
+// An instance of `type`, which must be such a class; null with an error set.
 PyObject* new_graph_task(PyTypeObject* type, PyObject* graph, NodeId node);
 
 void register_graph_task_ref(pybind11::module_& module);

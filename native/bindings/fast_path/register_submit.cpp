@@ -1,6 +1,6 @@
-// Binds Submitter, the path that every task takes, against CPython's own interface: a call through pybind11 costs more
-// than a submit. The native methods know the ordinary call; anything else they hand to the Python method of the same
-// name with an underscore, which explains what is wrong.
+// Binds Submitter, through which every task is submitted, against CPython's own interface: a call through pybind11
+// costs more than a submit. The native methods handle the ordinary call. For any other they call the Python method of
+// the same name with an underscore, which explains what is wrong.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -34,7 +34,7 @@ struct Names {
 };
 Names* g_names = nullptr;
 
-// The call of a submit; what is not given is null.
+// The arguments of a call of submit; those that are not given are null.
 struct Call {
     PyObject* handle = nullptr;
     PyObject* args = nullptr;
@@ -42,7 +42,7 @@ struct Call {
     PyObject* worker = nullptr;
     PyObject* after = nullptr;
 
-    // False: the Python half has to look at it. Names in a call are interned; where they are not, it may do that, too.
+    // False if the Python half has to handle the call, for instance if the names in it are not interned.
     bool take(PyObject* const* given, Py_ssize_t count, PyObject* names) {
         if (count < 1 || count > 3) {
             return false;
@@ -65,7 +65,7 @@ struct Call {
         return true;
     }
 
-    // The same of a call for many tasks, whose `workers` None is null.
+    // The same for a call for many tasks; `workers` is null if None was given.
     bool take_many(PyObject* const* given, Py_ssize_t count, PyObject* names, PyObject*& workers) {
         if (count < 2 || count > 3) {
             return false;
@@ -90,7 +90,7 @@ struct Call {
     }
 };
 
-// The Python half waits for room if that is what the engine lacks, and raises why else it refused.
+// Calls the Python half after the engine refused a task: it waits for room, or raises the error.
 void wait_or_raise(Submitter& self, const Error& refusal, const CallablePtr& callable) {
     const auto waited = py::reinterpret_steal<py::object>(PyObject_CallMethodObjArgs(
         &self.ob_base, g_names->wait_or_raise, native_error(refusal).ptr(), py::cast(callable).ptr(), nullptr));
@@ -99,7 +99,7 @@ void wait_or_raise(Submitter& self, const Error& refusal, const CallablePtr& cal
     }
 }
 
-// The accepted task as a Task, behind those in `self.after`.
+// Submits a task that follows those in `self.after`. Returns it as a Task.
 PyObject* begin(Submitter& self, CallablePtr callable, ArgsPtr args, const CallConfig& config, std::int32_t placement) {
     auto task = allocate_task();
     task->callable = std::move(callable);
@@ -108,7 +108,7 @@ PyObject* begin(Submitter& self, CallablePtr callable, ArgsPtr args, const CallC
     task->config = config;
     Result<void> accepted = self.engine->submit(self.run, task, self.after);
     if (!accepted) {
-        // Not in `self`: what the Python half runs, such as a signal handler, may submit as well.
+        // Not in `self`: Python code that runs meanwhile, such as a signal handler, may submit, too.
         const std::vector<TaskPtr> after = std::exchange(self.after, {});
         do {
             wait_or_raise(self, accepted.error(), task->callable);
@@ -119,7 +119,7 @@ PyObject* begin(Submitter& self, CallablePtr callable, ArgsPtr args, const CallC
     return new_task(reinterpret_cast<PyTypeObject*>(self.task_type), self.session, self.engine.get(), std::move(task));
 }
 
-// The recorded task as a GraphTask, behind those in `self.earlier`.
+// Records a task that follows those in `self.earlier`. Returns it as a GraphTask.
 PyObject* record(Submitter& self, CallablePtr callable, ArgsPtr args, const CallConfig& config,
                  std::int32_t placement) {
     GraphNode node;
@@ -182,7 +182,7 @@ PyObject* submit_sub(PyObject* self, PyObject* const* args, Py_ssize_t count, Py
     });
 }
 
-// The arguments in a list, `most` of them, up to what the Python half has to look at.
+// The first `most` arguments of a list, or fewer, up to the first that the Python half has to handle.
 std::vector<ArgsPtr> take_args_of(const Submitter& self, PyObject* args_list, std::size_t most) {
     const Py_ssize_t total = std::min(PySequence_Fast_GET_SIZE(args_list), static_cast<Py_ssize_t>(most));
     std::vector<ArgsPtr> taken;
@@ -197,7 +197,7 @@ std::vector<ArgsPtr> take_args_of(const Submitter& self, PyObject* args_list, st
     return taken;
 }
 
-// The accepted tasks as a list of Tasks, behind those in `self.after`.
+// Submits tasks that follow those in `self.after`. Returns them as a list of Tasks.
 py::list begin_many(Submitter& self, const CallablePtr& callable, std::vector<ArgsPtr> all_args,
                     const CallConfig& config, const std::vector<std::int32_t>& placements) {
     std::vector<TaskPtr> tasks;
@@ -231,7 +231,7 @@ py::list begin_many(Submitter& self, const CallablePtr& callable, std::vector<Ar
     }
     return list;
 }
-// The recorded tasks likewise, behind those in `self.earlier`.
+// Records tasks that follow those in `self.earlier`, likewise.
 py::list record_many(Submitter& self, const CallablePtr& callable, std::vector<ArgsPtr> all_args,
                      const CallConfig& config, const std::vector<std::int32_t>& placements) {
     py::list list;
@@ -246,8 +246,8 @@ py::list record_many(Submitter& self, const CallablePtr& callable, std::vector<A
     return list;
 }
 
-// As many submits as there are arguments; those that the Python half has to look at, and all behind them, it gets with
-// the list of those that were accepted, which it continues.
+// One submit for each of a list of arguments. From the first task on that the Python half has to handle, that half
+// continues the list of accepted tasks.
 PyObject* submit_many(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* names) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     Call call;
@@ -303,7 +303,7 @@ PyObject* submit_next_level(PyObject* self, PyObject* const* args, Py_ssize_t co
 }  // namespace
 
 void register_submit(py::module_& module) {
-    g_names = new Names();  // for as long as the process lives, as interned strings do
+    g_names = new Names();  // never deleted, as interned strings are not
     register_token(module);
     register_task_ref(module);
     register_graph_task_ref(module);

@@ -17,7 +17,7 @@ namespace callring::bindings {
 namespace {
 
 const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
-    static auto* known = new std::forward_list<Layout>();  // with the classes, for as long as the process lives
+    static auto* known = new std::forward_list<Layout>();  // never deleted, as the classes are not
     for (const Layout& layout : *known) {
         if (layout.handle_type.ptr() == handle_type && layout.args_type.ptr() == args_type) {
             return layout;
@@ -28,7 +28,7 @@ const Layout& layout_of(PyObject* handle_type, PyObject* args_type) {
     return known->front();
 }
 
-// Every PyObject* of a Submitter, for the collector.
+// Every PyObject* of a Submitter, for the garbage collector.
 template <class Visit>
 int for_each_object(Submitter& self, const Visit& visit) {
     for (PyObject** object : {&self.session, &self.registry, &self.task_type, &self.graph, &self.next_level_names,

@@ -1,4 +1,4 @@
-// Submitter, the base of Orchestrator: what it knows of its run, or of the graph that it records.
+// Submitter, the base of Orchestrator: its run, or the graph that it records.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -18,12 +18,12 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// Where the instances of a class keep one of its `__slots__`: to ask for it by name, each time, takes longer than all
-// else that is done with it.
+// The offset of one of a class's `__slots__` in its instances: a look-up by name at each use would take longer than the
+// rest of the use.
 class Slot {
 public:
     Slot() = default;
-    // Error: TypeError, if `name` is no slot of `type`.
+    // Error: TypeError if `name` is no slot of `type`.
     Slot(PyObject* type, const char* name) {
         const auto member = py::reinterpret_steal<py::object>(PyObject_GetAttrString(type, name));
         if (!member) {
@@ -43,8 +43,8 @@ private:
     Py_ssize_t offset_ = 0;
 };
 
-// Where the class of handles keeps what a submit reads of them, and which class arguments are of. It is looked up once,
-// not for each run: that would take longer than all else that makes a Submitter.
+// The offsets of the slots of handles that a submit reads, and the class of arguments. They are looked up once, not for
+// each run: that would take longer than all other work of making a Submitter.
 struct Layout {
     py::object handle_type;  // CallableHandle
     py::object args_type;    // TaskArgs
@@ -60,25 +60,25 @@ struct Placed {
 struct Submitter {
     PyObject ob_base;
     PyObject* session;
-    PyObject* registry;          // owner of the tokens that are valid here
+    PyObject* registry;          // the owner of the tokens that are valid here
     PyObject* task_type;         // Task, a subclass of TaskRef; GraphTask while a graph is captured
-    PyObject* graph;             // the CapturedGraph that records what is submitted; null: it runs
+    PyObject* graph;             // the CapturedGraph that records the submits; null if tasks run
     PyObject* next_level_names;  // the namespaces, by identity
     PyObject* python_names;
     PyObject* placements;  // dict: id of a child to its index
-    PyObject* to_native;   // turns a CallConfig into ours
-    PyObject* config;      // the last one, and what it became
+    PyObject* to_native;   // converts a CallConfig to the native one
+    PyObject* config;      // the last one that was converted
     std::array<Placed, 8> placed;
     const Layout* layout;  // null until it is initialised
     CallConfig native_config;
     std::shared_ptr<Engine> engine;
     RunPtr run;                                // null while a graph is captured
-    std::shared_ptr<CapturedGraph> recording;  // null otherwise
-    std::vector<NodeId> earlier;               // likewise as `after`
-    std::vector<TaskPtr> after;  // of the submit that is under way; a member, so that the next one finds room
+    std::shared_ptr<CapturedGraph> recording;  // null while tasks run
+    std::vector<NodeId> earlier;               // while a graph is captured: the same as `after`
+    std::vector<TaskPtr> after;                // used by each submit; a member, so that its memory is allocated once
 };
 
-// Its slots.
+// The slots of the Python type.
 int submitter_traverse(PyObject* self, visitproc visit, void* arg);
 int submitter_clear(PyObject* self);
 PyObject* submitter_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);

@@ -1,5 +1,5 @@
-// Binds TaskArgsBase. The native methods know Tensors with a Tag, integers and floats; anything else they hand to the
-// Python method of the same name with an underscore, which takes it or explains what is wrong.
+// Binds TaskArgsBase. The native methods handle Tensors with a Tag, integers and floats. For anything else they call
+// the Python method of the same name with an underscore, which adds it or explains what is wrong.
 #include "bindings/fast_path/task_args.h"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace callring::bindings {
 
 namespace {
 
-// The names that are looked up, for as long as the process lives.
+// The names that are looked up. Never deleted.
 struct ArgsNames {
     PyObject* scalars = PyUnicode_InternFromString("scalars");
     PyObject* add_tensor = PyUnicode_InternFromString("_add_tensor");
@@ -28,7 +28,7 @@ TaskArgsObject& self_of(PyObject* self) noexcept {
     return *reinterpret_cast<TaskArgsObject*>(self);
 }
 
-// The class of the tags that `type` takes. It is looked up once: there is one such class.
+// The class of the tags that `type` takes. Looked up once, since there is one such class.
 PyObject* tag_type_of(PyTypeObject* type) {
     static PyTypeObject* known = nullptr;
     static PyObject* tags = nullptr;
@@ -90,7 +90,7 @@ void add_pair(PyObject* self, PyObject* pair) {
         throw py::type_error("TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT), not a " +
                              std::string(Py_TYPE(pair)->tp_name));
     }
-    // Owned: what adds them may be Python code, which may change a list.
+    // New references: adding may run Python code, which may change the list.
     const auto tensor = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(pair, 0));
     const auto tag = py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(pair, 1));
     add_tensor(self, tensor.ptr(), tag.ptr());
@@ -122,7 +122,7 @@ int args_clear(PyObject* self) {
 }
 
 PyObject* args_create(PyTypeObject* type, PyObject* /*args*/, PyObject* /*kwargs*/) {
-    ArgsBuilder builder;  // may throw: before there is an object to destroy
+    ArgsBuilder builder;  // its constructor may throw, and must do so before the object exists
     PyObject* self = type->tp_alloc(type, 0);
     if (self != nullptr) {
         new (&self_of(self).builder) ArgsBuilder(std::move(builder));

@@ -1,4 +1,4 @@
-// TaskArgsBase, the base of TaskArgs: arguments as loops build them, one tensor after the other.
+// TaskArgsBase, the base of TaskArgs: arguments of a task, which are added one after the other.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -9,8 +9,8 @@ namespace callring::bindings {
 
 struct TaskArgsObject {
     PyObject ob_base;
-    PyObject* arrays;      // list of (tag, array or Tensor), from the first plain array on; null: there is none
-    PyObject* parameters;  // tuple of (position, Scalar); null: there is none
+    PyObject* arrays;      // list of (tag, array or Tensor), from the first plain array on; null without plain arrays
+    PyObject* parameters;  // tuple of (position, Scalar); null without Scalars
     ArgsBuilder builder;
 
     [[nodiscard]] bool has_arrays() const noexcept {

@@ -17,7 +17,7 @@ namespace callring::bindings {
 
 namespace {
 
-PyObject* g_result = nullptr;  // the name of the Python half of result()
+PyObject* g_result = nullptr;  // the name of the Python method behind result()
 
 int task_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
@@ -49,7 +49,7 @@ PyObject* task_native(PyObject* self, void* /*closure*/) {
     return py::cast(reinterpret_cast<TaskRef*>(self)->task).release().ptr();
 }
 
-// What an ended task returned; null without an error if it did not end well, is a group, or there is no memory for it.
+// The value of an ended task. Null without an error set if it failed, is a group, or memory is short.
 PyObject* value_of(const TaskRef& ref) {
     if (ref.task->code != Code::ok || !ref.task->members.empty()) {
         return nullptr;

@@ -26,7 +26,7 @@ inline PyTypeObject* g_task_type = nullptr;
 }
 // Whether `type` is a class that derives from TaskRef.
 [[nodiscard]] bool is_task_type(PyObject* type) noexcept;
-// An instance of `type`, which is such a class; null with an error set.
+// An instance of `type`, which must be such a class; null with an error set.
 inline PyObject* new_task(PyTypeObject* type, PyObject* session, Engine* engine, TaskPtr task) {
     PyObject* self = type->tp_alloc(type, 0);
     if (self != nullptr) {

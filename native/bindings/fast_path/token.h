@@ -1,4 +1,4 @@
-// Token: what ties a handle to the registration that made it.
+// Token: belongs to one registration, and to the handle that it made.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -108,7 +108,7 @@ TEST_CASE("a callable that is unregistered while tasks of it are under way is re
     worker.finish(run);
     CHECK(task->code == Code::ok);
     CHECK(test::patiently([&] { return worker.engine->wait_for_operation(*removed); }) == Waited::done);
-    // The chip lets go of it in its own time; what is registered anew waits for that.
+    // The chip removes it later; a new registration waits for that.
     while (!worker.engine->children()[0].installed.empty()) {
         std::this_thread::yield();
     }
@@ -198,7 +198,7 @@ TEST_CASE("as many runs are under way as the engine allows, and those that have 
     worker.engine->seal(first);
     CHECK(worker.engine->wait_for_run_slot(now_ns() + test::kLongNs) == Waited::done);
     const auto third = worker.begin_run();
-    second.reset();  // let go of
+    second.reset();  // no reference is left
     CHECK(worker.engine->begin_run({}).ok());
 }
 
