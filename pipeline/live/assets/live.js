@@ -1,4 +1,4 @@
-// The page of what is running. The server tells it once a second, as long as it can be seen.
+// The live page. The server sends it news once a second, while the page is visible.
 
 const recent = new RecentTasks();
 const status = el("span", { class: "pill", id: "status", role: "status" }, "connecting");
@@ -10,7 +10,7 @@ const note = el("p", { class: "note", id: "drawn" }), hold = el("input", { type:
 const lanes = el("div", {});
 const job = el("p", { class: "quiet", id: "job" }), run = el("div", { hidden: true });
 const tasks = el("div", { hidden: true });
-const TIMELINES = []; // none before there is a worker
+const TIMELINES = []; // empty before there is a worker
 let timeline = null, shown = null, source = null, over = false;
 
 points.element.hidden = true;
@@ -90,14 +90,14 @@ function end({ status: word, exit_code: code, error, report, html }) {
   if (timeline) timeline.draw();
 }
 
-// A page that is not seen waits for the end alone, for which the run computes nothing.
+// A hidden page only waits for the end, so that the run computes nothing for it.
 function listen() {
   if (over) return;
   if (source) source.close();
   source = new EventSource(document.hidden ? "end" : "events");
   source.onopen = () => recent.restart();
   source.onmessage = (event) => show(JSON.parse(event.data));
-  // A browser tries again by itself, also where another process goes on with the run; not if it was refused.
+  // The browser connects again by itself, also after another process went on with the run; not after a refusal.
   source.onerror = ({ target }) => say(target.readyState === EventSource.CLOSED ? "refused: too many pages of this run are open" : "no answer: it has ended, or was killed");
 }
 

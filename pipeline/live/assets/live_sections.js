@@ -1,7 +1,7 @@
-// The parts of a live page: each has an element, and shows what came last. None is made anew each second:
-// the keyboard's focus, and what is open, stay where they are.
+// The sections of a live page: each has an element, and shows the last news. Elements are kept from second to second, so
+// that the keyboard's focus and what is unfolded stay.
 
-// A table whose rows stay: rows of cells, each text or {show, kind}.
+// A table whose rows are kept: rows of cells, each text or {show, kind}.
 class SteadyTable {
   constructor(id, caption, columns) {
     this.columns = columns;
@@ -47,7 +47,7 @@ function rounded(value) {
   return value >= 100 ? number(Math.round(value)) : value ? value.toPrecision(value >= 10 ? 3 : 2) : "0";
 }
 
-// "12 s", "2 min 5 s": a time that goes on.
+// "12 s", "2 min 5 s": an elapsed time.
 function passed(seconds) {
   const whole = Math.floor(seconds);
   return whole < 60 ? `${whole} s` : whole < 3600 ? `${Math.floor(whole / 60)} min ${whole % 60} s` : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
@@ -74,7 +74,7 @@ class RateChart {
   }
 }
 
-// What is at work, how far it is, and the stages before it.
+// The current stage and its progress, and the stages before it.
 class Stages {
   constructor() {
     this.words = el("p", { id: "at-work" });
@@ -139,7 +139,8 @@ class Points {
     }
     const ended = sweep.points.filter(({ status }) => status !== "running" && status !== "waiting"), bad = ended.filter(({ status }) => status !== "ok").length;
     const said = `${number(ended.length)} of ${count(sweep.total, "point")} ended${bad ? `, ${number(bad)} of them not well` : ""}`;
-    if (this.words.textContent !== said) this.words.textContent = said; // else it would be read out each second
+    // Screen readers read each change: an unchanged text is not set again.
+    if (this.words.textContent !== said) this.words.textContent = said;
     const share = (100 * ended.length) / Math.max(1, sweep.total);
     this.bar.style.width = `${share}%`;
     this.meter.setAttribute("aria-valuenow", share.toFixed(0));
@@ -149,7 +150,7 @@ class Points {
       runs ? number(runs) : "\u2013", duration(median), error || "\u2013"]));
   }
 
-  // Nothing answers for the reports any more.
+  // The server has ended, and serves no reports.
   end() {
     this.place.querySelectorAll("a").forEach((link) => link.replaceWith(link.textContent));
   }

@@ -1,4 +1,4 @@
-// What came of tasks and of how many ended, for as long back as a live page shows.
+// The tasks, and the numbers of ended tasks, of the time that a live page shows.
 
 const WINDOW = 10e9; // nanoseconds of the timeline
 const MINUTES = 2; // of the chart of tasks a second
@@ -10,15 +10,15 @@ class RecentTasks {
     this.forget();
   }
 
-  // Of another run, whose workers and callables have other numbers.
+  // Begins with another run, whose workers and callables have other numbers.
   forget() {
     this.rows = []; // [row, how many tasks it stands for]
     this.samples = []; // [nanoseconds, tasks that had ended]
     this.workers = null;
-    this.since = null; // from when on what ended is known
+    this.since = null; // ended tasks are known from this time on
   }
 
-  // The server begins anew, as after a pause: what came before would come twice.
+  // The server starts again, for instance after a pause: earlier tasks are dropped, since it sends them again.
   restart() {
     this.rows = [];
     this.since = null;
@@ -43,12 +43,12 @@ class RecentTasks {
     return this.samples.slice(1).map(([time, ended], i) => [(now - time) / 1e9, (ended - this.samples[i][1]) / ((time - this.samples[i][0]) / 1e9)]);
   }
 
-  // One of how many tasks is drawn.
+  // One of so many tasks is drawn.
   step() {
     return this.rows.reduce((most, [, step]) => Math.max(most, step), 1);
   }
 
-  // As the timeline takes it; times are nanoseconds since the run began.
+  // Data for the timeline; times are nanoseconds since the run began.
   timeline(began) {
     const { now, names, children, begun } = this.workers, from = Math.max(now - WINDOW, this.since, began), span = Math.max(now - from, 1);
     const since = (time) => (time ? time - began : -1);

@@ -1,4 +1,4 @@
-// What all pages share: elements, numbers for people, bars of shares, texts to copy.
+// Shared by all pages: elements, numbers for people, bars of shares, texts to copy.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const COLOURS = 10;
@@ -15,7 +15,7 @@ function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-// A drawing that the page's data holds as text, made with the page.
+// A drawing whose text is in the page's data.
 function drawing(text) {
   const made = document.createElement("template");
   made.innerHTML = text;
@@ -44,7 +44,7 @@ function threeDigits(number) {
   return number ? number.toPrecision(3) : "0";
 }
 
-// A figure of a verification: all digits of a count; others as people read them, or as a power of ten.
+// A figure of a verification: a count with all its digits; other numbers rounded, or as a power of ten.
 function figure(value) {
   if (typeof value !== "number") return String(value);
   if (Number.isInteger(value)) return value.toLocaleString("en");
@@ -102,7 +102,7 @@ function command(text) {
   return el("div", { class: "command" }, shown, button, said);
 }
 
-// Paper is light, and what a canvas shows is drawn anew for it.
+// Paper is light: canvases are drawn again for printing.
 function printLight(timelines) {
   const turn = (printing) => { document.documentElement.classList.toggle("printing", printing); timelines.forEach((timeline) => timeline.draw()); };
   addEventListener("beforeprint", () => turn(true));

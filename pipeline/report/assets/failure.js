@@ -1,4 +1,4 @@
-// The page's best day: what went wrong, in what, beside what, and what to try next.
+// The section of a failure: the failed task, its callable, what else ran at the time, and what to try next.
 
 function failure() {
   const found = DATA.failure;

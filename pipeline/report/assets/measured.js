@@ -1,4 +1,4 @@
-// What was measured, with its spread, and how it compares with an earlier run.
+// The section of measurements: medians and spreads, and the comparison with an earlier run.
 
 function middle(values, share) {
   const ordered = [...values].sort((a, b) => a - b), at = share * (ordered.length - 1), low = Math.floor(at);

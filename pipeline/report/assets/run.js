@@ -10,7 +10,7 @@ function timelineSection() {
     TIMELINES.push(shown);
     return section("Timeline", timelineNotes(TIMELINE).map((note) => el("p", { class: "note", id: "thinned" }, note)), shown.place);
   }
-  // Under each other, on one axis, and moved together.
+  // Two timelines, one above the other, on one axis; they move together.
   const whole = Math.max(TIMELINE.span_ns, earlier.span_ns);
   const now = new Timeline("timeline", TIMELINE, { whole, onLook: (view) => before.look(...view, false) });
   const before = new Timeline("before", earlier, { whole, onLook: (view) => now.look(...view, false) });

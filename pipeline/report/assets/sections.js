@@ -10,7 +10,7 @@ function levels() {
   return found;
 }
 
-// Chips and sub-workers. A node is not counted beside what is below it.
+// Chips and sub-workers. A node is not counted: the workers below it are.
 function leafWorkers() {
   return TIMELINE.workers.filter((worker) => worker.kind !== "node");
 }
@@ -80,7 +80,7 @@ function callables() {
   const named = all.flatMap((level, depth) => Object.entries(level.callables).map(([name, tasks]) => [name, tasks, depth]));
   if (!named.length || !TIMELINE) return null;
   const workOf = (name, depth) => ((TIMELINE.work_ns[depth] || {})[name] || [0, 0]).map((ns) => ns / 1e9);
-  // Of chips and sub-workers: a node's task takes as long as what it submits, which is in the table as well.
+  // Of chips and sub-workers only: a node's task takes as long as the tasks that it submits, which are counted already.
   const whole = named.reduce((sum, [name, , depth]) => sum + workOf(name, depth)[0], 0) || 1;
   const seconds = (value) => ({ show: duration(value), sort: value });
   const rows = named.map(([name, tasks, depth]) => {

@@ -28,7 +28,7 @@ function table(id, caption, columns, rows, { kinds = [], filter = false } = {}) 
     const missing = (key) => key === null || key === undefined;
     order = [...made].sort((a, b) => {
       const x = sortKey(a.cells[i]), y = sortKey(b.cells[i]);
-      if (missing(x) || missing(y)) return missing(x) - missing(y); // what is not there comes last
+      if (missing(x) || missing(y)) return missing(x) - missing(y); // missing values come last
       return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1);
     });
     fill();

@@ -4,8 +4,8 @@ const LANE = 20, CORE = 11, AXIS = 22, OVERVIEW = 44, DRAG = 4;
 const WENT_WRONG = new Set(["lost", "timed out", "failed"]);
 
 class Timeline {
-  // data: of timeline.py, from `start_ns` on if it has that; whole: nanoseconds that it covers at least; onLook: told
-  // what is looked at.
+  // data: from timeline.py; it begins at `start_ns` if it has that. whole: the least nanoseconds that it covers. onLook:
+  // called with the visible part.
   constructor(id, data, { whole = 0, onLook = () => {} } = {}) {
     this.id = id;
     this.onLook = onLook;
@@ -38,7 +38,7 @@ class Timeline {
     this.gather();
   }
 
-  // Later data in place of what is there: what is looked at moves along, and what is selected stays that if it is still there.
+  // Replaces the data by later data: the visible part moves along, and a selected task stays selected if it is still shown.
   follow(data) {
     const i = this.selected, selected = i < 0 ? "" : this.key(this.of[i], this.run[i], this.task[i]);
     const [from, to] = this.view, before = this.start, all = to - from >= this.whole, named = this.T.names.length, wrong = this.anyWrong();
@@ -56,10 +56,10 @@ class Timeline {
   }
 
   key(of, run, task) {
-    return `${of}/${run}/${task}`; // each Worker numbers its own
+    return `${of}/${run}/${task}`; // each Worker numbers its own tasks
   }
 
-  // What each lane and each core has, in order of time, and the bins of what is not there one by one.
+  // Sorts the spans of each lane and each core by time, and the bins that stand for tasks that are not drawn singly.
   gather() {
     const T = this.T;
     this.byLane = T.workers.map(() => []);
@@ -81,7 +81,7 @@ class Timeline {
 
   build() {
     const id = (name) => (this.id === "timeline" ? name : `${this.id}-${name}`);
-    // A reader who speaks to the page says what is shown: the name of a button begins with its words.
+    // Speech input finds a button by its visible words: the button's name begins with them.
     const button = (name, text, title, act) => el("button", { id: id(name), title, "aria-label": /\w/.test(text) ? `${text}: ${title}` : title, type: "button", class: "plain", onclick: act }, text);
     this.showPath = el("input", { type: "checkbox", id: id("show-path"), checked: true, onchange: () => this.draw() });
     this.showCores = this.coreRows ? el("input", { type: "checkbox", id: id("show-cores"), onchange: () => { this.layOut(); this.draw(); } }) : null;
@@ -125,7 +125,7 @@ class Timeline {
     ].flat().filter(Boolean);
   }
 
-  // Rows: the moments of a Worker, the lane of one of its children or one core of that.
+  // Rows: the submits and completions of a Worker, the lane of one of its children, or one core of a child.
   layOut() {
     const T = this.T, rows = (this.rows = [{ top: AXIS, height: LANE, label: T.submitters[0], depth: 0, moments: 0, spans: [] }]);
     let top = AXIS + LANE + 5;
@@ -146,7 +146,7 @@ class Timeline {
     this.lanes.dataset.height = top + 4;
   }
 
-  // A task that went wrong, or is on the critical path, or is selected, is drawn however short it is.
+  // A task that failed, is on the critical path, or is selected is drawn however short it is.
   important(row, i) {
     return row.tasks && (i === this.selected || this.state[i] !== "done" || (this.showPath.checked && this.onPath.has(i)));
   }
@@ -186,7 +186,7 @@ class Timeline {
   }
 }
 
-// What a timeline does not show, in sentences.
+// Sentences about what a timeline does not show.
 function timelineNotes(T) {
   const notes = [], thinned = [];
   if (T.tasks[0].length < T.total_tasks) thinned.push(`${number(T.tasks[0].length)} of ${count(T.total_tasks, "task")}`);

@@ -1,4 +1,4 @@
-// How a timeline is drawn: methods of Timeline.
+// Methods of Timeline that draw.
 
 Object.assign(Timeline.prototype, {
   style(name) {
@@ -55,7 +55,7 @@ Object.assign(Timeline.prototype, {
   back(pen, row, width) {
     const gutter = this.gutter(width), left = 10 + (gutter < 120 ? 6 : 12) * row.depth;
     pen.fillStyle = row.tasks || row.top === AXIS ? this.ink.text : this.ink.quiet;
-    // The share is in a table, too: a name goes before it.
+    // Without room for both, the name is shown: the share is in a table, too.
     const shared = row.share !== undefined && pen.measureText(row.label).width <= gutter - left - 46, room = gutter - left - (shared ? 46 : 6);
     let label = row.label;
     while (label.length > 3 && pen.measureText(label).width > room) label = `${label.slice(0, -2)}\u2026`;
@@ -72,7 +72,7 @@ Object.assign(Timeline.prototype, {
     pen.globalAlpha = 1;
   },
 
-  // A lane's spans; how many were drawn.
+  // Draws a lane's spans. Returns how many.
   lane(pen, row, width) {
     const gutter = this.gutter(width), middle = row.top + row.height / 2;
     this.back(pen, row, width);
@@ -106,7 +106,7 @@ Object.assign(Timeline.prototype, {
     pen.strokeRect(left, row.top, Math.max(wide, 2), row.height);
   },
 
-  // A task that went wrong is red, from its dispatch to when the parent knew, with what became of it.
+  // A failed or lost task is red, from its dispatch to when the parent noticed, with its outcome.
   wrong(pen, row, i, left, wide, width) {
     const seen = Math.max(wide, 3), middle = row.top + row.height / 2 + 1, became = this.why[i] || this.state[i];
     pen.fillStyle = this.ink.bad;
@@ -122,7 +122,7 @@ Object.assign(Timeline.prototype, {
     }
   },
 
-  // What is not there one by one: as high as the worker was busy with it, in the colour of most of it.
+  // Draws a bin of tasks that are not drawn singly: as high as they kept the worker busy, in the colour of most of them.
   bins(pen, row, width) {
     const [bins, busy, , names] = row.density, gutter = this.gutter(width);
     pen.globalAlpha = 0.5;
@@ -136,7 +136,7 @@ Object.assign(Timeline.prototype, {
     pen.globalAlpha = 1;
   },
 
-  // The moments of a Worker: submits above, completions below.
+  // The row of a Worker: submits above, completions below.
   momentsRow(pen, row, width) {
     const gutter = this.gutter(width), half = row.height / 2;
     this.back(pen, row, width);
@@ -216,14 +216,14 @@ Object.assign(Timeline.prototype, {
     this.clipped(pen, width, () => {
       for (let at = 1; at < steps.length; ++at) {
         const [, begin, , to, cause] = steps[at], from = steps[at - 1][3];
-        // Between Workers nothing is waited for: a path goes down with a submit, and up when all is done below.
+        // No edge connects tasks of two Workers: a path goes down with a submit, and up when all tasks below have ended.
         if (begin < this.view[0] || this.begin[from] > this.view[1] || this.worker[from] === this.worker[to] || this.of[from] !== this.of[to] || cause === "submit") continue;
         this.curve(pen, width, from, to, this.ink.path);
       }
     });
   },
 
-  // How many workers were busy over the whole run, counted over all tasks.
+  // How many workers were busy at each time of the run, counted over all tasks.
   drawOverview() {
     const [pen, width] = this.prepare(this.overview, OVERVIEW), gutter = this.gutter(width), inner = width - gutter - 8, load = this.T.load;
     if (width <= gutter) return;

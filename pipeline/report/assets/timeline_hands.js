@@ -1,4 +1,4 @@
-// What a person does with a timeline, by pointer and by keyboard: methods of Timeline.
+// Methods of Timeline that handle the pointer and the keyboard.
 
 Object.assign(Timeline.prototype, {
   look(from, to, told = true) {
@@ -69,7 +69,7 @@ Object.assign(Timeline.prototype, {
     return [row, shown.reduce((best, i) => (distance(i) < distance(best) ? i : best))];
   },
 
-  // What the bin below the pointer holds, in words; empty if there is none.
+  // A description of the bin below the pointer; empty if there is none.
   binAt(x, y) {
     const row = this.rowAt(y);
     if (!row || !row.density) return "";

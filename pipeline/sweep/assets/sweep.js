@@ -1,4 +1,4 @@
-// The page of a sweep: its figures, what failed, and every point in a table that sorts and filters.
+// The page of a sweep: its figures, failed points, and a table of all points that can be sorted and filtered.
 
 function header() {
   return [
