@@ -29,8 +29,8 @@ _ABOUT_WORDS = ("tests/words.py", "tests/unit/test_words.py")
 
 def riddles(text):
     """The refused words of a text: the line's number, the word, and what to write instead."""
-    # Also across the end of a line, and the marks of a comment that goes on behind it.
-    joined = re.sub(r"(?m)^[ \t]*(//|#|\*)?[ \t]*", lambda mark: " " * len(mark[0]), text)
+    # Also within names, and across the end of a line and the marks of a comment that goes on behind it.
+    joined = re.sub(r"(?m)^[ \t]*(//|#|\*)?[ \t]*", lambda mark: " " * len(mark[0]), text).replace("_", " ")
     for pattern, instead in REFUSED.items():
         words = pattern.replace(" ", r"\s+")
         for match in re.finditer(rf"\b({words})\b", joined, re.IGNORECASE):

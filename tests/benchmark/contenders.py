@@ -15,7 +15,7 @@ import cloudpickle
 import numpy as np
 
 from runtime import Tag, TaskArgs, Worker
-from tests.benchmark.measure import Effort, Row, in_turn
+from tests.benchmark.measure import Effort, Row, interleaved
 
 
 def noop(_: Any = None) -> None:
@@ -233,7 +233,7 @@ def all_started(children: int) -> Iterator[dict[str, Any]]:
 def compare(row: Row, children: int, measure: Callable[[Any], float], effort: Effort) -> Row:
     """Measures CONTENDERS interleaved, then each peer alone: some peers use much processor time when they are idle."""
     with all_started(children) as started:
-        in_turn(row, {name: partial(measure, contender) for name, contender in started.items()}, effort.rounds)
+        interleaved(row, {name: partial(measure, contender) for name, contender in started.items()}, effort.rounds)
     for name, kind in installed_peers(effort).items():
         contender = kind(children)
         try:

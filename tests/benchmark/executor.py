@@ -20,7 +20,7 @@ import numpy as np
 
 import runtime
 from tests.benchmark.contenders import median_us, noop, rate
-from tests.benchmark.measure import OURS, Row, duration, in_turn, per_second
+from tests.benchmark.measure import OURS, Row, duration, interleaved, per_second
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -114,28 +114,30 @@ def run(children: int, rounds: int, scale: float) -> list[Row]:
     """Measures everything with so many workers; ``scale`` shrinks the amount of work."""
     calls, trips, large = max(50, int(20_000 * scale)), max(20, int(2_000 * scale)), max(10, int(400 * scale))
     row = duration(f"start to first results, {children} workers", "ms")
-    rows = [in_turn(row, {n: partial(_started_ms, make, children) for n, make in contenders().items()}, rounds)]
+    rows = [interleaved(row, {n: partial(_started_ms, make, children) for n, make in contenders().items()}, rounds)]
     with _all(children) as pools:
         for name, work in (("independent calls", _independent), ("wait for all", _waited_for), ("map", _mapped)):
             row = per_second(f"{name}, {children} workers")
-            rows.append(in_turn(row, {n: partial(rate, calls, partial(work, p)) for n, p in pools.items()}, rounds))
+            rows.append(interleaved(row, {n: partial(rate, calls, partial(work, p)) for n, p in pools.items()}, rounds))
         for size, text in ((100_000, "100 kB"), (1_000_000, "1 MB"), (10_000_000, "10 MB")):
             row = per_second(f"results of {text}, {children} workers")
             count = max(4, large * 1_000_000 // max(size, 1_000_000))
             works = {n: partial(rate, count, partial(_results, p, size=size)) for n, p in pools.items()}
-            rows.append(in_turn(row, works, rounds))
+            rows.append(interleaved(row, works, rounds))
         for size, text in ((100_000, "100 kB"), (1_000_000, "1 MB"), (16_000_000, "16 MB")):
             row = per_second(f"arrays of {text}, {children} workers")
             count = max(4, large * 1_000_000 // max(size, 1_000_000))
             works = {n: partial(rate, count, partial(_results, p, size=size, make=array)) for n, p in pools.items()}
-            rows.append(in_turn(row, works, rounds))
+            rows.append(interleaved(row, works, rounds))
         row = duration(f"processor time of the caller for an array of 16 MB, {children} workers", "ms")
-        rows.append(in_turn(row, {n: partial(_returned_ms, p, count, 16_000_000) for n, p in pools.items()}, rounds))
+        rows.append(
+            interleaved(row, {n: partial(_returned_ms, p, count, 16_000_000) for n, p in pools.items()}, rounds)
+        )
         row = duration(f"submit, {children} workers", "us")
-        rows.append(in_turn(row, {n: partial(_submit_us, p, calls) for n, p in pools.items()}, rounds))
+        rows.append(interleaved(row, {n: partial(_submit_us, p, calls) for n, p in pools.items()}, rounds))
         row = duration(f"round trip, {children} workers", "us")
         once = {n: partial(lambda p: p.submit(noop).result(), p) for n, p in pools.items()}
-        rows.append(in_turn(row, {n: partial(median_us, trips, o) for n, o in once.items()}, rounds))
+        rows.append(interleaved(row, {n: partial(median_us, trips, o) for n, o in once.items()}, rounds))
     return rows
 
 

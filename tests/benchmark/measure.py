@@ -39,7 +39,7 @@ class Row:
         return better / worse if worse else float("inf")
 
 
-def in_turn(row: Row, contenders: dict[str, Callable[[], float]], rounds: int) -> Row:
+def interleaved(row: Row, contenders: dict[str, Callable[[], float]], rounds: int) -> Row:
     """Measures A B A B ...: a drift of the machine's speed affects all alike."""
     for _ in range(rounds):
         for name, measure in contenders.items():

@@ -18,7 +18,7 @@ from pathlib import Path
 from runtime import Tag, TaskArgs, Tensor, Worker
 from tests.benchmark import kernels
 from tests.benchmark.contenders import all_started, median_us, noop
-from tests.benchmark.measure import OURS, Row, duration, in_turn
+from tests.benchmark.measure import OURS, Row, duration, interleaved
 from tests.benchmark.table import document, table
 
 CHILDREN = 8
@@ -53,7 +53,7 @@ def busy(worker: Worker, submit: Callable[[object, TaskArgs, int], object]) -> I
 
 def ours(what: str, once: Callable[[], object], rounds: int, count: int) -> Row:
     """A row without peers."""
-    return in_turn(duration(what, "us"), {OURS: lambda: median_us(count, once)}, rounds)
+    return interleaved(duration(what, "us"), {OURS: lambda: median_us(count, once)}, rounds)
 
 
 def python_rows(rounds: int, count: int) -> list[Row]:
@@ -66,7 +66,7 @@ def python_rows(rounds: int, count: int) -> list[Row]:
 
         measures = {name: lambda c=contender: median_us(count, c.new_function) for name, contender in started.items()}
         rows = [
-            in_turn(duration("new function on 8 children", "us"), measures, rounds),
+            interleaved(duration("new function on 8 children", "us"), measures, rounds),
             ours("one more registration of it", again, rounds, count),
         ]
         for name, task in (("sleeps", sleeping), ("computes", computing)):

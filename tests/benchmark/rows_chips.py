@@ -16,7 +16,7 @@ from runtime.identity.handle import CallableHandle
 from tests.benchmark import kernels
 from tests.benchmark.bare import Bare
 from tests.benchmark.contenders import median_us, rate
-from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn, per_second
+from tests.benchmark.measure import OURS, Effort, Row, duration, interleaved, per_second
 
 ONE_BLOCK = CallConfig(block_count=1)
 _OVERLAPPING = 2  # one launch executes while the next is submitted
@@ -64,7 +64,7 @@ def captured(effort: Effort) -> list[Row]:
             row = per_second(f"captured chip tasks, {count} chips", goal)
             launches = effort.count(500, 2)
             measure = {OURS: lambda w=worker, f=orchestrate, n=launches: launch_rate(w, f, n)}
-            rows.append(in_turn(row, measure, effort.rounds))
+            rows.append(interleaved(row, measure, effort.rounds))
     return rows
 
 
@@ -80,7 +80,7 @@ def one_by_one(effort: Effort) -> list[Row]:
 
             row = per_second(f"chip tasks one by one, {count} chips", "1,000,000/s")
             measure = {OURS: lambda w=worker, f=orchestrate: rate(tasks, lambda _: w.run(f))}
-            rows.append(in_turn(row, measure, effort.rounds))
+            rows.append(interleaved(row, measure, effort.rounds))
     return rows
 
 
@@ -102,7 +102,7 @@ def submit(effort: Effort) -> list[Row]:
 
                 return worker.run(orchestrate)
 
-            rows.append(in_turn(duration(f"submit, {name}", "us", goal), {OURS: once}, effort.rounds))
+            rows.append(interleaved(duration(f"submit, {name}", "us", goal), {OURS: once}, effort.rounds))
     return rows
 
 
@@ -125,10 +125,10 @@ def round_trips(effort: Effort) -> list[Row]:
                 durations.append(time.perf_counter() - begin)
             return statistics.median(durations) * 1e6
 
-        rows = [in_turn(duration("chip round trip, warm", "us", "2 us"), {OURS: trips}, effort.rounds)]
+        rows = [interleaved(duration("chip round trip, warm", "us", "2 us"), {OURS: trips}, effort.rounds)]
         row = duration("chip round trip, asleep", "us", "2 x a bare futex wake-up")
         measures = {OURS: lambda: worker.run(sleepers), "bare futex wake-up": lambda: bare.wake_us(asleep * 10)}
-        return [*rows, in_turn(row, measures, effort.rounds)]
+        return [*rows, interleaved(row, measures, effort.rounds)]
 
 
 def chain(effort: Effort) -> list[Row]:
@@ -143,10 +143,12 @@ def chain(effort: Effort) -> list[Row]:
                 task = o.submit_next_level(handle, None, ONE_BLOCK, worker=i % chips, after=[task])
 
         row = per_second("captured chain on one chip", "2,000,000/s")
-        rows.append(in_turn(row, {OURS: lambda: launch_rate(worker, lambda o: along(o, 1), launches)}, effort.rounds))
+        rows.append(
+            interleaved(row, {OURS: lambda: launch_rate(worker, lambda o: along(o, 1), launches)}, effort.rounds)
+        )
         row = duration("hop of a chain between two chips", "us", "2 bare round trips")
         measures = {
             OURS: lambda: 1e6 / launch_rate(worker, lambda o: along(o, 2), max(2, launches // 10)),
             "bare round trip": lambda: bare.round_trip_us(effort.count(50_000, 100)),
         }
-        return [*rows, in_turn(row, measures, effort.rounds)]
+        return [*rows, interleaved(row, measures, effort.rounds)]

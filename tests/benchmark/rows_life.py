@@ -14,7 +14,7 @@ from typing import Any
 
 from runtime import Worker
 from tests.benchmark.contenders import median_us, noop
-from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
+from tests.benchmark.measure import OURS, Effort, Row, duration, interleaved
 from tests.benchmark.recovery import replacement_rows
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,8 +52,8 @@ def ready(effort: Effort) -> list[Row]:
         "interpreter with NumPy": lambda: _command_ms(interpreter),
     }
     return [
-        in_turn(chips, {OURS: lambda: milliseconds(Worker(chips=8).init)}, effort.rounds),
-        in_turn(subs, measures, effort.rounds),
+        interleaved(chips, {OURS: lambda: milliseconds(Worker(chips=8).init)}, effort.rounds),
+        interleaved(subs, measures, effort.rounds),
     ]
 
 
@@ -70,7 +70,7 @@ def idle(effort: Effort) -> list[Row]:
             return (sum(map(_cpu_seconds, pids)) - before) / seconds * 100
 
     row = duration("idle, 8 chips and 8 sub-workers", "% of a core", "0.1 %")
-    return [in_turn(row, {OURS: measure}, min(effort.rounds, 3))]
+    return [interleaved(row, {OURS: measure}, min(effort.rounds, 3))]
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -88,7 +88,7 @@ def duplicates(effort: Effort) -> list[Row]:
         worker.register(noop)
         row = duration("one more registration on 8 children", "us", "200 us")
         measure = {OURS: lambda: median_us(count, lambda: worker.unregister(worker.register(noop)))}
-        return [in_turn(row, measure, effort.rounds)]
+        return [interleaved(row, measure, effort.rounds)]
 
 
 def replacement(effort: Effort) -> list[Row]:
@@ -114,7 +114,7 @@ def pipeline(effort: Effort) -> list[Row]:
 
         bare = [sys.executable, str(folder / "bare.py"), run_dir]
         row = duration("pipeline on eight chips, nothing to build", "ms", "1.5 x bare Hydra")
-        rows = [in_turn(row, {OURS: run, "bare Hydra": lambda: _command_ms(bare)}, effort.rounds)]
+        rows = [interleaved(row, {OURS: run, "bare Hydra": lambda: _command_ms(bare)}, effort.rounds)]
     rows.append(duration("build stage, nothing to build", "ms", "50 ms"))
     rows[-1].figures[OURS] = builds
     return rows

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.benchmark.contenders import CONTENDERS, compare, installed_peers, median_us, rate
-from tests.benchmark.measure import Effort, Row, duration, in_turn, per_second
+from tests.benchmark.measure import Effort, Row, duration, interleaved, per_second
 from tests.benchmark.rows_life import milliseconds
 
 _SIZES = {"1 KiB": 1 << 10, "1 MiB": 1 << 20, "64 MiB": 64 << 20}
@@ -94,5 +94,5 @@ def start(effort: Effort) -> list[Row]:
     for children in (1, 8):
         row = duration(f"start to first tasks, {children} children", "ms")
         contenders = {name: partial(milliseconds, partial(kind, children)) for name, kind in kinds.items()}
-        rows.append(in_turn(row, contenders, effort.rounds))
+        rows.append(interleaved(row, contenders, effort.rounds))
     return rows

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmark import kernels
-from tests.benchmark.measure import OURS, Effort, Row, duration, in_turn
+from tests.benchmark.measure import OURS, Effort, Row, duration, interleaved
 from tests.benchmark.rows_chips import ONE_BLOCK, launch_rate, noop_chips
 
 
@@ -28,7 +28,7 @@ def tasks(effort: Effort) -> list[Row]:
         for count in (10, 1_000, 100_000, 1_000_000):
             row = duration(f"cost of one of {count:,} tasks", "ns", "flat")
             some = max(10, min(count, effort.count(count)))
-            rows.append(in_turn(row, {OURS: lambda n=some: _cost_ns(worker, [handle], n, 1)}, effort.rounds))
+            rows.append(interleaved(row, {OURS: lambda n=some: _cost_ns(worker, [handle], n, 1)}, effort.rounds))
     return rows
 
 
@@ -39,7 +39,7 @@ def children(effort: Effort) -> list[Row]:
         with noop_chips(count, cores_per_chip=1) as (worker, handle):
             row, some = duration(f"cost of a task on {count} chips", "ns", "flat"), effort.count(50_000, 100)
             measure = {OURS: lambda w=worker, h=handle, c=count, n=some: _cost_ns(w, [h], n, c)}
-            rows.append(in_turn(row, measure, effort.rounds))
+            rows.append(interleaved(row, measure, effort.rounds))
     return rows
 
 
@@ -55,7 +55,7 @@ def callables(effort: Effort) -> list[Row]:
             ]
             row, some = duration(f"cost of a task of {count:,} callables", "ns", "flat"), effort.count(50_000, 100)
             measure = {OURS: lambda h=tuple(handles), n=some: _cost_ns(worker, list(h), n, 1)}
-            rows.append(in_turn(row, measure, effort.rounds))
+            rows.append(interleaved(row, measure, effort.rounds))
     return rows
 
 
@@ -77,7 +77,7 @@ def graphs(effort: Effort) -> list[Row]:
             for name, orchestrate in (("depth", deep), ("width", wide)):
                 row = duration(f"cost of a task, graph of {name} {size:,}", "ns", "flat")
                 measure = {OURS: lambda f=orchestrate: 1e9 / launch_rate(worker, f, launches)}
-                rows.append(in_turn(row, measure, effort.rounds))
+                rows.append(interleaved(row, measure, effort.rounds))
     return rows
 
 
@@ -92,7 +92,7 @@ def memory(effort: Effort) -> list[Row]:
             _cost_ns(worker, [handle], count, 1)
             return max(0.0, (_resident_bytes() - before) / count)
 
-        return [in_turn(duration("memory of a task that has ended", "B", "256 B"), {OURS: measure}, effort.rounds)]
+        return [interleaved(duration("memory of a task that has ended", "B", "256 B"), {OURS: measure}, effort.rounds)]
 
 
 def _resident_bytes() -> int:

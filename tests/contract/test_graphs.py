@@ -175,7 +175,7 @@ def fill(args):
     args[0][...] = 1
 
 
-def test_a_launch_that_nobody_holds_ends_with_a_task_that_cannot_be_dispatched_any_more(chip):
+def test_a_launch_without_references_ends_with_a_task_that_cannot_be_dispatched_any_more(chip):
     # A sanitizer finds an end of that task, the last of the run, which frees the graph during a walk through it.
     with Worker(chips=1, sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
         count, hold = worker.register(chip["count"]), worker.register(hold_until_open)

@@ -370,7 +370,7 @@ def overwrite_own_lane(args):
     time.sleep(60)
 
 
-def test_a_child_that_writes_over_its_lane_is_replaced_and_harms_nobody_else():
+def test_a_child_that_writes_over_its_lane_is_replaced_and_harms_no_other_child():
     with Worker(sub_workers=2) as worker:
         handle, one = worker.register(overwrite_own_lane), worker.register(lambda args: 1)
         run = worker.submit(lambda o: o.submit_sub(handle))

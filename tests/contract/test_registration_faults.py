@@ -64,7 +64,7 @@ def test_every_child_killed_while_callables_are_registered_and_released_fails_no
         over = threading.Event()
         killed = []
 
-        def kill_in_turn():
+        def kill_one_after_the_other():
             while not over.wait(0.005):
                 ready = [child for child in worker.children if child.state == "ready"]
                 if ready:
@@ -72,7 +72,7 @@ def test_every_child_killed_while_callables_are_registered_and_released_fails_no
                         os.kill(ready[len(killed) % len(ready)].pid, signal.SIGKILL)
                     killed.append(ready)
 
-        killer = threading.Thread(target=kill_in_turn)
+        killer = threading.Thread(target=kill_one_after_the_other)
         killer.start()
         try:
             held = []

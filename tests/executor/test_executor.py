@@ -171,7 +171,7 @@ def test_the_traceback_of_a_class_method_names_its_file_and_line(executor):
     assert 'raise LookupError("of a class")' in str(error.__cause__)
 
 
-def test_a_lost_call_is_begun_again_when_the_executor_was_told_that_it_may_be(tmp_path):
+def test_a_lost_call_is_begun_again_on_an_executor_that_allows_it(tmp_path):
     with Executor(max_workers=1, retries=1) as executor:
         assert executor.submit(functions.die_once, tmp_path).result() == "second"
         lost = executor.submit(functions.kill_me)

@@ -15,6 +15,7 @@ from tests.words import riddles
         ("a name that no one has", 1, "no one"),
         ("what can be had by name", 1, "be had"),
         ("the parent comes to know of it", 1, "comes to know"),
+        ("def test_a_launch_that_nobody_holds():", 1, "nobody"),
     ],
 )
 def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
@@ -31,7 +32,6 @@ def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
         "no one-element tensor",
         "the run has had",
         "in turns",
-        "bytes_in turn_",
         "they are told apart",
     ],
 )
