@@ -18,6 +18,11 @@ def program(name: str) -> str:
     return found
 
 
+def with_ninja() -> tuple[str, ...]:
+    """The options of CMake for a build by Ninja, which may be beside this interpreter only."""
+    return "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"
+
+
 def run(*command: str) -> None:
     """Runs a program in native/, without the variable that selects the tests' core; a failure has its output."""
     environment = {**os.environ, "CALLRING_CORE_DIR": ""}
@@ -29,6 +34,6 @@ def run(*command: str) -> None:
 
 def build(preset: str, *options: str) -> Path:
     """Configures and builds a preset, with further options of the build. Returns its folder."""
-    run("cmake", "--preset", preset, f"-DCMAKE_MAKE_PROGRAM={program('ninja')}")
+    run("cmake", "--preset", preset, *with_ninja())
     run("cmake", "--build", "--preset", preset, *options)
     return NATIVE.parent / "build" / "native" / preset

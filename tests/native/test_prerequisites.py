@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.native.presets import NATIVE, program
+from tests.native.presets import NATIVE, program, with_ninja
 
 
 def configure(folder, *options, path=None, **environment):
@@ -44,7 +44,7 @@ def test_the_error_without_the_headers_of_python_names_their_package(tmp_path, c
     facts = [f"-DPython_{name}" for name in ("VERSION=3.14.2", "VERSION_MAJOR=3", "VERSION_MINOR=14")]
     said = configure(
         tmp_path,
-        *("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", compiler, "-DCALLRING_PYTHON=ON"),
+        *(*with_ninja(), compiler, "-DCALLRING_PYTHON=ON"),
         *("-DPython_EXECUTABLE=/usr/bin/python3", "-DCMAKE_DISABLE_FIND_PACKAGE_Python=ON", *facts),
         path="/usr/bin:/bin",
     )
@@ -56,7 +56,7 @@ def test_the_error_without_the_headers_of_python_names_their_package(tmp_path, c
 def test_the_error_without_pybind11_names_its_package(tmp_path, compiler):
     said = configure(
         tmp_path,
-        *("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", compiler, "-DCALLRING_PYTHON=ON"),
+        *(*with_ninja(), compiler, "-DCALLRING_PYTHON=ON"),
         *(f"-DPython_EXECUTABLE={sys.executable}", "-DCMAKE_DISABLE_FIND_PACKAGE_pybind11=ON"),
         path="/usr/bin:/bin",
     )
@@ -66,7 +66,7 @@ def test_the_error_without_pybind11_names_its_package(tmp_path, compiler):
 def test_the_error_without_doctest_names_its_package(tmp_path, compiler):
     said = configure(
         tmp_path,
-        *("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}", compiler, "-DCALLRING_TESTS=ON"),
+        *(*with_ninja(), compiler, "-DCALLRING_TESTS=ON"),
         "-DCMAKE_DISABLE_FIND_PACKAGE_doctest=ON",
         path="/usr/bin:/bin",
     )

@@ -6,17 +6,13 @@ import sys
 
 import pybind11
 
-from tests.native.presets import program, run
+from tests.native.presets import run, with_ninja
 
 
 def test_the_next_isolated_build_needs_to_compile_nothing_again(tmp_path):
-    options = (
-        "-DCALLRING_PYTHON=ON",
-        f"-DPython_EXECUTABLE={sys.executable}",
-        f"-DCMAKE_MAKE_PROGRAM={program('ninja')}",
-    )
+    options = ("-DCALLRING_PYTHON=ON", f"-DPython_EXECUTABLE={sys.executable}")
     found = f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"
-    run("cmake", "-G", "Ninja", "-S", ".", "-B", str(tmp_path), *options, found)
+    run("cmake", *with_ninja(), "-S", ".", "-B", str(tmp_path), *options, found)
     commands = json.loads((tmp_path / "compile_commands.json").read_text())
     assert len(commands) > 10
     # No command contains this environment's path of pybind11.

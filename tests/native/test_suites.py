@@ -5,11 +5,11 @@ import subprocess
 
 import pytest
 
-from tests.native.presets import NATIVE, program
+from tests.native.presets import NATIVE, program, with_ninja
 
 
 def configure(native):
-    command = [program("cmake"), "-S", str(native), "-B", str(native / "build"), "-G", "Ninja"]
+    command = [program("cmake"), "-S", str(native), "-B", str(native / "build"), *with_ninja()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, " ".join(done.stderr.split())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pybind11
 import pytest
 
-from tests.native.presets import program
+from tests.native.presets import program, with_ninja
 
 ROOT = Path(__file__).resolve().parents[2]
 SAYS = "needs Python's global interpreter lock"
@@ -39,9 +39,17 @@ def test_the_core_cannot_be_imported_in_it(free_threaded):
 
 def test_the_core_cannot_be_built_for_it(free_threaded, tmp_path):
     options = [f"-DPython_EXECUTABLE={free_threaded}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
-    ninja = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={program('ninja')}"]  # as pip builds it; there may be no make
     done = subprocess.run(
-        [program("cmake"), *ninja, "-S", ROOT / "native", "-B", tmp_path / "build", "-DCALLRING_PYTHON=ON", *options],
+        [
+            program("cmake"),
+            *with_ninja(),
+            "-S",
+            ROOT / "native",
+            "-B",
+            tmp_path / "build",
+            "-DCALLRING_PYTHON=ON",
+            *options,
+        ],
         capture_output=True,
         text=True,
         check=False,
