@@ -110,7 +110,7 @@ def _map(
         cells[place] = good(value), f"{page_duration(value)}{more}"
     bad = {(point.values.get(x, ""), point.values.get(y, "")): point.status for point in points if point not in ended}
     rows = list(reversed(_ordered(points, y)))
-    title = f"{name.capitalize()} over {key_words(x)} and {key_words(y)}: the darker, the faster"
+    title = f"{name.capitalize()} over {key_words(x)} and {key_words(y)}: the stronger the colour, the faster"
     svg = heat_map(title, (key_words(x), _ordered(points, x)), (key_words(y), rows), cells, bad)
     crosses = "<ul class='legend'><li>\u00d7 impossible or failed; empty: not tried</li></ul>"
     return {"title": title, "svg": svg, "legend": crosses}

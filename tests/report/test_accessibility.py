@@ -86,6 +86,18 @@ def test_no_text_of_a_drawing_is_cut(browser, pages, kind, width):
 
 
 @pytest.mark.parametrize("kind", PAGES)
+def test_no_text_of_a_drawing_is_tiny_in_a_narrow_window(browser, pages, kind):
+    with seen(browser, width=400):
+        browser.get(pages[kind].as_uri())
+        tiny = browser.execute_script("""
+            return [...document.querySelectorAll("svg.plot text")].filter((text) => {
+                const drawing = text.ownerSVGElement, shrunk = drawing.clientWidth / drawing.viewBox.baseVal.width;
+                return text.getClientRects().length && parseFloat(getComputedStyle(text).fontSize) * shrunk < 8;
+            }).map((text) => text.textContent);""")
+    assert tiny == []
+
+
+@pytest.mark.parametrize("kind", PAGES)
 def test_the_keyboard_reaches_and_uses_every_head_of_a_table(browser, pages, kind):
     from selenium.webdriver import Keys
 

@@ -91,7 +91,7 @@ def test_a_tuning_shows_the_best_so_far_parameters_and_pairs_and_distinguishes_i
     found = titles(browser)
     assert found[0] == "Best so far, of 16 points"
     assert found[1].startswith("Every point across all parameters")
-    assert found[2] == "Time of run over tile_m and tile_n: the darker, the faster"
+    assert found[2] == "Time of run over tile_m and tile_n: the stronger the colour, the faster"
     cards = browser.find_element("css selector", ".cards").text.split("\n")
     assert cards[cards.index("Infeasible") + 1] == "1"
     assert cards[cards.index("Failed") + 1] == "0"

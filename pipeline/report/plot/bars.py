@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.report.plot.axis import Axis
 from pipeline.report.plot.drawing import COLOURS, Drawing, cut
 
-_WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _AXIS = 640, 150, 70, 18, 12, 52
+_WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _AXIS = 640, 190, 70, 18, 12, 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def bar_chart(title: str, axis: Axis, groups: Sequence[tuple[str, Sequence[Bar]]
     drawing.text((_LEFT + _WIDTH - _RIGHT) / 2, height - 10, axis.title, "middle", kind="title")
     y = _GAP / 2
     for name, bars in groups:
-        drawing.text(_LEFT - 12, y + len(bars) * _BAR / 2 + 4, cut(name, 21), "end", kind="title")
+        drawing.text(_LEFT - 12, y + len(bars) * _BAR / 2 + 4, cut(name, 19), "end", kind="title")
         for bar in bars:
             middle = y + _BAR / 2 - 1
             drawing.box(_LEFT, y, place(bar.length) - _LEFT, _BAR - 2, kind=f"f{bar.colour % COLOURS}", words=bar.words)

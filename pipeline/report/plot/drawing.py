@@ -67,5 +67,5 @@ def _title(words: str) -> str:
 
 
 def cut(words: str, most: int) -> str:
-    """Shortens a text to ``room`` letters."""
+    """Shortens a text to ``most`` letters."""
     return words if len(words) <= most else f"{words[: most - 1]}\u2026"

@@ -57,5 +57,5 @@ def _axis(values: Sequence[float]) -> Axis:
     most = max(math.exp(max((abs(math.log(value)) for value in values), default=0.0)), 1.05) * 1.02
     step = next((step for step in _STEPS if (most - 1) / step <= 3), _STEPS[-1])
     above = [1 + step * i for i in range(1, int((most - 1) / step) + 1)]
-    ticks = [(1 / value, f"{1 / value:.3g}x") for value in reversed(above)]
+    ticks = [(1 / value, f"{1 / value:.2g}x") for value in reversed(above)]
     return Axis("", [*ticks, (1.0, "1x"), *((value, f"{value:.3g}x") for value in above)], 1 / most, most, True)
