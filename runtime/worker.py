@@ -8,9 +8,6 @@ from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError
 from runtime.graphs.launch import launch
 from runtime.graphs.recorder import capture
-from runtime.observe.child_info import ChildInfo, snapshot
-from runtime.observe.stats import WorkerStats
-from runtime.observe.trace import Glimpse, Trace, glimpse, take_trace
 from runtime.options import checked
 from runtime.processes.topology import NODE_LEVEL, Topology, chip_ids
 from runtime.runs.run_start import NO_RUNS, submit
@@ -25,6 +22,9 @@ if TYPE_CHECKING:
 
     from runtime.graphs.graph import Graph
     from runtime.identity import CallableHandle
+    from runtime.observe.child_info import ChildInfo
+    from runtime.observe.stats import WorkerStats
+    from runtime.observe.trace import Glimpse, Trace
     from runtime.options import CallConfig, WorkerOptions
     from runtime.runs.run_handle import RunHandle
     from runtime.tensors.tensor import Tensor
@@ -284,15 +284,21 @@ class Worker:
     @property
     def children(self) -> list[ChildInfo]:
         """A snapshot of the processes below."""
+        from runtime.observe.child_info import snapshot  # imported here to keep the start fast
+
         return snapshot(self._session.engine)
 
     def stats(self) -> WorkerStats:
         """Counts of tasks, restarts, waits and bytes since the Worker was made."""
+        from runtime.observe.stats import WorkerStats
+
         return WorkerStats(**self._session.engine.stats())
 
     def trace(self) -> Trace:
         """Takes the records so far, here and below. Raises ConfigurationError without ``options.trace``."""
         self._require_trace()
+        from runtime.observe.trace import take_trace
+
         return take_trace(self._session.engine, self._session.codes, len(self.topology.nodes))
 
     def glimpse(self, since: int = 0, most: int = 1000) -> Glimpse:
@@ -309,6 +315,8 @@ class Worker:
         self._require_trace()
         if since < 0 or most < 0:
             raise ConfigurationError(f"glimpse: since={since}, most={most}: at least 0")
+        from runtime.observe.trace import glimpse
+
         return glimpse(self._session.engine, self._session.codes, since, most)
 
     def _require_trace(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib  # noqa: F401 - imported once here: forked sub-workers inherit the module
 import os
 import select
 import signal
@@ -17,7 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-import cloudpickle  # noqa: F401 - imported once here: forked sub-workers inherit the module
+import cloudpickle  # noqa: F401 - likewise
 import numpy as np  # noqa: F401 - likewise
 
 from runtime import _core

@@ -5,7 +5,6 @@ Pure Python on hashlib; the native core derives the same bytes on its own, and t
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import sys
 from enum import IntEnum
@@ -45,6 +44,12 @@ def _str(value: str) -> bytes:
     return _bytes(value.encode())
 
 
+def _sha256(data: bytes) -> bytes:
+    import hashlib  # imported here to keep the start fast: it loads OpenSSL
+
+    return hashlib.sha256(data).digest()
+
+
 def _header(kind: int) -> bytes:
     return _u32(DESCRIPTOR_SCHEMA_VERSION) + _u32(kind)
 
@@ -61,7 +66,7 @@ def target_arch(platform: str) -> str:
 def signature_schema_hash(signature: Iterable[ArgDirection | int]) -> bytes:
     """SHA-256 (32 bytes) of ``u32 1, u32 count, u32 direction[count]``. Raises ValueError for an unknown direction."""
     directions = [ArgDirection(direction) for direction in signature]
-    return hashlib.sha256(_u32(1) + _u32(len(directions)) + b"".join(map(_u32, directions))).digest()
+    return _sha256(_u32(1) + _u32(len(directions)) + b"".join(map(_u32, directions)))
 
 
 def build_chip_callable_descriptor(
@@ -79,7 +84,7 @@ def build_chip_callable_descriptor(
             _str(target_arch(platform)),
             _str(platform),
             _str(runtime),
-            _bytes(hashlib.sha256(blob).digest()),
+            _bytes(_sha256(blob)),
             _bytes(signature_schema_hash(signature)),
         )
     )
@@ -87,7 +92,7 @@ def build_chip_callable_descriptor(
 
 def build_python_serialized_descriptor(payload: bytes) -> bytes:
     """Descriptor of kind 2: the hash of the serializer's bytes (without the envelope)."""
-    return _header(2) + _u32(1) + _u32(1) + _bytes(hashlib.sha256(payload).digest())
+    return _header(2) + _u32(1) + _u32(1) + _bytes(_sha256(payload))
 
 
 def build_python_source_descriptor(target: str | Callable[..., object]) -> bytes:
@@ -104,7 +109,7 @@ def build_python_source_descriptor(target: str | Callable[..., object]) -> bytes
     names = [*module.split("."), *qualname.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         raise ConfigurationError(f"target {text!r}: give 'module:qualname' of a module-level function")
-    digest = hashlib.sha256(module_file(module).read_bytes()).digest()
+    digest = _sha256(module_file(module).read_bytes())
     return _header(4) + _str(module) + _str(qualname) + _bytes(digest)
 
 
@@ -151,7 +156,7 @@ def _find_spec(module: str) -> ModuleSpec | None:
 
 def compute_callable_hashid(descriptor: bytes) -> str:
     """``sha256:`` and the hexadecimal SHA-256 of the descriptor."""
-    return f"sha256:{hashlib.sha256(descriptor).hexdigest()}"
+    return f"sha256:{_sha256(descriptor).hex()}"
 
 
 def hashid_to_digest(hashid: str) -> bytes:

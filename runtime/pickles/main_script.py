@@ -20,8 +20,6 @@ from functools import cached_property
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -123,13 +121,15 @@ class _Script:
 
     def by_value(self, name: str) -> Iterator[Any]:
         """The objects of this name that came by value, the latest first."""
+        from cloudpickle import cloudpickle  # imported here to keep the parent's start fast; children have it
+
         for function in reversed(tuple(self._functions)):
             if function.__qualname__ == name:
                 yield function
             if name in function.__globals__:
                 yield function.__globals__[name]
         # cloudpickle makes a class once in a process, however often its pickle arrives.
-        for kind in list(getattr(cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {}).values()):
+        for kind in list(getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {}).values()):
             if kind.__module__ in NAMES and kind.__qualname__ == name:
                 yield kind
 

@@ -7,8 +7,6 @@ import struct
 import traceback
 from typing import Any
 
-import cloudpickle
-
 from runtime import _core
 from runtime.pickles import main_script
 
@@ -54,6 +52,8 @@ def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
     try:
         pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL, buffer_callback=keep)
     except Exception:  # a lambda, a class made in the task: pickle raises many types of errors
+        import cloudpickle  # imported here to keep the parent's start fast; children have it
+
         apart.clear()
         pickled = bytes(cloudpickle.dumps(value, buffer_callback=keep))
     finally:
@@ -75,6 +75,8 @@ def pack_exception(error: BaseException) -> bytes:
 
 def _pickled(error: object) -> bytes:
     """The pickle of an exception; empty if it cannot be pickled, or if unpickling returns no exception."""
+    import cloudpickle
+
     try:
         pickled: bytes = cloudpickle.dumps(error)
         return pickled if isinstance(pickle.loads(pickled), BaseException) else b""

@@ -13,7 +13,6 @@ a child that does not use it pays nothing.
 from __future__ import annotations
 
 import importlib.machinery
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -38,6 +37,8 @@ def setup() -> tuple[str, list[int]]:
     # As multiprocessing does: a child that imported the main script knows its objects under this name.
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
     key, tracker = _handed[0] if _handed else _own()
+    import json  # imported here to keep the start of a Worker without Python children fast
+
     told = {"main_script": main_script.origin(), "authentication_key": key}
     return json.dumps(told), [] if tracker is None else [tracker]
 
@@ -50,6 +51,8 @@ def _own() -> _Handed:
 
 def take(told: str, descriptors: list[int]) -> None:
     """Called in the fork server: keeps the result of setup() for all children that it forks."""
+    import json
+
     given = json.loads(told)
     key: str | None = given["authentication_key"]
     tracker = descriptors[0] if descriptors else None

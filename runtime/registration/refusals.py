@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core
@@ -72,10 +71,14 @@ def told(results: Iterable[TargetResult]) -> dict[str, str]:
 
 def packed(results: Iterable[TargetResult]) -> str:
     """One line for each target: a message that is cut short loses only the last targets."""
+    import json  # imported here to keep the start fast
+
     return "".join(f"{json.dumps(result)}\n" for result in results)
 
 
 def _unpacked(message: str) -> list[TargetResult]:
+    import json
+
     return [TargetResult(*json.loads(line)) for line in message.splitlines(keepends=True) if line.endswith("\n")]
 
 

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from runtime import _core, identity, pickled_names
-from runtime.chips.chip_callable import ChipCallable
 from runtime.identity import CallableKind, TargetNamespace
-from runtime.pickles import pickling
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__callring_by_source__"
@@ -72,18 +70,6 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         TypeError: not a callable of any kind.
         Also every error of pickling.dumps.
     """
-    if isinstance(target, ChipCallable):
-        descriptor = identity.build_chip_callable_descriptor(
-            blob=target.blob, signature=target.signature, platform=platform, runtime=runtime
-        )
-        return Serialized(
-            CallableKind.CHIP_CALLABLE,
-            TargetNamespace.LOCAL_CHIP,
-            descriptor,
-            target.blob,
-            target.name,
-            target.signature,
-        )
     if isinstance(target, str) or getattr(target, _MARK, False):
         path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
         return Serialized(
@@ -93,11 +79,22 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
             path.encode(),
             path.partition(":")[2],
         )
-    if not callable(target):
+    if callable(target):
+        from runtime.pickles import pickling  # imported here to keep the start fast
+
+        return serialized_pickle(pickling.dumps(target), target)
+    from runtime.chips.chip_callable import ChipCallable  # a Worker without chips never needs it
+
+    if not isinstance(target, ChipCallable):
         raise TypeError(
             f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
         )
-    return serialized_pickle(pickling.dumps(target), target)
+    descriptor = identity.build_chip_callable_descriptor(
+        blob=target.blob, signature=target.signature, platform=platform, runtime=runtime
+    )
+    return Serialized(
+        CallableKind.CHIP_CALLABLE, TargetNamespace.LOCAL_CHIP, descriptor, target.blob, target.name, target.signature
+    )
 
 
 def serialized_pickle(pickled: bytes, target: object) -> Serialized:

@@ -10,7 +10,6 @@ from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
 from runtime.failure import native_errors, no_room, submit_refused
 from runtime.identity import CallableHandle, TargetNamespace
-from runtime.observe.child_info import snapshot
 from runtime.options import CallConfig
 from runtime.runs.run_handle import GroupTask, Task, several
 from runtime.tensors.task_args import TaskArgs, native_args
@@ -61,6 +60,8 @@ class Orchestrator(_core.Submitter):
     @property
     def children(self) -> list[ChildInfo]:
         """A snapshot of the processes below; see Worker.children."""
+        from runtime.observe.child_info import snapshot  # imported here to keep the start fast
+
         return snapshot(self._session.engine)
 
     def _submit_next_level(

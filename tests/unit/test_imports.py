@@ -9,6 +9,24 @@ import pytest
 SLOW = {"importlib.resources", "pathlib", "tempfile", "shutil", "lzma", "multiprocessing.context", "asyncio"}
 
 
+# What a program that only imports Worker must not import, and when it is needed.
+LATER = {
+    "cloudpickle": "a Python callable is registered; in children, from the start",
+    "hashlib": "a callable is registered",
+    "json": "a Worker with Python children is made, or a node refuses a callable",
+    "runtime.chips.chip_callable": "a chip callable is made",
+    "runtime.executor": "an Executor is used",
+    "runtime.observe.child_info": "the children are listed",
+    "runtime.observe.stats": "the counts are asked for",
+    "runtime.observe.trace": "a trace is taken",
+    "runtime.pickles.pickling": "a Python callable is registered",
+    "runtime.registration.signature_call": "a child loads a callable that is called by its signature",
+    "runtime.toolchain": "a source is compiled",
+    "subprocess": "a source is compiled",
+    "uuid": "an Executor with an initializer is made",
+}
+
+
 @pytest.mark.parametrize("module", ["runtime.worker", "runtime.child_side.fork_server"])
 def test_a_start_imports_no_module_that_is_not_needed_yet(module):
     program = f"""
@@ -22,3 +40,17 @@ print(*(set(sys.modules) - before))
     imported = set(done.stdout.split())
     assert module in imported
     assert not imported & SLOW
+
+
+def test_the_import_of_worker_imports_nothing_that_only_later_calls_need():
+    program = """
+import sys
+import numpy
+given = set(sys.modules)
+from runtime import Worker
+print(*(set(sys.modules) - given))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "runtime.worker" in imported
+    assert not imported & LATER.keys()
