@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 _RUNTIME = "runtime"
@@ -33,6 +32,8 @@ def shadowed() -> str | None:
         return f"{plugins.origin} shadows {_PLUGINS}, where Hydra looks for plugins: rename it, {_ELSEWHERE}"
     if _has_core(own):
         return None
+    from importlib.metadata import PackageNotFoundError, distribution  # imported here: it imports the package email
+
     try:
         installed = Path(str(distribution("callring").locate_file(ours.name))).resolve()
     except PackageNotFoundError:

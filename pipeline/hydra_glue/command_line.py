@@ -8,7 +8,6 @@ import platform
 import sys
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 from hydra._internal import utils
@@ -21,6 +20,8 @@ _PLACES: tuple[Any, ...] = (utils, import_module("hydra.main"))
 
 
 def _versions() -> str:
+    from importlib.metadata import version  # imported here: it imports the package email
+
     beside = f"Hydra {version('hydra-core')}, OmegaConf {version('omegaconf')}"
     return f"Callring {version('callring')} (Python {platform.python_version()}, {beside})"
 

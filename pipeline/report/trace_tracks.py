@@ -80,11 +80,11 @@ def _counter(
     named: tuple[str, str], more: npt.NDArray[np.int64], fewer: npt.NDArray[np.int64], pid: int, origin: int
 ) -> list[Timed]:
     """One counter, by its name and its unit: each time in ``more`` adds one, each in ``fewer`` takes one away."""
-    times = np.unique(np.concatenate((more, fewer)))
+    times = np.sort(np.concatenate((more, fewer)))
     if len(times) > _MOST_SAMPLES:
-        times = np.unique(np.linspace(times[0], times[-1], _MOST_SAMPLES).astype(np.int64))
+        times = np.linspace(times[0], times[-1], _MOST_SAMPLES).astype(np.int64)
     values = np.searchsorted(np.sort(more), times, "right") - np.searchsorted(np.sort(fewer), times, "right")
-    # Unchanged values are not repeated.
+    # Unchanged values are not repeated, and so no time occurs twice.
     shown = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
     head = f'{{"ph":"C","pid":{pid},"tid":0,"name":"{named[0]}","args":{{"{named[1]}":'
     return [

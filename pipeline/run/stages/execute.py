@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from statistics import median
 from typing import TYPE_CHECKING
 
 from pipeline.common.counts import count_of, duration, whole_seconds
@@ -103,9 +102,18 @@ class Phase:
         run = f"tasks, run {len(self.seconds) + 1:,} of {self.total:,}" if self._shows_tasks and self.total > 1 else ""
         if not self.seconds:
             return run
+        from statistics import median
+
         middle = median(self.seconds[-_RECENT:])
         left = whole_seconds(middle * (self.total - len(self.seconds)))
         return f"{run}{', ' if run else ''}median {duration(middle)}, about {left} left"
+
+    def _median(self) -> float:
+        if len(self.seconds) == 1:
+            return self.seconds[0]
+        from statistics import median  # one run needs no statistics
+
+        return median(self.seconds)
 
     def say(self, console: Console) -> None:
         """Prints the line about the ended runs, also if the last one failed."""
@@ -115,7 +123,7 @@ class Phase:
         if self.total > 1:
             of = "" if len(self.seconds) == self.total else f" of {self.total:,}"
             also = f" (median of {len(self.seconds):,}{of})"
-        console.action(self._word, self._name, seconds=median(self.seconds), also=also)
+        console.action(self._word, self._name, seconds=self._median(), also=also)
 
 
 def _begin_graph(registered: Registered, console: Console) -> Callable[[], RunHandle]:
