@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tests.benchmark.compiled import compiled
+
 
 class Bare:
     """The program, built once into ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        self._program = folder / "bare"
-        source = Path(__file__).with_name("bare.cpp")
-        subprocess.run(["g++", "-O2", "-std=c++20", "-o", self._program, source], check=True)
+        self._program = compiled(Path(__file__).with_name("bare.cpp"), folder / "bare")
 
     def wake_us(self, count: int) -> float:
         """Median time from the futex wake-up of a sleeping process to its answer."""

@@ -130,6 +130,10 @@ class Pooled:
         """Waits for a call."""
         return future.result()
 
+    def follow(self, futures: list[Any], function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call that takes the results of other calls, behind its arguments."""
+        return self.submit(function, *args, *(self.result(future) for future in futures))
+
     def many(self, count: int) -> None:
         """Independent tasks, submitted one by one."""
         for future in [self.submit(noop) for _ in range(count)]:

@@ -12,12 +12,12 @@ from runtime.toolchain import build_chip_callable
 
 def noop() -> ChipCallable:
     """Does nothing, and takes nothing."""
-    return _built("noop", "return 0;")
+    return built("noop", "return 0;")
 
 
 def three() -> ChipCallable:
     """Does nothing with three tensors: two inputs and an output."""
-    return _built("three", "return 0;", [ArgDirection.IN, ArgDirection.IN, ArgDirection.OUT])
+    return built("three", "return 0;", [ArgDirection.IN, ArgDirection.IN, ArgDirection.OUT])
 
 
 def until() -> ChipCallable:
@@ -25,7 +25,7 @@ def until() -> ChipCallable:
     body = """const volatile double *over = static_cast<const double *>(args->tensors[0].data);
     while (*over == 0) { usleep(10000); }
     return 0;"""
-    return _built("until", body, [ArgDirection.IN])
+    return built("until", body, [ArgDirection.IN])
 
 
 def variant(kernel: ChipCallable, number: int) -> ChipCallable:
@@ -37,11 +37,13 @@ def variant(kernel: ChipCallable, number: int) -> ChipCallable:
     return ChipCallable.build(entry=kernel.entry, signature=kernel.signature, kernels=[labelled])
 
 
-def _built(name: str, body: str, signature: list[ArgDirection] | None = None) -> ChipCallable:
+def built(name: str, body: str, signature: list[ArgDirection] | None = None, functions: str = "") -> ChipCallable:
+    """A kernel of this body, that takes one block and the arguments of ``signature``; ``functions`` stand before it."""
     directions = signature or []
     words = ", ".join([name, *(f"CALLRING_{direction.name}" for direction in directions)])
     text = f"""#include <callring/chip.h>
 #include <unistd.h>
+{functions}
 CALLRING_SIGNATURE({words});
 CALLRING_EXPORT int {name}(const callring_block *, [[maybe_unused]] const callring_args *args) {{
     {body}

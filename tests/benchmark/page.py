@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark.page RESULTS``: docs/reference/performance.md and its picture from the JSON of a run."""
+"""``python -m tests.benchmark.page RESULTS``: docs/reference/performance.md and its pictures from the JSON of runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from tests.benchmark.metg import plot as metg_plot
+from tests.benchmark.metg.output import measured_in, section
 from tests.benchmark.plot import bars_of, drawn
-from tests.benchmark.table import rows_of, table
+from tests.benchmark.table import command_of, rows_of, table
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reference" / "performance.md"
 PICTURE = PAGE.parent.parent / "pictures" / "performance.svg"
+METG_PICTURE = PICTURE.with_name("metg.svg")
 
 _INTRODUCTION = """# Performance
 
@@ -25,7 +28,9 @@ python -m tests.benchmark.page results.json
 ```
 
 Without `--rows` everything is measured; `pip install -e '.[peers]'` adds loky, Ray and Dask, and `--plot` a picture.
-Measured on {day} with {cores} processor cores ({processor}).
+`python -m tests.benchmark.metg --json metg.json` measures how small a task may be before half of all time is no more
+work, beside OpenMP and oneTBB; `--metg metg.json` adds that to the page. Measured on
+{day} with {cores} processor cores ({processor}).
 
 ![How many times better Callring is than what is beside it](../pictures/performance.svg)
 
@@ -42,31 +47,34 @@ _REASONS = """
 """
 
 
-def text(results: dict[str, Any]) -> str:
-    """The page."""
+def text(results: dict[str, Any], metg: dict[str, Any] | None = None) -> str:
+    """The page, with a section on METG if that was measured."""
     machine = results["machine_info"]
     introduction = _INTRODUCTION.format(
         # A few rows have fewer rounds, or more.
         rounds=statistics.mode(each["stats"]["rounds"] for each in results["benchmarks"]),
-        # Files by their names alone: the folders were those of one machine.
-        command=" ".join(Path(word).name for word in results["command"].split()),
+        command=command_of(results),
         day=results["datetime"][:10],
         cores=machine["cpu"]["count"],
         processor=machine["processor"],
     )
-    return introduction + "\n".join(table(rows_of(results))) + "\n" + _REASONS
+    return introduction + "\n".join(table(rows_of(results))) + "\n" + (section(metg) if metg else "") + _REASONS
 
 
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.page", description=__doc__)
     parser.add_argument("results", type=Path)
+    parser.add_argument("--metg", type=Path, help="results of python -m tests.benchmark.metg")
     parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
     given = parser.parse_args()
-    page = text(json.loads(given.results.read_text()))
+    metg = json.loads(given.metg.read_text()) if given.metg else None
+    page = text(json.loads(given.results.read_text()), metg)
     given.page.write_text(page)
     if given.page == PAGE:
         PICTURE.write_text(drawn(bars_of(page)))
+        if metg:
+            METG_PICTURE.write_text(metg_plot.drawn(measured_in(page)))
 
 
 if __name__ == "__main__":

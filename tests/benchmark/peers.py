@@ -46,6 +46,10 @@ class Ray(Pooled):
             self.remotes[function] = self.ray.remote(function)
         return self.remotes[function].remote(*args)
 
+    def follow(self, futures: list[Any], function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call that takes the results of other calls: Ray waits for these itself."""
+        return self.submit(function, *args, *futures)
+
     def result(self, future: Any) -> Any:
         """Waits for a call."""
         return self.ray.get(future)
@@ -72,6 +76,10 @@ class Dask(Pooled):
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
         return self.client.submit(function, *args, pure=False)
+
+    def follow(self, futures: list[Any], function: Callable[..., Any], *args: Any) -> Any:
+        """Begins a call that takes the results of other calls: Dask waits for these itself."""
+        return self.submit(function, *args, *futures)
 
     def close(self) -> None:
         """Ends the cluster."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from runtime import Worker
 from tests.benchmark.contenders import median_us, noop
+from tests.benchmark.cpu import cpu_seconds
 from tests.benchmark.measure import OURS, Effort, Row, duration, interleaved
 from tests.benchmark.recovery import replacement_rows
 
@@ -65,20 +66,12 @@ def idle(effort: Effort) -> list[Row]:
         with Worker(chips=8, sub_workers=8) as worker:
             pids = [os.getpid(), *(child.pid for child in worker.children)]
             time.sleep(0.2)
-            before = sum(map(_cpu_seconds, pids))
+            before = cpu_seconds(pids)
             time.sleep(seconds)
-            return (sum(map(_cpu_seconds, pids)) - before) / seconds * 100
+            return (cpu_seconds(pids) - before) / seconds * 100
 
     row = duration("idle, 8 chips and 8 sub-workers", "% of a core", "0.1 %")
     return [interleaved(row, {OURS: measure}, min(effort.rounds, 3))]
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Seconds from the scheduler's nanoseconds: the clock ticks of /proc/PID/stat are too coarse."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
 
 
 def duplicates(effort: Effort) -> list[Row]:

@@ -7,6 +7,7 @@ import platform
 import statistics
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tests.benchmark.measure import OURS, Row
@@ -22,7 +23,7 @@ def table(rows: Iterable[Row]) -> list[str]:
 def line(row: Row) -> str:
     """One line of the table."""
     beside = [
-        f"{name} {_cell(rounds, row.unit)}: {_figure(row.ratio_to(name))} x"
+        f"{name} {_cell(rounds, row.unit)}: {figure(row.ratio_to(name))} x"
         for name, rounds in row.figures.items()
         if name != OURS
     ]
@@ -32,11 +33,12 @@ def line(row: Row) -> str:
 def _cell(rounds: list[float], unit: str) -> str:
     if not rounds:
         return "none"
-    low, middle, high = (_figure(value) for value in (min(rounds), statistics.median(rounds), max(rounds)))
+    low, middle, high = (figure(value) for value in (min(rounds), statistics.median(rounds), max(rounds)))
     return f"{middle} {unit} ({low} to {high})" if len(rounds) > 1 else f"{middle} {unit}"
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """A number with three significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -67,6 +69,11 @@ def document(rows: Iterable[Row], command: str = "") -> dict[str, Any]:
             if rounds
         ],
     }
+
+
+def command_of(results: dict[str, Any]) -> str:
+    """The command of a run, with files by their names alone: the folders were those of one machine."""
+    return " ".join(Path(word).name for word in results["command"].split())
 
 
 def rows_of(results: dict[str, Any]) -> list[Row]:
