@@ -1,5 +1,5 @@
-# What the build needs from the machine. Each is looked for before CMake itself misses it, so that the first words of a
-# failure name the package to install.
+# Checks for what the build needs from the machine. They run before CMake's own checks, so that the first line of an
+# error names the package to install.
 
 # refuse(<what is missing> <package of Debian and Ubuntu> <of Fedora> <of Homebrew>)
 function(refuse missing debian fedora homebrew)
@@ -10,7 +10,7 @@ function(refuse missing debian fedora homebrew)
                       "and run the same command again.")
 endfunction()
 
-# Before project(), which looks for them too.
+# Called before project(), which also looks for Ninja and a compiler.
 function(need_build_tools)
   if(CMAKE_GENERATOR MATCHES "Ninja" AND NOT CMAKE_MAKE_PROGRAM)
     find_program(ninja NAMES ninja ninja-build samu NO_CACHE)
@@ -23,7 +23,7 @@ function(need_build_tools)
   endif()
   set(names c++ g++ clang++ icpx)
   if(NOT "$ENV{CXX}" STREQUAL "")
-    # scikit-build-core sets it to the compiler that Python was built with, installed or not.
+    # scikit-build-core sets CXX to the compiler that Python was built with, installed or not.
     separate_arguments(names UNIX_COMMAND "$ENV{CXX}")
     list(GET names 0 names)
   endif()
@@ -46,7 +46,7 @@ endmacro()
 macro(need_pybind11 version)
   find_package(pybind11 ${version} CONFIG QUIET)
   if(NOT pybind11_FOUND)
-    message(FATAL_ERROR "pybind11 ${version} or newer is not installed, or not found. Do\n"
+    message(FATAL_ERROR "pybind11 ${version} or newer is not installed, or not found. Run\n"
                         "  pip install 'pybind11>=${version}'\n"
                         "and give CMake -Dpybind11_DIR=$(python -m pybind11 --cmakedir).")
   endif()

@@ -218,7 +218,7 @@ def _completed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _composed() -> Iterator[None]:
-    """While the block runs, Hydra composes once, and refuses what config files may not decide."""
+    """While the block runs, Hydra composes once, and refuses values that config files must not set."""
     with only_trusted(sys.argv[1:], CONF), composed_once(sys.argv[1:]):
         yield
 

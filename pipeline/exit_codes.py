@@ -45,8 +45,8 @@ def exit_code_of(error: BaseException) -> int:
 
 
 def message_of(error: BaseException) -> str:
-    """The message for a person: the text of a Callring error, also the traceback of a callable's error, and the whole
-    traceback of any other error."""
+    """The message for a person: the text of a Callring error, the text and the traceback of a callable's error, and the
+    whole traceback of any other error."""
     if isinstance(error, ReaderGone):
         return "interrupted: the output is not read any more"
     if isinstance(error, KeyboardInterrupt):

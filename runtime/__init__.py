@@ -131,11 +131,11 @@ def __getattr__(name: str) -> object:
 
 
 class _PickledNames:
-    """Finds modules under the names that pickles use; the last finder, so it is only called where no file exists."""
+    """Finds modules by the names that pickles use. It is the last finder: called only for a module without a file."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The spec of such a module; None for any other name."""
+        """The spec of a module by the name that pickles use; None for any other name."""
         if not name.startswith("runtime."):
             return None
         from runtime import pickled_names
@@ -146,6 +146,6 @@ class _PickledNames:
 sys.meta_path.append(_PickledNames)
 
 if "CALLRING_CORE_DIR" in os.environ or "t" in sys.abiflags:
-    # Before the first import of the core: an extension of another folder gets the name runtime._core, or a Python
-    # without the global interpreter lock is refused.
+    # Runs before the first import of the core: loads the extension in the given folder as runtime._core, and refuses a
+    # Python without the global interpreter lock.
     from runtime import _select_core as _select_core

@@ -50,7 +50,7 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """
-        The bytes of all elements.
+        The size of all elements, in bytes.
         """
     @property
     def ndim(self) -> int:
@@ -70,7 +70,7 @@ class Tensor:
     @property
     def strides(self) -> tuple[typing.Any, ...]:
         """
-        From one element to the next along each axis, in bytes.
+        The distance from one element to the next along each axis, in bytes.
         """
 class MemoryPool:
     """
@@ -156,13 +156,13 @@ class TaskArgsBase:
         """
 class Dependencies:
     """
-    What each task must follow, told in submission order.
+    Finds the tasks that each task must follow; tasks are added in submission order.
     """
     def __init__(self) -> None:
         ...
     def follow(self, members: collections.abc.Sequence[TaskArgs]) -> list[int]:
         """
-        The arguments of a task, or of the members of a group.
+        Adds a task, given its arguments or those of a group's members. Returns the tasks that it must follow.
         """
 class PreparedCallable:
     """
@@ -183,7 +183,7 @@ class Chip:
         ...
 class NativeError(Exception):
     """
-    An error of the native core: (code, message). ``child_end``: the ChildEnd that is why, or None.
+    An error of the native core: (code, message). ``child_end``: the ChildEnd that caused it, or None.
     """
     child_end: ChildEnd | None
 class ChildEnd:
@@ -219,7 +219,7 @@ class ChildEnd:
         ...
 class EngineOptions:
     """
-    What an Engine is made of; times in seconds.
+    The options of an Engine; times in seconds.
     """
     platform: str
     python_setup: str
@@ -317,7 +317,7 @@ class Payload:
         ...
 class CallableRef:
     """
-    An identity that is registered, or was.
+    A callable that is registered, or was.
     """
     @property
     def descriptor(self) -> bytes:
@@ -333,13 +333,13 @@ class CallableRef:
         ...
 class ExtentBuffer:
     """
-    Bytes that a task returned, where its worker wrote them: a writable buffer. They are given back when no array over them is left.
+    Bytes that a task returned, in the memory in which its child wrote them: a writable buffer. The child may use the memory again when no array over it is left.
     """
     def __len__(self) -> int:
         ...
 class CallConfig:
     """
-    What one call may choose, as the engine takes it.
+    The options of one call, as the engine takes them.
     """
     def __init__(self, block_count: int = 0, retries: int = 0, deadline: typing.SupportsFloat | typing.SupportsIndex = 0.0, trace: int | None = None) -> None:
         ...
@@ -488,7 +488,7 @@ class Engine:
         ...
 class GraphBinding:
     """
-    Tensors that take the places of recorded ones.
+    Tensors that replace recorded ones.
     """
 class CapturedGraph:
     """
@@ -519,7 +519,7 @@ class CapturedGraph:
         ...
 class ModelledGraph:
     """
-    What the tasks of a graph demand of modelled chips.
+    The demands of a graph's tasks on modelled chips.
     """
     @typing.overload
     def __init__(self) -> None:
@@ -533,7 +533,7 @@ class ModelledGraph:
         ...
     def virtual_time(self, chips: collections.abc.Sequence[tuple[int, typing.SupportsFloat | typing.SupportsIndex, int]], sub_workers: int, dispatch_ns: int, costs: collections.abc.Sequence[tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex]]) -> tuple[typing.Any, ...]:
         """
-        Makespan, critical path and one by one in ns; a row a frame: task, callable, child, begin, end.
+        Returns makespan, critical path and one-by-one time in ns, and a row for each frame: task, callable, child, begin, end.
         """
     @property
     def edge_count(self) -> int:
@@ -591,19 +591,19 @@ class Submitter:
         """
     def submit_many(self, handle: runtime.CallableHandle, args_list: collections.abc.Sequence[runtime.TaskArgs | None], config: runtime.CallConfig | None = None, *, workers: int | collections.abc.Iterable[int] | None = None, after: collections.abc.Iterable[typing.Any] = ()) -> list[typing.Any]:
         """
-        Submits a task for each of ``args_list``, in order, and returns the list of them.
+        Submits one task for each item of ``args_list``, in order, and returns the list of tasks.
         
-        The same as that many submits, in one call that locks the Worker and wakes its children less often.
+        Does the same as that many single submits, but locks the Worker and wakes its children less often.
         
         Args:
-            handle: what every task calls.
-            args_list: the arguments of each; None: it has none.
-            config: of each.
-            workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each.
-            after: tasks of this run that each must follow beside those inferred from tensors.
+            handle: the callable of every task.
+            args_list: the arguments of each task; None for a task without arguments.
+            config: the options of every task.
+            workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each task.
+            after: tasks of this run that each task must follow, in addition to those inferred from tensors.
         
-        Raises: as submit_sub and submit_next_level; those before the one that is refused are accepted. ValueError
-            also for not as many ids as arguments.
+        Raises: as submit_sub and submit_next_level; the tasks before a refused one are accepted. ValueError
+            also if the number of ids is not that of arguments.
         """
     def submit_next_level(self, handle: runtime.CallableHandle, args: runtime.TaskArgs | None = None, config: runtime.CallConfig | None = None, *, worker: int, after: collections.abc.Iterable[typing.Any] = ()) -> typing.Any:
         """
@@ -614,7 +614,7 @@ class Submitter:
             args: its tensors with tags, and scalars.
             config: block count, retries, deadline, trace level.
             worker: the child's id.
-            after: tasks of this run that it must follow beside those inferred from tensors.
+            after: tasks of this run that the task must follow, in addition to those inferred from tensors.
         
         Raises:
             TypeError: not a handle.

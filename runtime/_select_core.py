@@ -1,6 +1,6 @@
-"""Chooses the native core before anything imports it: ``CALLRING_CORE_DIR`` if set, else the installed one.
+"""Chooses the native core before a module imports it: that in ``CALLRING_CORE_DIR`` if set, else the installed one.
 
-A free-threaded Python has no core: the bindings rely on the global interpreter lock.
+A free-threaded Python is refused: the bindings rely on the global interpreter lock.
 """
 
 import importlib.machinery

@@ -15,8 +15,8 @@ class CallringError(Exception):
 
     Args:
         message: what happened and what to do.
-        hashid: of the callable concerned.
-        namespace: its target namespace.
+        hashid: the name of the callable concerned.
+        namespace: the callable's target namespace.
         worker: the child concerned, for instance ``"chip 3"``.
         operation: the call that failed, for instance ``"register"``.
     """
@@ -59,19 +59,19 @@ class HashidFormatError(CallringError, ValueError):
 
 
 class DescriptorMismatchError(CallringError, RuntimeError):
-    """Re-derived and requested digests differ, or one hashid meets two descriptors."""
+    """The received bytes do not hash to the requested hashid, or the hashid has another descriptor already."""
 
     code = "HASHID_DESCRIPTOR_MISMATCH"
 
 
 class KindUnsupportedError(CallringError, ValueError):
-    """An unknown kind, a kind that does not belong to its namespace, or a target that cannot take it."""
+    """An unknown kind, a kind that does not belong to its namespace, or a child that cannot run the kind."""
 
     code = "CALLABLE_KIND_UNSUPPORTED"
 
 
 class HandleForeignError(CallringError, KeyError):
-    """A handle of another Worker, forged, or unbound."""
+    """A handle that another Worker made, that is forged, or that is unbound (no Worker made it)."""
 
     code = "CALLABLE_HANDLE_FOREIGN"
 
@@ -89,13 +89,13 @@ class NamespaceMismatchError(CallringError, TypeError):
 
 
 class SlotExhaustedError(CallringError, RuntimeError):
-    """No free slot."""
+    """No slot is free for another callable."""
 
     code = "LOCAL_SLOT_EXHAUSTED"
 
 
 class PartialFailureError(CallringError, RuntimeError):
-    """A target refused a registration, or none is left to accept it; ``results`` maps every target to its answer."""
+    """A child refused a registration, or no child is left to accept it; ``results`` maps every target to its answer."""
 
     code = "REGISTER_PARTIAL_FAILURE"
     fields = (*CallringError.fields, "results")
@@ -108,13 +108,13 @@ class CleanupUncertainError(CallringError, RuntimeError):
 
 
 class RegisterTombstoneError(CallringError, RuntimeError):
-    """Registering an identity whose final removal is under way."""
+    """A callable was registered while its removal is under way."""
 
     code = "REGISTER_TOMBSTONE_ACTIVE"
 
 
 class UnregisterTombstoneError(CallringError, KeyError):
-    """A second removal of an identity while the first is under way; it consumes nothing."""
+    """A handle was unregistered a second time while the removal of its callable is under way; this has no effect."""
 
     code = "UNREGISTER_TOMBSTONE_ACTIVE"
 
@@ -131,7 +131,7 @@ class ControlTimeout(CallringError, TimeoutError):  # noqa: N818 - named as in t
 class ChipError(CallringError, RuntimeError):
     """A kernel or an orchestration function returned non-zero.
 
-    Fields: ``kernel_code`` (what it returned), ``kernel`` (None: the orchestration function), ``block``.
+    Fields: ``kernel_code`` (the returned code), ``kernel`` (None if the orchestration function failed), ``block``.
     """
 
     code = "CHIP_ERROR"
@@ -141,8 +141,8 @@ class ChipError(CallringError, RuntimeError):
 class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N818
     """A child died while it ran a task.
 
-    Fields: ``signal``, ``exit_status``, ``pid``, ``callable`` (its label); of a chip that crashed in a kernel also
-    ``kernel`` and ``block``.
+    Fields: ``signal``, ``exit_status``, ``pid``, ``callable`` (the callable's label); for a chip that crashed in a
+    kernel also ``kernel`` and ``block``.
     """
 
     code = "WORKER_LOST"
@@ -150,13 +150,13 @@ class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N81
 
 
 class InitializerError(CallringError, concurrent.futures.BrokenExecutor):
-    """An Executor's initializer raised in a worker; the call was not executed. The next call there tries it again."""
+    """An Executor's initializer raised in a worker; the call was not executed. The next call there runs it again."""
 
     code = "INITIALIZER_FAILED"
 
 
 class WorkerGivenUp(WorkerLost):
-    """A child died more often than ``WorkerOptions.max_restarts`` allows, or could not start; it is not replaced."""
+    """A child died more often than ``WorkerOptions.max_restarts`` allows, or cannot start; it is not replaced."""
 
     code = "WORKER_GIVEN_UP"
 
@@ -174,7 +174,7 @@ class TaskSkipped(CallringError, RuntimeError):  # noqa: N818
 
 
 class BackPressureTimeout(CallringError, TimeoutError):  # noqa: N818
-    """A bound was reached and nothing moved; the message names the option to raise."""
+    """A bound was reached, and no task or run ended in time; the message names the option to raise."""
 
     code = "BACK_PRESSURE"
 
@@ -207,7 +207,7 @@ class OutOfDescriptors(CallringError, OSError):  # noqa: N818
 
 
 class ConfigurationError(CallringError, ValueError):
-    """A value or a combination of values that cannot work; the message names it and what is allowed."""
+    """A value or a combination of values that cannot work; the message names it and the allowed values."""
 
     code = "CONFIGURATION"
 

@@ -33,7 +33,7 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
     """Runs batches of joblib's tasks in sub-workers, which are kept for the next ``Parallel``.
 
     Args:
-        executor: where to run; None: an Executor of ``n_jobs`` workers that all backends share.
+        executor: runs the batches; None: an Executor of ``n_jobs`` workers that all backends share.
         more: further arguments that joblib passes to every backend.
     """
 
@@ -47,7 +47,7 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         self._futures: weakref.WeakSet[Future[Any]] = weakref.WeakSet()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
-        """How many workers there are, or would be, for ``n_jobs``. Raises ValueError for 0."""
+        """The number of workers that ``n_jobs`` stands for, as joblib defines it. Raises ValueError for 0."""
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
@@ -56,7 +56,7 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
         return max(most + 1 + n_jobs, 1) if n_jobs < 0 else n_jobs
 
     def configure(self, n_jobs: int = 1, parallel: Any = None, **_: Any) -> int:
-        """Called before each ``Parallel`` call."""
+        """Called before each ``Parallel`` call: chooses the Executor, and returns its number of workers."""
         count = self.effective_n_jobs(n_jobs)
         if count == 1 and self._given is None:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
@@ -83,7 +83,7 @@ class CallringBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[m
             future.cancel(running=True)
 
     def terminate(self) -> None:
-        """Called after each ``Parallel`` call; the workers stay."""
+        """Called after each ``Parallel`` call. The workers are kept for the next one."""
         self._futures.clear()
         self.reset_batch_stats()
 
@@ -93,7 +93,7 @@ _kept: list[Executor] = []
 
 
 def _shared(count: int) -> Executor:
-    """The Executor of all backends, replaced when another number of workers is asked for."""
+    """The Executor that all backends share. It is replaced when ``count`` differs from its number of workers."""
     with _lock:
         if not _kept or _kept[0]._max_workers != count or not _kept[0]._stream.accepts:
             for old in _kept:

@@ -1,4 +1,4 @@
-"""Numbers that users give: one rule for integers and one for durations, wherever they are given.
+"""Checks the numbers that users give: one rule for all integers, and one for all durations.
 
 An integer is any value that Python accepts as an index (``int``, NumPy's integers). A duration is a finite number of
 seconds. ``True`` is neither. No value is silently rounded, clipped or made infinite.
@@ -15,11 +15,11 @@ from runtime.errors import ConfigurationError
 LONGEST_SECONDS = 1e9
 """The longest duration: 31 years."""
 SHORTEST_SECONDS = 1e-6
-"""The shortest duration of a limit."""
+"""The shortest duration that a limit may have."""
 
 
 def integer(name: str, value: Any, least: int, most: int, unit: str = "") -> int:
-    """``value`` as an int from ``least`` to ``most``. Raises ConfigurationError, which names it and the range."""
+    """``value`` as an int from ``least`` to ``most``. Raises ConfigurationError with name and range."""
     number = whole(value)
     if number is None or not least <= number <= most:
         raise ConfigurationError(f"{name}={shown(value)}: an integer from {least} to {most}{unit}")
@@ -38,7 +38,7 @@ def timeout(value: Any) -> float | None:
     """Seconds that a wait may take. None and ``math.inf``: no limit; a negative number: no waiting.
 
     Raises:
-        ConfigurationError: not None, a number up to LONGEST_SECONDS, or infinity.
+        ConfigurationError: neither None, nor infinity, nor a number up to LONGEST_SECONDS.
     """
     if value is None or value == math.inf:
         return None
@@ -51,7 +51,7 @@ def timeout(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """``value`` as an int; None if it is no integer."""
+    """``value`` as an int; None if it is not an integer."""
     try:
         return None if _is_bool(value) else operator.index(value)
     except TypeError:
@@ -59,7 +59,7 @@ def whole(value: Any) -> int | None:
 
 
 def real(value: Any) -> float | None:
-    """``value`` as a float, infinity included; None for NaN and for a value that is no real number."""
+    """``value`` as a float, infinity included; None for NaN and for a value that is not a real number."""
     if _is_bool(value) or isinstance(value, (str, bytes, bytearray)):
         return None
     try:
@@ -72,7 +72,7 @@ def real(value: Any) -> float | None:
 
 
 def flag(name: str, value: Any) -> bool:
-    """``value`` if it is True or False. Raises ConfigurationError."""
+    """``value``, which must be True or False. Raises ConfigurationError."""
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name}={shown(value)}: True or False")
     return value

@@ -24,29 +24,29 @@ class WorkerOptions:
     memory_limit_bytes: int = 1 << 40
     """Most shared memory that tensors of this Worker may take."""
     lane_capacity: int = 1024
-    """Frames in flight per child, a power of two."""
+    """Most frames in flight per child; a power of two."""
     max_pending_tasks: int = 65536
-    """Tasks accepted and not ended; a submit beyond it waits for progress."""
+    """Most tasks that are accepted and not ended; a submit beyond this number waits until tasks end."""
     max_runs: int = 64
-    """Runs under way at once; a submit beyond it waits for one to end."""
+    """Most runs under way at once; a submit beyond this number waits until a run ends."""
     max_callables: int = 4096
-    """Distinct callables installed per child."""
+    """Most distinct callables installed per child."""
     start_timeout: float = 30.0
-    """Seconds until all children are ready at init(), and later until each replacement is."""
+    """Seconds within which all children must be ready at init(), and later each replacement."""
     control_timeout: float = 10.0
     """Seconds within which a child must answer a control request; a child that takes longer is replaced."""
     max_restarts: float | None = None
-    """How often one child is replaced after deaths within ``restart_window``; at one death more it is given up. A child
-    is also given up after as many processes in a row that could not begin to work. ``math.inf``: a child that dies at
-    work is always replaced, and is given up after 10 processes in a row that could not begin to work. None: 10; for the
-    Worker that an Executor starts, ``math.inf``.
+    """How many deaths of one child within ``restart_window`` lead to a replacement; after one more death the child is
+    given up. It is also given up after more than this number of processes in a row that executed no task.
+    ``math.inf``: a child that dies at work is always replaced; it is given up after more than 10 processes in a row
+    that executed no task. None: 10; for the Worker that an Executor starts, ``math.inf``.
     """
     restart_window: float = 60.0
-    """Seconds in which the deaths of ``max_restarts`` are counted."""
+    """Seconds after which a death no longer counts for ``max_restarts``."""
     submit_timeout: float = 60.0
-    """Seconds that a submit waits at the bound of pending tasks or of runs while no task ends."""
+    """Seconds that a submit waits at ``max_pending_tasks`` or ``max_runs`` while no task ends."""
     close_timeout: float = 5.0
-    """Seconds for which close() lets accepted tasks go on; then it withdraws them and ends the children."""
+    """Seconds for which close() lets accepted tasks continue; then it withdraws them and ends the children."""
     trace: bool = False
     """Whether to record when each task and each core worked; Worker.trace() returns the record."""
 
@@ -76,7 +76,7 @@ def checked(options: WorkerOptions | None) -> WorkerOptions:
     if options is None:
         return WorkerOptions()
     if not isinstance(options, WorkerOptions):
-        raise TypeError(f"options is a WorkerOptions, not a {type(options).__name__}")
+        raise TypeError(f"options must be a WorkerOptions, not a {type(options).__name__}")
     return options
 
 
@@ -89,12 +89,12 @@ class CallConfig:
     """
 
     block_count: int = 0
-    """Blocks of the launch of a callable without an orchestration function; 0: one for each core."""
+    """Number of blocks with which a kernel without an orchestration function is launched; 0: one for each core."""
     retries: int = 0
-    """How often the task may begin again when the process that runs it dies. Declares the callable idempotent."""
+    """How often the task may begin again when the process that runs it dies. More than 0 declares it idempotent."""
     deadline: float | None = None
-    """How many seconds the task may take, from when its child begins it; time in a queue does not count. A task that
-    takes longer fails with TaskTimeout, whatever its ``retries``. Its child is replaced; the tasks that waited there
+    """How many seconds the task may take after its child has begun it; time in a queue does not count. A task that
+    takes longer fails with TaskTimeout and is not retried. Its child is replaced; the tasks that waited for the child
     begin on the replacement or on another child. None: no limit."""
     trace: int | None = None
     """What is recorded of the task. 0: nothing; 1: when it began and ended; 2: also what each core of a chip did. None:

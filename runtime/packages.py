@@ -1,4 +1,4 @@
-"""Which package contains a missing program or library, in the words of the tools that install packages."""
+"""The packages that contain the programs and libraries that Callring needs, and the commands that install them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _INSTALLERS = {"apt-get": "debian", "dnf": "fedora", "brew": "homebrew"}
 
 
 def not_installed(program: str) -> str:
-    """The text of an error: what is missing, and which commands install it on Debian, on Fedora and with Homebrew."""
+    """An error's text: the missing program, and the commands that install it on Debian, on Fedora and with Homebrew."""
     names = _PACKAGES[program]
     return (
         f"{program} is not installed: apt-get install {names.debian} (Debian, Ubuntu), dnf install {names.fedora} "
@@ -34,7 +34,7 @@ def not_installed(program: str) -> str:
 
 
 def install_line(program: str) -> str:
-    """The command that installs the package with this machine's tool; all three commands if it has none."""
+    """The command that installs the package with this machine's tool; without such a tool, all three commands."""
     names = _PACKAGES[program]
     lines = {tool: f"{tool} install {getattr(names, system)}" for tool, system in _INSTALLERS.items()}
     here = [line for tool, line in lines.items() if shutil.which(tool)]

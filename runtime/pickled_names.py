@@ -1,7 +1,7 @@
 """The module names under which pickles refer to public classes and functions, wherever their files are.
 
 A hashid of kind 2 covers a pickle, and a pickle names each class and function by its module. So the names below are
-part of the hashids of users' functions, and of their locks. They stay the same when one of these files moves.
+part of the hashids of users' functions, and of users' locks. They stay the same when one of these files moves.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _NAME_OF = {
     "runtime.virtual.chip_model": "runtime.chip_model",
     "runtime.virtual.virtual_time": "runtime.virtual_time",
 }
-"""The names in pickles that differ from the module's file, and the modules that define them."""
+"""The name in pickles of each module whose file has another name."""
 
 
 def keep(module: str) -> None:
-    """Called at the end of such a module: gives its public classes and functions the module name that pickles have."""
+    """Called at the end of each module in _NAME_OF: gives its classes and functions the module name for pickles."""
     name, this = _NAME_OF[module], sys.modules[module]
     for value in vars(this).values():
         if isinstance(value, type | FunctionType) and value.__module__ == module:
@@ -45,7 +45,7 @@ def keep(module: str) -> None:
 
 
 def find_spec(name: str) -> ModuleSpec | None:
-    """The spec that imports the module behind such a name; None for any other name."""
+    """The spec that imports the module with this name in pickles; None for any other name."""
     module = next((module for module, known in _NAME_OF.items() if known == name), None)
     return None if module is None else ModuleSpec(name, _SameModule(module))  # type: ignore[arg-type]
 
@@ -61,7 +61,7 @@ class _SameModule:
 
     @staticmethod
     def create_module(_spec: ModuleSpec) -> None:
-        """An ordinary module, which exec_module replaces."""
+        """Returns None: the import system makes an ordinary module, which exec_module replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Puts the existing module into ``sys.modules``, where the import system looks for the new one."""

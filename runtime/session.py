@@ -1,8 +1,8 @@
-"""Session: the shared state of a Worker and of all objects that it returns, and the checks that it may be used now.
+"""Session: the state that a Worker shares with all objects that it returns, and the checks that it is usable.
 
 Orchestrators, tasks, runs and graphs refer to the session, not to the Worker, which is a layer above them. The engine
-is closed when the session is collected: a task or a run that is kept keeps the children alive, also if its Worker was
-dropped.
+is closed when the session is garbage-collected: a task or a run that the user keeps also keeps the children alive, even
+if its Worker was dropped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runtime.identity import CallableHandle
 
 _OF_OTHERS = ("moved", "forked")
-"""States of a Worker that this process must not close: it was added to another Worker, or belongs to the parent."""
+"""States of a Worker that this process must not close: it was added to another Worker, or the parent owns it."""
 
 
 class Session:
@@ -44,7 +44,7 @@ class Session:
         self.topology = topology
         self.options = topology.options
         self.state = "new"
-        """Also ``"ready"``, ``"closed"``, and those of _OF_OTHERS."""
+        """``"new"``, ``"ready"``, ``"closed"``, or one of _OF_OTHERS."""
         self.codes: dict[str, int] = _core.CODES
         self.pool = _core.MemoryPool(self.options.arena_bytes, self.options.memory_limit_bytes)
         try:
@@ -54,7 +54,7 @@ class Session:
         self.registry = Registry(self.engine, platform=topology.platform, runtime=topology.runtime, nested=nested)
         self.failures = Failures(self.codes, self._child_name)
         self.placements = {child: index for index, child in enumerate(topology.next_level)}
-        """Ids of chips, or of nodes, to the indices of the children."""
+        """The index of each chip, or node, among the children, by its id."""
         self._before_nodes: list[CallableHandle] = []  # registered while nodes could still be added
         self._lifecycle = threading.Lock()
         self._finalizer = weakref.finalize(self, self.engine.close, 0.0)
@@ -63,13 +63,13 @@ class Session:
     # ---- life ------------------------------------------------------------------------------------------------------
 
     def start(self, timeout: float) -> None:
-        """Starts every child, in ``timeout`` seconds; see Worker.init."""
+        """Starts every child within ``timeout`` seconds; see Worker.init."""
         main_script.refuse_while_imported("init")
         with self._lifecycle:
             if self.state == "ready":
                 return
             if self.state == "closed":
-                raise WorkerClosed("this Worker is closed for good; make a new one", operation="init")
+                raise WorkerClosed("this Worker was closed and cannot start again; make a new one", operation="init")
             self.require_open("init")
             self.topology.require_children()
             for handle in self._before_nodes:
@@ -86,7 +86,7 @@ class Session:
             self.state = "ready"
 
     def close(self, budget: float) -> list[str]:
-        """Ends every child, after draining for ``budget`` seconds. Returns the names of those that were killed."""
+        """Lets tasks end for ``budget`` seconds, then ends all children. Returns the names of the killed ones."""
         with self._lifecycle:
             return [] if self.state in _OF_OTHERS else self._end(budget)
 
@@ -127,11 +127,11 @@ class Session:
                     raise ConfigurationError(f"child: its {name} is {mine!r}, that of the Worker above is {theirs!r}")
             if self.registry.used or self.pool.bytes_in_use:
                 raise ConfigurationError(
-                    "child: has callables or tensors; make them with the Worker that it is added to, which gives them "
-                    "to all below"
+                    "child: it has callables or tensors; make them with the Worker to which it is added, which shares "
+                    "them with all Workers below"
                 )
             if self.options.trace:
-                raise ConfigurationError("child: WorkerOptions.trace is for the Worker at the top")
+                raise ConfigurationError("child: set WorkerOptions.trace only for the outermost Worker")
             self.topology.require_children()
             self._end(0.0)
             self.state = "moved"
@@ -166,7 +166,7 @@ class Session:
     # ---- whether it can be used ------------------------------------------------------------------------------------
 
     def require_own(self, operation: str) -> None:
-        """Raises ConfigurationError if the Worker was added to another, WorkerClosed if it belongs to the parent."""
+        """Raises ConfigurationError if the Worker was added to another, WorkerClosed if the parent process owns it."""
         if self.state == "moved":
             raise ConfigurationError(f"{operation}: {self!r} was added to a Worker; use that one", operation=operation)
         if self.state == "forked":
@@ -190,7 +190,7 @@ class Session:
         return self.pool
 
     def require_sub_workers(self) -> None:
-        """Raises ConfigurationError without sub-workers."""
+        """Raises ConfigurationError if there are no sub-workers."""
         if not self.topology.sub_workers:
             raise ConfigurationError("submit_sub: this Worker has no sub-workers (sub_workers=0)")
 

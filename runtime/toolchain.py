@@ -78,16 +78,16 @@ def build_chip_callable(
     Args:
         sources: C or C++ file.
         signature: the public signature.
-        platform: decides how to compile.
-        entry: exported function.
+        platform: the kind of chips that will execute it; must be available here.
+        entry: the exported function.
         kernels: the kernels.
         flags: further compiler flags.
         scratch: an existing folder for intermediate files; default: the system's.
 
     Raises:
         ConfigurationError: missing source, unknown platform, or a combination that cannot work.
-        PlatformUnavailable, ToolchainMissing: what is missing.
-        CompileError: the message and ``output`` have the compiler's messages.
+        PlatformUnavailable, ToolchainMissing: the message names what is missing.
+        CompileError: the message and ``output`` contain the compiler's messages.
         SignatureMismatch: a function is not exported, or its source declares another signature.
         BlobError: the parts do not fit together.
     """
@@ -131,14 +131,14 @@ def compile_shared_object(
 
 
 def included_files(source: str | os.PathLike[str], *, flags: Sequence[str] = ()) -> list[Path]:
-    """The files that ``source`` includes, without system headers, itself first. Raises as build_chip_callable."""
+    """``source``, then the files that it includes, except system headers. Raises as build_chip_callable."""
     path = _source(source)
     rule = _run([*_command(path), *flags, "-MM", "-MT", "x", path.name], path)
     return [(path.parent / name).resolve() for name in _prerequisites(rule)]
 
 
 def _prerequisites(rule: str) -> list[str]:
-    """The names on the right of a rule for make as GCC writes it: spaces and ``#`` behind a backslash, ``$`` twice."""
+    """The names on the right of a make rule of GCC, with a backslash before spaces and ``#``, and ``$`` doubled."""
     names = re.findall(r"(?:\\\\|\\[ \t#]|[^ \t\n])+", rule.partition(":")[2].replace("\\\n", " "))
     return [re.sub(r"(\\*)\\([ \t#])", _unescaped, name).replace("$$", "$") for name in names]
 
@@ -183,7 +183,7 @@ def check_export(binary: bytes, name: str, signature: Iterable[ArgDirection | in
     in_source = [ArgDirection(word) for word in words[1:]]
     if in_source != declared:
         raise SignatureMismatch(
-            f"signature of {name!r}: the declaration says [{_names(declared)}], its source CALLRING_SIGNATURE says "
+            f"signature of {name!r}: the declaration has [{_names(declared)}], CALLRING_SIGNATURE in its source has "
             f"[{_names(in_source)}]"
         )
 
@@ -193,12 +193,12 @@ def _names(directions: Iterable[ArgDirection]) -> str:
 
 
 def _exported_symbols(binary: bytes) -> dict[str, list[int]]:
-    """The exported symbols; for each declared signature, its 32-bit words."""
+    """The exported symbols. The symbol of a declared signature has its 32-bit words, any other an empty list."""
     try:
         elf = ELFFile(io.BytesIO(binary))
         table = elf.get_section_by_name(".dynsym")
     except ELFError as error:
-        raise SignatureMismatch(f"the binary is no ELF shared object: {error}") from None
+        raise SignatureMismatch(f"the binary is not an ELF shared object: {error}") from None
     result: dict[str, list[int]] = {}
     if not isinstance(table, SymbolTableSection):
         return result
@@ -233,12 +233,12 @@ def _compiler(name: str) -> str:
 
 def _command(path: Path) -> list[str]:
     compiler, standard = _STANDARDS[path.suffix]
-    # The seed names internal symbols; the default is random.
+    # The seed becomes part of the names of internal symbols; the default is random.
     return [_compiler(compiler), standard, f"-frandom-seed={path.name}", f"-I{include_folder()}"]
 
 
 def _run(command: list[str], source: Path, **environment: str) -> str:
-    """Runs the compiler in the source's folder: it sees, and can embed, only relative names."""
+    """Runs the compiler in the source's folder, so that it reads, and can embed, only relative names."""
     prefix_maps = [f"-ffile-prefix-map={source.parent}=.", f"-ffile-prefix-map={include_folder()}=include"]
     done = subprocess.run(
         [command[0], *prefix_maps, *command[1:]],

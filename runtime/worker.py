@@ -34,7 +34,7 @@ class Worker:
     """Chips, nodes and Python sub-workers, started together and closed together.
 
     Args:
-        level: 3, chips and sub-workers; 2, one chip; 4 and more, nodes (see add_worker) and sub-workers.
+        level: 3 for chips and sub-workers; 2 for one chip; 4 and above for nodes (see add_worker) and sub-workers.
         chips: number of chips, with ids 0 to chips - 1.
         device_ids: ids of the chips, instead of ``chips``.
         sub_workers: number of Python sub-workers.
@@ -45,7 +45,7 @@ class Worker:
     Raises:
         ConfigurationError: impossible topology or value; the message names the argument.
         PlatformUnavailable: the platform needs a toolkit that is not installed.
-        OutOfMemory, OutOfDescriptors: the process has none left for the Worker.
+        OutOfMemory, OutOfDescriptors: the process has too little memory, or too few descriptors, for the Worker.
 
     Example:
         >>> with Worker(level=3, chips=0, sub_workers=1) as worker:
@@ -101,10 +101,10 @@ class Worker:
         return self._session.topology.next_level
 
     def add_worker(self, child: Worker) -> int:
-        """Moves ``child`` below this Worker, as a node child: a process that hosts it. Level 4 and up, before init().
+        """Moves ``child`` below this Worker, as a node child: a process that hosts it. Needs level 4 or above.
 
-        ``child`` cannot be used by itself any more: a Worker with its settings is started, used and closed through this
-        one.
+        Allowed before init(). Afterwards ``child`` cannot be used by itself: a Worker with its settings is started,
+        used and closed through this one.
 
         Args:
             child: a Worker that was not started, of the level below, with the same platform and runtime, without
@@ -114,7 +114,7 @@ class Worker:
 
         Raises:
             TypeError: not a Worker.
-            ConfigurationError: the child cannot be moved here, with the reason; or this Worker has been started.
+            ConfigurationError: the child cannot be moved here (the message has the reason), or this Worker was started.
         """
         if not isinstance(child, Worker):
             raise TypeError(f"add_worker takes a Worker, not a {type(child).__name__}")
@@ -133,7 +133,7 @@ class Worker:
         return self
 
     def close(self) -> list[str]:
-        """Ends the Worker: drains for ``options.close_timeout`` seconds, then kills what is left. Safe to repeat.
+        """Lets accepted tasks continue for ``options.close_timeout`` seconds, then ends the Worker. Safe to repeat.
 
         Returns the names of the children that had to be ended by force.
         """
@@ -144,35 +144,35 @@ class Worker:
         return self.init()
 
     def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
-        """Closes the Worker; without draining when an exception ends the block."""
+        """Closes the Worker; if an exception ends the block, without waiting for tasks."""
         if kind is None:
             self.close()
         else:
             self._session.close(0.0)
 
     def register(self, target: object, *, name: str | None = None) -> CallableHandle:
-        """Names a callable and installs it in every child that can run it; before init(), at init().
+        """Names a callable and installs it in every child that can run it. Before init(), this is left to init().
 
         Args:
-            target: a ChipCallable; any Python callable that can be pickled; ``"module:qualname"`` or a function
-                marked with ``by_source``, identified by its module's source.
+            target: a ChipCallable; any Python callable that can be pickled; or, identified by its module's source,
+                ``"module:qualname"`` or a function marked with ``by_source``.
             name: the callable's name in messages; default: its own name. Not part of its identity.
 
         Returns:
             A new handle with a lifetime of its own; equal callables share one hashid.
 
         Raises:
-            TypeError: not a callable. Any exception of pickling; then nothing has changed.
+            TypeError: not a callable. Also any exception of pickling. Nothing has changed then.
             PartialFailureError: a child refused, or all children that could run it were given up. Nothing stays
-                installed. A child that dies meanwhile, or does not answer, is no failure: its replacement will have the
-                callable.
-            ConfigurationError: no child of this Worker could ever run it. At level 4 and up init() raises it.
+                installed. A child that dies meanwhile, or does not answer, is not a failure: its replacement installs
+                the callable.
+            ConfigurationError: no child of this Worker could ever run it. At level 4 and above, init() may raise this.
             RegisterTombstoneError, SlotExhaustedError, WorkerClosed.
         """
         return self._session.register(target, name)
 
     def unregister(self, handle: CallableHandle) -> None:
-        """Releases a handle. The last handle of a callable removes it, once accepted tasks that use it have ended.
+        """Releases a handle. With its last handle, a callable is removed once accepted tasks that use it have ended.
 
         Raises HandleForeignError, HandleStaleError, UnregisterTombstoneError, WorkerClosed.
         """
@@ -199,10 +199,10 @@ class Worker:
         Args:
             target: from level 3 on a function, called as ``target(orchestrator, args, config)`` with as many of the
                 three as it takes; at level 2 a handle.
-            args: passed on; at level 2 the TaskArgs.
-            config: likewise.
+            args: passed to the function; at level 2 the TaskArgs of the callable.
+            config: passed to the function; at level 2 the options of the call.
 
-        Returns the orchestration function's returned value. Raises the first error of the run.
+        Returns the value of the orchestration function. Raises the first error of the run.
         """
         handle = self.submit(target, args, config)
         try:
@@ -222,31 +222,31 @@ class Worker:
     ) -> RunHandle:
         """Begins a run: the orchestration function runs on the caller's thread while its tasks already execute.
 
-        Runs are independent: two that use the same tensor are not ordered, unless one follows the other (``after``).
+        Runs are independent: two runs that use one tensor are not ordered, unless one follows the other (``after``).
 
         Args:
             target, args, config: as for run.
-            after: runs of this Worker. Tasks of the new run begin only when all of these have ended, and are skipped
-                if one of them failed or was cancelled.
-            after_any: likewise, but the new run's tasks begin whatever the outcome.
+            after: runs of this Worker. Tasks of the new run begin only when all these runs have ended, and are
+                skipped if one of these runs failed or was cancelled.
+            after_any: as ``after``, but the tasks also begin if one of these runs failed or was cancelled.
 
         Raises:
             ConfigurationError: ``after`` or ``after_any`` names a run of another Worker.
             Any exception of the orchestration function; the run is then cancelled and has ended.
-            BackPressureTimeout: ``options.max_runs`` runs are under way and nothing moves.
-            TypeError: not an orchestration function (from level 3 on), not a handle (level 2); not a RunHandle.
+            BackPressureTimeout: ``options.max_runs`` runs are under way, and no task ends in time.
+            TypeError: not an orchestration function (from level 3 on), or not a handle (level 2); not a RunHandle.
             WorkerClosed: not started, or closed.
         """
         return submit(self._session, target, args, config, after=after, after_any=after_any)
 
     def capture(self, target: Callable[..., Any], args: Any = None, config: CallConfig | None = None) -> Graph:
-        """Records the tasks that an orchestration function submits, with their dependencies, and runs none.
+        """Records the tasks that an orchestration function submits, with their dependencies, and runs none of them.
 
         A Worker that is not started can capture, too, so that chips can be studied without a process for each.
 
         Args:
             target: as for run, called with a Recorder; ``recorder.scalar(name, value)`` makes a scalar that launches
-                may replace. Handles that the caller holds stay registered.
+                may replace. The graph does not keep callables registered: unregister them after its last launch.
 
         Raises:
             Any exception of the orchestration function. TypeError: not an orchestration function.
@@ -262,15 +262,15 @@ class Worker:
         after: Iterable[RunHandle] = (),
         after_any: Iterable[RunHandle] = (),
     ) -> RunHandle:
-        """Begins a run of a captured graph, with no Python in the loop, and returns at once; its result is None.
+        """Begins a run of a captured graph, without Python code for each task, and returns at once. Its result is None.
 
         ``wait()`` or ``result()`` of the returned handle waits for the tasks. ``launch`` itself waits only at a bound
         of the Worker (``max_runs``, ``max_pending_tasks``).
 
         Args:
-            tensors: replacements by tensor of the recording, of the same dtype, shape and strides; recorded views of
-                that tensor become views of its replacement.
-            scalars: new values of the graph's parameters; the others are as recorded.
+            tensors: maps recorded tensors to replacements of the same dtype, shape and strides; recorded views of
+                a replaced tensor become views of its replacement.
+            scalars: new values of the graph's parameters, by name; other parameters keep their recorded values.
             after, after_any: runs that the new run follows, as for submit.
 
         Raises:
@@ -283,7 +283,7 @@ class Worker:
 
     @property
     def children(self) -> list[ChildInfo]:
-        """A snapshot of the processes below."""
+        """A snapshot of the child processes."""
         from runtime.observe.child_info import snapshot  # imported here to keep the start fast
 
         return snapshot(self._session.engine)
@@ -295,26 +295,26 @@ class Worker:
         return WorkerStats(**self._session.engine.stats())
 
     def trace(self) -> Trace:
-        """Takes the records so far, here and below. Raises ConfigurationError without ``options.trace``."""
+        """Takes the records of this Worker and of its nodes. Raises ConfigurationError without ``options.trace``."""
         self._require_trace()
         from runtime.observe.trace import take_trace
 
         return take_trace(self._session.engine, self._session.codes, len(self.topology.nodes))
 
     def glimpse(self, since: int = 0, most: int = 1000) -> Glimpse:
-        """Copies a part of the records, and takes none of them; without the records of Workers within nodes.
+        """Copies a part of this Worker's records, without removing any. Workers in nodes are not included.
 
         Args:
-            since: number of tasks to leave out: ``recorded`` of an earlier call. If it is more than are recorded, the
-                trace was taken meanwhile, and none is left out.
-            most: greatest number of spans; of more tasks it gives some, evenly spread, the newest among them.
+            since: number of tasks to leave out: ``recorded`` of an earlier call. If it is larger than the number of
+                recorded tasks, the trace was taken meanwhile, and no task is left out.
+            most: greatest number of spans; of more tasks, it returns evenly spread ones, including the newest.
 
         Raises:
-            ConfigurationError: without ``options.trace``; a negative number.
+            ConfigurationError: without ``options.trace``, or a negative number.
         """
         self._require_trace()
         if since < 0 or most < 0:
-            raise ConfigurationError(f"glimpse: since={since}, most={most}: at least 0")
+            raise ConfigurationError(f"glimpse: since={since}, most={most}: both must be at least 0")
         from runtime.observe.trace import glimpse
 
         return glimpse(self._session.engine, self._session.codes, since, most)

@@ -40,7 +40,7 @@ def pytest_configure(config):
 
 
 def pytest_unconfigure(config):
-    """Closes it."""
+    """Closes that descriptor."""
     os.close(config.stash[_STDERR])
 
 
@@ -60,7 +60,7 @@ def pytest_runtest_call(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
-    """Limits the end of its fixtures."""
+    """Limits the teardown of the test's fixtures."""
     with limited(limit_of(item), item.config.stash[_STDERR]):
         return (yield)
 
@@ -101,5 +101,5 @@ def limited(seconds, stderr):
 
 def _arm(seconds, stderr):
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    # The dump comes from a thread that does not need the interpreter's lock, in case the main thread takes no signal.
+    # The dump comes from a thread that does not need the interpreter's lock, in case the main thread handles no signal.
     faulthandler.dump_traceback_later(2 * seconds, exit=True, file=stderr)

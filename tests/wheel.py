@@ -21,7 +21,7 @@ def main():
         environment["CALLRING_STORE"] = f"{folder}/store"
         where = _run(folder, environment, "-c", "import pipeline, runtime; print(pipeline.__file__, runtime.__file__)")
         if where.count("site-packages") != 2:
-            sys.exit("that is not what was installed")
+            sys.exit("these modules are not the installed ones")
         _run(folder, environment, "-m", "pipeline", "+topology=chip2", "hydra.run.dir=run")
         result = json.loads(Path(folder, "run", "result.json").read_text())
         actions = [action for stage in result["stages"] for action in stage["actions"]]

@@ -1,6 +1,6 @@
 """``python -m tests.words``: whether the words of the repository's files name what they mean, and are well spelt.
 
-Spelling is codespell's business. Beside that, some words are refused because a reader has to guess what they stand for.
+codespell checks the spelling. In addition, some words are refused because a reader has to guess what they stand for.
 """
 
 import re
@@ -29,7 +29,7 @@ _ABOUT_WORDS = ("tests/words.py", "tests/unit/test_words.py")
 
 def riddles(text):
     """The refused words of a text: the line's number, the word, and what to write instead."""
-    # Also within names, and across the end of a line and the marks of a comment that goes on behind it.
+    # Finds words within names, too, and phrases that continue on the next line, behind the mark of a comment.
     joined = re.sub(r"(?m)^[ \t]*(//|#|\*)?[ \t]*", lambda mark: " " * len(mark[0]), text).replace("_", " ")
     for pattern, instead in REFUSED.items():
         words = pattern.replace(" ", r"\s+")

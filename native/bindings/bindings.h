@@ -1,4 +1,4 @@
-// The register functions of the extension, one per folder of native/.
+// The register functions of the extension: each binds a part of native/.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -72,7 +72,7 @@ inline std::array<std::byte, 32> to_digest(const py::bytes& bytes) {
     return digest;
 }
 
-// The absolute time in `seconds` seconds; none without a timeout.
+// The point in time `seconds` seconds from now; none without a timeout.
 inline std::optional<std::uint64_t> deadline_after(std::optional<double> seconds) {
     constexpr double kLongest = 1e9;
     if (!seconds) {

@@ -1,5 +1,5 @@
 // Functions that CPython calls directly: slots of types, methods, getters. A C++ exception that left such a function
-// would end the process. So CPython gets each function as an `entry`, which turns C++ exceptions into Python
+// would end the process. So CPython gets each function as an `Entry`, which turns C++ exceptions into Python
 // exceptions. Functions that pybind11 binds do not need this: pybind11 does the same.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// pybind11's message if CPython had no memory for an object.
+// Whether pybind11 threw `error` because CPython had no memory for an object.
 inline bool is_allocation_failure(const std::runtime_error& error) noexcept {
     return std::string_view(error.what()).starts_with("Could not allocate");
 }

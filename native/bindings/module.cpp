@@ -1,4 +1,4 @@
-// The extension module runtime._core: calls one register function per folder of native/ and nothing else.
+// The extension module runtime._core: calls the register functions, without logic of its own.
 #include <utility>
 
 #include "bindings/bindings.h"

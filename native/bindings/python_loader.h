@@ -1,5 +1,6 @@
 // The Python side of a PythonStore: an object with `kinds`, `describe(kind, payload)` and `load(kind, payload)`; also
-// `unload(loaded)` if the last reference to a loaded object must end something, and in a node `take_trace()`.
+// `unload(loaded)` if something has to be done when the last reference to a loaded object is dropped, and in a node
+// `take_trace()`.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -25,7 +26,8 @@ inline std::shared_ptr<void> keep(py::object object) {
             }};
 }
 
-// The text of `value`, also if its __str__ fails; bytes that are no UTF-8 are escaped. It leaves no Python error.
+// The text of `value`, even if its __str__ fails; characters that UTF-8 cannot encode are escaped. Leaves no Python
+// error.
 inline std::string text_of(py::handle value) {
     const auto text = py::reinterpret_steal<py::object>(PyObject_Str(value.ptr()));
     const auto bytes = py::reinterpret_steal<py::object>(
@@ -37,14 +39,14 @@ inline std::string text_of(py::handle value) {
     return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
-// Python objects without references from C++, which threads without the interpreter's lock dropped.
+// Python objects that threads without the interpreter's lock dropped: C++ has no reference to them any more.
 class Dropped {
 public:
     void add(PyObject* object) {
         const std::lock_guard lock(mutex_);
         objects_.push_back(object);
     }
-    // With the interpreter's lock.
+    // To be called with the interpreter's lock.
     void clear() {
         std::vector<PyObject*> objects;
         {
@@ -76,9 +78,9 @@ inline void keep_thread_state() {
     static_cast<void>(kept);
 }
 
-// While it lives, a thread that waits for the interpreter's lock requests it after the switch interval of ordinary
-// Python programs, which is not before the end of a hold of ChildHost. It is not later, because the lock's owner may
-// release the lock itself, to read a file for instance, and then needs it back.
+// While such an object lives, a thread that waits for the interpreter's lock requests it after the switch interval of
+// ordinary Python programs: not before a hold of ChildHost ends. The interval is not longer, because the lock's owner
+// may release the lock itself, to read a file for instance, and then needs it back.
 class ScopedSwitchInterval {
 public:
     ScopedSwitchInterval() : sys_(py::module_::import("sys")), before_(sys_.attr("getswitchinterval")()) {
@@ -88,7 +90,7 @@ public:
         const auto done =
             py::reinterpret_steal<py::object>(PyObject_CallMethod(sys_.ptr(), "setswitchinterval", "O", before_.ptr()));
         if (!done) {
-            PyErr_WriteUnraisable(sys_.ptr());  // without memory, for one; the process goes on
+            PyErr_WriteUnraisable(sys_.ptr());  // for lack of memory, for instance; the process goes on
         }
     }
     ScopedSwitchInterval(const ScopedSwitchInterval&) = delete;
@@ -147,7 +149,8 @@ public:
 private:
     [[nodiscard]] py::handle self() const { return static_cast<PyObject*>(loader_.get()); }
 
-    // A removal does not wait for the lock of a task: the dropped objects end when a thread has the lock anyway.
+    // A removal does not wait until a task releases the interpreter's lock: the dropped objects are destroyed when a
+    // thread has the lock anyway.
     [[nodiscard]] std::shared_ptr<void> dropped_at_last(py::object loaded) const {
         return {loaded.release().ptr(),
                 [dropped = dropped_](void* held) { dropped->add(static_cast<PyObject*>(held)); }};

@@ -101,7 +101,7 @@ TaskPtr make_task(const CallablePtr& callable, ArgsPtr args, std::int32_t placem
     return task;
 }
 
-// The id by which a user knows a child; -1 of a task that came to none.
+// The public id of a child; -1 for a task that reached none.
 std::int64_t id_of(std::int32_t child, const std::vector<ChildSnapshot>& children) {
     return child < 0 ? std::int64_t{-1} : std::int64_t{children[static_cast<std::size_t>(child)].id};
 }
@@ -136,7 +136,7 @@ py::tuple glimpse_tuple(Engine& engine, std::uint64_t since, std::size_t most) {
                           task_tuples(seen.begun, children));
 }
 
-// Node and what it packed; None from one that did not answer.
+// (node's id, packed trace) for each node; None instead of the trace if the node did not answer.
 py::list node_traces(Engine& engine) {
     const auto asked = engine.ask_for_traces();
     wait_interruptibly([&] { return engine.wait_for_traces(asked); });
@@ -168,7 +168,7 @@ void register_payload(py::module_& module) {
 }
 
 // Begins an operation and waits for it, without the interpreter's lock; a signal handler that raises abandons it.
-// Returns the callable, the outcome, and unless that is ok what each child answered.
+// Returns the callable, the outcome and, unless that is ok, the answer of each child.
 template <class Begin>
 std::tuple<CallablePtr, std::uint32_t, Results> finish(Engine& engine, Begin&& begin) {
     const OperationPtr operation = unwrap([&] {
@@ -189,7 +189,7 @@ std::tuple<CallablePtr, std::uint32_t, Results> finish(Engine& engine, Begin&& b
 }
 
 void register_callable_class(py::module_& module) {
-    py::class_<Callable, CallablePtr>(module, "CallableRef", "An identity that is registered, or was.")
+    py::class_<Callable, CallablePtr>(module, "CallableRef", "A callable that is registered, or was.")
         .def_property_readonly("digest", [](const Callable& callable) { return to_bytes(callable.spec.digest); })
         .def_property_readonly("descriptor",
                                [](const Callable& callable) { return to_bytes(callable.spec.descriptor); })
@@ -200,7 +200,7 @@ void register_callable_class(py::module_& module) {
 
 void register_run_and_task(py::module_& module) {
     using namespace py::literals;
-    py::class_<CallConfig>(module, "CallConfig", "What one call may choose, as the engine takes it.")
+    py::class_<CallConfig>(module, "CallConfig", "The options of one call, as the engine takes them.")
         .def(py::init([](std::uint32_t block_count, std::uint32_t retries, double deadline,
                          std::optional<std::uint32_t> trace) {
                  return CallConfig{block_count, retries, static_cast<std::uint64_t>(deadline * 1e9),
@@ -217,16 +217,16 @@ void register_run_and_task(py::module_& module) {
         .def_property_readonly("members", [](const Task& task) { return task.members; })
         .def_property_readonly("failed_member", [](const Task& task) { return task.failed_member; })
         .def_property_readonly("deadline_ns", [](const Task& task) { return task.config.deadline_ns; })
-        // Meaningful once the task has ended, and constant from then on.
+        // The following are meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
         .def_property_readonly("payload", [](const Task& task) { return py::bytes(task.payload); })
-        // What failed, if its code is kernel_failed: (code, kernel, block, message).
+        // (code, kernel, block, message) of the failed kernel, if the task's code is kernel_failed.
         .def_property_readonly("kernel_failure", [](const Task& task) { return kernel_failure(task.payload); })
-        // How its child ended, if its code is worker_lost or given_up.
+        // How the task's child ended, if the task's code is worker_lost or given_up.
         .def_property_readonly(
             "child_end",
             [](const Task& task) { return task.child_end ? std::make_shared<ChildEnd>(*task.child_end) : nullptr; })
-        // What it returned, if it ended well. Raises whatever unpickling raises.
+        // The value that the task returned, if it succeeded. Raises the exceptions of unpickling.
         .def("value", [](const Task& task) { return unpack_value(task.payload, task.extents.get()); })
         .def_property_readonly("root_cause", [](const Task& task) { return task.root_cause; });
 }
@@ -331,7 +331,7 @@ void register_engine_class(py::module_& module) {
                 if (opaque.size() <= sizeof(Frame::arguments)) {
                     unwrap(engine.submit(stream, task, {}));
                 } else {
-                    // What does not fit its frame may need a new arena, which every child has to map.
+                    // Bytes that do not fit into the frame may need a new arena, which every child has to map.
                     unwrap([&] {
                         const py::gil_scoped_release release;
                         return engine.submit(stream, task, {});
@@ -359,7 +359,7 @@ void register_engine_class(py::module_& module) {
                 }
                 try {
                     return py::cast(ended);
-                } catch (...) {  // there is no memory for the list: none of them may be lost
+                } catch (...) {  // there is no memory for the list: no ended task may be lost
                     engine.give_back(stream, std::move(ended));
                     throw;
                 }
@@ -389,14 +389,14 @@ void register_engine_class(py::module_& module) {
                 for (const TaskPtr& member : group->members) {
                     member->group = group;
                 }
-                Result<void> accepted = Error{Code::out_of_memory, "no memory is left for it"};
+                Result<void> accepted = Error{Code::out_of_memory, "no memory is left for the group"};
                 try {
                     accepted = engine.submit(run, group, after);
-                    // NOLINTNEXTLINE(bugprone-empty-catch): `accepted` says so already
+                    // NOLINTNEXTLINE(bugprone-empty-catch): `accepted` is that error already
                 } catch (const std::bad_alloc&) {
                 }
                 if (!accepted) {
-                    group->members.clear();  // they hold the group, too
+                    group->members.clear();  // the members refer to the group: this breaks the cycle
                 }
                 unwrap(accepted);
                 return group;

@@ -1,4 +1,4 @@
-// Binds the reasons of failures: the codes, NativeError and ChildEnd. runtime/failure.py words them.
+// Binds the reasons of failures: the codes, NativeError and ChildEnd. runtime/failure.py makes messages of them.
 #include <pybind11/stl.h>
 
 #include <array>
@@ -82,7 +82,7 @@ void register_failures(py::module_& module) {
     attributes["child_end"] = py::none();
     module.attr("NativeError") = py::reinterpret_steal<py::object>(PyErr_NewExceptionWithDoc(
         "runtime._core.NativeError",
-        "An error of the native core: (code, message). ``child_end``: the ChildEnd that is why, or None.",
+        "An error of the native core: (code, message). ``child_end``: the ChildEnd that caused it, or None.",
         PyExc_Exception, attributes.ptr()));
     py::dict codes;
     for (const auto& [code, name] : kCodeNames) {

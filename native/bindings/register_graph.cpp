@@ -19,7 +19,8 @@ struct Dependencies {
 }  // namespace
 
 void register_graph(py::module_& module) {
-    py::class_<Dependencies>(module, "Dependencies", "What each task must follow, told in submission order.")
+    py::class_<Dependencies>(module, "Dependencies",
+                             "Finds the tasks that each task must follow; tasks are added in submission order.")
         .def(py::init<>())
         .def(
             "follow",
@@ -31,7 +32,8 @@ void register_graph(py::module_& module) {
                 ++self.next;
                 return predecessors;
             },
-            py::arg("members"), "The arguments of a task, or of the members of a group.");
+            py::arg("members"),
+            "Adds a task, given its arguments or those of a group's members. Returns the tasks that it must follow.");
 }
 
 }  // namespace callring::bindings

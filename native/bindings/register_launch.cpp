@@ -1,4 +1,4 @@
-// Binds captured graphs: CapturedGraph, and how the engine launches them.
+// Binds captured graphs: CapturedGraph, and their launches in an engine.
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"
@@ -13,7 +13,7 @@ namespace {
 
 using Parameters = std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>;
 
-// Records one task, or, given several placements, a group with a member for each.
+// Records one task or, if `group`, a group with a member for each placement.
 NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vector<std::optional<ArgsBuilder>>& args,
               const std::vector<std::int32_t>& placements, bool group, const CallConfig& config,
               const std::vector<NodeId>& after, const Parameters& parameters) {
@@ -37,7 +37,7 @@ NodeId record(CapturedGraph& graph, const CallablePtr& callable, const std::vect
     return unwrap(graph.record(std::move(node), after, uses));
 }
 
-// Other tensors for a graph.
+// The tensors of a launch that replace recorded ones.
 struct GraphBinding {
     BindingPtr nodes;
 };
@@ -59,7 +59,7 @@ RunPtr launch(const std::shared_ptr<CapturedGraph>& graph, Engine& engine, const
     }());
 }
 
-// Those that it names, each once.
+// The callables of the graph, each once.
 std::vector<CallablePtr> callables_of(const CapturedGraph& graph) {
     std::vector<CallablePtr> callables;
     for (const auto& [callable, uses] : graph.callables()) {
@@ -72,7 +72,7 @@ std::vector<CallablePtr> callables_of(const CapturedGraph& graph) {
 
 void register_launch(py::module_& module) {
     using namespace py::literals;
-    py::class_<GraphBinding>(module, "GraphBinding", "Tensors that take the places of recorded ones.");
+    py::class_<GraphBinding>(module, "GraphBinding", "Tensors that replace recorded ones.");
     py::class_<CapturedGraph, std::shared_ptr<CapturedGraph>>(
         module, "CapturedGraph", "Recorded tasks, and the edges that follow from their tensors.")
         .def(py::init<>())

@@ -85,7 +85,7 @@ py::array to_numpy(const py::object& self) {
     return array_over(self, numpy_dtype(self.cast<const TensorView&>().dtype));
 }
 
-// The same for NumPy's indexing alone: views need the size of an element, not its type, so bfloat16 has them too.
+// An array for NumPy's indexing alone, which needs the size of an element, not its type: so bfloat16 has views, too.
 py::array to_indexable(const py::object& self) {
     const std::uint32_t dtype = self.cast<const TensorView&>().dtype;
     return array_over(self, numpy_dtype(dtype == CALLRING_BFLOAT16 ? std::uint32_t{CALLRING_UINT16} : dtype));
@@ -98,7 +98,7 @@ TensorView from_view(const TensorView& tensor, const py::array& view) {
         throw py::value_error("a tensor has at most 8 dimensions");
     }
     const auto bytes = static_cast<std::int64_t>(element_bytes(tensor.dtype));
-    if (view.size() > 0) {  // the address of no elements says nothing
+    if (view.size() > 0) {  // the address of a view without elements has no meaning
         const auto* base = static_cast<const std::byte*>(view.data());
         result.offset = tensor.buffer->offset() + static_cast<std::uint64_t>(base - tensor.buffer->data());
     }
@@ -112,7 +112,8 @@ TensorView from_view(const TensorView& tensor, const py::array& view) {
     return result;
 }
 
-// `index` with nothing in it for which NumPy would copy: booleans and arrays, also those that can pass for an integer.
+// `index` as basic indexing, for which NumPy does not copy. Refuses booleans and arrays; an array that is one integer
+// becomes that integer.
 py::tuple basic_index(const py::object& index) {
     py::list parts;
     bool has_ellipsis = false;
@@ -193,7 +194,7 @@ void register_memory(py::module_& module) {
         .def_property_readonly("shape", &shape_of, "The extent of each axis, in elements.")
         .def_property_readonly(
             "strides", [](const TensorView& tensor) { return py::tuple(py::cast(byte_strides(tensor))); },
-            "From one element to the next along each axis, in bytes.")
+            "The distance from one element to the next along each axis, in bytes.")
         .def_property_readonly(
             "dtype", [](const TensorView& tensor) { return dtype_name(tensor.dtype); },
             "The name of the elements' type, for instance float32 or bfloat16.")
@@ -202,7 +203,7 @@ void register_memory(py::module_& module) {
         .def_property_readonly("size", &TensorView::elements, "How many elements it has.")
         .def_property_readonly(
             "nbytes", [](const TensorView& tensor) { return tensor.elements() * element_bytes(tensor.dtype); },
-            "The bytes of all elements.")
+            "The size of all elements, in bytes.")
         .def(
             "numpy", [](const py::object& self) { return to_numpy(self); },
             "The same memory as a NumPy array, which keeps the tensor alive. Raises: ValueError (the scope that it was "

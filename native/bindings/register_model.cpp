@@ -62,12 +62,13 @@ py::tuple times(const ModelledGraph& graph, const std::vector<std::tuple<std::ui
 
 void register_model(py::module_& module) {
     using namespace py::literals;
-    py::class_<ModelledGraph>(module, "ModelledGraph", "What the tasks of a graph demand of modelled chips.")
+    py::class_<ModelledGraph>(module, "ModelledGraph", "The demands of a graph's tasks on modelled chips.")
         .def(py::init<>())
         .def(py::init(&modelled), "graph"_a)
         .def("add", &add, "members"_a, "after"_a)
         .def("virtual_time", &times, "chips"_a, "sub_workers"_a, "dispatch_ns"_a, "costs"_a,
-             "Makespan, critical path and one by one in ns; a row a frame: task, callable, child, begin, end.")
+             "Returns makespan, critical path and one-by-one time in ns, and a row for each frame: task, callable, "
+             "child, begin, end.")
         .def_property_readonly("edge_count", &ModelledGraph::edge_count)
         .def("__len__", &ModelledGraph::size);
 }

@@ -108,7 +108,7 @@ private:
     }
 
     std::unique_ptr<ChildHost> host_;
-    const PythonStore* store_ = nullptr;  // the host's
+    const PythonStore* store_ = nullptr;  // owned by the host
     DecodedArguments arguments_;
     std::string payload_;
 };

@@ -35,7 +35,7 @@ void bind_words(py::class_<EngineOptions>& options, const char* name) {
 
 void register_options(py::module_& module) {
     using namespace py::literals;
-    py::class_<EngineOptions> options(module, "EngineOptions", "What an Engine is made of; times in seconds.");
+    py::class_<EngineOptions> options(module, "EngineOptions", "The options of an Engine; times in seconds.");
     options.def(py::init<>())
         .def_readwrite("platform", &EngineOptions::platform)
         .def_readwrite("runtime", &EngineOptions::runtime)

@@ -114,7 +114,7 @@ private:
     }
 
     std::unique_ptr<ChildHost> host_;
-    PythonStore* store_ = nullptr;  // the host's
+    PythonStore* store_ = nullptr;  // owned by the host
     std::optional<CallableCache<void>> callables_;
     py::object args_;  // FrameArgs
     bool retires_ = false;
@@ -131,7 +131,7 @@ void register_sub_worker(py::module_& module) {
         .def(
             "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
         .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; })
-        // The array lies in shared memory of this task: it is valid while the task runs.
+        // The memoryview is over shared memory of this task: it is valid while the task runs.
         .def_property_readonly("opaque", [](const FrameArgs& args) {
             const auto bytes = args.decoded.opaque;
             return py::memoryview::from_memory(bytes.data(), static_cast<py::ssize_t>(bytes.size()));

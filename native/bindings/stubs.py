@@ -7,7 +7,7 @@ from pathlib import Path
 
 TARGET = Path(__file__).resolve().parent.parent.parent / "runtime" / "_core.pyi"
 
-# What a docstring cannot say: element types of containers, for strict type checking.
+# Types that a docstring cannot express, such as the element types of containers, for strict type checking.
 REFINEMENTS = {
     "CODES: dict": "CODES: dict[str, int]",
     "OPERATIONS: dict": "OPERATIONS: dict[str, int]",
@@ -22,7 +22,7 @@ REFINEMENTS = {
     "*args)": "*args: typing.Any)",
     "**kwargs)": "**kwargs: typing.Any)",
     "typing.SupportsInt | typing.SupportsIndex": "int",
-    # What may be null.
+    # Values that may be None.
     "    child_end = None\n": "    child_end: ChildEnd | None\n",
     "def child_end(self) -> ChildEnd:": "def child_end(self) -> ChildEnd | None:",
     "int, str, ChildEnd]": "int, str, ChildEnd | None]",

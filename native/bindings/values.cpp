@@ -41,7 +41,7 @@ std::size_t size_of(PyObject* bytes) noexcept {
     return static_cast<std::size_t>(PyBytes_GET_SIZE(bytes));
 }
 
-// The extents of one value: withdrawn unless the value is finished.
+// The extents of one value: withdrawn unless finish() was called.
 class Apart {
 public:
     explicit Apart(ExtentWriter& writer) : writer_(writer) {}
@@ -98,7 +98,7 @@ void put_text(char letter, std::string_view text, ExtentWriter& extents, std::st
     out.append(text);
 }
 
-// False: the value has no short form.
+// Packs a value that has a short form. Returns false if it has none.
 bool pack_short(PyObject* value, ExtentWriter& extents, std::string& out) {
     if (value == Py_True || value == Py_False) {
         out.assign(1, value == Py_True ? returned::kTrue : returned::kFalse);
@@ -197,7 +197,7 @@ py::object bytes_of(std::string_view text) {
     if (!made) {
         throw py::error_already_set();
     }
-    // With the interpreter's lock: otherwise another thread that waits for the same call would also copy the value.
+    // The interpreter's lock is kept: otherwise another thread that waits for the same call would also copy the value.
     char* const place = PyBytes_AS_STRING(made.ptr());
     populate(place, text.size());
     std::memcpy(place, text.data(), text.size());
@@ -279,8 +279,8 @@ py::object unpack_value(std::string_view payload, const Extents* extents) {
 void register_extent(py::module_& module) {
     py::class_<ExtentBuffer>(
         module, "ExtentBuffer",
-        "Bytes that a task returned, where its worker wrote them: a writable buffer. They are given "
-        "back when no array over them is left.",
+        "Bytes that a task returned, in the memory in which its child wrote them: a writable buffer. The child "
+        "may use the memory again when no array over it is left.",
         py::buffer_protocol())
         .def_buffer([](const ExtentBuffer& buffer) {
             const std::span<std::byte> bytes = buffer.extent->bytes();

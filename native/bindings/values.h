@@ -1,5 +1,5 @@
-// Values of Python callables as bytes in a completion: small values of exact built-in types without pickling. The form:
-// lane/returned_value.h.
+// Packs values of Python callables as bytes of a completion; small values of exact built-in types are not pickled. The
+// form: lane/returned_value.h.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -17,9 +17,9 @@ namespace callring::bindings {
 
 namespace py = pybind11;
 
-// Replaces `out`; large parts go into extents. Throws the errors of pickling, and std::bad_alloc if there is no memory
-// for an extent. `dumps` pickles values of other types; it returns a pickle, or a pickle and its out-of-band buffers,
-// at most kMostBuffers.
+// Packs `value` into `out`, whose contents it replaces; large parts go into extents. Throws the errors of pickling, and
+// std::bad_alloc if there is no memory for an extent. `dumps` pickles values of other types; it returns a pickle, or a
+// pickle and its out-of-band buffers, at most kMostBuffers.
 void pack_value(py::handle value, const py::object& dumps, ExtentWriter& extents, std::string& out);
 inline constexpr std::uint32_t kMostBuffers = 1024;
 
@@ -45,14 +45,14 @@ Code pack_outcome(const Call& call, const py::object& dumps, const py::object& p
     }
 }
 
-// There is no memory for an extent.
+// Thrown if there is no memory for an extent.
 struct NoExtent : std::bad_alloc {
     explicit NoExtent(std::string message) : why(std::move(message)) {}
     std::string why;
 };
 
-// Calls `work`, the whole execution of a task in a child: a lack of memory is out_of_memory, with the reason in `out`
-// or an empty `out`.
+// Calls `execute`, the whole execution of a task in a child. Returns out_of_memory if there is no memory, with the
+// reason in `out` or an empty `out`.
 template <class Execute>
 Code within_memory(const Execute& execute, std::string& out) {
     try {

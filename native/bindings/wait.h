@@ -7,7 +7,8 @@
 
 namespace callring::bindings {
 
-// `wait` returns Waited and may be called again. False: timed out. Throws the exception of a signal handler.
+// Calls `wait`, which returns Waited, again after each interruption. Returns false after a timeout. Throws the
+// exception of a signal handler.
 template <class Wait>
 bool wait_interruptibly(Wait&& wait) {
     for (;;) {

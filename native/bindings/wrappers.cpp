@@ -20,7 +20,7 @@ PyObject* allocate(PyTypeObject* type, Py_ssize_t items) {
     return object;
 }
 
-// Called by CPython, which does not.
+// Called by CPython, which does not let them through.
 PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     return py::detail::pybind11_object_new(type, args, kwargs);
 }
@@ -33,8 +33,8 @@ std::unordered_map<const py::detail::type_info*, Adopt>& adopts() {
     return by_type;
 }
 
-// It records the object, and an exception there would end the process, or delete the object although another owner
-// holds it. So it allocates from the reserve.
+// Calls pybind11's function, which records the object. An exception in it would end the process, or delete the object
+// although another owner holds it. So it allocates from the reserve.
 void adopt(py::detail::instance* object, const void* holder) {
     static Books books;
     const KeepsBooks keeps(books);

@@ -1,4 +1,4 @@
-// Handles a lack of memory for the Python object around a C++ object, which pybind11 does not.
+// Handles a lack of memory for the Python object around a C++ object, which pybind11 does not handle.
 #pragma once
 
 #include <pybind11/pybind11.h>

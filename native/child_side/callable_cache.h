@@ -1,7 +1,7 @@
-// CallableCache: a cache of the SlotTable for a child's executing thread, so that a frame whose callable ran lately is
-// resolved without a lock.
-// Guarantees: an entry is used only while the table has not changed since it was filled, so a removed callable is never
-// returned; its reference is dropped at the next lookup or forget_stale(). Used by one thread.
+// CallableCache: a cache of the SlotTable for a child's executing thread, so that a frame whose callable ran recently
+// is resolved without a lock.
+// Guarantees: an entry is used only while the table has not changed since the entry was filled, so a removed callable
+// is never returned; its reference is dropped at the next lookup or forget_stale(). Used by one thread.
 #pragma once
 
 #include <array>

@@ -42,7 +42,7 @@ public:
         if (outcome) {
             host_.complete(Code::ok, begin, end, {});
         } else {
-            // A longer text is of no use.
+            // Only the beginning of a long text is sent.
             constexpr std::size_t kMostText = std::size_t{32} << 10U;
             const std::string_view text = std::string_view(outcome.error().message).substr(0, kMostText);
             host_.complete(outcome.error().code, begin, end, std::as_bytes(std::span(text)));
@@ -100,7 +100,7 @@ int serve() {
         return Result<std::unique_ptr<CallableStore>>(std::move(made).value());
     });
     if (!host) {
-        return 1;  // the parent has received the reason, or is gone
+        return 1;  // the parent has received the reason, or has ended
     }
     FrameRunner runner(**host, *store);
     ChildLane& lane = (*host)->lane();
@@ -113,7 +113,7 @@ int serve() {
             runner.rest();
         } while (lane.wait());
     } catch (const std::bad_alloc&) {
-        ::_exit(1);  // the parent replaces this process; the control thread would not end
+        ::_exit(1);  // without waiting for the control thread, which would not end; the parent replaces this process
     }
     return 0;
 }
@@ -121,18 +121,19 @@ int serve() {
 }  // namespace
 }  // namespace callring
 
-// callring-chip [PARENT]: PARENT is the process that starts it, if that may end before this begins.
+// callring-chip [PARENT]: PARENT is the id of the process that starts this one, in case that process ends before this
+// program begins.
 int main(int argc, char** argv) {
     if (argc > 2 || callring::sys::fcntl(callring::kControlFd, F_SETFD, FD_CLOEXEC) != 0) {
         std::fputs("callring-chip is started by a Worker, not by hand\n", stderr);
         return 2;
     }
     if (!callring::die_with_parent(argc == 2 ? static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)) : ::getppid())) {
-        return 1;  // the parent is gone
+        return 1;  // the parent has ended
     }
     callring::tie_forks(callring::TiedForks::all);  // the threads that run kernels live as long as the process
-    // A terminal sends an interrupt to every process of its session: the parent alone decides what it means. A terminal
-    // can also stop a background process that writes to it: a child must not be stopped.
+    // A terminal sends an interrupt to every process of its session: the parent alone decides how to handle it. A
+    // terminal can also stop a background process that writes to it: a child must not be stopped.
     ::signal(SIGINT, SIG_IGN);
     ::signal(SIGTTOU, SIG_IGN);
     try {

@@ -12,9 +12,9 @@ namespace callring {
 
 namespace {
 
-// Constant before a handler is installed.
+// Set before a handler is installed, and constant from then on.
 CrashNote* g_note = nullptr;
-pid_t g_process = 0;  // a fork of it has no lane
+pid_t g_process = 0;  // a forked process has no lane
 
 void on_crash(int signal, siginfo_t* info, void* /*context*/) {
     const chip::BlockAtWork at = chip::block_at_work;
@@ -27,7 +27,7 @@ void on_crash(int signal, siginfo_t* info, void* /*context*/) {
         std::memcpy(g_note->kernel.data(), at.kernel, length);
         g_note->state.store(CrashNote::kWhole, std::memory_order_release);
     }
-    ::raise(signal);  // the handler is gone: the process ends as without it
+    ::raise(signal);  // the handler is not installed any more: the process ends as without it
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ void note_crashes(CrashNote& note) noexcept {
     for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) {
         struct sigaction present{};
         if (::sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
-            static_cast<void>(::sigaction(signal, &action, nullptr));  // refuses only what is no signal
+            static_cast<void>(::sigaction(signal, &action, nullptr));  // fails only for a number that is no signal
         }
     }
 }

@@ -1,13 +1,13 @@
 // Crash notes: the handler of a signal that kills a chip child writes into the lane which block its thread
-// executed. It writes nothing for a signal from another process, and nothing where the process handles the signal
-// itself (a sanitizer does, which says more).
+// executed. It writes nothing for a signal from another process. Signals that already have another handler keep it
+// (that of a sanitizer reports more).
 #pragma once
 
 #include "lane/layout.h"
 
 namespace callring {
 
-// Notes from now on. `note` must last as long as the process.
+// Installs the handlers. `note` must last as long as the process.
 void note_crashes(CrashNote& note) noexcept;
 
 }  // namespace callring

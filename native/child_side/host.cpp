@@ -51,7 +51,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::start(UniqueFd control, const Make
     auto request = channel.receive(std::nullopt);
     if (!request) {
         if (request.error().code == Code::layout_mismatch) {
-            // Any message tells the parent this child's layout version; the parent words the error.
+            // Any message has this child's layout version, and the parent reports the error.
             static_cast<void>(channel.send(MessageHeader{}, {}, {}, kNever));
         }
         return std::move(request).error();
@@ -107,7 +107,7 @@ Result<std::unique_ptr<ChildHost>> ChildHost::prepare(Channel& channel, Message&
     return host;
 }
 
-// Starts the control thread, whose first act is to answer the start request.
+// Starts the control thread, which first answers the start request.
 void ChildHost::begin(Channel& channel, const Message& request) {
     Message start;
     start.header = request.header;
@@ -148,7 +148,7 @@ void ChildHost::serve() {
             serve(*received);
         }
     } catch (const std::bad_alloc&) {
-        // The parent replaces a child that does not serve. There is no memory for a message.
+        // There is no memory for a message about this. The parent replaces this process.
         ::_exit(1);
     }
 }
@@ -183,7 +183,7 @@ void ChildHost::install(Message& message) {
     bool answered = false;
     const auto installed = [&](const Result<void>& outcome) {
         answered = true;
-        // Before the answer: a child that is stopped right after it must not seem to load.
+        // Before the answer: a child that is stopped right after it must not seem to be still loading.
         lane_->end_loading();
         answer(message, outcome);
         if (outcome && may_hold) {

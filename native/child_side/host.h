@@ -23,7 +23,7 @@
 
 namespace callring {
 
-// The callables of one kind of child. Called on the control thread; `count` is a number of registrations.
+// The callables of one kind of child. Called on the control thread.
 class CallableStore {
 public:
     CallableStore() = default;
@@ -33,14 +33,14 @@ public:
 
     // Derives the descriptor from `payload` and the child's own context, compares it with `digest`, prepares the
     // callable and installs it; on any error nothing is installed. An installed identity does not change. Calls
-    // `installed` once, before it returns; a task that was interrupted for this goes on when `installed` has returned.
-    // `may_hold`: `installed` may take a while.
+    // `installed` once, before install() returns; a task that was interrupted for this goes on when `installed` has
+    // returned. `may_hold`: `installed` may take a while.
     using Installed = std::function<void(const Result<void>&)>;
     virtual void install(std::uint32_t kind, const Digest& digest, std::span<const std::byte> payload, bool may_hold,
                          const Installed& installed) = 0;
     // Error: not_installed.
     virtual Result<void> remove(const Digest& digest) = 0;
-    // Whether a task is executing that install() interrupts.
+    // Whether install() interrupts an executing task.
     [[nodiscard]] virtual bool interrupts() const noexcept { return false; }
     // The packed traces of the processes below, for the parent. Error: malformed, if there are none.
     virtual Result<std::string> take_trace() { return Error{Code::malformed, "no process is below this one"}; }
@@ -49,7 +49,7 @@ public:
 class ChildHost {
 public:
     // Receives the parent's start request from `control` and answers it. If `make_store` or the lane fails, or if there
-    // is no memory or thread, the answer and the result are this error.
+    // is no memory or thread, the answer and the result are that error.
     using MakeStore = std::function<Result<std::unique_ptr<CallableStore>>(const StartBody&)>;
     static Result<std::unique_ptr<ChildHost>> start(UniqueFd control, const MakeStore& make_store);
     ~ChildHost();
@@ -75,7 +75,8 @@ private:
     Result<void> handle(Message& message);
     void answer(const Message& request, const Result<void>& outcome);
     void answer_with(const Message& request, const Result<std::string>& payload);
-    // Sends the bytes as the body, or sealed if they are too long; under send_mutex_. Error: nothing was sent.
+    // Sends the bytes as the body or, if they are too long, in sealed memory; under send_mutex_. After an error,
+    // nothing was sent.
     [[nodiscard]] Result<void> send_payload(const MessageHeader& header, std::span<const std::byte> payload);
 
     Channel channel_;

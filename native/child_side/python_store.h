@@ -13,7 +13,7 @@
 
 namespace callring {
 
-// The steps that need the interpreter. Called on the control thread.
+// The steps of a PythonStore that need the interpreter. Called on the control thread.
 class PythonLoader {
 public:
     PythonLoader() = default;
@@ -21,18 +21,18 @@ public:
     PythonLoader& operator=(const PythonLoader&) = delete;
     virtual ~PythonLoader() = default;
 
-    // Whether this child takes callables of that kind.
+    // Whether this child takes callables of `kind`.
     [[nodiscard]] virtual bool takes(CallableKind kind) const = 0;
     // The descriptor of a callable that is not named by its pickle, from the payload and this process's own data: the
     // source behind "module:qualname", the platform of a blob. Error: prepare_failed.
     virtual Result<Descriptor> describe(CallableKind kind, std::span<const std::byte> payload) = 0;
-    // Calls `loaded` once, with the interpreter's lock, before it returns. The argument is a reference to the loaded
-    // object, which ends when its last reference is dropped, or at the next tidy(). Errors: prepare_failed, or the
-    // reason of a process below.
+    // Calls `loaded` once, with the interpreter's lock held, before load() returns. The argument is a reference to the
+    // loaded object, which is destroyed when its last reference is dropped, or at the next tidy(). Errors:
+    // prepare_failed, or the error of a process below.
     using Loaded = std::function<void(const Result<std::shared_ptr<void>>&)>;
     // `may_hold`: `loaded` may take a while and should keep the lock.
     virtual void load(CallableKind kind, std::span<const std::byte> bytes, bool may_hold, const Loaded& loaded) = 0;
-    // Ends the dropped objects.
+    // Destroys the dropped objects.
     virtual void tidy() = 0;
     // The packed trace of a node's Worker.
     virtual Result<std::string> take_trace() = 0;
@@ -58,7 +58,7 @@ public:
     // Called by the executing thread with the interpreter's lock, before it waits for a task and when it has one. A
     // removal during a task leaves the dropped objects to this thread.
     void begin_idle() {
-        idle_.store(true);  // first: a removal that does not see it has dropped its object before tidy() looks
+        idle_.store(true);  // first: a removal that does not see this has dropped its object before tidy() runs
         loader_->tidy();
     }
     void end_idle() noexcept { idle_.store(false); }

@@ -74,13 +74,13 @@ public:
         return entry == slot_of_.end() ? nullptr : slots_[entry->second];
     }
 
-    // Changes with every removal; a callable that was resolved under one version stays installed while the version
-    // lasts.
+    // Changes with every removal; a callable that was resolved under one version stays installed until the version
+    // changes.
     [[nodiscard]] std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
-    // The slot of an identity in this child; for tests which show that children may differ.
     [[nodiscard]] bool contains(const Digest& digest) const { return slot_of(digest).has_value(); }
 
+    // The slot of an identity in this child. For tests: children may have different slots for one identity.
     [[nodiscard]] std::optional<std::uint32_t> slot_of(const Digest& digest) const {
         const std::lock_guard lock(mutex_);
         const auto entry = slot_of_.find(digest);

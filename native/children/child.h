@@ -1,5 +1,5 @@
-// Child: the parent's data about one child, and about its current process. A process that dies is replaced: the child
-// keeps its index, name and queue, and starts its next incarnation.
+// Child: the parent's data about one child, and about its current process. When its process dies, the child keeps its
+// index, name and queue, and starts its next incarnation.
 #pragma once
 
 #include <algorithm>
@@ -22,15 +22,15 @@
 
 namespace callring {
 
-// starting: its process is being started, for the first time or as a replacement. lost: it will not be replaced.
+// starting: its first process, or a replacement, is being started. lost: its process will not be replaced.
 enum class ChildState : std::uint8_t { starting, ready, lost, closed };
 
-// Under the engine's lock, except for members with another comment.
+// Protected by the engine's lock, unless a member's comment says otherwise.
 struct Child {
     // The child.
     std::uint32_t index = 0;  // position among all children, stable; constant
     ChildKind kind = ChildKind::chip;
-    std::uint32_t id = 0;                  // chip id, sub-worker or node number, as the user knows it
+    std::uint32_t id = 0;                  // the number of the chip, sub-worker or node, as in messages
     std::shared_ptr<SealedPayload> setup;  // a node's topology; null for others; constant
     std::uint64_t patience_ns = 0;  // additional time for answers of a node, which asks its own children; constant
     ChildState state = ChildState::starting;
@@ -44,28 +44,28 @@ struct Child {
     // The current incarnation.
     std::uint32_t incarnation = 0;
     std::uint64_t completed_before = 0;   // tasks that earlier incarnations completed
-    std::uint32_t key = 0;                // the supervisor's name of this incarnation, never used again; 0 between two
+    std::uint32_t key = 0;                // the supervisor's key of this incarnation, never reused; 0 between two
     std::uint64_t start_deadline_ns = 0;  // while it starts
-    std::unique_ptr<ParentLane> lane;     // between two incarnations, that of the previous one
+    std::unique_ptr<ParentLane> lane;     // between two incarnations, the previous one's lane
     std::atomic<const ParentLane*> lane_view{nullptr};  // the same lane, for threads without the lock
     std::shared_ptr<Requests> requests;                 // null between two incarnations
     std::shared_ptr<const Process> process;
-    std::string condemned;          // why its parent kills it
-    bool ended_for_task = false;    // a task is the reason: no sign of a broken child
+    std::string condemned;          // why its parent kills it; empty: it does not
+    bool ended_for_task = false;    // the parent killed it to end a task: no sign of a broken child
     std::uint64_t look_at_ns = 0;   // when the first deadline of a frame in flight can expire; 0: none has a deadline
     std::deque<TaskPtr> in_flight;  // by frame sequence
     bool lane_damaged = false;      // it has written invalid data into its lane
-    bool to_be_woken = false;       // at the end of the scheduler's burst
-    // The duration of its tasks, as the parent sees it: a moving average; 0 until one has ended.
+    bool to_be_woken = false;       // the scheduler wakes it at the end of its burst
+    // The duration of its tasks, as the parent measures it: a moving average; 0 until a task has ended.
     std::uint64_t task_ns = 0;
-    // When it began to work on the frames in flight: at the first frame, or at the last completion that was seen.
+    // When it began to work on the frames in flight: at their first push, or at the last completion that was seen.
     std::uint64_t busy_since_ns = 0;
     Ledger ledger;
-    bool hears_notices = false;  // true once it is ready
+    bool hears_notices = false;  // whether it receives notices, once it is ready
 
     // Whether frames may be put into its lane.
     [[nodiscard]] bool takes_work() const noexcept { return state == ChildState::ready && condemned.empty(); }
-    // Whether it takes work now, or will after its replacement has started.
+    // Whether it takes work now, or will when its next process is ready.
     [[nodiscard]] bool has_a_future() const noexcept {
         return state == ChildState::ready || state == ChildState::starting;
     }
@@ -83,7 +83,7 @@ struct Child {
         return in_flight.size() * std::max(task_ns == 0 ? kUnknownNs : task_ns, so_far);
     }
     [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
-    // Ends it for `why`; the first reason counts. It takes no more work.
+    // Kills it because of `why`; the first reason is kept. It takes no more work.
     void condemn(const std::string& why) {
         if (condemned.empty()) {
             condemned = why;

@@ -1,5 +1,5 @@
 // Ledger: the parent's record of the callables that one incarnation of a child has installed. Control messages are
-// delivered and served in order, so the record agrees with the child once it has answered all of them.
+// delivered and served in order, so the record is correct once the child has answered all of them.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace callring {
 
-// One identity in one child. Only the parent counts its registrations.
+// One identity in one child, which does not count registrations: only the parent does.
 struct Installation {
     std::uint32_t installing = 0;  // unanswered requests to install it
     bool installed = false;        // the child has confirmed it; also during a removal

@@ -1,4 +1,5 @@
-// BlockAtWork: what the calling thread executes of a kernel, for the handler of a signal that kills it.
+// BlockAtWork: the kernel and the block that the calling thread executes, for the handler of a signal that kills the
+// process.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@ struct BlockAtWork {
     std::uint32_t block = 0;
 };
 
-// Written around each block, before and after a call that the compiler cannot see into.
+// Written before and after the call of each block. The compiler cannot see into that call, and so keeps both writes.
 extern constinit thread_local BlockAtWork block_at_work;
 
 }  // namespace callring::chip

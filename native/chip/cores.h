@@ -45,12 +45,12 @@ public:
 
     [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(scratch_.size()); }
 
-    // One block, on the calling thread as core 0, while nothing else is submitted: neither lock nor wake-up.
-    // Returns the kernel's code; writes the span unless it is null.
+    // Executes one block on the calling thread, as core 0, without a lock or a wake-up; no launch may be submitted
+    // meanwhile. Returns the kernel's code; writes the span unless `span` is null.
     int run_alone(callring_kernel_fn kernel, const char* name, std::uint32_t func_id, const callring_args& args,
                   CoreSpan* span);
-    // Queues `launch` after the unfinished ones among `after`. The caller owns it and keeps it until finish(). Throws
-    // bad_alloc; then it is not queued. Later steps allocate nothing until finish() reports a failure.
+    // Queues `launch` after the unfinished ones among `after`. The caller owns it and keeps it until finish(). If this
+    // throws bad_alloc, `launch` is not queued. Later steps allocate nothing until finish() reports a failure.
     void submit(Launch& launch, const std::vector<Launch*>& after, bool traced);
     // Works as core 0 until every submitted launch has ended. Returns the first failure since the last call, if any;
     // launches that had not begun at that time were not executed.

@@ -65,8 +65,8 @@ Library::~Library() {
     }
     const Path path(image_);
     sys::dlclose(handle_);
-    // Some objects cannot be unloaded (unique symbols). The loader then still knows the name, and would take the next
-    // image with the same descriptor number for this one. So the descriptor must stay open.
+    // Some objects cannot be unloaded (unique symbols). The loader then keeps the path, and would return this library
+    // for the next image with the same descriptor number. So the descriptor must stay open.
     if (sys::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD) != nullptr) {
         std::move(image_).keep_for_ever();
     }
@@ -110,7 +110,7 @@ Result<void*> Library::find(const std::string& name, std::span<const Direction> 
     }
     if (!std::equal(found.begin(), found.end(), signature.begin(), signature.end())) {
         return Error{Code::prepare_failed, "'" + name + "' declares the signature " + describe(found) +
-                                               " in its source, the callable says " + describe(signature)};
+                                               " in its source, but the callable has " + describe(signature)};
     }
     return function;
 }

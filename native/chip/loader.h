@@ -30,7 +30,7 @@ public:
 private:
     Library(SealedPayload image, void* handle) noexcept : image_(std::move(image)), handle_(handle) {}
 
-    SealedPayload image_;  // its descriptor stays open as long as the dynamic loader knows its name
+    SealedPayload image_;  // its descriptor stays open as long as the dynamic loader has the library under its path
     void* handle_;
 };
 

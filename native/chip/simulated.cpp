@@ -21,13 +21,13 @@ namespace {
 
 constexpr std::size_t kScratchBytes = 65536;
 
-// What a call of a kernel or an orchestration function takes.
+// The numbers of tensors and scalars that a kernel or an orchestration function takes.
 struct Arity {
     explicit Arity(std::span<const Direction> signature)
         : scalars(static_cast<std::uint32_t>(std::count(signature.begin(), signature.end(), Direction::scalar))),
           tensors(static_cast<std::uint32_t>(signature.size()) - scalars) {}
 
-    // What is wrong with `args`; empty if nothing is.
+    // Describes how `args` differ from these numbers; empty if they do not.
     [[nodiscard]] std::string mismatch(const callring_args& args) const {
         if (args.tensor_count == tensors && args.scalar_count == scalars) {
             return {};
@@ -57,7 +57,7 @@ public:
     std::vector<Library> libraries;  // unloaded after everything above is gone
 };
 
-// One execution: what an orchestration function reaches through callring_chip.
+// One execution of a callable: the state behind the callring_chip of its orchestration function.
 class Call {
 public:
     Call(Cores& cores, const Program& program, const CallConfig& config, bool traced)
@@ -84,13 +84,13 @@ public:
         } else {
             code = program_.entry(&chip_, &args);
         }
-        // Whatever happened: nothing of this may go before all that was launched has ended.
+        // Also after a failure: this object must live until all launches have ended.
         static_cast<void>(op_barrier(&chip_));
         if (short_of_memory_) {
             throw std::bad_alloc();
         }
         if (failure_) {
-            return failure_;  // a kernel's failure explains an orchestration function's better than its own code
+            return failure_;  // it explains more than the orchestration function's own code
         }
         if (code != 0) {
             return Failure{code, {}, 0, message_};
@@ -109,7 +109,8 @@ private:
     int launch(std::uint32_t func_id, std::uint32_t blocks, const callring_args& args) {
         const auto entry = program_.kernels.find(func_id);
         if (entry == program_.kernels.end()) {
-            return fail(kRefusedByChip, "launch of func_id " + std::to_string(func_id) + ", which it does not have");
+            return fail(kRefusedByChip,
+                        "launch of func_id " + std::to_string(func_id) + ", which the callable does not have");
         }
         const Kernel& kernel = entry->second;
         if (const std::string wrong = kernel.arity.mismatch(args); !wrong.empty()) {
@@ -185,8 +186,8 @@ private:
         return memory;
     }
 
-    // What an orchestration function calls: no exception may reach it. Once memory has run out the order of the
-    // launches is not known any more, and there are no further ones.
+    // Runs an operation that an orchestration function calls: no exception may reach that function. Once memory has run
+    // out, the order of the launches is unknown, and further launches are refused.
     template <class Work>
     static auto within_memory(callring_chip* chip, decltype(std::declval<Work>()(std::declval<Call&>())) otherwise,
                               Work&& work) noexcept {
@@ -210,7 +211,7 @@ private:
         Call& call = self(chip);
         try {
             return call.barrier();
-        } catch (const std::bad_alloc&) {  // for the words of a failure
+        } catch (const std::bad_alloc&) {  // there was no memory for a failure's message
             call.short_of_memory_ = true;
             return kRefusedByChip;
         }
@@ -237,7 +238,7 @@ private:
     bool short_of_memory_ = false;
 };
 
-// A callable that is one kernel, in one block: nothing to order and no core to wake.
+// Executes a callable that is one kernel, in one block: there is nothing to order and no core to wake.
 std::optional<Failure> run_alone(Cores& cores, const Program& program, const callring_args& args,
                                  std::vector<CoreSpan>* spans) {
     const auto& [func_id, kernel] = *program.kernels.begin();

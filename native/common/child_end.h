@@ -1,5 +1,5 @@
-// ChildEnd: how a child ended, as fields; runtime/failure.py words them. Failures because of the end of a child carry
-// it: a start, a registration or a submit in its Error, a task as Task::child_end.
+// ChildEnd: how a child ended, as fields from which runtime/failure.py makes a message. Every failure that a child's
+// end caused has a ChildEnd: a failed start, registration or submit in its Error, a task in Task::child_end.
 #pragma once
 
 #include <sys/wait.h>
@@ -24,11 +24,11 @@ struct ExitStatus {
 // Why a child was given up.
 struct GivenUp {
     std::uint64_t count = 0;
-    std::optional<std::uint64_t> window_ns;  // the window of the deaths; none: so many starts in a row could not work
-    bool limited = false;                    // an option sets the limit and can be raised
+    std::optional<std::uint64_t> window_ns;  // of the deaths; none: `count` processes in a row executed no task
+    bool limited = false;                    // whether the limit is an option's value, which the user can raise
 };
 
-// What a thread executed when a signal killed its process.
+// The kernel and the block that a thread executed when a signal killed its process.
 struct CrashedIn {
     std::string kernel;
     std::uint32_t block = 0;
@@ -37,11 +37,11 @@ struct CrashedIn {
 struct ChildEnd {
     std::string child;  // "chip 3"
     ExitStatus status;
-    std::int32_t pid = 0;  // 0: it had no process
+    std::int32_t pid = 0;  // 0: the child had no process
     bool wrote_over_lane = false;
-    std::string reason;  // why its parent killed it or could not start it; empty: it ended by itself
+    std::string reason;  // why its parent killed or could not start it; empty: it ended by itself
     std::optional<GivenUp> given_up;
-    std::optional<CrashedIn> crashed_in;  // none: not known, or it was in no kernel
+    std::optional<CrashedIn> crashed_in;  // none: unknown, or the thread was in no kernel
 };
 
 }  // namespace callring

@@ -23,7 +23,7 @@ constexpr std::size_t kSites = 1024;
 enum class Role : std::uint32_t { parent, chip, server, python, count };
 constexpr auto kRoles = static_cast<std::size_t>(Role::count);
 
-// The layout of the file; tests/faults/control.py has the same.
+// The layout of the file; tests/faults/control.py declares the same layout.
 struct Site {
     std::atomic<std::uint32_t> taken;
     std::uint32_t call;
@@ -33,17 +33,17 @@ struct Site {
 };
 struct Control {
     std::atomic<std::uint32_t> armed;
-    std::int32_t parent;  // its process
-    std::uint32_t role;   // the role of the processes
+    std::int32_t parent;  // the parent's process ID
+    std::uint32_t role;   // the role of the processes in which the call fails
     std::uint32_t call;   // the call that fails
-    std::uint64_t first;  // the first use that fails, counted from 1 over all these processes
+    std::uint64_t first;  // the first use that fails, counted from 1 over all processes of this role
     std::uint64_t times;  // the number of failing uses
     std::int32_t error;
     std::atomic<std::uint32_t> hits;
     std::int32_t hit_process;
     std::uint32_t hit_line;
     std::array<char, 64> hit_file;
-    std::array<std::uint64_t, kStack> hit_stack;  // offsets in this module; 0: in another one
+    std::array<std::uint64_t, kStack> hit_stack;  // offsets in this module; 0: an address in another module
     std::array<std::array<std::atomic<std::uint64_t>, 64>, kRoles> uses;
     std::atomic<std::int64_t> blocks;  // blocks in the parent that `new` made and `delete` has not freed
     std::array<Site, kSites> sites;
@@ -67,7 +67,7 @@ void open(const char* path) noexcept {
     }
 }
 
-// The file of this process. Allocations do not map it: allocations before a process's first system call, during the
+// The mapped file, or null. Only system calls map it: allocations before a process's first system call, during the
 // import of the extension, are not counted.
 Control* control(Call call) noexcept {
     Control* const known = g_control.load(std::memory_order_acquire);
@@ -193,7 +193,7 @@ void free_block(void* block) noexcept {
 }  // namespace
 }  // namespace callring::faults
 
-// Maps the file at `path`, in a process that has made no call yet, or that has mapped an earlier file.
+// Maps the file at `path`, in a process that has made no system call yet, or that has mapped an earlier file.
 extern "C" [[gnu::visibility("default")]] void callring_faults_open(const char* path) {
     std::array<void*, 1> stack{};
     ::backtrace(stack.data(), 1);  // the first call loads a library

@@ -21,7 +21,7 @@ struct At {
 
 enum class Tells { minus_one, zero, null, number, after };
 
-// Makes the call, or fails instead of it; `after` makes the call and then reports a failure.
+// Makes the call, or reports a failure instead; `after` makes the call and then reports a failure.
 template <Tells tells, class Make>
 auto attempt(faults::Call call, const std::source_location& where, Make make) noexcept {
     using Returned = decltype(make());
@@ -46,7 +46,7 @@ auto attempt(faults::Call call, const std::source_location& where, Make make) no
     }
 }
 
-// Whether a call can fail: changing or ending an existing object cannot.
+// Whether a call can fail: changing or removing an existing epoll entry or flag cannot.
 template <class Second, class... Rest>
 bool can_fail(faults::Call call, Second second, Rest... /*rest*/) noexcept {
     if constexpr (std::is_integral_v<Second>) {
@@ -60,7 +60,7 @@ inline bool can_fail(faults::Call /*call*/) noexcept {
 }
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"  // a constant is one no more when it was passed on
+#pragma GCC diagnostic ignored "-Wconversion"  // an argument that is passed on is no longer a constant
 #define CALLRING_FAULTY(name, First, tells, ...)                                                                    \
     template <class... Rest>                                                                                        \
     auto name(At<First> first, Rest... rest) noexcept {                                                             \

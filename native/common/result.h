@@ -1,5 +1,5 @@
 // Result<T>: a value or an Error. Errors are values inside native/ and become exceptions only in bindings/.
-// Guarantees: allocates nothing itself; an error has one message for a person.
+// Guarantees: allocates nothing itself; an error has one message, written for people.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@ namespace callring {
 // The kinds of errors on which a caller can act. The numbers travel in control messages: append only.
 enum class Code : std::uint32_t {
     ok = 0,
-    invalid_argument = 1,            // a wrong value of the caller
+    invalid_argument = 1,            // the caller passed a wrong value
     io = 2,                          // a system call failed
     timeout = 3,                     // no answer within the one control timeout
-    closed = 4,                      // the other end, or the Worker, is gone
+    closed = 4,                      // the other end has ended, or the Worker was closed
     malformed = 5,                   // bytes from another process do not decode
-    layout_mismatch = 6,             // the two ends speak different layout versions
+    layout_mismatch = 6,             // the two ends have different layout versions
     hashid_format_invalid = 7,       // docs/reference/errors.md
     hashid_descriptor_mismatch = 8,  // likewise
     kind_unsupported = 9,            // likewise
@@ -48,7 +48,7 @@ struct Error {
     Code code = Code::invalid_argument;
     std::string message;
     std::shared_ptr<const ChildEnd> child_end =
-        nullptr;  // the child's end, if that is the reason; the message is then short
+        nullptr;  // the child's end, if it is the reason; the message is then short
 };
 
 template <class T>

@@ -11,7 +11,7 @@ namespace callring {
 // Requests that the calling thread runs soon after a wake-up although the cores are busy: it gets its share of them in
 // the shortest possible slices (Linux 6.12 and later; earlier kernels ignore it).
 inline void ask_short_slice() noexcept {
-    struct Attributes {  // struct sched_attr, version 0: in glibc's headers and Linux's, but not in both at once
+    struct Attributes {  // struct sched_attr, version 0: defined by glibc or Linux, depending on their versions
         std::uint32_t size = sizeof(Attributes);
         std::uint32_t policy = 0;
         std::uint64_t flags = 0;

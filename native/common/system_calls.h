@@ -26,10 +26,10 @@
 #include <thread>
 #include <utility>
 
-// clang-format off: one line for each
-// call(name, type of the first argument, how it reports a failure, the errors of the tests).
-// minus_one: -1 and errno; number: the error itself; null, zero: this value and errno. after: the call is made, and its
-// caller sees -1: a resource that it releases is released in any case.
+// clang-format off: one line for each call
+// call(name, type of the first argument, how it reports a failure, the errors that tests inject).
+// minus_one: -1 and errno; number: the error itself; null, zero: this value and errno. after: as minus_one, but only
+// after the call was made: a resource that it releases is released in any case.
 #define CALLRING_SYSTEM_CALLS(call)                                                             \
     call(aligned_alloc, std::size_t, null, ENOMEM)                                              \
     call(close, int, after, EIO)                                                                \
@@ -73,7 +73,7 @@
     call(waitpid, pid_t, after, ECHILD)                                                         \
     call(write, int, minus_one, EINTR, ENOSPC)
 
-// The same for system calls without a function: sys::syscall(SYS_name, ...).
+// The same table for system calls that have no function of their own: sys::syscall(SYS_name, ...).
 #define CALLRING_NUMBERED_CALLS(call)           \
     call(futex, minus_one, EINTR)               \
     call(pidfd_open, minus_one, EMFILE, ENOMEM) \

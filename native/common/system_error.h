@@ -10,10 +10,10 @@
 
 namespace callring {
 
-// How to raise the limit of descriptors; for messages.
+// For messages: how to raise the limit of descriptors.
 inline constexpr const char* kMoreDescriptors = "raise the limit of open files (ulimit -n)";
 
-// Code::out_of_memory or Code::out_of_descriptors for these shortages, else Code::io.
+// Code::out_of_memory or Code::out_of_descriptors if the call failed for lack of these, else Code::io.
 [[nodiscard]] inline Error system_error(const char* call) {
     const int number = errno;
     std::string message = std::string(call) + ": " + std::strerror(number);

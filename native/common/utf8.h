@@ -47,7 +47,7 @@ namespace callring {
     return true;
 }
 
-// Text of another process, for messages: if it is not well-formed, every byte that is not ASCII is replaced.
+// Makes text of another process fit for messages: if it is not well-formed, `?` replaces every byte that is not ASCII.
 inline void make_utf8(std::string& text) noexcept {
     if (!is_utf8(std::as_bytes(std::span(text)))) {
         for (char& byte : text) {

@@ -57,7 +57,7 @@ void Broadcast::publish(MessageHeader header, std::string_view body) noexcept {
     notice.number.store(next_, std::memory_order_release);
     ++next_;
     audience_.fill(0);
-    // Wakes children that read the notices before they changed. No child reads the event: each epoll reports every
+    // Wakes the children that have already checked for a notice. No child reads the event: each epoll reports every
     // write (EPOLLET).
     raise_event(event_.get());
 }

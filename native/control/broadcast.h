@@ -27,14 +27,14 @@ public:
     [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
     [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
 
-    // Begins the next notice. False: a notice has begun already, `body` is too long, or the memory of this notice is
-    // still in use by an earlier one without all its answers.
+    // Begins the next notice. False: a notice has begun already, `body` is too long, or an earlier notice in the same
+    // memory still lacks answers.
     [[nodiscard]] bool open(std::string_view body) noexcept;
     // Addresses the current notice to the child at `place` (< kAudience), too. Returns the notice's number.
     std::uint64_t address(std::uint32_t place) noexcept;
     // Publishes the current notice: writes it and wakes all children; does nothing if no child is addressed.
     void publish(MessageHeader header, std::string_view body) noexcept;
-    // A child that notice `number` addressed has answered or ended.
+    // Called when a child that notice `number` addressed has answered or ended.
     void heard(std::uint64_t number) noexcept { --awaited_.at(number % kNotices); }
 
 private:
@@ -45,7 +45,7 @@ private:
     std::uint64_t next_ = kFirstNotice;
     bool open_ = false;
     std::array<std::uint64_t, kAudience / 64> audience_{};  // of the current notice
-    std::array<std::uint32_t, kNotices> awaited_{};         // number of missing answers, by notice
+    std::array<std::uint32_t, kNotices> awaited_{};         // the number of missing answers, by notice
 };
 
 }  // namespace callring

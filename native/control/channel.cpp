@@ -14,12 +14,12 @@ namespace callring {
 
 namespace {
 
-// The pause before a call is repeated for which the system had no memory.
+// The pause before a call that failed for lack of memory is repeated.
 constexpr int kPauseMs = 1;
 
 Error socket_error(const char* call) {
     if (errno == EPIPE || errno == ECONNRESET) {
-        return {Code::closed, "the other end of the control socket is gone"};
+        return {Code::closed, "the other end of the control socket was closed"};
     }
     return system_error(call);
 }
@@ -77,8 +77,8 @@ Result<Message> decode_message(std::span<const std::byte> bytes) {
         return Error{Code::malformed, "not a control message"};
     }
     if (message.header.layout_version != kLayoutVersion) {
-        return Error{Code::layout_mismatch, "the other end speaks layout version " +
-                                                std::to_string(message.header.layout_version) + ", this one " +
+        return Error{Code::layout_mismatch, "the other end has layout version " +
+                                                std::to_string(message.header.layout_version) + ", this end has " +
                                                 std::to_string(kLayoutVersion)};
     }
     if (message.header.body_bytes != bytes.size() - sizeof(MessageHeader)) {
@@ -182,7 +182,7 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
         if (received == 0) {
             return Error{Code::closed, "the other end closed the control socket"};
         }
-        // Cut-off descriptors are the sender's fault only if it sent too many.
+        // The sender is at fault for cut-off descriptors only if it sent too many.
         const bool fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
         if ((message.msg_flags & MSG_TRUNC) != 0 || (fds_lost && fds.size() >= kMaxMessageFds)) {
             return Error{Code::malformed, "control message over its limits"};

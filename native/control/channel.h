@@ -21,7 +21,7 @@ struct Message {
     MessageHeader header;
     std::string body;
     std::vector<UniqueFd> fds;
-    bool fds_lost = false;  // some descriptors are missing: this process had none left for them
+    bool fds_lost = false;  // some descriptors are missing: this process had no free descriptors
 
     [[nodiscard]] Op op() const noexcept { return static_cast<Op>(header.op); }
     [[nodiscard]] Code code() const noexcept { return static_cast<Code>(header.code); }
@@ -33,7 +33,7 @@ struct Message {
     }
 };
 
-// Parses the bytes of one message, without its descriptors. Errors: malformed (no control message), layout_mismatch.
+// Parses the bytes of one message, without its descriptors. Errors: malformed (not a control message), layout_mismatch.
 [[nodiscard]] Result<Message> decode_message(std::span<const std::byte> bytes);
 
 class Channel {
@@ -54,7 +54,7 @@ public:
                       std::uint64_t deadline_ns) const;
 
     // Receives one message without waiting; nullopt if there is none.
-    // Errors: closed (end of file), malformed (no control message), layout_mismatch, io.
+    // Errors: closed (end of file), malformed (not a control message), layout_mismatch, io.
     [[nodiscard]] Result<std::optional<Message>> try_receive() const;
     // Waits for one message until `deadline_ns`, or without a deadline. Errors: as try_receive(); timeout.
     [[nodiscard]] Result<Message> receive(std::optional<std::uint64_t> deadline_ns) const;

@@ -29,14 +29,14 @@ Result<Inbox> Inbox::listen(const Channel& channel, UniqueFd notices, UniqueFd e
         return std::move(map).error();
     }
     if (map->size() < sizeof(Notices) || place >= kAudience) {
-        return Error{Code::malformed, "start request without a place in the audience of notices"};
+        return Error{Code::malformed, "start request has no valid place in the audience of notices"};
     }
     // Mapped read-only, as it belongs to the parent: an error here must not change what other children read.
     if (sys::mprotect(map->data(), map->size(), PROT_READ) != 0) {
         return system_error("mprotect");
     }
     UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
-    // Edge-triggered: every write to the event wakes every child once, without being read.
+    // Edge-triggered: every write to the event wakes every child once, though no child reads the event.
     if (!epoll.valid() || !watch(epoll.get(), channel.fd(), EPOLLIN, kSocket) ||
         !watch(epoll.get(), event.get(), EPOLLIN | EPOLLET, kEvent)) {
         return system_error("epoll");
@@ -91,14 +91,14 @@ Result<std::optional<Message>> Inbox::take_notice() {
         }
         const std::uint64_t places = notice.audience.at(place_ / 64).load(std::memory_order_acquire);
         const bool for_this = (places >> (place_ % 64) & 1U) != 0;
-        // A notice for this child stays until the child has answered; a replaced one did not address it.
+        // A notice that addresses this child is not replaced before the child has answered: skips replaced notices.
         if (number != next_++ || !for_this || notice.number.load(std::memory_order_relaxed) != number) {
             continue;
         }
         Message message;
         message.header = notice.header;
         if (message.header.body_bytes > notice.body.size()) {
-            return Error{Code::malformed, "a notice contradicts its header"};
+            return Error{Code::malformed, "the length in the header of a notice is over the limit"};
         }
         message.body.assign(notice.body.data(), message.header.body_bytes);
         return std::optional<Message>(std::move(message));

@@ -1,6 +1,6 @@
 // Inbox: a child's requests, from its socket and from notices to many children (control/broadcast.h).
-// Guarantees: every notice that addresses this child is received once, in order; a notice that comes while the child
-// looks for one, or before it sleeps, wakes it. Used by one thread.
+// Guarantees: every notice that addresses this child is received once, in order; a notice that is published while the
+// child checks for one, or before it sleeps, wakes it. Used by one thread.
 #pragma once
 
 #include <cstdint>

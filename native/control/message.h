@@ -16,18 +16,18 @@ inline constexpr std::size_t kMaxMessageBody = std::size_t{32} * 1024;
 inline constexpr std::size_t kMaxMessageFds = 5;
 
 // Requests go from parent to child. The answer has the same op and sequence number; its `code` is the outcome and its
-// body the reason. `child_exited` has no answer.
+// body the reason. `shutdown` and `child_exited` have no answer.
 enum class Op : std::uint32_t {
-    start = 1,                // lane, bell, progress event and, for a child that hears notices, their memory and event
-                              // as descriptors; body: StartBody
+    start = 1,                // descriptors: lane, bell, progress event and, for a child that receives notices, their
+                              // memory and event; body: StartBody
     map_arena = 2,            // argument: arena id; descriptor: the arena
-    register_callable = 3,    // digest, kind; body or descriptor: payload. What is installed stays so
+    register_callable = 3,    // digest, kind; body or descriptor: payload. An installed callable stays installed
     register_and_hold = 4,    // likewise; an interrupted task pauses for a while (ChildHost)
     unregister_callable = 5,  // digest
     shutdown = 6,             // finish the current task and exit
-    fork_child = 8,           // parent to fork server; argument: child id; body: when it must be ready (ns, decimal);
-                              // descriptors: the new child's control socket and, for a node child, what it is made of
-    child_exited = 9,         // fork server to parent; argument: child id; body: i32 wait status
+    fork_child = 8,           // parent to fork server; argument: Child::key; body: its start deadline (ns, decimal);
+                              // descriptors: the child's control socket and, for a node, its topology
+    child_exited = 9,         // fork server to parent; argument: Child::key; body: i32 wait status
     take_trace = 10,          // the answer's payload is the trace of a node's Worker, as the node packed it
 };
 
@@ -35,14 +35,14 @@ struct MessageHeader {
     std::uint32_t magic = kControlMagic;
     std::uint32_t layout_version = 0;
     std::uint32_t op = 0;
-    std::uint32_t code = 0;  // Code, in replies
+    std::uint32_t code = 0;  // Code, in answers
     std::uint64_t sequence = 0;
     std::uint64_t argument = 0;
     std::uint32_t kind = 0;  // callable kind, in register_callable
     std::uint32_t body_bytes = 0;
     std::array<std::byte, 32> digest{};
 };
-// A header with the fields that its caller sets; the sending code sets the other fields.
+// A header to which the caller adds the fields of its request. The sending code sets version, sequence and body size.
 [[nodiscard]] inline MessageHeader header_of(Op op, std::uint64_t argument = 0) noexcept {
     MessageHeader header;
     header.op = static_cast<std::uint32_t>(op);

@@ -15,7 +15,7 @@
 
 namespace callring {
 
-// Bytes that may be larger than a message. Errors: as Payload::take; out_of_memory.
+// A copy of the payload of `message`. Errors: as Payload::take; out_of_memory.
 [[nodiscard]] Result<std::string> payload_of(Message& message);
 
 class Payload {

@@ -100,13 +100,13 @@ bool Requests::flush() {
 Result<void> Requests::deliver(Message message) {
     const auto entry = pending_.find(message.header.sequence);
     if (entry == pending_.end()) {
-        return Error{Code::malformed, "it sent a message that nothing asked for"};
+        return Error{Code::malformed, "it sent a message that answers no request"};
     }
     const MessageHeader& asked = entry->second.asked;
     const MessageHeader& told = message.header;
     if (told.op != asked.op || told.argument != asked.argument || told.kind != asked.kind ||
         told.digest != asked.digest) {
-        return Error{Code::malformed, "it answered another request than it was asked"};
+        return Error{Code::malformed, "its answer does not match the request"};
     }
     if (told.code >= kCodes) {
         return Error{Code::malformed, "it answered with an unknown code"};
@@ -144,11 +144,11 @@ void Requests::expire(std::uint64_t now_ns, const Grace& grace) {
     }
     for (const std::uint64_t sequence : expired) {
         if (const auto entry = pending_.find(sequence); entry != pending_.end()) {
-            // In place: the entry records that it has its answer. Posting more requests keeps references into the map
-            // valid.
+            // Called in the map, not as a copy: the callback records that it was called. References into the map stay
+            // valid when the callback posts more requests.
             Result<Message> error =
                 Error{Code::timeout, grace.until_ns > now_ns
-                                         ? "it still loads code; raise WorkerOptions.start_timeout"
+                                         ? "it is still loading code; raise WorkerOptions.start_timeout"
                                          : "it did not answer control requests within the control timeout"};
             entry->second.on_answer(error);
         }

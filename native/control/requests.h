@@ -1,7 +1,7 @@
 // Requests: the requests to one child over its channel that are not answered yet.
-// Guarantees: posting never blocks and keeps the order of its calls; every request gets its answer, its timeout, or the
-// child's end; an answer after the timeout is still matched by its sequence number; an answer that matches no request
-// is refused. Not thread-safe: the engine's lock orders all calls.
+// Guarantees: posting never blocks and keeps the order of its calls; every request ends with its answer, a timeout, or
+// the child's end; an answer after the timeout is still matched by its sequence number; an answer that matches no
+// request is refused. Not thread-safe: the engine's lock orders all calls.
 #pragma once
 
 #include <algorithm>
@@ -35,11 +35,11 @@ struct Grace {
 class Requests {
 public:
     // Called with the answer, whose code is a Code; its body is text in UTF-8 unless the code is ok. May be called once
-    // before with the error `timeout`. Instead of the answer, it may be called with the error of fail_all(), or with
-    // the error of sending. It may post again.
+    // before that with the error `timeout`. Instead of the answer, it may be called with the error of fail_all(), or
+    // with the error of sending. It may post more requests.
     using OnAnswer = std::function<void(Result<Message>& answer)>;
 
-    // `on_blocked` is called when the child does not take a message at once: call flush() when its socket is writable.
+    // `on_blocked` is called when the socket is full and a message must wait: call flush() when it is writable again.
     Requests(Channel channel, std::function<void()> on_blocked)
         : channel_(std::move(channel)), on_blocked_(std::move(on_blocked)) {}
 
@@ -48,23 +48,24 @@ public:
     // Sends `header` (op and fields set by the caller) under a new sequence number.
     void post(MessageHeader header, std::string_view body, std::span<const int> fds, std::uint64_t deadline_ns,
               OnAnswer on_answer);
-    // Likewise, but by the current notice of `from` (which outlives this); this child is at `place` of its audience.
+    // Adds a request that the current notice of `from` (which outlives this) sends; this child has `place` in its
+    // audience.
     void expect(Broadcast& from, std::uint32_t place, const MessageHeader& header, std::uint64_t deadline_ns,
                 OnAnswer on_answer);
-    // Sends `header`; an answer to it is dropped.
+    // Sends `header`, a request that has no answer.
     void tell(MessageHeader header, std::string_view body);
-    // Sends the waiting messages. True: none waits any more.
+    // Sends the waiting messages. True: no message waits any more.
     bool flush();
 
     // Processes a received message. Error: malformed, if it does not match a request.
     Result<void> deliver(Message message);
-    // Calls the requests whose time is up with `timeout`.
+    // Passes the error `timeout` to each request whose time is up.
     void expire(std::uint64_t now_ns, const Grace& grace = {});
     // The earliest possible timeout; none if no request can time out.
     [[nodiscard]] std::optional<std::uint64_t> next_deadline(const Grace& grace = {}) const noexcept {
         return next_deadline_ ? std::optional(grace.extend(*next_deadline_)) : std::nullopt;
     }
-    // The child has ended: every pending and future request fails with `error`.
+    // Called when the child has ended: every pending and future request fails with `error`.
     void fail_all(const Error& error);
     // Number of requests without an answer, including late ones.
     [[nodiscard]] std::size_t unanswered() const noexcept { return pending_.size(); }
@@ -74,7 +75,7 @@ private:
         std::uint64_t deadline_ns;
         bool late;
         OnAnswer on_answer;
-        Broadcast* from;  // null for a message
+        Broadcast* from;  // whose notice sent the request; null: it was sent as a message
         MessageHeader asked;
     };
     struct Unsent {
@@ -82,10 +83,10 @@ private:
         std::string body;
         std::vector<UniqueFd> fds;
     };
-    // Whether the child has ended; then `on_answer` has been called.
+    // Whether the child has ended. If so, calls `on_answer` with the error.
     bool refuse(const OnAnswer& on_answer) const;
     void add(std::uint64_t sequence, Pending pending);
-    // Error: the message was not sent and never will be, though the child goes on.
+    // Error: the message was not sent and never will be, though the child still runs.
     Result<void> send(const MessageHeader& header, std::string_view body, std::span<const int> fds);
     static void end(std::uint64_t sequence, const Pending& pending, Result<Message> answer);
 

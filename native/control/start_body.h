@@ -1,4 +1,4 @@
-// StartBody: what a child receives at the handshake beside its descriptors (lane, bell, progress event).
+// StartBody: the body of a start request; control/message.h lists the descriptors of this request.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +22,7 @@ struct StartBody {
     std::uint32_t place = 0;          // in the audience of notices
     std::uint64_t next_notice = 0;    // the number of the first notice that can address it
 
-    // Six lines; names hold no line feed (the process that made the Worker validates them).
+    // Six lines; the names contain no line feed (the process that creates the Worker validates them).
     [[nodiscard]] std::string encode() const {
         return platform + '\n' + runtime + '\n' + std::to_string(cores) + '\n' + std::to_string(max_callables) + '\n' +
                std::to_string(place) + '\n' + std::to_string(next_notice);

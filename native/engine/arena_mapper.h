@@ -1,5 +1,5 @@
-// ArenaMapper: the shared memory that every child has mapped before it is given work that lies in it. Under the
-// engine's lock.
+// ArenaMapper: maps shared memory into every child before the child is given work whose data lies in it. Called under
+// the engine's lock.
 #pragma once
 
 #include <cstddef>
@@ -16,13 +16,13 @@ class ArenaMapper {
 public:
     explicit ArenaMapper(Shared& shared) noexcept : shared_(shared) {}
 
-    // One new arena on its way into the children that take work.
+    // The mapping of one new arena into the children that take work.
     struct Mapping {
         std::size_t open = 0;  // children that have not answered
         std::optional<Error> failure;
     };
-    // Asks every child to map `arena`. A child that takes work answers; a child that starts maps it before it takes
-    // any work, and its answer is not waited for.
+    // Asks every child to map `arena`. The answers of children that take work are awaited. A starting child maps the
+    // arena before it takes any work, so its answer is not.
     std::shared_ptr<Mapping> map(const std::shared_ptr<Arena>& arena, std::uint64_t deadline_ns);
     // Forgets `arena`: children that start later do not map it.
     void forget(const std::shared_ptr<Arena>& arena) { std::erase(arenas_, arena); }

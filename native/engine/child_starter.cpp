@@ -183,14 +183,15 @@ void ChildStarter::send_start(const ChildPtr& child) {
                          shared_.broadcast->next()};
     const std::array<int, 5> fds{child->lane->fd(), shared_.bell->fd(), shared_.bell->event_fd(),
                                  shared_.broadcast->fd(), shared_.broadcast->event_fd()};
-    // Most callables of chips do not fit a notice, and a node answers only after the children below it.
+    // Only sub-workers receive notices: most callables of chips do not fit a notice, and a node answers only after the
+    // children below it.
     child->hears_notices = child->kind == ChildKind::sub && child->index < kAudience;
     const std::span<const int> given(fds.data(), child->hears_notices ? fds.size() : 3);
     const std::uint64_t deadline = child->start_deadline_ns;
     child->requests->post(
         header_of(Op::start), body.encode(), given, deadline, [this, child, key = child->key](Result<Message>& answer) {
             if (child->key != key) {
-                return;  // the child died, and its death says why
+                return;  // the child has died, and its end has the reason
             }
             if (!answer && answer.error().code == Code::timeout) {
                 shared_.start_failed(*child, {Code::timeout, child->name() + " was not ready in time"});

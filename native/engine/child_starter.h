@@ -27,14 +27,14 @@ public:
     ChildStarter(Shared& shared, WaitLoop& waits, ArenaMapper& arenas, Registrar& registrar) noexcept
         : shared_(shared), waits_(waits), arenas_(arenas), registrar_(registrar) {}
 
-    // Starts the process of a child's next incarnation, or asks the fork server for it. After an error, for instance
-    // for want of memory or file descriptors, the child is as it was before.
+    // Starts the process of a child's next incarnation, or asks the fork server for it. After an error, for instance a
+    // lack of memory or file descriptors, the child is unchanged.
     Result<void> launch(const ChildPtr& child);
     Result<void> launch_fork_server();
 
     // All of the following are called on any thread, under the engine's lock.
 
-    // Makes a child ready if it has answered everything.
+    // Makes a child ready if it has answered all messages.
     void note_if_ready(Child& child);
     void install_refused(Child& child, const Callable& callable, const Error& error);
     // The first refusal while the Engine started.
@@ -43,7 +43,7 @@ public:
     [[nodiscard]] const std::map<Supervisor::Key, ChildPtr>& incarnations() const noexcept { return incarnations_; }
     // Null if no process has this key: it has ended.
     [[nodiscard]] ChildPtr find(Supervisor::Key key) const;
-    // Removes a process that has ended; null likewise.
+    // Removes a process that has ended. Returns its child; null if no process has this key.
     ChildPtr take(Supervisor::Key key);
 
 private:

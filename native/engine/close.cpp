@@ -47,7 +47,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     } catch (const std::bad_alloc&) {
         shared.books.torn = true;  // then nothing is drained, and every child is ended
     }
-    // A replacement that is being launched just now exists afterwards; no other follows.
+    // After this, a replacement that was just being launched exists, and no further one is launched.
     lock.unlock();
     shared.supervisor->run([] {});
     lock.lock();
@@ -103,9 +103,9 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     lock.lock();
     shared.changed.wait(lock, [this] {
         return !parts_->questions.receiving() || parts_->shared.books.torn;
-    });  // callers that receive stop within a moment, and no further caller begins
+    });  // callers that receive answers stop within a moment, and no further caller begins
     lock.unlock();
-    shared.supervisor->stop();  // before it is destroyed: it still has to do what was posted to it
+    shared.supervisor->stop();  // before it is destroyed: it still has to do the posted work
     shared.supervisor.reset();
     lock.lock();
     // No child is started from here on. An open copy of the resource tracker's pipe would keep the tracker alive, and

@@ -29,7 +29,7 @@ Result<std::unique_ptr<Engine>> Engine::create(EngineOptions options, std::share
 
 Engine::~Engine() {
     if (::getpid() != parts_->owner) {
-        // A fork of the owner: the thread does not exist here and the children are not ours to end.
+        // This process is a fork of the owner: it has no progress thread, and the children belong to the owner.
         [[maybe_unused]] const auto* not_ours = parts_->shared.supervisor.release();
         return;
     }
@@ -66,7 +66,7 @@ Result<void> Engine::start(const std::vector<ChildSpec>& specs, std::uint64_t de
                 parts_->waits.share_cores();
             }
         }
-        // The fork server first: it imports while the chips start.
+        // The fork server is started first: it imports Python modules while the chips start.
         if (std::any_of(specs.begin(), specs.end(),
                         [](const ChildSpec& spec) { return spec.kind != ChildKind::chip; })) {
             if (auto launched = parts_->starter.launch_fork_server(); !launched) {

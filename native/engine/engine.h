@@ -34,9 +34,9 @@ public:
     Engine& operator=(const Engine&) = delete;
 
     // Starts every child and returns when all are ready, with every registered callable installed. After an error,
-    // which is the first cause of failure, no child is left.
+    // which has the first cause of the failure, no child is left.
     Result<void> start(const std::vector<ChildSpec>& specs, std::uint64_t deadline_ns);
-    // The refused callable, if that is why start() failed.
+    // The callable that a child refused, if start() failed because of that.
     [[nodiscard]] std::optional<Refusal> refusal();
 
     // Registers a callable with every child of its kind at once; before start(), with the children that start() makes
@@ -87,19 +87,21 @@ public:
     Waited wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns);
     Waited wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns);
     // Takes the tasks of a stream that have ended, and waits without a bound until there are some. It returns none once
-    // the stream is sealed and all its tasks were taken, or the engine is closed. A thread in another wait drains the
-    // lanes in this thread's place, so that this thread is not woken for what the other one waits for.
+    // the stream is sealed and all its tasks were taken, or the engine is closed. If another thread waits as well, that
+    // thread drains the lanes instead of this one, so that this thread is not woken for the tasks that the other thread
+    // awaits.
     [[nodiscard]] std::vector<TaskPtr> take_ended(const RunPtr& stream);
     // Gives back tasks that take_ended() returned: the next call returns them again.
     void give_back(const RunPtr& stream, std::vector<TaskPtr> ended) noexcept;
     // Whether the Worker ran out of memory in the middle of a change: then every call fails with out_of_memory.
     [[nodiscard]] bool torn() const noexcept;
-    // A thread stops waiting for this task of a stream: take_ended() returns it like the others.
+    // To be called when a thread stops waiting for this task of a stream: take_ended() then returns the task like the
+    // others.
     void hand_over(const TaskPtr& task);
     // Whether `task` has begun and has not ended.
     [[nodiscard]] bool running(const TaskPtr& task);
-    // Counts a submit or launch that waits at a bound; callers call this once, also if the wait is interrupted and goes
-    // on.
+    // Counts a submit or launch that waits at a bound; callers call this once, even if the wait is interrupted and then
+    // goes on.
     void count_wait();
     // Waits until a submit may succeed; timed_out if no task ended before `deadline_ns`.
     Waited wait_for_room(std::uint64_t deadline_ns);

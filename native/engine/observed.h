@@ -40,10 +40,10 @@ struct EngineTrace {
     std::uint64_t dropped = 0;
 };
 
-// A part of a trace that goes on: what is shown here is still recorded.
+// A view of a part of the recorded trace: all spans stay recorded.
 struct TraceGlimpse {
     std::uint64_t recorded = 0;   // tasks since the last take_trace()
-    std::uint64_t step = 1;       // one task of so many after `since` is in `ended`
+    std::uint64_t step = 1;       // `ended` has every `step`-th task after `since`
     std::vector<TaskSpan> ended;  // in the order in which they ended; without the tasks that they waited for
     std::vector<TaskSpan> begun;  // of each child that is at work, the first task that has not ended
 };

@@ -46,8 +46,8 @@ struct EngineParts final : Surroundings {
     Questions questions{shared, recovery};
 
     const pid_t owner;                 // the process that made the Engine
-    std::atomic<bool> parents{false};  // this process is a fork: the Engine is its parent's
-    bool close_begun = false;          // a second close() does nothing
+    std::atomic<bool> parents{false};  // this process is a fork: the Engine belongs to its parent
+    bool close_begun = false;          // a second close() only waits for the first one
     std::uint64_t submits = 0;
     std::uint64_t submit_waits = 0;
 };

@@ -14,10 +14,11 @@ namespace callring {
 namespace {
 // A caller that waits for children returns this often, so that Python handles signals.
 constexpr std::uint64_t kAnswerSliceNs = 250'000'000;
-// For how long a caller receives. It listens to one child at a time, and other callers must not wait longer for that.
+// How long a caller receives answers. It waits for one child at a time, and answers for other callers must not wait
+// longer for that.
 constexpr std::uint64_t kReceiveNs = 2'000'000;
 
-// Whether a message arrives before `end_ns`. False also after a signal, and if the child has closed its socket.
+// Whether a message arrives before `end_ns`. Also false after a signal, and if the child has closed its socket.
 bool readable(const Requests& requests, std::uint64_t end_ns) {
     const std::uint64_t now = now_ns();
     const timespec left{0, end_ns > now ? static_cast<std::int64_t>(end_ns - now) : 0};
@@ -45,8 +46,8 @@ void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void
         if (asked.empty()) {
             break;
         }
-        // Most children answer in the order in which they were asked. Once the last but one has answered, so have most
-        // others, without a wait for each; and the last one answers while this thread wakes up.
+        // Most children answer in the order in which they were asked. So this thread waits for the last but one: by
+        // then most others have answered, too, and the last one answers while this thread wakes up.
         const auto awaited = asked[asked.size() - std::min<std::size_t>(asked.size(), 2)]->requests;
         lock.unlock();
         heard = (asked.size() == 1 && spin_([&] { return readable(*awaited, 0); })) || readable(*awaited, end);
@@ -62,7 +63,7 @@ void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void
     shared_.changed.notify_all();
 }
 
-// Only children that are expected to answer soon: none that starts or is being ended.
+// Returns only children that are expected to answer soon: none that is starting or being ended.
 std::vector<ChildPtr> Questions::unanswered() const {
     std::vector<ChildPtr> asked;
     for (const ChildPtr& child : shared_.scheduler.children()) {

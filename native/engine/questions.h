@@ -1,6 +1,6 @@
 // Questions: requests to children whose answers a caller waits for. At first the calling thread itself receives the
-// answers, without waking the progress thread; answers that take longer are left to that thread. Called under the
-// engine's lock.
+// answers, without waking the progress thread; answers that take longer are left to the progress thread. Called under
+// the engine's lock.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,7 @@ public:
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& answered);
     // Takes the traces of all nodes at once.
     std::shared_ptr<NodeTraces> ask_for_traces();
-    // Whether a caller receives at the moment. It stops soon and then notifies Shared::changed.
+    // Whether a caller is receiving answers. It stops soon, and then notifies Shared::changed.
     [[nodiscard]] bool receiving() const noexcept { return receiving_; }
 
 private:

@@ -64,7 +64,7 @@ Result<void> Recovery::receive_all(Child& child) {
         if (auto handled = handle(child, std::move(**received)); !handled) {
             return handled;
         }
-        // Notices of the fork server may stay in the socket: it is still readable then.
+        // Notices of the fork server may stay in the socket: the socket is then still readable.
         if (!child.requests || child.requests->unanswered() == 0) {
             return {};
         }
@@ -78,7 +78,7 @@ Result<void> Recovery::receive_from(const ChildPtr& child) {
     if (code == Code::malformed || (code == Code::layout_mismatch && child->state == ChildState::ready)) {
         shared_.protocol_violation(*child, received.error().message);
     } else if (code != Code::ok && code != Code::closed) {
-        // The child does not speak this version's protocol, and is ended.
+        // The child does not use this version's protocol, and is ended.
         shared_.start_failed(*child, {received.error().code, child->name() + ": " + received.error().message});
     }
     return received;
@@ -110,8 +110,8 @@ bool Recovery::on_writable(Supervisor::Key key) {
 
 // ---- deadlines ------------------------------------------------------------------------------------------------------
 
-// A ready child that loads code has as long for that as for its start, and so have the requests behind it in its
-// socket. A child that starts has the rest of its time to start: a late answer only names the reason.
+// A ready child that loads code has the start timeout as additional time, and so have the later requests in its socket.
+// A starting child has no additional time beyond its start: its Grace only selects the reason in the error.
 Grace Recovery::grace_of(const Child& child, std::uint64_t now_ns) const {
     const std::uint64_t until = child.lane ? child.lane->loaded_until_ns(now_ns) : 0;
     const std::uint64_t most = child.state == ChildState::ready ? shared_.options.start_timeout_ns : 0;
@@ -144,7 +144,7 @@ std::optional<std::uint64_t> Recovery::next_deadline() {
     if (shared_.scheduler.balance_at_ns() != 0) {
         consider(shared_.scheduler.balance_at_ns());
     }
-    // The deadline stays armed after an answer in time: the next request then needs no wake-up to arm its own.
+    // The deadline stays armed after an answer in time: the next request then needs no wake-up to arm its own deadline.
     if (!next && armed_deadline_ns_ > now_ns()) {
         next = armed_deadline_ns_;
     }
@@ -199,7 +199,7 @@ void Recovery::end_overdue() {
             child->kill(SIGKILL);
         }
     }
-    waits_.drain();  // tasks that were taken back may go to other children
+    waits_.drain();  // tasks that were taken back may now go to other children
 }
 
 // ---- deaths ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-// Recovery: handles children's messages, deadlines and deaths. When a child dies, each request to it is answered with
-// that, tasks that had not begun wait for the replacement, and the next incarnation is started
+// Recovery: handles children's messages, deadlines and deaths. When a child dies, each pending request to it fails,
+// tasks that had not begun wait for the replacement, and the next incarnation is started
 // (docs/explanation/recovery.md). Called on the progress thread, except where a comment says otherwise.
 #pragma once
 

@@ -25,12 +25,12 @@ public:
     RunPtr begin(const Followed& followed);
     RunPtr begin_stream();
     // The number of runs that have not finished. A run that nothing refers to and whose tasks have ended counts as
-    // finished, sealed or not. Streams do not count.
+    // finished, whether it was sealed or not. Streams do not count.
     [[nodiscard]] std::uint64_t under_way();
     // Withdraws the tasks of all runs and streams that have not begun.
     void cancel_all();
 
-    // Writes to the eventfd `watcher` when `run` finishes, at once if it has finished; until unwatch().
+    // Writes to the eventfd `watcher` when `run` finishes, at once if it has finished; not after unwatch().
     void watch(Run& run, int watcher);
     void unwatch(Run& run, int watcher);
     // To be called when `run` has finished.

@@ -57,7 +57,7 @@ struct Shared {
     bool closing = false;              // no work is accepted, and no child is replaced
     bool closed = false;
 
-    // Ends a child that cannot become ready or does not speak this version's protocol.
+    // Ends a child that cannot become ready or does not use this version's protocol.
     void start_failed(Child& child, const Error& error) {
         if (!started && !start_error) {
             start_error = error;
@@ -65,11 +65,12 @@ struct Shared {
         }
         child.condemn(error.message);
     }
-    // Ends a child that sent what no child may send: none of its messages can be trusted.
+    // Ends a child that broke the protocol: none of its messages can be trusted.
     void protocol_violation(Child& child, const std::string& what) {
         start_failed(child, {Code::malformed, child.name() + ": protocol violation: " + what});
     }
-    // Whether new work may be accepted: accepted work is finished with the memory reserve if need be. Any thread.
+    // Whether new work may be accepted. It is refused unless the whole memory reserve is left for finishing accepted
+    // work. Any thread.
     [[nodiscard]] Result<void> check_memory() const {
         if (!memory_reserve_is_whole()) {
             return Error{Code::out_of_memory, "no memory is left to keep track of more work"};

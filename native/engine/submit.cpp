@@ -12,14 +12,14 @@
 namespace callring {
 
 namespace {
-// A submitting thread drains the lanes after so many submits. They then have room, and no other thread has to be woken
-// to make some.
+// A submitting thread drains the lanes after this many submits, so that they have room and no other thread has to be
+// woken to make room.
 constexpr std::uint64_t kDrainEvery = 256;
-// So many tasks of a list are accepted at a time. Between them other threads can take the lock, and children begin.
+// This many tasks of a list are accepted at a time. In between, other threads can take the lock, and children begin.
 constexpr std::size_t kAtOnce = 64;
 
-// A group's node and its members refer to each other until it ends. In a group that was never accepted, the cycle has
-// to be broken.
+// A group's node and its members refer to each other until the group ends. If the group was never accepted, the cycle
+// has to be broken.
 void break_groups(std::vector<Task>& tasks) {
     for (Task& task : tasks) {
         task.members.clear();
@@ -29,7 +29,7 @@ void break_groups(std::vector<Task>& tasks) {
 
 Result<void> Engine::prepare(Task& task) {
     if (task.spill) {
-        return {};  // prepared already: its submit waited at a bound
+        return {};  // the task was prepared before its submit waited at a bound
     }
     const bool traces = parts_->shared.options.trace;
     if (task.config.trace == kTraceAsWorker) {
@@ -73,7 +73,7 @@ Result<void> Engine::prepare(Task& task) {
 
 Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
     Shared& shared = parts_->shared;
-    // Spilling allocates, which may have to map a new arena into every child: never under the lock.
+    // Spilling allocates, and may have to map a new arena into every child: this is never done under the lock.
     if (auto prepared = prepare(*task); !prepared) {
         return prepared;
     }
@@ -160,7 +160,7 @@ Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr>
     return {count, std::move(outcome)};
 }
 
-// Makes the tasks of a launch from `graph` and from what replaces its tensors and scalars.
+// Makes the tasks of a launch from `graph` and the replacements of its tensors and scalars.
 Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
                                 const std::shared_ptr<std::vector<Task>>& tasks) {
     for (NodeId id = 0; id < graph.size(); ++id) {

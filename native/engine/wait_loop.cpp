@@ -10,7 +10,7 @@ namespace callring {
 
 namespace {
 // A signal that arrives between a caller's check and its sleep does not interrupt that sleep; the caller then checks
-// again after this time. Ordinary wake-ups never depend on it.
+// again after this time. Ordinary wake-ups never depend on this time.
 constexpr std::uint64_t kSignalSliceNs = 250'000'000;
 constexpr std::chrono::milliseconds kMoment(2);
 

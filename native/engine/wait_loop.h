@@ -25,7 +25,7 @@ public:
     WaitLoop(Shared& shared, const RunTable& runs, const Registrar& registrar) noexcept
         : shared_(shared), runs_(runs), registrar_(registrar) {}
 
-    // There are as many processes as cores, or more: a driver spins for a shorter time.
+    // To be called if there are at least as many processes as cores: a driver then spins for a shorter time.
     void share_cores();
 
     // Takes the completions of all lanes. Returns whether a task ended. Throws bad_alloc if the books are torn.
@@ -36,17 +36,19 @@ public:
     void expect_progress();
     // Wakes all waiting threads, those of streams included.
     void tell_all();
-    // Makes the driver check again, wherever it is. Any thread, without the lock.
+    // Makes the driver check its condition again, whether it spins, sleeps or is about to sleep. May be called by any
+    // thread, also without the lock.
     void nudge();
     // Keeps the lane of a child that has died while the driver may still read it outside the lock.
     void keep(std::unique_ptr<ParentLane> lane) { old_lanes_.push_back(std::move(lane)); }
 
-    // Waits until `done()`, the deadline or a signal; `interrupted` also after a while without either.
+    // Waits until `done()`, the deadline or a signal; also returns `interrupted` after a while without any of them.
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
                 std::optional<std::uint64_t> deadline_ns);
-    // Waits until `stream` has ended tasks or is finished, or the engine is closed. Lets threads in wait() drive.
+    // Waits until tasks of `stream` have ended, `stream` is finished, or the engine is closed. Lets threads in wait()
+    // drive.
     std::vector<TaskPtr> take_ended(std::unique_lock<std::mutex>& lock, Run& stream);
-    // To be called when tasks of a stream may be taken or it was sealed.
+    // To be called when tasks of a stream may be taken, or a stream was sealed.
     void tell_takers() { stream_changed_.notify_all(); }
 
 private:

@@ -1,5 +1,5 @@
-// Descriptors: the canonical, versioned bytes that describe a callable, and the validation of those that come from
-// outside (docs/explanation/identity.md).
+// Descriptors: the canonical, versioned bytes that describe a callable, and the validation of descriptors from other
+// sources (docs/explanation/identity.md).
 #pragma once
 
 #include <cstddef>

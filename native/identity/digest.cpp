@@ -8,7 +8,7 @@
 namespace callring {
 
 namespace {
-// The features of a processor do not change: queried once.
+// Queried once, because the features of a processor do not change.
 Sha256Blocks fastest() {
     static const Sha256Blocks chosen = [] {
         const Sha256Blocks own = sha256_blocks_of_processor();
@@ -29,7 +29,7 @@ Digest sha256_with(Sha256Blocks take_blocks, std::span<const std::byte> bytes) {
     Sha256State state{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
     const std::size_t whole = bytes.size() / kSha256Block;
     take_blocks(state, bytes.data(), whole);
-    // The rest of the bytes, a bit, zeros and the length in bits: one block, or two if the length does not fit.
+    // The remaining bytes, a 1 bit, zeros and the length in bits: one block, or two if the length does not fit.
     constexpr std::size_t kLength = 8;
     std::array<std::byte, 2 * kSha256Block> end{};
     const std::span<const std::byte> left = bytes.subspan(whole * kSha256Block);

@@ -22,7 +22,7 @@ std::uint32_t big_endian(const std::byte* bytes) {
            std::to_integer<std::uint32_t>(bytes[2]) << 8U | std::to_integer<std::uint32_t>(bytes[3]);
 }
 
-// The word `i` of the schedule, from 16 on, in the place of the word that is 16 before it.
+// Computes a word of the schedule from the 16 words before it. It belongs at index `i`, where the first of these was.
 std::uint32_t next_word(const std::array<std::uint32_t, 16>& words, std::size_t i) {
     const std::uint32_t w15 = words[(i + 1) % 16];
     const std::uint32_t w2 = words[(i + 14) % 16];

@@ -1,6 +1,6 @@
-// The atomics policy of the lane's protocols (ring, sleep word, claim). StdAtomics, plain std::atomic and the futex, is
-// the one in the product. The tests have another policy, with which a model checker explores the interleavings of the
-// same code: native/tests/lane/interleavings.cpp.
+// The atomics policy of the lane's protocols (ring, sleep word, claim). The product uses StdAtomics: plain std::atomic
+// and the futex. The tests use another policy, with which a model checker explores the interleavings of the same code:
+// native/tests/lane/interleavings.cpp.
 #pragma once
 
 #include <atomic>

@@ -32,11 +32,12 @@ public:
 
     // Requests the progress thread at the next completion; at once if `ready()` is true already.
     void arm_progress(const std::function<bool()>& ready);
-    // Withdraws the request, before a caller drains.
+    // Withdraws the request. Called before a caller drains the lanes.
     void disarm() noexcept;
-    // Called before the first child starts, if there are not enough cores for all children and a waiting caller.
+    // Makes spins yield their core from the start. Called before the first child starts, if all children and a waiting
+    // caller need more cores than there are.
     void share_cores() noexcept { bell().cores_are_shared = 1; }
-    // The progress thread resets event_fd().
+    // Called by the progress thread: resets event_fd().
     void clear_event() noexcept;
 
 private:

@@ -16,14 +16,14 @@
 namespace callring {
 
 namespace {
-// A child that is idle for so long keeps no memory for results.
+// A child that has been idle for this time returns the memory of old results to the system.
 constexpr std::uint64_t kIdleNs = 1'000'000'000;
 }  // namespace
 
 Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
     if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
         return Error{Code::layout_mismatch, "lane layout version " + std::to_string(header.layout_version) +
-                                                ", this child speaks " + std::to_string(kLayoutVersion)};
+                                                ", this child has version " + std::to_string(kLayoutVersion)};
     }
     if (header.capacity == 0 || header.capacity > ChildLane::kWindow ||
         (header.capacity & (header.capacity - 1)) != 0 || header.total_bytes != bytes ||
@@ -35,7 +35,7 @@ Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
 
 Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
                                                      std::uint64_t most_spin_ns) {
-    // The lane's header has the size of its part of the file; the store after it is mapped when it is used.
+    // The header has the size of the lane, which is the first part of the file; the store is mapped when it is used.
     LaneHeader written{};
     if (sys::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
         return Error{Code::malformed, "lane memory is too small for its header"};
@@ -51,15 +51,15 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
     if (!bell_map) {
         return std::move(bell_map).error();
     }
-    // A forked process has no lane: it must not take this one's frames, nor complete them a second time.
+    // Processes that this child forks must not have the lane: they would take its frames, or complete them again.
     if (sys::madvise(lane_map->data(), lane_map->size(), MADV_DONTFORK) != 0) {
         return system_error("madvise(MADV_DONTFORK)");
     }
     if (bell_map->size() < sizeof(Bell)) {
-        return Error{Code::malformed, "the bell's memory is too small for it"};
+        return Error{Code::malformed, "the memory of the bell is too small"};
     }
     if (!progress_event.valid()) {  // otherwise nothing would wake the progress thread
-        return Error{Code::malformed, "the lane came without the progress thread's event"};
+        return Error{Code::malformed, "the start request lacks the event of the progress thread"};
     }
     const auto& header = *reinterpret_cast<const LaneHeader*>(lane_map->data());
     if (auto checked = check_lane(header, lane_map->size()); !checked) {
@@ -158,7 +158,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         claimed_->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::claimed)) {
         end_damaged();
     }
-    // Never full: it has as many slots as frames can be in flight.
+    // The ring is never full: it has a slot for each frame that can be in flight.
     auto* completion = reinterpret_cast<Completion*>(completions_.reserve());
     const std::uint64_t sequence = frames_.position();
     completion->sequence = sequence;
@@ -171,7 +171,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         std::memcpy(completion->payload.data(), payload.data(), payload.size());
     }
     failed_.set(sequence % kWindow, code != Code::ok);
-    // The slot is freed before the completion is seen: a parent that takes it finds room for the next frame.
+    // The frame's slot is freed first, so that a parent that takes the completion finds room for the next frame.
     frames_.pop();
     completions_.publish();
     ring_parent();
@@ -183,7 +183,7 @@ std::byte* ChildLane::reserve_result(std::size_t bytes) noexcept {
     };
     const std::uint64_t taken = header().results_taken.load(std::memory_order_acquire);
     if (taken == next_result_) {
-        // The area is free: starts at the front again, whose pages exist and are in the cache.
+        // The whole area is free. Starts at its front again, where the pages exist and are in the cache.
         free_results_ = next_round(next_result_);
         reserved_result_ = free_results_;
     } else {
@@ -202,7 +202,7 @@ void ChildLane::complete_with_result(Code code, std::uint64_t begin_ns, std::uin
 }
 
 void ChildLane::end_loading() noexcept {
-    // After the answer was sent: a parent that sees the time finds the answer in the socket.
+    // Called after the answer was sent: a parent that sees this time finds the answer in the socket.
     header().loaded_ns.store(now_ns(), std::memory_order_release);
 }
 

@@ -25,7 +25,7 @@ namespace callring {
 
 class ChildLane {
 public:
-    // Number of the last frames whose outcomes are kept.
+    // The number of frames, the latest ones, whose outcomes are kept.
     static constexpr std::size_t kWindow = kMaxPredecessorDistance + 1;
 
     // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
@@ -53,15 +53,15 @@ public:
     // The writer of results that are too large to be copied, or do not fit into the result area.
     [[nodiscard]] ExtentWriter& extents() noexcept { return extents_; }
 
-    // Tells the parent that this process will end because it has done its work.
+    // Records, for the parent, that this process will end because it has done its work.
     void retire() noexcept { header().child_retires.store(1, std::memory_order_release); }
 
-    // Between these calls the child loads the user's code, which may take longer than the time for an answer. Any
-    // thread, one at a time.
+    // Between these calls the child loads the user's code, which may take longer than an answer may take. Any thread
+    // may call them, one at a time.
     void begin_loading() noexcept { header().loaded_ns.store(kLoading, std::memory_order_relaxed); }
     void end_loading() noexcept;
 
-    // Where the handler of a crash notes the kernel and its block.
+    // Where the crash handler records the kernel and its block.
     [[nodiscard]] CrashNote& crash_note() noexcept { return header().crash; }
 
     // Posts one core span of the current frame. It is dropped and counted if the parent does not take spans fast
@@ -89,8 +89,8 @@ private:
     RingProducer spans_;
     std::byte* results_ = nullptr;
     std::uint64_t next_result_ = 0;      // the end of the last payload in the result area
-    std::uint64_t reserved_result_ = 0;  // the begin of the reserved payload
-    std::uint64_t free_results_ = 0;     // the area is free up to this position, independent of the taken results
+    std::uint64_t reserved_result_ = 0;  // the start of the reserved payload
+    std::uint64_t free_results_ = 0;     // the area is free up to this position, even if results_taken is lower
     ExtentWriter extents_;
     std::bitset<kWindow> failed_;  // by sequence number
     AdaptiveSpin spin_;

@@ -1,5 +1,5 @@
 // Reads a completion, which lies in memory that a child may have written over. The parent checks every value that could
-// make it read other memory, or end another task than the next one.
+// make it read other memory, or end a task other than the next one.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ struct TaskOutcome {
     std::span<const std::byte> payload;  // in the completion
 };
 
-// The outcome of the frame `sequence`; nullopt if this is not its completion.
+// The outcome of the frame `sequence`; nullopt if this is not a valid completion of it.
 [[nodiscard]] inline std::optional<TaskOutcome> decode_completion(const Completion& completion,
                                                                   std::uint64_t sequence) noexcept {
     if (completion.sequence != sequence || completion.code >= kCodes ||

@@ -7,9 +7,9 @@
 
 namespace callring {
 
-// The parent finds the reason in the lane.
+// The parent detects the damage in the lane itself.
 [[noreturn]] inline void end_damaged() noexcept {
-    std::fputs("callring: the lane of this process was written over; it ends\n", stderr);
+    std::fputs("callring: the lane of this process was written over, so the process ends\n", stderr);
     ::_exit(1);
 }
 

@@ -16,7 +16,7 @@ namespace callring {
 
 namespace {
 
-// Most cells that stay mapped without extents.
+// The greatest number of cells that stay mapped without extents.
 constexpr std::size_t kIdleMappings = 4;
 
 constexpr std::uint64_t cell_of(std::uint64_t begin) noexcept {
@@ -51,13 +51,13 @@ ExtentStore::~ExtentStore() {
 Result<ExtentPtr> ExtentStore::take(const ExtentRecord& record) {
     const std::uint64_t begin = record.offset - kExtentHeader;
     if (record.offset < kExtentHeader || record.bytes > range_.bytes || !is_block(begin, block_bytes(record.bytes))) {
-        return Error{Code::malformed, "it told of a result where none can lie"};
+        return Error{Code::malformed, "it reported a result where none can lie"};
     }
     const std::uint64_t end = begin + block_bytes(record.bytes);
     const std::lock_guard lock(mutex_);
     pass_on_what_forks_had();
     if (overlaps(held_, begin, end) || overlaps(inherited_, begin, end)) {
-        return Error{Code::malformed, "it told of a result where another one lies"};
+        return Error{Code::malformed, "it reported a result that overlaps another one"};
     }
     try {
         const SparesReserve spares;
@@ -94,7 +94,7 @@ ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes)
         if (known->second.bytes >= wanted) {
             return &known->second;
         }
-        sys::munmap(known->second.data, known->second.bytes);  // it has no extents, or they would overlap
+        sys::munmap(known->second.data, known->second.bytes);  // no extent uses it: it would overlap
         mappings_.erase(known);
     }
     const auto mapping = mappings_.emplace(cell, Mapping{nullptr, wanted, 0}).first;
@@ -112,7 +112,7 @@ ExtentStore::Mapping* ExtentStore::map(std::uint64_t begin, std::uint64_t bytes)
 
 void ExtentStore::give_back(std::uint64_t begin) noexcept {
     if (fork_watch::process() != process_) {
-        return;  // in a forked process: the memory belongs to its parent
+        return;  // this is a forked process: the memory belongs to the process that forked it
     }
     fork_watch::let_go();
     const std::lock_guard lock(mutex_);
@@ -163,7 +163,7 @@ void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_go
             std::memcpy(header, &before, sizeof before);
             return true;
         }
-        // If this fails there is no memory at all: the child loses the block.
+        // This only fails if no memory at all is left; the child then loses the block.
         return sys::pwrite(fd_, &before, sizeof before, static_cast<off_t>(range_.begin + begin)) == sizeof before;
     });
 }
@@ -181,7 +181,7 @@ void ExtentStore::unuse(std::uint64_t cell) noexcept {
 void ExtentStore::end() noexcept {
     {
         const std::lock_guard lock(mutex_);
-        if (held_.empty() && inherited_.empty()) {  // the file frees all of it
+        if (held_.empty() && inherited_.empty()) {  // all memory is freed with the file
             given_back_ = nullptr;
             fd_ = -1;
             return;

@@ -1,5 +1,5 @@
 // ExtentStore: the parent's end of a lane's store, where a child writes large results. The parent reads them in place:
-// an Extent is one result, and its memory is given back when its last owner drops it. Guarantees, for any data of the
+// an Extent is one result, and its memory is given back when its last owner drops it. Guarantees, also for a faulty
 // child: nothing outside the store is read, and no byte of it is in two extents. A taken extent does not change when
 // the child ends, and then keeps only its own memory; memory that a forked process may still read is not given back
 // before that process has ended; of the given-back memory that the child has not taken, at most kMostGivenBack bytes
@@ -29,7 +29,7 @@ public:
     Extent& operator=(const Extent&) = delete;
     ~Extent();
 
-    // A faulty child can still write them.
+    // The bytes of the result. A faulty child can still write them.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
@@ -38,7 +38,7 @@ public:
 private:
     friend class ExtentStore;
     std::shared_ptr<ExtentStore> store_;
-    std::uint64_t begin_ = 0;  // of its block
+    std::uint64_t begin_ = 0;  // the start of its block
     std::span<std::byte> bytes_;
 };
 
@@ -49,32 +49,33 @@ class ExtentStore : public std::enable_shared_from_this<ExtentStore> {
 public:
     static constexpr std::uint64_t kMostGivenBack = std::uint64_t{64} << 20U;
 
-    // Covers `range` of the file `fd`; the file and `given_back`, LaneHeader's, exist until close() or end().
+    // Covers `range` of the file `fd`. `given_back` is LaneHeader::extents_given_back; it and `fd` are used until
+    // close() or end().
     ExtentStore(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
     ExtentStore(const ExtentStore&) = delete;
     ExtentStore& operator=(const ExtentStore&) = delete;
     ~ExtentStore();
 
-    // Takes an extent that the child reports. Errors: malformed (invalid, or taken and not given back); out_of_memory
-    // (it cannot be mapped; the child gets it back).
+    // Takes an extent that the child reports. Errors: malformed (invalid, or overlaps one that the child has not got
+    // back); out_of_memory (it cannot be mapped; the child gets it back).
     Result<ExtentPtr> take(const ExtentRecord& record);
-    // The child has ended: returns all memory except that of extents to the system.
+    // Called when the child has ended: returns all memory except that of extents to the system.
     void close() noexcept;
-    // The same, if no other process has the file.
+    // Like close(), for a file that no other process has: if no extent is left, all memory is freed with the file.
     void end() noexcept;
 
 private:
     friend class Extent;
     struct Held {
         std::uint64_t end;
-        std::uint64_t since;  // fork_watch's
+        std::uint64_t since;  // what fork_watch::hold() returned
     };
     struct Mapping {
         std::byte* data;
         std::uint64_t bytes;
         std::uint32_t users;
     };
-    using Blocks = std::map<std::uint64_t, Held>;  // by their begin
+    using Blocks = std::map<std::uint64_t, Held>;  // by the start of each block
 
     void give_back(std::uint64_t begin) noexcept;
     // All members below are under the lock.
@@ -90,10 +91,10 @@ private:
     int fd_;
     StoreRange range_;
     std::atomic<std::uint64_t>* given_back_;  // null once the child has ended
-    std::uint64_t given_back_bytes_ = 0;      // since the child last took all of it
+    std::uint64_t given_back_bytes_ = 0;      // since the child last took the whole list
     Blocks held_;
-    Blocks inherited_;                           // dropped here, but perhaps not by every forked process
-    std::map<std::uint64_t, Mapping> mappings_;  // by the first cell
+    Blocks inherited_;                           // dropped by this process, but perhaps not by every forked process
+    std::map<std::uint64_t, Mapping> mappings_;  // by the start of the first cell
 };
 
 }  // namespace callring

@@ -16,9 +16,9 @@ namespace callring {
 
 namespace {
 
-// Most blocks that are searched for a fitting one.
+// The greatest number of unused blocks with pages: a search for a fitting block looks at all of them.
 constexpr std::size_t kMostBlocks = 64;
-constexpr std::uint64_t kPagesAreGone = 1;  // in a link
+constexpr std::uint64_t kPagesAreGone = 1;  // the lowest bit of a link
 
 constexpr std::uint64_t in_cells(std::uint64_t bytes) noexcept {
     return (bytes + kCell - 1) / kCell * kCell;
@@ -62,7 +62,7 @@ Result<ExtentRecord> ExtentWriter::place(std::span<const std::byte> bytes) {
             begin = allocate(wanted);
         }
         if (!begin) {
-            return no_room(bytes.size(), "the results that its parent has fill the store of this child");
+            return no_room(bytes.size(), "the results that the parent still holds fill the store of this child");
         }
         block = Block{*begin, wanted};
     }
@@ -145,11 +145,11 @@ void ExtentWriter::release_oldest() {
     release(block);
 }
 
-// A block is at most a quarter larger than the result: a kept result must not hold much more memory than its own.
+// A reused block is at most a quarter larger than needed: a result that is kept must not hold much unused memory.
 std::optional<ExtentWriter::Block> ExtentWriter::take_kept(std::uint64_t bytes) {
     auto best = kept_.end();
     for (auto block = kept_.begin(); block != kept_.end(); ++block) {
-        // Of equal blocks the last: its pages were used last.
+        // Prefers the last of equally large blocks, because its pages were used most recently.
         if (block->bytes >= bytes && block->bytes - bytes <= bytes / 4 &&
             (best == kept_.end() || block->bytes <= best->bytes)) {
             best = block;
@@ -179,7 +179,7 @@ std::optional<std::uint64_t> ExtentWriter::allocate(std::uint64_t bytes) {
     if (!cell) {
         return std::nullopt;
     }
-    // A cell of its own has room for what is smaller than a cell.
+    // An empty cell has room for every block that is not larger than a cell.
     // NOLINTNEXTLINE(bugprone-unchecked-optional-access)
     return *cell + *shared_cells_.emplace(*cell, BlockAllocator(kCell)).first->second.allocate(bytes);
 }
@@ -205,7 +205,7 @@ void ExtentWriter::release(const Block& block) {
 
 // ---- access ---------------------------------------------------------------------------------------------------------
 
-// Null if it cannot be mapped. New pages are cheaper to write by put().
+// The address of a block that has pages; null if it cannot be mapped. put() costs less for blocks without pages.
 std::byte* ExtentWriter::mapped(const Block& block) {
     const std::uint64_t cell = block.begin / kCell * kCell;
     auto known = mappings_.find(cell);
@@ -216,7 +216,7 @@ std::byte* ExtentWriter::mapped(const Block& block) {
         if (address == MAP_FAILED) {
             return nullptr;
         }
-        // Like the lane: a forked process does not have it.
+        // Processes that this child forks do not have it, like the lane.
         sys::madvise(address, bytes, MADV_DONTFORK);
         known = mappings_.emplace(cell, Mapping{static_cast<std::byte*>(address), bytes}).first;
     }

@@ -1,9 +1,9 @@
-// ExtentWriter: the child's end of a lane's store, where large results lie. It allocates the store.
+// ExtentWriter: the child's end of a lane's store, where large results lie. It allocates the blocks of the store.
 // New pages, which the system clears, cost ten times as much as writing existing ones. So blocks that the parent gives
 // back are reused if they fit; of the blocks that wait for reuse, at most kMostKept bytes keep their pages, and none
 // after the child has been idle for a while.
-// Guarantees: extents of the parent are not written; a lack of memory for a result is an error, not a signal. Used by
-// one thread.
+// Guarantees: extents that the parent holds are not written; a lack of memory for a result is an error, not a signal.
+// Used by one thread.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class ExtentWriter {
 public:
     static constexpr std::uint64_t kMostKept = std::uint64_t{64} << 20U;
 
-    // Covers `range` of the file `fd`, which outlives this. `given_back` is LaneHeader's.
+    // Covers `range` of the file `fd`, which outlives this. `given_back` is LaneHeader::extents_given_back.
     ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
     ExtentWriter(const ExtentWriter&) = delete;
     ExtentWriter& operator=(const ExtentWriter&) = delete;
@@ -40,7 +40,7 @@ public:
     [[nodiscard]] bool keeps_pages() const noexcept {
         return !kept_.empty() || given_back_.load(std::memory_order_relaxed) != 0;
     }
-    // Returns their pages to the system.
+    // Returns the pages of unused blocks to the system.
     void trim();
 
 private:
@@ -68,9 +68,9 @@ private:
     StoreRange range_;
     std::atomic<std::uint64_t>& given_back_;
     BlockAllocator cells_;                                  // whole cells
-    std::map<std::uint64_t, BlockAllocator> shared_cells_;  // cells with blocks smaller than a cell, by their begin
-    std::map<std::uint64_t, Mapping> mappings_;             // by the first cell
-    std::unordered_map<std::uint64_t, Block> told_;         // by the extent's offset
+    std::map<std::uint64_t, BlockAllocator> shared_cells_;  // cells with blocks smaller than a cell, by start
+    std::map<std::uint64_t, Mapping> mappings_;             // by the start of the first cell
+    std::unordered_map<std::uint64_t, Block> told_;         // written extents that were not given back, by offset
     std::vector<Block> kept_;                               // unused blocks with pages, the oldest first
     std::uint64_t kept_bytes_ = 0;
 };

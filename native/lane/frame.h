@@ -4,7 +4,7 @@
 // A tensor record: `u32 arena, u8 dtype, u8 rank, u8 tag, u8 zero, u64 offset, i64 shape[rank], i64 strides[rank]`;
 // offset in bytes from the arena's start to element [0, 0, ...], strides in elements.
 //
-// In a frame with kFrameOpaque, `u32 count` and as many opaque bytes follow the blob: arguments that are neither tensor
+// In a frame with kFrameOpaque, `u32 count` and `count` opaque bytes follow the blob: arguments that are neither tensor
 // nor scalar, for instance a pickled call. They are not interpreted and not aligned.
 #pragma once
 

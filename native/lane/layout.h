@@ -1,7 +1,7 @@
 // The definition of a lane's shared memory: header, frames, completions, core spans, results, and after these the
 // extents of large results. The layout has a version: both ends compare kLayoutVersion in every control message and in
-// the lane's header, and there is no migration between versions. docs/reference/frames.md has every byte;
-// docs/explanation/two-planes.md says which data travels which way, and why.
+// the lane's header, and there is no migration between versions. docs/reference/frames.md has
+// frames and completions byte by byte; docs/explanation/two-planes.md says which data travels which way, and why.
 #pragma once
 
 #include <array>
@@ -27,12 +27,12 @@ enum FrameFlags : std::uint32_t {
     kFrameSpilled = 1U << 0U,  // the argument area holds a SpillRecord instead of the argument blob
     kFrameTraced = 1U << 1U,   // the child records when it began and ended the task
     kFrameOpaque = 1U << 2U,   // opaque bytes follow the argument blob: `u32 count`, then the bytes
-    kFrameCores = 1U << 3U,    // a chip records the work of its cores for it
-    kFrameTimed = 1U << 4U,    // the task has a deadline: the child writes into the lane's header when it begins it
+    kFrameCores = 1U << 3U,    // the chip records the core spans of the task
+    kFrameTimed = 1U << 4U,  // the task has a deadline: the child records in the lane's header when it begins the task
 };
 
 inline constexpr std::size_t kMaxPredecessors = 4;
-// The greatest distance of a predecessor: the child keeps the outcomes of so many frames.
+// The greatest distance of a predecessor: the child keeps the outcomes of that many frames.
 inline constexpr std::uint64_t kMaxPredecessorDistance = 65535;
 
 struct FrameConfig {
@@ -67,8 +67,8 @@ struct SpillRecord {
 // ---- completions: child to parent ---------------------------------------------------------------------------------
 
 enum CompletionFlags : std::uint32_t {
-    kPayloadInResults = 1U << 0U,  // the payload lies in the lane's result area; here is a ResultRecord instead
-    kPayloadInExtent = 1U << 1U,   // the payload lies in an extent; here is an ExtentRecord instead
+    kPayloadInResults = 1U << 0U,  // the payload lies in the lane's result area; the completion has a ResultRecord
+    kPayloadInExtent = 1U << 1U,   // the payload lies in an extent; the completion has an ExtentRecord
 };
 
 inline constexpr std::size_t kCompletionBytes = 256;
@@ -91,13 +91,13 @@ struct ResultRecord {
     std::uint64_t bytes;
 };
 
-// Its pages are committed when they are first written, and are reused for all later payloads.
+// The size of the result area. Its pages are committed when they are first written, and reused for later payloads.
 inline constexpr std::size_t kResultBytes = std::size_t{8} << 20U;
 
 // ---- extents: results that are too large to be copied ---------------------------------------------------------------
 
-// An extent: `bytes` bytes of one result, at `offset` of the lane's store. The child writes them once. With the
-// completion they pass to the parent, until the parent gives them back. Each extent lies in its own block of whole
+// An extent: `bytes` bytes of one result, at `offset` of the lane's store. The child writes them once. From the
+// completion on they belong to the parent, until the parent gives them back. Each extent lies in its own block of whole
 // pages, after a header of kExtentHeader bytes.
 struct ExtentRecord {
     std::uint64_t offset;
@@ -109,8 +109,8 @@ inline constexpr std::uint64_t kPage = 4096;
 // The header's first eight bytes: the extent that was given back before this one, as in
 // LaneHeader::extents_given_back.
 inline constexpr std::uint64_t kExtentHeader = 64;
-// Both ends map the store by cells: a smaller block lies within one cell, a larger one begins with a cell, and its
-// last one is all its own.
+// Both ends map the store by cells: a block that is not larger than a cell lies within one cell; a larger block begins
+// at the start of a cell, and shares none of its cells with another block.
 inline constexpr std::uint64_t kCell = std::uint64_t{32} << 20U;
 // Addresses in a file, not memory: pages that were never written, or were returned to the system, take no memory.
 inline constexpr std::uint64_t kStoreBytes = std::uint64_t{1} << 40U;
@@ -129,7 +129,7 @@ struct StoreRange {
 };
 // The store of a lane that takes `lane_bytes` of a file of `file_bytes`; empty if there is no room.
 [[nodiscard]] constexpr StoreRange store_range(std::uint64_t lane_bytes, std::uint64_t file_bytes) noexcept {
-    constexpr std::uint64_t kLargestPage = 65536;  // of any machine: both ends map from a multiple of it
+    constexpr std::uint64_t kLargestPage = 65536;  // of any machine: mappings begin at multiples of it
     const std::uint64_t begin = (lane_bytes + kLargestPage - 1) / kLargestPage * kLargestPage;
     return {begin, begin < file_bytes ? (file_bytes - begin) / kCell * kCell : 0};
 }
@@ -152,7 +152,7 @@ struct CrashNote {
     enum State : std::uint32_t { kNone = 0, kBegun = 1, kWhole = 2 };
     std::atomic<std::uint32_t> state;  // State
     std::uint32_t block;
-    std::array<char, 56> kernel;  // its name, cut short if it is longer; zeros behind it
+    std::array<char, 56> kernel;  // the kernel's name, cut short if it is longer; then zeros
 };
 static_assert(sizeof(CrashNote) == kCacheLine);
 
@@ -163,12 +163,12 @@ inline constexpr std::uint64_t kLoading = UINT64_MAX;
 struct LaneHeader {
     std::uint32_t magic;
     std::uint32_t layout_version;
-    std::uint32_t capacity;       // of frames, and of completions, whose ring so is never full
+    std::uint32_t capacity;       // of frames and of completions; so the completions' ring is never full
     std::uint32_t span_capacity;  // core spans; when that ring is full, spans are dropped and counted
     std::uint64_t total_bytes;
     alignas(kCacheLine) std::atomic<std::uint32_t> child_asleep;  // sleep word: 1 while the child sleeps or is about to
     std::atomic<std::uint64_t> spans_dropped;
-    // The last timed frame that the child began: 1 + its sequence (0 during the change), and the time
+    // The last timed frame that the child began: 1 + its sequence (0 while the child changes both), and the time
     // (CLOCK_MONOTONIC).
     alignas(kCacheLine) std::atomic<std::uint64_t> begun_frame;
     std::atomic<std::uint64_t> begun_ns;
@@ -178,7 +178,7 @@ struct LaneHeader {
     // The position in the result area up to which the parent has taken payloads.
     std::atomic<std::uint64_t> results_taken;
     // The last extent that the parent gave back and the child has not taken yet, or 0; its header names the one before.
-    // The lowest bit: its pages were returned to the system. The parent pushes extents; the child takes the whole list.
+    // Lowest bit 1: its pages were returned to the system. The parent pushes extents; the child takes the whole list.
     std::atomic<std::uint64_t> extents_given_back;
     alignas(kCacheLine) CrashNote crash;
     RingIndices frames;
@@ -207,7 +207,7 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 // The state of the parent's bell: one bell for all lanes of a Worker, so that one thread can wait for all children.
 enum class BellState : std::uint32_t {
-    awake = 0,     // no wake-up is needed: a thread drains, or none needs to
+    awake = 0,     // no wake-up is needed: a thread drains, or there is nothing to drain
     waiter = 1,    // a thread sleeps on this word
     progress = 2,  // the progress thread sleeps until its eventfd is written
 };

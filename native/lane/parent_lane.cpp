@@ -20,7 +20,7 @@ std::uint64_t largest_file(std::uint64_t lane_bytes) noexcept {
 }  // namespace
 
 #ifdef CALLRING_SIMULATED
-// In a simulation, which has one thread: the actions of children at this moment.
+// A simulation has only one thread: it lets children act here.
 void meanwhile();
 #else
 static void meanwhile() noexcept {}
@@ -131,7 +131,7 @@ bool ParentLane::intact(std::uint64_t sequence) const noexcept {
 }
 
 std::optional<std::uint64_t> ParentLane::begun_ns(std::uint64_t sequence) const noexcept {
-    // The time is valid if the frame is the same before and after: the child withdraws it before it writes another.
+    // The time is valid if begun_frame is the same before and after: the child clears it before it writes another time.
     const auto noted = [&] { return header().begun_frame.load(std::memory_order_acquire) == sequence + 1; };
     if (!noted()) {
         return std::nullopt;

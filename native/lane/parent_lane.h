@@ -30,7 +30,7 @@ public:
     ~ParentLane() { extents_->end(); }
 
     [[nodiscard]] int fd() const noexcept { return map_.fd(); }
-    // Whether `capacity` frames are in flight.
+    // Whether no frame can be pushed: `capacity` frames are in flight, or the next slot is still in use.
     [[nodiscard]] bool full() noexcept;
     // The frame to fill next; the lane must not be full. Sequence, version and claim are set.
     [[nodiscard]] Frame& reserve() noexcept;
@@ -51,7 +51,7 @@ public:
     // Whether the child has begun the frame `sequence`, which must be in flight.
     [[nodiscard]] bool claimed(std::uint64_t sequence) const noexcept;
 
-    // Whether the child has passed the frame `sequence`, according to the lane.
+    // Whether the child has moved past the frame `sequence`, according to the ring's index.
     [[nodiscard]] bool passed(std::uint64_t sequence) const noexcept;
     // Whether the parent's data in the lane and the frame `sequence`, which must be in flight, are unchanged, and the
     // child's indices are possible. If not, the child has written over its lane.
@@ -65,7 +65,7 @@ public:
     [[nodiscard]] bool child_retires() const noexcept {
         return header().child_retires.load(std::memory_order_acquire) != 0;
     }
-    // Where the child crashed, as far as it could note that: of a child that has ended and left its lane intact.
+    // Where the child crashed, if its crash handler recorded that. For a child that has ended and left its lane intact.
     [[nodiscard]] std::optional<CrashedIn> crashed_in() const;
     // The time until which the child is known to have loaded code: `now_ns` while it loads; 0 if it never has.
     [[nodiscard]] std::uint64_t loaded_until_ns(std::uint64_t now_ns) const noexcept {
@@ -74,19 +74,20 @@ public:
 
     // The oldest completion, valid until pop_completion; nullptr if there is none.
     [[nodiscard]] const Completion* front_completion() noexcept;
-    // Also gives back its place in the result area.
+    // Removes the oldest completion, and gives back its place in the result area.
     void pop_completion() noexcept;
     // The payload of `record`, the ResultRecord of the oldest completion, valid until pop_completion; nullopt if the
     // record is invalid, because the child wrote over its lane.
     [[nodiscard]] std::optional<std::span<const std::byte>> result(std::span<const std::byte> record) noexcept;
     // Takes the extent that the oldest completion names. Errors: as ExtentStore::take.
     [[nodiscard]] Result<ExtentPtr> take_extent(const ExtentRecord& record) { return extents_->take(record); }
-    // The child has ended, and all extents of its completions were taken.
+    // Called when the child has ended and all extents of its completions were taken.
     void close_extents() noexcept { extents_->close(); }
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
-    // The oldest core span of a frame up to `sequence`. A frame's spans are posted before its completion.
+    // Takes the oldest core span, if it belongs to a frame up to `sequence`. A frame's spans are posted before its
+    // completion.
     [[nodiscard]] std::optional<CoreSpanRecord> take_span(std::uint64_t sequence) noexcept;
     // The number of core spans that were dropped since the last call.
     [[nodiscard]] std::uint64_t take_spans_dropped() noexcept;
@@ -101,13 +102,13 @@ private:
     RingProducer frames_;
     RingConsumer completions_;
     RingConsumer spans_;
-    // Number of frames that were pushed and neither revoked nor seen complete. At most the capacity, so that the
-    // completion ring is never full when the child posts to it.
+    // Number of frames that were pushed, and that the parent has neither revoked nor seen completed. At most the
+    // capacity, so that the completion ring is never full when the child posts to it.
     std::uint64_t outstanding_ = 0;
     // Every frame before this sequence number has ended. A frame's slot is not reused before its end was seen, so that
     // claimed() works for every frame in flight, also after the child's death.
     std::uint64_t settled_ = 0;
-    std::uint64_t results_taken_ = 0;  // including the oldest completion
+    std::uint64_t results_taken_ = 0;  // the end of the oldest completion's result, from result(); 0: none
     std::shared_ptr<ExtentStore> extents_;
 };
 

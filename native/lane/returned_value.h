@@ -1,6 +1,6 @@
-// The value of a Python callable as bytes of a completion: small values of exact built-in types without pickling. No
-// bytes are None. Otherwise a letter and its data. A value with large parts has these in extents: the letter kApart,
-// the letter of its form, `u32 count`, as many ExtentRecords, and the rest of the value.
+// The value that a Python callable returned, as bytes of a completion. None has no bytes. Any other value is a letter
+// and its data; small values of exact built-in types are not pickled. If large parts of a value lie in extents, its
+// bytes are the letter kApart, the letter of its form, `u32 count`, `count` ExtentRecords, and the rest of the value.
 #pragma once
 
 #include <cstddef>
@@ -97,7 +97,7 @@ struct ApartValue {
     }
 }
 
-// The same for the extents of such a value; `first` is the content of the first one.
+// Whether a correct child can have written `first` into the first extent of `value`.
 [[nodiscard]] inline bool is_returned_apart(const ApartValue& value, std::string_view first) noexcept {
     switch (value.form) {
         case returned::kText:

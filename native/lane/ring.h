@@ -1,7 +1,7 @@
-// One end each of a single-producer single-consumer ring in shared memory.
+// The two ends of a single-producer single-consumer ring in shared memory.
 // Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only if necessary.
 // Memory order: a slot is written before `tail` is published and read after `tail` is seen; `head` releases it in the
-// same way. Indices are published with seq_cst because a sleeper's flag is checked right after (lane/sleep_word.h).
+// same way. `tail` is published with seq_cst because the sleep word is checked right after (lane/sleep_word.h).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ inline constexpr std::size_t kCacheLine = 64;
 // Indices of one ring, each on its own cache line. Both only grow.
 template <class Atomics>
 struct BasicRingIndices {
-    // NOLINTBEGIN(readability-redundant-typename): clang 14, which builds the fuzzers, wants it
+    // NOLINTBEGIN(readability-redundant-typename): clang 14, which builds the fuzzers, needs it
     alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> tail;  // written by the producer
     alignas(kCacheLine) typename Atomics::template Atomic<std::uint64_t> head;  // written by the consumer
     // NOLINTEND(readability-redundant-typename)
@@ -78,12 +78,12 @@ public:
     // The oldest slot, or nullptr while the ring is empty.
     [[nodiscard]] std::byte* front() noexcept {
         if (head_ == tail_) {
-            // seq_cst: this load is also the second look between announcing sleep and sleeping.
+            // seq_cst: this load is also the check between announcing a sleep and sleeping (lane/sleep_word.h).
             tail_ = indices_->tail.load(std::memory_order_seq_cst);
             if (head_ == tail_) {
                 return nullptr;
             }
-            if (tail_ - head_ > capacity_) {  // a producer is never so far ahead: its index was written over
+            if (tail_ - head_ > capacity_) {  // a producer is never this far ahead: its index was written over
                 tail_ = head_;
                 return nullptr;
             }

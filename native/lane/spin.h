@@ -1,7 +1,7 @@
 // A bounded spin: the first part of every wait, before the sleep. A spin yields its core about every microsecond to a
 // thread that waits for it: alternating like this costs less than a wake-up for every task. If each thread has a core,
-// the spin first holds its core for a moment, in which most answers come; after that the other end may have been woken
-// on this very core (the kernel does not treat a halted core of a virtual machine as idle).
+// the spin first holds its core for a moment, in which most answers come; after that it also yields, because the other
+// end may have been woken on the same core (the kernel does not treat a halted core of a virtual machine as idle).
 #pragma once
 
 #include <sched.h>

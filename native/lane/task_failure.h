@@ -1,5 +1,5 @@
-// The failure of a task as bytes of a completion; runtime/failure.py words it. A kernel's failure is a KernelFailure,
-// an exception has the bytes of runtime/pickles/outcomes.py, and any other failure is text or empty.
+// The failure of a task as bytes of a completion, from which runtime/failure.py makes a message. A kernel's failure is
+// a KernelFailure, an exception has the bytes of runtime/pickles/outcomes.py, and any other failure is text or empty.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,7 @@ struct KernelFailure {
     std::string_view message;  // the kernel's text
 };
 
-// The numbers, the length of the kernel's name, the name, and the message, which may be cut short.
+// The two numbers, the length of the kernel's name, the name, and the message, which a completion may cut short.
 [[nodiscard]] inline std::string encode_kernel_failure(const KernelFailure& failure) {
     const auto name_bytes = static_cast<std::uint32_t>(failure.kernel.size());
     std::string bytes(sizeof failure.code + sizeof failure.block + sizeof name_bytes, '\0');
@@ -47,7 +47,7 @@ struct KernelFailure {
     return failure;
 }
 
-// An exception's pickle, its type's name, its text and its traceback, each after its length.
+// Whether `bytes` are an exception's pickle, type name, text and traceback, each after its length.
 [[nodiscard]] inline bool is_packed_exception(std::string_view bytes) noexcept {
     for (int part = 0; part < 4; ++part) {
         std::uint32_t length = 0;

@@ -60,7 +60,7 @@ public:
         return std::nullopt;
     }
 
-    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if some of them lie outside.
+    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if any byte lies outside the arena.
     [[nodiscard]] Result<std::byte*> resolve(std::uint32_t id, std::uint64_t offset, std::uint64_t bytes) const {
         const SharedMap* map = id < kMaxArenas ? (*slots_)[id].load(std::memory_order_acquire) : nullptr;
         if (map == nullptr) {

@@ -1,6 +1,6 @@
-// BlockAllocator: allocates the bytes of one arena. Best fit with coalescing of neighbours, O(log n).
-// Guarantees: blocks are 64-byte aligned and never overlap; freeing everything gives one free block again.
-// Not thread-safe: the pool's lock orders all calls.
+// BlockAllocator: allocates the bytes of one arena, or of a lane's store. Best fit with coalescing of neighbours, O(log
+// n). Guarantees: blocks are 64-byte aligned and never overlap; freeing everything gives one free block again. Not
+// thread-safe: its owner orders all calls.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +58,7 @@ public:
         insert(begin, size);
     }
 
-    // Sizes of the free blocks, for tests.
+    // The sizes of the free blocks, by offset.
     [[nodiscard]] const std::map<std::uint64_t, std::uint64_t>& free_blocks() const noexcept { return by_offset_; }
 
 private:

@@ -16,11 +16,11 @@ namespace {
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::uint64_t kAll = UINT64_MAX;
 
-// The guard page of a fork, or of several forks of one generation.
+// The guard page of one fork.
 struct Guard {
     UniqueFd file;
-    void* page;            // during the fork
-    std::uint64_t covers;  // objects that were held up to this generation may have been inherited
+    void* page;            // the mapping of the page; null after the fork
+    std::uint64_t covers;  // memory that was held up to this generation may have been inherited
 };
 
 std::mutex g_mutex;
@@ -53,7 +53,7 @@ bool add_guard() noexcept {
     return true;
 }
 
-// Held from before a fork until after it, so that both processes see consistent data.
+// The lock is held from before a fork until after it, so that both processes see consistent data.
 void before_fork() noexcept {
     g_mutex.lock();
     std::erase_if(g_guards, is_over);
@@ -72,7 +72,7 @@ void after_fork_in_parent() noexcept {
 }
 
 void after_fork_in_child() noexcept {
-    g_guards.clear();  // the page stays mapped, which the parent can see
+    g_guards.clear();  // the page stays mapped, so the parent cannot seal its file
     g_covered_for_ever = 0;
     g_held = 0;
     g_process.fetch_add(1, std::memory_order_relaxed);

@@ -11,9 +11,9 @@
 
 namespace callring::fork_watch {
 
-// From now on memory is held that a forked process would inherit. Returns the argument for may_be_inherited().
+// Counts memory as held: a process that is forked from now on inherits it. Returns the argument for may_be_inherited().
 [[nodiscard]] std::uint64_t hold() noexcept;
-// The memory of one hold() is no longer held.
+// Ends one hold().
 void let_go() noexcept;
 // Whether a process may exist that was forked after hold() returned `since`.
 [[nodiscard]] bool may_be_inherited(std::uint64_t since) noexcept;

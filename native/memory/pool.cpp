@@ -138,7 +138,7 @@ void MemoryPool::give_back(Arena& arena, std::uint64_t offset, std::uint64_t byt
     try {
         arena.free_.release(offset, bytes);
     } catch (const std::bad_alloc&) {
-        return;  // its memory is not reused
+        return;  // this memory is not reused
     }
     in_use_ -= BlockAllocator::rounded(bytes);
 }

@@ -1,7 +1,7 @@
 // MemoryPool: shared memory for tensors, in arenas that every child maps; a nested Worker's pool also has the arenas of
 // the pool above, which its children map, too, so that tensors are not copied on the way down.
 // Guarantees: thread-safe; a Buffer returns its bytes when its last owner drops it, from any thread and also after the
-// Worker was closed; every child knows an arena before its first byte is allocated.
+// Worker was closed; every child that takes work has mapped an arena before the arena's first byte is allocated.
 #pragma once
 
 #include <atomic>
@@ -56,7 +56,7 @@ public:
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     [[nodiscard]] std::byte* data() const noexcept { return arena_->data() + offset_; }
 
-    // Its scope has ended: no new task may use it; its bytes are given back when its last user drops it.
+    // Called when its scope ends: no new task may use it; its bytes are given back when its last user drops it.
     void retire() noexcept { retired_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] bool retired() const noexcept { return retired_.load(std::memory_order_relaxed); }
 
@@ -78,8 +78,8 @@ public:
     // Errors: out_of_memory (by the limit, or by the machine), and the errors of the hook. Contents are undefined.
     Result<std::shared_ptr<Buffer>> allocate(std::uint64_t bytes);
 
-    // Adopts a whole arena of another process, which is known there as `foreign`; the caller keeps `fd`. The first call
-    // maps it into every child. There is one buffer for each arena, so that tracking by its id is exact. Errors:
+    // Adopts a whole arena of another process, whose id there is `foreign`; the caller keeps `fd`. The first call maps
+    // it into every child. Each arena has one buffer, so that hazards tracked by the buffer's id are exact. Errors:
     // malformed (not size-sealed), io, and the errors of the hook.
     Result<std::shared_ptr<Buffer>> adopt(std::uint32_t foreign, int fd);
 

@@ -20,12 +20,12 @@ constinit thread_local Books* reserve::books = nullptr;
 
 namespace {
 
-// A burst of bookkeeping takes far less than one piece; several pieces are for bursts during which other threads take
-// memory that was returned to the system.
+// A burst of bookkeeping needs far less than one piece. There are several because other threads may take the memory
+// that a piece returned to the system.
 constexpr std::size_t kPieces = 16;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 
-// More than libstdc++ keeps for a thread's exceptions, including the overhead of malloc and the loader.
+// More than libstdc++ allocates for a thread's exceptions, including the overhead of malloc and the loader.
 constexpr std::size_t kFirstThrowBytes = 4096;
 
 class Reserve {

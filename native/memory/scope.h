@@ -12,7 +12,7 @@ namespace callring {
 
 class Scope {
 public:
-    // Amortised constant cost; buffers without another owner are dropped.
+    // Adds a buffer, at amortised constant cost. Forgets buffers that no longer exist.
     void own(const std::shared_ptr<Buffer>& buffer) {
         if (buffers_.size() >= prune_at_) {
             std::erase_if(buffers_, [](const std::weak_ptr<Buffer>& held) { return held.expired(); });

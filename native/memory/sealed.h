@@ -20,13 +20,13 @@ public:
 
     // Copies `bytes` into new sealed memory. Errors: io, out_of_memory.
     static Result<SealedPayload> create(std::span<const std::byte> bytes);
-    // Takes memory that another process sealed. Error: malformed, unless writing, growing, shrinking and sealing are
-    // sealed.
+    // Takes memory that another process sealed. Errors: malformed (not sealed against writing, growing, shrinking and
+    // further seals), io, out_of_memory.
     static Result<SealedPayload> adopt(UniqueFd fd);
 
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    // Never unmaps or closes it.
+    // Keeps the memory mapped, and its descriptor open, until the process ends.
     void keep_for_ever() && noexcept {
         static_cast<void>(fd_.release());
         data_ = nullptr;

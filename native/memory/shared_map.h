@@ -1,5 +1,5 @@
 // SharedMap: one size-sealed memfd mapped read-write, for lanes, the bell and arenas. Move-only; unmaps and closes
-// itself. The size seals prevent that the other end makes an access fault by shrinking the file.
+// itself. The size seals keep the other end from shrinking the file, which would make accesses fault.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,11 @@ public:
 
     // New zeroed shared memory of `bytes`. `name` is a label in /proc/PID/maps, not a name in any file system.
     static Result<SharedMap> create(const char* name, std::size_t bytes) { return create(name, bytes, bytes); }
-    // The same in a file of `file_bytes`, of which only the first `bytes` are mapped.
+    // New zeroed shared memory in a file of `file_bytes`, of which only the first `bytes` are mapped.
     static Result<SharedMap> create(const char* name, std::size_t bytes, std::uint64_t file_bytes);
     // Maps memory of another process. Refused unless it is sealed against shrinking and growing.
     static Result<SharedMap> attach(UniqueFd fd);
-    // The same for only its first `bytes`. Also refused if it is smaller.
+    // Maps only the first `bytes` of such memory. Also refused if it is smaller.
     static Result<SharedMap> attach(UniqueFd fd, std::size_t bytes);
 
     [[nodiscard]] std::byte* data() const noexcept { return data_; }

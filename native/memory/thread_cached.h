@@ -1,8 +1,8 @@
 // ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, mostly one at a time.
 // malloc caches only a few blocks of each size, and splits and merges the others each time; here a thread keeps the
 // blocks that it has dropped, and reuses them.
-// Guarantees: a thread keeps at most kMostKept blocks of each size, and frees them when it ends; another thread than
-// the one that made a block may drop it. New blocks come from `new`, with its errors.
+// Guarantees: a thread keeps at most kMostKept blocks of each size, and frees them when it ends; any thread may drop a
+// block, not only the thread that made it. New blocks come from `new`, with its errors.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 namespace callring {
 
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kKeepBlocks = false;  // AddressSanitizer only finds uses of dropped blocks that are freed
+inline constexpr bool kKeepBlocks = false;  // AddressSanitizer finds uses of a dropped block only if it is freed
 #else
 inline constexpr bool kKeepBlocks = true;
 #endif
@@ -50,7 +50,7 @@ private:
     };
     static_assert(bytes >= sizeof(Block));
 
-    // Whether there is room: called when this thread drops its first block.
+    // Makes room when this thread drops its first block. False: there is no room, or the thread has used it up.
     static bool open() noexcept {
         if (!kKeepBlocks || t_opened) {
             return false;

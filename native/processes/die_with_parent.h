@@ -8,16 +8,16 @@
 namespace callring {
 
 // From now on this process dies (SIGKILL) with the thread of `parent` that started it, also after exec. False on
-// failure, or if `parent` has ended already: then no signal would come.
+// failure, or if `parent` has already ended: no signal would come in that case.
 [[nodiscard]] inline bool die_with_parent(pid_t parent) noexcept {
     return sys::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
 }
 
-// The forks of a process that die with it. The kernel kills a forked process with the thread that forked it, so only
+// Which forks of a process die with it. The kernel kills a forked process with the thread that forked it, so only
 // forks of threads that live as long as their process may be tied to it.
 enum class TiedForks : bool {
-    all,             // every thread lives as long as the process
-    of_main_thread,  // unless they make their own session, which says that a program outlives its parent
+    all,             // for processes in which every thread lives as long as the process
+    of_main_thread,  // but not the forks of a process in its own session: daemons make one to outlive their parent
 };
 
 namespace tied_forks {
@@ -36,8 +36,8 @@ inline void in_fork() noexcept {
 }
 }  // namespace tied_forks
 
-// From now on the forks of this process, and their forks, die with it. This excludes processes of posix_spawn and
-// vfork, which execute another program at once.
+// From now on the forks of this process that `which` names, and their forks, die with it. This excludes processes of
+// posix_spawn and vfork, which execute another program at once.
 inline void tie_forks(TiedForks which) noexcept {
     tied_forks::which = which;
     tied_forks::session = ::getsid(0);

@@ -73,14 +73,14 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
                                         : sys::posix_spawn(&pid, argv.front().c_str(), &plan.actions, &plan.attributes,
                                                            pointers(argv).data(), pointers(environment).data());
     if (failed != 0) {
-        // Its name alone: where it lies on this machine is nothing for a log that others read.
+        // The program's name without its folder: a path of this machine does not belong in a log that others read.
         const std::string call = "cannot execute " + argv.front().substr(argv.front().rfind('/') + 1);
         errno = failed;
         return system_error(call.c_str());
     }
     UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
-        // It has ended and was reaped, because this process ignores SIGCHLD: another process may have its number.
+        // The child has ended and was reaped because this process ignores SIGCHLD: another process may have its pid.
         const bool gone = errno == ESRCH;
         const Error error = system_error("pidfd_open");
         if (!gone) {

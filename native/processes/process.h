@@ -34,10 +34,10 @@ public:
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }
 
     void kill(int signal) const noexcept;
-    // Kills (SIGKILL) its whole process group: the processes that it started and left. For a process that has ended; a
-    // direct child must not be reaped before, or another group could have the number.
+    // Kills (SIGKILL) the rest of its process group: processes that it started. For a process that has ended. Reap a
+    // direct child only after this call: otherwise another group could have the number.
     void end_group(bool direct) const noexcept;
-    // Kills it and waits for its end; a direct child only.
+    // Kills the process and waits for its end; for a direct child only.
     void end() const noexcept;
     // Reaps the process if it has ended; for a direct child only.
     [[nodiscard]] std::optional<ExitStatus> try_reap() const noexcept;

@@ -1,8 +1,7 @@
 // RestartPolicy: decides when a dead child is started again, and when it is given up.
 // A child is given up after more than `limit` deaths within `window_ns`, or after more than `limit` processes in a row
-// that ended before they had executed a task. Without a limit only the latter counts: such a child is never given up
-// for the deaths of its tasks, but a child that cannot work is not started for ever, and its waiting tasks get an
-// error.
+// that ended before they had executed a task. Without a limit, only the second rule holds: a child is never given up
+// because its tasks end it, but a child that cannot work is not restarted for ever, and its waiting tasks get an error.
 #pragma once
 
 #include <algorithm>
@@ -17,14 +16,14 @@ namespace callring {
 
 class RestartPolicy {
 public:
-    // The progress of the process that died.
+    // How far the process had come when it died.
     enum class Life : std::uint8_t { never_ready, idle, worked };
 
     static constexpr std::size_t kMostUselessWithoutLimit = 10;
-    // After so many deaths within the window, a child is started at most once in each pause.
+    // After more deaths than this within the window, a child is started at most once per pause.
     static constexpr std::size_t kMendedAtOnce = 10;
     static constexpr std::uint64_t kPauseNs = 100'000'000;
-    // The reason why a child did not become ready may pass: each attempt waits twice as long as the one before.
+    // A child that did not become ready may do so later: each attempt waits twice as long as the last, up to this time.
     static constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
 
     RestartPolicy() = default;
@@ -34,7 +33,7 @@ public:
 
     // Counts a death. Returns when to start the next process; none: the child is given up.
     [[nodiscard]] std::optional<std::uint64_t> start_again_after_death(std::uint64_t now_ns, Life life) {
-        // An idle process that was killed long after the last one says nothing about the child.
+        // An idle process that dies long after the last death is no sign of a broken child.
         const bool useless = life == Life::never_ready || (life == Life::idle && within_window(now_ns));
         useless_ = useless ? useless_ + 1 : 0;
         while (!deaths_.empty() && now_ns - deaths_.front() > window_ns_) {
@@ -49,7 +48,7 @@ public:
         }
         return deaths_.size() > kMendedAtOnce ? std::max(now_ns, started_ns_ + kPauseNs) : now_ns;
     }
-    // Why the child is given up, after the counted deaths.
+    // Why the child is given up. Called after start_again_after_death() returned none.
     [[nodiscard]] GivenUp reason() const noexcept {
         if (limit_ && deaths_.size() > *limit_) {
             return {deaths_.size(), window_ns_, true};

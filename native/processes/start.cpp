@@ -1,5 +1,5 @@
-// callring-start PARENT PROGRAM [ARGUMENT...]: executes PROGRAM, an absolute path, which dies with PARENT from its
-// first instruction on.
+// callring-start PARENT PROGRAM [ARGUMENT...]: executes PROGRAM, an absolute path. The program dies with the process
+// PARENT, from its first instruction on.
 #include <cstdio>
 #include <cstdlib>
 
@@ -12,7 +12,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (!callring::die_with_parent(static_cast<pid_t>(std::strtol(argv[1], nullptr, 10)))) {
-        return 1;  // the parent is gone
+        return 1;  // the parent has ended, or prctl failed
     }
     callring::sys::execv(argv[2], argv + 2);
     std::perror(argv[2]);

@@ -42,7 +42,7 @@ Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& bo
         made->start();
     } catch (const std::system_error& error) {
         return Error{Code::out_of_memory,
-                     "no thread can be started, for want of memory or by the limit of processes (ulimit -u): " +
+                     "no thread can be started: memory is short, or the limit of processes (ulimit -u) is reached: " +
                          std::string(error.what())};
     }
     return made;
@@ -90,7 +90,7 @@ Result<void> Supervisor::watch(int fd, Source source, Key key) const {
     return sys::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0 ? Result<void>() : system_error("epoll_ctl");
 }
 
-// Changing or removing it cannot fail.
+// Only EPOLL_CTL_ADD can fail.
 bool Supervisor::listen(int operation, int socket, Key key, std::uint32_t events) const {
     epoll_event event{};
     event.events = events;
@@ -106,7 +106,7 @@ void Supervisor::hear(std::uint32_t events) const {
 }
 
 void Supervisor::hear_sockets() const {
-    hear(EPOLLIN);  // also messages that came meanwhile: readiness is a state here, not an event
+    hear(EPOLLIN);  // level-triggered: also reports messages that came meanwhile
 }
 
 void Supervisor::post(std::function<void()> work) {
@@ -156,14 +156,14 @@ void Supervisor::loop() {
     }
 }
 
-// Sleeps until an event, and handles it.
+// Sleeps until an event or a deadline, and handles it.
 void Supervisor::look() {
     std::array<epoll_event, 32> events;  // NOLINT(*-member-init): written by epoll_wait
     const int count = sys::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms());
     for (int i = 0; i < count; ++i) {
         const epoll_event& event = events.at(static_cast<std::size_t>(i));
         const auto key = static_cast<Key>(event.data.u64 >> 8U);
-        // The key of a process that was finished meanwhile has no entry.
+        // The key has no entry if an earlier event of this loop finished the process.
         switch (static_cast<Source>(event.data.u64 & 0xFFU)) {
             case Source::bell:
                 hooks_.on_bell();
@@ -249,8 +249,8 @@ void Supervisor::receive(Key key) {
     if (received) {
         return;
     }
-    // It closed its end or broke the protocol, so it cannot serve any more; the pidfd reports its death. A child that
-    // ends normally closes its socket a moment before its end: it gets time to end.
+    // The process closed its end or broke the protocol, so it cannot serve any more; the pidfd reports its death. A
+    // child that ends normally closes its socket a moment before its end: it gets time to end.
     Watched& watched = entry->second;
     watched.receiving = false;
     listen(EPOLL_CTL_DEL, watched.socket, key, 0);
@@ -275,7 +275,7 @@ void Supervisor::process_ended(Key key) {
     } else if (!watched.noted) {
         finish(key, ExitStatus{});
     } else {
-        // The fork server reaps it and reports how it ended; without a report within the grace, the status stays
+        // The fork server reaps it and reports how it ended; without a report within kStatusGraceNs, the status stays
         // unknown.
         sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
         watched.status_deadline = now_ns() + kStatusGraceNs;
@@ -327,7 +327,7 @@ void Supervisor::finish(Key key, const ExitStatus& status) {
         sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
     }
     if (watched.receiving) {
-        // Messages from before its death count.
+        // Messages that it sent before its death count.
         static_cast<void>(hooks_.on_readable(key));
         listen(EPOLL_CTL_DEL, watched.socket, key, 0);
     }

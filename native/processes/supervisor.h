@@ -27,18 +27,18 @@ public:
     // All are called on the progress thread.
     struct Hooks {
         std::function<void()> on_bell;                 // the bell's event was readable
-        std::function<Result<void>(Key)> on_readable;  // its socket has messages; after an error no more are received
-        std::function<bool(Key)> on_writable;          // its socket takes messages again; true: no message waits
+        std::function<Result<void>(Key)> on_readable;  // the socket has messages; after an error no more are received
+        std::function<bool(Key)> on_writable;          // the socket takes messages again; true: no message waits
         std::function<void(Key, const ExitStatus&)> on_exit;
-        // When on_deadline must be called; called before each sleep. A thread that sets an earlier time posts some
-        // work.
+        // When on_deadline must be called; called before each sleep. A thread that sets an earlier time posts work to
+        // wake this thread.
         std::function<std::optional<std::uint64_t>()> next_deadline;
         std::function<void()> on_deadline;
-        std::function<void()> on_torn;  // work of the thread ended half-way for lack of memory
+        std::function<void()> on_torn;  // a change of the books stopped half-way for lack of memory
     };
 
-    // Starts the thread, which keeps `books`. The caller keeps `bell_event`. Errors: io, out_of_memory,
-    // out_of_descriptors.
+    // Starts the thread, which changes the state that `books` stands for. The caller keeps `bell_event`. Errors: io,
+    // out_of_memory, out_of_descriptors.
     static Result<std::unique_ptr<Supervisor>> create(int bell_event, Books& books, Hooks hooks);
     ~Supervisor() { stop(); }
     Supervisor(const Supervisor&) = delete;
@@ -53,24 +53,24 @@ public:
     void post(std::function<void()> work);
 
     // Leaves the sockets to a caller that waits for answers and receives them itself, so that the progress thread need
-    // not wake up to wake that caller. Until hear_sockets() this thread does not read them. Any thread, one caller at a
-    // time.
+    // not wake up to wake that caller. Until hear_sockets() the progress thread does not read them. Any thread may call
+    // this, one at a time.
     void leave_sockets() const { hear(0); }
     void hear_sockets() const;
 
     // The following run on the progress thread only.
 
-    // Watches `socket`, a descriptor that stays open until on_exit, under `key`. Error: out_of_memory; then it does
-    // not.
+    // Watches `socket`, a descriptor that stays open until on_exit, under `key`. Error: out_of_memory; the socket is
+    // not watched.
     Result<void> watch_socket(Key key, int socket);
     // Watches for the end of `process`. `direct`: a child of this process, which this thread reaps; otherwise
-    // note_exit() reports how it ended. Error: out_of_memory; then it does not.
+    // note_exit() reports how it ended. Error: out_of_memory; the process is not watched.
     Result<void> watch_process(Key key, std::shared_ptr<const Process> process, bool direct);
     // Stops watching `key`, without on_exit.
     void forget(Key key);
-    // Reports how a process ended that is not a child of this process. Unknown if the reporting process has ended.
+    // Reports how a process that is not a child of this process ended.
     void note_exit(Key key, const ExitStatus& status);
-    // The process that reports for the watched processes has ended.
+    // Called when the fork server, which reports how processes ended, has ended itself.
     void lose_notes();
     // Calls on_writable when `key`'s socket takes messages again.
     void await_writable(Key key);
@@ -81,10 +81,10 @@ private:
         int socket = -1;
         std::shared_ptr<const Process> process;
         bool direct = true;
-        bool noted = true;  // note_exit() will report how it ended, unless it is direct
+        bool noted = true;  // if not direct: note_exit() will report how it ended
         bool receiving = true;
-        std::optional<std::uint64_t> status_deadline;  // it ended; another process may report how until this time
-        std::optional<std::uint64_t> end_deadline;     // it closed its socket; it may end by itself until this time
+        std::optional<std::uint64_t> status_deadline;  // it ended; until then the fork server may report how
+        std::optional<std::uint64_t> end_deadline;     // it closed its socket; until then it may end by itself
     };
 
     Supervisor(UniqueFd epoll, UniqueFd sockets, UniqueFd command, Books& books, Hooks hooks);

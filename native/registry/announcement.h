@@ -1,4 +1,4 @@
-// Announcement: one request to many children: by one notice to those that receive notices, one by one to all others.
+// Announcement: one request to many children: one notice to those that receive notices, single messages to the others.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace callring {
 
 class Announcement {
 public:
-    // `body` and `fds` must outlive it. A second one while another lives sends separate requests.
+    // `body` and `fds` must outlive it. While one Announcement exists, a second one sends messages only.
     Announcement(Broadcast& broadcast, const MessageHeader& header, std::string_view body, std::span<const int> fds)
         : broadcast_(broadcast), header_(header), body_(body), fds_(fds), open_(fds.empty() && broadcast.open(body)) {}
     // Publishes the notice.
@@ -25,9 +25,9 @@ public:
     Announcement(const Announcement&) = delete;
     Announcement& operator=(const Announcement&) = delete;
 
-    // Sends the request to `child`, whose requests are not null; otherwise as Requests::post().
+    // Sends the request to `child`, whose `requests` must not be null. The other arguments: as Requests::post().
     void ask(Child& child, std::uint64_t deadline_ns, Requests::OnAnswer on_answer) {
-        // Requests to a starting child lie in its socket in order; it receives notices once it is ready.
+        // A starting child gets its requests by its socket, which keeps their order; a ready child receives notices.
         if (open_ && child.hears_notices && child.state == ChildState::ready) {
             child.requests->expect(broadcast_, child.index, header_, deadline_ns, std::move(on_answer));
         } else {

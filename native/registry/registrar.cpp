@@ -10,11 +10,11 @@ namespace callring {
 
 namespace {
 
-// How often one child may die while it starts with a callable that no child has ever installed, before the callable
+// After this many deaths of one child while it starts with a callable that no child has ever installed, the callable
 // counts as the reason. A child that dies by chance is replaced, and its replacement installs the callable.
 constexpr std::uint32_t kMostFatalStarts = 5;
 
-// Not a child that is being killed: its replacement receives everything.
+// Whether a child takes part in an operation; not if it is being killed: its replacement receives everything.
 bool takes_part(const Child& child, ChildKind kind) {
     return takes_callables_of(child.kind, kind) && child.requests != nullptr && child.condemned.empty() &&
            child.has_a_future();
@@ -38,7 +38,7 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
         callable = known->second;
         if (callable->removing()) {
             return Error{Code::removal_active, callable->in_flight > 0 ? "tasks that use it have not ended yet"
-                                                                       : "its children have not all answered yet"};
+                                                                       : "the children have not all answered yet"};
         }
         if (callable->spec.descriptor != spec.descriptor) {
             return Error{Code::hashid_descriptor_mismatch, "another descriptor is registered under this hashid"};
@@ -57,14 +57,14 @@ Result<OperationPtr> Registrar::begin_register(CallableSpec spec) {
     auto operation = std::make_shared<Operation>();
     operation->callable = callable;
     operation->registers = true;
-    // Interpreters that compute share the cores, and each needs a core before its control thread gets the lock. So
-    // children that have answered pause for a moment instead of computing on.
+    // Interpreters that compute share the cores, and each needs a core before its control thread gets the interpreter's
+    // lock. So children that have answered pause their tasks for a moment.
     static const std::int64_t cores = std::thread::hardware_concurrency();
     operation->held = std::count_if(children_.begin(), children_.end(), [&](const ChildPtr& child) {
                           return child->kind == ChildKind::sub && takes_part(*child, callable->spec.runs_on);
                       }) > cores;
     const std::uint64_t deadline = now_ns() + timeout_ns_;
-    ++operation->open;  // until all requests are sent: an early answer must not settle it
+    ++operation->open;  // until all requests are sent: an early answer must not settle the operation
     {
         const Payload& payload = *callable->spec.payload;
         const Op op = operation->held ? Op::register_and_hold : Op::register_callable;
@@ -155,15 +155,15 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
         if (waiting && !std::exchange(told, true)) {
             answer(*waiting, target, answered);
         }
-        // The callable may be unused: a registration failed, or was released, while this one was under way.
+        // The callable may be unused: its registration failed, or was released, while this installation was under way.
         release(callable, waiting);
         tell(waiting);
     };
     announcement.ask(*child, deadline_ns, on_answer);
 }
 
-// If a starting child refuses a callable or dies of it, registrations that wait for the first installation fail. For a
-// callable that was installed before, it is the child's own failure.
+// If a starting child refuses a callable, or dies too often while it installs it, registrations that wait for the first
+// installation fail. If a child has installed the callable before, only the starting child has failed.
 void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable, const Result<Message>& answered) {
     if (answered) {
         fail_unconfirmed(callable, {child.name(), {answered->code(), answered->body}});
@@ -173,7 +173,7 @@ void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable
     } else if (answered.error().code != Code::timeout && !callable->confirmed &&
                ++callable->fatal_starts[child.index] >= kMostFatalStarts) {
         fail_unconfirmed(callable, {child.name(),
-                                    {Code::worker_lost, "while it installed it, as its predecessors were",
+                                    {Code::worker_lost, "while it installed the callable, like its earlier processes",
                                      answered.error().child_end}});
     }
 }
@@ -224,8 +224,8 @@ void Registrar::tell(const OperationPtr& operation) {
     }
 }
 
-// The first failure decides: from now on no joining child receives this registration, and children that have it are
-// asked to release it.
+// The first failure decides: the registration is released. If no other one is left, no joining child receives the
+// callable, and children that have it are asked to remove it.
 void Registrar::fail(Operation& operation) {
     if (operation.registers && !std::exchange(operation.failed, true)) {
         operation.unconfirmed = false;

@@ -27,19 +27,19 @@ struct TargetResult {
     Error answer{Code::ok, {}};
 };
 
-// One register or unregister, from its messages to its last answer.
+// One registration or removal, from its messages to its last answer.
 struct Operation {
     CallablePtr callable;
     bool registers = false;
     bool failed = false;                // a registration that a child has refused
     bool unconfirmed = false;           // a registration that waits for the first installation
-    bool hopeless = false;              // a registration without a remaining child
-    bool held = false;                  // children that have installed it pause their tasks for a moment
-    std::size_t open = 0;               // messages to working children without an answer or a timeout
-    std::vector<TargetResult> results;  // of the children that received the request, and of others that decided it
+    bool hopeless = false;              // a registration for which no child is left
+    bool held = false;                  // children that have installed the callable pause their tasks for a moment
+    std::size_t open = 0;               // messages to working children that have no answer and no timeout yet
+    std::vector<TargetResult> results;  // of children that received the request, and of others that decided the outcome
 
     [[nodiscard]] bool settled() const noexcept { return open == 0 && !unconfirmed; }
-    // Set when it is complete: ok, partial_failure, given_up, or closed.
+    // ok, partial_failure or given_up; closed if it was not completed.
     [[nodiscard]] Code outcome() const noexcept {
         return failed ? Code::partial_failure : hopeless ? Code::given_up : settled() ? Code::ok : Code::closed;
     }
@@ -75,16 +75,15 @@ public:
     // Releases one registration; the last release requests the removal from all children. Error, which changes nothing:
     // removal_active.
     Result<OperationPtr> begin_unregister(const CallablePtr& callable);
-    // The last accepted task of a callable has ended.
+    // Called when the last accepted task of a callable has ended.
     void on_idle(const CallablePtr& callable) { release(callable, nullptr); }
 
     // Requests the installation of every live identity from a starting child.
     void install_all(const ChildPtr& child, std::uint64_t deadline_ns);
-    // A child was given up: registrations that waited only for it are hopeless.
+    // Called when a child was given up: registrations that waited only for it are hopeless.
     void on_given_up();
 
-    // The identities that a child has installed, with their numbers of registrations; at least one, until they are
-    // removed.
+    // The number of registrations of an identity that a child has installed: at least 1 until the child removes it.
     [[nodiscard]] std::uint32_t registrations(const Digest& digest) const;
     // Whether a final removal waits for accepted tasks.
     [[nodiscard]] bool any_removal() const noexcept { return removals_ > 0; }

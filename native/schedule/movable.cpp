@@ -6,7 +6,8 @@ namespace callring {
 
 namespace {
 
-// The place of the frame `sequence` in `in_flight`, which is ordered by sequence numbers; its size if it is not there.
+// The position of the frame `sequence` in `in_flight`, which is ordered by sequence numbers; `in_flight.size()` if
+// there is no such frame.
 std::size_t place_of(const std::deque<TaskPtr>& in_flight, std::uint64_t sequence) {
     const auto found =
         std::lower_bound(in_flight.begin(), in_flight.end(), sequence,
@@ -40,7 +41,7 @@ Movable::Movable(const Child& child)
     for (std::size_t i = 0; i < size_; ++i) {
         const Task& task = *child.in_flight[first_ + i];
         parent_.at(i) = i;
-        // A group's members begin together; and a task is skipped only in the lane in which its predecessor failed.
+        // A group's members begin together, and a task is skipped only in the lane in which its predecessor failed.
         fixed_.at(i) = task.group != nullptr || task.root_cause != nullptr;
         for_each_followed(child, task, [&](std::size_t place) {
             if (place < first_) {

@@ -35,25 +35,25 @@ const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& co
         return nullptr;
     }
     if (!can_be_said_by(kind, code)) {
-        return "it ended a task in a way in which it cannot end";
+        return "it reported an outcome with which its tasks cannot end";
     }
     if (code == Code::kernel_failed && !decode_kernel_failure(payload)) {
-        return "it did not say which kernel failed";
+        return "it did not report which kernel failed";
     }
     if (code == Code::python_exception && !is_packed_exception(payload)) {
-        return "it did not say what was raised";
+        return "it did not report what was raised";
     }
     if (code == Code::ok && (kind == ChildKind::chip ? !payload.empty() : !is_returned_value(payload))) {
-        return "it returned what is no value";
+        return "it returned bytes that are no value";
     }
     // A child only skips a task whose predecessor failed, and the parent has seen the ends of all predecessors.
     if (code == Code::skipped && (!payload.empty() || !task.root_cause)) {
-        return "it skipped a task that follows none which failed";
+        return "it skipped a task that follows no failed task";
     }
     if (task.times && code != Code::skipped &&
         (completion.begin_ns < task.times->dispatch_ns || completion.end_ns < completion.begin_ns ||
          completion.end_ns > now_ns)) {
-        return "it ran a task at a time at which it cannot have";
+        return "it reported impossible times of a task";
     }
     return nullptr;
 }

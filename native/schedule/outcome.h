@@ -10,8 +10,8 @@
 
 namespace callring {
 
-// What is wrong with `code`, `payload` or the times of `completion` for `task` and this kind of child; null if nothing
-// is. Only values of Python children are ever unpickled: a chip returns no values.
+// Describes what is wrong with `code`, `payload` or the times of `completion` for `task` and this kind of child; null
+// if they are valid. Only values of Python children are ever unpickled: a chip returns no values.
 [[nodiscard]] const char* wrong_outcome(ChildKind kind, const Task& task, const Completion& completion, Code code,
                                         std::string_view payload, std::uint64_t now_ns) noexcept;
 

@@ -10,7 +10,7 @@ namespace callring {
 
 namespace {
 
-constexpr const char* kNoExtent = "it told of a result where none can lie";
+constexpr const char* kNoExtent = "it reported a result where none can lie";
 
 void copy(Received& received, std::span<const std::byte> bytes) {
     try {
@@ -21,7 +21,8 @@ void copy(Received& received, std::span<const std::byte> bytes) {
     }
 }
 
-// The child's fault if an extent could not be taken; nullptr if it is not the child's fault.
+// Handles an extent that could not be taken. Returns the protocol violation; nullptr if the child is not at fault: then
+// `received` has the error.
 const char* fail(Received& received, Error error) {
     if (error.code == Code::malformed) {
         return kNoExtent;
@@ -69,7 +70,7 @@ void receive_extents(ParentLane& lane, Received& received) {
     } catch (const std::bad_alloc&) {
         failed = Error{Code::out_of_memory, {}};
     }
-    // All of them, also after a failure: an extent that is taken and dropped returns to the child.
+    // Takes all extents, even after a failure: an extent that is taken and dropped returns to the child.
     for (std::uint32_t i = 0; i < value->count; ++i) {
         auto extent = lane.take_extent(value->record(i));
         if (!extent && extent.error().code == Code::malformed) {
@@ -86,7 +87,7 @@ void receive_extents(ParentLane& lane, Received& received) {
         received.extents.reset();
         received.wrong = fail(received, *std::move(failed));
     } else if (!is_returned_apart(*value, received.extents->front()->text())) {
-        received.wrong = "it returned what is no value";
+        received.wrong = "it returned bytes that are no value";
     }
 }
 

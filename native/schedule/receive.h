@@ -1,4 +1,4 @@
-// Receives the payload of a completion from its place, and the extents of a returned value. All data of the child is
+// Receives the payload of a completion, wherever it lies, and the extents of a returned value. All data of the child is
 // checked before use, and the checked data is a copy. Only extents are not copied: a faulty child may change them, but
 // they only hold the value of its callable.
 #pragma once
@@ -21,14 +21,14 @@ struct Received {
     std::unique_ptr<Extents> extents;
     const char* wrong;  // the protocol violation; null if there is none
 
-    // Whether it is a value with extents.
+    // Whether the payload is a value with extents.
     [[nodiscard]] bool holds_extents() const noexcept {
         return code == Code::ok && !payload.empty() && payload.front() == returned::kApart;
     }
 };
 
-// The payload of the oldest completion of `lane`; `written` is the payload in the completion itself. A lack of memory
-// in the parent is out_of_memory.
+// The payload of the oldest completion of `lane`; `written` is the payload in the completion itself. If the parent
+// lacks memory, the code is out_of_memory.
 [[nodiscard]] Received receive(ParentLane& lane, const TaskOutcome& outcome, std::span<const std::byte> written);
 
 // Takes the extents of a value that passed wrong_outcome(). If one cannot be taken, none is kept.

@@ -133,7 +133,8 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     return {};
 }
 
-// The unended tasks that `task` must follow, each once; and a failed task among those it must follow, if any.
+// Collects in `unmet_` the unended tasks that `task` must follow, each once. Sets its root cause if one of the ended
+// ones failed.
 void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after) {
     const auto follow = [&](const TaskPtr& earlier) {
         if (std::exchange(earlier->met, task.id + 1) == task.id + 1) {

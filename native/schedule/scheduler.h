@@ -3,13 +3,14 @@
 // Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
 // scheduler_groups.cpp (tasks that begin together), scheduler_complete.cpp (completions and the tasks they release),
 // scheduler_launch.cpp (captured graphs), scheduler_runs.cpp (runs that follow others),
-// scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks of all this, for tests).
+// scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks that all data is consistent, for
+// tests).
 //
 // Guarantees: a task runs after all tasks it depends on; it begins at most once, and once more for each of its retries;
 // a failed task's dependents are never executed; every accepted task ends (done, failed, lost, skipped or cancelled);
 // no task of a run that follows other runs begins before they have ended. The scheduler takes no lock, and its only
-// system call maps a large result: apart from its memory and the lanes, it reaches the world through its Surroundings.
-// Not thread-safe: the engine's lock orders all calls.
+// system call maps a large result: everything except its memory and the lanes is reached through its Surroundings. Not
+// thread-safe: the engine's lock orders all calls.
 #pragma once
 
 #include <cstdint>
@@ -47,8 +48,8 @@ struct CoreSpanOfTask {
 struct TaskCounts {
     std::uint64_t accepted = 0;
     std::uint64_t done = 0;
-    std::uint64_t failed = 0;  // in any way but the following
-    std::uint64_t lost = 0;    // with their child, or because it was given up
+    std::uint64_t failed = 0;  // in any way not listed below
+    std::uint64_t lost = 0;    // their child died, or was given up
     std::uint64_t timed_out = 0;
     std::uint64_t skipped = 0;
     std::uint64_t cancelled = 0;
@@ -93,11 +94,12 @@ public:
     // check. If the child has not noted that it began the first task of its lane, that task counts as begun
     // `patience_ns` after it could have begun.
     [[nodiscard]] bool expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns);
-    // The same for a running task that has to end as `code`: cancelled or worker_lost. False if it does not run.
+    // Prepares the end of the child that runs `task`, in the same way: `task` will end as `code`, cancelled or
+    // worker_lost. False if `task` does not run.
     [[nodiscard]] bool end_running(const TaskPtr& task, Code code);
-    // The child that runs `task`, which is no group; null if it does not run.
+    // The child that runs `task`; null if it does not run or is a group.
     [[nodiscard]] Child* runner_of(const Task& task) const;
-    // When share_out() is due; 0: it is not due.
+    // The time at which share_out() is due; 0: it is not due.
     [[nodiscard]] std::uint64_t balance_at_ns() const noexcept { return balance_at_ns_; }
     // Moves tasks that wait behind unexpectedly long ones to idle sub-workers.
     void share_out();
@@ -147,8 +149,8 @@ private:
     void dispatch(TaskPtr task);
     void dispatch_to_a_future(TaskPtr task);
     [[nodiscard]] static bool takes(const Child& child);
-    // The child in whose lane a task may follow its unmet predecessors, and whether it can be put there now or has to
-    // queue. Without a child, it waits until they have ended.
+    // The child in whose lane a task may follow its unmet predecessors, and whether the task can be put there now or
+    // has to queue. Without a child, the task waits until its predecessors have ended.
     struct Behind {
         Child* child = nullptr;
         bool now = false;
@@ -187,8 +189,8 @@ private:
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
-    // False if it does not complete the frame that is due, or reports what that frame's child cannot report; `wrong`
-    // then describes the error.
+    // False if `completion` is not that of the frame that is due, or if the child cannot send it; `wrong` then
+    // describes the error.
     [[nodiscard]] bool complete(Child& child, const Completion& completion, std::string& wrong);
     [[nodiscard]] bool take_spans(Child& child, const Task& task, const Completion& completion, std::string& wrong);
     // The payload is passed by reference: a move of the string at each call would take a tenth of a task's time.
@@ -220,7 +222,7 @@ private:
     std::vector<ChildPtr> children_;
     std::deque<TaskPtr> sub_queue_;  // tasks ready for any sub-worker, groups ready for several
     // Work lists of settle(), which would otherwise recurse as deep as the longest chain of tasks or of runs.
-    std::vector<TaskPtr> poisoned_;  // tasks to be skipped; some more than once
+    std::vector<TaskPtr> poisoned_;  // tasks to be skipped; a task may occur more than once
     std::vector<RunPtr> opened_;     // runs whose last followed run has ended
     // Used by each submit; members, so that their memory is allocated once.
     std::vector<std::uint64_t> hazards_;  // the tasks that the submitted one must follow, in ascending order

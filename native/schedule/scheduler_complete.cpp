@@ -13,7 +13,8 @@
 namespace callring {
 
 namespace {
-// An outbox may hold so many ended tasks that other threads wait for before its taker is woken.
+// The taker of an outbox is woken when the outbox holds this many ended tasks, even if other threads wait for all of
+// them.
 constexpr std::size_t kQuietOutbox = 256;
 }  // namespace
 
@@ -113,7 +114,7 @@ bool Scheduler::take_spans(Child& child, const Task& task, const Completion& com
         if (span->sequence == task.sequence) {
             if (span->begin_ns < completion.begin_ns || span->end_ns < span->begin_ns ||
                 span->end_ns > completion.end_ns) {
-                wrong = "a core worked for a task at another time than the task ran";
+                wrong = "it reported that a core worked for a task while the task did not run";
                 return false;
             }
             core_spans.push_back({task.child, task.run_id, task.id, *span});
@@ -193,7 +194,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
         run.skipped.push_back(task);
     } else if (code == Code::cancelled) {
         run.withdrawn = run.withdrawn ? run.withdrawn : task;
-    } else if (!begun_as_group) {  // a group's members have reported their failures
+    } else if (!begun_as_group) {  // the failures of a begun group are those of its members
         run.failures.push_back(task);
     }
     if (!begun_as_group) {
@@ -213,8 +214,9 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
 void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
     if (run.graph) {
         const auto successors = run.graph->successors(static_cast<NodeId>(task->id));
-        // A task that cannot be dispatched ends at once, and may be the last one of the run. After the last one the run
-        // is not accessed, which saves atomic operations for chains.
+        // A successor that cannot be dispatched ends at once, and may be the last task of the run: `keep` then keeps
+        // the run alive. After a single successor the run is not accessed any more, so chains are spared these atomic
+        // operations.
         const RunPtr keep = successors.size() > 1 ? run.self : nullptr;
         for (const NodeId id : successors) {
             if (const Release as = meet((*run.launched)[id], task); as != Release::nothing) {
@@ -241,8 +243,8 @@ Scheduler::Release Scheduler::meet(Task& next, const TaskPtr& ended) {
         next.root_cause = ended->root_cause ? ended->root_cause : ended;
     }
     if (next.state != TaskState::blocked) {
-        return Release::nothing;  // follows in the same lane, or in its queue: the child runs or skips it, or feed()
-                                  // does
+        return Release::nothing;  // it is in the same lane or its queue: there the child runs or skips it, or feed()
+                                  // handles it
     }
     if (next.unmet == 0) {
         --blocked_;

@@ -27,7 +27,7 @@ void Scheduler::dispatch(TaskPtr task) {
     dispatch_to_a_future(std::move(task));
 }
 
-// Whether a child can run the task, now or later.
+// Dispatches a task that a child can run, now or later.
 void Scheduler::dispatch_to_a_future(TaskPtr task) {
     if (is_group(*task)) {
         queue_group(task);
@@ -58,8 +58,8 @@ bool Scheduler::takes(const Child& child) {
 
 // A lane executes in order: if all unmet predecessors are in the lane of one child that may run the task, the task
 // follows them there at once, without a round trip, and the child skips it if one of them fails. A task that only this
-// child may run can also follow predecessors that still wait for the lane: it queues behind them. Among the successors
-// that any sub-worker may run, one follows; the others wait, and go to the next free sub-worker.
+// child may run can also follow predecessors that still wait for the lane: it queues behind them. Of several successors
+// that any sub-worker may run, one follows in the lane; the others wait, and go to the next free sub-worker.
 Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> predecessors) const {
     if (predecessors.size() > kMaxPredecessors || is_group(task)) {
         return {};
@@ -129,7 +129,7 @@ void Scheduler::push_follower(Child& child, TaskPtr task) {
     push(child, std::move(task), bare(unmet));
 }
 
-// The same tasks as plain pointers; valid until the next call.
+// `tasks` as plain pointers; valid until the next call.
 std::span<Task* const> Scheduler::bare(std::span<const TaskPtr> tasks) {
     bare_.clear();
     for (const TaskPtr& task : tasks) {
@@ -178,7 +178,7 @@ void Scheduler::push(Child& child, TaskPtr pushed, std::span<Task* const> predec
     child.in_flight.push_back(std::move(pushed));
     child.lane->publish();
     if (task->config.deadline_ns != 0) {
-        // It begins now at the earliest.
+        // The task begins now at the earliest.
         const std::uint64_t earliest = outside_.now_ns() + task->config.deadline_ns;
         if (child.look_at_ns == 0 || earliest < child.look_at_ns) {
             child.look_at_ns = earliest;

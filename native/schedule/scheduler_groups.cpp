@@ -21,11 +21,10 @@ Result<void> Scheduler::check_group(const Task& group) {
             }
         }
         if (!earlier.empty()) {
-            return Error{
-                Code::invalid_argument,
-                "members " + std::to_string(earlier.front()) + " and " + std::to_string(i) +
-                    " of the group write the same bytes at the same time; give each its own slice, or tag what "
-                    "they share NO_DEP"};
+            return Error{Code::invalid_argument,
+                         "members " + std::to_string(earlier.front()) + " and " + std::to_string(i) +
+                             " of the group write the same bytes at the same time; give each its own slice, or tag the "
+                             "tensor that they share NO_DEP"};
         }
     }
     return {};
@@ -61,14 +60,14 @@ bool Scheduler::start_group(const TaskPtr& group) {
         --queued_;
     }
     begin_members(group);
-    // Tasks behind it in the queues may now follow it in the lanes.
+    // Tasks behind the group in the queues may now follow it in the lanes.
     for (const TaskPtr& member : group->members) {
         feed(child_of(*member));
     }
     return true;
 }
 
-// The same for a group at the front of the sub-workers' queue; it takes the first idle sub-workers.
+// Begins the group at the front of the sub-workers' queue on the first idle sub-workers. Returns whether it began.
 bool Scheduler::start_sub_group(const TaskPtr& group) {
     std::vector<std::int32_t> places;
     for (const ChildPtr& child : children_) {

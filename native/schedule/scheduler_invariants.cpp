@@ -1,4 +1,4 @@
-// Scheduler: checks that its data is consistent. For tests: it reads everything.
+// Scheduler: checks that its data is consistent. Only for tests, because the checks read every task.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -162,7 +162,7 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
 }
 
 std::string Scheduler::starvation() const {
-    bool room = false;  // on a sub-worker
+    bool room = false;  // in the lane of a sub-worker
     std::size_t idle_subs = 0;
     for (const ChildPtr& child : children_) {
         if (!child->takes_work()) {

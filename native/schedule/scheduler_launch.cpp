@@ -30,7 +30,7 @@ Result<void> Scheduler::check_launched(const Run& run) const {
 
 Result<void> Scheduler::launch(const RunPtr& run) {
     if (auto checked = check_launched(*run); !checked) {
-        // A run that this one follows may keep it alive: it must then have no tasks.
+        // A run that `run` follows may keep it alive: it must have no tasks then.
         run->graph = nullptr;
         run->launched = nullptr;
         return checked;
@@ -45,7 +45,8 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     for (const auto& [callable, uses] : graph.callables()) {
         callable->in_flight += uses;
     }
-    // All tasks are made before the first one is dispatched, so that a task that ends at once finds its successors.
+    // All tasks are initialised before the first one is dispatched, so that a task that ends at once finds its
+    // successors.
     for (NodeId id = 0; id < graph.size(); ++id) {
         Task& task = (*run->launched)[id];
         task.id = id;
@@ -81,7 +82,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     return {};
 }
 
-// Tasks without predecessors, and after them in their lanes those that may follow at once.
+// Dispatches the tasks without predecessors, and puts those that may follow at once behind them in their lanes.
 void Scheduler::begin_launched(const Run& run) {
     const CapturedGraph& graph = *run.graph;
     std::vector<Task>& tasks = *run.launched;

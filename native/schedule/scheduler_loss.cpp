@@ -9,7 +9,7 @@
 namespace callring {
 
 void Scheduler::child_lost(Child& child, const ChildEnd& end) {
-    const bool known = child.lane_damaged;  // then `end` says why
+    const bool known = child.lane_damaged;  // then `end` has the reason
     drain_child(child);
     child.look_at_ns = 0;
     const bool damaged = std::exchange(child.lane_damaged, false) || lane_is_damaged(child);
@@ -17,8 +17,8 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
     std::vector<TaskPtr> back;
     std::vector<TaskPtr> over;
     for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
-        // A damaged lane is not trusted about its first frame: that frame was executing when the damage happened. A
-        // successor of a failed task is only claimed to be skipped, and never executed.
+        // In a damaged lane the first frame counts as begun, whatever its bytes are: it was executing when the damage
+        // happened. A child claims a successor of a failed task only to skip it.
         const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
                                                  child.lane->passed(task->sequence) || (damaged && task == first));
         if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
@@ -27,7 +27,7 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
             back.push_back(task);
         }
     }
-    // Before the first task ends: tasks that it skips or releases must not seem to be in the lost lane.
+    // Done before the first task ends: tasks that its end skips or releases must not seem to be in the lost lane.
     requeue(child, back);
     ChildEnd as_seen = end;
     as_seen.wrote_over_lane = damaged && !known;
@@ -62,8 +62,8 @@ bool Scheduler::begin_again(Task& task) noexcept {
     return true;
 }
 
-// Puts frames that have left a lane, in their order, back in front of the waiting tasks. No task ends before all of
-// them have left the lane.
+// Puts tasks whose frames have left a lane back in front of the waiting tasks, in their order. Tasks that are to be
+// skipped end after all others were put back.
 void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
@@ -111,7 +111,8 @@ void Scheduler::give_up(Child& child, const ChildEnd& end) {
     feed_subs();  // a group that will never begin may have held up other tasks
 }
 
-// A queued task that leaves its queue will not run, and neither will the other members of its group.
+// Ends a task that was removed from a queue because its child was given up. A group that has not begun ends as a whole;
+// of a group that has begun, only this member ends.
 void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
     const TaskPtr group = task->group;
     if (task->root_cause) {
@@ -129,8 +130,8 @@ void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
     }
 }
 
-// When the first task in flight began, according to its child, which may repeatedly report that the task began just
-// now, or not report it. The first report counts, unless its time lies in the future.
+// When the first task in flight began. Its child notes the time in the lane, but may note none, or a later one again
+// and again: the earliest noted time counts. A time in the future counts as the time when the child became busy.
 std::uint64_t Scheduler::begun_by(const Child& child, Task& task, std::uint64_t now_ns,
                                   std::uint64_t patience_ns) noexcept {
     if (const auto noted = child.lane->begun_ns(task.sequence)) {
@@ -166,7 +167,7 @@ bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patienc
     if (end_with_child(child, Code::task_timeout, "a task exceeded its deadline")) {
         return true;
     }
-    child.look_at_ns = now_ns;  // the next check sees the other tasks
+    child.look_at_ns = now_ns;  // the first task has just ended: the other tasks are checked next
     return false;
 }
 
@@ -184,9 +185,11 @@ bool Scheduler::end_running(const TaskPtr& task, Code code) {
     return child != nullptr && end_with_child(*child, code, "its task was ended");
 }
 
-// The running task of `child` will end as `code` with the child. False: it has just ended, and the child goes on.
+// Prepares the end of `child`, with which its running task will end as `code`. Returns false if that task has just
+// ended: then the child goes on.
 bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
-    // The other frames are revoked first: the child must not begin one of them and then be killed for the task before.
+    // The other frames are revoked first: the child must not begin one of them and then be killed because of the task
+    // before it.
     const TaskPtr first = child.in_flight.front();
     // From the back, so that no task runs whose predecessor in this lane was revoked.
     std::vector<TaskPtr> back;
@@ -257,7 +260,7 @@ bool Scheduler::withdraw(const TaskPtr& task) {
             break;
         case TaskState::dispatched: {
             if (is_group(*task)) {
-                return false;  // it began as a whole
+                return false;  // a group begins as a whole
             }
             Child& child = *children_[static_cast<std::size_t>(task->child)];
             if (!child.lane->revoke(task->sequence)) {
@@ -279,7 +282,7 @@ bool Scheduler::withdraw(const TaskPtr& task) {
     return true;
 }
 
-// Tasks that waited behind a withdrawn one may be dispatched.
+// Dispatches tasks that waited behind withdrawn ones.
 void Scheduler::feed_all() {
     for (const ChildPtr& child : children_) {
         feed(*child);

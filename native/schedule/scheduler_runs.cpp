@@ -1,6 +1,6 @@
 // Scheduler: runs that follow other runs. Tasks of such a run are accepted at any time; those without predecessors in
-// it are held until every run that it follows has ended. The order is transitive: a run ends after the runs that it
-// follows, even if it has no tasks or was cancelled.
+// their own run are held until every run that it follows has ended. The order is transitive: a run ends after the runs
+// that it follows, even if it has no tasks or was cancelled.
 #include <utility>
 
 #include "schedule/scheduler.h"
@@ -10,7 +10,7 @@ namespace callring {
 
 namespace {
 
-// The first task that makes the followers of `run` fail; null if all of its tasks succeeded.
+// The first task because of which the poisoned followers of `run` are skipped; null if all of its tasks succeeded.
 TaskPtr failure_of(const Run& run) {
     if (!run.failures.empty()) {
         return run.failures.front();
@@ -58,13 +58,13 @@ void Scheduler::finish(Run& run) {
     }
 }
 
-// Begins the held tasks, or skips them.
+// Begins the held tasks, or skips them if the run is poisoned.
 void Scheduler::open(Run& run) {
     const bool has_tasks = run.ended < run.accepted;
     const bool own_burst = !std::exchange(in_burst_, true);
     for (const TaskPtr& task : std::exchange(run.held, {})) {
         if (task->state == TaskState::ended) {
-            continue;  // it was cancelled meanwhile
+            continue;  // the task was cancelled meanwhile
         }
         if (run.poison) {
             task->root_cause = run.poison;
@@ -84,7 +84,7 @@ void Scheduler::open(Run& run) {
         end_burst();
     }
     if (!has_tasks && run.finished()) {
-        finish(run);  // else its last task does
+        finish(run);  // otherwise the run's last task finishes it
     }
 }
 

@@ -11,8 +11,8 @@ namespace callring {
 
 namespace {
 
-// About the time of waking a child on another core; and the least gain for waking a child that must share a core with
-// busy ones, which does not speed up tasks that compute.
+// About the time that waking a child on another core takes. A child that must share a core with busy ones is only woken
+// for a larger gain, because that does not speed up tasks that compute.
 constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
 constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
 // How long a task may wait behind another one that was expected to be short, before waiting tasks are rebalanced.
@@ -134,7 +134,7 @@ void Scheduler::move_half(Child& from, Child& to) {
         });
         if (with_all && !to.lane->full()) {
             push(to, each.task, bare(each.followed));
-        } else if (each.task->unmet > 0) {  // a predecessor in another place will release it
+        } else if (each.task->unmet > 0) {  // a predecessor that is elsewhere will release it
             each.task->state = TaskState::blocked;
             ++blocked_;
         } else {
@@ -148,7 +148,7 @@ void Scheduler::move_half(Child& from, Child& to) {
         wake(to);
     }
     if (!left.empty()) {
-        feed_subs();  // another one may have room for it
+        feed_subs();  // another sub-worker may have room for them
     }
 }
 
@@ -157,8 +157,8 @@ void Scheduler::share_out() {
     use_idle_subs();
 }
 
-// Queued tasks move to idle sub-workers, now or, if a wake-up is not worth it yet, when the tasks before them have
-// taken longer than expected. While a group waits for sub-workers, the lanes must become empty, and this helps.
+// Moves queued tasks to idle sub-workers: now or, if that is not worth a wake-up yet, when the tasks before them have
+// taken longer than expected. While a group waits for sub-workers, the lanes must become empty, which this speeds up.
 void Scheduler::use_idle_subs() {
     if (!sub_queue_.empty() && !group_waits_for_subs()) {
         return;

@@ -17,9 +17,10 @@ public:
     Surroundings(const Surroundings&) = delete;
     Surroundings& operator=(const Surroundings&) = delete;
 
-    // The clock of the children's times, too: CLOCK_MONOTONIC, or the time of a simulation. In nanoseconds, never 0.
+    // The clock that children use for their times, too: CLOCK_MONOTONIC, or the time of a simulation. In nanoseconds,
+    // never 0.
     [[nodiscard]] virtual std::uint64_t now_ns() const noexcept = 0;
-    // New frames lie in the lane of `child`, which may sleep.
+    // New frames are in the lane of `child`, which may be asleep.
     virtual void wake(Child& child) = 0;
 
     // The last accepted task of a callable has ended.

@@ -1,5 +1,5 @@
-// The main() of every C++ test program, and the time limit of each of its tests: a test that hangs is named, and ends
-// its program as a crash would.
+// The main() of every C++ test program, and the time limit of each of its tests: a test that exceeds it is named, and
+// its program is aborted.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -10,13 +10,13 @@
 #include <cstdlib>
 #include <cstring>
 
-#ifndef CALLRING_TEST_SECONDS  // a test of this limit has a shorter one
+#ifndef CALLRING_TEST_SECONDS  // the test of this limit sets a shorter one
 #define CALLRING_TEST_SECONDS 300
 #endif
 
 namespace {
 
-std::array<char, 512> g_test{};  // what the handler writes
+std::array<char, 512> g_test{};  // the text that the handler writes
 
 extern "C" void on_alarm(int /*signal*/) {
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, g_test.data(), std::strlen(g_test.data()));

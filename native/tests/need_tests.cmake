@@ -1,4 +1,4 @@
-# Refuses a folder of native/ with code and without tests of its own. What bindings/ converts is tested from Python.
+# Refuses a folder of native/ with code and without tests of its own. The bindings are tested from Python.
 function(need_tests)
   file(GLOB code RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS */*.cpp */*.h)
   foreach(source IN LISTS code)

@@ -6,7 +6,7 @@
 
 namespace callring {
 
-// Callables have the numbers of CapturedGraph::callables(). The graph is sealed.
+// Callables have their positions in CapturedGraph::callables() as numbers. The graph must be sealed.
 [[nodiscard]] ModelledGraph modelled(const CapturedGraph& graph);
 
 }  // namespace callring

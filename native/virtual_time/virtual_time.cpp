@@ -180,7 +180,7 @@ private:
         }
     }
 
-    // The critical path, and the sum of everything. Returns whether they are less than kLongestVirtualNs.
+    // Computes the critical path and the sum of all tasks. Returns whether both are less than kLongestVirtualNs.
     bool bounds() {
         std::vector<VirtualNs> chain(graph_.size(), 0);  // by task, the longest chain that ends with it
         for (TaskIndex task = 0; task < graph_.size(); ++task) {

@@ -40,8 +40,7 @@ struct VirtualTime {
     VirtualNs one_by_one_ns = 0;     // the time without any overlap, hand-overs included
 };
 
-// Errors: invalid_argument (a placement, callable, group or predecessor that there is not; more than
-// kLongestVirtualNs).
+// Errors: invalid_argument (an impossible placement, callable, group or predecessor; more than kLongestVirtualNs).
 [[nodiscard]] Result<VirtualTime> virtual_time(const ModelledGraph& graph, const ModelledMachine& machine);
 
 }  // namespace callring

@@ -61,7 +61,7 @@ def _prune(config: Mapping[str, Any], as_json: bool) -> int:
         console.action("in use", f"{entry.kind[:-1]} {entry.origin.get('name', '')}".rstrip(), hashed=entry.key)
     console.line(
         f"{'left':<12}{done.left} entries, {done.bytes_left / 1e6:.1f} MB; removed {len(done.removed)}, "
-        f"and {done.swept} that dead runs left"
+        f"and {done.swept} left by dead runs"
     )
     if as_json:
         entries = {key: [entry._asdict() for entry in getattr(done, key)] for key in ("removed", "in_use")}

@@ -20,9 +20,9 @@ from runtime.errors import ConfigurationError
 from runtime.packages import install_line
 
 PYTHONS = range(11, 16)
-"""The minor versions of Python 3 that ``requires-python`` allows, which are those of the tests."""
+"""The minor versions of Python 3 that ``requires-python`` allows; the tests run with each of them."""
 _OPEN_FILES = 4096
-"""A chip takes about four descriptors; 1024 are enough for some two hundred chips."""
+"""A chip takes about four descriptors; the usual limit of 1024 is enough for some two hundred chips."""
 _PACKAGES = ("hydra-core", "omegaconf", "numpy", "cloudpickle", "pybind11", "rich")
 _EXTRAS = {"sweep": ("duckdb",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
 
@@ -91,7 +91,7 @@ def _core() -> Iterator[Finding]:
     digest = source_digest()
     if digest is not None:
         stale = digest != _core.source_digest
-        said = "other sources than it was built from: each build of them goes into the store" if stale else "up to date"
+        said = "built from other sources; builds of the current ones go into the store" if stale else "up to date"
         yield Finding("core", "sources", "warning" if stale else "ok", said, "pip install -e ." if stale else "")
 
 
@@ -192,7 +192,7 @@ def _places() -> Iterator[Finding]:
     try:
         here = Path.cwd()
     except OSError as error:
-        yield Finding("places", "working directory", "missing", str(error.strerror), "cd to one that is there")
+        yield Finding("places", "working directory", "missing", str(error.strerror), "cd to an existing folder")
         return
     why = unusable(here)
     mend = "hydra.run.dir=FOLDER, or cd to a folder of yours" if why else ""

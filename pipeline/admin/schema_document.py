@@ -38,7 +38,8 @@ _DEFINITIONS: dict[str, type[Any]] = {
     "topology": LevelConfig,
     "workload": DeclaredWorkloadConfig,
 }
-"""The dataclasses with their own schema under ``$defs``: those of files of conf/, and those in several places."""
+"""The dataclasses with their own schema under ``$defs``: those of the kinds of files in conf/, and those that occur in
+several places."""
 _DEFAULTS = {"type": "array", "items": {"type": ["object", "string"]}}
 
 
@@ -51,7 +52,7 @@ def schema_text() -> str:
         ("a kernel of a chip callable", KernelConfig),
         ("a Python callable: one file of callable/", PythonCallableConfig),
         ("a chip model: one file of chip_model/", ChipModelConfig),
-        ("what a callable costs in it", TaskCostConfig),
+        ("the costs of a callable in a chip model", TaskCostConfig),
         ("a workload: one file of workload/", DeclaredWorkloadConfig),
         ("a tensor of a workload", TensorConfig),
         ("a task of a workload", TaskConfig),
@@ -70,7 +71,7 @@ def json_schema() -> dict[str, Any]:
     topology["defaults"] = {**_DEFAULTS, "description": workloads}
     composed = {"defaults": {**_DEFAULTS, "description": "Callables that the workload composes, and other configs."}}
     workload["properties"] = {**composed, **workload["properties"]}
-    # A program's settings are not known here.
+    # The settings of a program are not known here: with ``program``, every key is allowed.
     del workload["additionalProperties"]
     workload |= {"if": {"required": ["program"]}, "else": {"propertyNames": {"enum": list(workload["properties"])}}}
     header = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Callring"}
@@ -78,7 +79,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def documentation(kind: type[Any]) -> dict[str, str]:
-    """The docstring below each field, by field, else that of its enumeration; empty if there is none."""
+    """The description of each key: the field's docstring, else that of its type; empty if there is neither."""
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     assert isinstance(tree, ast.ClassDef)
     inherited = (

@@ -18,7 +18,7 @@ _ERROR_RATE = 0.01
 """Probability that an unchanged figure is reported as slower or faster, over all comparisons of one command."""
 _WHOLE = "run"
 _TIMES = 2.0
-"""From this ratio on, a verdict says how many times as long a run takes instead of a percentage."""
+"""From this ratio on, a verdict states how many times as long a run takes, instead of a percentage."""
 _OTHER_LOAD = 0.25
 """Difference in load average per core from which two machines do not count as equally busy."""
 _NOT_THE_WORK = ("workload.repeat", "workload.warm_up")
@@ -155,8 +155,8 @@ def write_comparison(named: Iterable[tuple[str, Comparison]], out: TextIO) -> No
         out.write(f"{'warning':<12}{warning}\n")
     if any(comparison.ratio.verdict == "unknown" for _, comparison in compared):
         out.write(
-            f"{'unknown':<12}fewer than {LEAST_RUNS} measured runs on a side say nothing about noise: "
-            "workload.repeat=20, then and now\n"
+            f"{'unknown':<12}fewer than {LEAST_RUNS} measured runs on a side do not show the noise: "
+            "use workload.repeat=20 for both\n"
         )
 
 

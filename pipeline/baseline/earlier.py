@@ -22,7 +22,7 @@ class Measured:
     """One successful run with its measurements."""
 
     name: str
-    """The place of its result, for messages."""
+    """The folder of its result, for messages."""
     configuration: Mapping[str, Any]
     """The configuration of the measurement, by dotted key."""
     run_seconds: Sequence[float]
@@ -63,7 +63,7 @@ def load_earlier(path: str, asked: str = "") -> tuple[Measured, ...]:
 
     Args:
         path: the place.
-        asked: its name in messages; default: ``compare=path``.
+        asked: its name in messages; empty: ``compare=path``.
 
     Raises:
         ConfigurationError: the place does not exist, or has no run to compare with.
@@ -91,7 +91,7 @@ def load_earlier(path: str, asked: str = "") -> tuple[Measured, ...]:
         if measured is not None:
             found.append(measured)
     if not found:
-        raise ConfigurationError(f"{asked}: nothing there ended well with measured runs")
+        raise ConfigurationError(f"{asked}: no run there succeeded with measurements")
     return tuple(found)
 
 

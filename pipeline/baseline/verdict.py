@@ -20,7 +20,7 @@ def compare_result(document: Mapping[str, Any], path: str, threshold: float, out
         threshold: the value of ``compare_threshold``.
         out: stream for the comparison; None writes nothing.
 
-    Raises ConfigurationError as load_earlier.
+    Raises ConfigurationError like load_earlier.
     """
     run = measured_of(document, "this run")
     if run is None:
@@ -29,7 +29,10 @@ def compare_result(document: Mapping[str, Any], path: str, threshold: float, out
     (comparison,) = compare_runs([run], earlier)
     if comparison is None:
         names = ", ".join(old.name for old in earlier[:3])
-        error = f"compare={path}: none of its {len(earlier)} runs has this configuration alone; name one ({names} ...)"
+        error = (
+            f"compare={path}: none of its {len(earlier)} runs has this configuration, or several have it; "
+            f"name one ({names} ...)"
+        )
         return _with_error(document, CONFIGURATION, error)
     if out is not None:
         write_comparison([("", comparison)], out)
@@ -70,7 +73,7 @@ def compare_sweep(
     comparisons = [None if run is None else next(compared) for run in runs]
     named = [(name, c) for (name, _), c in zip(documents, comparisons, strict=True) if c is not None]
     if not named:
-        return CONFIGURATION, comparisons, [f"compare={path}: nothing there has a counterpart among these points"]
+        return CONFIGURATION, comparisons, [f"compare={path}: no run there has a counterpart among these points"]
     if out is not None:
         write_comparison(named, out)
         without = [

@@ -44,12 +44,12 @@ class CallableBuilder:
         self._flags = flags
         self._keys: dict[str, str] = {}
         self.compiler = latest_identity(self._store)
-        """Version and target of the compiler, or of the compiler that was installed last."""
+        """Version and target of the compiler; if none is installed, of the last one that used the store."""
         self.damaged_names: set[str] = set()
         """Callables whose entry was altered on disk, or belongs to another user."""
 
     def find(self, spec: ChipSpec) -> ChipCallable | None:
-        """The callable as it was built from exactly these bytes, or None."""
+        """The stored callable that was built from exactly these sources, or None."""
         primary = self._primary_key(spec)
         note = self._store.read_note(primary)
         if note is None:
@@ -86,7 +86,7 @@ class CallableBuilder:
         return self._origin(spec, headers)
 
     def damaged(self, spec: ChipSpec) -> bool:
-        """Whether the store has an entry of this callable that is damaged. Raises as ``origin``."""
+        """Whether the store has an entry of this callable that is damaged. Raises like ``origin``."""
         return self._store.is_damaged(self._key(self._primary_key(spec), spec, self.headers(spec)))
 
     def earlier_origins(self, spec: ChipSpec) -> list[tuple[float, Mapping[str, Any]]]:
@@ -95,7 +95,7 @@ class CallableBuilder:
         return [(entry.used, entry.origin) for entry in entries if entry.origin.get("name") == spec.entry]
 
     def build(self, spec: ChipSpec) -> ChipCallable:
-        """Compiles the callable and stores it. Raises as runtime.toolchain.build_chip_callable, naming the callable."""
+        """Compiles and stores the callable. Raises like runtime.toolchain.build_chip_callable, naming the callable."""
         try:
             return self._build(spec)
         except CompileError as error:
@@ -108,7 +108,7 @@ class CallableBuilder:
     def headers(self, spec: ChipSpec) -> list[list[str]]:
         """The headers of each source, in the form that ``header_path`` takes.
 
-        Raises CompileError if the compiler has to list them again.
+        Raises CompileError if the compiler has to list them again and fails.
         """
         note = self._store.read_note(self._primary_key(spec))
         if note is None:

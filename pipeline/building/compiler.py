@@ -20,7 +20,7 @@ _LATEST = digest_of("the compiler that was asked last")
 def latest_identity(store: Store) -> str:
     """The identity of g++ or, if it is not installed, of the last compiler that used the store; empty if there is none.
 
-    So existing builds are found without the compiler.
+    With it, existing builds are found without a compiler.
     """
     try:
         return compiler_identity(store)

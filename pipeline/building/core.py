@@ -231,11 +231,11 @@ def _build_into(folder: Path, wanted: BuildChoice, progress: BuildProgress) -> N
     build.mkdir()
     options = (f"-DCMAKE_BUILD_TYPE={wanted.cmake_build_type}", f"-DCALLRING_SANITIZE={wanted.sanitizer}")
     for command in build_commands(build, folder, *options):
-        # The compiler's temporary files are there, too: if one of them has no room, the store is full.
+        # The compiler's temporary files go there, too: if there is no room for one of them, the store is full.
         status, words = run_tied(command, progress, {**os.environ, **STATUS, "LC_ALL": "C", "TMPDIR": str(build)})
         if status != 0:
             words = words.replace(str(_NATIVE), "native").replace(str(build), "build")
-            said = f"the core does not build; all that was said is in {progress.place}:\n{words[-4000:]}"
+            said = f"the core does not build; the whole output is in {progress.place}:\n{words[-4000:]}"
             raise CompileError(said, output=words, source="native")
     shutil.rmtree(build)
 

@@ -45,6 +45,6 @@ class BuildProgress:
 
 
 def _file(step: str) -> str:
-    """The source that a step compiled, else the last name in its line."""
+    """The source that a step compiled; for other steps, the last name in the step's line."""
     compiled = _OBJECT.search(step)
     return compiled[1] if compiled else step.rsplit(maxsplit=1)[-1].rpartition("/")[2]

@@ -2,7 +2,7 @@
 
 An entry is a folder that is filled under a temporary name and then renamed, so that it is complete or absent, even if
 runs are killed or share the store. Each file's digest is recorded and checked on use; a damaged entry is replaced. A
-run that builds a key holds a lock on the folder that it fills: other runs wait for it instead of building the same, and
+run that builds a key holds a lock on the folder that it fills: other runs wait for it instead of building it too, and
 a folder without a lock was left by a dead run. The locks are kernel locks, which end with their process.
 """
 
@@ -93,7 +93,7 @@ class Store:
     Args:
         root: the store's folder; created with the first entry.
         kind: for instance ``"callables"``.
-        read_only: reading does not write notes.
+        read_only: notes are read, but not written.
     """
 
     def __init__(self, root: Path, kind: str, *, read_only: bool = False) -> None:
@@ -269,7 +269,7 @@ class Store:
             return held is not None
 
     def remove_notes(self, older_than: float) -> int:
-        """Removes notes that are older than ``seconds``. Returns their number."""
+        """Removes notes that are older than this number of seconds. Returns their number."""
         old = [path for path in self._listed() if path.suffix == _NOTE and _age(path) > older_than]
         for path in old:
             path.unlink(missing_ok=True)
@@ -317,7 +317,7 @@ class _Held(NamedTuple):
 
 @contextlib.contextmanager
 def _locked(folder: Path, operation: int) -> Iterator[_Held | None]:
-    """Locks a folder; None if it does not exist, or if the lock is held and not waited for."""
+    """Locks a folder; None if it does not exist, or if another process has the lock and ``operation`` does not wait."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Messages for a folder that a run needs and cannot use: they name its key and say what to set."""
+"""Messages for a folder that a run needs and cannot use: with its key and what to set."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def explain_place(error: OSError, arguments: Sequence[str]) -> str | None:
     try:
         here = Path.cwd()
     except OSError:
-        return "the working directory is not there any more; cd to one that is"
+        return "the working directory no longer exists; cd to an existing one"
     if error.filename is None or not isinstance(error.filename, (str, os.PathLike)):
         return None
     sweep = any(argument in ("-m", "--multirun") for argument in arguments)

@@ -77,8 +77,8 @@ def _chip(name: str, key: str, config: Mapping[str, Any], folders: Sequence[Path
         specs, source = (KernelSpec(entry, source, _source_name(values.source), signature, 0, "aiv"),), None
     elif source is None and (len(specs) != 1 or specs[0].signature != signature or specs[0].name != entry):
         raise ConfigurationError(
-            f"{key}: several kernels, or one whose name or signature is not the public one, need an orchestration "
-            "function: give its file as source and its name as entry"
+            f"{key}: several kernels, or one whose name or signature differs from the callable's, need an "
+            "orchestration function: give its file as source and its name as entry"
         )
     return ChipSpec(
         name,

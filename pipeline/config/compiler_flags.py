@@ -51,6 +51,6 @@ def require_flags(flags: Sequence[str], key: str) -> None:
     for i, flag in enumerate(flags):
         if not isinstance(flag, str) or not any(re.fullmatch(pattern, flag) for pattern in _ALLOWED):
             raise ConfigurationError(
-                f"{key}[{i}]={flag!r}: allowed are {_SAID}, each with its value in one word, and of those none that "
-                "loads or runs a program or writes files of its own"
+                f"{key}[{i}]={flag!r}: allowed are {_SAID}, each with its value in the same word, except those that "
+                "load or run a program or write files of their own"
             )

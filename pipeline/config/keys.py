@@ -65,8 +65,8 @@ def checked(kind: type[Any], config: object, at: str) -> Mapping[str, Any]:
 
 
 def filled(kind: type[Any], config: object, at: str) -> Any:
-    """An instance of the dataclass with the user's values, and defaults for the rest. Raises as ``checked``, and the
-    errors of the dataclass."""
+    """An instance of the dataclass with the user's values, and defaults for the rest. Raises like ``checked``, and also
+    the errors of the dataclass."""
     return kind(**{name: value for name, value in checked(kind, config, at).items() if value is not None})
 
 

@@ -1,6 +1,6 @@
 """The configuration's schema: every key that conf/ may set, with its type, default and range.
 
-Its dataclasses have no ``__repr__`` and ``__eq__``: no code calls them, and they are half of a dataclass's cost.
+Its dataclasses have no ``__repr__`` and ``__eq__``: no code calls them, and they are half of the cost of a dataclass.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _OF_WORKER: dict[str, Any] = {option.name: option.default for option in fields(W
 
 
 class Stage(Enum):
-    """How far a run goes. ``plan`` prints the actions of a run, and does none.
+    """How far a run goes. ``plan`` prints the actions of a run, and performs none.
 
-    Three stages look after the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
+    Three stages maintain the installation and need no workload: ``doctor``, ``prune`` and ``schema``.
     """
 
     plan = "plan"
@@ -40,7 +40,7 @@ class Stage(Enum):
 
 
 class Output(Enum):
-    """The form of standard output: lines for people, with whole hashes and file names, nothing, or JSON."""
+    """The form of standard output: lines for people, lines with whole hashes and file names, nothing, or JSON."""
 
     text = "text"
     verbose = "verbose"
@@ -53,7 +53,7 @@ FOR_PEOPLE = (Output.text.name, Output.verbose.name)
 
 
 class Lock(Enum):
-    """How a run uses the lock file after the build; see pipeline.run.stages.lock."""
+    """How a run uses the lock file after the build; see the how-to "Use the lock in CI"."""
 
     off = "off"
     write = "write"
@@ -65,7 +65,7 @@ class TopologyConfig:
     """One level of workers."""
 
     name: str = ""
-    """A name; empty: results name it by its parts, as they also do if the command line changes a named topology."""
+    """A name for results. If it is empty, or the command line changes the topology, results list its processes."""
     level: int = key(3, minimum=3, maximum=16)
     """3: one Worker of chips and sub-workers; 4 and up: its children are Workers, one level below."""
     chips: int = key(1, minimum=0)
@@ -174,7 +174,7 @@ class ReportConfig:
     """Settings of a run's files."""
 
     environment: bool = False
-    """Whether values of environment variables are written; else the config's text, ``${oc.env:NAME}``, is."""
+    """Whether a run's files contain values of environment variables, or only the config's text ``${oc.env:NAME}``."""
 
 
 @dataclass(repr=False, eq=False)
@@ -191,7 +191,7 @@ class Config:
     compare_threshold: float = key(1.1, exclusiveMinimum=0)
     """The greatest accepted ratio of a run's time to the earlier one; if it is surely exceeded, the exit code is 6."""
     live: bool = False
-    """Whether a page on 127.0.0.1 shows the run while it goes on; the address is printed."""
+    """Whether a page on 127.0.0.1 shows the run in progress; the address is printed."""
     live_port: int = 0
     """The port of that page; 0: any free one."""
     topology: TopologyConfig = field(default_factory=TopologyConfig)

@@ -38,7 +38,7 @@ class Lookup(NamedTuple):
 
 
 class NotImported(NamedTuple):
-    """Stands for a target of the user if user code is not imported."""
+    """Stands in for a user's target, if the user's code is not imported."""
 
     target: str
 

@@ -84,7 +84,9 @@ def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
         if children:
             raise ConfigurationError(f"{key}.children: level {level} has chips and sub-workers, no children")
         if not chips and not subs:
-            raise ConfigurationError(f"{key}.chips={chips}: neither chips nor sub_workers; at least one of either")
+            raise ConfigurationError(
+                f"{key}.chips={chips}: there are no chips and no sub_workers; give at least one of either"
+            )
         return Level(name, level, chips, subs)
     if chips:
         raise ConfigurationError(

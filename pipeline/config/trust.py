@@ -31,8 +31,8 @@ _LOGGING_CLASSES = (
     "colorlog.ColoredFormatter",
 )
 _HYDRAS_FILE = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
-"""The streams of Hydra's own logging, which --hydra-help shows."""
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+"""The log file and the streams in Hydra's own logging configs, which --hydra-help shows."""
 _LAUNCHERS_COMMANDS = ("setup", "python", "srun_args", "additional_parameters")
 """Keys of hydra.launcher that decide what its processes run."""
 
@@ -62,7 +62,7 @@ def require_trusted(config: Mapping[str, Any], arguments: Sequence[str], primary
 
     for key, value in _refused(config):
         if not on_command_line(key):
-            raise ConfigurationError(f"{key}={value!r}: no config file may say this; give it on the command line")
+            raise ConfigurationError(f"{key}={value!r}: a config file must not set this; give it on the command line")
     _require_packages(config.get("python_packages"), given, primary)
 
 
@@ -105,14 +105,14 @@ def _require_packages(packages: Any, given: Container[str], primary: Path | None
     for package in packages if isinstance(packages, list) else [packages]:
         if package not in trusted:
             raise ConfigurationError(
-                f"python_packages: {package!r} is allowed by a config file that was selected, which may not allow "
-                f"itself more; if you trust it: python_packages=[{OURS},{package}] on the command line, in "
+                f"python_packages: {package!r} is allowed by a config file that was selected, which must not add "
+                f"packages; if you trust it: python_packages=[{OURS},{package}] on the command line, in "
                 f"{PACKAGES_VARIABLE}, or in your own primary config (--config-name)"
             )
 
 
 def _packages_of(primary: Path | None) -> list[str]:
-    """The keys of the file itself, without those of the files that it selects."""
+    """The packages that the file itself allows, without those of the files that it selects."""
     if primary is None:
         return []
     import yaml

@@ -32,7 +32,7 @@ class TensorConfig:
     fill: Number = "zeros"
     """The initial contents: ``zeros``, ``random``, a number, or a file .npy or .npz."""
     seed: int = key(0, minimum=0)
-    """With the tensor's name, decides the numbers of ``random``."""
+    """The numbers of ``random`` follow from this seed and the tensor's name."""
     array: str = ""
     """The name of the array in a file .npz; not needed if the file has only one."""
 
@@ -62,7 +62,7 @@ class TaskConfig:
     blocks: Number = 0
     """The number of blocks of the kernel's launch; 0: one for each core."""
     tasks: list[TaskConfig] = key([])
-    """The entries inside the loop, in place of a task."""
+    """The entries inside the loop; such an entry is not a task itself."""
 
 
 @dataclass(repr=False, eq=False)
@@ -94,7 +94,7 @@ class WorkloadConfig:
     name: str = ""
     """The name in messages, results and the lock file."""
     program: str = ""
-    """The program, ``module:Class``. Its settings are further keys, in place of those of a declared workload."""
+    """The program, ``module:Class``. Its settings are further keys, instead of those of a declared workload."""
     callables: dict[str, Any] = key({}, additionalProperties={"$ref": "#/$defs/callable"})
     """The callables, by the names that tasks use; composed through the defaults."""
     warm_up: int = key(0, minimum=0)

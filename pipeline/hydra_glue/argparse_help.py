@@ -4,7 +4,7 @@ Since Python 3.14 argparse checks a help text when the option is added, and refu
 help string"). Hydra 1.3 gives its option ``--shell-completion`` an object that becomes text only when it is printed, so
 that every command would end in a traceback: https://github.com/hydra-ecosystem/hydra/issues/3121.
 
-Hydra 1.4 has mended this. Remove the module when ``pyproject.toml`` allows no older version.
+Hydra 1.4 has fixed this. Remove the module when ``pyproject.toml`` allows no older version.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Composes the configuration of a command once.
 
 Hydra 1.3 composes it from the files twice: first to read whether it is a sweep (``hydra.mode``), then to run it. Here
-the first composition already is the strict one for a single run or a sweep, by the look of the command line, and is
+the first composition is already the strict one, for a single run or for a sweep as the command line suggests, and is
 kept for the second use. This saves time: with two compositions, ``stage=describe`` takes 711 ms of CPU time instead of
 615 (medians of 20 interleaved pairs on two busy cores).
 
@@ -44,7 +44,7 @@ class _Loader(ConfigLoaderImpl):
     ) -> DictConfig:
         kept, self._kept = self._kept, None
         if not validate_sweep_overrides:
-            # The request for the mode, which Hydra makes as for a sweep.
+            # Hydra composes to read the mode: as for a sweep, but without the checks of one.
             with contextlib.suppress(HydraException):  # the other mode, or a wrong configuration: Hydra reports it
                 config = super().load_configuration(config_name, overrides, self.likely_mode, from_shell, True)
                 self._kept = list(overrides), config

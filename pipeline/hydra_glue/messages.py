@@ -46,7 +46,7 @@ def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) 
     """The message: what is wrong with the command line or the configs, and what to write instead.
 
     Args:
-        error: Hydra's error; its causes have OmegaConf's error.
+        error: Hydra's error; its causes include OmegaConf's error.
         folders: the config trees, for their groups and options.
         keys: dotted keys of the schema, for suggestions.
     """
@@ -185,7 +185,7 @@ def _unknown_key(text: str, first: str, known: list[str]) -> str | None:
         return f"{name}: this workload leaves it out, so it is added: write +{name}=..."
     known = [key for key in known if key.count(".") == name.count(".")]
     if name in known:
-        return f"{name}: not a key of what was chosen, though another option of {name.partition('.')[0]} has it"
+        return f"{name}: not a key of the chosen option of {name.partition('.')[0]}, though of another one"
     return f"{f'{where[1]}: ' if where else ''}{name}: no such key{near(name, known)}"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def set_override_dirname(config: DictConfig, overrides: Sequence[Override]) -> None:
-    """Sets it as Hydra 1.3 would for a configuration with these overrides, without Hydra's own overrides."""
+    """Sets the key as Hydra 1.3 would for a configuration with these overrides, without Hydra's own overrides."""
     if HYDRA >= (1, 4):
         return
     form = config.hydra.job.config.override_dirname

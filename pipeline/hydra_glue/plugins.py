@@ -1,4 +1,4 @@
-"""Registers plugins with Hydra that are in no package ``hydra_plugins``, and imports the base classes of plugins."""
+"""Registers plugins that are not in a package ``hydra_plugins`` with Hydra, and imports the plugins' base classes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The live page: shows a run or a sweep while it goes on, served to browsers on this machine only."""
+"""The live page: shows a run or a sweep in progress, served to browsers on this machine only."""

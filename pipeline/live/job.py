@@ -64,7 +64,7 @@ class LiveJob:
         self._running.worker = worker
 
     def hand_over(self) -> Mapping[str, Any] | None:
-        """Ends serving, for the process that goes on with the job. Returns the value for that process's LiveJob."""
+        """Ends serving, for the process that continues the job. Returns the value for that process's LiveJob."""
         return self._own.hand_over() if self._own is not None else None
 
     def end(self, result: Mapping[str, Any] | None) -> None:

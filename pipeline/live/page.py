@@ -15,5 +15,5 @@ _SCRIPTS = (
 
 
 def live_page(title: str) -> str:
-    """The page without data: the server sends these as messages."""
+    """The page without data, which the server sends as messages."""
     return framed(f"{title}: running", title, {"title": title}, _SCRIPTS, connects=True)

@@ -22,14 +22,14 @@ _SHORT = 8
 
 
 class Look:
-    """How far one reader has come: it receives each task once, and at first those that ended last."""
+    """The position of one reader in the records: it receives each task once, beginning with the last ended ones."""
 
     def __init__(self) -> None:
         self._of: Running | None = None
         self._recorded = 0
 
     def at(self, run: Running, worker: Worker) -> Glimpse:
-        """The records of a run since the last look."""
+        """The records of a run since this reader's last message."""
         if run is not self._of:
             self._of, self._recorded = run, max(0, worker.glimpse(most=0).recorded - MOST_TASKS)
         seen = worker.glimpse(self._recorded, MOST_TASKS)
@@ -38,7 +38,7 @@ class Look:
 
 
 class Running:
-    """One run that is under way, as readers ask for it from other threads.
+    """One run that is under way; readers query it from other threads.
 
     Args:
         title: the workload, for people.
@@ -60,7 +60,7 @@ class Running:
         self._console, self._names = console, names
         self._began_ns = time.monotonic_ns()
         self.worker: Worker | None = None
-        """The Worker; set while one is ready."""
+        """The Worker while it is ready; otherwise None."""
 
     def tell(self, look: Look) -> dict[str, Any]:
         """The state of the run now. Durations are seconds; times are nanoseconds of CLOCK_MONOTONIC.
@@ -100,10 +100,10 @@ class Running:
         """The work of the Worker's own processes; only the report has the processes below nodes.
 
         ``stats`` is WorkerStats. ``children`` are ``[name, kind, pid, state, number of ended tasks, restarts, end of
-        the previous process]``. ``names`` are those of callables. ``now`` is the time of this look. The other keys are
-        those of Glimpse; a task is ``[child, begin, duration, name, state, run, task, submit, dispatch, complete]``;
-        child and name are indices, -1 for a task that came to no child; the time of an event that never happened is 0.
-        An unfinished task begins when it was dispatched, and has no duration.
+        the previous process]``. ``names`` are those of callables. ``now`` is the time of this message. The other keys
+        are those of Glimpse; a task is ``[child, begin, duration, name, state, run, task, submit, dispatch,
+        complete]``; child and name are indices, -1 for a task that was never dispatched; the time of an event that
+        never happened is 0. An unfinished task begins when it was dispatched, and has no duration.
         """
         worker = self.worker
         if worker is None:

@@ -1,4 +1,4 @@
-"""A small read-only HTTP server for one page: on 127.0.0.1 only, and only for readers that know its token.
+"""A small read-only HTTP server for one page: on 127.0.0.1 only, and only for readers that have its token.
 
 Every user of this machine can send requests to an address on it, and so can every page of the web, through a browser.
 So the path begins with a token that is new for each run, the Host header must name this machine (a foreign name that
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Told = Callable[[], Generator[dict[str, Any], None, None]]
-    """Begins the messages to one reader, which the generator gives one after the other."""
+    """Begins a connection: returns a generator of the messages to this reader."""
 
 HOST = "127.0.0.1"
 _PORTS = 65535
@@ -52,14 +52,14 @@ _HEADERS = {
 
 
 class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Serves from when it is made until it is closed, in threads of its own.
+    """Serves from its creation until ``close``, in threads of its own.
 
     Args:
         port: the port; 0: any free one.
         token: the beginning of the path; empty: a new token.
         page: the document.
-        told: begins the messages to a reader.
-        report: gives the report of a point of a sweep, by the point's number; None if there is none.
+        told: called once for each reader; returns a generator of its messages.
+        report: returns the report of a point of a sweep, by the point's number; None if there is none.
 
     Raises:
         ConfigurationError: the port cannot be used; the message names the key.
@@ -72,7 +72,7 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def __init__(self, port: int, token: str, page: bytes, told: Told, report: Callable[[int], Path | None]) -> None:
         if not 0 <= port <= _PORTS:
-            raise ConfigurationError(f"live_port={port}: 0 to {_PORTS}, where 0 is any that is free")
+            raise ConfigurationError(f"live_port={port}: 0 to {_PORTS}, where 0 is any free port")
         self.token = token or secrets.token_urlsafe(16)
         self.page, self.told, self.report = page, told, report
         self.ended = threading.Event()
@@ -86,7 +86,7 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             why = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-            said = f"live_port={port}: {why}; choose another, or 0 for any that is free"
+            said = f"live_port={port}: {why}; choose another, or 0 for any free port"
             raise ConfigurationError(said) from None
         self._thread = threading.Thread(target=self._accept, name="live page", daemon=True)
         self._thread.start()
@@ -102,7 +102,7 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return f"http://{HOST}:{self.port}/{self.token}/"
 
     def close(self, last: dict[str, Any] | None) -> None:
-        """Sends all readers a last message, if there is one, and ends; waits a little for readers that are slow."""
+        """Sends all readers a last message, if there is one, and ends after a short wait for slow readers."""
         self.last = last
         self.ended.set()
         self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for connections
@@ -146,7 +146,7 @@ class LiveServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return self._readers.acquire(blocking=False)
 
     def one_reader_less(self) -> None:
-        """Ends what ``one_more_reader`` began."""
+        """Frees a place that ``one_more_reader`` took."""
         self._readers.release()
 
 
@@ -185,7 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Sends a reader the state of the run every second, and its end: server-sent events (WHATWG HTML, 9.2).
 
         Args:
-            telling: gives the next message; None: only a keep-alive, which shows whether the page still listens.
+            telling: yields the messages; None is a keep-alive, which fails if the page is gone.
         """
         if not self.server.one_more_reader():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_READERS} pages of this run are open\n")

@@ -45,7 +45,7 @@ class Ending(NamedTuple):
     exit_code: int
     error: str
     report: Path
-    """The report's file; the page links to it, and shows its path."""
+    """The report's file; the page shows it, and its address."""
 
 
 class LivePage:
@@ -111,7 +111,7 @@ class LivePage:
 
 def _ended(ending: Ending | None) -> dict[str, Any]:
     if ending is None:
-        words = "It left no report: what it printed says why."
+        words = "There is no report; the output in the terminal shows why."
         return {"status": "ended", "exit_code": 1, "error": words, "report": "", "html": ""}
     try:
         html = ending.report.read_text(encoding="utf-8")

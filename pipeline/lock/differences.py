@@ -12,7 +12,7 @@ from runtime.identity import CallableKind
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONSEQUENCES = ("blob",)
-"""Facts that change with the bytes for any cause, and so explain nothing."""
+"""Facts that change whenever the bytes change, and so explain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def explain_differences(lock: str, workload: str, target: str, differences: Sequ
 
 
 def _differ(locked: LockedCallable, built: LockedCallable) -> bool:
-    """Whether the hashids differ, or for kind 2, whose pickle may hold only a function's name, the sources."""
+    """Whether the hashids or, for kind 2, whose pickle may hold only a function's name, the sources differ."""
     if locked.hashid != built.hashid:
         return True
     return built.kind is CallableKind.PYTHON_SERIALIZED and locked.facts.get("sources") != built.facts.get("sources")
@@ -84,7 +84,7 @@ def _changes(locked: LockedCallable, built: LockedCallable) -> list[str]:
     if not changes:
         changes.append(
             "no source, flag, signature or compiler that the lock records changed: the store's entry was altered, or "
-            "the compiler does not repeat itself; stage=prune store.max_bytes=0 empties the store"
+            "the compiler gives other bytes each time; stage=prune store.max_bytes=0 empties the store"
         )
     if CallableKind.PYTHON_SERIALIZED in (locked.kind, built.kind):
         changes.append("a pickle (pickle_by_value) may differ between versions of Python and cloudpickle")

@@ -18,7 +18,7 @@ _HEADER = (
     "# Which bytes each callable of a workload is, by target: lock=check compares, lock=write updates. Commit it.\n"
 )
 _DEEPEST = 8
-"""The limit of nested levels, more than a lock has: an alias that contains itself would never end."""
+"""Most nested levels, more than a lock has: an alias that contains itself would be read without end."""
 
 Fact = str | Mapping[str, str]
 
@@ -115,7 +115,7 @@ def _callable(value: Any, key: str) -> LockedCallable:
         raise ConfigurationError(f"{key}.kind={kind!r}: must be one of {', '.join(CallableKind)}")
     for name, fact in values.items():
         if isinstance(fact, dict) and not all(isinstance(item, str) for item in fact.values()):
-            raise ConfigurationError(f"{key}.{name}: maps names to texts")
+            raise ConfigurationError(f"{key}.{name}: must map names to texts")
     return LockedCallable(hashid, CallableKind(kind), values)
 
 

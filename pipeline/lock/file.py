@@ -80,7 +80,7 @@ class LockFile(NamedTuple):
             finally:
                 os.close(folder)
         except FileNotFoundError:
-            raise ConfigurationError(f"{self.name}: the folder that it is to be in does not exist") from None
+            raise ConfigurationError(f"{self.name}: its folder does not exist") from None
         except OSError as error:
             raise ConfigurationError(f"{self.name}: cannot be written: {error.strerror}") from None
 

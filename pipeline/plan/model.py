@@ -58,7 +58,7 @@ class PlannedGraph:
 
     @property
     def edges(self) -> int:
-        """Dependencies."""
+        """Number of dependencies."""
         return sum(len(task.after) for task in self.tasks)
 
     def depths(self) -> list[int]:
@@ -90,4 +90,4 @@ class Plan:
     processes: PlannedProcess
     graph: PlannedGraph
     virtual: dict[str, Any] | None = None
-    """As in result.json, for a run with a chip model."""
+    """``virtual`` of result.json; None without a chip model."""

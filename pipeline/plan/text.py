@@ -8,7 +8,7 @@ from pipeline.common.counts import count_of
 from pipeline.plan.model import Plan, PlannedProcess
 
 _MANY = 4
-"""Of more processes of one kind, only the first and the last are shown."""
+"""Of more processes below one parent, only the first and the last are shown."""
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -20,11 +20,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     graph = plan.graph
     if graph.not_imported:
         runs = f"{plan.workload} on {plan.topology} for {plan.target}, {count_of(plan.runs, 'time')}"
-        yield f"{'would run':<12}{runs}: what {graph.not_imported} submits; a plan imports no code of yours"
+        yield f"{'would run':<12}{runs}: the tasks that {graph.not_imported} submits; a plan imports no code of yours"
         return
     tasks = f"{count_of(len(graph.tasks), 'task')}, {count_of(graph.edges, 'dependency', 'dependencies')}"
     longest = 1 + max(graph.depths(), default=-1)
-    rest = "" if graph.complete else "; more follow from results that only a run knows"
+    rest = "" if graph.complete else "; further tasks depend on results, which only a run has"
     yield f"{'would run':<12}{plan.workload} on {plan.topology} for {plan.target}, {count_of(plan.runs, 'time')}" + (
         f": {tasks}, the longest chain {longest}{rest}"
     )

@@ -64,11 +64,11 @@ def _open(name: str | None) -> int:
     page = newest_page(Path.cwd()) if name is None else named(name, find_left(Path.cwd())).page
     if page is None or not page.is_file():
         what = "no run below this folder has a report" if name is None else f"{name} has no report"
-        raise ConfigurationError(f"open: {what}; callring makes one")
+        raise ConfigurationError(f"open: {what}; run callring to make one")
     print(f"{'report':<12}{shown_path(page)}")
     if webbrowser.open(page.resolve().as_uri()):
         return OK
-    raise ConfigurationError("open: there is no browser here that can be started; open that file with one of yours")
+    raise ConfigurationError("open: no browser can be started here; open the file in a browser yourself")
 
 
 def _show(names: Sequence[str], *, everything: bool) -> int:

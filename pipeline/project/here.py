@@ -18,7 +18,9 @@ _CHOSEN = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp"
 
 
 def within_project(arguments: Sequence[str], folder: Path) -> list[str]:
-    """The command line with the project in ``folder``; unchanged if there is none, or if it chooses its configs itself.
+    """The command line, with the options that select the project in ``folder`` first.
+
+    It is unchanged if there is no project, or if it chooses its configs itself.
 
     Raises:
         ConfigurationError: the primary config is another user's.

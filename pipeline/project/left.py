@@ -40,7 +40,7 @@ class Left:
         return self.folder / ("sweep.html" if self.points else "report.html")
 
     def documents(self) -> list[dict[str, Any]]:
-        """The results of the run, or of the points of the sweep, without those that this version cannot read."""
+        """The results of the run, or of the points of the sweep, except documents that this version cannot read."""
         found = []
         for folder in self.points or (self.folder,):
             try:
@@ -93,7 +93,7 @@ def named(name: str, left: list[Left]) -> Left:
     if found:
         several = ", ".join(one.name for one in found[:3])
         raise ConfigurationError(
-            f"{name!r}: {len(found)} runs have that in their names ({several} ...); give more of it"
+            f"{name!r}: {len(found)} runs have this in their names ({several} ...); give a longer part of the name"
         )
     hint = near(name, [one.name for one in left]) or "; callring show lists them"
-    raise ConfigurationError(f"{name!r}: no run of that name below this folder{hint}")
+    raise ConfigurationError(f"{name!r}: no run with this name below this folder{hint}")

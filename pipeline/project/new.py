@@ -38,14 +38,16 @@ def write_project(folder: Path) -> Iterator[tuple[Path, str]]:
     """
     name = folder.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ConfigurationError(f"new {folder}: a name of small letters, digits and underscores, a letter first")
+        raise ConfigurationError(
+            f"new {folder}: a name begins with a small letter, and has only small letters, digits and underscores"
+        )
     taken = [group for group in ("workload", "callable") if (CONF / group / f"{name}.yaml").exists()]
     if taken:
-        raise ConfigurationError(f"new {folder}: Callring has a {taken[0]} of this name; take another")
+        raise ConfigurationError(f"new {folder}: Callring has a {taken[0]} of this name; choose another name")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
-            raise ConfigurationError(f"new {folder}: this folder is not empty; give another name")
+            raise ConfigurationError(f"new {folder}: this folder is not empty; choose another name")
         for path, (template, words) in _FILES.items():
             file = folder / path.replace("$name", name)
             file.parent.mkdir(parents=True, exist_ok=True)

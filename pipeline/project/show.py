@@ -28,7 +28,7 @@ _SHORT_HASH = 8
 def listed(left: Sequence[Left], *, everything: bool) -> str:
     """A line for each run or sweep, the newest first, with the median of its measured runs; for a sweep, the least."""
     if not left:
-        return "no runs below this folder yet: callring makes one\n"
+        return "no runs below this folder yet: run callring to make one\n"
     shown = left if everything else left[:_LATEST]
     lines = aligned([COLUMNS, *(_row(one) for one in shown)], len(COLUMNS) - 1)
     if len(shown) < len(left):
@@ -93,7 +93,7 @@ def compare(earlier: Left, later: Left, out: TextIO) -> None:
     """Compares two runs, or two sweeps by their points.
 
     Raises:
-        ConfigurationError: one of them has nothing to compare, or they have no points in common.
+        ConfigurationError: one of them has no measurements, or they have no points in common.
     """
     runs = load_earlier(str(later.folder), f"show {later.name}")
     comparisons = compare_runs(runs, load_earlier(str(earlier.folder), f"show {earlier.name}"))

@@ -34,8 +34,8 @@ class Segment(NamedTuple):
 
     kind: str
     """``execution``: a task ran. ``hand-over``: a released task was on its way to its worker. ``submission``: the
-    orchestration function had not submitted the task yet. ``completion``: the task had ended, and the parent did not
-    know it yet. ``between runs``: no run was under way."""
+    orchestration function had not submitted the task yet. ``completion``: the task had ended, and the parent had not
+    noticed it yet. ``between runs``: no run was under way."""
     begin_ns: int
     end_ns: int
     span: int
@@ -77,7 +77,7 @@ def critical_path(spans: Sequence[TaskSpan]) -> list[Segment]:
 
 def nested_critical_path(workers: Sequence[RecordingWorker]) -> list[Segment]:
     """The critical path of the outermost Worker. An execution of a node's task on it is replaced by the critical path
-    of the tasks that it submitted; before the first and after the last of these, the node's task executes itself.
+    of the tasks that it submitted; before the first and after the last of these, the node's task itself executes.
 
     Args:
         workers: the result of ``recording_workers``; ``Segment.span`` counts their tasks, Worker by Worker.
@@ -134,7 +134,7 @@ class _Walk:
         self._completes = [spans[i].complete_ns for i in self._by_complete]
 
     def cause_of(self, at: int) -> tuple[int, str, int | None]:
-        """(time, cause, task) of what let a task begin; there is no task if it was the submit."""
+        """The event that a task waited for last, as (time, cause, task); the task is None for its own submit."""
         span = self._spans[at]
         found: tuple[int, str, int | None] = (span.submit_ns, "submit", None)
         for task in span.waited_for:
@@ -148,7 +148,7 @@ class _Walk:
         return found
 
     def complete_before(self, time_ns: int) -> int | None:
-        """The task that was completed last before ``until``."""
+        """The task that was completed last before this time; None if there is none."""
         position = bisect_right(self._completes, time_ns)
         while position and self._spans[self._by_complete[position - 1]].submit_ns >= time_ns:
             position -= 1

@@ -51,9 +51,9 @@ def _limit(record: RunRecord, timeline: Mapping[str, Any]) -> list[str]:
     return [
         {
             SUBMISSION: f"{share} waited for submission: the orchestration function is the limit{_capture(record)}.",
-            HAND_OVER: f"{share} went by on the way from a task's release to its worker: {_larger(timeline)}.",
+            HAND_OVER: f"{share} is hand-over, from a task's release to its begin: {_larger(timeline)}.",
             EXECUTION: f"{share} is execution on the critical path{_most(timeline)}.",
-            COMPLETION: f"{share} went by until the parent knew of ends: {_larger(timeline)}.",
+            COMPLETION: f"{share} is completion, until the parent noticed ends of tasks: {_larger(timeline)}.",
         }[kind]
     ]
 
@@ -65,7 +65,7 @@ def _capture(record: RunRecord) -> str:
     if settings.get("capture") or record.trace.nodes:
         return ", though the graph is captured" if settings.get("capture") else ""
     if runs < 2:
-        return ": fewer and larger tasks, or a captured graph that runs again and again, spend less on it"
+        return ": fewer and larger tasks, or a captured graph that is launched again and again, spend less time on it"
     return f": try {'' if 'capture' in settings else '+'}workload.capture=true"
 
 

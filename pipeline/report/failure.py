@@ -38,8 +38,8 @@ class FailedTask(NamedTuple):
 
 
 def failed_tasks(trace: Trace) -> list[FailedTask]:
-    """All failed tasks, in the order in which their parents noticed; last the tasks of nodes, which fail because of
-    tasks below."""
+    """All failed tasks, in the order in which their parents noticed; tasks of nodes come last, since they fail because
+    of tasks below."""
     found = []
     for worker in recording_workers(trace):
         for i, why in reasons(worker).items():
@@ -181,12 +181,12 @@ def _next(record: RunRecord, on_chip: bool) -> list[dict[str, str]]:
     tried = []
     overrides = [word for word in record.command if not word.startswith("build=")]
     if on_chip and record.build != "asan":
-        why = "Let AddressSanitizer say which line of the kernel it is:"
+        why = "Let AddressSanitizer find the line of the kernel:"
         tried.append({"why": why, "command": shlex.join([*overrides, _ASAN])})
     if on_chip and _ONE_CORE not in record.command:
-        why = "One core: if that ends well, blocks of a launch touch the same bytes:"
+        why = "On one core: if the run then succeeds, blocks of a launch touch the same bytes:"
         tried.append({"why": why, "command": shlex.join([*record.command, _ONE_CORE])})
     if not on_chip:
-        why = "The same again, with every word of what each stage did:"
+        why = "The same run again, with full hashes and file names in its output:"
         tried.append({"why": why, "command": shlex.join([*record.command, "output=verbose"])})
     return tried

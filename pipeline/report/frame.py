@@ -27,9 +27,9 @@ def framed(title: str, summary: str, data: Any, scripts: Sequence[Path], *, conn
     Args:
         title: the title of the window.
         summary: the plain text that is shown where scripts are not allowed.
-        data: the data of the scripts' drawings, as JSON can hold it.
+        data: the data that the scripts draw, in JSON's types.
         scripts: the scripts of this page, after those that all pages share; the last fills the element ``page``.
-        connects: whether the page may send requests to the server that it came from; no page may to another.
+        connects: whether the page may send requests to the server that it came from; it never may to another server.
     """
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # Within a script element only "<" could end the element, or begin a comment.

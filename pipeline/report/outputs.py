@@ -71,7 +71,7 @@ def write_documents(
         drawn: the result of ``write_traces``.
 
     Raises:
-        OSError: as ``write_traces``.
+        OSError: like ``write_traces``.
     """
     compared = document.get("comparison")
     earlier = earlier_page(Path(compared["with"]) / REPORT, drawn) if compared else None

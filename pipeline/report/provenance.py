@@ -25,7 +25,7 @@ _PACKAGES = ("callring", "numpy", "hydra-core", "omegaconf", "cloudpickle", "pyb
 
 
 _load_average: list[float | None] = [None]
-"""When ``ask`` was called."""
+"""The load average when ``ask`` was called."""
 
 
 def ask() -> None:

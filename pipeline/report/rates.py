@@ -75,7 +75,7 @@ def _modelled_words(modelled: ModelledRoofs) -> str:
     moves = f"{modelled.bytes_per_second / _GIGA:.3g} GB/s"
     peak = modelled.flop_per_second
     does = f"{peak / _GIGA:.3g} GFLOP/s, by the costs of its callables, and {moves}" if peak else moves
-    return f"One chip of the model {modelled.name} is taken for one that does at most {does}."
+    return f"The model {modelled.name} assumes that one chip does at most {does}."
 
 
 def _roof(peak: float | None, bandwidth: float, low: float, high: float) -> list[tuple[float, float]]:

@@ -76,7 +76,7 @@ class RunRecord:
     provenance: Mapping[str, Any]
     callables: Sequence[CallableRecord] = ()
     lock: LockRecord | None = None
-    """None with ``lock=off``, or if the run ended before."""
+    """None with ``lock=off``, or if the run ended before its comparison."""
     stages: Sequence[StageRecord] = ()
     trace: Trace = field(default_factory=Trace)
     warm_up: int = 0
@@ -85,9 +85,9 @@ class RunRecord:
     run_seconds: Sequence[float] = ()
     """Durations of the measured runs, which follow the ``warm_up`` ones."""
     verification: Verification | None = None
-    """None if the run ended before."""
+    """None if the run ended before its verification."""
     virtual: VirtualRecord | None = None
-    """The virtual time on modelled chips; None without a chip model, or if the run ended before."""
+    """The virtual time on modelled chips; None without a chip model, or if the run ended before it was computed."""
     worker_output: str = ""
     """The end of the workers' standard error."""
     command: Sequence[str] = ()

@@ -95,7 +95,7 @@ def _virtual(record: RunRecord) -> dict[str, Any] | None:
 
 
 def plain_values(value: Any) -> Any:
-    """The value with plain numbers in place of NumPy's scalars, and a word for every number that JSON lacks."""
+    """The value with plain numbers instead of NumPy's scalars, and a word for every number that JSON lacks."""
     if isinstance(value, Mapping):
         return {key: plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""The limits of a machine, to which reports compare callables: those of this machine, measured briefly on demand, and
+"""The limits of a machine, with which reports compare callables: those of this machine, measured briefly on demand, and
 those of a modelled chip, from its model."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Roofs(NamedTuple):
     flop_per_second: float
     bytes_per_second: float
     words: str
-    """How they were found."""
+    """How the limits were determined."""
 
 
 def measured_roofs() -> Roofs:

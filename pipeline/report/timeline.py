@@ -54,24 +54,24 @@ def timeline(
         ``span_ns``: from the first submit to the last completion.
         ``names``: names of callables and kernels; other values refer to them by index.
         ``submitters``: names of the Workers, the outermost first; other values refer to them by index.
-        ``workers``: children of all Workers, also those that did nothing, each node followed by what is below it, each
-        with ``name``, ``label`` (its name within its Worker), ``depth``, ``kind``, ``of`` (its Worker), ``hosts`` (the
-        Worker within a node, or -1), ``pid``, ``tasks``, ``busy_ns`` (its lane executed) and ``cores`` (``core``,
-        ``busy_ns``); others refer to them by index.
+        ``workers``: children of all Workers, also those that did nothing, each node followed by the children of its
+        Worker, each with ``name``, ``label`` (its name within its Worker), ``depth``, ``kind``, ``of`` (its Worker),
+        ``hosts`` (the Worker within a node, or -1), ``pid``, ``tasks``, ``busy_ns`` (the time that its lane executed)
+        and ``cores`` (``core``, ``busy_ns``); others refer to them by index.
         ``tasks``: columns ``[worker, begin, duration, name, state, run, task, submit, dispatch, complete,
         waited_for, of, within, why]``: ``waited_for`` are task numbers of the same run, ``of`` is the Worker that
         submitted the task, ``within`` the index of the node's task that submitted it; a time that does not exist is -1.
         A failed task whose begin was not recorded has its dispatch as ``begin``, and ends when the parent noticed the
-        failure; ``why`` says how its process ended, and is empty otherwise.
+        failure; ``why`` is how its process ended; it is empty for other tasks.
         ``cores``: columns ``[worker, core, begin, duration, name, run, task]``.
         ``total_tasks``, ``total_cores``: numbers before thinning. ``dropped``: number of lost core spans, by Worker.
         ``load``: busy thousandths of all chips and sub-workers, in equal pieces of ``span_ns``.
         ``density``: the spans that are not in ``tasks`` and ``cores``, or null if there are none: ``bins``, the number
-            of
-        equal pieces of ``span_ns``; ``lanes``, each ``[worker, core or -1, pieces, thousandths busy, spans that begin
-        there, name that takes most]``; ``moments``, each ``[Worker, 0 for submits or 1 for completions, pieces,
-        number]``. ``left_out``: number of recorded tasks that are not included. ``missing``: names of nodes without a
-        report. ``work_ns``: for each level, execution by name of the callable, on chips and sub-workers and on nodes.
+        of equal pieces of ``span_ns``; ``lanes``, each ``[worker, core or -1, pieces, thousandths busy, spans that
+        begin there, name with most of the time]``; ``moments``, each ``[Worker, 0 for submits or 1 for completions,
+        pieces, number]``. ``left_out``: number of recorded tasks that are not included. ``missing``: names of nodes
+        without a report. ``work_ns``: for each level, execution by name of the callable, on chips and sub-workers and
+        on nodes.
         ``path``: the MOST_SEGMENTS longest segments of the critical path as ``[kind, begin, duration, index into tasks
         or -1, cause]``. ``path_kinds``: the names of the kinds. ``path_ns``: nanoseconds by kind, of all segments.
         ``path_segments``: the number of all segments.
@@ -252,7 +252,7 @@ def _drawn(task: TaskSpan, lost_since: int) -> TaskSpan:
 
 
 def _load(recorded: Sequence[RecordingWorker], origin: int, whole: int) -> list[int]:
-    """Whether a worker counts as busy: a node does not, because the workers below it count."""
+    """The value of ``load``: a node does not count, because the workers below it do."""
     leaves = sum(child.kind != NODE for worker in recorded for child in worker.trace.children)
     ran = [t for worker in recorded for t in worker.trace.tasks if t.begin_ns and t.kind != NODE]
     begin = np.array([t.begin_ns for t in ran], dtype=np.int64) - origin
@@ -285,7 +285,7 @@ class _Rest:
             self._lanes.append([worker, core, *lane_bins(Spans(*of[:, 2:].T), self._whole, self._bins)])
 
     def add_moments(self, spans: Sequence[TaskSpan], submitters: Sequence[int], origin: int) -> None:
-        """Adds the times at which tasks were submitted and completed, and the Worker."""
+        """Adds the times at which each Worker submitted tasks and noticed their completion."""
         of = np.array(submitters, dtype=np.int64)
         for kind, times in enumerate(([s.submit_ns for s in spans], [s.complete_ns for s in spans])):
             at: npt.NDArray[np.int64] = np.array(times, dtype=np.int64) - origin

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from runtime.observe.trace import CoreSpan, TaskSpan, Trace
 
 _LANE, _SUBMITS, _DISPATCHES, _COMPLETIONS, _FIRST_CORE = range(1, 6)
-# Free numbers in a process with a Worker, which has neither a lane nor cores.
+# Numbers that are free in the parent's process, which has no cores.
 _STAGES, _PATH = 6, 7
 _WORKER_TRACKS = {_SUBMITS: "submits", _DISPATCHES: "dispatches", _COMPLETIONS: "completions"}
 _COMPRESSION = 1

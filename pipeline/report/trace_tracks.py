@@ -1,4 +1,4 @@
-"""The parts of a trace apart from tasks: stages of the run, the critical path, queued and busy counters, deaths."""
+"""The parts of a trace other than tasks: stages of the run, the critical path, queued and busy counters, deaths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Timed = tuple[int, str]
 """The time in nanoseconds, and the event as JSON."""
 _MOST_SAMPLES = 4_000
-"""Most samples of one counter; of more changes, as many samples at equal distances."""
+"""Most samples of one counter; a counter with more changes has this many samples at equal distances."""
 _json = json.JSONEncoder(separators=(",", ":")).encode
 
 

@@ -107,7 +107,7 @@ class WorkerOutput:
             self._all += len(piece)
             self._kept += piece
             del self._kept[:-_KEPT]
-            with contextlib.suppress(OSError):  # the reader of standard error has gone: the run goes on
+            with contextlib.suppress(OSError):  # without a reader of standard error, the run continues
                 _write_all(self._real, piece)
 
 

@@ -52,10 +52,10 @@ _MADE_BETWEEN_COLLECTIONS = 20_000
 """Objects between two collections. Reports and sweeps make many objects and little garbage; Python's default of 700
 would cost them a tenth of their time."""
 _HANDED_OVER = "CALLRING_HANDED_OVER"
-"""The key of the core for which a job was handed over, which happens at most once."""
+"""An environment variable: the key of the core for which a job was handed over, which happens at most once."""
 _PR_SET_PDEATHSIG = 1
 _BUILT_BY_PARENT = "CALLRING_CORE_BUILD_SECONDS"
-"""The time in which the core of a handed-over job was built, for that job's report."""
+"""An environment variable: the seconds that building the core of a handed-over job took, for that job's report."""
 
 
 class Job:
@@ -65,14 +65,14 @@ class Job:
         config: the composed configuration as plain values.
         folders: folders of the configs, where sources are searched.
         output: the run directory.
-        lock_file: the lock file that ``lock`` is about.
+        lock_file: the lock file that ``lock`` writes or checks.
         overrides: the command line's overrides of the configuration.
         command: the command that runs it again, for its report.
         from_environment: paths of keys whose values come from the environment, with their interpolations.
         begin: the run's begin on the monotonic clock; None: now.
         warm: Workers that jobs of this process pass to each other; None: the job starts and ends its own.
         in_sweep: whether this is one of several jobs; then only the sweep prints, unless ``output=verbose``.
-        live_page: for a job that was handed over: the address of its live page, which this process goes on serving.
+        live_page: for a job that was handed over: the address of its live page, which this process continues to serve.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class Job:
             message = f"verification differs: {self._verification.message}"
         if message is not None and code in (TASK_FAILED, WORKER_LOST):
             tasks = failure_words(self._trace, names_of(self._callables))
-            # A message of one line stays one.
+            # A message of one line stays on one line.
             message += f"{os.linesep if os.linesep in message else '; '}{tasks}" if tasks else ""
         if message is not None and code != READER_GONE:
             self._console.error(f"error: {message}")
@@ -155,7 +155,7 @@ class Job:
                 code = self._report(code, message)
             except OSError as unwritten:
                 words = run_directory_words(shown_path(self._output), unwritten, sweep=self._in_sweep)
-                self._console.error(f"error: {words}; what ran is not recorded")
+                self._console.error(f"error: {words}; the run is not recorded")
                 code = code or CONFIGURATION
         if isinstance(error, KeyboardInterrupt):
             raise error
@@ -188,8 +188,8 @@ class Job:
                 build_seconds = str(time.perf_counter() - begin)
             if not core.loaded:
                 if os.environ.get(_HANDED_OVER) == core.key:
-                    raise StartError(f"build={described.build}: {core.folder} holds another core than its key says")
-                # Set here already: the other process reports, even after an interrupt.
+                    raise StartError(f"build={described.build}: {core.folder} holds another core than that of its key")
+                # Set before the hand-over: the other process reports, even if an interrupt ends this call.
                 self._exit_code = INTERRUPTED
                 self._exit_code = self._hand_over(core, build_seconds)
                 return
@@ -329,7 +329,7 @@ class Job:
         return LockRecord(self._lock_file.name, locked.sha256, locked.outcome, differing)
 
     def _hand_over(self, core: core_build.Core, build_seconds: str | None) -> int:
-        """Runs the job again in a process that loads the wanted core: a process cannot exchange its core."""
+        """Runs the job again in a process that loads the wanted core: a process cannot replace its core."""
         described = self._described
         assert described is not None
         request = self._output / "job.json"
@@ -401,7 +401,7 @@ class Job:
 
                 path, threshold = self._config["compare"], self._config["compare_threshold"]
                 document = compare_result(document, path, threshold, compared)
-            # Writing the other files takes milliseconds, which they cannot contain themselves.
+            # The time of writing the other files, some milliseconds, is missing: they would have to contain it.
             page = shown_path(self._output / REPORT)
             reported = self._console.noted("reported", page, seconds=seconds())
             document["stages"] += [stage_document(StageRecord("report", seconds(), self._console.actions))]
@@ -485,7 +485,7 @@ def main() -> int:
     """Runs a job that was handed over; the arguments are job.json and the run directory."""
     import ctypes
 
-    # If the process that handed the job over is gone, no process waits for the result.
+    # This process ends with the one that handed the job over, since no other process waits for the result.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     request, output = map(Path, sys.argv[1:3])
     config: dict[str, Any] = json.loads(request.read_text())

@@ -66,7 +66,7 @@ class PointLoader:
             try:
                 return _with_values(model, master, parsed)
             except OmegaConfBaseException:
-                pass  # Hydra's own composition words the error
+                pass  # Hydra's own composition raises the error
         composed: DictConfig = self._loader.load_sweep_config(master, overrides)
         # A pickle, because the launcher changes its copy. Pickling may fail for a class of a user or plugin, for
         # instance if this process has the class twice.
@@ -75,7 +75,7 @@ class PointLoader:
         return composed
 
     def forget(self) -> None:
-        """Drops unused compositions: a launcher with other processes composes there."""
+        """Drops unused compositions: a launcher with other processes composes its points in those."""
         self._composed.clear()
 
     def __getattr__(self, name: str) -> Any:
@@ -85,12 +85,12 @@ class PointLoader:
         return getattr(self._loader, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Only the loader travels to other processes."""
+        """Only the loader is passed to other processes."""
         return {"_loader": self._loader, "_composed": {}, "_models": {}}
 
 
 def with_point_loader(context: HydraContext) -> HydraContext:
-    """The context with this loader in place of Hydra's."""
+    """The context with this loader instead of Hydra's."""
     loader = cast("ConfigLoader", PointLoader(context.config_loader))
     return dataclasses.replace(context, config_loader=loader)
 

@@ -26,7 +26,7 @@ _MOST_CURVES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Figure:
-    """The figure of each point that a chart shows."""
+    """The quantity that a chart shows for each point."""
 
     of: Callable[[Point], tuple[float, float, float]]
     """Quartiles, in seconds."""

@@ -63,7 +63,7 @@ def finish(folder: Path, points: Sequence[Point], config: DictConfig, searched: 
             missing = write_parquet(folder / "results.parquet", rows)
             write_page(folder / "sweep.html", pairs, keys, searched)
     except ConfigurationError as error:
-        unwritten = f"{error.args[0]}; tables and page of the sweep are not whole"
+        unwritten = f"{error.args[0]}; tables and page of the sweep are incomplete"
         errors.append(unwritten)
         code = code or CONFIGURATION
     if output == "json":

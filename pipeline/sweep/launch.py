@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Sweep:
-    """One sweep, as a context: at its end, even after a failure, the results of its points are put together.
+    """One sweep, as a context: at its end, even after a failure, it collects the results of its points.
 
     Args:
         config: the sweep's own configuration, as Hydra composed it.
@@ -82,7 +82,7 @@ class Sweep:
             with self._shown():
                 returned = self._launcher.launch([job.overrides for job in jobs], initial_job_idx=jobs[0].number or 0)
         except Exception as error:
-            # From another launcher: one of its processes was killed, for instance. The points' results are kept.
+            # Raised by another launcher, for instance if one of its processes was killed. Results of points are kept.
             words = f"the launcher failed: {type(error).__name__}: {error}"
             for job in jobs:
                 job.error = words
@@ -97,7 +97,7 @@ class Sweep:
         return points
 
     def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """The configuration of a point that is not launched. Raises what Hydra raises if there is none."""
+        """The configuration of a point that is not launched. Raises Hydra's error if it cannot be composed."""
         return self._loader.load_sweep_config(self._config, list(overrides))
 
     def say(self, lines: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class Sweep:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        """Puts the results together."""
+        """Collects the results."""
         code = None
         try:
             self._put_together()

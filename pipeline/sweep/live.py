@@ -52,7 +52,7 @@ def ending(folder: Path, code: int | None) -> Ending | None:
 
 
 class LiveSweep:
-    """Reads the results of points, in whichever process they ran, when a page asks.
+    """Reads the results of points, from files and so of every process, when a page requests them.
 
     Args:
         points: the sweep's points; the sweep appends to them.
@@ -87,7 +87,7 @@ class LiveSweep:
         }
 
     def report(self, number: int) -> Path | None:
-        """As pipeline.live.session.Swept."""
+        """See pipeline.live.session.Swept."""
         reports = (_report_of(point) for point in list(self._points) if point.number == number)
         return next((report for report in reports if report is not None), None)
 

@@ -68,7 +68,7 @@ def page_document(
     tuned = searched is not None
     return {
         "title": sweep_title(workloads_of(done), keys, tuned=tuned),
-        "where": _where(done[0].result) if done else "No point left a result.",
+        "where": _where(done[0].result) if done else "No point has a result.",
         "cards": _cards(points, keys, best, searched),
         "causes": _causes(points, keys, tuned),
         "figures": _figures(points, keys, searched),
@@ -121,10 +121,10 @@ def _cards(
     states = [_state(point, tuned=searched is not None) for point in points]
     impossible = states.count("infeasible")
     failed = len(points) - states.count("ok") - impossible
-    cards = [("Points", f"{len(points):,}", f"{states.count('ok'):,} ended well", "")]
+    cards = [("Points", f"{len(points):,}", f"{states.count('ok'):,} succeeded", "")]
     cards.append(("Failed", f"{failed:,}", "see what failed" if failed else "none", "bad" if failed else "good"))
     if impossible:
-        cards.append(("Infeasible", f"{impossible:,}", "the space has values that cannot be", ""))
+        cards.append(("Infeasible", f"{impossible:,}", "impossible combinations of values", ""))
     if best is not None:
         at = ", ".join(f"{key_words(key)} {best.values.get(key, '')}" for key in keys) or "the one point"
         if best.measured:

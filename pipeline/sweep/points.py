@@ -39,17 +39,17 @@ class Point:
     run_seconds: tuple[float, float, float] | None = None
     """Quartiles of the measured runs; None if none was measured."""
     reused: bool = False
-    """Whether the folder was there before: an earlier sweep had the same."""
+    """Whether the folder existed before, from an earlier sweep."""
 
     def use(self, folder: Path) -> None:
-        """Gives it its folder, without what an earlier sweep left there and would be taken for its own."""
+        """Sets its folder, and removes an earlier sweep's files there that would be read as its own."""
         self.folder, self.reused = folder, folder.is_dir()
         for left in (_RESULT, REPORT):
             (folder / left).unlink(missing_ok=True)
 
     @property
     def begun(self) -> bool:
-        """Whether it has begun, as far as its folder says; in one that was there before, only a result says so."""
+        """Whether it has begun: its folder exists or, if the folder existed before, has a result."""
         if self.folder is None:
             return False
         return (self.folder / _RESULT).is_file() if self.reused else self.folder.is_dir()
@@ -91,7 +91,7 @@ class Point:
 
     @property
     def quartiles(self) -> tuple[float, float, float]:
-        """The median of the measured runs in seconds; only if there are measured runs."""
+        """The quartiles of the measured runs in seconds; only if there are measured runs."""
         assert self.run_seconds is not None
         return self.run_seconds
 

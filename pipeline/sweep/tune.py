@@ -100,7 +100,7 @@ def tune(sweep: Sweep, overrides: Sequence[Override], tuning: Tuning) -> None:
         tuning: the settings of the search.
 
     Raises:
-        ConfigurationError: Optuna is not installed, or nothing has several values.
+        ConfigurationError: Optuna is not installed, or no key has several values.
     """
     try:
         import optuna

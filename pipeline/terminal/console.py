@@ -24,7 +24,7 @@ _NAME = 22
 _SHORT_HASH = 8
 _WHOLE_HASH = 64
 _SILENCE = 30.0
-"""Seconds after which a line says how far the run is, where the output is a pipe."""
+"""Seconds without output after which a pipe gets a line with the progress."""
 
 
 class Console:
@@ -65,9 +65,9 @@ class Console:
 
     @contextlib.contextmanager
     def stage(self, name: str, *, interrupted: bool = False) -> Iterator[Callable[[], float]]:
-        """Times one stage and collects its actions, also when it fails. Gives a function for its seconds so far.
+        """Times one stage and collects its actions, also if it fails. Yields a function for its seconds so far.
 
-        Raises KeyboardInterrupt if one came earlier, unless ``interrupted`` allows that.
+        Raises KeyboardInterrupt if an interrupt came earlier, unless ``interrupted`` is set.
         """
         if not interrupted:
             check()
@@ -81,7 +81,7 @@ class Console:
 
     @contextlib.contextmanager
     def at_work(self, name: str) -> Iterator[None]:
-        """While the block runs, keeps the work at hand; on a terminal, shows it below the lines."""
+        """While the block runs, keeps the progress of this work; on a terminal, shows it below the lines."""
         self._progress = progress = Progress(name)
         terminal = None if self._quiet else self._terminal
         try:
@@ -118,8 +118,8 @@ class Console:
 
         Args:
             things: the counted things, in the plural.
-            done: gives how many of how many; may be called at any time, by another thread.
-            words: gives further text; may be called likewise.
+            done: returns the done and the total number; may be called at any time, by another thread.
+            words: returns further text; may also be called at any time, by another thread.
         """
         if self._progress is not None:
             self._progress.things, self._progress.done, self._progress.words = things, done, words
@@ -148,7 +148,7 @@ class Console:
         Args:
             rows: the rows; the first has the columns' titles.
             left: number of left-aligned columns; the others have numbers.
-            bad: for each row after the first, whether it is marked as wrong; default: none is.
+            bad: for each row after the first, whether it is marked as wrong; default: no row.
         """
         lines = aligned(rows, left)
         if self._terminal is not None and not self._quiet:
@@ -159,7 +159,7 @@ class Console:
             self.line(line)
 
     def error(self, text: str) -> None:
-        """Prints an error, on standard error in either form of output."""
+        """Prints an error on standard error, for every kind of output."""
         self._lines.append(text)
         if self._terminal is not None:
             self._terminal.error(text)

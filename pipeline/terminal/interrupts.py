@@ -1,7 +1,7 @@
 """Remembers interrupts: a library may swallow the exception of an interrupt.
 
 Importing numpy.random does, for instance, when the interrupt comes while one of its extension modules loads. So each
-interrupt is also recorded, and ``check`` raises it again where a run would go on.
+interrupt is also recorded, and ``check`` raises it again before a run continues.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def remembered() -> Iterator[None]:
     Changes nothing if another handler is installed, if interrupts are ignored, or in another thread.
 
     Raises:
-        KeyboardInterrupt: also in place of an exception that an interrupt caused, see ``restored``.
+        KeyboardInterrupt: also instead of an exception that an interrupt caused, see ``restored``.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -23,7 +23,7 @@ class Progress:
         self.things = ""
         """The counted things, in the plural."""
         self.done: Callable[[], tuple[int, int]] | None = None
-        """Gives how many of how many; None: nothing is counted."""
+        """Returns the done and the total number; None: nothing is counted."""
         self._begin = time.monotonic()
 
     @property
@@ -36,5 +36,5 @@ class Progress:
         return self.words if isinstance(self.words, str) else self.words()
 
     def counted(self) -> tuple[int, int]:
-        """How many of how many now; (0, 0) if nothing is counted."""
+        """The done and the total number now; (0, 0) if nothing is counted."""
         return self.done() if self.done else (0, 0)

@@ -1,7 +1,7 @@
 """The display of a terminal: lines with coloured words, and below them one temporary line about the work at hand.
 
-All output of this process to the terminal goes through the object that owns that line: else the two would end up on one
-line. Output to a pipe does not use this module.
+All output of this process to the terminal goes through the object that owns that line: otherwise, output would continue
+the line instead of replacing it. Output to a pipe does not use this module.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def at_work(self, progress: Progress) -> Iterator[None]:
-        """Shows the work at hand while the block runs; work that is shown already stays."""
+        """Shows the work at hand while the block runs; work that is already shown stays on the screen."""
         if self._shown is not None:
             yield
             return
@@ -143,7 +143,7 @@ class Terminal:
             console=self._console,
             transient=True,
             refresh_per_second=_REFRESHED,
-            # Output of a program meanwhile appears above the line. Standard error is left where it was.
+            # Other output of this process appears above the line; standard error only if it is a terminal, too.
             redirect_stderr=sys.stderr.isatty(),
         )
         self._live.start(refresh=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verification_word(passed: bool | None) -> str:
-    """The words for outcomes; None: nothing was compared."""
+    """The word for an outcome; None: nothing was compared."""
     return "unverified" if passed is None else "verified" if passed else "differs"
 
 
@@ -119,7 +119,7 @@ class NotImportedProgram(Workload[None]):
         """Does nothing: the tasks are not known."""
 
     def verify(self) -> Verification:
-        """Nothing runs."""
+        """Compares nothing: no task runs."""
         return Verification(None)
 
 

@@ -2,7 +2,7 @@
 
 Every chip has some columns of the first layer and the matching rows of the second, and so computes partial logits. The
 partial logits are added pairwise, in a tree over the chips; the dependencies follow from the tensors alone. A Python
-sub-worker, or the parent without sub-workers, turns logits into classes. The digits are held-out ones, on which the
+sub-worker, or the parent if there is none, turns logits into classes. The digits are held-out ones, on which the
 weights were not trained.
 """
 
@@ -114,7 +114,7 @@ class MlpDigits(Workload[Settings]):
         tasks = self._right
         right = sum(task.result() for task in tasks) if tasks else classify([logits, labels, classes])
         outcome = compare(logits, golden_logits(self._weights, self._digits.images))
-        # The sub-workers' classes must be those of the logits, which the number of right ones does not show.
+        # The sub-workers' classes must follow from the logits; the number of right classes does not prove that.
         consistent = bool(np.array_equal(classes, logits.argmax(axis=1))) and right == int((classes == labels).sum())
         accuracy = right / len(labels)
         enough = accuracy >= self.settings.min_accuracy
@@ -129,5 +129,5 @@ class MlpDigits(Workload[Settings]):
         if not enough:
             said[1] += f", less than workload.min_accuracy={self.settings.min_accuracy}"
         if not consistent:
-            said.append(f"classes: the {figures['classified_by']} gave others than the logits say")
+            said.append(f"classes: those of the {figures['classified_by']} do not follow from the logits")
         return Verification(outcome.passed and enough and consistent, figures, "; ".join(said))

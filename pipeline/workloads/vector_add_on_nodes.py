@@ -21,7 +21,7 @@ def add_on_chips(o: Orchestrator, args: TensorArgs, *, handles: Mapping[str, Cal
     Args:
         o: submits to the node's own children.
         args: left and right float32 (n,), and out float32 (n,), which is written.
-        handles: ``add`` among them.
+        handles: the handles by name; ``add`` is one of them.
     """
     left, right, out = args[0], args[1], args[2]
     for chip, part in shares(left.shape[0], tuple(o.topology.chip_ids)):

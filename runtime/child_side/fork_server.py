@@ -1,8 +1,8 @@
-"""The fork server: a single-threaded Python process that has imported what sub-workers need, and forks Python children.
+"""The fork server: a single-threaded Python process that has imported the modules of sub-workers, and forks children.
 
-Started by exec with its control socket as descriptor 3. It forks a sub-worker or a node for each request, reaps each
-child that ends, and reports to the parent how it ended. The fork server ends with its parent, and its children end with
-it. A shortage of processes, memory or descriptors delays one request; the children that run are not affected.
+It is started by exec, with its control socket as descriptor 3. It forks a sub-worker or a node for each request, reaps
+each child that ends, and reports to the parent how the child ended. The fork server ends with its parent, and its
+children end with it. A shortage of processes, memory or descriptors delays one request, but no child that runs.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _LONGEST_PAUSE_NS = 500_000_000
 
 
 def main() -> None:
-    """Serves until the parent says shutdown or is gone."""
-    # A terminal sends an interrupt to every process of its session: the parent alone decides what it means. A terminal
+    """Serves until the parent sends shutdown or has ended."""
+    # A terminal sends an interrupt to every process of its session: only the parent reacts to it. A terminal
     # can also stop a background process that writes to it: the children must not be stopped.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -70,8 +70,8 @@ class _ForkServer:
         self._channel = channel
         self._pid = os.getpid()
         self._children: dict[int, int] = {}  # pid to child id
-        self._refused: list[_Request] = []  # the system refused the fork; it is tried again
-        # A signal reports deaths: with a pidfd for each child, the open descriptors would grow with the children.
+        self._refused: list[_Request] = []  # requests whose fork the system refused; tried again
+        # A signal reports deaths: with a pidfd for each child, more children would need more descriptors.
         self._deaths, self._death = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._death, warn_on_full_buffer=False)
@@ -89,13 +89,13 @@ class _ForkServer:
             self._try_again()
 
     def _handle(self) -> bool:
-        """Handles one message; False when there is nothing left to serve."""
+        """Handles one message. Returns False when the fork server must end."""
         try:
             message = self._channel.receive(wait=False)
         except _core.NativeError as error:
             if error.args[0] != _CLOSED:
                 raise
-            return False  # the parent is gone
+            return False  # the parent has ended
         if message is None:
             return True
         operation, sequence, argument, body, fds = message
@@ -123,12 +123,12 @@ class _ForkServer:
             return
         if pid == 0:
             self._become_child(request)
-        with contextlib.suppress(OSError):  # the child has done so itself, or has ended already
+        with contextlib.suppress(OSError):  # the child has called it already, or has ended
             os.setpgid(pid, pid)
         try:
             pidfd = os.pidfd_open(pid)
         except OSError as error:
-            # The child may have read its first messages already: a second process could not start with the rest.
+            # The child may have read its first messages already: a second process would not receive them.
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             self._answer(request, f"pidfd_open: {error}", [])
@@ -181,7 +181,7 @@ class _ForkServer:
                 if request.setup is None:
                     status = sub_worker.main(request.control)
                 else:
-                    from runtime.child_side import node_worker  # not needed at level 3
+                    from runtime.child_side import node_worker  # imported late: not needed at level 3
 
                     status = node_worker.main(request.control, request.setup, request.deadline_ns)
         finally:
@@ -198,11 +198,11 @@ class _ForkServer:
             ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if ended is None:
                 return
-            # Ends the processes that the child started and left. Its group keeps its number until the child is reaped.
+            # Ends the processes that the child started. Their group keeps its number until the child is reaped.
             if ended.si_pid in self._children:
                 with contextlib.suppress(OSError):
                     os.killpg(ended.si_pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
             child_id = self._children.pop(ended.si_pid, None)
-            if child_id is not None:  # else a process that another module started with this interpreter
+            if child_id is not None:  # else another module of this interpreter started it
                 self._channel.send(_OPERATIONS["child_exited"], 0, child_id, struct.pack("=i", status))

@@ -32,14 +32,14 @@ _CODES: dict[str, int] = _core.CODES
 _KIND_CHIP, _KIND_SERIALIZED = 1, 2
 
 _SHARE_OF_START = 0.9
-"""The part of a node's start time that it grants to its children. The rest is for reporting which child was late."""
+"""The part of a node's start time that it grants to its children. In the rest, it reports a child that was late."""
 
 
 def main(control: int, setup: int, deadline_ns: int) -> int:
-    """Serves the Worker above behind ``control`` until it says shutdown; returns the exit status.
+    """Serves the Worker above, over ``control``, until it sends shutdown; returns the exit status.
 
     Args:
-        setup: descriptor of the sealed topology of the nested Worker.
+        setup: descriptor of the sealed memory that contains the nested Worker's topology.
         deadline_ns: when every process below must be ready (CLOCK_MONOTONIC).
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -47,7 +47,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
     try:
         host = _core.NodeHost(control, loader)
     except native_errors():
-        return 1  # the Worker above has received the reason, or is gone
+        return 1  # the Worker above has received the reason, or has ended
     with loader.worker as worker:
 
         def run(loaded: _Loaded, tensors: list[Tensor], scalars: list[int], block_count: int) -> Any:
@@ -70,7 +70,7 @@ class _Loaded:
 
 
 class NodeLoader:
-    """How a node loads and removes callables. Called on the control thread."""
+    """Loads and removes the callables of a node. Called on the control thread."""
 
     kinds = (_KIND_CHIP, *Loader.kinds)
     worker: Worker
@@ -111,7 +111,7 @@ class NodeLoader:
         return pickle.dumps(self.worker.trace())
 
     def unload(self, loaded: _Loaded) -> None:
-        """Removes a callable below; a nested Worker that is closed has none."""
+        """Removes a callable from the nested Worker; if that is closed, it has none."""
         if not self.worker._session.engine.closing:
             self.worker._session.registry.disinherit(loaded.hashid)
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 _KIND_SERIALIZED, _KIND_SOURCE = 2, 4
 
 SWITCH_INTERVAL = 0.0005
-"""The longest that a task which keeps the interpreter's lock delays a registration, in seconds."""
+"""The longest time, in seconds, for which a task that keeps the interpreter's lock delays a registration."""
 
 
 def main(control: int) -> int:
-    """Serves the parent behind ``control`` until it says shutdown; returns the exit status."""
+    """Serves the parent, over ``control``, until it sends shutdown; returns the exit status."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         host = _core.SubWorkerHost(control, Loader())
     except _core.NativeError:
-        return 1  # the parent has received the reason, or is gone
+        return 1  # the parent has received the reason, or has ended
     _hosts.append(host)
     host.serve(pickle_value, pack_exception)
     handed_on.finish()
@@ -41,7 +41,7 @@ _hosts: list[_core.SubWorkerHost] = []
 
 
 def retire() -> None:
-    """Ends this sub-worker when its current task has ended; its parent starts a fresh one in its place."""
+    """Ends this sub-worker when its current task has ended; its parent replaces it by a fresh one."""
     for host in _hosts:
         host.retire()
 

@@ -58,7 +58,7 @@ class ChipCallable:
     signature: tuple[ArgDirection, ...]
     kernels: tuple[CoreCallable, ...]
     orchestration: bytes
-    """The orchestration binary; empty if the callable is one kernel, launched as it is."""
+    """The orchestration binary; empty if the callable is one kernel, which is launched directly."""
 
     @classmethod
     def build(
@@ -72,7 +72,7 @@ class ChipCallable:
         """Assembles a callable; the same parts give the same bytes on every machine.
 
         Args:
-            entry: the exported orchestration function; without one, the kernel's name.
+            entry: the name of the exported orchestration function; without one, of the kernel.
             signature: the public signature.
             kernels: in any order.
             binary: the orchestration function's ELF shared object.
@@ -89,7 +89,7 @@ class ChipCallable:
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Self:
-        """Takes a blob from outside, validating all of it. Raises BlobError."""
+        """Makes a callable of a blob, and validates all of it. Raises BlobError."""
         try:
             entry, signature, orchestration, kernels = _core.parse_blob(bytes(blob))
         except _core.NativeError as error:

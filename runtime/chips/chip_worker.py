@@ -24,7 +24,7 @@ class ChipWorker:
     Its slots are private integers of this object; every other API refuses them.
 
     Raises:
-        ConfigurationError, PlatformUnavailable: as Worker.
+        ConfigurationError, PlatformUnavailable: as for Worker.
     """
 
     def __init__(self, platform: str = "a2a3sim", cores: int | None = None) -> None:

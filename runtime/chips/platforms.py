@@ -1,4 +1,4 @@
-"""The chip platforms, as the native registry knows them."""
+"""The check that a chip platform exists in the native registry and can be used here."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ sleeps in the engine and wakes up only when a call has ended. A thread that wait
 itself, unless callbacks are attached: these run on the Executor's thread.
 
 Guarantees: every future that submit() returned is settled, also when the Worker is closed or the interpreter ends.
-Both threads may see the same call end, and either may be interrupted: the first one settles the future, and the second
-changes nothing.
+The Executor's thread and a waiting thread may both notice the end of a call, and either may be interrupted: the first
+one settles the future, and the second changes nothing.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _BACK_PRESSURE = _core.CODES["back_pressure"]
 
 
 _MEMORY_PAUSE = 0.05
-"""Seconds after which an Executor's thread that had no memory to settle futures tries again."""
+"""Seconds after which an Executor's thread that lacked the memory to settle futures tries again."""
 
 
 class CallStream:
     """The calls of one Executor.
 
     Args:
-        worker: started; has sub-workers.
-        owned: close it when the last call has ended.
-        calls: the callable that executes them in the sub-workers.
+        worker: a started Worker with sub-workers.
+        owned: whether to close the Worker when the last call has ended.
+        calls: the callable that executes the calls in the sub-workers.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CallStream:
         self._pickler = CallPickler()
         self._refusal: str | None = None  # why new calls are refused
         self._forked = False  # this process is a fork of the one that made the stream
-        # Reentrant: a finalizer that the garbage collector runs here may seal this very stream.
+        # Reentrant: the garbage collector may, under this lock, run a finalizer that seals this stream.
         self._lock = threading.RLock()
         self._futures: dict[_core.Task, Future[Any]] = {}
         self._native = self._engine.begin_stream()
@@ -98,7 +98,7 @@ class CallStream:
             raise RuntimeError(self._refusal)
         try:
             call, function = pack(self._pickler)
-        except KeyboardInterrupt:  # the user interrupts this process; the value's own methods raise other errors
+        except KeyboardInterrupt:  # from the user; errors of the pickled values' methods are handled below
             raise
         except BaseException as error:
             return self._unpicklable(error, label)
@@ -157,7 +157,7 @@ class CallStream:
         return self._engine.running(task)
 
     def no_memory(self, task: _core.Task, label: str, hashid: str | None) -> BaseException:
-        """The error of a call whose value does not fit into memory; otherwise as error_of."""
+        """The error of a call whose value does not fit into memory; see error_of."""
         return self._failures.no_memory(task, label, hashid)
 
     def error_of(self, task: _core.Task, label: str, hashid: str | None) -> BaseException | None:
@@ -188,8 +188,8 @@ class CallStream:
             self.cancel(future, task)
 
     def end(self, signal: int | None) -> None:
-        """Cancels waiting calls, and kills the processes of running ones. Those of the Executor's own Worker first
-        have ``close_timeout`` seconds to end by ``signal``.
+        """Cancels waiting calls, and kills the processes of running ones. If the Executor owns its Worker, it first
+        sends ``signal`` to these processes, and gives them ``close_timeout`` seconds to end.
         """
         self.seal("cannot schedule new futures: the workers were ended")
         self.cancel_all()
@@ -209,7 +209,7 @@ class CallStream:
             self._thread.join()
 
     def _serve(self) -> None:
-        """The Executor's own thread."""
+        """Runs on the Executor's thread: settles futures until the stream is sealed and empty."""
         while True:
             try:
                 ended = self._engine.take_ended(self._native)
@@ -256,7 +256,7 @@ _streams: weakref.WeakSet[CallStream] = weakref.WeakSet()
 
 
 def _finish_at_exit() -> None:
-    """Before the interpreter ends, all submitted calls are executed, as by CPython's executors."""
+    """Lets all submitted calls be executed before the interpreter ends, as CPython's executors do."""
     streams = list(_streams)
     for stream in streams:
         stream.seal("cannot schedule new futures after interpreter shutdown")

@@ -36,32 +36,32 @@ _T = TypeVar("_T")
 
 
 class Executor(concurrent.futures.Executor):
-    """Calls Python functions in sub-workers. Takes what ``ProcessPoolExecutor`` takes, in its order.
+    """Calls Python functions in sub-workers. Takes the arguments of ``ProcessPoolExecutor``, in their order.
 
     Args:
-        workers: a started Worker, whose sub-workers are shared with its other users and outlive the Executor; or how
-            many sub-workers to start for this Executor alone, None for one per processor.
-        mp_context: None, or a context of ``multiprocessing`` that starts processes by "spawn" or "forkserver". As both
-            promise, workers inherit nothing from this process: they are forked from a server process.
+        workers: a started Worker, whose sub-workers are shared with its other users and outlive the Executor; or the
+            number of sub-workers to start for this Executor alone; None: one per processor.
+        mp_context: None, or a context of ``multiprocessing`` that starts processes by "spawn" or "forkserver". As these
+            methods promise, workers inherit nothing from this process: they are forked from a server process.
         initializer: called once in each worker process, replacements included, before its first call of this Executor.
         initargs: its arguments.
         max_workers: the number of workers by the name that ``ProcessPoolExecutor`` gives it.
         max_tasks_per_child: how many calls of this Executor (chunks, of ``map``) a worker process executes before a
             fresh one takes its place; None: any number.
-        retries: how often a call may be begun again when its worker dies: declares all calls idempotent.
-        deadline: how many seconds a call may take, from when a worker begins it. A call that takes longer fails with
+        retries: how often a call may begin again when its worker dies. More than 0 declares all calls idempotent.
+        deadline: how many seconds a call may take after a worker has begun it. A call that takes longer fails with
             TaskTimeout, and its worker is replaced. None: no limit.
-        options: of the Worker that is started for this Executor alone.
+        options: those of the Worker that is started for this Executor alone.
 
     Raises:
         ConfigurationError: no sub-worker, a number out of range, an ``mp_context`` that forks, or both a Worker and a
             number of workers.
-        PartialFailureError: a worker could not load the initializer. The message says why: the error, or that its
-            processes, one after the other (five at their start), took longer than ``WorkerOptions.start_timeout``
-            while no other worker had loaded it.
+        PartialFailureError: a worker could not load the initializer; the message has the error. Or no worker has loaded
+            it, and five processes of one worker in a row died or took longer than ``WorkerOptions.start_timeout`` at
+            their start; the message says how the last one ended.
         StartError: a sub-worker did not start.
         TypeError: the initializer is not callable, or an argument that must be a number is not one. Also every error
-        of pickling the initializer.
+            of pickling the initializer.
         WorkerClosed: the Worker was closed, or not started.
 
     Example:
@@ -116,7 +116,7 @@ class Executor(concurrent.futures.Executor):
         """Returns a view of this Executor whose calls have their own retries and deadline.
 
         Args:
-            retries, deadline: as of the Executor; None: the Executor's. ``math.inf``: no deadline.
+            retries, deadline: as for the Executor; None: those of the Executor. ``math.inf``: no deadline.
 
         Returns:
             An Executor over the same workers. A shutdown of one of the two shuts down both.
@@ -132,7 +132,7 @@ class Executor(concurrent.futures.Executor):
         other._config = _native(other._limits)
         other._stream = self._stream
         other._finalizer = self._finalizer
-        other._whole = self  # type: ignore[attr-defined] # dropping this one would seal the stream
+        other._whole = self  # type: ignore[attr-defined] # if `self` were freed, its finalizer would seal the stream
         return other
 
     # ---- calls -----------------------------------------------------------------------------------------------------
@@ -167,17 +167,17 @@ class Executor(concurrent.futures.Executor):
 
         Args:
             fn: takes as many arguments as there are iterables.
-            iterables: read at once, unless ``buffersize`` bounds how far ahead.
+            iterables: read at once, or, with ``buffersize``, only as far ahead as it allows.
             timeout: seconds from now for all results together.
-            chunksize: calls for each task.
+            chunksize: number of calls in each task.
             buffersize: most tasks that are submitted and whose results are not consumed yet; None: no bound.
             unordered: yield each result as soon as its task has ended, instead of in the order of the arguments.
 
         Raises:
-            TimeoutError: from the iterator, when the time is over.
+            TimeoutError: from the iterator, after ``timeout`` seconds.
             The first exception of a call, from the iterator. The calls that have not begun are then cancelled.
             TypeError: buffersize is neither an integer nor None.
-            ValueError: chunksize or buffersize is less than 1. As submit.
+            ValueError: chunksize or buffersize is less than 1. Also the errors of submit.
         """
         return self.starmap(
             fn,
@@ -198,7 +198,7 @@ class Executor(concurrent.futures.Executor):
         buffersize: int | None = None,
         unordered: bool = False,
     ) -> Iterator[_T]:
-        """Like ``itertools.starmap(fn, arguments)``: calls ``fn(*each)`` for each of them. Otherwise as map."""
+        """Like ``itertools.starmap(fn, arguments)``: calls ``fn(*each)`` for each of ``arguments``; see map."""
         chunksize = _positive("chunksize", chunksize, "chunksize must be >= 1.")
         if buffersize is not None:
             if whole(buffersize) is None:
@@ -240,8 +240,8 @@ class Executor(concurrent.futures.Executor):
         self._stream.end(None)
 
     def terminate_workers(self) -> None:
-        """Like kill_workers, by SIGTERM; processes that run on for ``WorkerOptions.close_timeout`` are ended by
-        SIGKILL.
+        """Like kill_workers, but by SIGTERM; processes that still run after ``WorkerOptions.close_timeout`` are ended
+        by SIGKILL.
 
         An Executor whose Worker has other users sends SIGKILL at once: a SIGTERM that arrives late would end a call of
         another user.
@@ -260,8 +260,8 @@ def _native(limits: CallConfig) -> _core.CallConfig:
 def _check_context(mp_context: BaseContext | None) -> None:
     if mp_context is not None and mp_context.get_start_method() == "fork":
         raise ConfigurationError(
-            "mp_context: workers are no forks of this process; leave it out, or give one of 'spawn' or 'forkserver', "
-            "and hand over by initializer what a fork would have inherited"
+            "mp_context: workers are not forks of this process; leave it out, or give one of 'spawn' or 'forkserver', "
+            "and pass the data that a fork would have inherited to the initializer"
         )
 
 
@@ -281,7 +281,7 @@ def _worker_of(
         raise ConfigurationError("give a Worker or a number of workers, not both")
     if isinstance(workers, Worker):
         if options is not None:
-            raise ConfigurationError("options: those of a Worker that you give are set where it is made")
+            raise ConfigurationError("options: a Worker that you give has its own options; set them where you make it")
         if not workers.sub_workers:
             raise ConfigurationError("an Executor needs sub-workers, and this Worker has none (sub_workers=0)")
         return workers, False
@@ -291,12 +291,12 @@ def _worker_of(
     count = _positive("max_workers", count, f"max_workers must be greater than 0, not {count}")
     options = options or WorkerOptions()
     if options.max_restarts is None:
-        options = replace(options, max_restarts=math.inf)  # calls that end their worker never end the pool
+        options = replace(options, max_restarts=math.inf)  # calls that kill their worker never make it given up
     return Worker(level=3, chips=0, sub_workers=count, options=options), True
 
 
 def _positive(name: str, value: Any, words: str) -> int:
-    """``value`` as an int from 1. A smaller one is refused with the message of CPython's executors."""
+    """``value`` as an int from 1. A smaller value is refused with the message of CPython's executors."""
     number = whole(value)
     if number is not None and number < 1:
         raise ConfigurationError(words)

@@ -1,4 +1,4 @@
-"""Future: the outcome of one call, which a thread that waits for it takes from the engine itself."""
+"""Future: the outcome of one call. A thread that waits for a future takes its outcome from the engine itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OK = _core.CODES["ok"]
 _CANCELLED = _core.CODES["cancelled"]
 
 _MOST_KEPT = 65536
-"""Up to so many bytes, a pickled function is kept and hashed on demand; a larger one is hashed at once and dropped."""
+"""Bytes of the largest pickled function that is kept and hashed on demand. Of a larger one, only the hash is kept."""
 
 
 class _Stream(Protocol):
@@ -80,7 +80,7 @@ class Future(concurrent.futures.Future[_T]):
         return self.cancelled()
 
     def result(self, timeout: float | None = None) -> _T:
-        """What the function returned.
+        """The value that the function returned.
 
         Raises:
             TimeoutError: the call has not ended within ``timeout`` seconds.

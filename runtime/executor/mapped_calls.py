@@ -1,4 +1,4 @@
-"""Results of many calls of one function, in order or as they end. Each task makes a chunk of the calls."""
+"""Results of many calls of one function, in order or as they end. Each task executes a chunk of the calls."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Chunk = tuple[tuple[Any, ...], ...]
 
 
 class Ask(Generic[_T]):
-    """The chunks of arguments that are still to be submitted, one task each.
+    """The chunks of arguments that are still to be submitted, one task for each chunk.
 
     Args:
         submit: submits one chunk.
@@ -52,7 +52,7 @@ def in_order(ask: Ask[_T], end: float | None) -> Iterator[_T]:
 
     Args:
         ask: the calls.
-        end: when to stop waiting, in seconds of ``time.monotonic()``; None: never.
+        end: the ``time.monotonic()`` at which to stop waiting; None: never.
 
     Raises: from the iterator, TimeoutError or the exception of a call; calls that have not begun are then cancelled.
     """

@@ -1,8 +1,9 @@
 """A call of any Python function as bytes: made by an Executor, executed by the one callable that it registers.
 
-The bytes: ``u32 head``, the pickled function (as many bytes as the low 30 bits of the head say), the pickled arguments.
-A *named* function is one that its module has under its qualified name. It is pickled once, at its first call, and
-unpickled once in each child. Any other callable (a lambda, a bound method, a partial) is pickled with every call.
+The bytes: ``u32 head``, the pickled function (the low 30 bits of the head are its length), the pickled arguments.
+A *named* function is one that can be found in its module by its qualified name. It is pickled once, at its first
+call, and unpickled once in each child. Any other callable (a lambda, a bound method, a partial) is pickled with every
+call.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from runtime._core import FrameArgs
 
-_NAMED = 1 << 31  # a named function: the child keeps the unpickled function, by its bytes
+_NAMED = 1 << 31  # a named function: the child keeps the unpickled function, with its bytes as the key
 _CHUNK = 1 << 30  # many calls: a list of positional arguments; the value is the list of the calls' values
 _LENGTH = _CHUNK - 1
 _HEAD = 4
@@ -74,7 +75,7 @@ class CallPickler:
 
 def _head(length: int, flags: int) -> bytes:
     if length > _LENGTH:
-        raise ValueError(f"a pickled function of {length} bytes: 1 GiB at most; give what is large as an argument")
+        raise ValueError(f"a pickled function of {length} bytes: 1 GiB at most; pass large data as arguments instead")
     return (length | flags).to_bytes(_HEAD, "little")
 
 
@@ -90,7 +91,7 @@ def _pickle(value: object, by_name: bool) -> bytes:
     if not cloudpickle.list_registry_pickle_by_value():
         try:
             pickled = pickle.dumps(value, pickling.PROTOCOL)
-        except Exception:  # cloudpickle may succeed; if not, it raises the same
+        except Exception:  # cloudpickle may succeed; if not, it raises the same error
             pass
         else:
             if not pickling.misses_something(pickled, by_name):
@@ -99,14 +100,14 @@ def _pickle(value: object, by_name: bool) -> bytes:
 
 
 class Calls:
-    """The child's side: the callable that executes pickled calls, after an initializer that it runs once a process.
+    """The child's side: the callable that executes pickled calls, after an initializer that it runs once per process.
 
     Args:
         initializer: called before the first call in each process, or None.
         initargs: its arguments.
         most_calls: the number of calls after which a process is replaced; None: never.
-        token: distinguishes Executors with equal arguments, as each initializes the processes and counts its calls
-            itself. Made here unless it is given.
+        token: distinguishes Executors with equal arguments, because each initializes the processes and counts its
+            calls separately. None: made here.
     """
 
     def __init__(

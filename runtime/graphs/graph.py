@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GraphTask(_core.GraphTaskRef):
-    """A recorded task: a dependency for later ones (``after=``). It has a result only in a launch."""
+    """A recorded task, on which later tasks can depend (``after=``). It has no result, because it does not run."""
 
     __slots__ = ()
 
@@ -36,7 +36,7 @@ class GraphTask(_core.GraphTaskRef):
 
 
 KEPT_BINDINGS = 8
-"""How many mappings of tensors a graph remembers: launches that alternate between them bind each mapping once."""
+"""Number of mappings of tensors that a graph keeps bound, for launches that alternate between them."""
 
 
 class Graph:
@@ -60,7 +60,7 @@ class Graph:
 
     @property
     def edges(self) -> int:
-        """Number of dependencies between its tasks."""
+        """Number of dependencies between the tasks."""
         return self._native.edge_count
 
     def virtual_time(
@@ -70,17 +70,17 @@ class Graph:
         costs: Mapping[CallableHandle, TaskCost] | None = None,
         dispatch_ns: int = 0,
     ) -> VirtualTime:
-        """Computes when its tasks would begin and end on modelled chips. Nothing runs: the Worker need not be started.
+        """Computes when the tasks would begin and end on modelled chips. Nothing runs: the Worker need not be started.
 
         Args:
             model: the model of every chip, or a mapping from the ids of chips to their models.
-            costs: costs of callables, by their handles. A chip callable without a cost costs the bytes that it moves.
+            costs: costs of callables, by their handles. A chip callable without a cost takes time for its bytes only.
             dispatch_ns: nanoseconds that the parent needs to hand over one task, up to 10**15.
 
         Raises:
             ConfigurationError: a chip without a model; a Python callable without a cost; a cost of a callable that the
                 graph does not use; a task with a deadline, which limits measured time; a graph of nodes (level 4 and
-                up), whose tasks are not known before they run; more than a hundred years.
+                up), whose tasks are not known before they run; a time of more than a hundred years.
         """
         # Imported here: a run on real chips does not need this module.
         from runtime.virtual.modelled_graph import modelled
@@ -92,14 +92,14 @@ class Graph:
         return len(self._native)
 
     def __repr__(self) -> str:
-        """Says how large the graph is."""
+        """Names the numbers of tasks and edges."""
         return f"<Graph of {len(self)} tasks, {self.edges} edges>"
 
     def _bind(self, tensors: Mapping[Tensor, Tensor]) -> _core.GraphBinding | None:
-        """The native arguments with ``tensors`` in the places of the recorded ones; a repeated mapping is bound once.
+        """The native arguments, in which ``tensors`` replace the recorded ones; a repeated mapping is bound once.
 
-        Keeps none of the tensors alive beyond the Python objects in the mapping: the bound arguments are dropped with
-        the first of these objects that is freed.
+        A binding does not prolong the life of the tensors: it is dropped when the first Tensor object of the mapping
+        is freed.
 
         Raises: TypeError (not Tensors), NativeError (they do not fit; see CapturedGraph::bind).
         """
@@ -125,7 +125,7 @@ class Graph:
         return bound
 
     def _bits(self, scalars: Mapping[str, float]) -> list[int]:
-        """A value for each parameter; an empty result if all are as recorded. Raises ConfigurationError."""
+        """A value for each parameter; an empty list if all keep their recorded values. Raises ConfigurationError."""
         unknown = [name for name in scalars if name not in self.parameters]
         if unknown:
             known = ", ".join(self.parameters) or "none"

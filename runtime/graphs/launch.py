@@ -1,4 +1,4 @@
-"""Launches of captured graphs: a launch's run begins once there is room, with other tensors and scalars if they fit."""
+"""Launches captured graphs: checks the replacements of tensors and scalars, waits for room, and begins a run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def launch(
     for name, given in (("tensors", tensors), ("scalars", scalars)):
         if not isinstance(given, Mapping):
             raise TypeError(
-                f"launch: {name} maps what was recorded to its replacement, and is no {type(given).__name__}"
+                f"launch: {name} must be a mapping from recorded values to replacements, not a {type(given).__name__}"
             )
     earlier = followed(session, "after", after), followed(session, "after_any", after_any)
     try:

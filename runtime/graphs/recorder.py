@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Recorder(Orchestrator):
-    """An Orchestrator whose submits become nodes of a graph, and give GraphTasks.
+    """An Orchestrator whose submits become nodes of a graph, and return GraphTasks.
 
     Tensors that ``alloc`` makes belong to the graph: every launch uses the same memory, so two launches that use them
     must not overlap in time.
@@ -41,14 +41,14 @@ class Recorder(Orchestrator):
             ConfigurationError: the name is taken.
         """
         if any(parameter.name == name for parameter in self._parameters):
-            raise ConfigurationError(f"scalar {name!r} exists already; each has a name of its own")
+            raise ConfigurationError(f"scalar {name!r} exists already; give each scalar its own name")
         index = self._graph.add_parameter(_core.TaskArgs.scalar_bits(value))
         parameter = Scalar(name, index, value)
         self._parameters.append(parameter)
         return parameter
 
     def finish(self) -> Graph:
-        """The graph; nothing is recorded from now on."""
+        """Ends the recording, and returns the graph."""
         self._graph.seal()
         return Graph(self._graph, tuple(self._parameters), self._session.topology)
 
@@ -107,12 +107,12 @@ class Recorder(Orchestrator):
 
     def _index_of(self, parameter: Scalar) -> int:
         if parameter not in self._parameters:
-            raise ConfigurationError(f"{parameter!r} is of another graph; make one with scalar() while capturing this")
+            raise ConfigurationError(f"{parameter!r} belongs to another graph; make one with scalar() of this recorder")
         return parameter.index
 
 
 def capture(session: Session, target: Callable[..., Any], args: Any, config: CallConfig | None) -> Graph:
-    """Records what an orchestration function submits; see Worker.capture."""
+    """Records the tasks that an orchestration function submits; see Worker.capture."""
     session.require_open("capture")
     recorder = Recorder(session)
     orchestrate, taken = orchestration(target, session.topology)

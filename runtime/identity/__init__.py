@@ -1,6 +1,6 @@
 """Callable identity: canonical descriptors, their hashids, and handles (docs/explanation/identity.md).
 
-Pure Python on hashlib; the native core derives the same bytes on its own, and tests compare the two.
+Pure Python with hashlib. The native core derives the same bytes with its own code, and tests compare both.
 """
 
 from runtime.identity.descriptors import (

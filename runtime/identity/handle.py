@@ -34,9 +34,9 @@ _HASHID = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def validate_hashid(hashid: str) -> str:
-    """Returns ``hashid`` if it is one. Raises HashidFormatError otherwise."""
+    """Returns ``hashid`` if it is valid. Raises HashidFormatError otherwise."""
     if not isinstance(hashid, str) or not _HASHID.match(hashid):
-        raise HashidFormatError(f"{hashid!r} is no hashid: 'sha256:' and 64 lowercase hexadecimal digits")
+        raise HashidFormatError(f"{hashid!r} is not a hashid: 'sha256:' and 64 lowercase hexadecimal digits")
     return hashid
 
 
@@ -56,7 +56,7 @@ class CallableHandle:
 
     Raises:
         HashidFormatError: not a hashid.
-        KindUnsupportedError: unknown kind or namespace, or two that do not belong together.
+        KindUnsupportedError: unknown kind or namespace, or a kind that does not belong to the namespace.
     """
 
     __slots__ = ("_label", "_token", "_travelled", "hashid", "kind", "target_namespace")
@@ -67,7 +67,7 @@ class CallableHandle:
     _label: str
     _token: object | None
     _travelled: bool
-    """Whether it came from a pickle of a registration's handle."""
+    """Whether it was unpickled from a handle that a registration returned."""
 
     def __init__(self, hashid: str, kind: CallableKind | str, target_namespace: TargetNamespace | str) -> None:
         validate_hashid(hashid)
@@ -132,11 +132,11 @@ class CallableHandle:
         return _arrived, (self.hashid, self.kind, self.target_namespace, self._label, usable)
 
     def __copy__(self) -> CallableHandle:
-        """The handle itself: there is one registration."""
+        """Returns the handle itself: a copy would stand for the same registration."""
         return self
 
     def __deepcopy__(self, memo: dict[int, object]) -> CallableHandle:
-        """The handle itself: there is one registration."""
+        """Returns the handle itself: a copy would stand for the same registration."""
         return self
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a Worker reports about the processes below it."""
+"""What a Worker reports about its child processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ChildInfo(NamedTuple):
     state: str
     """``"starting"`` (also while it is being replaced), ``"ready"``, ``"lost"`` (given up) or ``"closed"``."""
     completed: int
-    """Number of tasks that it ended, over all incarnations."""
+    """Number of tasks that the child ended, in all incarnations."""
     last_exit: str
     """How the previous incarnation ended, in words; empty for the first."""
     installed: dict[str, int]
@@ -36,7 +36,7 @@ class ChildInfo(NamedTuple):
 
 
 def snapshot(engine: _core.Engine) -> list[ChildInfo]:
-    """A snapshot of the processes below an engine."""
+    """A snapshot of the child processes of an engine."""
     return [_info(child) for child in engine.children()]
 
 

@@ -1,4 +1,4 @@
-"""WorkerStats: what Worker.stats() counts."""
+"""WorkerStats: the counts that Worker.stats() returns."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ class WorkerStats(NamedTuple):
     """
 
     accepted: int
-    """Accepted by a submit."""
+    """Tasks that were accepted by a submit."""
     done: int
+    """Tasks that succeeded."""
     failed: int
-    """Ended with an error of their own: an exception, a kernel's code."""
+    """Tasks that ended with their own error: an exception, or a code of a kernel."""
     lost: int
-    """Lost with the child that ran them, or never run because their child was given up."""
+    """Tasks that were lost with the child that ran them, or never ran because their child was given up."""
     timed_out: int
-    """Ended because of their deadline."""
+    """Tasks that exceeded their deadline."""
     skipped: int
-    """Never executed, because a task that they depend on failed."""
+    """Tasks that were not executed because a task that they depend on failed."""
     cancelled: int
-    """Withdrawn before they began."""
+    """Tasks that were withdrawn before they began."""
     pending: int
-    """Accepted and not ended yet."""
+    """Tasks that were accepted and have not ended yet."""
     begun_again: int
-    """Retries that were used."""
+    """How often a task began again (``CallConfig.retries``)."""
     runs: int
     """Runs under way."""
     restarts: int
-    """Children that were replaced."""
+    """How often a child was replaced."""
     waits: int
     """How often a submit had to wait at a bound (``max_pending_tasks``, ``max_runs``)."""
     bytes_in_use: int

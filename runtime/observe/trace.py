@@ -27,15 +27,15 @@ class TaskSpan(NamedTuple):
     dispatch_ns: int
     """When its frame was last put into a child's lane; 0 if it never was."""
     begin_ns: int
-    """0 if it never began."""
+    """When the child began it; 0 if it never began."""
     end_ns: int
     """When the child ended it; 0 if it never began."""
     complete_ns: int
-    """When the parent learnt of its end."""
+    """When the parent noticed its end."""
     waited_for: list[int]
     """Tasks of the same run that it depends on and that had not ended when it was submitted."""
     state: str
-    """``"done"``, ``"failed"``, ``"skipped"``, ``"lost"`` or ``"cancelled"``."""
+    """``"done"``, ``"failed"``, ``"skipped"``, ``"lost"``, ``"timed out"`` or ``"cancelled"``."""
 
 
 class CoreSpan(NamedTuple):
@@ -57,16 +57,16 @@ class Trace:
     tasks: list[TaskSpan] = field(default_factory=list)
     cores: list[CoreSpan] = field(default_factory=list)
     dropped: int = 0
-    """Core spans lost because they came faster than they were taken."""
+    """Number of core spans that were lost because the parent took them more slowly than the chips recorded them."""
     nodes: dict[int, Trace] = field(default_factory=dict)
     """The traces of the Workers within the nodes, by the nodes' ids, on the same clock; runs and tasks are numbered
-    separately there. A node runs one orchestration function after the other: the spans below one of its tasks lie
-    within that task's time."""
+    separately there. A node runs one orchestration function at a time: the spans below one of its tasks lie within
+    that task's time."""
     missing_nodes: list[int] = field(default_factory=list)
-    """Ids of nodes whose traces are missing: the node was being replaced, or late. A node that dies takes its records
-    with it."""
+    """Ids of nodes whose traces are missing: the node was being replaced, or answered too late. The records of
+    a node that dies are lost."""
     children: list[ChildInfo] = field(default_factory=list)
-    """The processes that had these ids when the trace was taken."""
+    """The child processes at the time when the trace was taken."""
 
 
 class Glimpse(NamedTuple):
@@ -75,7 +75,7 @@ class Glimpse(NamedTuple):
     recorded: int
     """Number of tasks recorded since the trace was last taken."""
     step: int
-    """``ended`` has one of this many ended tasks; 1: all of them."""
+    """``ended`` has one task of every ``step`` ended tasks; 1: all of them."""
     ended: list[TaskSpan]
     """Ended tasks, in the order of their ends; ``waited_for`` is empty."""
     begun: list[TaskSpan]
@@ -110,14 +110,14 @@ def take_trace(engine: _core.Engine, codes: dict[str, int], nodes: int) -> Trace
 
 
 def glimpse(engine: _core.Engine, codes: dict[str, int], since: int, most: int) -> Glimpse:
-    """As Worker.glimpse."""
+    """See Worker.glimpse."""
     recorded, step, ended, begun = engine.glimpse(since, most)
     at_work = [span._replace(state="running") for span in _spans(begun, codes)]
     return Glimpse(recorded, step, _spans(ended, codes), at_work)
 
 
 def _spans(tasks: list[tuple[Any, ...]], codes: dict[str, int]) -> list[TaskSpan]:
-    """Makes a span of the core's record."""
+    """Makes a span of each task record of the native core."""
     states = {codes[name]: state for name, state in _STATES.items()}
     spans = []
     for run, task, digest, kind, child, times, code in tasks:

@@ -1,1 +1,1 @@
-"""How values cross between the parent and its children."""
+"""How values travel between the parent and its children as bytes."""

@@ -1,10 +1,10 @@
-"""The main script in a child: imported on demand, where multiprocessing's spawn imports it at once.
+"""The main script in a child: imported on demand, unlike with multiprocessing's spawn, which imports it at once.
 
-Objects of the main script travel to children by value if that is possible, so that a script needs no guard. Some can
-only be pickled by name: the result of ``functools.lru_cache``, or a function that uses a lock of its module. A child's
-module ``__main__``, also known as ``__mp_main__``, therefore resolves names. The name of an object that came by value
-gives that object, which can so be pickled again. Any other name that occurs in the script's source imports the script,
-once, with ``__name__ == "__mp_main__"``.
+Objects of the main script travel to children by value if that is possible, so that a script need not check
+``__name__``. Some can only be pickled by name: the result of ``functools.lru_cache``, or a function that uses a lock of
+its module. A child's module ``__main__``, which is also its ``__mp_main__``, therefore resolves names. The name of an
+object that came by value gives that object, which can thus be pickled again. Any other name that occurs in the script's
+source imports the script, once, with ``__name__ == "__mp_main__"``.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class _Results(threading.local):
 
 
 results = _Results()
-"""While a result is pickled on this thread, ``__main__`` has only the names that were imported. Other objects return by
-value, under their names in the parent.
+"""While a result is pickled on this thread, ``__main__`` has only the names that an import of the script defined. Other
+objects are pickled by value, under their names in the parent.
 """
 
 
@@ -62,7 +62,7 @@ def install(origin: Origin | None) -> None:
 
 
 def remember(value: object) -> None:
-    """Makes a function that came by value, and the globals that it uses, known under their names in ``__main__``."""
+    """Makes a function that came by value, and the globals that it uses, available by name in ``__main__``."""
     if isinstance(value, FunctionType) and value.__module__ in NAMES and (script := _script_of_parent()) is not None:
         script.remember(value)
 
@@ -110,7 +110,7 @@ class _Script:
         self.origin = origin
         self.wanted: str | None = None
         """The name because of which the script is being imported; None at any other time."""
-        self._outcome: RuntimeError | bool | None = None  # of the import: True, or its error
+        self._outcome: RuntimeError | bool | None = None  # True after a successful import, or the error of a failed one
         self._functions: deque[FunctionType] = deque(maxlen=_MOST_REMEMBERED)
         self._lock = threading.RLock()
 
@@ -128,7 +128,7 @@ class _Script:
                 yield function
             if name in function.__globals__:
                 yield function.__globals__[name]
-        # cloudpickle makes a class once in a process, however often its pickle arrives.
+        # cloudpickle makes a class once in a process, even if its pickle arrives again.
         for kind in list(getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_ID", {}).values()):
             if kind.__module__ in NAMES and kind.__qualname__ == name:
                 yield kind
@@ -150,10 +150,10 @@ class _Script:
             return ""
 
     def import_once(self, namespace: dict[str, Any], name: str) -> None:
-        """Executes the script in ``namespace`` because of ``name``. Raises RuntimeError if that failed or fails."""
+        """Executes the script in ``namespace`` because of ``name``. Raises RuntimeError if that fails or has failed."""
         with self._lock:
             if self.wanted is not None:
-                return  # the script itself asks for a name that it has not defined yet
+                return  # the script itself uses a name that it has not defined yet
             if self._outcome is None:
                 self.wanted = name
                 try:
@@ -184,8 +184,8 @@ class _Script:
         exec(code, namespace)
 
     def advice(self) -> str:
-        """Why the script is imported, and what it must not do then."""
+        """Why the script is imported, and which code must not run then."""
         return (
-            f"the main script is imported in a worker, because {self.wanted!r} of it can only be found by its name; "
-            'put what only the program itself may do, such as starting Workers, under `if __name__ == "__main__":`'
+            f"the main script is imported in a worker, because its object {self.wanted!r} can only be found by name; "
+            'put code that only the program may run, such as starting Workers, under `if __name__ == "__main__":`'
         )

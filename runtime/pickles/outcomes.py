@@ -62,10 +62,10 @@ def pickle_value(value: object) -> bytes | tuple[bytes, list[memoryview]]:
 
 
 def pack_exception(error: BaseException) -> bytes:
-    """Encodes an exception with its traceback. Of an exception that cannot be pickled, its type's name and its text
-    remain.
+    """Encodes an exception with its traceback. If the exception cannot be pickled, only its type's name and its text
+    are encoded.
 
-    This succeeds whatever the exception's own methods do: a task that raised must not end its worker.
+    This succeeds even if the exception's own methods raise, because a task that fails must not end its worker.
     """
     pickled = _pickled(error) or _pickled(_Parts(error))
     texts = (type_name(type(error)), text_of(error), _traceback_of(error))
@@ -80,7 +80,7 @@ def _pickled(error: object) -> bytes:
     try:
         pickled: bytes = cloudpickle.dumps(error)
         return pickled if isinstance(pickle.loads(pickled), BaseException) else b""
-    except BaseException:  # its methods may raise anything, SystemExit too
+    except BaseException:  # its methods may raise any exception, even SystemExit
         return b""
 
 
@@ -130,14 +130,14 @@ _QUALNAME = vars(type)["__qualname__"].__get__
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Adds a note to an exception, also if its class refuses to set attributes."""
+    """Adds a note to an exception, even if its class refuses to set attributes."""
     attributes = _ATTRIBUTES(error)
     notes = attributes.get("__notes__", [])
     attributes["__notes__"] = [*(notes if isinstance(notes, list | tuple) else [notes]), note]
 
 
 def type_name(kind: type) -> str:
-    """The full name of a type, also if its class body or metaclass overrides the attributes."""
+    """The full name of a type, even if its class body or metaclass overrides the attributes."""
     name: str = _QUALNAME(kind)
     module = vars(kind).get("__module__")
     return f"{module}.{name}" if type(module) is str else name
@@ -156,6 +156,6 @@ def text_of(error: BaseException) -> str:
 def _traceback_of(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
-    except BaseException:  # formatting asks the exception for its notes and causes
+    except BaseException:  # formatting calls methods of the exception, its notes and its causes
         lines = "".join(traceback.format_tb(error.__traceback__))
         return f"Traceback (most recent call last):\n{lines}{type_name(type(error))}: {text_of(error)}\n"

@@ -102,11 +102,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 _NOT_SHARED = ("builtins", "functools")
-"""Modules whose types multiprocessing pickles by its own reducers, and this module by others."""
+"""Modules whose types have reducers in multiprocessing that are not used here."""
 
 
 class _SharingPickler(_Pickler):
-    """Pickles the objects that multiprocessing shares as multiprocessing does."""
+    """Pickles objects that multiprocessing shares, with multiprocessing's own reducers."""
 
     def __init__(self, file: io.BytesIO, protocol: int) -> None:
         super().__init__(file, protocol)
@@ -131,7 +131,7 @@ class _NamingPickler(_SharingPickler):
     """Pickles functions and classes of the main script by name."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """The name of an object that the main script has under its name."""
+        """The qualified name of an object that the main script defines under this name."""
         if isinstance(obj, FunctionType | type) and main_script.is_named(obj):
             return obj.__qualname__
         return super().reducer_override(obj)
@@ -176,7 +176,7 @@ def _shared(once: bool) -> Iterator[None]:
 
 
 class _Child:
-    """Stands for the child process when multiprocessing's reducers ask how to pass a descriptor to it."""
+    """Stands for the child process. Multiprocessing's reducers call it to pass a descriptor to the child."""
 
     def __init__(self, once: bool) -> None:
         self._once = once
@@ -197,7 +197,7 @@ class _Child:
         return resource_sharer.DupFd(descriptor)
 
 
-_CLOSED = "what the process of the Worker gave to this one is closed there"
+_CLOSED = "the process of the Worker has closed the descriptor that it shared with this process"
 
 
 class SharedDescriptor:

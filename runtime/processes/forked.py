@@ -22,7 +22,7 @@ class _LeftToParent(Protocol):
 
 
 _all: weakref.WeakSet[_LeftToParent] = weakref.WeakSet()
-"""Every session of this process, also those that are garbage and not collected yet."""
+"""Every session of this process, including those that are garbage but not collected yet."""
 
 
 def forget_in_fork(session: _LeftToParent) -> None:
@@ -31,7 +31,7 @@ def forget_in_fork(session: _LeftToParent) -> None:
 
 
 def refuse(session: object, operation: str) -> NoReturn:
-    """Raises WorkerClosed: the Worker is the parent's."""
+    """Raises WorkerClosed, because the Worker belongs to the parent process."""
     raise WorkerClosed(
         f"{operation}: {session!r} belongs to the process that forked this one; make a Worker here", operation=operation
     )

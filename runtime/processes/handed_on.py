@@ -2,12 +2,12 @@
 
 ``multiprocessing`` passes two things to its own children. The authentication key lets them use proxies of managers. The
 resource tracker, one process for the parent and all of its children, unlinks named shared memory and semaphores when
-the last of them has ended. A child with its own tracker would unlink, at its end, the memory that it had only attached.
-Children of a Worker receive both if the parent imported the module before it made the Worker. Otherwise no object of
-the parent uses a key, and children track nothing.
+the last of these processes has ended. A child with its own tracker would unlink, at its end, memory that it had only
+attached. Children of a Worker receive key and tracker if the parent imported the module before it made the Worker.
+Otherwise no object of the parent uses a key, and children track nothing.
 
 Both travel over the control socket, which no other process can read. They take effect when a child imports the module:
-a child that does not use it pays nothing.
+they cost nothing in a child that does not use it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _handed: list[_Handed] = []
 
 def setup() -> tuple[str, list[int]]:
     """The text that a fork server receives at its start, and the descriptors sent with it, which this process keeps."""
-    # As multiprocessing does: a child that imported the main script knows its objects under this name.
+    # As multiprocessing does: a child that imported the main script refers to its objects by this name.
     sys.modules.setdefault("__mp_main__", sys.modules["__main__"])
     key, tracker = _handed[0] if _handed else _own()
     import json  # imported here to keep the start of a Worker without Python children fast

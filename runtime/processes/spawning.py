@@ -1,4 +1,4 @@
-"""Which programs the children are, and with which environment they start."""
+"""The programs that children execute, and the options and environment with which they start."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def core_folder() -> str:
 
 
 def engine_options(topology: Topology) -> _core.EngineOptions:
-    """What the native engine needs to know to start and serve the children of a Worker."""
+    """The options with which the native engine starts and serves the children of a Worker."""
     options = topology.options
     native = _core.EngineOptions()
     for name in OF_THE_ENGINE:
@@ -57,7 +57,7 @@ def engine_options(topology: Topology) -> _core.EngineOptions:
 
 
 def _restart_limit(max_restarts: float | None) -> int | None:
-    """A limit as the native engine takes it: None for no limit."""
+    """``max_restarts`` in the native engine's form: None for no limit."""
     if max_restarts is None:
         return _RESTARTS
     return None if math.isinf(max_restarts) else int(max_restarts)

@@ -1,4 +1,4 @@
-"""Topology: what a Worker consists of, down to its last chip; validated once, and the same in every process."""
+"""Topology: a Worker's children, and those of all Workers below. Validated once, and the same in every process."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class Topology:
 
     @property
     def patience(self) -> float:
-        """How many seconds more than a single process a node has to answer a control request. It forwards the request
-        to its children, which may have to be replaced first; if one refuses, the others must undo what they did.
+        """How many seconds more than a single process a node has to answer a control request. The node forwards the
+        request to its children, which may have to be replaced first; if one refuses, the others must undo it.
         """
         below = max((node.patience for node in self.nodes), default=0.0)
         return min(LONGEST_SECONDS, 2 * (self.options.control_timeout + below))

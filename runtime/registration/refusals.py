@@ -1,4 +1,4 @@
-"""Why a registration was refused: by the registrar, or by children, whose answers name the processes below them."""
+"""Errors of registrations that the registrar or a child refused. A node's answer names the processes below it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TargetResult(NamedTuple):
     code: str
     """``"ok"``, or the name of a code of the native core."""
     text: str = ""
-    """Why not."""
+    """Why the target does not have the callable."""
 
     @property
     def well(self) -> bool:
@@ -45,9 +45,9 @@ class TargetResult(NamedTuple):
 
 
 def results_of(results: list[tuple[str, int, str, _core.ChildEnd | None]]) -> list[TargetResult]:
-    """The answers of all targets, from the engine's form: child, code, text, and the child's end if that is the reason.
+    """The answers of all targets. The engine gives each as child, code, text, and, as a reason, the child's end.
 
-    The targets below a node follow it.
+    The targets below a node follow the node.
     """
     found: list[TargetResult] = []
     for child, number, text, end in results:
@@ -70,7 +70,7 @@ def told(results: Iterable[TargetResult]) -> dict[str, str]:
 
 
 def packed(results: Iterable[TargetResult]) -> str:
-    """One line for each target: a message that is cut short loses only the last targets."""
+    """One line for each target, so that a message that is cut short loses only the last targets."""
     import json  # imported here to keep the start fast
 
     return "".join(f"{json.dumps(result)}\n" for result in results)
@@ -83,9 +83,9 @@ def _unpacked(message: str) -> list[TargetResult]:
 
 
 def being_removed(label: str, why: str, fields: dict[str, Any]) -> RegisterTombstoneError:
-    """The error of registering a callable whose removal is under way; ``why`` says what delays the removal."""
+    """The error of registering a callable whose removal is under way; ``why`` is what delays the removal."""
     return RegisterTombstoneError(
-        f"callable {label} is being removed: {why}; register it again when they have", **fields
+        f"callable {label} is being removed: {why}; register it again after the removal", **fields
     )
 
 
@@ -111,11 +111,11 @@ def refused(serialized: Serialized, error: Exception) -> Exception:
 
 
 def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | None) -> Exception:
-    """Why a Worker did not start: a child did not start, or refused a callable that was registered before.
+    """The error of a Worker's start: a child did not start, or refused a callable that was registered before.
 
     Args:
         error: the engine's error.
-        refusal: digest and label of a callable, the child, its code and its text; None if none was refused.
+        refusal: digest and label of the refused callable, and the child's name, code and text; None: none was refused.
     """
     if refusal is None:
         starting = " while starting" if getattr(error, "child_end", None) else ""
@@ -132,5 +132,5 @@ def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | N
 
 
 def refusal_words(results: Iterable[TargetResult]) -> str:
-    """Which targets refused, and why."""
+    """The targets that refused, and why."""
     return "; ".join(f"{result.target}: {result}" for result in results if not result.well)

@@ -37,7 +37,7 @@ _GIVEN_UP = _core.CODES["given_up"]
 _PARTIAL = _core.CODES["partial_failure"]
 _REMOVING = _core.CODES["removal_active"]
 _ENDED = (_CLOSED, _TIMEOUT)
-"""Codes of children that died, or that were killed because they did not answer. These are no refusals."""
+"""Codes of children that died, or that were killed because they did not answer. They refused nothing."""
 
 
 class Registry:
@@ -57,7 +57,7 @@ class Registry:
         self._nested = nested
         self._inherited: dict[str, _core.Token] = {}  # by hashid
         self._used = False
-        self._lock = threading.Lock()  # guards `live` of the tokens; never held while a child is asked
+        self._lock = threading.Lock()  # guards `live` of the tokens; never held during a request to a child
 
     # ---- registering -----------------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ class Registry:
             raise self._failure(serialized, outcome, results)
         token = self._token(native, serialized, hashid)
         return CallableHandle._bound(
-            token.hashid,  # the same str object: resolve() notices a handle whose hashid was replaced
+            token.hashid,  # the same str object: by `is`, resolve() notices a handle whose hashid was replaced
             serialized.kind,
             serialized.namespace,
             token=token,
@@ -88,7 +88,7 @@ class Registry:
         )
 
     def _token(self, native: _core.CallableRef, serialized: Serialized, hashid: str) -> _core.Token:
-        """Ties a handle to this registration; private to this process."""
+        """The token that ties a handle to this registration. It stays in this process."""
         token: _core.Token = _core.make_token(
             self, native, hashid, serialized.kind, serialized.namespace, serialized.label
         )
@@ -97,7 +97,7 @@ class Registry:
     def _install(
         self, serialized: Serialized, hashid: str
     ) -> tuple[_core.CallableRef, int, list[tuple[str, int, str, _core.ChildEnd | None]]]:
-        """The native callable, the outcome (a code), and unless the outcome is ok, every target's answer."""
+        """Returns the native callable, the outcome (a code) and, unless the outcome is ok, every target's answer."""
         return self._engine.register_callable(
             hashid_to_digest(hashid),
             KIND_NUMBERS[serialized.kind],
@@ -115,11 +115,11 @@ class Registry:
 
     @property
     def used(self) -> bool:
-        """Whether anything was ever registered here."""
+        """Whether a callable was ever registered here."""
         return self._used
 
     def inherit(self, serialized: Serialized) -> None:
-        """Installs a callable of the Worker above in all children here, once for all of its registrations there.
+        """Installs a callable of the Worker above in all children, once for all of its registrations above.
 
         Raises:
             NativeError: a child refused it; the Worker above receives the reason. Nothing stays installed.
@@ -128,7 +128,7 @@ class Registry:
         native, outcome, results = self._install(serialized, hashid)
         if outcome == _PARTIAL:
             raise native_errors()(_PARTIAL, packed(results_of(results)))
-        # A child that was given up is no refusal: a task that is submitted to it here fails.
+        # A child that was given up has refused nothing: a task that this Worker submits to it fails.
         self._inherited[hashid] = self._token(native, serialized, hashid)
 
     def disinherit(self, hashid: str) -> None:
@@ -172,7 +172,7 @@ class Registry:
     # ---- resolving -------------------------------------------------------------------------------------------------
 
     def resolve(self, handle: CallableHandle, namespace: TargetNamespace, operation: str) -> _core.CallableRef:
-        """The native callable behind ``handle``, checked in the documented order.
+        """The native callable of ``handle``, after the checks of _check() and of the namespace.
 
         The engine checks once more, when it accepts the task, that the callable is still registered.
         """
@@ -206,7 +206,7 @@ class Registry:
         if token is None and handle._travelled and self._nested and operation != "unregister":
             token = self._inherited.get(handle.hashid)
             if token is None:
-                raise HandleStaleError(f"{operation}: {handle!r} was unregistered above", **fields)
+                raise HandleStaleError(f"{operation}: {handle!r} was unregistered by the Worker above", **fields)
         if not isinstance(token, _core.Token) or token.owner is not self:
             raise HandleForeignError(
                 f"{operation}: {handle!r} was not made by this Worker; register the callable with this one", **fields
@@ -218,12 +218,12 @@ class Registry:
         if not token.live:
             raise HandleStaleError(f"{operation}: {handle!r} was unregistered; register the callable again", **fields)
         if (token.hashid, token.kind, token.target_namespace) != (handle.hashid, handle.kind, handle.target_namespace):
-            raise HandleForeignError(f"{operation}: {handle!r} names something else than was registered", **fields)
+            raise HandleForeignError(f"{operation}: {handle!r} does not name the registered callable", **fields)
         return token
 
 
 def _counted(signature: tuple[ArgDirection, ...] | None) -> tuple[int, int, str] | None:
-    """How many tensors and scalars a chip callable takes, and its signature in words."""
+    """The numbers of tensors and of scalars that a chip callable takes, and its signature as text."""
     if signature is None:
         return None
     scalars = signature.count(ArgDirection.SCALAR)

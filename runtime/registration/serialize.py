@@ -1,6 +1,6 @@
-"""The bytes that a child receives for each kind of callable, and the descriptor that names it.
+"""The bytes that a child receives for each kind of callable, and the descriptor that names the callable.
 
-A callable is serialised and hashed before any state changes: one that cannot be pickled has no effect.
+A callable is serialised and hashed before any state changes: a callable that cannot be pickled changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Serialized(NamedTuple):
     payload: bytes
     label: str
     signature: tuple[identity.ArgDirection, ...] | None = None
-    """The arguments of a chip callable."""
+    """The directions of a chip callable's arguments; None for a Python callable."""
 
     @property
     def hashid(self) -> str:
@@ -37,13 +37,13 @@ KIND_NUMBERS = {CallableKind.CHIP_CALLABLE: 1, CallableKind.PYTHON_SERIALIZED: 2
 
 
 def by_source(function: _Function) -> _Function:
-    """Lets a module-level function be identified by its module's source (kind 4) instead of its pickle (kind 2)."""
+    """Marks a module-level function to be identified by its module's source (kind 4), not by its pickle (kind 2)."""
     setattr(function, _MARK, True)
     return function
 
 
 def by_signature(function: _Function) -> _Function:
-    """Lets a Python callable be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
+    """Marks a Python callable to be called as ``function(a, b, out, scale)`` instead of ``function(args)``.
 
     Parameters annotated with ``float``, ``int`` or ``bool`` take the task's scalars, in order, decoded to that type.
     The others take its tensors, in order, as arrays. When no tensor is left, a parameter without an annotation takes a
@@ -63,8 +63,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
 
     Args:
         target: a ChipCallable, a Python callable, or ``"module:qualname"``.
-        platform: of the Worker; part of a chip callable's identity.
-        runtime: of the Worker; likewise.
+        platform, runtime: those of the Worker; part of a chip callable's identity.
 
     Raises:
         TypeError: not a callable of any kind.

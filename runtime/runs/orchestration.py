@@ -1,4 +1,4 @@
-"""Which function a run calls, and how many of (orchestrator, args, config) it passes."""
+"""The function that a run calls, and how many of (orchestrator, args, config) it passes."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Orchestrator(_core.Submitter):
             native_config,
         )
         self._session = session
-        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has a graph, and never asks for a run
+        self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has a graph, and never uses a run
         self._scopes: list[_core.Scope] = []
 
     # ---- tasks -----------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class Orchestrator(_core.Submitter):
         workers: Sequence[int],
         after: Iterable[Task] = (),
     ) -> GroupTask:
-        """Submits one task made of a member for each of several chips or nodes, which begin together.
+        """Submits one task with a member on each of several chips or nodes. The members begin together.
 
         No member begins before every child of the group has finished its earlier work; the task is complete when all
         members are. If a member fails, the task fails, and the other members run to their end.
@@ -100,7 +100,7 @@ class Orchestrator(_core.Submitter):
             after: as in submit_next_level.
 
         Raises: as submit_next_level; ValueError also for no member, a child named twice, more members than
-            children, a number of arguments other than that of members, or two members that write the same bytes.
+            children, more or fewer arguments than members, or two members that write the same bytes.
         """
         callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level_group")
         placements = [self._session.placement_of(worker) for worker in workers]
@@ -136,7 +136,7 @@ class Orchestrator(_core.Submitter):
         after: Iterable[Task] | None,
         tasks: list[Task],
     ) -> list[Task]:
-        """The inputs that submit_many leaves to Python; ``tasks`` are the tasks that it has submitted."""
+        """The inputs that submit_many leaves to Python; ``tasks`` are those that it has submitted already."""
         earlier = list(after or ())
         placed = list(workers) if isinstance(workers, Iterable) else [workers] * len(args_list)
         if len(placed) != len(args_list):
@@ -158,12 +158,12 @@ class Orchestrator(_core.Submitter):
         *,
         after: Iterable[Task] = (),
     ) -> GroupTask:
-        """Submits one task made of a member for each of ``len(args_list)`` distinct sub-workers, which begin together.
+        """Submits one task with a member on each of ``len(args_list)`` sub-workers. The members begin together.
 
         ``result()`` gives the members' returned values, in order; see submit_next_level_group for the rest.
 
-        Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two that write the same
-            bytes.
+        Raises: as submit_sub; ValueError also for no member, more members than sub-workers, or two members that write
+            the same bytes.
         """
         callable_ = self._session.registry.resolve(handle, TargetNamespace.LOCAL_PYTHON, "submit_sub_group")
         self._session.require_sub_workers()
@@ -177,12 +177,12 @@ class Orchestrator(_core.Submitter):
     def alloc(self, shape: int | Sequence[int], dtype: npt.DTypeLike = "float32") -> Tensor:
         """A tensor for values between tasks, in shared memory; its contents are undefined.
 
-        It belongs to the run, which frees it. Its memory is taken back when the last accepted task that uses it
-        has ended and no Python reference to it is left. Inside ``scope()`` the end of the scope bounds its use, too.
+        The tensor belongs to the run. Its memory is freed when the last accepted task that uses it has ended and no
+        Python reference to it is left. Inside ``scope()``, it can only be used up to the end of the scope.
 
         Waits for tasks to end while ``WorkerOptions.memory_limit_bytes`` is reached.
 
-        Raises: MemoryError (nothing was given back), TypeError (dtype).
+        Raises: MemoryError (no memory was freed in time), TypeError (dtype).
         """
         while True:
             ended = self._ended()
@@ -201,7 +201,7 @@ class Orchestrator(_core.Submitter):
 
         After the ``with`` block these tensors, and views of them, can neither be passed to a submit nor be read
         (ValueError). Tasks that were accepted inside keep the memory that they use; NumPy arrays made inside stay
-        valid. The memory is freed when the last of them is gone.
+        valid. The memory is freed with the last of these tasks and arrays.
         """
         scope = _core.Scope()
         self._scopes.append(scope)
@@ -255,12 +255,12 @@ class Orchestrator(_core.Submitter):
                 self._wait_or_raise(error, callable_)
 
     def _ended(self) -> int:
-        """How many tasks have ended so far; none will if nothing is pending."""
+        """The number of tasks that have ended so far."""
         stats = self._session.engine.stats()
         return int(stats["accepted"] - stats["pending"])
 
     def _wait_for_progress(self, ended: int) -> None:
-        """Waits until more tasks than ``ended`` have ended; raises the exception in handling if none does."""
+        """Waits until more tasks than ``ended`` have ended; re-raises the handled exception if none does."""
         session = self._session
         if not session.engine.wait_for_progress(ended, session.options.submit_timeout) or self._ended() == ended:
             raise  # noqa: PLE0704 - called where MemoryError is handled
@@ -279,7 +279,7 @@ class Orchestrator(_core.Submitter):
         return earlier
 
     def _wait_or_raise(self, error: Exception, callable_: _core.CallableRef) -> None:
-        """Waits for room if a submit was refused for lack of it; else raises the reason of the refusal."""
+        """Waits for room if a submit was refused for lack of room; else raises the reason of the refusal."""
         if error.args[0] != self._session.codes["back_pressure"]:
             raise submit_refused(error, callable_) from None
         timeout = self._session.options.submit_timeout
@@ -294,7 +294,7 @@ def require_members(placements: Sequence[int]) -> None:
 
 
 def native_config(config: CallConfig | None) -> _core.CallConfig:
-    """The engine's form of ``config``. Raises TypeError: no CallConfig."""
+    """The engine's form of ``config``. Raises TypeError if not a CallConfig."""
     if config is None:
         return _core.CallConfig()
     if not isinstance(config, CallConfig):

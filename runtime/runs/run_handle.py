@@ -1,4 +1,4 @@
-"""What a submit returns: Task for one task, RunHandle for one run."""
+"""The objects that submits return: Task for one task, RunHandle for one run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Task(_core.TaskRef):
-    """One accepted task. It gives the task's result, and is a dependency for later submits (``after=``)."""
+    """One accepted task. ``result()`` waits for its result; later submits can depend on it (``after=``)."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ class Task(_core.TaskRef):
             timeout: most seconds to wait, up to 1e9; None or ``math.inf``: no limit; negative: none.
 
         Raises:
-            ConfigurationError: ``timeout`` is no such number.
+            ConfigurationError: ``timeout`` is none of these.
         """
         return self._engine.wait_for_task(self._native, numbers.timeout(timeout))
 
@@ -73,7 +73,7 @@ class GroupTask(Task):
 
 
 class RunHandle:
-    """One run of an orchestration function. Its errors and results are its own."""
+    """One run of an orchestration function, with its own errors and result."""
 
     def __init__(self, native: _core.Run, session: Session) -> None:
         self._native = native
@@ -101,7 +101,7 @@ class RunHandle:
 
     @property
     def errors(self) -> list[BaseException]:
-        """Every failure so far, in the order in which they happened; skipped tasks follow."""
+        """The errors of all tasks that failed so far, in the order of the failures; those of skipped tasks follow."""
         tasks = [*self._engine.failures(self._native), *self._engine.skipped(self._native)]
         error_of = self._session.failures.error_of
         return [error for task in tasks if (error := error_of(task)) is not None]
@@ -143,7 +143,7 @@ class RunHandle:
         return self._value
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Awaits result() on the running event loop: no thread waits, none polls."""
+        """Awaits result() on the running event loop, without a thread that waits or polls."""
         return self._ended().__await__()
 
     async def _ended(self) -> Any:
@@ -168,13 +168,13 @@ class RunHandle:
 
 
 def require_several(argument: str, given: object, kind: type, expected: str) -> None:
-    """Raises TypeError unless ``given`` is an iterable of values; a single value of ``kind`` is refused by name."""
+    """Raises TypeError unless ``given`` is an iterable of values; a single ``kind`` is refused, even if iterable."""
     if isinstance(given, kind) or not isinstance(given, Iterable):
         raise TypeError(f"{argument} takes several {expected}, not one {type(given).__name__}: {argument}=[...]")
 
 
 def several(argument: str, given: Iterable[_T], kind: type[_T], expected: str) -> Iterator[_T]:
-    """Each of the ``given`` values of ``argument``, once it is known to be of that kind. Raises TypeError."""
+    """Yields each of the ``given`` values of ``argument``, after checking its type. Raises TypeError."""
     require_several(argument, given, kind, expected)
     for value in given:
         if not isinstance(value, kind):

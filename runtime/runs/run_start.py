@@ -1,4 +1,4 @@
-"""How a run begins: it waits for room below ``max_runs``, then calls its orchestration function."""
+"""The beginning of a run: waits for room below ``max_runs``, then calls the orchestration function."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def submit(
 
 
 def _begin(session: Session, after: Iterable[RunHandle], after_any: Iterable[RunHandle]) -> _core.Run:
-    """Begins a run, waiting while ``options.max_runs`` are under way."""
+    """Begins a run, after waiting while ``options.max_runs`` runs are under way."""
     if after is NO_RUNS and after_any is NO_RUNS:
         earlier: tuple[list[_core.Run], ...] = ()
     else:
@@ -67,7 +67,7 @@ def _begin(session: Session, after: Iterable[RunHandle], after_any: Iterable[Run
 
 
 def followed(session: Session, argument: str, runs: Iterable[RunHandle]) -> list[_core.Run]:
-    """The runs that a new run follows, as ``argument`` of its submit or launch names them.
+    """The runs that a new run follows, from ``argument`` of its submit or launch.
 
     Raises: TypeError (not a RunHandle), ConfigurationError (a run of another Worker).
     """

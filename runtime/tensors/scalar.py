@@ -6,7 +6,7 @@ from runtime import pickled_names
 
 
 class Scalar:
-    """A scalar of a captured graph. ``Recorder.scalar`` makes it, and TaskArgs takes it in place of a number."""
+    """A scalar of a captured graph. ``Recorder.scalar`` makes it, and TaskArgs takes it instead of a number."""
 
     __slots__ = ("index", "name", "recorded")
 

@@ -6,7 +6,7 @@ from runtime import pickled_names
 
 
 class Tag(IntEnum):
-    """What a task does with the bytes of one tensor argument (execution: dependencies)."""
+    """What a task does with the bytes of one tensor argument (docs/explanation/execution.md)."""
 
     INPUT = 0
     """Reads the bytes; Python callables receive a read-only array."""

@@ -34,7 +34,7 @@ class TensorArgs:
         self.scalars = scalars
 
     def __getitem__(self, index: int) -> Tensor:
-        """Raises IndexError."""
+        """The tensor at ``index``. Raises IndexError."""
         return self._tensors[index]
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class TaskArgs(_core.TaskArgsBase):
     # ---- inputs that the native half leaves to Python --------------------------------------------------------------
 
     def _add_tensor(self, tensor: Tensor | npt.NDArray[Any], tag: Tag) -> None:
-        """Takes plain arrays and all tensors after one; raises TypeError for anything but a tensor with a tag."""
+        """Adds a plain array, or a tensor that follows one. Raises TypeError for all but a tensor with a tag."""
         if type(tag) is not Tag:
             raise TypeError(f"tag={tag!r}: one of {', '.join(f'Tag.{known.name}' for known in Tag)}")
         if isinstance(tensor, Tensor):
@@ -83,7 +83,7 @@ class TaskArgs(_core.TaskArgsBase):
         self._arrays.append((int(tag), tensor))
 
     def _add_scalar(self, scalar: float | Scalar) -> None:
-        """Takes other numbers than int and float, and parameters of graphs; raises as add_scalar does."""
+        """Adds a number other than an int or a float, or a parameter of a graph. Raises as add_scalar does."""
         if isinstance(scalar, Scalar):
             self._parameters = (*(self._parameters or ()), (self.scalar_count, scalar))
             scalar = scalar.recorded
@@ -96,7 +96,7 @@ class TaskArgs(_core.TaskArgsBase):
 
 
 def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs | None:
-    """The engine's form of ``args``; plain arrays are copied into shared memory here. Raises TypeError: no TaskArgs."""
+    """The engine's form of ``args``; plain arrays are copied into shared memory here. Raises TypeError for others."""
     if args is None:
         return None
     if not isinstance(args, TaskArgs):

@@ -22,7 +22,7 @@ LARGEST_EXTENT = (1 << 63) - 1
 
 
 def dtype_name(dtype: npt.DTypeLike | str) -> str:
-    """The name of a tensor's dtype. ``"bfloat16"`` is accepted as a name. Raises TypeError for any other type."""
+    """The name of a tensor's dtype. ``"bfloat16"`` is accepted as a name. Raises TypeError for an unknown one."""
     return "bfloat16" if dtype == "bfloat16" else np.dtype(dtype).name
 
 

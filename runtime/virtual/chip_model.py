@@ -10,11 +10,11 @@ from runtime.errors import ConfigurationError
 from runtime.numbers import integer, real, shown
 
 LONGEST_DELAY_NS = 10**15
-"""The longest latency and hand-over: eleven days."""
+"""The longest latency, and the longest hand-over of a task: eleven days."""
 
 
 def _require(name: str, value: object, allowed: str, *, zero: bool) -> None:
-    """Refuses what is not a finite number from 0. Raises ConfigurationError."""
+    """Refuses a value that is not a finite number from 0, or that is 0 without ``zero``. Raises ConfigurationError."""
     number = real(value)
     if number is None or not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise ConfigurationError(f"{name}={shown(value)}: {allowed}")
@@ -33,7 +33,7 @@ class ChipModel:
 
     latency_ns: int
     """Nanoseconds from the hand-over by the parent until the chip has the task, up to 10**15. Of tasks that follow each
-    other on one chip, only the first waits for it: a later task travels while an earlier one runs."""
+    other on one chip, only the first waits for the latency: a later one travels while an earlier one runs."""
     bandwidth: float
     """Bytes that the chip moves per second; more than 0."""
     cores: int
@@ -51,7 +51,7 @@ class ChipModel:
 class TaskCost:
     """The cost of one callable's tasks in virtual time, in addition to the bytes that a chip moves.
 
-    The cost is declared, not measured. It is the time of one core for the whole task. The blocks share it equally:
+    The cost is declared, not measured. It is the time of one core for the whole task, which the blocks share equally:
     ``b`` blocks on ``c`` cores take ``ceil(b / c)`` rounds. A sub-worker is one core, for which moving bytes takes no
     time.
 

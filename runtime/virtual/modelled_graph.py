@@ -26,7 +26,7 @@ def modelled(
     """See Graph.virtual_time."""
     if topology.level > NODE_LEVEL:
         raise ConfigurationError(
-            f"virtual_time: a graph of level {topology.level} names nodes, and what these do is not known before "
+            f"virtual_time: a graph of level {topology.level} names nodes, whose tasks are not known before "
             f"they run; capture it at level {NODE_LEVEL}, with all chips below one Worker"
         )
     if graph.has_deadlines:
@@ -44,7 +44,7 @@ def _models(model: ChipModel | Mapping[int, ChipModel], chip_ids: tuple[int, ...
         return [(chip, model) for chip in chip_ids]
     missing = [chip for chip in chip_ids if chip not in model]
     if missing:
-        raise ConfigurationError(f"model: nothing for chip {missing[0]}; give each chip of the Worker one")
+        raise ConfigurationError(f"model: chip {missing[0]} has no model; give each chip of the Worker one")
     unknown = [chip for chip in model if chip not in chip_ids]
     if unknown:
         raise ConfigurationError(f"model: no chip {unknown[0]!r} in this Worker")
@@ -55,7 +55,7 @@ def _models(model: ChipModel | Mapping[int, ChipModel], chip_ids: tuple[int, ...
 
 
 def _costs(graph: _core.CapturedGraph, given: Mapping[CallableHandle, TaskCost]) -> list[tuple[str, TaskCost]]:
-    """Label and cost of each callable, in the order of the graph's."""
+    """Label and cost of each callable, in the order of the graph's callables."""
     by_hashid = {}
     for handle, cost in given.items():
         if not isinstance(cost, TaskCost):
@@ -67,8 +67,8 @@ def _costs(graph: _core.CapturedGraph, given: Mapping[CallableHandle, TaskCost])
         named = by_hashid.pop(hashid, None)
         if named is None and not used.on_chips:
             raise ConfigurationError(
-                f"costs: nothing for the Python callable {used.label}, of which a chip's model says nothing; give "
-                "it a TaskCost, TaskCost() if it takes no time",
+                f"costs: the Python callable {used.label} has no cost, and a chip's model does not contain one; give "
+                "it a TaskCost, or TaskCost() if it takes no time",
                 hashid=hashid,
             )
         costs.append((used.label, named[1] if named else TaskCost()))

@@ -24,9 +24,9 @@ class VirtualSpan(NamedTuple):
     """One task, or one member of a group, in virtual time: nanoseconds from the beginning of the graph."""
 
     task: int
-    """Number of the task in its graph, by submission from 0."""
+    """Number of the task in its graph, from 0 in the order of submission."""
     callable: str
-    """Its label."""
+    """The label of its callable."""
     kind: str
     """``"chip"`` or ``"sub"``."""
     worker: int
@@ -39,7 +39,7 @@ class VirtualTime:
     """The virtual time of a graph on modelled chips; made by ``Graph.virtual_time``. Immutable.
 
     The same graph and the same model give the same numbers on every machine and in every run: they follow from the
-    dependencies, the bytes and the declared costs, and no clock is read. They say nothing about this machine: do not
+    dependencies, the bytes and the declared costs, and no clock is read. They do not depend on this machine: do not
     compare them with measurements.
     """
 
@@ -58,20 +58,20 @@ class VirtualTime:
 
     @property
     def makespan_ns(self) -> int:
-        """From the beginning to the end of the last task; 0 without tasks."""
+        """The time from the beginning of the graph to the end of its last task; 0 without tasks."""
         return self._makespan
 
     @property
     def critical_path_ns(self) -> int:
-        """The longest chain of dependencies, hand-overs included: never more than the makespan.
+        """The time of the longest chain of dependencies, hand-overs included. Never more than the makespan.
 
-        The time of the graph if no task waited for the parent, nor for a chip that is busy with another task.
+        The graph would take this time if no task waited for the parent or for a chip that is busy with another task.
         """
         return self._critical_path
 
     @property
     def one_by_one_ns(self) -> int:
-        """The sum over all tasks, hand-overs included: the time without any overlap. Never less than the makespan."""
+        """The sum of all tasks' times and hand-overs: the time without any overlap. Never less than the makespan."""
         return self._one_by_one
 
     @property
@@ -83,7 +83,7 @@ class VirtualTime:
 
     @property
     def busy_ns(self) -> dict[tuple[str, int], int]:
-        """How long each child executes, by kind (``"chip"``, ``"sub"``) and id; idle ones included."""
+        """How long each child executes, by kind (``"chip"``, ``"sub"``) and id; idle children included."""
         return dict(zip(self._children, self._sums(2, len(self._children)), strict=True))
 
     @property
@@ -121,12 +121,12 @@ def compute(
     Args:
         graph: the captured graph; its placements are positions in ``chips``, its callables are positions in ``costs``.
         chips: id and model of each chip.
-        sub_workers: how many there are.
+        sub_workers: number of sub-workers.
         dispatch_ns: nanoseconds for which the parent is busy with handing over one task.
         costs: label and cost of each callable.
 
     Raises:
-        ConfigurationError: ``dispatch_ns`` is out of range; the tasks would take more than a hundred years.
+        ConfigurationError: ``dispatch_ns`` is out of range, or the tasks would take more than a hundred years.
     """
     integer("dispatch_ns", dispatch_ns, 0, LONGEST_DELAY_NS, " nanoseconds")
     try:

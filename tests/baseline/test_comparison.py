@@ -38,14 +38,14 @@ def leave(folder, **of):
     return folder
 
 
-def test_a_file_a_run_and_a_sweep_of_one_are_the_same_earlier_run(tmp_path):
+def test_a_result_file_its_run_and_a_sweep_of_that_run_alone_load_as_the_same_run(tmp_path):
     run = leave(tmp_path / "sweep" / "0")
     found = [load_earlier(str(place)) for place in (run / "result.json", run, run.parent)]
     assert found[0] == found[1] == found[2]
     assert found[0][0].run_seconds == STEADY
 
 
-def test_a_slower_run_ends_with_6_and_says_by_how_much_and_what_else_is_different(tmp_path):
+def test_a_slower_run_exits_with_6_and_reports_by_how_much_and_what_else_differs(tmp_path):
     earlier = leave(tmp_path / "before", hashid="b")
     out = io.StringIO()
     compared = compare_result(document(factor=1.5, tile=4), str(earlier), 1.1, out)
@@ -88,7 +88,7 @@ def test_another_machine_is_reported(tmp_path):
     assert compared["comparison"]["different"]["machine"] == {"old": "one, 2 cores", "new": "two, 2 cores"}
 
 
-def test_another_load_of_the_machine_is_a_warning_also_if_no_difference_is_significant(tmp_path):
+def test_a_different_machine_load_is_a_warning_even_if_no_difference_is_significant(tmp_path):
     out = io.StringIO()
     compared = compare_result(document(load=4.2), str(leave(tmp_path / "before")), 1.1, out)
     warning = "another load: a load average of 0.1 before, 4.2 now; measure both again"
@@ -110,7 +110,7 @@ def test_another_load_of_the_machine_is_a_warning_also_if_no_difference_is_signi
         (Ratio(1.5, None, None), "too few runs to tell"),
     ],
 )
-def test_a_verdict_is_words(ratio, words):
+def test_a_verdict_is_put_into_words(ratio, words):
     assert verdict_words(ratio) == words
 
 
@@ -146,7 +146,7 @@ def test_a_point_without_a_counterpart_is_new_and_a_failed_one_is_left_out(tmp_p
     assert f"no counterpart in {tmp_path / 'before'}: 32\n" in out.getvalue()
 
 
-def test_one_run_among_many_is_compared_with_the_one_of_its_configuration(tmp_path):
+def test_a_run_is_compared_with_the_earlier_run_of_its_configuration(tmp_path):
     for size in (8, 16):
         leave(tmp_path / "before" / str(size), size=size)
     compared = compare_result(document(size=16), str(tmp_path / "before"), 1.1, None)
@@ -163,8 +163,8 @@ def test_one_run_among_many_is_compared_with_the_one_of_its_configuration(tmp_pa
         ("{", "is no result of a run"),
         ("[]", "is no result of a run"),
         ('{"version": 99}', "measure again"),
-        (json.dumps(document(code=4)), "nothing there ended well"),
-        (json.dumps(document(runs=[])), "nothing there ended well"),
+        (json.dumps(document(code=4)), "no run there succeeded"),
+        (json.dumps(document(runs=[])), "no run there succeeded"),
     ],
 )
 def test_a_file_that_is_no_earlier_result_is_refused_with_the_key_and_the_path(tmp_path, content, words):

@@ -11,7 +11,7 @@ SERIES = st.lists(st.floats(1e-6, 1e3), min_size=LEAST_RUNS, max_size=40)
 
 
 def noisy(random, count, correlation, spread=0.1):
-    """Log-normal measurements whose neighbours resemble each other."""
+    """Log-normal measurements, each correlated with the one before it."""
     steps = random.standard_normal(count)
     values = [steps[0]]
     for step in steps[1:]:

@@ -14,12 +14,12 @@ def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
     parser.add_argument(
-        "--rows", nargs="*", default=[], help=f"only those whose names contain one of: {', '.join(ROWS)}"
+        "--rows", nargs="*", default=[], help=f"only rows whose names contain one of: {', '.join(ROWS)}"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, interleaved")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender, interleaved")
     parser.add_argument("--scale", type=float, default=1.0, help="amount of work")
     parser.add_argument("--no-peers", action="store_true", help="leave out loky, Ray and Dask")
-    parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
+    parser.add_argument("--json", type=Path, help="write the results in pytest-benchmark's format")
     parser.add_argument("--plot", type=Path, help="write a picture (SVG)")
     options = parser.parse_args()
     try:

@@ -1,5 +1,5 @@
-// What the machine allows between two processes, without anything of ours: a futex wake-up of one that sleeps, and a
-// round trip of two that spin. Prints two medians in microseconds.
+// Measures what the machine itself allows between two processes, without Callring: the futex wake-up of a sleeping
+// process, and the round trip between two spinning processes. Prints the two medians in microseconds.
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

@@ -1,7 +1,7 @@
 """The cost of one task in ordinary code: ``python -m tests.benchmark.cliffs [NAME ...]``, in microseconds of CPU time.
 
-Each figure is the best of several rounds of the submitting thread's own CPU time, so that a busy machine disturbs it
-little; ratios are of figures of one process.
+Each figure is the least of several rounds, measured in the submitting thread's own CPU time, so that a busy machine
+hardly affects it. Compare only figures of one process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Bench:
         self.handle = worker.register(noop)
 
     def submitted_us(self, args_of: Callable[[int], TaskArgs], count: int = 450) -> float:
-        """A submit with arguments that exist already."""
+        """Microseconds of a submit whose arguments exist already."""
         all_args = [args_of(i) for i in range(count)]
 
         def submit(_: int) -> None:
@@ -56,7 +56,7 @@ class Bench:
         return best_us(count, submit)
 
     def tiles(self) -> dict[str, float]:
-        """One of 225 tiles of a matrix, beside one of 225 buffers of the same size."""
+        """A submit with one of 225 tiles of a matrix, compared with one of 225 separate buffers of the same size."""
         figures = {}
         buffers = [self.worker.empty((64, 64), "float32") for _ in range(225)]
         figures["submit with one buffer"] = self.submitted_us(lambda i: TaskArgs((buffers[i % 225], Tag.INOUT)))
@@ -68,7 +68,7 @@ class Bench:
         return figures
 
     def arguments(self) -> dict[str, float]:
-        """Arguments that are built in the loop."""
+        """The cost of building arguments in the loop that submits, and of submitting them."""
         figures = {}
         for count in (0, 1, 3, 64):
             pairs = [(self.worker.empty(16, "float32"), Tag.INPUT) for _ in range(count)]

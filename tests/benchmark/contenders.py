@@ -50,7 +50,7 @@ def total(array: Any) -> float:
 
 
 def total_of_first(args: Any) -> float:
-    """The same for the first argument of a Callring task."""
+    """Reads one number of the first argument of a Callring task."""
     return float(args[0][0])
 
 
@@ -117,10 +117,10 @@ class Ours:
 
 
 class Pooled:
-    """A pool that takes calls and gives futures; its dependencies are waits of the caller."""
+    """A pool that accepts calls and returns futures; the caller itself waits where a task depends on another."""
 
     children: int
-    slowness = 1  # divides its amount of work
+    slowness = 1  # divides the amount of work that this pool is measured with
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begins a call."""
@@ -223,7 +223,7 @@ CONTENDERS: dict[str, Callable[[int], Any]] = {
 
 @contextmanager
 def all_started(children: int) -> Iterator[dict[str, Any]]:
-    """All of CONTENDERS, warmed up. The pools start first: they fork, and must not fork beside Callring's threads."""
+    """All of CONTENDERS, warmed up. The pools start first: they fork, and must not while Callring's threads run."""
     made: dict[str, Any] = {}
     try:
         for name in reversed(CONTENDERS):

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmark.executor``: runtime.Executor beside other pools, interleaved, with the same calls.
+"""``python -m tests.benchmark.executor``: measures runtime.Executor and other pools with the same calls, interleaved.
 
 The other pools are ProcessPoolExecutor (fork), and loky if it is installed.
 """
@@ -39,7 +39,7 @@ def _loky(children: int) -> Executor:
 
 
 def contenders() -> dict[str, Callable[[int], Executor]]:
-    """A constructor for each installed pool. Callring is last: the others must not fork beside its threads."""
+    """A constructor for each installed pool. Callring is last: the others must not fork while its threads run."""
     others = {"loky": _loky} if importlib.util.find_spec("loky") else {}
     return {_FORK: _forked, **others, OURS: runtime.Executor}
 
@@ -111,7 +111,7 @@ def _submit_us(pool: Executor, count: int) -> float:
 
 
 def run(children: int, rounds: int, scale: float) -> list[Row]:
-    """Measures everything with so many workers; ``scale`` shrinks the amount of work."""
+    """Measures everything with ``children`` workers; ``scale`` shrinks the amount of work."""
     calls, trips, large = max(50, int(20_000 * scale)), max(20, int(2_000 * scale)), max(10, int(400 * scale))
     row = duration(f"start to first results, {children} workers", "ms")
     rows = [interleaved(row, {n: partial(_started_ms, make, children) for n, make in contenders().items()}, rounds)]

@@ -11,20 +11,20 @@ OURS = "callring"
 
 @dataclass(frozen=True)
 class Effort:
-    """The amount of measurement: rounds of each, a factor of the work, and whether the extra's peers are included."""
+    """How much is measured: rounds per contender, a factor of the work, and whether the extra's peers take part."""
 
     rounds: int
     scale: float
     peers: bool = True
 
     def count(self, whole: int, least: int = 10) -> int:
-        """So many of ``whole``."""
+        """``whole`` times the scale, but at least ``least``."""
         return max(least, int(whole * self.scale))
 
 
 @dataclass
 class Row:
-    """One kind of work, measured for Callring and for others: a list of rounds for each name."""
+    """One kind of work, measured for Callring and for others: a list of figures, one per round, for each name."""
 
     name: str
     unit: str

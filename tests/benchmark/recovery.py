@@ -23,7 +23,7 @@ from tests.benchmark.table import document
 
 OPTIONS = WorkerOptions(max_restarts=1_000_000)
 MENDED_AT_ONCE = 10
-"""Deaths per Worker: so many are followed by a replacement without a pause (docs/explanation/recovery.md)."""
+"""Deaths per Worker: up to this number, a child is replaced without a pause (docs/explanation/recovery.md)."""
 
 
 def deaths(worker: Worker, index: int, first_task: Callable[[Any], Any], count: int) -> list[float]:
@@ -58,7 +58,7 @@ def sub_worker_deaths(identities: int, count: int) -> list[float]:
 
 
 def replacement_rows(identities: int, count: int) -> list[Row]:
-    """Both rows, with ``count`` deaths each."""
+    """The rows of a chip and of a sub-worker, with ``count`` deaths each."""
     rows = []
     for name, measure in (("chip", chip_deaths), ("sub-worker", sub_worker_deaths)):
         rows.append(duration(f"death of a {name} to the first task", "ms", "50 ms"))
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.recovery", description=__doc__)
     parser.add_argument("--deaths", type=int, default=100)
     parser.add_argument("--identities", type=int, default=100, help="callables that the child has installed")
-    parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
+    parser.add_argument("--json", type=Path, help="write the results in pytest-benchmark's format")
     given = parser.parse_args()
     rows = replacement_rows(given.identities, given.deaths)
     for row in rows:

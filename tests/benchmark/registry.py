@@ -1,8 +1,8 @@
 """``python -m tests.benchmark.registry``: the time to register a new function on eight children and to unregister it.
 
-Measured idle, and while every child executes a long task: one that sleeps, and one that never releases the
-interpreter's lock (eight of these need eight cores). Beside it, the time that the standard library's pools take for a
-new function.
+Both are measured while the children are idle, and while every child executes a long task: one that sleeps, and one that
+never releases the interpreter's lock (eight such tasks need eight cores). For comparison, the standard library's pools
+are measured with a new function too.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def computing(args) -> None:
 
 @contextmanager
 def busy(worker: Worker, submit: Callable[[object, TaskArgs, int], object]) -> Iterator[None]:
-    """Within the block every child executes a task of ``submit`` that does not end."""
+    """Within the block every child executes a task that ``submit`` has submitted; the tasks end with the block."""
     over: Tensor = worker.zeros(1, "float64")
     run = worker.submit(lambda o: [submit(o, TaskArgs((over, Tag.NO_DEP)), i) for i in range(CHILDREN)] and None)
     threading.Event().wait(0.1)  # waits until all have begun
@@ -103,9 +103,9 @@ def chip_rows(rounds: int, count: int) -> list[Row]:
 def main() -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.registry", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each, interleaved")
-    parser.add_argument("--count", type=int, default=100, help="registrations a measurement")
-    parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each row, interleaved")
+    parser.add_argument("--count", type=int, default=100, help="registrations per measurement")
+    parser.add_argument("--json", type=Path, help="write the results in pytest-benchmark's format")
     options = parser.parse_args()
     rows = [*python_rows(options.rounds, options.count), *chip_rows(options.rounds, options.count)]
     print("\n".join(table(rows)))

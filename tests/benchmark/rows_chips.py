@@ -24,13 +24,13 @@ _OVERLAPPING = 2  # one launch executes while the next is submitted
 
 @contextmanager
 def chips_with(kernel: ChipCallable, count: int, **options: Any) -> Iterator[tuple[Worker, CallableHandle]]:
-    """A Worker with so many chips and one kernel."""
+    """A Worker with ``count`` chips and one kernel."""
     with Worker(chips=count, options=WorkerOptions(**options)) as worker:
         yield worker, worker.register(kernel)
 
 
 def noop_chips(count: int, **options: Any) -> AbstractContextManager[tuple[Worker, CallableHandle]]:
-    """A Worker with so many chips and a kernel that does nothing."""
+    """A Worker with ``count`` chips and a kernel that does nothing."""
     return chips_with(kernels.noop(), count, **options)
 
 

@@ -1,4 +1,4 @@
-"""Rows apart from tasks: starts, idling, registrations, replacements, runs of the pipeline."""
+"""Rows of the costs around tasks: starts, idling, registrations, replacements, runs of the pipeline."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def arrays(effort: Effort) -> list[Row]:
     rows = []
     for words, size in _SIZES.items():
         if size > 1 << 20 and effort.scale < 0.01:
-            continue  # the pools copy it
+            continue  # the pools copy the array: too slow for a small scale
         count = max(3, min(effort.count(100, 3), (256 << 20) // size))
 
         def measure(contender: Any, size=size, count=count) -> float:

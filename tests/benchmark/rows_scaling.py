@@ -1,4 +1,4 @@
-"""Rows of the cost of a task by number of tasks, children and callables, by depth and width; and of leaked memory."""
+"""Rows of the cost of a task by number of tasks, children and callables, and by depth and width; and of memory."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def callables(effort: Effort) -> list[Row]:
 
 
 def graphs(effort: Effort) -> list[Row]:
-    """Captured graphs of only depth and of only width, on eight chips."""
+    """Captured graphs that are a single chain and graphs without dependencies, on eight chips."""
     rows, launches = [], effort.count(20, 2)
     with noop_chips(8) as (worker, handle):
         for size in (100, 10_000):
@@ -82,7 +82,7 @@ def graphs(effort: Effort) -> list[Row]:
 
 
 def memory(effort: Effort) -> list[Row]:
-    """The memory of the parent that ended tasks leave."""
+    """The parent's memory that is still in use after tasks have ended."""
     count = effort.count(1_000_000, 20_000)
     with noop_chips(1) as (worker, handle):
         _cost_ns(worker, [handle], 20_000, 1)

@@ -1,4 +1,4 @@
-"""The benchmark's output: a table for people, JSON in pytest-benchmark's shape."""
+"""The benchmark's output: a table for people, JSON in pytest-benchmark's format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def figure(value: float) -> str:
 
 
 def document(rows: Iterable[Row], command: str = "") -> dict[str, Any]:
-    """The same as JSON."""
+    """The rows as JSON, in pytest-benchmark's format."""
     return {
         "machine_info": {"node": "", "processor": platform.machine(), "cpu": {"count": os.cpu_count()}},
         "datetime": datetime.now(UTC).isoformat(),

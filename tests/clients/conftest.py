@@ -1,6 +1,6 @@
-"""Other packages over runtime.Executor. Each test is skipped if the package that it uses is not installed.
+"""Tests of other packages that use runtime.Executor. A test is skipped if the package that it uses is not installed.
 
-``tox -e clients`` installs them all. Their warnings are ignored.
+``tox -e clients`` installs them all. Warnings of these packages fail no test.
 """
 
 import pytest

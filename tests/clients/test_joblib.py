@@ -58,7 +58,7 @@ def test_calls_within_calls_run_in_the_same_worker():
     assert results == [sum((i + k) ** 2 for k in range(3)) for i in range(4)]
 
 
-def test_scikit_learn_searches_and_validates_over_it():
+def test_scikit_learn_searches_and_validates_with_the_backend():
     pytest.importorskip("sklearn")
     from sklearn.datasets import load_iris
     from sklearn.ensemble import RandomForestClassifier

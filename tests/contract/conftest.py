@@ -38,8 +38,8 @@ KERNELS = {
     "crash_in_block": (
         [SCALAR, SCALAR],
         """
-    // The block scalars[0] is ended by a signal: 0 a bad address, 1 abort(), 2 an instruction that is none,
-    // 3 its own SIGKILL.
+    // A signal ends the block with index scalars[0]; its cause is scalars[1]: 0 a bad address, 1 abort(),
+    // 2 an invalid instruction, 3 a SIGKILL that the block sends to its own process.
     if (block->index != args->scalars[0]) { return 0; }
     switch (args->scalars[1]) {
         case 0: *reinterpret_cast<volatile int *>(8) = 1; break;
@@ -53,7 +53,7 @@ KERNELS = {
     "write_over_lane": (
         [INOUT, SCALAR, SCALAR, SCALAR, SCALAR],
         """
-    // Counts that it was begun, writes scalars[2] over bytes scalars[0] to scalars[1] of its lane, and crashes or not.
+    // Counts its starts, writes scalars[2] over bytes scalars[0] to scalars[1] of its lane, crashes if scalars[3] != 0.
     if (block->index != 0) { return 0; }
     *static_cast<volatile double *>(args->tensors[0].data) += 1;
     FILE *maps = fopen("/proc/self/maps", "r");
@@ -178,7 +178,7 @@ class Gate:
         return wait_for_the_gate
 
     def open(self):
-        """Lets the waiting tasks and all later ones go on."""
+        """Lets the waiting tasks and all later tasks return."""
         fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def remove(self):
@@ -248,7 +248,7 @@ def all_ready(worker):
 
 
 def stop(pid):
-    """Stops a process, and returns when all its threads have stopped: a running thread goes on for a moment."""
+    """Stops a process, and returns when all its threads have stopped: a running thread takes a moment to stop."""
 
     def is_stopped():
         states = [(thread / "stat").read_text().rsplit(")", 1)[1].split()[0] for thread in tasks.iterdir()]
@@ -260,7 +260,7 @@ def stop(pid):
 
 
 class Stopped:
-    """A child that is stopped within the block."""
+    """Stops a child for the duration of the block."""
 
     def __init__(self, worker, index):
         self.pid = worker.children[index].pid
@@ -275,7 +275,7 @@ class Stopped:
 
 
 def told_of(pids):
-    """The program and the wait of each process that is left, for the message of a failure."""
+    """The command line of each remaining process and where it waits in the kernel, for the message of a failure."""
     told = ["processes of Callring are left"]
     for pid in sorted(pids):
         with contextlib.suppress(OSError):

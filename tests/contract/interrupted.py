@@ -37,7 +37,7 @@ def work(worker, handle):
 
 
 def main() -> int:
-    """0: the program came to its end; 130: it was interrupted and everything was in order."""
+    """Returns 130 if the program was interrupted and everything was in order, otherwise 0."""
     options = WorkerOptions(max_runs=4, max_pending_tasks=64, lane_capacity=16)
     worker = Worker(sub_workers=2, options=options)
     interrupted = False
@@ -51,7 +51,7 @@ def main() -> int:
         interrupted = True
     try:
         handle = worker.register(bump)
-        for _ in range(6):  # more than max_runs: an interrupted run holds no place
+        for _ in range(6):  # more than max_runs: an interrupted run no longer counts
             assert len(work(worker, handle)) == 80
         state = "usable"
     except WorkerClosed:

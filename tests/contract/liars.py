@@ -46,7 +46,7 @@ def say(op, *, code=0, sequence=0, argument=0, digest=bytes(32), body=b"", size=
 
 
 def lane():
-    """Where this process has mapped its lane."""
+    """The address at which this process has mapped its lane."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "callring-lane" in line and line.split()[2] == "00000000":  # other offsets are mapped extents
             return int(line.split("-")[0], 16)
@@ -59,13 +59,13 @@ def extent(offset, size):
 
 
 def tell(*extents, form=b"p", count=None):
-    """Returns a value of form ``form`` in extents, with ``count`` as the reported number of extents."""
+    """Posts a result of form ``form`` in extents, with ``count`` as the reported number of extents."""
     head = struct.pack("<ccI", b"a", form, len(extents) if count is None else count)
     complete(payload=head + b"".join(extents))
 
 
 def complete(*, code=0, flags=0, begin=0, end=0, payload=b"", size=None, ahead=0):
-    """Posts a completion with any content, for the running task or for the one ``ahead`` of it."""
+    """Posts a completion with any content, for the running task or for a task ``ahead`` places after it."""
     at = lane()
     capacity = ctypes.c_uint32.from_address(at + 8).value
     tail = ctypes.c_uint64.from_address(at + COMPLETIONS_TAIL)

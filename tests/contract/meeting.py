@@ -7,7 +7,7 @@ from runtime import Tag, TaskArgs
 
 
 def meet(args):
-    """Waits until every member of the group has come; args: one flag a member, INPUT position, count."""
+    """Waits until every member of the group has begun; args: one flag per member; own index, number of members."""
     flags, (mine, count) = args[0], args.scalars
     flags[mine] += 1
     end = time.monotonic() + 20

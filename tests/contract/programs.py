@@ -70,14 +70,14 @@ def step(args):
 
 @dataclass(frozen=True)
 class View:
-    """A part of the array as one of ``shape``: a slice of each axis; ``transposed``: with its axes in reverse."""
+    """A part of the array reshaped to ``shape``: one slice per axis; ``transposed``: with the axes in reverse order."""
 
     shape: tuple[int, ...]
     slices: tuple[slice, ...]
     transposed: bool = False
 
     def of(self, array):
-        """That part of an array or a tensor, whose memory it shares."""
+        """This part of an array or a tensor, as a view of its memory."""
         taken = array.reshape(*self.shape)[self.slices]
         return taken.T if self.transposed else taken
 
@@ -251,7 +251,7 @@ class Machine:
 
 
 def compare(program, run, tasks, shared):
-    """A run's array, states and errors against the oracle's."""
+    """Compares a run's array, states and errors with the oracle's."""
     assert run.wait(60), "the run did not end"
     expected = oracle(program)
     assert [state_of(task) for task in tasks] == expected.states
@@ -297,7 +297,7 @@ def random_view(source: random.Random) -> View:
 
 
 def random_targets(source: random.Random, members: int) -> tuple[View, ...]:
-    """What the members of a group write: interleaved, side by side, or columns of a matrix, never the same element."""
+    """A view for each member of a group to write: interleaved, side by side, or columns of a matrix; no two overlap."""
     size = LENGTH // members
     way = source.randrange(3)
     if way == 0:

@@ -2,7 +2,7 @@
 
     python -m tests.contract.short_of_memory WHAT BYTES
 
-Prints how often it succeeded. Any error that is no MemoryError ends it with a traceback.
+Prints how often it succeeded. Any error other than MemoryError ends the program with a traceback.
 """
 
 import gc
@@ -17,7 +17,7 @@ GATE = Tag.NO_DEP
 
 
 def leave(left):
-    """From now on this process may map only ``left`` bytes more."""
+    """From now on this process may map only ``left`` more bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit(pages * resource.getpagesize() + left)
 
@@ -27,7 +27,7 @@ def limit(soft):
 
 
 def until_short(ask):
-    """Calls ``ask`` until it raises MemoryError, and some more times. Returns how often it succeeded. Frees memory."""
+    """Calls ``ask`` until it has raised 50 MemoryErrors, then frees memory. Returns how often it succeeded."""
     ballast = [bytearray(1 << 20) for _ in range(8)]
     count = refused = 0
     while refused < 50:
@@ -135,7 +135,7 @@ def call(worker, left):
 
 
 def call_elsewhere(worker, left):
-    """Calls from a thread that had no exception of C++ before."""
+    """Calls from a thread that has not handled a C++ exception before."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:

@@ -57,7 +57,7 @@ def test_a_chain_whose_first_child_dies_ends_as_lost_and_skipped(kind, length, c
         assert sum(child.incarnation for child in worker.children) == 3
 
 
-def test_a_chain_that_branches_and_joins_is_skipped_once_each():
+def test_every_task_of_a_chain_that_branches_and_joins_is_skipped_once():
     with Worker(sub_workers=2) as worker:
         x = worker.zeros(8, "float64")
         killer, bumper = worker.register(die), worker.register(bump)
@@ -77,7 +77,7 @@ def test_a_chain_that_branches_and_joins_is_skipped_once_each():
         assert not x.numpy().any()
 
 
-def test_several_chains_whose_children_die_at_once_leave_the_others_alone():
+def test_chains_whose_children_die_at_once_do_not_affect_other_chains():
     with Worker(sub_workers=3) as worker:
         x = worker.zeros((12, 1), "float64")
         killer, bumper = worker.register(die), worker.register(bump)

@@ -1,4 +1,4 @@
-"""A task that exceeds its deadline fails with TaskTimeout, its child is replaced, and no other task notices."""
+"""A task that exceeds its deadline fails with TaskTimeout, its child is replaced, and no unrelated task is affected."""
 
 import time
 
@@ -88,7 +88,7 @@ def test_a_deadline_is_never_retried_and_does_not_use_up_the_restarts():
         assert (stats.timed_out, stats.begun_again, stats.restarts) == (4, 0, 4)
 
 
-def test_the_overdue_member_of_a_group_fails_it_and_the_others_run_to_their_end():
+def test_an_overdue_member_fails_its_group_and_the_other_members_run_to_their_end():
     with Worker(sub_workers=2) as worker:
         done = worker.zeros(2, "int64")
 
@@ -114,7 +114,7 @@ def test_impossible_deadlines_are_refused(deadline):
         CallConfig(deadline=deadline)
 
 
-def test_a_deadline_that_is_kept_leaves_no_trace():
+def test_a_deadline_that_is_met_has_no_effect():
     with Worker(sub_workers=2) as worker:
         handle = worker.register(lambda args: args.scalars[0])
         config = CallConfig(deadline=0.2)

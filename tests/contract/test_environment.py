@@ -23,7 +23,7 @@ def environment_of_a_sub_worker():
     ("chosen", "seen"),
     [
         ({}, ("1", "1", "1")),
-        ({"OMP_NUM_THREADS": "3"}, ("3", None, None)),  # the other libraries follow it
+        ({"OMP_NUM_THREADS": "3"}, ("3", None, None)),  # the other libraries use OMP_NUM_THREADS, too
         ({"OPENBLAS_NUM_THREADS": "3"}, ("1", "3", "1")),
         ({"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "4"}, ("2", None, "4")),
     ],
@@ -39,7 +39,7 @@ def test_numeric_libraries_use_one_thread_in_a_child_unless_the_user_has_chosen_
     assert tuple(environment.get(name) for name in THREADS) == seen
 
 
-def test_a_child_has_every_variable_of_the_parent_also_one_that_is_no_text(monkeypatch):
+def test_a_child_has_every_variable_of_the_parent_even_one_that_is_not_valid_utf8(monkeypatch):
     monkeypatch.setenv("CALLRING_TEST_TEXT", "a=b ü\n")
     monkeypatch.setenv("CALLRING_TEST_BYTES", os.fsdecode(b"\xff"))
     environment = environment_of_a_sub_worker()

@@ -1,4 +1,4 @@
-"""The fork server survives refusals of the system; when it dies, only its own children are lost."""
+"""The fork server survives system calls that fail; when it dies, only its own children are lost."""
 
 import errno
 import os
@@ -38,7 +38,7 @@ REFUSES = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
-// Refuses to fork as the kernel would, with the error number in the file "refuse", and counts that in "refused".
+// Fails as a fork in the kernel would, with the error number in the file "refuse"; counts the failures in "refused".
 pid_t fork(void) {
     int number = 0;
     char path[4096];
@@ -105,19 +105,19 @@ with Worker(sub_workers=2, chips=1) as worker:
         assert type(error) is WorkerLost and error.signal == signal.SIGKILL, error
     assert worker.run(lambda o: o.submit_sub(one)).result() == 1
     assert all_ready(worker)
-    # The fork server went on: its sub-workers died one by one, those that did not run the task not at all.
+    # The fork server survived: each time, only the sub-worker that ran the task died.
     assert sum(child.incarnation for child in worker.children) == 6, worker.children
     assert worker.children[0].incarnation == 1
 """
 
 
-def test_a_program_that_ignores_the_deaths_of_its_children_loses_no_fork_server():
+def test_a_program_that_ignores_sigchld_keeps_its_fork_server():
     run(IGNORES_DEATHS)
 
 
 SIGNALS = """
 import os, signal
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, which children keep
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and children inherit that
 for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGUSR1):
     signal.signal(number, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2, signal.SIGCHLD})
@@ -141,7 +141,7 @@ with Worker(sub_workers=1, chips=1) as worker:
 """
 
 
-def test_children_begin_with_no_signal_blocked_and_none_ignored_that_their_parent_ignores():
+def test_children_inherit_no_blocked_and_no_ignored_signals():
     run(SIGNALS)
 
 
@@ -162,7 +162,7 @@ def test_a_fork_that_the_system_refuses_is_tried_again_until_it_succeeds_and_dis
 
 
 @pytest.mark.not_sanitized("a sanitizer has to be the first library that is loaded", "address", "thread", "undefined")
-def test_a_fork_that_is_refused_for_long_is_named_as_the_reason_and_the_child_comes_when_it_can(refusal):
+def test_a_fork_that_is_refused_for_long_is_named_as_the_reason_and_the_child_starts_when_it_can(refusal):
     with Worker(sub_workers=2, options=WorkerOptions(start_timeout=patience(2))) as worker:
         server, other = fork_server_of(worker), worker.children[1].pid
         refusal.begin(errno.EAGAIN)
@@ -175,7 +175,7 @@ def test_a_fork_that_is_refused_for_long_is_named_as_the_reason_and_the_child_co
 
 
 @pytest.mark.not_sanitized("a sanitizer has to be the first library that is loaded", "address", "thread", "undefined")
-def test_a_start_that_no_process_can_be_forked_for_says_so(refusal):
+def test_a_start_for_which_no_process_can_be_forked_fails_with_that_reason(refusal):
     refusal.begin(errno.EAGAIN)
     with pytest.raises(
         StartError, match=r"sub-worker 0 could not be started: the fork server cannot fork: \[Errno 11\]"

@@ -1,4 +1,4 @@
-"""The frames in a live Worker's lanes, read from shared memory: they have digests, and no other name of a callable."""
+"""The frames in a live Worker's lanes, read from shared memory: they carry digests, and no other name of a callable."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from runtime import CallConfig, Tag, TaskArgs, Worker
 from tests.contract.conftest import LAYOUT_VERSION, all_ready, wait_until
 
 FRAME_BYTES = 512
-FRAMES_WITHIN = 64 << 20  # of a lane's file; what follows is its sparse store
+FRAMES_WITHIN = 64 << 20  # all frames lie in these first bytes of a lane's file; its sparse store follows
 FRAME = struct.Struct("<IIQQQ24s32s")  # version, claim, sequence, run, callable, config, digest; then the arguments
 
 
@@ -30,7 +30,7 @@ def lanes():
 
 
 def frames_of(digest, descriptors):
-    """Every frame, whole, that carries ``digest``."""
+    """The fields and the arguments of every frame that carries ``digest``."""
     for fd in descriptors:
         memory = os.pread(fd, FRAMES_WITHIN, 0)
         at = memory.find(digest)
@@ -42,7 +42,7 @@ def frames_of(digest, descriptors):
 
 @pytest.mark.parametrize("child", ["chip", "sub"])
 def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_blob(child, chip):
-    others = lanes()  # of Workers that are closed and not forgotten
+    others = lanes()  # of closed Workers that are not garbage-collected yet
     with Worker(chips=1, sub_workers=1) as worker:
         kernel, function = worker.register(chip["sleep_ms"]), worker.register(lambda args: None)
         handle = kernel if child == "chip" else function
@@ -65,7 +65,7 @@ def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_b
             assert struct.unpack_from("<iiQ", arguments) == (0, 1, 0)
 
 
-def test_no_public_name_of_a_callable_but_its_hashid(chip):
+def test_a_callable_has_no_public_name_but_its_hashid(chip):
     with Worker(chips=1, sub_workers=1) as worker:
         handle = worker.register(chip["add"])
         task = worker.run(lambda o: o.submit_sub(worker.register(lambda args: 1)))
@@ -78,7 +78,7 @@ def test_no_public_name_of_a_callable_but_its_hashid(chip):
 
 
 def slot_in_this_child(digest):
-    """Runs in a sub-worker: searches the frames of its callers for the host, whose table is private to this process."""
+    """Runs in a sub-worker: searches the Python frames of its callers for the host, whose table is private."""
     frame = sys._getframe()
     while "host" not in frame.f_locals:
         frame = frame.f_back
@@ -96,7 +96,7 @@ def test_children_need_not_agree_on_slots_and_both_resolve_the_same_hashid():
     with Worker(sub_workers=2) as worker:
         first, handle = worker.register(len), worker.register(on_each)
         worker.unregister(first)
-        # The replacement has never had the first callable, so that its slots have other numbers.
+        # The replacement never installed the first callable, so that its slots have other numbers.
         os.kill(worker.children[1].pid, signal.SIGKILL)
         assert wait_until(lambda: worker.children[1].incarnation == 2)
         assert all_ready(worker)

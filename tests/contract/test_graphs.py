@@ -1,4 +1,4 @@
-"""Captured graphs: recorded once, launched any number of times, with the same results as the same submits."""
+"""Captured graphs: recorded once, launched any number of times, with the same results as tasks submitted one by one."""
 
 import os
 import signal
@@ -102,14 +102,14 @@ def test_an_unknown_parameter_is_refused_by_name(worker, affine):
 def test_replacements_that_are_no_mapping_are_refused_by_name(worker, affine, name, given):
     x = worker.zeros(4, "float64")
     graph = worker.capture(lambda o: o.submit_next_level(affine, step(x, o.scalar("gain", 2), 1), ONE, worker=0))
-    with pytest.raises(TypeError, match=f"launch: {name} maps what was recorded .* is no {type(given).__name__}"):
+    with pytest.raises(TypeError, match=f"launch: {name} must be a mapping .*, not a {type(given).__name__}"):
         worker.launch(graph, **{name: given})
 
 
 def test_a_parameter_of_another_graph_is_refused(worker, affine):
     x, leaked = worker.zeros(4, "float64"), []
     worker.capture(lambda o: leaked.append(o.scalar("gain", 2)))
-    with pytest.raises(ConfigurationError, match="of another graph"):
+    with pytest.raises(ConfigurationError, match="belongs to another graph"):
         worker.capture(lambda o: o.submit_next_level(affine, step(x, leaked[0], 1), ONE, worker=0))
 
 
@@ -176,7 +176,8 @@ def fill(args):
 
 
 def test_a_launch_without_references_ends_with_a_task_that_cannot_be_dispatched_any_more(chip):
-    # A sanitizer finds an end of that task, the last of the run, which frees the graph during a walk through it.
+    # The end of that task, the last of the run, must not free the graph while the graph is traversed: a use after free,
+    # which a sanitizer would find.
     with Worker(chips=1, sub_workers=2, options=WorkerOptions(max_restarts=0)) as worker:
         count, hold = worker.register(chip["count"]), worker.register(hold_until_open)
         fails = worker.register(lambda args: 1 / 0)
@@ -238,7 +239,7 @@ def test_a_chain_longer_than_its_lane_runs_in_order(worker, affine):
         max_size=40,
     )
 )
-def test_a_launch_gives_what_the_same_submits_give_in_order(worker, affine, program):
+def test_a_launch_gives_the_same_results_as_the_same_submits(worker, affine, program):
     x = worker.zeros(8, "float64")
     expected = np.zeros(8)
     for _, begin, size, factor, add in program:
@@ -331,7 +332,7 @@ def test_no_task_is_recorded_once_the_graph_is_complete(worker, affine):
         leaked[0].submit_next_level(affine, step(x, 1, 1), ONE, worker=0)
 
 
-def test_a_task_follows_the_tasks_that_it_names_and_those_of_its_tensors_each_once(worker, affine):
+def test_a_task_follows_the_tasks_in_after_and_the_tasks_of_its_tensors_each_once(worker, affine):
     x = worker.zeros(4, "float64")
 
     def record(o):

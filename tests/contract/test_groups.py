@@ -282,7 +282,7 @@ def test_a_group_larger_than_the_rest_of_its_pool_fails_instead_of_waiting_for_e
             return o.submit_sub_group(hold, [TaskArgs((gate, Tag.NO_DEP))] * 2)
 
         run = worker.submit(orchestrate)
-        way_out.numpy()[0] = 1  # the group was accepted
+        way_out.numpy()[0] = 1  # only now, when the group has been accepted
         assert wait_until(lambda: any(child.state == "lost" for child in worker.children))
         gate.numpy()[0] = 1
         assert run.wait(20)

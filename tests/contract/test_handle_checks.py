@@ -29,7 +29,7 @@ def altered(handle, other):
 
 
 def refusal(kind, use):
-    """The error of ``use``, exactly of ``kind``."""
+    """Calls ``use``, which must raise exactly ``kind``. Returns the error."""
     with pytest.raises((CallringError, TypeError)) as caught:
         use()
     assert type(caught.value) is kind, caught.value
@@ -74,7 +74,7 @@ def test_the_namespace_of_a_handle_is_checked_last(worker, chip):
     assert (error.code, error.namespace) == ("CALLABLE_NAMESPACE_MISMATCH", "LOCAL_CHIP")
 
 
-def test_a_handle_that_travelled_in_a_callable_names_the_same_identity():
+def test_a_handle_that_was_pickled_within_a_callable_names_the_same_identity():
     with Worker(sub_workers=1) as worker:
         handle = worker.register(one)
         look = worker.register(lambda args: (handle, handle.hashid, repr(handle)))
@@ -84,7 +84,7 @@ def test_a_handle_that_travelled_in_a_callable_names_the_same_identity():
         refusal(HandleForeignError, lambda: worker.run(lambda o: o.submit_sub(back)))
 
 
-def test_an_orchestration_function_needs_no_registration_and_a_handle_is_none():
+def test_an_orchestration_function_needs_no_registration_and_a_handle_is_refused_as_one():
     with Worker(sub_workers=1) as worker:
         assert worker.run(lambda o: "ran") == "ran"
         assert not any(child.installed for child in worker.children)

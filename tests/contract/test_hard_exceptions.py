@@ -1,4 +1,4 @@
-"""Exceptions that are hard to pickle: their task fails with as much of them as possible, and the worker lives."""
+"""Exceptions that are hard to pickle: their task fails with all that can be pickled, and the worker survives."""
 
 import os
 import sys
@@ -120,7 +120,7 @@ class Moody(type):
 
 
 class Nameless(Exception, metaclass=Moody):
-    """An exception of such a class."""
+    """An exception whose class has that metaclass."""
 
     def __reduce__(self):
         raise TypeError("stays")
@@ -202,7 +202,7 @@ def test_an_exception_that_is_hard_to_pickle_fails_its_task_alone(worker, way, n
 
 
 class FailsToLoad:
-    """Raises an exception that is hard to pickle where it is unpickled."""
+    """Raises an exception that is hard to pickle when it is unpickled."""
 
     def __init__(self, name):
         self.name = name
@@ -215,7 +215,7 @@ class FailsToLoad:
 
 
 @pytest.mark.parametrize("name", ["mute", "escaping", "nameless", "itself", "surrogate"])
-def test_a_callable_whose_loading_raises_such_an_exception_is_refused_by_a_worker_that_lives(worker, name):
+def test_a_callable_whose_loading_raises_such_an_exception_is_refused_and_the_worker_survives(worker, name):
     before = worker.children[0].pid
     with pytest.raises(PartialFailureError, match="was not registered"):
         worker.register(FailsToLoad(name))
@@ -233,7 +233,7 @@ def test_a_value_whose_pickling_raises_such_an_exception_fails_its_future(worker
     assert isinstance(error if sys.version_info < (3, 14) else error.__context__, Frozen)
 
 
-def test_an_exception_that_exits_only_the_parent_that_unpickles_it_arrives_as_name_and_text(worker):
+def test_an_exception_whose_unpickling_exits_only_the_parent_arrives_as_name_and_text(worker):
     parent = os.getpid()
 
     class LeavesParent(Exception):

@@ -1,4 +1,4 @@
-"""Ctrl-C at any point leaves a Worker that is usable or closed, and no other process."""
+"""Ctrl-C at any point leaves a Worker that is usable or closed, and no process behind."""
 
 import random
 import signal

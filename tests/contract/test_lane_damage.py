@@ -1,4 +1,4 @@
-"""A task that writes over the lane of its own child is lost and does not begin again; the error says what it did."""
+"""A task that writes over the lane of its own child is lost, and begins again only as a retry."""
 
 import ctypes
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.contract.conftest import all_ready
 
 WHOLE = (0, 1 << 40)
 FRAMES = (640, 1 << 40)
-"""The offset after LaneHeader."""
+"""Begins at the offset after LaneHeader."""
 OWN_FRAME = (640, 640 + 512)
 DAMAGE = [WHOLE, FRAMES, OWN_FRAME]
 
@@ -35,7 +35,7 @@ def bump(args):
 @pytest.mark.parametrize("byte", [0x00, 0xFF])
 @pytest.mark.parametrize("where", DAMAGE, ids=["whole", "frames", "own frame"])
 @pytest.mark.parametrize("kind", ["chip", "sub-worker"])
-def test_a_task_that_writes_over_its_lane_is_lost_and_those_behind_it_run(kind, where, byte, crashes, chip):
+def test_a_task_that_writes_over_its_lane_is_lost_and_the_tasks_behind_it_run(kind, where, byte, crashes, chip):
     with Worker(chips=1, sub_workers=1) as worker:
         x = worker.zeros((6, 1), "float64")
         on_chip = kind == "chip"

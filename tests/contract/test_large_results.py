@@ -1,4 +1,4 @@
-"""Values of any size: they arrive whole, large arrays where the worker wrote them, and no memory stays behind."""
+"""Values of any size arrive whole, large arrays are used where the worker wrote them, and no memory is left in use."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ CELL = 32 * MEBIBYTE  # native/lane/layout.h
 LEAST = _core.LEAST_EXTENT
 HEADER = 64
 INLINE = 220
-MOST_IDLE = (64 + 64 + 8 + 4) * MEBIBYTE  # to write again, not yet taken back, the lane, some room
+MOST_IDLE = (64 + 64 + 8 + 4) * MEBIBYTE  # memory kept for reuse, memory not yet taken back, the lane, a margin
 LIMITS = (INLINE, LEAST, 4096 * 20 - HEADER, 8 * MEBIBYTE, CELL // 2, CELL - HEADER, CELL, 2 * CELL)
 AROUND = [limit + off for limit in LIMITS for off in (-3, -2, -1, 0, 1)]
 
@@ -50,7 +50,7 @@ def is_shared(array):
 
 
 def lanes():
-    """The lanes of this process, of all Workers: the bytes of memory behind each, by its file."""
+    """The bytes of memory in use by each lane of this process, of all Workers, by the lane's file."""
     found = {}
     for entry in Path("/proc/self/fd").iterdir():
         try:
@@ -68,7 +68,7 @@ def committed(earlier):
 
 
 def until_idle(executor, earlier):
-    """Waits until the Executor's thread has dropped the values that it settled, and little memory stays."""
+    """Waits until the Executor's thread has released the results that it delivered, and little memory is in use."""
     end = time.monotonic() + patience(30)
     while committed(earlier) >= MOST_IDLE:
         assert executor.submit(of, LEAST, 1).result()[0] == 1
@@ -252,7 +252,7 @@ def kill_one(worker, number):
         os.kill(pid, signal.SIGKILL)
 
 
-def test_a_value_asked_for_twice_is_the_same_memory_and_a_tensors_bytes_are_not():
+def test_a_result_that_is_read_twice_is_the_same_memory_and_not_that_of_its_tensor():
     with Worker(sub_workers=1) as worker:
         tensor = worker.zeros(MEBIBYTE, "uint8")
         handle = worker.register(lambda args: args[0])
@@ -306,13 +306,13 @@ with Executor(max_workers=1) as executor:
 """
 
 
-def test_a_forked_process_sees_the_results_that_it_has_as_they_were():
+def test_a_forked_process_sees_the_results_that_it_inherited_unchanged():
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(120))
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_result_that_cannot_be_loaded_here_gives_its_memory_back():
+def test_a_result_that_the_parent_cannot_unpickle_releases_its_memory():
     earlier = set(lanes())
     with Executor(max_workers=1) as executor:
         for _ in range(200):

@@ -11,7 +11,7 @@ from runtime import CallConfig, TaskArgs, Worker, WorkerOptions
 from tests.contract.conftest import stop, wait_until
 
 MANY = 2000
-"""More tasks than the spans that fit into one control message."""
+"""So many tasks that their spans do not fit into one control message."""
 
 
 def nothing(args):
@@ -94,7 +94,7 @@ def test_a_node_that_dies_before_it_answers_is_named_and_no_other_spans_are_lost
         time.sleep(0.2)  # lets the request arrive first; the outcome is the same if it does not
         os.kill(dying, signal.SIGKILL)
         trace = asked.result()
-    if not trace.missing_nodes:  # it was replaced before the request
+    if not trace.missing_nodes:  # the node was replaced before the request
         assert trace.nodes.pop(0).tasks == []
     assert sorted(trace.nodes) == [1]
     assert len(trace.nodes[1].tasks) == MANY

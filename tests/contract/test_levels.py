@@ -47,7 +47,7 @@ def worker():
 
 @pytest.fixture(scope="module")
 def look(worker):
-    """Snapshots of the processes below a node, through a task that it runs."""
+    """Returns a function: snapshots of the processes below a node, read by a task that the node runs."""
     handle = worker.register(lambda o: o.children)
     return lambda node: on_node(worker, handle, node=node)
 
@@ -184,7 +184,7 @@ def test_a_kernel_that_fails_below_is_a_chip_error_above(worker, chip):
     assert (caught.value.kernel_code, caught.value.hashid) == (7, fail.hashid)
 
 
-def test_a_failed_node_task_poisons_what_depends_on_it_and_nothing_else(worker):
+def test_a_failed_node_task_poisons_its_dependents_and_no_other_tasks(worker):
     def fails(o, args):
         raise ValueError("early")
 
@@ -280,7 +280,7 @@ def test_a_captured_handle_is_stale_below_once_the_callable_was_unregistered(wor
     first, second = worker.register(len), worker.register(len)
     uses_first = worker.register(lambda o: o.submit_sub(first).result())
     worker.unregister(second)
-    assert on_node(worker, uses_first) == 0  # its number of arguments
+    assert on_node(worker, uses_first) == 0  # len() of the task's arguments
     worker.unregister(first)
     with pytest.raises(HandleStaleError, match="above"):
         on_node(worker, uses_first)
@@ -328,7 +328,7 @@ def test_every_registration_reaches_the_whole_tree_before_and_after_the_start(ch
 
 
 class RefusedBy:
-    """Unpickles everywhere but in the processes whose pids lie in a file."""
+    """Unpickles everywhere but in the processes whose pids are listed in a file."""
 
     def __init__(self, path):
         self.path = path
@@ -350,7 +350,9 @@ def one(args):
     return 1
 
 
-def test_a_refusal_at_the_bottom_is_undone_everywhere_and_the_error_has_every_targets_answer(worker, look, tmp_path):
+def test_a_registration_refused_at_the_bottom_is_undone_everywhere_and_the_error_has_all_answers(
+    worker, look, tmp_path
+):
     path = tmp_path / "pids"
     path.write_text(str(look(1)[2].pid))
     with pytest.raises(PartialFailureError, match=r"node 1 / sub-worker 0: prepare_failed.*not here") as caught:
@@ -407,7 +409,7 @@ def only_once(path):
     raise RuntimeError("only once")
 
 
-def test_registration_goes_on_while_every_process_of_the_tree_is_busy(worker, chip, tmp_path):
+def test_registration_succeeds_while_every_process_of_the_tree_is_busy(worker, chip, tmp_path):
     released = str(tmp_path / "released")
 
     def wait(args):
@@ -456,7 +458,7 @@ def test_unregistering_never_breaks_tasks_that_were_accepted_below(worker, tmp_p
             again.append(worker.register(function))
         return again
 
-    assert wait_until(registered)  # the node ends its removal after its last task
+    assert wait_until(registered)  # the node completes the removal after its last task
     assert worker.run(lambda o: o.submit_sub(again[0])).result() == 1
 
 
@@ -646,7 +648,7 @@ def test_close_is_bounded_when_a_process_at_the_bottom_has_stopped():
     assert wait_until(lambda: not descendants() - before)
 
 
-def test_a_killed_node_takes_its_children_with_it_and_is_replaced_with_everything(chip):
+def test_a_killed_node_ends_its_children_and_is_replaced_with_all_its_callables(chip):
     with made(2) as worker:
         handles = [worker.register(chip["count"]), worker.register(abs)]
         look = worker.register(lambda o: o.children)
@@ -741,7 +743,7 @@ def test_the_whole_tree_ends_with_a_parent_that_is_killed(signal_number):
     assert wait_until(lambda: all(map(gone, tree)))
 
 
-def test_a_node_that_stops_answering_fails_no_registration_and_its_replacement_has_it():
+def test_a_node_that_stops_answering_fails_no_registration_and_its_replacement_installs_the_callable():
     with made(2, control_timeout=patience(0.5), chips=0) as worker:
         stop(worker.children[0].pid)
         handle = worker.register(abs)
@@ -794,7 +796,7 @@ def test_after_any_registrations_removals_and_deaths_all_levels_agree(chip):
         for _ in range(60):
             action = rng.choice(["register", "register", "unregister", "run", "kill"])
             if action == "register":
-                # Tasks that were accepted may hold up the end of a removal below.
+                # Tasks that were accepted may delay the end of a removal below.
                 with contextlib.suppress(RegisterTombstoneError):
                     handles.append(worker.register(rng.choice(targets)))
             elif action == "unregister" and handles:

@@ -70,7 +70,7 @@ void say(Op op, std::uint64_t argument, const std::string &body) {
     ::send(3, message.data(), message.size(), MSG_NOSIGNAL);
 }
 
-// Unpickled, it makes the folder whose name it holds.
+// A pickle that creates the folder `name` when it is unpickled.
 std::string pickle_of_mkdir(const std::string &name) { return "cos\\nmkdir\\n(S'" + name + "'\\ntR."; }
 }  // namespace
 """
@@ -116,7 +116,7 @@ CHIP_LIES = {
     "a failure without a kernel": (4, "which kernel"),
     "a value that names an extent": (5, "no value"),
     "an extent outside of its store": (6, "where none can lie"),
-    "messages that nothing asked for": (7, "nothing asked for"),
+    "messages that answer no request": (7, "answers no request"),
 }
 
 
@@ -150,7 +150,7 @@ SUB_LIES = {
     "a kernel's failure": (lambda: liars.complete(code=CODES["kernel_failed"], payload=b"1\n0\nk\n"), "cannot end"),
     "a length beyond its completion": (lambda: liars.complete(size=1 << 30), "wrote over its lane"),
     "an earlier or a later task": (lambda: liars.complete(ahead=3), "wrote over its lane"),
-    "a skip of a task that follows none": (lambda: liars.complete(code=CODES["skipped"]), "follows none"),
+    "a skip of a task that follows none": (lambda: liars.complete(code=CODES["skipped"]), "no failed task"),
     "a value of no known form": (lambda: liars.complete(payload=b"?"), "no value"),
     "a number of three bytes": (lambda: liars.complete(payload=b"i123"), "no value"),
     "a pickle that ends too early": (lambda: liars.complete(payload=b"p\x80\x05N"), "no value"),
@@ -159,10 +159,10 @@ SUB_LIES = {
         lambda: liars.complete(code=CODES["python_exception"], payload=b"\xff" * 20),
         "what was raised",
     ),
-    "text that is none": (lambda: liars.complete(payload=b"s\xff"), "no value"),
+    "text that is not UTF-8": (lambda: liars.complete(payload=b"s\xff"), "no value"),
     "a result outside of the result area": (lambda: liars.complete(flags=1, payload=liars.extent(0, 9 << 20)), "lane"),
     "a result in two places at once": (lambda: liars.complete(flags=3, payload=liars.extent(64, 9)), "lane"),
-    "a result nowhere": (lambda: liars.complete(flags=1), "wrote over its lane"),
+    "a result in no place": (lambda: liars.complete(flags=1), "wrote over its lane"),
     "an extent of half a record": (lambda: liars.complete(flags=2, payload=b"12345678"), "wrote over its lane"),
     "an extent that is not its block's": (lambda: liars.tell(liars.extent(4096, 100)), "where none can lie"),
     "an extent before the store": (lambda: liars.tell(liars.extent(0, 100)), "where none can lie"),
@@ -176,9 +176,9 @@ SUB_LIES = {
     "no extents": (lambda: liars.tell(count=0), "no value"),
     "a form that has no extents": (lambda: liars.tell(liars.extent(64, 100), form=b"i"), "no value"),
     "text in two extents": (lambda: liars.tell(liars.extent(64, 9), liars.extent(4160, 9), form=b"s"), "no value"),
-    "a pickle that is none in an extent": (lambda: liars.tell(liars.extent(64, 100)), "no value"),
-    "a message that nothing asked for": (lambda: liars.say(liars.REGISTER, sequence=7), "nothing asked for"),
-    "a message longer than it says": (lambda: liars.say(liars.REGISTER, body=b"x", size=0), "contradicts its header"),
+    "an extent that holds no pickle": (lambda: liars.tell(liars.extent(64, 100)), "no value"),
+    "a message that answers no request": (lambda: liars.say(liars.REGISTER, sequence=7), "answers no request"),
+    "a message longer than declared": (lambda: liars.say(liars.REGISTER, body=b"x", size=0), "contradicts its header"),
 }
 
 
@@ -208,12 +208,12 @@ def test_a_sub_worker_that_ran_a_task_at_an_impossible_time_is_replaced(begin, e
 
     with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as worker:
         handle = worker.register(lie)
-        with pytest.raises(WorkerLost, match=r"protocol violation: .*at a time"):
+        with pytest.raises(WorkerLost, match=r"protocol violation: it reported impossible times"):
             worker.run(lambda o: o.submit_sub(handle)).result()
 
 
 @pytest.mark.parametrize("number", [8, 9, 10])
-def test_a_kernel_that_forges_when_it_began_exceeds_its_deadline_all_the_same(number, lie):
+def test_a_kernel_that_forges_the_time_when_it_began_still_exceeds_its_deadline(number, lie):
     with Worker(chips=1, options=WorkerOptions(control_timeout=patience(1.0))) as worker:
         handle = worker.register(lie)
         config = CallConfig(block_count=1, deadline=0.2)
@@ -222,7 +222,7 @@ def test_a_kernel_that_forges_when_it_began_exceeds_its_deadline_all_the_same(nu
         assert all_ready(worker)
 
 
-def test_two_lies_of_one_child_are_one_death():
+def test_two_protocol_violations_of_a_child_count_as_one_death():
     def lie(args):
         liars.say(liars.REGISTER, sequence=7, times=200)
         liars.complete(payload=b"?")

@@ -39,7 +39,7 @@ def test_close_is_idempotent_and_terminal():
         worker.run(lambda o: None)
 
 
-def test_a_worker_that_was_not_started_says_so():
+def test_the_error_of_a_worker_that_was_not_started_names_init():
     worker = Worker(chips=1)
     with pytest.raises(WorkerClosed, match="init"):
         worker.run(lambda o: None)
@@ -64,7 +64,7 @@ def test_children_outlive_the_thread_that_started_the_worker():
     workers[0].close()
 
 
-def test_a_forgotten_worker_leaves_nothing():
+def test_a_worker_that_is_garbage_collected_leaves_no_process():
     before = descendants()
     worker = Worker(chips=1, sub_workers=1).init()
     assert descendants() - before
@@ -73,7 +73,7 @@ def test_a_forgotten_worker_leaves_nothing():
     assert wait_until(lambda: not descendants() - before)
 
 
-def test_a_run_that_is_kept_keeps_the_children_of_a_worker_that_is_forgotten():
+def test_a_referenced_run_keeps_the_children_of_an_unreferenced_worker():
     def begun():
         worker = Worker(sub_workers=1).init()
         handle = worker.register(lambda args: 7)
@@ -119,7 +119,7 @@ def test_an_unknown_keyword_is_refused():
         Worker(chip_count=3)
 
 
-def test_a_real_platform_says_what_is_missing():
+def test_the_error_of_a_real_platform_names_the_missing_toolkit():
     with pytest.raises(PlatformUnavailable, match=r"CANN.*a2a3sim"):
         Worker(chips=1, platform="a2a3")
 
@@ -194,9 +194,9 @@ def test_children_end_with_a_parent_that_is_killed_in_the_middle_of_a_run(signal
 
 
 def _in_a_fork(work):
-    """Runs ``work`` in a forked process; its exit code, or None if it had to be killed."""
+    """Runs ``work`` in a forked process. Returns its exit code, or None if it had to be killed."""
     with warnings.catch_warnings():
-        # What CPython warns of is what these tests are about: a fork of a process with threads.
+        # These tests do what CPython warns of: they fork a process with threads.
         warnings.filterwarnings("ignore", ".* is multi-threaded, use of fork", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
@@ -222,7 +222,7 @@ def _in_a_fork(work):
 
 
 def test_a_fork_of_the_parent_does_not_end_the_children():
-    # Garbage of the parent that the fork collects, with threads that the fork does not have.
+    # Garbage of the parent, which the fork collects although the garbage's threads do not exist in the fork.
     garbage = [Worker(chips=1).init()]
     garbage.append(garbage)
     below = descendants()
@@ -239,7 +239,7 @@ def test_a_fork_of_the_parent_does_not_end_the_children():
         gc.collect()
 
 
-def test_a_fork_can_ask_nothing_of_its_parents_tasks_and_runs(chip):
+def test_a_fork_cannot_use_its_parents_tasks_and_runs(chip):
     refused = pytest.raises(WorkerClosed, match="belongs to the process that forked this one; make a Worker here")
 
     def fork(run, task):

@@ -11,7 +11,7 @@ from tests.patience import patience
 
 
 def run(folder, text, *options, name="script"):
-    """Runs a main script; its outcome."""
+    """Runs a main script. Returns the completed process."""
     path = folder / f"{name}.py"
     path.write_text(text)
     command = [sys.executable, *(options or [path])]

@@ -1,4 +1,4 @@
-"""Objects of multiprocessing in workers: shared or refused by name; shared memory that a worker attaches stays."""
+"""multiprocessing's objects are shared with workers or refused by name; shared memory that a worker attached stays."""
 
 import os
 import subprocess
@@ -84,7 +84,7 @@ if __name__ == "__main__":
 """
 
 
-def test_shared_memory_that_a_worker_attaches_stays_also_where_the_parent_uses_no_multiprocessing(tmp_path):
+def test_shared_memory_that_a_worker_attaches_stays_even_if_the_parent_uses_no_multiprocessing(tmp_path):
     run(tmp_path, UNTRACKED)
 
 
@@ -157,7 +157,7 @@ if __name__ == "__main__":
             assert reader.poll(30) and reader.recv() == [1, 2]
             writer.send("there")
             assert call(receive, reader) == "there"
-            # By value too, where the function has no name.
+            # Also within a function that is pickled by value.
             writer.send("again")
             assert executor.submit(lambda: reader.recv()).result(30) == "again"
         # Every worker has what the initializer was given, and so do replacements.

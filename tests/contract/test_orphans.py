@@ -1,4 +1,4 @@
-"""Processes that a child starts end with the child; a process that dies while it starts a child leaves none."""
+"""Processes that a child starts end with the child; a process that dies while it starts a child leaves none behind."""
 
 import os
 import signal
@@ -137,7 +137,7 @@ def test_processes_that_a_function_starts_end_with_its_sub_worker_and_with_no_ot
 
 
 def runs(pid, cells):
-    """Whether a sub-worker started the process in ``cells``, by the process group of both."""
+    """Whether the sub-worker ``pid`` started the process in ``cells``, which is then in its process group."""
     return os.getpgid(int(cells.numpy()[0])) == pid
 
 
@@ -191,7 +191,7 @@ def test_a_parent_that_is_killed_while_its_fork_server_starts_leaves_no_fork_ser
     assert wait_until(lambda: gone(int(told.read_text())))
 
 
-def test_a_child_whose_parent_ended_before_it_begins_does_not_begin():
+def test_a_child_whose_parent_ended_before_it_begins_exits_at_once():
     from runtime.processes.spawning import core_folder
 
     for command in (["callring-start", "1", sys.executable, "-c", "print(1)"], ["callring-chip", "1"]):

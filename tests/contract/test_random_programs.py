@@ -30,7 +30,7 @@ def test_any_program_has_the_result_of_its_submission_order(machine, program):
 
 @SETTINGS
 @given(program=programs)
-def test_any_program_gives_the_same_as_a_graph_whatever_array_takes_the_place_of_its_own(machine, program):
+def test_any_program_gives_the_same_result_as_a_graph_on_its_own_array_and_on_others(machine, program):
     machine.check_launched(program)
 
 

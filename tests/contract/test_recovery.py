@@ -1,4 +1,4 @@
-"""A child that dies is replaced, with every live identity installed, and only what it ran is lost."""
+"""A child that dies is replaced, with every live identity installed, and only the tasks that it ran are lost."""
 
 import ctypes
 import os
@@ -46,7 +46,7 @@ def test_a_replacement_has_every_live_identity_as_often_as_its_predecessor(chip)
         assert [task.result() for task in run.result()] == list(range(20))
 
 
-def test_only_the_running_task_of_a_killed_chip_is_lost_and_those_behind_it_run_on_the_replacement(chip):
+def test_only_the_running_task_of_a_killed_chip_is_lost_and_the_tasks_behind_it_run_on_the_replacement(chip):
     with Worker(chips=2) as worker:
         count = worker.register(chip["count"])
         cells = worker.zeros((2, 40), "float64")
@@ -154,7 +154,7 @@ def test_a_replacement_has_all_shared_memory_old_and_new(chip):
         assert worker.run(lambda o: o.submit_sub(total, TaskArgs((new, Tag.INPUT)))).result() == 200_000
 
 
-def test_a_child_that_keeps_dying_is_given_up_and_the_rest_goes_on(chip):
+def test_a_child_that_keeps_dying_is_given_up_and_the_others_go_on(chip):
     with Worker(chips=2, sub_workers=1, options=WorkerOptions(max_restarts=1)) as worker:
         crash, sleep = worker.register(chip["segfault"]), worker.register(chip["sleep_ms"])
 
@@ -178,11 +178,11 @@ def test_a_child_that_keeps_dying_is_given_up_and_the_rest_goes_on(chip):
         assert re.search(words, str(never))
         assert [child.last_signal for child in worker.children] == [signal.SIGSEGV, None, None]
         assert [child.state for child in worker.children] == ["lost", "ready", "ready"]
-        handle = worker.register(chip["add"])  # registration needs the living only
+        handle = worker.register(chip["add"])  # registration needs only the children that live
         assert [child.installed.get(handle.hashid, 0) for child in worker.children] == [0, 1, 0]
 
 
-def test_when_every_sub_worker_is_given_up_what_is_queued_fails_and_more_is_refused():
+def test_when_every_sub_worker_is_given_up_queued_tasks_fail_and_further_tasks_are_refused():
     with Worker(sub_workers=1, options=WorkerOptions(max_restarts=2)) as worker:
         handle = worker.register(lambda args: os.kill(os.getpid(), signal.SIGKILL))
         run = worker.submit(lambda o: [o.submit_sub(handle) for _ in range(10)])
@@ -193,7 +193,7 @@ def test_when_every_sub_worker_is_given_up_what_is_queued_fails_and_more_is_refu
 
 
 class Loads:
-    """Unpickles as long as a file exists."""
+    """Can be unpickled only while a file exists."""
 
     def __init__(self, path):
         self.path = path
@@ -211,7 +211,7 @@ def load(path):
     return len
 
 
-def test_a_replacement_that_cannot_install_a_live_identity_takes_no_work_and_says_why(tmp_path):
+def test_a_replacement_that_cannot_install_a_live_identity_gets_no_tasks_and_reports_the_reason(tmp_path):
     path = tmp_path / "there"
     path.touch()
     with Worker(sub_workers=2, options=WorkerOptions(max_restarts=1)) as worker:
@@ -233,7 +233,7 @@ def open_slowly(pid, flags=0):
     while os.path.exists({mark!r}) and not os.path.exists({failed!r}):
         time.sleep(0.001)
     if os.path.exists({failed!r}):
-        time.sleep(0.1)  # the answer of the child arrives before ours
+        time.sleep(0.1)  # the child's answer arrives before the fork server's
     return opened(pid, flags)
 
 os.pidfd_open = open_slowly
@@ -241,7 +241,7 @@ os.pidfd_open = open_slowly
 
 
 class FailsLoudly:
-    """Cannot be unpickled when a file exists, and says by another one that it was tried."""
+    """Cannot be unpickled while the file ``mark`` exists; an attempt creates the file ``failed``."""
 
     def __init__(self, mark, failed):
         self.files = str(mark), str(failed)
@@ -260,7 +260,7 @@ def fail_loudly(mark, failed):
     return len
 
 
-def test_a_replacement_that_fails_before_its_parent_knows_its_process_is_ended_all_the_same(tmp_path, monkeypatch):
+def test_a_replacement_that_fails_before_its_parent_has_learnt_its_pid_is_still_ended(tmp_path, monkeypatch):
     mark, failed = tmp_path / "mark", tmp_path / "failed"
     (tmp_path / "sitecustomize.py").write_text(SLOW_FORKS.format(mark=str(mark), failed=str(failed)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -306,14 +306,15 @@ class Dies:
 def test_a_callable_that_kills_every_child_that_loads_it_is_refused_and_the_replacements_are_spared(chip):
     with Worker(sub_workers=2) as worker:
         kept = worker.register(len)
-        with pytest.raises(PartialFailureError, match=r"status 5 \(while it installed it, as its predecessors were\)"):
+        why = r"status 5 \(while it installed the callable, like its earlier processes\)"
+        with pytest.raises(PartialFailureError, match=why):
             worker.register(Dies())
         assert all_ready(worker)
         assert [child.installed for child in worker.children] == [{kept.hashid: 1}] * 2
         assert worker.run(lambda o: o.submit_sub(kept, TaskArgs(scalars=[]))).exception() is None
 
 
-def test_a_tombstoned_identity_is_there_for_its_accepted_tasks_on_the_replacement():
+def test_a_tombstoned_identity_is_installed_on_the_replacement_for_its_accepted_tasks():
     with Worker(sub_workers=1) as worker:
         cells = worker.zeros(10, "float64")
 
@@ -335,7 +336,7 @@ def test_a_tombstoned_identity_is_there_for_its_accepted_tasks_on_the_replacemen
 
 
 @pytest.mark.parametrize("step", range(6))
-def test_children_killed_at_random_moments_of_a_run_lose_only_what_they_ran(step, chip):
+def test_children_killed_at_random_moments_of_a_run_lose_only_the_tasks_that_they_ran(step, chip):
     with Worker(chips=2, sub_workers=2, options=WorkerOptions(max_restarts=100)) as worker:
         count, bump = worker.register(chip["count"]), worker.register(lambda args: args[0].__iadd__(1) is None)
         cells = worker.zeros((4, 100), "float64")
@@ -363,7 +364,7 @@ def test_children_killed_at_random_moments_of_a_run_lose_only_what_they_ran(step
 
 
 def overwrite_own_lane(args):
-    """Claims, over what its lane says, that very many completions lie there; does not end by itself."""
+    """Overwrites its lane's count of completions with a very large one; does not end by itself."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "callring-lane" in line:
             ctypes.memset(int(line.split("-")[0], 16) + 384, 0xFF, 8)  # LaneHeader::completions.tail
@@ -374,7 +375,7 @@ def test_a_child_that_writes_over_its_lane_is_replaced_and_harms_no_other_child(
     with Worker(sub_workers=2) as worker:
         handle, one = worker.register(overwrite_own_lane), worker.register(lambda args: 1)
         run = worker.submit(lambda o: o.submit_sub(handle))
-        # The lane is looked at when a child rings: here the other one, again and again.
+        # The parent reads the lanes when a child rings: here the other child does, again and again.
         assert wait_until(lambda: worker.run(lambda o: o.submit_sub(one)).result() and run.done, 30)
         with pytest.raises(WorkerLost, match="wrote over its lane"):
             run.result()

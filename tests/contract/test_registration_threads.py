@@ -71,7 +71,7 @@ def test_registrations_and_removals_from_many_threads_leave_the_callables_that_a
         expect_installed(worker, [handle for handles in held for handle in handles])
 
 
-def test_a_child_that_does_not_answer_holds_up_none_of_many_registrations_in_the_others():
+def test_a_child_that_does_not_answer_delays_no_registration_in_the_other_children():
     # More registrations than there is room for notices.
     count = 20
     with Worker(sub_workers=3) as worker:
@@ -163,7 +163,7 @@ def test_callables_registered_while_children_start_are_installed_when_they_are_r
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.005, 0.02])
-def test_a_registration_during_close_ends_with_an_error_that_says_so(delay):
+def test_a_registration_during_close_raises_worker_closed(delay):
     worker = Worker(sub_workers=2).init()
     closed = []
 
@@ -183,7 +183,7 @@ def test_a_registration_during_close_ends_with_an_error_that_says_so(delay):
 
 
 def _ends_visibly(folder):
-    """A callable with an object that writes a file, named by the process, when it is deleted."""
+    """A callable that holds an object, whose deletion creates a file named by the pid of the process."""
 
     class Held:
         def __del__(self):
@@ -219,7 +219,7 @@ def all_compute(worker):
     run.result(60)
 
 
-def test_more_interpreters_that_compute_than_cores_register_and_release_while_they_do(tmp_path):
+def test_more_computing_sub_workers_than_cores_register_and_release_without_a_pause(tmp_path):
     with Worker(chips=0, sub_workers=2 * len(os.sched_getaffinity(0)) + 1) as worker:
         children = {str(child.pid) for child in worker.children}
 
@@ -242,7 +242,7 @@ def test_an_idle_child_deletes_the_objects_of_a_callable_with_its_removal(tmp_pa
 
 
 class LetsGo:
-    """Releases the interpreter's lock again and again while it is unpickled, as reading files does."""
+    """Releases the interpreter's lock again and again while it is unpickled, as a read of files would."""
 
     def __reduce__(self):
         return _let_go, ()

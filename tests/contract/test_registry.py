@@ -147,7 +147,7 @@ def test_a_function_marked_by_source_is_named_by_its_modules_source(worker):
 
 
 class FailsOnce:
-    """Unpickles everywhere but in the process whose pid lies in a file."""
+    """Unpickles everywhere but in the process whose pid is written in a file."""
 
     def __init__(self, path):
         self.path = path

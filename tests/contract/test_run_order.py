@@ -176,7 +176,7 @@ def test_launches_follow_each_other_in_a_chain(bench):
     assert bench.digits == int("1100" * 10, 2)
 
 
-def test_a_launch_that_follows_a_failed_run_is_skipped_whole(bench):
+def test_a_launch_that_follows_a_failed_run_is_skipped_as_a_whole(bench):
     failing = bench.worker.register(fail)
     first = bench.worker.submit(lambda o: o.submit_sub(failing))
     assert first.wait(30)

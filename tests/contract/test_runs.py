@@ -44,7 +44,7 @@ def test_runs_overlap_up_to_the_configured_depth_and_the_error_names_the_option_
         assert stats.waits == 1
 
 
-def test_a_submit_at_the_bound_of_runs_goes_on_when_one_ends():
+def test_a_submit_at_the_bound_of_runs_continues_when_a_run_ends():
     with Worker(sub_workers=1, options=WorkerOptions(max_runs=1)) as worker:
         nap = worker.register(lambda args: time.sleep(0.05))
         runs = [worker.submit(lambda o: o.submit_sub(nap)) for _ in range(5)]
@@ -100,7 +100,7 @@ def test_many_runs_are_awaited_at_once_without_a_thread_for_each():
         assert wait_until(lambda: open_descriptors() <= descriptors)
 
 
-def test_an_awaited_run_raises_its_error_and_the_loop_goes_on_meanwhile():
+def test_an_awaited_run_raises_its_error_and_does_not_block_the_loop():
     with Worker(sub_workers=1) as worker:
 
         def fails(args):
@@ -122,7 +122,7 @@ def test_an_awaited_run_raises_its_error_and_the_loop_goes_on_meanwhile():
         asyncio.run(main())
 
 
-def test_giving_up_an_await_leaves_the_run_alone():
+def test_an_await_that_times_out_does_not_affect_the_run():
     with Worker(sub_workers=1) as worker:
         handle, gate = worker.register(wait_open), worker.zeros(1, "float64")
 
@@ -179,7 +179,7 @@ def test_stats_account_for_every_task():
         assert stats.bytes_in_use >= x.nbytes
 
 
-def test_a_call_is_traced_as_its_level_says(chip):
+def test_a_call_is_traced_according_to_its_level(chip):
     with Worker(chips=1, sub_workers=1, options=WorkerOptions(trace=True)) as worker:
         sleep = worker.register(chip["sleep_ms"])
 

@@ -75,7 +75,7 @@ def test_an_idle_sub_worker_takes_single_tasks_and_whole_chains_from_behind_long
 
 
 def visit(args):
-    """Marks its flag after a while; its predecessors must be marked. args: flags, position, microseconds, others."""
+    """Marks its flag after a pause; its predecessors must be marked. args: flags, own index, microseconds, others."""
     flags, [mine, pause, *earlier] = args[0], args.scalars
     assert all(flags[i] for i in earlier), f"{mine} ran before one of {earlier}"
     time.sleep(pause / 1e6)

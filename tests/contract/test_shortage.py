@@ -21,7 +21,7 @@ LARGE = 64 * MEBIBYTE
 
 @contextlib.contextmanager
 def limited(kind, soft):
-    """Within the block this process may have only ``soft`` of the resource."""
+    """Within the block this process may use at most ``soft`` units of a resource."""
     before = resource.getrlimit(kind)
     resource.setrlimit(kind, (soft, before[1]))
     try:
@@ -32,15 +32,15 @@ def limited(kind, soft):
 
 def no_descriptors():
     """Within the block no descriptor can be opened here."""
-    gc.collect()  # Workers of earlier tests must not free theirs later
+    gc.collect()  # Workers of earlier tests must not close descriptors later
     lowest = os.open("/dev/null", os.O_RDONLY)
     os.close(lowest)
     return limited(resource.RLIMIT_NOFILE, lowest)
 
 
 def memory_left(left):
-    """Within the block this process may map only ``left`` bytes more."""
-    gc.collect()  # Workers of earlier tests must not free theirs later
+    """Within the block this process may map only ``left`` more bytes."""
+    gc.collect()  # Workers of earlier tests must not free memory later
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return limited(resource.RLIMIT_AS, pages * resource.getpagesize() + left)
 
@@ -141,7 +141,7 @@ def test_a_limit_on_the_size_of_files_bounds_what_a_worker_returns():
     assert done.stdout.count("no memory is left") == 3
 
 
-def test_a_child_that_has_no_descriptor_for_new_memory_says_so_and_lives():
+def test_a_child_that_has_no_descriptor_for_new_memory_reports_that_and_survives():
     with Worker(sub_workers=1) as worker:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
@@ -202,7 +202,7 @@ ELSEWHERE = pytest.param(
 
 
 @pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", ELSEWHERE])
-def test_a_parent_without_memory_refuses_new_work_and_goes_on_when_memory_is_free(what):
+def test_a_parent_without_memory_refuses_new_work_and_continues_when_memory_is_free(what):
     left = 48 * MEBIBYTE
     program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=patience(120))

@@ -31,7 +31,7 @@ def worker():
         yield made
 
 
-def test_a_registration_survives_a_child_that_never_answers_and_whose_replacement_has_it(worker):
+def test_a_registration_succeeds_if_a_child_never_answers_and_its_replacement_installs_the_callable(worker):
     kept = worker.register(two)
     with Stopped(worker, 3) as stopped:
         handle = worker.register(one)
@@ -45,7 +45,7 @@ def test_a_registration_survives_a_child_that_never_answers_and_whose_replacemen
 
 
 def test_only_the_first_registration_waits_for_a_silent_child():
-    # If a second registration waited as long, this test would exceed its own limit.
+    # If a second registration waited as long, this test would exceed its own time limit.
     with Worker(sub_workers=2, options=OPTIONS) as worker:
         stop(worker.children[1].pid)
         handles = [worker.register(lambda args, i=i: i) for i in range(100)]
@@ -55,7 +55,7 @@ def test_only_the_first_registration_waits_for_a_silent_child():
 
 
 def test_a_child_that_is_being_killed_receives_no_requests():
-    # No call here can wait for the control timeout: the test's own limit is shorter.
+    # No call here can wait for the control timeout: the test's own time limit is shorter.
     with Worker(sub_workers=2, options=LONG) as worker:
         for death in range(20):
             os.kill(worker.children[1].pid, signal.SIGKILL)
@@ -65,7 +65,7 @@ def test_a_child_that_is_being_killed_receives_no_requests():
             assert all_ready(worker)
 
 
-def test_a_removal_that_a_stopped_child_never_confirms_succeeds_and_the_replacement_never_has_it(worker):
+def test_a_removal_that_a_stopped_child_never_confirms_succeeds_and_the_replacement_does_not_install_it(worker):
     handle, other = worker.register(one), worker.register(two)
     with Stopped(worker, 2):
         worker.unregister(handle)
@@ -98,7 +98,7 @@ def test_a_stopped_child_holds_up_no_registrations_that_do_not_need_it(chip):
             worker.unregister(worker.register(chip["add"]))
 
 
-def test_registrations_that_meet_a_silent_child_together_all_succeed(worker):
+def test_simultaneous_registrations_that_meet_a_silent_child_all_succeed(worker):
     handles = []
     threads = [threading.Thread(target=lambda i=i: handles.append(worker.register(lambda args: i))) for i in range(8)]
     with Stopped(worker, 3):
@@ -107,7 +107,7 @@ def test_registrations_that_meet_a_silent_child_together_all_succeed(worker):
         for thread in threads:
             thread.join()
     assert len(handles) == 8
-    # A registration may be over before the process of the silent child is.
+    # A registration may end before the process of the silent child has ended.
     assert wait_until(lambda: worker.children[3].incarnation == 2)
     assert all_ready(worker)
     expected = {handle.hashid: 1 for handle in handles}
@@ -144,7 +144,7 @@ def test_a_callable_that_loads_longer_than_the_control_timeout_is_installed_when
 def test_a_callable_that_never_loads_is_refused_in_the_end_and_the_children_recover():
     with Worker(sub_workers=1, options=WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))) as worker:
         kept = worker.register(two)
-        with pytest.raises(PartialFailureError, match=r"start_timeout \(while it installed it") as caught:
+        with pytest.raises(PartialFailureError, match=r"start_timeout \(while it installed the callable") as caught:
             worker.register(Slow(600))
         assert caught.value.results.keys() == {"sub-worker 0"}
         assert all_ready(worker)

@@ -1,4 +1,4 @@
-"""Many tasks in one call: as if each was submitted."""
+"""Many tasks that are submitted in one call behave as if each had been submitted alone."""
 
 import numpy as np
 import pytest

@@ -73,7 +73,7 @@ def test_a_wrong_envelope_is_refused_before_anything_is_unpickled(worker, altere
     assert not worker.children[1].installed
 
 
-def test_other_bytes_than_the_hashid_names_are_refused(worker):
+def test_bytes_that_do_not_hash_to_the_hashid_are_refused(worker):
     code, message = install(worker, **{**python(), "payload": envelope(body=cloudpickle.dumps(max))})
     assert (code, "do not hash" in message) == ("hashid_descriptor_mismatch", True)
     assert not worker.children[1].installed
@@ -87,7 +87,7 @@ def test_nothing_is_unpickled_that_does_not_hash_to_the_requested_name(worker, t
 
 
 class Touch:
-    """Makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -144,8 +144,8 @@ def test_a_chip_derives_the_hashid_from_the_signature_in_the_blob(worker, chip):
     assert install(worker, **{**kernel(built), "hashid": hashid})[0] == "hashid_descriptor_mismatch"
 
 
-def test_a_source_that_the_child_finds_different_is_refused(worker, tmp_path, monkeypatch):
-    # The parent's module is another one than the sub-worker's: its search path was fixed when it started.
+def test_a_source_that_the_child_cannot_find_is_refused(worker, tmp_path, monkeypatch):
+    # Only the parent finds this module: the sub-worker's search path was fixed when it started.
     (tmp_path / "only_here.py").write_text("def f(args):\n    return 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     made = serialize("only_here:f", platform="a2a3sim", runtime="host_build_graph")
@@ -186,12 +186,12 @@ def control_sockets(others):
         end.close()
 
 
-def test_a_child_whose_callable_was_removed_without_its_parent_runs_no_other_and_is_replaced(chip):
+def test_a_child_whose_callable_was_removed_without_its_parent_runs_no_other_callable_and_is_replaced(chip):
     others = sockets()
     with Worker(chips=1) as worker:
         handle = worker.register(chip["sleep_ms"])
-        worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[0]), worker=0))  # it was resolved before
-        # A request without the parent's knowledge removes the callable; the child's answer then has no request.
+        worker.run(lambda o: o.submit_next_level(handle, TaskArgs(scalars=[0]), worker=0))  # resolves it once
+        # The test itself requests the removal; for the parent, the child's answer then belongs to no request.
         header = struct.pack("<IIIIQQII", 0x43524C43, LAYOUT_VERSION, UNREGISTER, 0, 2**63, 1, 1, 0)
         digest = identity.hashid_to_digest(handle.hashid)
         for end in control_sockets(others):
@@ -200,7 +200,7 @@ def test_a_child_whose_callable_was_removed_without_its_parent_runs_no_other_and
             lambda o: [o.submit_next_level(handle, TaskArgs(scalars=[1]), worker=0) for _ in range(200)]
         )
         tasks.wait()
-        for error in tasks.errors:  # of tasks that came before the answer
+        for error in tasks.errors:  # of tasks that ran before the parent received the answer
             assert isinstance(error, WorkerLost) or "digest is not installed" in str(error)
             assert (error.hashid, error.worker) == (handle.hashid, "chip 0")
         assert wait_until(lambda: worker.children[0].incarnation == 2 and worker.children[0].state == "ready")

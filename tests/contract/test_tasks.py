@@ -23,7 +23,7 @@ def worker():
 
 @pytest.fixture(autouse=True)
 def nothing_is_left():
-    """The module's worker lives on between tests."""
+    """Replaces the check after each test: the module's worker lives on between tests."""
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,11 @@ def call(worker, function, args=None):
 @pytest.mark.parametrize(
     "value", [None, 0, -5, 2.5, "text", [1, {"a": (2,)}], b"x" * 200, b"x" * 40_000, b"x" * 3_000_000]
 )
-def test_a_value_of_any_size_comes_back(worker, value):
+def test_a_value_of_any_size_is_returned(worker, value):
     assert call(worker, lambda args: value) == value
 
 
-def test_an_array_comes_back(worker):
+def test_an_array_is_returned(worker):
     np.testing.assert_array_equal(call(worker, lambda args: np.arange(10_000)), np.arange(10_000))
 
 
@@ -184,10 +184,10 @@ def test_more_tasks_than_any_bound_are_accepted_and_run():
 
 
 def _made_again(*_args, **_named):
-    raise AssertionError("a refused submit was made again")
+    raise AssertionError("a refused submit was repeated")
 
 
-def test_a_submit_that_meets_a_bound_waits_and_goes_on_with_all_its_arguments(monkeypatch, gate):
+def test_a_submit_that_meets_a_bound_waits_and_continues_with_all_its_arguments(monkeypatch, gate):
     monkeypatch.setattr(Orchestrator, "_submit_sub", _made_again)
     with Worker(sub_workers=1, options=WorkerOptions(max_pending_tasks=4)) as small:
         passes = small.register(gate.task())
@@ -209,7 +209,7 @@ def test_a_submit_that_meets_a_bound_waits_and_goes_on_with_all_its_arguments(mo
         assert small.stats().waits > 0
 
 
-def test_a_refused_submit_says_why_and_is_not_made_again(monkeypatch):
+def test_a_refused_submit_raises_the_reason_and_is_not_repeated(monkeypatch):
     monkeypatch.setattr(Orchestrator, "_submit_sub", _made_again)
     with Worker(sub_workers=1, options=WorkerOptions(max_restarts=1)) as one:
         dies = one.register(lambda args: os.kill(os.getpid(), signal.SIGKILL))
@@ -229,7 +229,7 @@ def test_an_exception_keeps_its_type_and_brings_the_childs_traceback(worker):
     assert any("sub-worker" in note and "sha256:" in note for note in caught.value.__notes__)
 
 
-def test_an_exception_that_cannot_be_pickled_is_still_told(worker):
+def test_an_exception_that_cannot_be_pickled_arrives_as_name_and_text(worker):
     class Odd(Exception):
         def __init__(self, a, b):
             super().__init__(f"{a} and {b}")
@@ -243,7 +243,7 @@ def test_an_exception_that_cannot_be_pickled_is_still_told(worker):
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_leaving_python_is_a_failure_of_that_task_only(worker, kind):
+def test_a_task_that_raises_system_exit_or_keyboard_interrupt_fails_alone(worker, kind):
     def leaves(args):
         raise kind(3)
 
@@ -252,7 +252,7 @@ def test_leaving_python_is_a_failure_of_that_task_only(worker, kind):
     assert call(worker, lambda args: 5) == 5
 
 
-def test_a_failure_skips_what_depends_on_it_and_nothing_else(worker):
+def test_a_failure_skips_its_dependents_and_no_other_tasks(worker):
     a, b = worker.zeros(1, "float64"), worker.zeros(1, "float64")
 
     def fails(args):
@@ -387,7 +387,7 @@ def test_an_orchestration_function_that_raises_ends_its_run(worker):
     assert worker.run(lambda o: 1) == 1
 
 
-def test_a_run_handle_can_be_asked_waited_for_and_awaited(worker, gate):
+def test_a_run_handle_can_be_polled_waited_for_and_awaited(worker, gate):
     passes = worker.register(gate.task())
     run = worker.submit(lambda o: o.submit_sub(passes) and "value")
     assert not run.done()
@@ -405,7 +405,7 @@ def test_a_run_handle_can_be_asked_waited_for_and_awaited(worker, gate):
     assert run.errors == []
 
 
-def test_cancel_withdraws_what_has_not_begun(worker, gate):
+def test_cancel_withdraws_the_tasks_that_have_not_begun(worker, gate):
     passes = worker.register(gate.task())
     run = worker.submit(lambda o: [o.submit_sub(passes) for _ in range(500)])
     run.cancel()
@@ -458,7 +458,7 @@ def test_spans_are_recorded_when_asked_for(chip):
     assert {s.core for s in trace.cores} <= {0, 1}
 
 
-def test_a_look_at_a_trace_takes_nothing_from_it_and_goes_on_from_the_last_look():
+def test_a_glimpse_takes_no_span_from_the_trace_and_can_begin_after_an_earlier_one():
     with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as traced:
         touch = traced.register(lambda args: None)
         assert traced.glimpse() == (0, 1, [], [])
@@ -474,7 +474,7 @@ def test_a_look_at_a_trace_takes_nothing_from_it_and_goes_on_from_the_last_look(
     assert (none.recorded, none.ended) == (10, [])
 
 
-def test_a_look_at_a_trace_shows_the_task_that_is_under_way(tmp_path):
+def test_a_glimpse_shows_the_running_task(tmp_path):
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     with Worker(sub_workers=1, options=WorkerOptions(trace=True)) as traced:
@@ -493,7 +493,7 @@ def test_a_look_at_a_trace_shows_the_task_that_is_under_way(tmp_path):
     assert task.begin_ns == task.end_ns == task.complete_ns == 0
 
 
-def test_a_look_at_a_trace_needs_one_and_numbers_that_count():
+def test_a_glimpse_needs_a_trace_and_no_negative_numbers():
     with Worker(sub_workers=1) as untraced:
         with pytest.raises(ConfigurationError, match="WorkerOptions"):
             untraced.glimpse()

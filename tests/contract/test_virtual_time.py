@@ -92,7 +92,7 @@ def test_every_chip_can_have_its_own_model(chip):
     graph = worker.capture(lambda o: [o.submit_next_level(affine, step(x[i]), worker=c) for i, c in enumerate((5, 2))])
     slow = ChipModel(latency_ns=0, bandwidth=1e8, cores=1)
     assert graph.virtual_time({5: MODEL, 2: slow}).busy_ns == {("chip", 5): 1600, ("chip", 2): 16_000}
-    with pytest.raises(ConfigurationError, match="nothing for chip 2"):
+    with pytest.raises(ConfigurationError, match="chip 2 has no model"):
         graph.virtual_time({5: MODEL})
     with pytest.raises(ConfigurationError, match="no chip 7"):
         graph.virtual_time({5: MODEL, 2: slow, 7: slow})
@@ -148,7 +148,7 @@ def test_an_impossible_cost_is_refused_by_the_name_of_its_field(field, value):
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, 10**16])
-def test_an_impossible_hand_over_is_refused(idle, value):
+def test_an_impossible_dispatch_time_is_refused(idle, value):
     with pytest.raises(ConfigurationError, match="dispatch_ns"):
         idle.capture(lambda o: None).virtual_time(MODEL, dispatch_ns=value)
 
@@ -228,7 +228,7 @@ def expected(steps, model, core_ns, dispatch_ns):
     core_ns=st.integers(0, 1000),
     dispatch_ns=st.sampled_from([0, 0, 30]),
 )
-def test_random_programs_take_the_time_of_the_rules(random_worker, steps, model, core_ns, dispatch_ns):
+def test_random_programs_take_the_time_that_the_rules_give(random_worker, steps, model, core_ns, dispatch_ns):
     worker, look, nothing, tensors = random_worker
     graph = record(worker, look, nothing, tensors, steps)
     costs = {handle: TaskCost(core_ns=core_ns) for handle in _used(steps, look, nothing)}

@@ -82,7 +82,7 @@ def _members(node, value):
 
 
 def _body(node, value):
-    """What is in a class, and behind it what is in those of its bases that are not public."""
+    """The body of a class, followed by the bodies of its bases that are not public."""
     for base in value.__mro__:
         if base is value:
             yield from node.body
@@ -158,7 +158,7 @@ def _argument(argument, default):
 
 
 def _words(docstring):
-    """A docstring in the form of Google's, as Markdown."""
+    """A Google-style docstring as Markdown."""
     if not docstring:
         return []
     lines = []
@@ -186,7 +186,7 @@ def _words(docstring):
 
 
 def _entries(body, section):
-    """One for each line that is not further in than the first."""
+    """A list item for each line that is not indented; an indented line continues the item before it."""
     entries = []
     for line in body:
         if line.startswith(" ") and entries:

@@ -103,4 +103,5 @@ def _default(field):
 
 def _comment(file):
     lines = [line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#")]
+    lines = [line for line in lines if not line.startswith("@package")]
     return " ".join(lines)

@@ -60,7 +60,7 @@ class Box:
 
 
 def main():
-    """Draws every picture anew."""
+    """Redraws every picture."""
     for source in sources():
         (PICTURES / f"{source.stem}.svg").write_text(drawn(source))
 

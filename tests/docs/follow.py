@@ -1,4 +1,4 @@
-"""Follows a page as a user would: writes its files, runs its commands, and compares its samples or makes them anew.
+"""Follows a page as a user would: writes its files, runs its commands, and compares its samples or updates them.
 
 ``python -m tests.docs.follow PAGE...`` replaces the samples of each page by the current output of its commands.
 """
@@ -21,7 +21,7 @@ _LANGUAGES = {"sh", "python", "text", "yaml", "cpp", "toml", "json", "console", 
 
 
 def main(pages):
-    """Makes the samples of ``pages`` anew."""
+    """Updates the samples of ``pages``."""
     with own_folder("callring-follow") as folder:
         for number, page in enumerate(pages):
             home = folder / str(number)
@@ -31,9 +31,9 @@ def main(pages):
 
 @contextlib.contextmanager
 def own_folder(name):
-    """A folder for the files of a command of these modules. It is removed with the process, also at SIGTERM.
+    """A folder for the files of a command of these modules. It is removed when the process ends, even by SIGTERM.
 
-    The folder of a killed process is removed when the next one begins.
+    The folder of a killed process is removed when the next process begins.
     """
     for left in Path(tempfile.gettempdir()).glob(f"{name}-*-*"):
         process = left.name.removeprefix(f"{name}-").partition("-")[0]
@@ -48,8 +48,8 @@ def own_folder(name):
 
 
 def as_a_user(store):
-    """The environment variables of a shell in which this virtual environment is active, with a browser that ends at
-    once."""
+    """The environment variables of a shell in which this virtual environment is active, with a program that exits at
+    once as the browser."""
     here = str(Path(sys.executable).parent)
     return {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},

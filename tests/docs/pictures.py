@@ -12,15 +12,15 @@ from tests.report.browser import opened_browser, seen
 _LIVE = ("callring", "+topology=chip8", "workload.repeat=10000", "live=true", "hydra.run.dir=watched")
 _LIVE_HEIGHT = 1560
 _LOOKED = 14
-"""Messages before the picture is taken: the timeline has ten seconds then."""
+"""Messages that the page receives before the picture is taken: the timeline then shows ten seconds."""
 _PATIENCE = 120
 
 
 def take(pictures):
-    """Takes reports.
+    """Takes pictures of reports.
 
     Args:
-        pictures: page, file and height of each.
+        pictures: the page, the file to write and the height of each.
     """
     with tempfile.TemporaryDirectory() as profile, opened_browser(profile) as browser:
         for page, picture, height in pictures:
@@ -30,7 +30,7 @@ def take(pictures):
 
 
 def take_live(folder, environment, picture):
-    """Takes the live page of a run in ``folder``, which is then interrupted."""
+    """Takes a picture of the live page of a run in ``folder``, which is then interrupted."""
     enough = f"return recent.samples.length >= {_LOOKED}"
     with _running(folder, environment) as url, tempfile.TemporaryDirectory() as profile:
         with opened_browser(profile) as browser, seen(browser, height=_LIVE_HEIGHT):

@@ -1,4 +1,4 @@
-"""``python -m tests.docs.reference`` makes the generated parts of the reference pages anew.
+"""``python -m tests.docs.reference`` regenerates the generated parts of the reference pages.
 
 A generated part lies between ``<!-- made: WHAT ARGUMENT... -->`` and ``<!-- end -->``, which are invisible to readers.
 """
@@ -24,7 +24,7 @@ def main():
 
 
 def regenerated(text):
-    """The text of a page with its generated parts made anew."""
+    """The text of a page with its generated parts regenerated."""
 
     def make(part):
         begin, what, argument, end = part.groups()

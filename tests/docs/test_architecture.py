@@ -1,4 +1,4 @@
-"""The files and folders that the pages for contributors name exist, and the pages describe them rightly."""
+"""The files and folders that the pages for contributors name exist, and the pages describe them correctly."""
 
 import re
 
@@ -29,7 +29,7 @@ def test_every_page_that_code_names_is_there():
             if path.suffix not in (".h", ".cpp", ".py", ".yaml") or path.is_dir():
                 continue
             for page in re.findall(r"\b[\w/-]+\.md\b", path.read_text()):
-                counts = top != "tests" or page.startswith("docs/")  # other names are made by tests, or composed
+                counts = top != "tests" or page.startswith("docs/")  # tests make up or compose the other names
                 if counts and not any((place / page).exists() for place in (ROOT, path.parent, path.parents[1])):
                     missing.append((path.relative_to(ROOT).as_posix(), page))
     assert missing == []
@@ -49,7 +49,7 @@ def test_each_folder_of_the_core_includes_only_folders_above_it():
 
 
 def _table_of_folders():
-    """The includes of each folder, by the page, from the lowest folder up."""
+    """The includes of each folder according to the page, from the lowest folder up."""
     page = (DOCS / "explanation" / "architecture.md").read_text()
     table = page.partition("## The folders of the core")[2]
     rows = re.findall(r"^\| `(\w+)/` \| [^|]+ \| ([^|]*)\|$", table, flags=re.MULTILINE)
@@ -102,4 +102,4 @@ def test_the_life_of_a_frame_has_the_numbers_of_the_core():
 @pytest.mark.parametrize("source", [pytest.param(source, id=source.stem) for source in sources()])
 def test_a_picture_is_drawn_from_its_source(source):
     picture = PICTURES / f"{source.stem}.svg"
-    assert picture.read_text() == drawn(source), "python -m tests.docs.diagrams draws it anew"
+    assert picture.read_text() == drawn(source), "python -m tests.docs.diagrams redraws it"

@@ -1,4 +1,4 @@
-"""The documentation is right: every page is followed from its beginning to its end, in an empty folder."""
+"""The documentation is correct: every page is followed from its beginning to its end, in an empty folder."""
 
 import pytest
 
@@ -29,4 +29,4 @@ def test_following_a_page_prints_its_samples(page, tmp_path, store):
 def test_the_sample_of_the_readme_is_from_the_run_of_the_transcript():
     tried = (DOCS / "tried.md").read_text().splitlines()
     (sample,) = (block.text for block in blocks(DOCS.parent / "README.md") if block.language == "text")
-    assert [line for line in sample.splitlines() if line not in tried] == [], "python -m tests.docs.transcript takes it"
+    assert [line for line in sample.splitlines() if line not in tried] == [], "python -m tests.docs.transcript makes it"

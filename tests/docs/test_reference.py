@@ -30,8 +30,8 @@ def test_everything_public_is_in_the_reference():
 @pytest.mark.parametrize(
     "page", [pytest.param(page, id=page.stem) for page in pages() if "<!-- made" in page.read_text()]
 )
-def test_making_a_reference_page_anew_changes_nothing(page):
-    assert page.read_text() == regenerated(page.read_text()), "python -m tests.docs.reference makes it anew"
+def test_regenerating_a_reference_page_changes_nothing(page):
+    assert page.read_text() == regenerated(page.read_text()), "python -m tests.docs.reference regenerates it"
 
 
 def test_every_tag_of_a_declared_workload_is_described():

@@ -34,7 +34,7 @@ def test_the_transcript_agrees_with_the_output_of_the_tutorial(tmp_path):
     home.mkdir()
     page = tmp_path / "tried.md"
     page.write_text("\n".join(follow(home, tmp_path / "store", [])))
-    assert list(shapes(DOCS / "tried.md")) == list(shapes(page)), "python -m tests.docs.transcript writes it anew"
+    assert list(shapes(DOCS / "tried.md")) == list(shapes(page)), "python -m tests.docs.transcript rewrites it"
 
 
 def left_by(number, folder):

@@ -1,7 +1,7 @@
 """Follows the tutorial as a new user would, in an empty folder, and records the output.
 
-``python -m tests.docs.transcript`` makes docs/tried.md, the samples of the tutorial and of the README, and the pictures
-of all pages anew; it needs chromium, its driver and selenium.
+``python -m tests.docs.transcript`` rewrites docs/tried.md, the samples of the tutorial and of the README, and the
+pictures of all pages; it needs chromium, its driver and selenium.
 """
 
 import os

@@ -18,7 +18,7 @@ PACKAGE = "test.test_concurrent_futures"
 
 _UNPICKLING = "the future has the error of unpickling; the pool does not break"
 
-# Tests that fail here, and that not every release of every Python has.
+# Tests that fail here, and that do not exist in every release of every Python version.
 NEWER = {
     "test_python_finalization_error": "replaces the start of private threads",
     "test_broken_process_pool_traceback": "ends one of private _processes and expects the pool to break",
@@ -31,14 +31,14 @@ NEWER = {
     "test_failed_worker_replacement_breaks_pool": "joins a private thread",
     "test_shutdown_no_wait_max_tasks_gh119592": "joins a private thread",
     "test_gc_during_max_tasks_worker_exit_gh152967": "joins a private thread",
-    "test_traceback_when_child_process_terminates_abruptly": "expects the words of a pool that broke",
+    "test_traceback_when_child_process_terminates_abruptly": "expects the message of a broken pool",
 }
 
 # All tests that fail here, and why. docs/reference/executor.md has the same list in words.
 EXCLUDED = {
     **NEWER,
     # They read ProcessPoolExecutor's private attributes; tests/executor/test_executor.py has the same scenarios.
-    "test_killed_child": "expects the pool to break; here it goes on",
+    "test_killed_child": "expects the pool to break; here it survives",
     "test_saturation": "counts private _processes",
     "test_idle_process_reuse_one": "counts private _processes, which here are started at once",
     "test_idle_process_reuse_multiple": "counts private _processes, which here are started at once",
@@ -49,9 +49,9 @@ EXCLUDED = {
     "test_shutdown_deadlock_pickle": "joins a private thread",
     # All calls that have not begun are cancelled; right after the submits, these may be all calls.
     "test_cancel_futures": "expects that at least one call of 50 could not be cancelled",
-    # Not offered.
+    # They read private attributes; tests/executor/test_drop_in.py tests max_tasks_per_child.
     "test_max_tasks_per_child": "counts private _processes",
-    "test_max_tasks_per_child_defaults_to_spawn_context": "looks at the private _mp_context",
+    "test_max_tasks_per_child_defaults_to_spawn_context": "reads the private _mp_context",
     # A call whose arguments or result cannot be unpickled fails with that error; the pool does not break.
     "test_error_at_task_unpickle": _UNPICKLING,
     "test_exit_at_task_unpickle": _UNPICKLING,
@@ -130,7 +130,7 @@ def known_tests():
 
 
 def point_at_ours(monkeypatch):
-    """Replaces ProcessPoolExecutor's names in CPython's tests by Callring's."""
+    """Replaces names of ProcessPoolExecutor's modules in CPython's tests with Callring's."""
     monkeypatch.setattr(_SHUTDOWN, "assert_python_ok", _run_with_ours(_SHUTDOWN.assert_python_ok))
     for module in (_DEADLOCK, _POOL):
         # The pool never breaks, but errors have a base class that users of pools handle.

@@ -1,6 +1,6 @@
-"""CPython's executor tests pass against runtime.Executor, but for a documented list.
+"""CPython's executor tests pass with runtime.Executor, except for a documented list.
 
-Where the interpreter that runs was packaged without them, they run on another one of this machine that has them.
+If the current interpreter was packaged without them, they run on another interpreter of this machine that has them.
 """
 
 import os
@@ -46,7 +46,7 @@ else:
 
     @pytest.mark.not_sanitized("another interpreter has a core of its own")
     @pytest.mark.time_limit(1200)  # it builds that core
-    def test_those_of_cpython_pass_on_an_interpreter_that_has_them():
+    def test_cpythons_tests_pass_on_an_interpreter_that_has_them():
         try:
             python, variables = other_python.prepare(other_python.find())
         except other_python.CannotBeHad as reason:

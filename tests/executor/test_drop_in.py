@@ -1,4 +1,4 @@
-"""Programs for ProcessPoolExecutor work unchanged, and new features that ProcessPoolExecutor does not have."""
+"""Programs for ProcessPoolExecutor work unchanged, and so do the features that ProcessPoolExecutor does not have."""
 
 import concurrent.futures
 import multiprocessing
@@ -55,7 +55,7 @@ def test_an_impossible_number_of_calls_for_a_process_is_refused(wrong, error):
         Executor(1, max_tasks_per_child=wrong)
 
 
-def test_a_process_is_replaced_after_so_many_calls_and_nothing_is_lost():
+def test_a_process_is_replaced_after_its_number_of_calls_and_no_call_is_lost():
     with Executor(1, max_tasks_per_child=3) as executor:
         pids = [future.result() for future in [executor.submit(os.getpid) for _ in range(40)]]
         runs = [pids[i : i + 3] for i in range(0, len(pids), 3)]
@@ -73,7 +73,7 @@ def test_processes_that_are_replaced_after_their_calls_do_not_count_as_deaths(wo
 # ---- futures ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_future_says_that_it_runs(executor, tmp_path):
+def test_the_state_of_a_future_shows_that_its_call_runs(executor, tmp_path):
     gate, mark = tmp_path / "open", tmp_path / "begun"
     future = executor.submit(functions.touch_and_wait, mark, gate)
     assert wait_until(mark.exists)
@@ -129,7 +129,7 @@ def test_a_cancelled_call_does_not_begin_again_though_it_has_retries(tmp_path):
         assert executor.worker.stats().begun_again == 0
 
 
-def test_a_lost_worker_is_named_by_its_process(executor):
+def test_a_lost_worker_is_named_by_its_pid(executor):
     before = {child.pid for child in executor.worker.children}
     error = executor.submit(functions.kill_me).exception()
     assert error.pid in before

@@ -1,4 +1,4 @@
-"""What runtime.Executor promises beside the contract of concurrent.futures, which CPython's own tests check."""
+"""What runtime.Executor guarantees beyond the contract of concurrent.futures, which CPython's own tests check."""
 
 import asyncio
 import concurrent.futures
@@ -28,12 +28,12 @@ from tests.patience import patience
 
 @pytest.fixture(scope="module")
 def worker():
-    """One for all tests of this module, which leave it as it was."""
+    """One Worker for all tests of this module, which do not change it."""
     with Worker(sub_workers=2) as shared:
         yield shared
 
 
-# ---- what crosses ----------------------------------------------------------------------------------------------------
+# ---- arguments and results -------------------------------------------------------------------------------------------
 
 
 values = st.recursive(
@@ -44,7 +44,7 @@ values = st.recursive(
 
 @settings(max_examples=60)
 @given(value=values)
-def test_any_value_goes_and_comes_back_equal(worker, value):
+def test_any_value_is_returned_equal(worker, value):
     with Executor(worker) as executor:
         assert executor.submit(functions.keep, value).result() == value
 
@@ -79,7 +79,7 @@ def test_lambdas_closures_and_local_classes_go_by_value_as_they_are_at_the_submi
     assert type(moved.result()) is Point
 
 
-def test_what_function_and_arguments_share_stays_shared(executor):
+def test_an_object_that_function_and_arguments_share_stays_shared(executor):
     shared = []
     assert executor.submit(functools.partial(lambda a, b: a is b, shared), shared).result()
     assert executor.submit(lambda: shared is not None).result()
@@ -108,7 +108,7 @@ if __name__ == "__main__":
     assert (done.returncode, done.stdout, done.stderr) == (0, "[2, 4]\n", "")
 
 
-def test_what_cannot_be_pickled_fails_its_future_alone(executor):
+def test_a_value_that_cannot_be_pickled_fails_its_future_alone(executor):
     refused = executor.submit(functions.keep, threading.Lock())
     assert isinstance(refused.exception(), TypeError)
     assert refused.done()
@@ -118,7 +118,7 @@ def test_what_cannot_be_pickled_fails_its_future_alone(executor):
     assert executor.submit(functions.keep, 1).result() == 1
 
 
-def test_equal_functions_have_one_hashid_and_it_is_the_one_that_registering_gives(worker, executor):
+def test_equal_functions_have_the_one_hashid_that_their_registration_gives(worker, executor):
     first, second = executor.submit(functions.keep, 1), executor.submit(functions.keep, 2)
     other = executor.submit(functions.nothing)
     handle = worker.register(functions.keep)
@@ -145,7 +145,7 @@ def test_even_an_exit_is_the_failure_of_its_call_alone(executor, error):
     assert executor.submit(functions.keep, 1).result() == 1
 
 
-def test_a_worker_that_dies_fails_the_call_it_ran_and_no_other_and_the_pool_goes_on(tmp_path):
+def test_a_worker_that_dies_fails_the_call_it_ran_and_no_other_and_the_pool_survives(tmp_path):
     with Executor(max_workers=2) as executor:
         before = {child.pid for child in executor.worker.children}
         gate = tmp_path / "open"
@@ -188,14 +188,14 @@ def test_a_call_that_exceeds_its_deadline_fails_and_the_next_runs_on_a_fresh_wor
         assert after.result() != before.result()
 
 
-def test_no_number_of_calls_that_end_their_worker_ends_the_pool():
+def test_a_pool_survives_any_number_of_calls_that_end_their_worker():
     with Executor(max_workers=1) as executor:
         assert [type(executor.submit(functions.kill_me).exception()) for _ in range(30)] == [WorkerLost] * 30
         assert executor.submit(functions.keep, 1).result() == 1
         assert executor.worker.stats().restarts == 30
 
 
-def test_a_pool_whose_worker_cannot_start_any_more_says_so_instead_of_waiting_for_ever(tmp_path):
+def test_a_pool_whose_worker_cannot_start_any_more_fails_its_calls_instead_of_waiting_for_ever(tmp_path):
     needed = tmp_path / "needed"
     needed.touch()
     with Executor(max_workers=1, initializer=functions.OnlyWith(needed)) as executor:
@@ -204,13 +204,13 @@ def test_a_pool_whose_worker_cannot_start_any_more_says_so_instead_of_waiting_fo
         assert isinstance(executor.submit(functions.kill_me).exception(), WorkerLost)
         given_up = executor.submit(functions.keep, 1).exception()
         assert isinstance(given_up, WorkerGivenUp)
-        assert "11 starts in a row of which none could work" in str(given_up)
+        assert "11 processes in a row that executed no task" in str(given_up)
         assert "needed is gone" in str(given_up)
         with pytest.raises(WorkerGivenUp):
             executor.submit(functions.keep, 1)
 
 
-def test_a_limit_of_restarts_that_was_asked_for_holds_for_the_workers_of_an_executor_too():
+def test_an_explicit_limit_of_restarts_holds_for_the_workers_of_an_executor_too():
     with Executor(max_workers=1, options=WorkerOptions(max_restarts=0)) as executor:
         lost, waiting = executor.submit(functions.kill_me), executor.submit(functions.keep, 1)
         assert isinstance(lost.exception(), WorkerLost)
@@ -258,7 +258,7 @@ def test_a_result_that_is_late_times_out_and_can_be_awaited_again(executor, tmp_
     assert future.result(timeout=patience(30)) > 0
 
 
-def test_callbacks_run_on_the_executors_own_thread_also_when_another_thread_waits(executor, tmp_path):
+def test_callbacks_run_on_the_executors_own_thread_even_if_another_thread_waits(executor, tmp_path):
     gate, where = tmp_path / "open", []
     future = executor.submit(functions.wait_for, gate)
     future.add_done_callback(lambda _: where.append(threading.current_thread().name))
@@ -288,7 +288,7 @@ def test_an_interrupt_while_waiting_leaves_the_future_to_be_settled(executor, tm
     gate = tmp_path / "open"
     future = executor.submit(functions.wait_for, gate)
     main = threading.main_thread().ident
-    with contextlib.suppress(KeyboardInterrupt):  # wherever it comes
+    with contextlib.suppress(KeyboardInterrupt):  # wherever the interrupt arrives
         threading.Timer(0.1, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
         future.result()
     assert not future.done()
@@ -305,7 +305,7 @@ def test_an_interrupt_while_waiting_leaves_the_future_to_be_settled(executor, tm
     chunksize=st.integers(1, 12),
     buffersize=st.none() | st.integers(1, 5),
 )
-def test_map_gives_what_the_builtin_gives_in_any_chunks_and_any_buffer(worker, numbers, chunksize, buffersize):
+def test_map_gives_the_results_of_the_builtin_with_any_chunks_and_any_buffer(worker, numbers, chunksize, buffersize):
     with Executor(worker) as executor:
         mapped = executor.map(functions.keep, numbers, chunksize=chunksize, buffersize=buffersize)
         assert list(mapped) == numbers
@@ -320,7 +320,7 @@ def test_a_bounded_map_reads_only_so_far_ahead(executor):
     results.close()
 
 
-def test_a_map_that_is_given_up_cancels_what_has_not_begun(tmp_path):
+def test_a_map_that_times_out_cancels_the_calls_that_have_not_begun(tmp_path):
     gate, marks = tmp_path / "open", [tmp_path / f"begun {i}" for i in range(50)]
     with Executor(max_workers=1) as executor:
         with pytest.raises(TimeoutError):
@@ -377,7 +377,7 @@ def test_a_failing_initializer_fails_calls_and_is_tried_again_with_the_next(tmp_
 # ---- the end ---------------------------------------------------------------------------------------------------------
 
 
-def test_shutdown_finishes_what_was_submitted_and_ends_only_a_worker_of_its_own(worker, tmp_path):
+def test_shutdown_finishes_submitted_calls_and_ends_only_a_worker_of_its_own(worker, tmp_path):
     executor = Executor(worker)
     futures = [executor.submit(functions.keep, i) for i in range(50)]
     executor.shutdown()
@@ -400,7 +400,7 @@ def test_an_executor_leaves_no_callable_installed_in_a_worker_that_it_shares(wor
     assert wait_until(lambda: [child.installed for child in worker.children] == before)
 
 
-def test_shutdown_that_cancels_ends_what_runs_and_nothing_else_begins(tmp_path):
+def test_a_shutdown_that_cancels_lets_the_running_call_end_and_begins_no_other(tmp_path):
     gate, mark = tmp_path / "open", tmp_path / "begun"
     executor = Executor(max_workers=1)
     running = executor.submit(functions.touch_and_wait, mark, gate)
@@ -423,7 +423,7 @@ def test_shutdown_without_waiting_returns_at_once_and_everything_still_ends(tmp_
     assert not running.done()
     gate.touch()
     assert waiting.result() == 1
-    assert wait_until(lambda: executor.worker.children[0].pid < 0)  # however long its end took
+    assert wait_until(lambda: executor.worker.children[0].pid < 0)  # the worker has ended
 
 
 def test_shutdown_may_be_called_from_a_callback():
@@ -506,12 +506,12 @@ def test_a_finished_executor_leaves_no_thread_no_descriptor_and_no_process():
             executor.submit(functions.nothing).result()
     del executor
     gc.collect()
-    # Fewer, if what an earlier test left to end by itself has ended meanwhile.
+    # There may be fewer: resources that earlier tests left to end by themselves may have ended meanwhile.
     assert wait_until(lambda: all(now <= then for now, then in zip(resources(), before, strict=True)))
 
 
 def switches(thread):
-    """How often a thread of this process went to sleep so far."""
+    """How often a thread of this process has gone to sleep."""
     status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
     return int(status.split("nonvoluntary_ctxt_switches")[0].split("voluntary_ctxt_switches:")[1])
 
@@ -522,7 +522,7 @@ def slept_through(thread, seconds):
     return switches(thread) == before
 
 
-def test_the_thread_of_an_executor_sleeps_while_nothing_ends_also_beside_a_caller_that_waits(tmp_path):
+def test_the_thread_of_an_executor_sleeps_while_no_call_ends_even_if_a_caller_waits(tmp_path):
     with Executor(max_workers=1) as executor:
         (own,) = [thread for thread in threading.enumerate() if thread.name == "callring-executor"]
         executor.submit(functions.nothing).result()
@@ -532,7 +532,7 @@ def test_the_thread_of_an_executor_sleeps_while_nothing_ends_also_beside_a_calle
         caller = threading.Thread(target=held.result)
         caller.start()
         try:
-            # The caller looks for signals a few times a second, which wakes both.
+            # The caller checks for signals a few times a second, which wakes both threads.
             assert wait_until(lambda: slept_through(caller, 0.1))
             assert wait_until(lambda: slept_through(own, 0.1))
         finally:
@@ -540,7 +540,7 @@ def test_the_thread_of_an_executor_sleeps_while_nothing_ends_also_beside_a_calle
             caller.join()
 
 
-# ---- beside others ---------------------------------------------------------------------------------------------------
+# ---- with other users of the Worker ----------------------------------------------------------------------------------
 
 
 def test_an_executor_shares_its_worker_with_runs(worker, executor):
@@ -577,7 +577,7 @@ def test_a_submit_at_the_bound_of_pending_tasks_waits_for_room():
         ({"max_workers": 1, "deadline": 0}, "deadline=0"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_starts(wrong, named):
+def test_impossible_arguments_are_refused_before_anything_starts(wrong, named):
     with pytest.raises(ConfigurationError, match=named):
         Executor(**wrong)
 

@@ -12,7 +12,7 @@ from tests.patience import patience
 
 @pytest.fixture
 def slow_module(tmp_path, monkeypatch):
-    """A module whose import in a worker waits for a file beside it; its name, and the file."""
+    """Makes a module whose import in a worker waits for a file. Returns the path of the file."""
     (tmp_path / "callring_slow_module.py").write_text(
         f"""
 import os, time
@@ -34,7 +34,7 @@ def answer(args=None):
 
 
 def opened_after_the_control_timeout(gate, options):
-    """Opens the gate long after the control timeout of a request that waits for the loading code."""
+    """Opens the gate long after the control timeout of a request to the child that loads the code."""
     import threading
 
     timer = threading.Timer(3 * options.control_timeout, gate.touch)
@@ -62,7 +62,7 @@ def test_an_initializer_that_never_loads_fails_the_constructor_and_the_error_nam
         Executor(1, initializer=callring_slow_module.initialize, options=options)
 
 
-def test_over_a_shared_worker_such_an_initializer_fails_only_its_own_executor(slow_module):
+def test_over_a_shared_worker_an_initializer_that_never_loads_fails_only_its_own_executor(slow_module):
     import callring_slow_module
 
     options = WorkerOptions(control_timeout=0.3, start_timeout=patience(3.0))

@@ -2,7 +2,7 @@
 k.
 
 Builds a core whose calls can fail, and runs the scenarios of ``tests/faults/scenarios.py`` once for each fault. Exits
-with 1 if the outcome of one is neither success nor a Callring error: a crash, a hang, a leak or a wrong value. Without
+with 1 if a trial's outcome is neither success nor a Callring error: a crash, a hang, a leak or a wrong value. Without
 a selection it writes the page of the documentation.
 """
 
@@ -24,15 +24,15 @@ CORPUS = Path(__file__).parent / "corpus.txt"
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--sanitize", choices=("", "address"), default="", help="also with a sanitizer in the core")
+    parser.add_argument("--sanitize", choices=("", "address"), default="", help="build the core with this sanitizer")
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) - 1), help="trials at once")
-    parser.add_argument("--scenario", help="this one only")
-    parser.add_argument("--role", help="faults in these processes only: parent, chip, server, python")
-    parser.add_argument("--call", help="faults of this call only, or operator_new")
+    parser.add_argument("--scenario", help="only this scenario")
+    parser.add_argument("--role", help="only faults in processes of this role: parent, chip, server, python")
+    parser.add_argument("--call", help="only faults of this call; operator_new for allocations")
     parser.add_argument(
         "--corpus", type=Path, nargs="?", const=CORPUS, help="only the faults in this file (tests/faults/corpus.txt)"
     )
-    parser.add_argument("--json", type=Path, help="where everything is written to")
+    parser.add_argument("--json", type=Path, help="write all outcomes to this file")
     given = parser.parse_args()
     if "CALLRING_CORE_DIR" not in os.environ:  # the core is chosen when a process begins
         environment = core.environment(core.build(given.sanitize), given.sanitize)

@@ -75,13 +75,13 @@ class ControlFile:
         state.first, state.times, state.error = fault.first, fault.times, fault.error
 
     def open_here(self, core: str) -> None:
-        """Called in the parent: its core, and the core of every process that it starts, uses the file."""
+        """Called in the parent: from now on its core, and the core of every process that it starts, uses the file."""
         self.state.parent = os.getpid()
         os.environ[VARIABLE] = str(self.path)
         ctypes.CDLL(core).callring_faults_open(os.fsencode(self.path))
 
     def arm(self, armed: bool = True) -> None:
-        """From now on calls are counted, and fail."""
+        """From now on uses are counted, and those that the fault names fail."""
         self.state.armed = armed
 
     def uses(self) -> dict[str, dict[str, int]]:

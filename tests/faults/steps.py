@@ -33,7 +33,7 @@ class Steps:
         except OURS as error:
             self.errors.append(f"{name}: {type(error).__name__}: {error}")
         except BaseException:
-            self.wrong.append(f"{name}: no error of ours: {traceback.format_exc()[-3000:]}")
+            self.wrong.append(f"{name}: not a Callring error: {traceback.format_exc()[-3000:]}")
         return None
 
     def same(self, name: str, function: Callable[..., Any], *args: Any, expected: Any) -> None:

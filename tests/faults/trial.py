@@ -40,13 +40,13 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
     """Callring errors, each with its step."""
     wrong: list[str] = field(default_factory=list)
-    """Findings that are wrong."""
+    """What was wrong with the outcome."""
     seconds: float = 0.0
     uses: dict[str, dict[str, int]] = field(default_factory=dict)
     sites: list[tuple[str, str, int]] = field(default_factory=list)
     blocks: int = 0
     said: str = ""
-    """The output of its processes."""
+    """The output of the trial's processes."""
 
     @property
     def kind(self) -> str:
@@ -57,12 +57,12 @@ class Outcome:
 
 
 def become_reaper() -> None:
-    """Orphans of this process's descendants become its children: none can hide."""
+    """Makes orphans of this process's descendants its children, so that it finds all of them."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def run(name: str, scenario: Callable[[Steps], None], fault: Fault, folder: Path) -> Outcome:
-    """Forks, runs the scenario there with the fault, and checks what is left behind."""
+    """Runs the scenario with the fault in a forked process, and checks what this process leaves behind."""
     control = ControlFile(folder / "control", fault)
     said, told = folder / "said", folder / "told"
     began = time.monotonic()
@@ -101,7 +101,7 @@ def _wait(pid: int, outcome: Outcome) -> int | None:
 
     if wait_until(ended, LIMIT):
         return status[0]
-    outcome.wrong.append("it hangs")
+    outcome.wrong.append("the process hangs")
     os.kill(pid, signal.SIGUSR1)  # the process writes its stacks
     time.sleep(1)
     os.kill(pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
         faulthandler.enable()
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         control.open_here(_core.__file__)
-        resource_tracker.ensure_running()  # else the first Worker with Python children starts it, and it stays
+        resource_tracker.ensure_running()  # else the first Worker with Python children would start it
         gc.collect()
         before = _held()
         steps = Steps(control)

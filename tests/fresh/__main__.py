@@ -23,8 +23,8 @@ def main() -> int:
     parser.add_argument("release", choices=RELEASES)
     parser.add_argument("--first", action="store_true", help="only the README's first line")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    parser.add_argument("--folder", type=Path, default=home / "callring-fresh", help="where roots are kept")
-    parser.add_argument("command", nargs="*", help="another command than the README's lines")
+    parser.add_argument("--folder", type=Path, default=home / "callring-fresh", help="where root folders are kept")
+    parser.add_argument("command", nargs="*", help="run this command instead of the README's lines")
     asked = parser.parse_args()
     reason = reason_not_to()
     if reason:

@@ -38,7 +38,7 @@ class Machine:
 
     Args:
         release: one of RELEASES.
-        folder: where roots are kept; about a gigabyte each.
+        folder: where root folders are kept; about a gigabyte each.
         sudo: whether commands run as a user with sudo, not as root.
     """
 

@@ -24,8 +24,10 @@ SANITIZERS = {
 def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--executions", type=int, default=10_000_000, help="of each decoder (default: %(default)s)")
-    parser.add_argument("--decoder", action="append", help="only this one; may be repeated")
+    parser.add_argument(
+        "--executions", type=int, default=10_000_000, help="executions of each decoder (default: %(default)s)"
+    )
+    parser.add_argument("--decoder", action="append", help="only this decoder; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     fuzzer = presets.build("fuzz", "-j2") / "tests" / "fuzz" / "fuzz"

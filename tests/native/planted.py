@@ -130,12 +130,12 @@ def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.native.planted", description=__doc__)
     parser.add_argument(
-        "--events", type=int, default=10_000_000, help="most events until a defect must be found (%(default)s)"
+        "--events", type=int, default=10_000_000, help="events within which a defect must be found (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="only defects whose name contains this; writes no page")
-    parser.add_argument("--corpus", action="store_true", help="only make the programs of the corpus anew")
+    parser.add_argument("--corpus", action="store_true", help="only rewrite the programs of the corpus")
     given = parser.parse_args()
     if given.corpus:
         CORPUS.mkdir(exist_ok=True)

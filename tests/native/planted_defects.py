@@ -274,7 +274,13 @@ DEFECTS = [
         "replacement.offset;",
     ),
     # Sub-workers.
-    Defect("a task is left beside room in a lane", SUBS, "feed_subs();  // another one may have room for it", "", True),
+    Defect(
+        "a task is left beside room in a lane",
+        SUBS,
+        "feed_subs();  // another sub-worker may have room for them",
+        "",
+        True,
+    ),
     Defect(
         "nothing is shared out while a group waits",
         SUBS,

@@ -24,7 +24,7 @@ def with_ninja() -> tuple[str, ...]:
 
 
 def run(*command: str) -> None:
-    """Runs a program in native/, without the variable that selects the tests' core; a failure has its output."""
+    """Runs a program in native/, without the variable that selects the tests' core. A failure shows its output."""
     environment = {**os.environ, "CALLRING_CORE_DIR": ""}
     done = subprocess.run(
         [program(command[0]), *command[1:]], cwd=NATIVE, env=environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""The hot path in instructions, which unlike time are the same in every run: native/tests/schedule/instructions.cpp."""
+"""The hot path's instructions, whose number, unlike time, hardly varies: native/tests/schedule/instructions.cpp."""
 
 import platform
 import re
@@ -12,7 +12,7 @@ import pytest
 from tests.native.presets import NATIVE
 
 TASKS = 20_000
-# Instructions a task, on x86-64 with GCC 12; a fifth more is allowed, for other compilers. Lower them when they sink.
+# Instructions per task on x86-64 with GCC 12; other compilers may need a fifth more. Lower them when they sink.
 BUDGETS = {
     **{"submit": 520, "follow": 850, "execute": 132, "complete": 480},
     **{"buffer": 715, "tile": 2050, "behind": 30, "bind": 4200},

@@ -9,7 +9,7 @@ from tests.native.presets import build
 
 
 @pytest.mark.skipif(not Path("/usr/include/relacy").exists(), reason="relacy-dev is not installed")
-def test_interleavings_of_the_lane_lose_no_wake_up_and_tear_no_frame_and_broken_ones_are_found():
+def test_interleavings_of_the_lane_lose_no_wake_up_and_tear_no_frame_and_broken_variants_are_found():
     folder = build("release", "--target", "interleavings")
     done = subprocess.run([folder / "tests" / "lane" / "interleavings"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -1,6 +1,6 @@
-"""Runs the real command with a store of the test session and in a folder of each test.
+"""Runs the real command, with one store for the test session and a new folder for each test.
 
-In a process of its own (``command``), or where only what it says and leaves matters, in this one (``inside``).
+``command`` starts a process; ``inside`` runs it in this process, for tests that only check its output and its files.
 """
 
 import contextlib

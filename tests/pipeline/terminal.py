@@ -1,4 +1,4 @@
-"""A terminal to run commands on: a real one for the program, whose screen a test can read."""
+"""A terminal to run commands on: the program runs on a real one, and the test can read its screen."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ _SEQUENCE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
 
 @dataclass
 class Screen:
-    """The final screen of a terminal. It knows the escape sequences that a run uses, and refuses others."""
+    """The final screen of a terminal. It handles the escape sequences that a run uses, and refuses others."""
 
     columns: int
     text: str = ""
@@ -88,9 +88,9 @@ def on_terminal(command, columns=80, *, also=None, **options):
 
     Args:
         command: program and arguments.
-        columns: of the terminal.
-        also: more of the environment.
-        options: of subprocess.Popen; what is not redirected is the terminal.
+        columns: the width of the terminal.
+        also: further environment variables.
+        options: for subprocess.Popen; each stream that is not redirected is the terminal.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))

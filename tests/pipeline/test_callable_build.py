@@ -81,7 +81,7 @@ def test_sources_and_headers_are_found_in_folders_of_any_name(make_spec, tmp_pat
     assert builder.build(spec).blob != built.blob
 
 
-def test_every_header_of_a_source_is_found_whatever_its_name(tmp_path):
+def test_every_header_of_a_source_is_found_under_any_name(tmp_path):
     names = ["a b.h", "a#b.h", "a$b.h", "a\\b.h", "a\\ b.h", "plain.h"]
     source = tmp_path / "source.cpp"
     source.write_text("".join(f'#include "{name}"\n' for name in names))

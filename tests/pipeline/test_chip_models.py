@@ -1,4 +1,4 @@
-"""Virtual time in the pipeline: the same beside a run, before it and without it, and separate from measurements."""
+"""Virtual time in the pipeline: the same with a run, before it and without it, and separate from measurements."""
 
 import csv
 import gzip
@@ -18,7 +18,7 @@ from .conftest import PROJECT
 
 ADD = ("workload=vector_add", "workload.size=4096", "+chip_model=example")
 TIME = 2000 + 1000 + 12 * 4096 / 4 // 100 + 1
-"""Nanoseconds of a task on one of four chips: latency, hand-over, and 12 bytes an element at 100 GB/s, rounded up."""
+"""Nanoseconds of a task on one of four chips: latency, dispatch, and 12 bytes per element at 100 GB/s, rounded up."""
 
 
 def document(done):

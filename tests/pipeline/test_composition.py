@@ -95,7 +95,7 @@ def test_a_launchers_change_of_a_point_does_not_change_the_next_point(hydra_load
     assert OmegaConf.to_container(second) == before
 
 
-def test_a_wrong_value_is_refused_in_hydras_words_also_after_a_right_one(hydra_loader, master):
+def test_a_wrong_value_is_refused_with_hydras_message_even_after_a_right_one(hydra_loader, master):
     loader = PointLoader(hydra_loader)
     loader.compose(master, ["worker.start_timeout=1"])
     with pytest.raises(HydraException, match="start_timeout"):

@@ -53,7 +53,7 @@ def test_a_wrong_outcome_of_a_declared_workload_is_found(inside):
     assert "out: 44 of 4,096 elements differ" in done.err
 
 
-def test_an_orchestration_function_takes_the_place_of_tasks(inside):
+def test_an_orchestration_function_replaces_declared_tasks(inside):
     done = inside(*DECLARED, "~workload.tasks", "+workload.orchestration=user_programs.golden:orchestrate")
     assert done.code == 0, done.err
     assert result_of(done)["tasks"]["count"] == 1

@@ -81,7 +81,7 @@ def test_the_other_process_does_not_outlive_the_first(command):
     with command.start(*ENDLESS, program=PROGRAM) as process:
         until_registered(process)
         process.kill()
-        process.communicate()  # returns when the last process that writes there has ended
+        process.communicate()  # returns when the last process that can write to its pipes has ended
     while running_in(command.folder):
         time.sleep(0.01)
 

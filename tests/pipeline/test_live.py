@@ -155,7 +155,7 @@ def test_a_port_in_use_ends_the_run_before_anything_is_started(inside):
         port = taken.getsockname()[1]
         done = inside(*SMALL, "live=true", f"live_port={port}")
         swept = inside("-m", *SMALL, "workload.seed=1,2", "live=true", f"live_port={port}")
-    said = f"error: live_port={port}: is already in use; choose another, or 0 for any that is free"
+    said = f"error: live_port={port}: is already in use; choose another, or 0 for any free port"
     assert (done.code, done.err[: len(said)]) == (1, said)
     assert (swept.code, swept.err[: len(said)]) == (1, said)
     assert "started" not in done.out + swept.out

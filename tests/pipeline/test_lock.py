@@ -144,7 +144,7 @@ def test_changed_flags_and_sources_are_reported(locked_clone):
     )
 
 
-def test_an_edited_lock_is_reported_as_such(locked_clone):
+def test_an_edited_lock_is_reported_as_edited(locked_clone):
     (hashid,) = HASHID.findall(locked_clone.lock.read_text())
     locked_clone.change(f"conf/{LOCK}", hashid, "sha256:" + "0" * 64)
     done = locked_clone(*WRONG_SUM, "stage=build", "lock=check")
@@ -329,7 +329,7 @@ def test_a_mistake_about_the_lock_is_explained(clone, arguments, words):
 
 
 def test_a_lock_written_on_one_topology_holds_on_the_others(command):
-    assert command("stage=build", "lock=write", RUN).code == 0  # no sub-worker, and classify is locked
+    assert command("stage=build", "lock=write", RUN).code == 0  # without a sub-worker, classify is locked too
     assert command("+topology=node", "stage=build", "lock=check", RUN).code == 0
     softmax = ("workload=softmax", "stage=build", RUN)
     assert command(*softmax, "+topology=subs", "lock=write").code == 0

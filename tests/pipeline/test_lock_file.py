@@ -1,4 +1,4 @@
-"""A lock file is complete though runs write it and die; an error in it is reported in one line."""
+"""A lock file is complete even if runs die while they write it; an error in it is reported in one line."""
 
 import json
 import multiprocessing
@@ -115,7 +115,7 @@ def test_any_text_is_a_lock_or_an_error_in_one_line(text):
         pytest.param(UNDER + f"{{hashid: '{ADD.hashid}', kind: x}}\n", ["kind='x'", "CHIP_CALLABLE"], id="other kind"),
         pytest.param(
             UNDER + f"{{hashid: '{ADD.hashid}', kind: CHIP_CALLABLE, sources: {{a: {{}}}}}}\n",
-            ["c.sources: maps names to texts"],
+            ["c.sources: must map names to texts"],
             id="a source that is no text",
         ),
         pytest.param("<<<<<<< ours\nversion: 1\n=======\n", ["merge conflict", "lock=write"], id="a merge conflict"),

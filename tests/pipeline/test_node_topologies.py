@@ -1,4 +1,4 @@
-"""A topology of nodes is planned, started, run, verified, traced and swept like one of chips."""
+"""A topology of nodes is planned, started, run, verified, traced and swept like a topology of chips."""
 
 import csv
 import gzip
@@ -43,7 +43,7 @@ def test_a_wrong_outcome_on_a_node_is_found(inside):
     assert "elements differ" in done.err
 
 
-def test_a_kernel_that_fails_on_a_node_says_which_and_where(inside):
+def test_the_error_of_a_kernel_on_a_node_names_the_callable_and_the_node(inside):
     done = inside(*ON_NODES, "+topology=pod", "callable@workload.callables.add=refuses")
     assert done.code == 4
     # Both nodes fail, in either order.

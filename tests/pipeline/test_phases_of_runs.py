@@ -12,7 +12,7 @@ def run_tasks(worker, handle, count):
     worker.run(lambda o: [o.submit_sub(handle) for _ in range(count)] and None)
 
 
-def test_short_runs_are_counted_and_the_tasks_of_long_ones(monkeypatch):
+def test_progress_counts_short_runs_or_the_tasks_of_a_long_run(monkeypatch):
     with Worker(level=3, chips=0, sub_workers=1) as worker:
         handle = worker.register(nothing)
         phase = execute.Phase("executed", "sums", 3, worker)

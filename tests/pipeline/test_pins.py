@@ -29,7 +29,7 @@ def test_the_installed_versions_are_a_pair():
 
 
 def test_the_installed_hydra_asks_for_the_installed_omegaconf():
-    """So pip only chooses pairs."""
+    """Hydra's own requirement makes pip choose only pairs."""
     (asked,) = [item for item in map(Requirement, requires("hydra-core")) if item.name == "omegaconf"]
     assert asked.specifier.contains(version("omegaconf"), prereleases=True)
 

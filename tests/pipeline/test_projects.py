@@ -26,7 +26,7 @@ FILES = [
 
 @pytest.fixture
 def halves(tmp_path, session_store, monkeypatch):
-    """A project of that name, in whose folder commands run."""
+    """A project named halves; commands run in its folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CALLRING_STORE", str(session_store))
     assert project(["new", "halves"]) == 0
@@ -95,8 +95,8 @@ def test_the_project_of_another_user_is_not_run(halves, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("Halves", "a name of small letters"),
-        ("two-halves", "a name of small letters"),
+        ("Halves", "a name begins with a small letter"),
+        ("two-halves", "a name begins with a small letter"),
         ("matmul", "Callring has a workload of this name"),
         ("vector_add_unrolled", "Callring has a callable of this name"),
         ("full", "this folder is not empty"),
@@ -173,10 +173,10 @@ def test_show_has_the_summary_of_one_run(with_runs, capsys):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["threes"], "'threes': no run of that name below this folder; did you mean three?"),
-        (["e"], "'e': 3 runs have that in their names"),
+        (["threes"], "'threes': no run with this name below this folder; did you mean three?"),
+        (["e"], "'e': 3 runs have this in their names"),
         (["one", "two", "three"], "3 runs; two can be compared"),
-        (["wrong", "one"], "show wrong: nothing there ended well with measured runs"),
+        (["wrong", "one"], "show wrong: no run there succeeded with measurements"),
     ],
 )
 def test_a_name_without_a_run_is_an_error_with_the_reason(with_runs, capsys, names, words):

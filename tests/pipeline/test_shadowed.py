@@ -41,7 +41,7 @@ def test_a_users_module_that_shadows_a_package_is_named_and_not_executed(command
     assert not (command.folder / "mark").exists()
 
 
-def test_the_command_callring_does_not_look_in_the_working_directory(command):
+def test_the_command_callring_does_not_import_from_the_working_directory(command):
     program = Path(sys.executable).parent / "callring"
     if not program.exists():
         pytest.skip("callring is not installed beside this Python")

@@ -14,7 +14,7 @@ CONF = PROJECT / "conf"
 TOPOLOGIES = sorted(file.stem for file in (CONF / "topology").glob("*.yaml"))
 WORKLOADS = sorted(file.stem for file in (CONF / "workload").glob("*.yaml"))
 RUN_ON = {"pod": ["vector_add_on_nodes"], "subs": ["softmax", "small_python_tasks"]}
-"""Errors name the first of them."""
+"""Topologies, with the workloads that run there; errors name the first of these."""
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
@@ -62,7 +62,7 @@ def test_chip_callables_that_no_child_could_run_are_built_and_not_registered(ins
     assert ["registered", "add"] not in words
 
 
-def test_a_sweep_over_three_workloads_names_them_all_and_joins_none_of_them(inside):
+def test_a_sweep_over_three_workloads_names_them_all_and_draws_no_speed_up(inside):
     sweep = ("-m", "+topology=chip1,subs,pod", "workload.repeat=2", "hydra.sweep.dir=sweep")
     done = inside(*sweep)
     assert done.code == 0, done.err
@@ -72,7 +72,7 @@ def test_a_sweep_over_three_workloads_names_them_all_and_joins_none_of_them(insi
 
 
 @pytest.mark.parametrize(("chips", "workloads"), [((0, 2), "aa"), ((1, 2), "ab")])
-def test_no_speed_up_is_drawn_from_no_chip_or_from_one_workload_to_another(chips, workloads):
+def test_no_speed_up_is_drawn_without_a_chip_or_across_workloads(chips, workloads):
     points = []
     for count, workload in zip(chips, workloads, strict=True):
         point = Point((f"+topology=t{count}",), number=count)

@@ -1,4 +1,4 @@
-"""If the reader of standard output goes away, as in ``callring | head -1``, the command ends like Unix tools."""
+"""If the reader of standard output ends early, as in ``callring | head -1``, the command ends as Unix tools do."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ def test_a_command_whose_output_has_no_reader_ends_without_a_message(command, ar
     assert_nothing_remains(process.pid)
 
 
-def test_the_result_of_such_a_run_has_its_stages_so_far(command):
+def test_the_result_of_a_run_whose_output_has_no_reader_has_its_stages_so_far(command):
     with command.start(*SMALL, "hydra.run.dir=run") as process:
         process.stdout.close()
     document = json.loads((command.folder / "run" / "result.json").read_text())

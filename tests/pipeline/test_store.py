@@ -1,4 +1,4 @@
-"""An entry of the store is complete or absent, though runs write it, die or damage it."""
+"""An entry of the store is complete or absent, even if runs die while they write it, or damage it."""
 
 import multiprocessing
 import os

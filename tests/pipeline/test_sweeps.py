@@ -1,4 +1,4 @@
-"""A sweep runs its points on warm Workers, goes on after a failed point, and writes tables and a page."""
+"""A sweep runs its points on warm Workers, continues after a failed point, and writes tables and a page."""
 
 import csv
 import json
@@ -183,7 +183,7 @@ def test_the_page_is_a_single_file_and_draws_each_swept_parameter(command):
 
 
 def interrupted_at_its_second_point(command):
-    """Runs a sweep of three points of which the second does not end; what its table says of each."""
+    """Interrupts a sweep of three points, of which the second does not end. Returns the states in its table."""
     import signal
 
     arguments = (*USER_CONFIGS, "-m", *SMALL, "worker.close_timeout=0.1", "hydra.sweep.dir=sweep", "output=verbose")
@@ -201,7 +201,7 @@ def interrupted_at_its_second_point(command):
         return [row["status"] for row in csv.DictReader(file)]
 
 
-def test_an_interrupted_sweep_still_says_what_its_points_gave(command):
+def test_an_interrupted_sweep_still_has_the_results_of_its_points(command):
     assert interrupted_at_its_second_point(command) == ["ok", "interrupted"]
 
 

@@ -1,4 +1,4 @@
-"""The output on a terminal: whole lines, colours with a meaning, and no rest of the live line."""
+"""The output on a terminal: whole lines, colours with a meaning, and nothing left of the live line."""
 
 import re
 import sys
@@ -70,7 +70,7 @@ def words_of(lines):
 
 
 @pytest.mark.parametrize("topology", ["chip1", "chip8"])
-def test_a_terminal_shows_the_lines_of_the_log_each_whole(terminal, command, topology):
+def test_a_terminal_shows_the_lines_of_the_log_unbroken(terminal, command, topology):
     screen = terminal(*SMALL, f"+topology={topology}", "hydra.run.dir=run")
     assert screen.code == 0
     assert words_of(screen.lines) == words_of((command.folder / "run" / "run.log").read_text().splitlines())
@@ -130,7 +130,7 @@ def test_the_colour_of_a_word_shows_its_meaning(terminal):
 
 
 @pytest.mark.parametrize("also", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_there_are_no_colours_if_none_are_wanted(terminal, also):
+def test_there_are_no_colours_if_the_environment_refuses_them(terminal, also):
     screen = terminal(*USER_CONFIGS, *SMALL, "callable@workload.callables.add=wrong_sum", also=also)
     assert screen.code == 4
     assert screen.colours == set()

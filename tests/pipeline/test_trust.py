@@ -74,7 +74,7 @@ def test_a_selected_config_cannot_run_more_than_it_declares(inside, folder, what
     assert_refused(inside(*sweep, *given), folder, "command line")
 
 
-def test_the_command_line_may_set_what_files_must_not(inside, folder):
+def test_the_command_line_may_set_keys_that_files_must_not(inside, folder):
     given = ("--config-dir", str(folder), *SMALL, "stage=describe", "+hydra.job.env_set.CALLRING_NOTED=1")
     assert inside(*given, "python_packages=[pipeline,foreign_code]").code == 0
 
@@ -124,8 +124,8 @@ PROGRAM = {"name": "theirs", "defaults": DECLARED["defaults"][:1], "program": "f
     ("workload", "said"),
     [
         (DECLARED, "1 task, 0 dependencies"),
-        (ORCHESTRATED, "what foreign_code:function submits; a plan imports no code of yours"),
-        (PROGRAM, "what foreign_code:Program submits; a plan imports no code of yours"),
+        (ORCHESTRATED, "the tasks that foreign_code:function submits; a plan imports no code of yours"),
+        (PROGRAM, "the tasks that foreign_code:Program submits; a plan imports no code of yours"),
     ],
     ids=["tasks", "orchestration", "program"],
 )
@@ -204,6 +204,6 @@ def test_values_of_environment_variables_are_used_and_not_written(inside, folder
 @pytest.mark.parametrize("key", ["setup", "python", "srun_args", "additional_parameters"])
 def test_only_the_command_line_sets_what_a_launcher_runs(key):
     config = {"python_packages": ["pipeline"], "hydra": {"launcher": {key: ["touch mark"]}}}
-    with pytest.raises(ConfigurationError, match=rf"hydra.launcher.{key}\[0\]='touch mark': no config file may"):
+    with pytest.raises(ConfigurationError, match=rf"hydra.launcher.{key}\[0\]='touch mark': a config file must"):
         require_trusted(config, [], None)
     require_trusted(config, [f"hydra.launcher.{key}=[touch mark]"], None)

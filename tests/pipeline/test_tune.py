@@ -1,4 +1,4 @@
-"""Optuna chooses the points of a sweep: the default first, none twice, and an impossible one is no failure."""
+"""Optuna chooses the points of a sweep: the default first, none twice; an impossible point is no failure."""
 
 import csv
 

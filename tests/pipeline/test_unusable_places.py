@@ -1,4 +1,4 @@
-"""A folder that a run cannot write, or that is missing, is one error line with the key and what to set."""
+"""A folder that a run cannot write, or that is missing, is reported in one line, with the key that chooses another."""
 
 import json
 import os
@@ -151,7 +151,7 @@ def test_the_doctor_reports_unusable_places(places, tmp_path, mounts, said):
 def test_a_removed_working_directory_is_reported(inside, tmp_path):
     (tmp_path / "inside").rmdir()
     done = inside(*SMALL)
-    assert (done.code, done.err) == (1, "error: the working directory is not there any more; cd to one that is\n")
+    assert (done.code, done.err) == (1, "error: the working directory no longer exists; cd to an existing one\n")
 
 
 def test_a_store_needs_a_home_or_a_path(inside, monkeypatch):

@@ -1,4 +1,4 @@
-"""Every wrong configuration of wrong_configurations.yaml has the exit code and the message that stand there."""
+"""Every wrong configuration in wrong_configurations.yaml has the exit code and the message that the file gives."""
 
 import re
 from pathlib import Path
@@ -39,5 +39,5 @@ def test_a_wrong_configuration_has_its_message_and_exit_code(inside, case):
     assert "started" not in done.out or "-m" in case["run"]
 
 
-def test_there_are_fifty_and_none_twice():
+def test_there_are_at_least_fifty_cases_and_none_twice():
     assert len({str(case["run"]) for case in CASES}) == len(CASES) >= 50

@@ -37,7 +37,7 @@ def opened_browser(profile):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    """As opened_browser."""
+    """The browser of opened_browser(), shared by the tests of a module."""
     with opened_browser(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
 

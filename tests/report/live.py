@@ -41,7 +41,7 @@ def events(text):
 
 
 def on_and_on(*told):
-    """These documents, and then for ever the last one, in which no further task has ended."""
+    """These documents, then the last one again and again, without any further ended task."""
     quiet = told[-1]
     if quiet["run"] and quiet["run"]["workers"]:
         quiet = quiet | {"run": quiet["run"] | {"workers": quiet["run"]["workers"] | {"ended": []}}}
@@ -79,7 +79,7 @@ def told_run(tasks=40, step=1, wrong=False, seconds=12):
 
 
 def told_sweep(ended=3, total=8):
-    """A sweep over chips and sizes of which some points have ended, one of them not well, and one runs."""
+    """A sweep over chips and sizes of which some points have ended, one of them with an error, and one runs."""
     points = []
     for job in range(total):
         values = [f"chip{1 + job // 2}", str(1000 * (1 + job % 2))]

@@ -33,7 +33,7 @@ def point(folder, number, overrides, seconds, *, chips=1, exit_code=0, error="",
 
 
 def sweep_points(folder):
-    """Chips, a kernel exchanged, sizes; one point failed and one could not be composed."""
+    """Points over chips, kernels and sizes; one of them failed and one could not be composed."""
     points = []
     kernels = ("vector_add", "vector_add_unrolled")
     for chips, kernel, size in itertools.product((1, 2, 4, 8), kernels, (1000, 1_000_000)):
@@ -50,14 +50,14 @@ def sweep_points(folder):
 
 
 def write_sweep(folder):
-    """The path of the page of ``sweep_points``."""
+    """Writes the page of ``sweep_points``. Returns its path."""
     points = sweep_points(folder)
     write_page(folder / "sweep.html", [(one, None) for one in points], swept_keys(points))
     return folder / "sweep.html"
 
 
 def write_tuning(folder):
-    """The path of the page of a search over three parameters, in which some points are impossible."""
+    """Writes the page of a search over three parameters, in which some points are impossible. Returns its path."""
     points = []
     for i, (m, n, k) in enumerate(itertools.islice(itertools.product((16, 32, 64), (16, 64), (64, 128, 512)), 16)):
         overrides = [f"workload.tile_m={m}", f"workload.tile_n={n}", f"workload.tile_k={k}"]

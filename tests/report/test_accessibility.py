@@ -1,4 +1,4 @@
-"""All pages are accessible: axe-core finds no violation, the keyboard reaches everything, phones and paper work."""
+"""All pages are accessible: axe-core finds no violation, the keyboard reaches everything, they fit phones and paper."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def test_axe_core_finds_no_violation(browser, pages, kind, width, scheme):
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_the_name_of_a_button_has_the_words_that_it_shows(browser, pages, kind):
+def test_the_accessible_name_of_a_button_contains_its_text(browser, pages, kind):
     browser.get(pages[kind].as_uri())
     buttons = browser.execute_script("""
         return [...document.querySelectorAll("button[aria-label]")].map((b) => [b.textContent.trim(), b.ariaLabel]);""")

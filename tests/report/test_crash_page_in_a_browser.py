@@ -39,7 +39,7 @@ def test_the_page_names_the_lost_task_and_shows_its_source(crashed):
 
 
 def test_lost_tasks_are_red_on_the_lanes_of_their_workers(crashed):
-    # Red of the lanes of chips 0, 1 and 2 in the middle of the first loss.
+    # The colours of the lanes of chips 0, 1 and 2, in the middle of the first loss.
     found = crashed.execute_script("""
         const timeline = TIMELINES[0], pen = timeline.lanes.getContext("2d"), scale = devicePixelRatio || 1;
         return timeline.rows.filter((row) => row.tasks).map((row) => {

@@ -31,7 +31,7 @@ def test_pieces_add_up_to_the_time_of_all_spans_and_count_each_once(rows, bins):
 
 
 @given(SPANS, st.integers(1, 64))
-def test_each_piece_is_as_busy_as_its_spans_make_it_and_named_by_most_of_them(rows, bins):
+def test_each_piece_is_as_busy_as_its_spans_and_named_after_most_of_their_time(rows, bins):
     spans = columns(rows)
     pieces, shares, begun, names = lane_bins(spans, WHOLE, bins)
     assert sum(begun) == len(rows)

@@ -1,4 +1,4 @@
-"""The diagnosis names what limits a run; what would speed it up comes from a replay."""
+"""The diagnosis names what limits a run; a replay computes which changes would speed it up."""
 
 import dataclasses
 
@@ -43,7 +43,7 @@ def test_the_diagnosis_of_short_tasks_says_that_they_are_short():
     tasks = [task(i, 100 * i + 90, 100 * i + 100, waited=[i - 1] if i else []) for i in range(10)]
     (first, *_) = said(tasks)["sentences"]
     assert first.startswith(
-        "90 % of the run went by on the way from a task's release to its worker: the median task takes 10.0 ns"
+        "90 % of the run is hand-over, from a task's release to its begin: the median task takes 10.0 ns"
     )
 
 

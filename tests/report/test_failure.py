@@ -88,7 +88,7 @@ def test_the_next_command_keeps_the_arguments_and_replaces_the_build():
     ]
 
 
-def test_a_run_without_failures_has_no_such_section():
+def test_a_run_without_failures_has_no_section_of_failures():
     assert failure_document(RECORD) is None
 
 

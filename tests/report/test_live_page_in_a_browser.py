@@ -110,7 +110,7 @@ def test_the_reason_of_a_failed_run_is_shown_as_text(browser):
 def test_the_page_says_that_a_killed_run_gives_no_answer(browser):
     with serving(on_and_on(RUN), page=PAGE) as server:
         opened(browser, server)
-    until(browser, lambda b: text(b, "#status") == "no answer: it has ended, or was killed")
+    until(browser, lambda b: text(b, "#status") == "no answer: the run has ended or was killed")
 
 
 def test_a_hidden_page_waits_only_for_the_end_and_shows_it(browser):
@@ -138,7 +138,7 @@ def test_the_points_of_a_sweep_come_with_links_to_their_reports(browser, tmp_pat
     (tmp_path / "report.html").write_text("<!DOCTYPE html><title>job 0</title>")
     with serving(on_and_on(KINDS["sweep"]), page=PAGE, report=lambda number: tmp_path / "report.html") as server:
         opened(browser, server)
-        assert text(browser, "#points-done") == "3 of 8 points ended, 1 of them not well"
+        assert text(browser, "#points-done") == "3 of 8 points ended, 1 of them not ok"
         assert rows(browser, "points")[1] == "1 chip1 2000 worker lost \u2013 \u2013 chip 0 was lost: SIGSEGV"
         assert rows(browser, "points")[3].startswith("3 chip2 2000 running")
         assert "at times one of 37" in text(browser, "#drawn")

@@ -1,4 +1,4 @@
-"""The server of a live page: only on this machine, with its token and for reading; it is gone after its end."""
+"""The server of a live page answers only this machine, only reads, only with its token; it is gone after its end."""
 
 import http.client
 import socket
@@ -48,7 +48,7 @@ def test_a_foreign_host_name_is_refused(host):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])
-def test_only_reading_is_answered(method):
+def test_only_get_requests_are_answered(method):
     with serving() as server:
         status, headers, _ = ask(server, f"/{TOKEN}/", method)
     assert (status, headers["Allow"]) == (405, "GET")
@@ -141,7 +141,7 @@ def test_after_its_end_the_server_does_not_answer_and_the_port_is_free():
     LiveServer(port, TOKEN, PAGE, lambda: iter(()), lambda number: None).close(None)
 
 
-def test_it_listens_on_this_machine_alone():
+def test_the_server_listens_only_on_this_machine():
     with serving() as server:
         assert server.socket.getsockname() == ("127.0.0.1", server.port)
         assert not server.socket.get_inheritable()

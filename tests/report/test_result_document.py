@@ -1,4 +1,4 @@
-"""result.json has all known data of a run, also if the run ended early."""
+"""result.json has all known data of a run, even if the run ended early."""
 
 import dataclasses
 import json

@@ -7,7 +7,7 @@ _FLOW = {"s": 0, "t": 1, "f": 2}
 
 
 def violations(document):
-    """The broken rules; an empty list if Perfetto and chrome://tracing show the document rightly."""
+    """The broken rules; an empty list if Perfetto and chrome://tracing show the document correctly."""
     events = document["traceEvents"]
     found = [f"{e} lacks {sorted(_REQUIRED - e.keys())}" for e in events if not e.keys() >= _REQUIRED]
     found += [

@@ -34,7 +34,7 @@ class _Recording:
         for task in range(draw(st.integers(0, most))):
             submitted_at += draw(_GAP)
             earlier = draw(st.lists(st.sampled_from(sorted(ended)), max_size=3, unique=True)) if ended else []
-            # A task whose end the parent knew when this one was submitted is no predecessor.
+            # A task is no predecessor if the parent had received its end when this one was submitted.
             waited = sorted(e for e in earlier if ended[e].complete_ns > submitted_at)
             hashid = draw(st.sampled_from(HASHIDS))
             kind, worker = draw(st.sampled_from(self.workers))

@@ -1,1 +1,1 @@
-"""A long run of random registry operations under fire: ``python -m tests.soak``."""
+"""A long run of random registry operations while children are killed and stopped: ``python -m tests.soak``."""

@@ -28,9 +28,9 @@ from tests.soak.storm_tasks import KERNEL, MOST_PREDECESSORS, step
 
 SUBMITTERS = 2
 AT_ONCE = 8
-"""Most runs of one submitter at the same time."""
+"""The most runs of one submitter that are under way at the same time."""
 LONGEST_PAUSE = 0.05
-"""Seconds between two kills, so few that children mostly die at work."""
+"""The longest pause between two kills in seconds, so short that children mostly die while they work."""
 LONGEST_RUN = 60
 """Seconds after which a run counts as hanging; a run takes a few hundred milliseconds."""
 _NAMES = {code: name for name, code in _core.CODES.items()}
@@ -47,7 +47,7 @@ class KillStorm:
         self._over = threading.Event()
 
     def run(self):
-        """Runs everything to its end."""
+        """Runs the storm to its end."""
         processes, descriptors = descendants(), _open_descriptors()
         options = WorkerOptions(max_restarts=1_000_000)
         with Worker(chips=self.chips, sub_workers=self.sub_workers, options=options) as worker:
@@ -180,12 +180,14 @@ def _open_descriptors():
 def main() -> int:
     """Runs the storms that the command line describes."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.kill_storm", description=__doc__)
-    parser.add_argument("--kills", type=int, default=1_000, help="over all seeds (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=1_000, help="kills over all seeds (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3, help="storms, one after the other (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--chips", type=int, default=3)
     parser.add_argument("--sub-workers", type=int, default=4)
-    parser.add_argument("--limit", type=float, default=600, help="seconds (default: %(default)s)")
+    parser.add_argument(
+        "--limit", type=float, default=600, help="seconds until all storms must have ended (default: %(default)s)"
+    )
     given = parser.parse_args()
     faulthandler.dump_traceback_later(given.limit, exit=True)
     begin = time.monotonic()

@@ -22,7 +22,7 @@ def main() -> int:
     """Runs the programs that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.programs", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000, help="programs (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the first program (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first program (default: %(default)s)")
     given = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Worker(chips=CHIPS, sub_workers=SUB_WORKERS) as worker:
@@ -34,7 +34,7 @@ def main() -> int:
                 print(f"WRONG: seeds {first} to {first + TOGETHER - 1}: {error}")
                 return 1
         stats = worker.stats()
-    print(f"{given.count} programs gave what they must: {time.monotonic() - begin:.0f} s, {stats}")
+    print(f"{given.count} programs had the right results: {time.monotonic() - begin:.0f} s, {stats}")
     return 0
 
 

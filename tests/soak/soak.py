@@ -43,7 +43,7 @@ class Soak:
     # ---- the whole -------------------------------------------------------------------------------------------------
 
     def run(self):
-        """Runs everything to its end; every wait has a bound."""
+        """Runs the soak to its end; every wait has a bound."""
         before = descendants()
         descriptors = _open_descriptors()
         options = WorkerOptions(control_timeout=CONTROL_TIMEOUT, max_restarts=1_000_000)
@@ -135,7 +135,7 @@ class Soak:
 
         if not wait_until(lambda: all(as_expected(child) for child in self._worker.children), 30):
             wrong = [child for child in self._worker.children if not as_expected(child)]
-            self.complaints.append(f"not what the handles say is installed: {wrong}")
+            self.complaints.append(f"the installed callables do not match the handles: {wrong}")
 
     # ---- running tasks ---------------------------------------------------------------------------------------------
 

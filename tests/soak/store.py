@@ -24,7 +24,7 @@ _VARIANTS = 6
 
 @dataclass
 class Figures:
-    """What happened."""
+    """The numbers and the complaints of a soak."""
 
     runs: int = 0
     killed: int = 0
@@ -91,7 +91,7 @@ def soak(folder: Path, runs: int, at_once: int, longest: float, seed: int) -> Fi
         figures.runs += 1
         for key, blob in contents(store).items():
             if reference.get(key) != blob:
-                figures.complaints.append(f"after run {number}: entry {key} is not what an undisturbed build gives")
+                figures.complaints.append(f"after run {number}: entry {key} differs from that of an undisturbed build")
 
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(one, moments))
@@ -113,7 +113,7 @@ def _settle(store: Path, folder: Path, figures: Figures, reference: dict[str, by
         if done.returncode != 0:
             figures.complaints.append(f"the last run of variant {variant} ended with {done.returncode}: {done.stderr}")
     if contents(store) != reference:
-        figures.complaints.append("in the end the store does not hold what an undisturbed one does")
+        figures.complaints.append("in the end the store differs from an undisturbed one")
     callables = Store(store, "callables")
     damaged = [entry.key for entry in callables.entries() if callables.is_damaged(entry.key)]
     callables.sweep()

@@ -17,7 +17,7 @@ class Node:
 
     rows: list[int]
     after: list[int]
-    """Nodes."""
+    """Indices of the nodes that this one follows."""
     place: int
     """A chip, or -1 for any sub-worker. For a group: the kind of its members' children."""
     pause: int
@@ -82,7 +82,7 @@ def submit(program, orchestrator, rows, kernel, function):
 
 
 def complaints_of_rows(program, rows):
-    """Errors in any case: a task that began too often or too early, or has a wrong value. Rows: (n, 4) of float64."""
+    """Errors of any outcome: a task that began too often or too early, or has a wrong value. Rows: (n, 4), float64."""
     for node in program.nodes:
         for row in node.rows:
             if not rows[row, BEGUN] <= 1 + node.retries:
@@ -95,7 +95,7 @@ def complaints_of_rows(program, rows):
 
 
 def complaints_of_codes(program, rows, codes, cancelled):
-    """Checks that each node may have ended as it did. ``codes`` are names, by node."""
+    """Yields a complaint for each node whose code is not possible. ``codes`` are names, by node."""
     for number, (node, code) in enumerate(zip(program.nodes, codes, strict=True)):
         begun, done = rows[node.rows, BEGUN], rows[node.rows, DONE]
         all_before = all(codes[i] == "ok" for i in node.after)

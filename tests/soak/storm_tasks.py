@@ -15,7 +15,7 @@ MODULUS = 1_000_003
 
 
 def step(args):
-    """One task: scalars are its row, microseconds to take, how to end, and the rows of its predecessors."""
+    """One task: scalars are its row, its microseconds, its kind of ending, and the rows of its predecessors."""
     rows = args[0]
     row, pause, ending, *given = args.scalars
     before = [earlier for earlier in given if earlier != NONE]

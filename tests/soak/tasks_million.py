@@ -21,7 +21,7 @@ from tests.soak import tasks
 BATCH = 5000
 DEADLINE = 0.05
 MOST_GROWTH_KIB = 16 * 1024
-_WARM = 0.1  # the part of the calls after which memory and descriptors may not grow
+_WARM = 0.1  # the share of the calls after which memory and descriptors may not grow
 
 # The possible outcomes of each kind of call. A call may begin before it is cancelled.
 OUTCOMES = {
@@ -47,7 +47,7 @@ class TasksMillion:
         self._replacements = 0
 
     def run(self):
-        """Runs everything to its end."""
+        """Runs the soak to its end."""
         processes = descendants()
         begun = time.monotonic()
         options = WorkerOptions(max_restarts=1_000_000)

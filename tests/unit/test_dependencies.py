@@ -26,7 +26,7 @@ def views(draw: st.DrawFn) -> Any:
 
 
 @given(st.lists(views(), max_size=30))
-def test_a_task_follows_exactly_those_with_which_it_shares_bytes_that_one_of_them_writes(program: list[Any]) -> None:
+def test_a_task_follows_exactly_the_tasks_with_which_it_shares_bytes_that_either_writes(program: list[Any]) -> None:
     pool = _core.MemoryPool(1 << 20, 1 << 24)
     whole = empty(pool, 120, "int16")
     numbers = np.arange(120)

@@ -1,4 +1,4 @@
-"""An option of a Worker reaches the native engine under its own name, or is said here to be Python's alone."""
+"""An option of a Worker reaches the native engine under its own name, or is listed here as Python's alone."""
 
 import math
 from dataclasses import fields
@@ -12,7 +12,7 @@ from runtime.processes.topology import Topology
 OF_PYTHON = {"arena_bytes", "memory_limit_bytes", "submit_timeout", "close_timeout"}
 """Used by the memory pool and by the threads of callers."""
 CONVERTED = {"cores_per_chip", "max_restarts"}
-"""Not given to the engine as they are: None has a meaning in Python."""
+"""Converted before the engine receives them: None has a meaning in Python."""
 OTHER = {
     "max_callables": 17,
     "lane_capacity": 32,

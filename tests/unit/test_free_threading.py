@@ -29,7 +29,7 @@ def free_threaded(tmp_path, monkeypatch):
     return folder / "bin" / "python"
 
 
-def test_the_core_cannot_be_imported_in_it(free_threaded):
+def test_a_free_threaded_python_cannot_import_the_core(free_threaded):
     done = subprocess.run(
         [free_threaded, "-c", "from runtime import Worker"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -37,7 +37,7 @@ def test_the_core_cannot_be_imported_in_it(free_threaded):
     assert USE in done.stderr
 
 
-def test_the_core_cannot_be_built_for_it(free_threaded, tmp_path):
+def test_the_core_cannot_be_built_for_a_free_threaded_python(free_threaded, tmp_path):
     options = [f"-DPython_EXECUTABLE={free_threaded}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"]
     done = subprocess.run(
         [

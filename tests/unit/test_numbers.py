@@ -124,7 +124,7 @@ def test_a_timeout_is_none_or_a_number_of_seconds():
 
 
 def test_options_arguments_and_topologies_of_a_wrong_type_are_refused():
-    with pytest.raises(TypeError, match="options is a WorkerOptions, not a int"):
+    with pytest.raises(TypeError, match="options must be a WorkerOptions, not a int"):
         Worker(chips=1, options=5)
     with pytest.raises(ConfigurationError, match="device_ids=5: a list of distinct integers"):
         Worker(device_ids=5)

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOR_EVER = 60
-"""A task that sleeps for so many seconds stands for one that does not end by itself."""
+"""A task that sleeps for this many seconds or more stands for one that does not end by itself."""
 ANY_MOMENT = "the outcome is the same for any moment: the sleep only chooses one"
 WINDOW = "the task takes a while so that a wrong order would show; the right order holds at any speed"
 LATE = "it stands for a call that takes longer than a limit that the test sets"
@@ -20,11 +20,11 @@ JUSTIFIED = {
     "tests/benchmark/rows_chips.py": {"sleepers": "threads that a measurement needs"},
     "tests/benchmark/rows_life.py": {"measure": "the measurement is of an idle time"},
     "tests/contract/conftest.py": {
-        "KERNELS": "kernels that take a while, or look again in a loop: C++ in a string",
+        "KERNELS": "kernels that take a while, or poll in a loop: C++ in a string",
     },
     "tests/contract/test_deadlines.py": {
         "work": "a member that takes a part of its deadline",
-        "test_a_deadline_that_is_kept_leaves_no_trace": "nothing may happen after the deadline: too short finds less",
+        "test_a_deadline_that_is_met_has_no_effect": "nothing may happen after the deadline: a short sleep finds less",
     },
     "tests/contract/test_groups.py": {
         "slow": WINDOW,
@@ -43,31 +43,31 @@ JUSTIFIED = {
     "tests/contract/test_liars.py": {"*": "C++ in a string: a child that does not end by itself"},
     "tests/contract/test_recovery.py": {
         "bump": WINDOW,
-        "test_children_killed_at_random_moments_of_a_run_lose_only_what_they_ran": ANY_MOMENT,
-        "SLOW_FORKS": "looks again in a loop; then gives the answer of a child time to come first, which it may",
+        "test_children_killed_at_random_moments_of_a_run_lose_only_the_tasks_that_they_ran": ANY_MOMENT,
+        "SLOW_FORKS": "polls in a loop; then lets a child's answer arrive first, but the test passes in any order",
     },
     "tests/contract/test_registration_faults.py": {
         "arrive_late": WINDOW,
         "*": ANY_MOMENT,
     },
-    "tests/contract/test_registration_threads.py": {"work": ANY_MOMENT, "_let_go": "gives the interpreter's lock away"},
+    "tests/contract/test_registration_threads.py": {"work": ANY_MOMENT, "_let_go": "releases the interpreter's lock"},
     "tests/contract/test_run_order.py": {"main": "lets other coroutines of the loop run"},
     "tests/contract/test_runs.py": {
         "main": "lets other coroutines of the loop run",
-        "test_a_submit_at_the_bound_of_runs_goes_on_when_one_ends": "short tasks, of any length",
+        "test_a_submit_at_the_bound_of_runs_continues_when_a_run_ends": "short tasks, of any length",
     },
     "tests/contract/test_sharing.py": {"visit": WINDOW},
     "tests/contract/test_silent_children.py": {"wake_up": LATE, "*": ANY_MOMENT},
     "tests/contract/test_tasks.py": {"slow": WINDOW},
     "tests/executor/test_executor.py": {
         "EXIT": WINDOW,
-        "slept_through": "nothing may happen meanwhile: too short finds less",
-        "test_callbacks_run_on_the_executors_own_thread_also_when_another_thread_waits": ANY_MOMENT,
+        "slept_through": "nothing may happen meanwhile: a shorter sleep finds less",
+        "test_callbacks_run_on_the_executors_own_thread_even_if_another_thread_waits": ANY_MOMENT,
         "test_an_interrupt_while_waiting_leaves_the_future_to_be_settled": ANY_MOMENT,
     },
     "tests/executor/test_loading.py": {
         "opened_after_the_control_timeout": LATE,
-        "slow_module": "looks again in a loop, in the text of a module",
+        "slow_module": "polls in a loop, in the text of a module",
     },
     "tests/faults/trial.py": {"_wait": "a process that hangs has a second to write its stacks"},
     "tests/soak/kill_storm.py": {"_begin": ANY_MOMENT},
@@ -134,7 +134,7 @@ def test_no_test_waits_by_sleeping(name):
     assert not unused, f"{name}: these places do not sleep any more"
 
 
-def test_every_file_that_is_justified_is_there():
+def test_every_file_that_is_justified_exists():
     assert [name for name in JUSTIFIED if not (ROOT / name).exists()] == []
 
 
@@ -154,11 +154,11 @@ def test_every_file_that_is_justified_is_there():
         ("PROGRAM = 'import time; time.sleep(0.2)'\n", [(1, "PROGRAM")]),
     ],
 )
-def test_a_sleep_is_found_where_it_chooses_how_long(source, found):
+def test_a_sleep_of_a_chosen_length_is_found(source, found):
     assert list(sleeps(source)) == found
 
 
-def test_the_cpp_tests_sleep_in_loops_alone():
+def test_the_cpp_tests_sleep_only_in_loops():
     for path in sorted((ROOT / "native" / "tests").rglob("*.cpp")):
         lines = path.read_text().splitlines()
         for i, line in enumerate(lines):

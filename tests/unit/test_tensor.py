@@ -123,7 +123,7 @@ def test_an_index_outside_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_shared_array_comes_back_with_its_dtype_and_values(dtype: str) -> None:
+def test_a_shared_array_keeps_its_dtype_and_values(dtype: str) -> None:
     array = np.array([[0, 1, 1], [1, 0, 1]], dtype=dtype)
     tensor = share(POOL, array)
     assert (tensor.dtype, tensor.shape, tensor.strides) == (dtype, array.shape, array.strides)
@@ -192,7 +192,7 @@ def test_bfloat16_has_views_but_no_numpy_array() -> None:
 # ---- memory -------------------------------------------------------------------------------------------------------
 
 
-def test_zeros_are_zero_also_in_reused_memory() -> None:
+def test_zeros_are_zero_even_in_reused_memory() -> None:
     pool = new_pool()
     empty(pool, (1000,), "uint8").numpy()[...] = 255
     assert not zeros(pool, (1000,), "uint8").numpy().any()

@@ -79,8 +79,8 @@ def test_a_fixture_that_hangs_is_an_error_of_its_test(run, phase):
     assert "took longer than its time limit" in done.stdout
 
 
-def test_a_test_that_takes_no_signal_ends_the_run_with_its_stack(run):
-    # The interpreter's lock is held meanwhile, too.
+def test_a_test_that_handles_no_signal_ends_the_run_with_its_stack(run):
+    # The hanging thread holds the interpreter's lock, too.
     lock = "mutex = bytes(64); [ctypes.PyDLL(None).pthread_mutex_lock(mutex) for _ in range(2)]"
     done = run(TESTS.format(hang=lock))
     assert done.returncode == 1

@@ -38,7 +38,7 @@ def test_the_workflows_call_every_environment_once():
     assert len(clients) == len(set(clients))
 
 
-def test_the_workflows_can_read_and_not_write_but_for_the_draft_of_a_release():
+def test_the_workflows_may_only_read_except_for_the_draft_of_a_release():
     for file in (ROOT / ".github" / "workflows").glob("*.yml"):
         made = workflow(file.stem)
         assert made["permissions"] == {"contents": "read"}, file.name
@@ -69,10 +69,10 @@ def test_the_pythons_that_pip_may_choose_are_those_of_the_tests():
     assert [minor for minor in range(40) if f"3.{minor}.2" in allowed] == tested
     named = [name for name in project["classifiers"] if name.startswith("Programming Language :: Python ::")]
     assert named == [f"Programming Language :: Python :: 3.{minor}" for minor in tested]
-    assert list(PYTHONS) == tested, "what stage=doctor calls fit"
+    assert list(PYTHONS) == tested, "the Pythons that stage=doctor accepts"
 
 
-def test_every_environment_decides():
+def test_no_environment_and_no_job_may_fail_unnoticed():
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini")
     assert [name for name in tox.sections() if tox[name].get("ignore_outcome")] == []

@@ -67,7 +67,7 @@ def test_matmul_gives_the_same_bits_for_all_tiles_and_blocks(execute, tiles, blo
     np.testing.assert_array_equal(actual, expected)
 
 
-def test_matmul_leaves_what_lies_between_the_elements_of_a_strided_result(execute):
+def test_matmul_changes_no_memory_between_the_elements_of_a_strided_result(execute):
     whole = np.full((8, 8), 5.0, np.float32)
     execute("matmul", np.ones((4, 3), np.float32), np.ones((3, 4), np.float32), whole[::2, ::2], scalars=(2, 2, 2))
     expected = np.full((8, 8), 5.0, np.float32)

@@ -24,7 +24,7 @@ def worker(request):
 
 @pytest.fixture
 def run(worker, callables):
-    """Runs a program on the worker and returns (its verification, the task spans by callable, the program)."""
+    """Runs a program on the worker and returns (its verification, the role of each task's callable, the program)."""
 
     def run(program, settings, spoil=lambda workload: None, **names):
         workload = program(settings, tuple(worker.chip_ids), worker.sub_workers)
@@ -47,7 +47,7 @@ def run(worker, callables):
 
 @pytest.mark.parametrize("kernel", ["vector_add", "vector_add_unrolled"])
 @pytest.mark.parametrize("size", [1, 2, 5, 1000, 12345])
-def test_vector_add_is_exact_for_sizes_below_and_beside_the_number_of_chips(run, worker, size, kernel):
+def test_vector_add_is_exact_for_sizes_below_and_above_the_number_of_chips(run, worker, size, kernel):
     verification, tasks, _ = run(VectorAdd, {"size": size}, add=kernel)
     assert verification.passed, verification.message
     assert verification.figures == {"elements": size, "max_abs_error": 0.0}
@@ -149,4 +149,4 @@ def test_classes_that_contradict_the_logits_are_found(run):
 
     verification, _, _ = run(MlpDigits, {}, spoil, shard="mlp_shard", join="join_partials")
     assert not verification.passed
-    assert "sub-workers gave others" in verification.message
+    assert "those of the sub-workers do not follow" in verification.message

@@ -45,7 +45,7 @@ def test_the_largest_tile_that_fits_is_accepted():
     assert parse_settings(MatmulSettings, {"tile_n": 65, "tile_k": 227}).tile_k == 227
 
 
-def test_an_integer_is_taken_where_a_float_is_wanted():
+def test_an_integer_is_accepted_where_a_float_is_expected():
     assert parse_settings(MlpSettings, {"min_accuracy": 1}).min_accuracy == 1.0
 
 

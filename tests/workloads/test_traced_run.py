@@ -74,7 +74,7 @@ def test_every_task_was_dispatched_and_complete_around_its_execution(traced):
         assert task.end_ns <= task.complete_ns <= end
 
 
-def test_what_a_task_waited_for_ended_before_it_began(traced):
+def test_the_tasks_that_a_task_waited_for_ended_before_it_began(traced):
     trace, _, _ = traced
     tasks = {(t.run, t.task): t for t in trace.tasks}
     assert any(task.waited_for for task in trace.tasks)

@@ -1,4 +1,4 @@
-"""The stored network was trained without the digits that judge it, and training again gives it again."""
+"""The stored network was trained without the digits that test it, and training again reproduces it."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_the_parts_are_disjoint_and_together_are_all_digits(digits):
     assert (len(parts.validation), len(parts.heldout)) == (VALIDATION, HELDOUT)
 
 
-def test_no_held_out_image_occurs_in_what_was_learnt_from(digits):
+def test_no_held_out_image_occurs_among_those_for_training_and_validation(digits):
     parts = split(len(digits.labels), SEED)
     known = {image.tobytes() for image in digits.images[np.concatenate([parts.training, parts.validation])]}
     assert not [i for i in parts.heldout if digits.images[i].tobytes() in known]
@@ -57,7 +57,7 @@ def test_the_stored_accuracy_is_what_the_stored_weights_reach(digits):
     assert accuracy >= 0.97
 
 
-def test_training_again_gives_the_stored_file_again(digits, tmp_path):
+def test_training_again_reproduces_the_stored_file(digits, tmp_path):
     save(train(digits), SEED, tmp_path / "again.npz")
     stored, again = arrays_of(WEIGHTS), arrays_of(tmp_path / "again.npz")
     assert stored.keys() == again.keys()

@@ -17,7 +17,8 @@
 
 namespace callring::bindings {
 
-// Clears an error that the Python half will meet again and explain. A KeyboardInterrupt stays: it would not come again.
+// Clears an error that will occur again in the Python half, which explains it. Throws a KeyboardInterrupt, which would
+// not occur again.
 inline void leave_to_python() {
     if (PyErr_ExceptionMatches(PyExc_Exception) == 0) {
         throw py::error_already_set();
@@ -25,8 +26,8 @@ inline void leave_to_python() {
     PyErr_Clear();
 }
 
-// The callable of `handle`, if the registry made this handle and it is still valid. Null for any other, and the Python
-// half explains what is wrong with it (docs/explanation/identity.md).
+// The callable of `handle`, if the registry made this handle and it is still valid. Null for any other handle: the
+// Python half then explains what is wrong with it (docs/explanation/identity.md).
 inline CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* names) {
     if (self.layout == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(handle)) != self.layout->handle_type.ptr()) {
         return nullptr;
@@ -40,8 +41,8 @@ inline CallablePtr resolve(const Submitter& self, PyObject* handle, PyObject* na
     return token->callable;
 }
 
-// The index of the child `id`. CPython keeps one object for each small integer, one beside the other, so that the ids
-// of up to eight children are found without the dictionary. Empty if the Python half has to handle it.
+// The index of the child `id`. CPython has one object for each small integer, one next to the other, so that the ids of
+// up to eight children are found without the dictionary. Empty if the Python half has to handle it.
 inline std::optional<std::int32_t> placement_of(Submitter& self, PyObject* id) {
     Placed& placed = self.placed[reinterpret_cast<std::uintptr_t>(id) / sizeof(PyLongObject) % self.placed.size()];
     if (placed.id == id) {
@@ -141,7 +142,7 @@ bool take_each(PyObject* given, std::vector<Found>& found, const Find& find) {
     return true;
 }
 
-// Tasks of this run, in a list or a tuple. False if the Python half has to handle them.
+// Takes tasks of this run, from a list or a tuple. False if the Python half has to handle them.
 inline bool take_after(Submitter& self, PyObject* given) {
     return take_each(given, self.after, [&self](PyObject* item) -> const TaskPtr* {
         const TaskRef* ref = as_task_ref(item);

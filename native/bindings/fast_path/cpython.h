@@ -1,4 +1,4 @@
-// Shared by the types that are written against CPython's own interface.
+// Helpers of the types that use CPython's C API directly.
 #pragma once
 
 #include <pybind11/pybind11.h>

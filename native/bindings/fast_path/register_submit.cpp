@@ -1,6 +1,6 @@
-// Binds Submitter, through which every task is submitted, against CPython's own interface: a call through pybind11
-// costs more than a submit. The native methods handle the ordinary call. For any other they call the Python method of
-// the same name with an underscore, which explains what is wrong.
+// Binds Submitter, through which every task is submitted, with CPython's C API: a call through pybind11 would take
+// longer than a submit. The native methods handle the ordinary call. For any other call they call the Python method of
+// the same name with an underscore, which handles the call or explains what is wrong.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -108,7 +108,7 @@ PyObject* begin(Submitter& self, CallablePtr callable, ArgsPtr args, const CallC
     task->config = config;
     Result<void> accepted = self.engine->submit(self.run, task, self.after);
     if (!accepted) {
-        // Not in `self`: Python code that runs meanwhile, such as a signal handler, may submit, too.
+        // Kept outside `self`: Python code that runs meanwhile, such as a signal handler, may submit, too.
         const std::vector<TaskPtr> after = std::exchange(self.after, {});
         do {
             wait_or_raise(self, accepted.error(), task->callable);
@@ -231,7 +231,7 @@ py::list begin_many(Submitter& self, const CallablePtr& callable, std::vector<Ar
     }
     return list;
 }
-// Records tasks that follow those in `self.earlier`, likewise.
+// Records tasks that follow those in `self.earlier`. Returns them as a list of GraphTasks.
 py::list record_many(Submitter& self, const CallablePtr& callable, std::vector<ArgsPtr> all_args,
                      const CallConfig& config, const std::vector<std::int32_t>& placements) {
     py::list list;
@@ -246,8 +246,8 @@ py::list record_many(Submitter& self, const CallablePtr& callable, std::vector<A
     return list;
 }
 
-// One submit for each of a list of arguments. From the first task on that the Python half has to handle, that half
-// continues the list of accepted tasks.
+// Submits a task for each item of a list of arguments. From the first task on that the Python half has to handle, that
+// half continues the list of accepted tasks.
 PyObject* submit_many(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* names) {
     auto& submitter = *reinterpret_cast<Submitter*>(self);
     Call call;
@@ -312,17 +312,16 @@ void register_submit(py::module_& module) {
         keyword_method<&submit_many>(
             "submit_many",
             "submit_many($self, handle, args_list, config=None, *, workers=None, after=())\n--\n\n"
-            "Submits a task for each of ``args_list``, in order, and returns the list of them.\n\n"
-            "The same as that many submits, in one call that locks the Worker and wakes its children less often.\n\n"
+            "Submits one task for each item of ``args_list``, in order, and returns the list of tasks.\n\n"
+            "Does the same as that many single submits, but locks the Worker and wakes its children less often.\n\n"
             "Args:\n"
-            "    handle: what every task calls.\n"
-            "    args_list: the arguments of each; None: it has none.\n"
-            "    config: of each.\n"
-            "    workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each.\n"
-            "    after: tasks of this run that each must follow beside those inferred from tensors.\n\n"
-            "Raises: as submit_sub and submit_next_level; those before the one that is refused are accepted. "
-            "ValueError\n"
-            "    also for not as many ids as arguments."),
+            "    handle: the callable of every task.\n"
+            "    args_list: the arguments of each task; None for a task without arguments.\n"
+            "    config: the options of every task.\n"
+            "    workers: None for any idle sub-worker; the id of a chip or node for all; or an id for each task.\n"
+            "    after: tasks of this run that each task must follow, in addition to those inferred from tensors.\n\n"
+            "Raises: as submit_sub and submit_next_level; the tasks before a refused one are accepted. ValueError\n"
+            "    also if the number of ids is not that of arguments."),
         keyword_method<&submit_sub>(
             "submit_sub",
             "submit_sub($self, handle, args=None, config=None, *, after=())\n--\n\n"
@@ -337,7 +336,7 @@ void register_submit(py::module_& module) {
             "    args: its tensors with tags, and scalars.\n"
             "    config: block count, retries, deadline, trace level.\n"
             "    worker: the child's id.\n"
-            "    after: tasks of this run that it must follow beside those inferred from tensors.\n\n"
+            "    after: tasks of this run that the task must follow, in addition to those inferred from tensors.\n\n"
             "Raises:\n"
             "    TypeError: not a handle.\n"
             "    ValueError: no such child.\n"

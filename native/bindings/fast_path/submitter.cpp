@@ -94,7 +94,8 @@ int submitter_init(PyObject* self, PyObject* args, PyObject* /*kwargs*/) {
         submitter.run = py::handle(run).cast<RunPtr>();
     }
     if (!(records ? is_graph_task_type(given[2]) : is_task_type(given[2]))) {
-        PyErr_SetString(PyExc_TypeError, "tasks are of a subclass of TaskRef, recorded ones of one of GraphTaskRef");
+        PyErr_SetString(PyExc_TypeError,
+                        "the class of tasks must derive from TaskRef, that of recorded tasks from GraphTaskRef");
         return -1;
     }
     std::size_t i = 0;

@@ -228,7 +228,8 @@ void register_task_args(py::module_& module) {
         {},
     }};
     static std::array<PyMemberDef, 3> members{{
-        {"_arrays", T_OBJECT, offsetof(TaskArgsObject, arrays), 0, "(tag, array or Tensor) behind the tensors."},
+        {"_arrays", T_OBJECT, offsetof(TaskArgsObject, arrays), 0,
+         "(tag, array or Tensor) from the first plain array on."},
         {"_parameters", T_OBJECT, offsetof(TaskArgsObject, parameters), 0, "(position, Scalar) of some scalars."},
         {},
     }};

@@ -40,7 +40,7 @@ PyObject* task_new(PyTypeObject* type, PyObject* args, PyObject* /*kwargs*/) {
     auto* owner = py::handle(engine).cast<Engine*>();
     auto task = py::handle(native).cast<TaskPtr>();
     if (owner == nullptr || !task) {
-        throw py::type_error("a TaskRef is of an engine and a task of it");
+        throw py::type_error("a TaskRef takes an engine, and a task of that engine");
     }
     return new_task(type, session, owner, std::move(task));
 }

@@ -62,7 +62,7 @@ void register_token(py::module_& module) {
         {"kind", T_OBJECT_EX, offsetof(Token, kind), READONLY, nullptr},
         {"target_namespace", T_OBJECT_EX, offsetof(Token, target_namespace), READONLY, nullptr},
         {"label", T_OBJECT_EX, offsetof(Token, label), READONLY, nullptr},
-        {"live", T_BOOL, offsetof(Token, live), 0, "Whether its handle was not released yet."},
+        {"live", T_BOOL, offsetof(Token, live), 0, "Whether its handle has not been released yet."},
         {},
     }};
     static std::array<PyType_Slot, 6> token_slots{{

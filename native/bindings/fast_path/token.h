@@ -1,4 +1,4 @@
-// Token: belongs to one registration, and to the handle that it made.
+// Token: belongs to one registration, and to the handle that the registration made.
 #pragma once
 
 #include <pybind11/pybind11.h>

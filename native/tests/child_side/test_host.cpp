@@ -65,7 +65,7 @@ private:
     std::size_t bytes_ = 0;
 };
 
-// A parent, and, on a thread of its own, the beginning of its child.
+// A parent and, on a thread of its own, the start of its child.
 struct Parent {
     explicit Parent(Result<std::unique_ptr<CallableStore>> made = Error{Code::ok, {}}) {
         auto ends = std::move(Channel::pair()).value();
@@ -181,7 +181,7 @@ TEST_CASE("an installation that finds no memory fails alone, and the child goes 
     REQUIRE(parent.begin() == Code::ok);
     CHECK(parent.register_callable(1, "none is left") == Code::out_of_memory);
     CHECK(parent.register_callable(1, "good") == Code::ok);
-    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) < UINT64_MAX);  // loading has an end
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) < UINT64_MAX);  // loading has ended
 }
 
 TEST_CASE("a payload that does not fit into a message arrives whole, in sealed memory") {

@@ -58,14 +58,14 @@ TEST_CASE("an idle child is expected to be done at once, and a busy one after ea
     CHECK(child.expected_ns(900) == 150);   // a time that another thread read earlier
 }
 
-TEST_CASE("a child of which no task has ended yet is expected to take long, not none") {
+TEST_CASE("a child none of whose tasks has ended yet is expected to take a long time, not no time") {
     Child child;
     child.in_flight.push_back(task_with(0));
     child.busy_since_ns = 1000;
     CHECK(child.expected_ns(1000) > 100'000);
 }
 
-TEST_CASE("an incarnation has worked once it completed something or claimed the first of its frames") {
+TEST_CASE("an incarnation has worked once it completed a task or claimed the first of its frames") {
     const LanePair lane;
     Child child;
     child.lane = std::move(ParentLane::create(8, 0)).value();
@@ -89,7 +89,7 @@ TEST_CASE("an incarnation has worked once it completed something or claimed the 
     CHECK(child.has_worked());
 }
 
-TEST_CASE("a child without a process has no number, and a signal to it goes nowhere") {
+TEST_CASE("a child without a process has no process id, and a signal to it has no effect") {
     const Child child;
     CHECK(child.pid() == -1);
     child.kill(9);

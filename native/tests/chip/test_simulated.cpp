@@ -157,7 +157,7 @@ TEST_CASE("each architecture has its own default of cores, capped by the machine
     CHECK((*chip::open_chip("a5sim", {5}))->core_count() == 5);
 }
 
-TEST_CASE("a platform whose toolkit is missing is refused with that, an unknown platform with its name") {
+TEST_CASE("a platform whose toolkit is missing is refused with that reason, an unknown platform with its name") {
     CHECK(chip::open_chip("a2a3", {}).error().message.find("CANN") != std::string::npos);
     CHECK(chip::open_chip("a7", {}).error().message.find("a7") != std::string::npos);
 }

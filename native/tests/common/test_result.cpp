@@ -8,7 +8,7 @@
 
 using namespace callring;
 
-TEST_CASE("a result is a value or an error, and says which") {
+TEST_CASE("a result is a value or an error, and reports which") {
     const Result<int> value = 7;
     CHECK(value.ok());
     CHECK(*value == 7);
@@ -27,7 +27,7 @@ TEST_CASE("a value that can only be moved leaves its result whole") {
     CHECK(result.ok());
 }
 
-TEST_CASE("a result of an error's own kind keeps value and error apart") {
+TEST_CASE("a result whose value holds an error keeps value and error apart") {
     struct Holder {
         Error inner;
     };

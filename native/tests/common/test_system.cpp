@@ -73,7 +73,7 @@ TEST_CASE("a released descriptor stays open, and a reset one is closed") {
     CHECK_FALSE(is_open(number));
 }
 
-TEST_CASE("a copy is another descriptor for the same thing, and no program that is executed inherits it") {
+TEST_CASE("a copy is another descriptor of the same file, and no program that is executed inherits it") {
     const UniqueFd event = make_event();
     const UniqueFd copy = UniqueFd::copy_of(event.get());
     REQUIRE(copy.valid());
@@ -85,7 +85,7 @@ TEST_CASE("a copy is another descriptor for the same thing, and no program that 
     CHECK(errno == EBADF);
 }
 
-TEST_CASE("an event is readable from when it was raised until it is cleared, however often it was") {
+TEST_CASE("an event is readable from when it was raised until it is cleared, however often it was raised") {
     const UniqueFd event = make_event();
     CHECK_FALSE(is_readable(event.get()));
     raise_event(event.get());
@@ -129,7 +129,7 @@ TEST_CASE("an error of a system call names the call, the reason, and the kind of
     }
 }
 
-TEST_CASE("a thread that asks for short slices goes on, whether the kernel knows them or not") {
+TEST_CASE("a thread that asks for short slices goes on, whether the kernel supports them or not") {
     std::thread([] {
         ask_short_slice();
         ask_short_slice();

@@ -81,7 +81,7 @@ TEST_CASE("each addressed child receives a notice once, and in order") {
     CHECK(first.received().empty());
 }
 
-TEST_CASE("a child receives what is sent after its introduction, on its socket as well") {
+TEST_CASE("a child receives notices that are sent after it began to listen, and messages on its socket") {
     Fixture fixture;
     fixture.publish("before", {0});
     Child child(*fixture.broadcast, 0);
@@ -109,7 +109,7 @@ TEST_CASE("a notice stays until every addressed child has answered or is gone") 
     CHECK(child.received() == std::vector<std::string>{"now"});
 }
 
-TEST_CASE("a child that does not look for a long time misses no notice that is addressed to it") {
+TEST_CASE("a child that reads no notices for a long time misses none that is addressed to it") {
     Fixture fixture;
     Child busy(*fixture.broadcast, 0);
     Child rare(*fixture.broadcast, 1);

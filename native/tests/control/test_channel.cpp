@@ -60,7 +60,7 @@ TEST_CASE("sending to an end that does not read ends at the deadline") {
     CHECK(sent.error().code == Code::timeout);
 }
 
-TEST_CASE("a closed other end is told apart from silence") {
+TEST_CASE("a closed other end is distinguished from silence") {
     auto [here, there] = make_pair();
     there.close();
     auto received = here.receive(std::nullopt);

@@ -92,7 +92,8 @@ TEST_CASE("a child that is known to be busy has more time, but not unlimited tim
     fixture.requests.expire(1499, more);
     CHECK(fixture.heard.empty());
     fixture.requests.expire(1500, more);
-    CHECK(fixture.heard == std::vector<std::string>{"busy:it still loads code; raise WorkerOptions.start_timeout"});
+    CHECK(fixture.heard ==
+          std::vector<std::string>{"busy:it is still loading code; raise WorkerOptions.start_timeout"});
 }
 
 TEST_CASE("a child that was busy has no less time than others") {

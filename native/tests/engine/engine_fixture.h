@@ -109,7 +109,7 @@ public:
         [[nodiscard]] std::int64_t& word(std::uint64_t i) const {
             return reinterpret_cast<std::int64_t*>(buffer->data())[i];
         }
-        // Of the callable `hold`.
+        // Waits until a task of the callable `hold` has begun.
         void await_begin() const {
             const std::atomic_ref<std::int64_t> begun(word(0));
             while (begun.load() == 0) {
@@ -159,7 +159,7 @@ struct HoldingChips : EngineFixture {
         REQUIRE(start().ok());
         run = begin_run();
     }
-    // Submits a task that begins to hold `vector`, and ends when that is released.
+    // Submits a task that holds `vector`, and ends when `vector` is released.
     TaskPtr submit_hold(const Vector& vector, std::int32_t chip = 0) const {
         return submit(run, task(holding, {vector.as(Tag::inout)}, {}, chip));
     }

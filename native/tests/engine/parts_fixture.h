@@ -31,9 +31,9 @@ public:
     PartsFixture& operator=(const PartsFixture&) = delete;
 
     [[nodiscard]] std::unique_lock<std::mutex> lock() const { return std::unique_lock(shared.mutex); }
-    // Under the lock: a run whose tasks have all ended.
+    // To be called under the lock, for a run whose tasks have all ended.
     void seal(const RunPtr& run) const { shared.scheduler.seal(*run); }
-    // Under the lock.
+    // To be called under the lock.
     [[nodiscard]] ChildPtr add_child(ChildKind kind) const {
         auto child = std::make_shared<Child>();
         child->kind = kind;
@@ -43,7 +43,7 @@ public:
         return child;
     }
 
-    // As it is called in an Engine: on the progress thread.
+    // On the progress thread, as in an Engine.
     void launch(const ChildPtr& child) const {
         shared.supervisor->run([&] { parts->recovery.launch(child); });
     }

@@ -1,4 +1,4 @@
-// How the tests of the engine wait: for what comes as soon as it can.
+// Waits of the engine's tests, for events that come as soon as possible.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,10 @@
 
 namespace callring::test {
 
-// Far longer than anything here takes: what waits longer never ends.
+// Far longer than anything here takes: a longer wait would never end.
 inline constexpr std::uint64_t kLongNs = UINT64_C(120'000'000'000);
 
-// Waits again after each interruption, which only asks a caller of the engine to look for signals.
+// Waits again after each interruption, which only asks a caller of the engine to check for signals.
 template <class Wait>
 Waited patiently(const Wait& wait) {
     Waited outcome = wait();

@@ -27,7 +27,7 @@ struct Starting : PartsFixture {
 
 }  // namespace
 
-TEST_CASE("a child whose program is not there is as it was, and the error says why") {
+TEST_CASE("a child whose program does not exist is unchanged, and the error has the reason") {
     const Starting fixture;
     for (const ChildPtr& child : {fixture.chip, fixture.sub}) {
         Result<void> launched;
@@ -43,7 +43,7 @@ TEST_CASE("a child whose program is not there is as it was, and the error says w
     CHECK_FALSE(fixture.shared.fork_server);
 }
 
-TEST_CASE("a key that no child has is of a child that has ended") {
+TEST_CASE("a key that no child has counts as that of an ended child") {
     const Starting fixture;
     CHECK_FALSE(fixture.parts->starter.find(1));
     CHECK_FALSE(fixture.parts->starter.take(1));
@@ -64,7 +64,7 @@ TEST_CASE("a child that cannot be started while the Engine starts fails the star
     CHECK(fixture.shared.start_error->child_end->reason.find("could not be started: ") == 0);
 }
 
-TEST_CASE("a child that cannot be started later is started again, and at last given up") {
+TEST_CASE("a child that cannot be started later is tried again, and finally given up") {
     const Starting fixture;
     {
         const auto held = fixture.lock();
@@ -78,7 +78,7 @@ TEST_CASE("a child that cannot be started later is started again, and at last gi
     CHECK_FALSE(fixture.shared.start_error);
 }
 
-TEST_CASE("a child that refuses a callable fails the start by that callable, the first one") {
+TEST_CASE("a child that refuses callables fails the start, and the error names the first of them") {
     const Starting fixture;
     const auto held = fixture.lock();
     for (const char* label : {"first", "second"}) {

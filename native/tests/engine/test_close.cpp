@@ -48,7 +48,7 @@ TEST_CASE("a closed engine refuses everything, and every wait returns") {
     CHECK(worker.engine->poll_run(worker.run));
 }
 
-TEST_CASE("an engine that refuses takes no new work, and accepted work goes on") {
+TEST_CASE("after refuse() an engine takes no new work, and accepted work goes on") {
     HoldingChips worker;
     const auto vector = worker.vector();
     const TaskPtr task = worker.submit_hold(vector);

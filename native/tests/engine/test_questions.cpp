@@ -5,7 +5,7 @@
 
 namespace callring::test {
 
-TEST_CASE("what is asked of no children is over when it was asked") {
+TEST_CASE("a question to no children is over at once") {
     const PartsFixture fixture;
     auto held = fixture.lock();
     int asked = 0;
@@ -21,7 +21,7 @@ TEST_CASE("what is asked of no children is over when it was asked") {
     CHECK(held.owns_lock());
 }
 
-TEST_CASE("a wait for answers ends by the answer, or after a while for the caller to look for signals") {
+TEST_CASE("a wait for answers ends with the answer, or after a while so that the caller can check for signals") {
     const PartsFixture fixture;
     bool answered = false;
     {
@@ -50,7 +50,7 @@ TEST_CASE("a wait for answers ends when the Engine is closed, and fails when its
     fixture.shared.books.torn = false;
 }
 
-TEST_CASE("traces are asked of nodes alone, and one that does not run answers with an error") {
+TEST_CASE("traces are requested from nodes alone, and a node that does not run counts as an error") {
     const PartsFixture fixture;
     const auto held = fixture.lock();
     CHECK(fixture.parts->questions.ask_for_traces()->answers.empty());
@@ -65,7 +65,7 @@ TEST_CASE("traces are asked of nodes alone, and one that does not run answers wi
     CHECK(asked->answers.front().second.error().message.find(node->name()) != std::string::npos);
 }
 
-TEST_CASE("an arena is mapped by children that run, and of none of them is an answer awaited if there are none") {
+TEST_CASE("if no child runs, an arena is mapped by none, and no answer is awaited") {
     const PartsFixture fixture;
     const auto buffer = std::move(fixture.shared.pool->allocate(64)).value();
     const auto held = fixture.lock();

@@ -99,8 +99,7 @@ TEST_CASE("a chip that may not be replaced is given up, and so are the tasks tha
     worker.finish(worker.run);
 }
 
-TEST_CASE(
-    "memory that was allocated before a chip was replaced is known to the replacement, and so is what came after") {
+TEST_CASE("memory that was allocated before a chip was replaced is mapped in the replacement, and so is later memory") {
     EngineFixture worker(1);
     const CallablePtr hold = worker.add(EngineFixture::hold());
     REQUIRE(worker.start().ok());

@@ -11,7 +11,7 @@ struct Watched : PartsFixture {
     UniqueFd event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     RunTable& runs = parts->runs;
 
-    // How often it was written since the last look.
+    // How often the eventfd was written since the last call.
     [[nodiscard]] std::uint64_t written() const {
         std::uint64_t count = 0;
         return ::read(event.get(), &count, sizeof count) == sizeof count ? count : 0;

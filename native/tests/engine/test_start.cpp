@@ -40,7 +40,7 @@ TEST_CASE("a program that does not exist fails the start with the child's name, 
     }
 }
 
-TEST_CASE("a program that ends at once fails the start, and the error says how it ended") {
+TEST_CASE("a program that ends at once fails the start, and the error reports how it ended") {
     EngineOptions options;
     options.chip_program = {"/bin/false"};
     EngineFixture worker(1, std::move(options));

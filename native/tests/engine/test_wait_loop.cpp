@@ -48,8 +48,8 @@ struct Taking : Waiting {
     RunPtr stream;
 };
 
-// A chip that the test plays. It rings another bell than the parent's: as one that completes its tasks when the
-// driver has not announced yet that it falls asleep.
+// A chip that the test plays. It rings another bell than the parent's, like a chip that completes its tasks before the
+// driver has announced that it falls asleep.
 struct Played {
     explicit Played(const Taking& fixture) : child(fixture.add_child(ChildKind::chip)) {
         callable->registrations = 1;
@@ -61,7 +61,7 @@ struct Played {
         child->state = ChildState::ready;
         fixture.shared.scheduler.child_ready(*child);
     }
-    // A task in its lane.
+    // Puts a task into its lane.
     void submit(const Taking& fixture) const {
         const TaskPtr task = allocate_task();
         task->callable = callable;
@@ -82,7 +82,7 @@ struct Played {
     std::unique_ptr<ChildLane> end;
 };
 
-// Until a thread sleeps on the parent's bell.
+// Waits until a thread sleeps on the parent's bell.
 void await_sleep(const Shared& shared) {
     const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(shared.bell->fd()), sizeof(Bell))).value();
     while (reinterpret_cast<const Bell*>(map.data())->state != static_cast<std::uint32_t>(BellState::waiter)) {
@@ -92,7 +92,7 @@ void await_sleep(const Shared& shared) {
 
 }  // namespace
 
-TEST_CASE("a wait for what is so already ends at once") {
+TEST_CASE("a wait for a condition that holds already ends at once") {
     const Waiting fixture;
     auto held = fixture.lock();
     CHECK(fixture.waits.wait(held, [] { return true; }, now_ns()) == Waited::done);
@@ -106,13 +106,13 @@ TEST_CASE("a wait ends at its deadline") {
     CHECK(fixture.waits.wait(held, [] { return false; }, 0) == Waited::timed_out);
 }
 
-TEST_CASE("a wait without a deadline returns after a while, for the caller to look for signals") {
+TEST_CASE("a wait without a deadline returns after a while, so that the caller can check for signals") {
     const Waiting fixture;
     auto held = fixture.lock();
     CHECK(fixture.waits.wait(held, [] { return false; }, std::nullopt) == Waited::interrupted);
 }
 
-TEST_CASE("every thread that waits sees what changed, the one that drives and those that do not") {
+TEST_CASE("every waiting thread notices a change, the one that drives and the others") {
     const Waiting fixture;
     int step = 0;  // under the lock
     std::atomic<int> woken = 0;
@@ -137,7 +137,7 @@ TEST_CASE("every thread that waits sees what changed, the one that drives and th
 TEST_CASE("a thread that takes from a stream returns with nothing when the stream is sealed") {
     const Taking fixture;
     auto taken = fixture.take();
-    // Beside a thread that waits for something particular, for which the taker makes way.
+    // At the same time another thread waits for a condition, and the taker lets that thread drive.
     bool changed = false;
     std::thread waiter([&] { fixture.wait_until([&] { return changed; }); });
     {
@@ -164,7 +164,7 @@ TEST_CASE("a thread that takes from a stream returns when the Engine is closed")
     fixture.seal(fixture.stream);
 }
 
-TEST_CASE("the driver does not sleep on when another thread drained what it would have been woken for") {
+TEST_CASE("the driver wakes up when another thread has drained the completion that would have woken it") {
     const Taking fixture;
     std::optional<Played> played;
     {
@@ -184,7 +184,7 @@ TEST_CASE("the driver does not sleep on when another thread drained what it woul
     fixture.seal(fixture.stream);
 }
 
-TEST_CASE("a wait in an Engine whose books are torn fails for want of memory") {
+TEST_CASE("a wait in an Engine whose books are torn fails for lack of memory") {
     const Waiting fixture;
     fixture.shared.books.torn = true;
     auto held = fixture.lock();

@@ -19,7 +19,7 @@ bool is_raised(int event) {
 
 }  // namespace
 
-TEST_CASE("a task runs on its chip, and what it writes is there when its run has ended") {
+TEST_CASE("a task runs on its chip, and its output is there when its run has ended") {
     EngineFixture worker(2);
     const CallablePtr fill = worker.add(EngineFixture::fill());
     REQUIRE(worker.start().ok());
@@ -51,7 +51,7 @@ TEST_CASE("tasks that write one tensor on different chips run in the order in wh
     CHECK(vector.at(0) == 49);
 }
 
-TEST_CASE("a kernel that fails ends its task, skips what follows, and is an error of its run") {
+TEST_CASE("a kernel that fails ends its task, skips the tasks that follow, and is an error of its run") {
     EngineFixture worker(1);
     const CallablePtr failing = worker.add(EngineFixture::failing());
     REQUIRE(worker.start().ok());
@@ -115,7 +115,7 @@ TEST_CASE("a callable that is unregistered while tasks of it are under way is re
     worker.add(EngineFixture::hold());
 }
 
-TEST_CASE("a bound on pending tasks is reported, waited for, and gone when one has ended") {
+TEST_CASE("a bound on pending tasks is reported, and a caller can wait until a task has ended") {
     EngineOptions options;
     options.max_pending_tasks = 1;
     EngineFixture worker(1, std::move(options));
@@ -135,7 +135,7 @@ TEST_CASE("a bound on pending tasks is reported, waited for, and gone when one h
     worker.finish(run);
 }
 
-TEST_CASE("of a list of tasks those before the first that is refused are accepted, in their order") {
+TEST_CASE("of a list of tasks, those before the first refused one are accepted, in their order") {
     EngineFixture worker(2);
     const CallablePtr fill = worker.add(EngineFixture::fill());
     REQUIRE(worker.start().ok());
@@ -160,7 +160,7 @@ TEST_CASE("of a list of tasks those before the first that is refused are accepte
     CHECK(worker.engine->submit_many(run, {}, {}).outcome.ok());
 }
 
-TEST_CASE("a list of tasks fills what may be pending, and goes on when one has ended") {
+TEST_CASE("a list of tasks fills the bound on pending tasks, and goes on when a task has ended") {
     EngineOptions options;
     options.max_pending_tasks = 3;
     EngineFixture worker(1, std::move(options));
@@ -223,7 +223,8 @@ TEST_CASE("a run that follows another begins when that has ended") {
     worker.finish(second);
 }
 
-TEST_CASE("a watcher of a run is written to when that has finished, at once if it has, and not after it left") {
+TEST_CASE(
+    "the watcher of a run is written when the run finishes, at once if it has finished, and not after unwatch_run()") {
     EngineFixture worker(1);
     const CallablePtr hold = worker.add(EngineFixture::hold());
     REQUIRE(worker.start().ok());
@@ -239,7 +240,7 @@ TEST_CASE("a watcher of a run is written to when that has finished, at once if i
     CHECK_FALSE(is_raised(event.get()));
     vector.release();
     pollfd raised{event.get(), POLLIN, 0};
-    CHECK(::poll(&raised, 1, 120'000) == 1);  // without any thread that waits for the run
+    CHECK(::poll(&raised, 1, 120'000) == 1);  // no thread waits for the run
     CHECK_FALSE(is_raised(other.get()));
     worker.engine->watch_run(run, other.get());
     CHECK(is_raised(other.get()));
@@ -266,7 +267,7 @@ TEST_CASE("the ended tasks of a stream go to the thread that takes them, and the
     CHECK(taken == 100);
 }
 
-TEST_CASE("what was taken from a stream and put back is taken again, before what ended later") {
+TEST_CASE("tasks that were taken from a stream and given back are taken again, before tasks that ended later") {
     EngineFixture worker(1);
     const CallablePtr fill = worker.add(EngineFixture::fill());
     REQUIRE(worker.start().ok());
@@ -309,7 +310,7 @@ TEST_CASE("many threads wait for runs of their own, and each wakes") {
     CHECK(wrong == 0);
 }
 
-TEST_CASE("cancelling a run withdraws what has not begun, and waits for nothing") {
+TEST_CASE("cancelling a run withdraws tasks that have not begun, and does not wait") {
     EngineFixture worker(1);
     const CallablePtr hold = worker.add(EngineFixture::hold());
     REQUIRE(worker.start().ok());
@@ -356,7 +357,7 @@ TEST_CASE("a graph is launched with other tensors and scalars than it was record
     CHECK(recorded.at(0) == 1);
 }
 
-TEST_CASE("a traced engine tells when each task was what, and what the cores of its chip did") {
+TEST_CASE("a traced engine records the times of each task's states, and the work of its chip's cores") {
     EngineOptions options;
     options.trace = true;
     EngineFixture worker(1, std::move(options));

@@ -25,8 +25,8 @@ void run(std::span<const std::byte> input) {
         return;
     }
     const auto built = chip::build_blob(std::move(parts).value());
-    require(built.ok(), "what parses can be built");
-    require(std::ranges::equal(*built, input), "what parses is what building its parts gives");
+    require(built.ok(), "parsed parts can be built");
+    require(std::ranges::equal(*built, input), "an accepted blob is the one that building its parts gives");
 }
 
 }  // namespace callring::fuzz::blob

@@ -46,7 +46,7 @@ void run(std::span<const std::byte> input) {
     if (!outcome) {
         return;
     }
-    require(completion.sequence == kExpected, "a completion is of the frame that is due");
+    require(completion.sequence == kExpected, "a completion belongs to the frame that is due");
     const auto payload = outcome->payload;
     require(payload.size() <= completion.payload.size(), "the payload fits its completion");
     require(payload.empty() || payload.data() == completion.payload.data(), "the payload lies in its completion");

@@ -1,4 +1,4 @@
-// Control messages: what decodes has our magic, our layout version and a body of the length that it claims.
+// Control messages: a decoded message has our magic, our layout version and a body of the length that it claims.
 #include <cstring>
 
 #include "control/channel.h"
@@ -33,7 +33,7 @@ void run(std::span<const std::byte> input) {
         return;
     }
     require(message->header.magic == kControlMagic && message->header.layout_version == kLayoutVersion,
-            "only our own language is understood");
+            "only our own magic and layout version are accepted");
     require(message->body.size() == message->header.body_bytes &&
                 message->body.size() + sizeof(MessageHeader) == input.size(),
             "the body is what follows the header");

@@ -17,7 +17,8 @@ void run(std::span<const std::byte> input) {
         require(payload.error().code == Code::malformed, "a refusal is malformed");
         return;
     }
-    require(std::ranges::equal(wrap_envelope(*payload), input), "what opens is what wrapping its payload gives");
+    require(std::ranges::equal(wrap_envelope(*payload), input),
+            "an accepted envelope is the one that wrapping its payload gives");
 }
 
 }  // namespace callring::fuzz::envelope

@@ -1,5 +1,5 @@
-// Harness: one decoder under attack. `run` must survive any bytes, and aborts when what the decoder accepted breaks a
-// promise of its header: fuzzing finds wrong answers, too, not only crashes.
+// Harness: one decoder under attack. `run` must survive any bytes, and aborts when accepted bytes break a promise of
+// the decoder's header: fuzzing finds wrong answers, too, not only crashes.
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,7 @@ void run(std::span<const std::byte> input) {
         require(digest.error().code == Code::hashid_format_invalid, "a refusal is hashid_format_invalid");
         return;
     }
-    require(to_hashid(*digest) == text, "what parses is what its digest is written as");
+    require(to_hashid(*digest) == text, "an accepted text is the one as which its digest is written");
 }
 
 }  // namespace callring::fuzz::hashid

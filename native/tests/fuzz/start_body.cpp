@@ -1,4 +1,4 @@
-// Start bodies: what decodes survives another round.
+// Start bodies: a decoded body survives encoding and decoding.
 #include "control/start_body.h"
 
 #include "tests/fuzz/decoders.h"
@@ -17,7 +17,7 @@ void run(std::span<const std::byte> input) {
         return;
     }
     const auto again = StartBody::decode(body->encode());
-    require(again.ok(), "what was decoded encodes to something that decodes");
+    require(again.ok(), "a decoded body encodes to a body that decodes");
     require(again->platform == body->platform && again->runtime == body->runtime && again->cores == body->cores &&
                 again->max_callables == body->max_callables && again->place == body->place &&
                 again->next_notice == body->next_notice,

@@ -76,7 +76,7 @@ TEST_CASE("steps inside the rows of a matrix and over them become pitches, too")
     CHECK_FALSE(grid.adopt(steps));
 }
 
-TEST_CASE("a grid of random views covers each exactly, in whatever order they come") {
+TEST_CASE("a grid of random views covers each exactly, in any order") {
     std::mt19937 random(11);
     for (int round = 0; round < 400; ++round) {
         CAPTURE(round);

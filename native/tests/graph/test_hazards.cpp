@@ -77,7 +77,7 @@ TEST_CASE("a read follows the last writer of its bytes and no other task") {
     CHECK(record(map, 3, {{7, 5, 6}}, Access::read) == Ids{1});
 }
 
-TEST_CASE("a write follows the last writer and all who read since") {
+TEST_CASE("a write follows the last writer and all readers since then") {
     HazardMap map;
     record(map, 0, {{7, 0, 10}}, Access::write);
     record(map, 1, {{7, 0, 4}}, Access::read);
@@ -145,13 +145,13 @@ TEST_CASE("random programs have exactly the dependencies that a byte-by-byte his
     }
 }
 
-TEST_CASE("forgetting what ended well loses no dependency on what did not") {
+TEST_CASE("forgetting successful tasks loses no dependency on failed or unended ones") {
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
         HazardMap map;
         Oracle oracle;
-        // Wide enough for many sweeps: bytes are spread over more segments than the smallest sweep looks at.
+        // Wide enough for many sweeps: bytes are spread over more segments than the smallest sweep visits.
         std::vector<bool> forgettable;
         const auto may_forget = [&](TaskId task) { return forgettable[task]; };
         for (TaskId task = 0; task < 3000; ++task) {
@@ -165,14 +165,14 @@ TEST_CASE("forgetting what ended well loses no dependency on what did not") {
             oracle.record(task, {range}, access, expected);
             std::erase_if(expected, may_forget);
             REQUIRE(dependencies == Ids(expected.begin(), expected.end()));
-            // Tasks end out of order, and every tenth fails: that one is remembered.
+            // Tasks end out of order. Every tenth fails, and is not forgotten.
             const TaskId ended = random() % (task + 1);
             forgettable[ended] = ended % 10 != 0;
         }
     }
 }
 
-TEST_CASE("data that is read for ever and never written does not grow the map") {
+TEST_CASE("data that is read again and again and never written does not grow the map") {
     HazardMap map;
     std::uint64_t asked = 0;
     const auto ended = [&](TaskId) {
@@ -186,8 +186,8 @@ TEST_CASE("data that is read for ever and never written does not grow the map") 
         map.record(task, range, Access::read, dependencies, ended);
     }
     CHECK(map.segment_count() == 1);
-    CHECK(asked <= 2 * kReads);  // amortised: every reader is looked at a constant number of times
-    // Had the readers been kept, each would be asked for now.
+    CHECK(asked <= 2 * kReads);  // amortised: every reader is checked a constant number of times
+    // If the readers had been kept, each of them would be checked now.
     asked = 0;
     map.record(kReads, range, Access::write, dependencies, ended);
     CHECK(asked <= 32);
@@ -251,7 +251,7 @@ TEST_CASE("independent tiles of a matrix do not wait for each other, however lar
     CHECK(map.segment_count() == 1);
 }
 
-TEST_CASE("what was written before the first tile of its buffer was seen is followed") {
+TEST_CASE("a write from before the first tile of its buffer was seen is followed") {
     HazardMap map;
     record(map, 0, {{7, 0, 100}, {8, 0, 100}}, Access::write);
     record(map, 1, {{7, 250, 270}}, Access::write);
@@ -332,7 +332,7 @@ TEST_CASE("tiles that come and go do not grow the map") {
     CHECK(most <= 20'000);
 }
 
-TEST_CASE("a cleared map knows nothing") {
+TEST_CASE("a cleared map has no dependencies") {
     HazardMap map;
     record(map, 0, {{7, 0, 10}}, Access::write);
     map.clear();

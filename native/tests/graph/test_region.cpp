@@ -59,7 +59,7 @@ TEST_CASE("an axis that continues another is the same axis") {
     CHECK(rows.end() == (49 * 40) + 12);
 }
 
-TEST_CASE("random views, also such whose elements overlap, have the bytes of their elements") {
+TEST_CASE("random views, even with overlapping elements, have the bytes of their elements") {
     std::mt19937 random(5);
     for (int round = 0; round < 3000; ++round) {
         View view;

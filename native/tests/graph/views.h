@@ -1,4 +1,4 @@
-// Views of a small buffer, and their bytes, told element by element.
+// Views of a small buffer, and their bytes, computed element by element.
 #pragma once
 
 #include <cstdint>

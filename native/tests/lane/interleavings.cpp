@@ -63,8 +63,8 @@ private:
     std::byte* bytes() { return reinterpret_cast<std::byte*>(slots.data()); }
 };
 
-// A parent and its child as they are in parent_lane.cpp and child_lane.cpp: more frames than the ring holds, both sleep
-// when they have nothing to do, and everything comes back in order.
+// A parent and its child as they are in parent_lane.cpp and child_lane.cpp, with more frames than the ring holds: both
+// sleep when they have nothing to do, and all frames come back in order.
 template <Weakness kWeakness, bool kLooksAgain, rl::test_result_e kExpected>
 struct Lane : rl::test_suite<Lane<kWeakness, kLooksAgain, kExpected>, 2, kExpected> {
     using Atomics = RelacyAtomics<kWeakness>;
@@ -313,10 +313,10 @@ int main(int argc, char** argv) {
     good &= explore<Lane<none, true, rl::test_result_success>>("frames and completions of a lane", count);
     good &= explore<SharedBell<none, rl::test_result_success>>("two children at one bell", count);
     good &= explore<Revocation<none, rl::test_result_success>>("frames claimed and revoked", count);
-    good &= explore<Stop<none, rl::test_result_success>>("a child that is told to end", count);
+    good &= explore<Stop<none, rl::test_result_success>>("a child that is stopped", count);
     good &= explore<GivenBack<none, rl::test_result_success>>("memory that is given back", count);
     // The removed safeguards, whose errors have to be found.
-    good &= explore<Lane<none, false, rl::test_result_deadlock>>("a sleeper that does not look again", count);
+    good &= explore<Lane<none, false, rl::test_result_deadlock>>("a sleeper that does not check again", count);
     good &= explore<Lane<acquire_release, true, rl::test_result_deadlock>>("a lane without seq_cst", count);
     good &= explore<SharedBell<acquire_release, rl::test_result_deadlock>>("a bell without seq_cst", count);
     good &= explore<Stop<acquire_release, rl::test_result_deadlock>>("an end without seq_cst", count);

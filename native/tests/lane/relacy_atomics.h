@@ -7,7 +7,7 @@
 #include <optional>
 #include <source_location>
 
-// Relacy's macros hide words of the language; they end right after its headers.
+// Relacy's macros hide names of the language and its library; they are removed right after its headers.
 #include <relacy/relacy.hpp>
 #undef memory_order_relaxed
 #undef memory_order_consume

@@ -125,7 +125,8 @@ TEST_CASE("an extent that is held takes at most a quarter more than its bytes, a
     CHECK(committed(lane) <= bytes + (bytes / 4) + ((kept.size() + 16) * 4096));
 }
 
-TEST_CASE("of memory that is given back at once little stays, and none when the child has been idle for a while") {
+TEST_CASE(
+    "little of the memory that is given back at once is kept, and none after the child has been idle for a while") {
     const LanePair lane;
     std::vector<ExtentPtr> held;
     for (int i = 0; i < 300; ++i) {
@@ -264,7 +265,7 @@ TEST_CASE("a full store refuses results until some are given back") {
     store->close();
 }
 
-TEST_CASE("an extent that a forked process may look at is not written again before that process ends") {
+TEST_CASE("an extent that a forked process may read is not written again before that process ends") {
     const LanePair lane;
     const ExtentRecord record = write(lane, 200'000, 'a');
     ExtentPtr extent = take(lane, record);

@@ -11,7 +11,7 @@ using namespace callring;
 
 namespace {
 
-// A pool, and the map of a child that knows its arenas.
+// A pool, and the map of a child that has mapped its arenas.
 struct Memory {
     Memory() {
         buffer = std::move(pool->allocate(1024)).value();
@@ -146,7 +146,7 @@ TEST_CASE("a tensor without elements lies nowhere, and one whose stride is negat
     CHECK_FALSE(decode_argument_blob(encoded(args), memory.map, out).ok());
 }
 
-TEST_CASE("a frame's arguments lie in it or, if it says so, in its spill") {
+TEST_CASE("a frame's arguments lie in it or, if its flags say so, in its spill") {
     Memory memory;
     DecodedArguments out;
     TaskArgs args;

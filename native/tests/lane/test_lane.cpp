@@ -184,7 +184,7 @@ TEST_CASE("core spans are taken up to the frame that is asked for, and dropped o
     CHECK(lane.parent->take_span(6)->begin_ns == 3);
 }
 
-TEST_CASE("what a crash was in is believed if it is whole and is a name") {
+TEST_CASE("a crash note is accepted if it is complete and its kernel is a name") {
     const LanePair lane;
     CrashNote& note = lane.child->crash_note();
     CHECK_FALSE(lane.parent->crashed_in().has_value());
@@ -293,7 +293,7 @@ TEST_CASE("revoking and claiming race without a frame being both executed and ta
     }
 }
 
-TEST_CASE("the parent learns when a timed frame was begun, until a later one is") {
+TEST_CASE("the parent can read when a timed frame was begun, until a later one is begun") {
     const LanePair lane;
     const std::uint64_t first = lane.push(0, {}, kFrameTimed);
     const std::uint64_t untimed = lane.push();
@@ -321,7 +321,7 @@ TEST_CASE("the begin time of a frame is never that of another frame") {
     std::thread child([&] {
         do {
             while (const Frame* frame = lane.child->try_next()) {
-                begun[frame->sequence].store(now_ns());  // at the earliest: after the lane has noted it
+                begun[frame->sequence].store(now_ns());  // not before the time that the lane has noted
                 lane.child->complete(Code::ok, 0, 0, {});
             }
         } while (lane.child->wait());

@@ -25,7 +25,7 @@ Completion completion_of(std::uint64_t sequence) {
 
 }  // namespace
 
-TEST_CASE("a value is nothing, or a letter and just as many bytes as follow it") {
+TEST_CASE("a value is empty, or a letter and the bytes that this letter requires") {
     for (const std::string& value : {std::string(), std::string("t"), std::string("f"), std::string("i12345678"),
                                      std::string("d12345678"), std::string("s"), std::string("sh\xC3\xA9"),
                                      std::string("b"), std::string("b\xFF\0x", 4), std::string("p\x80\x05.")}) {
@@ -41,7 +41,7 @@ TEST_CASE("a value is nothing, or a letter and just as many bytes as follow it")
     }
 }
 
-TEST_CASE("a value whose parts lie elsewhere names at least one part, and has room for all that it names") {
+TEST_CASE("a value whose parts lie elsewhere names at least one part, and has the records of all parts") {
     CHECK(is_returned_value(apart('b', 1, 1)));
     CHECK(is_returned_value(apart('s', 1, 1)));
     CHECK(is_returned_value(apart('p', 1, 1)));

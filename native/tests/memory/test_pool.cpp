@@ -24,7 +24,7 @@ std::shared_ptr<MemoryPool> make_pool(std::uint64_t limit = 16 * kArena) {
 
 }  // namespace
 
-TEST_CASE("buffers of a pool are aligned, disjoint and lie where they say") {
+TEST_CASE("buffers of a pool are aligned, disjoint and lie at their offsets") {
     const auto pool = make_pool();
     auto first = pool->allocate(100);
     auto second = pool->allocate(100);

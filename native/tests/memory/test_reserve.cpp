@@ -11,7 +11,7 @@
 
 using namespace callring;
 
-// The `new` of these sanitizers asks no handler.
+// The `new` of these sanitizers calls no handler.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 namespace {
@@ -59,7 +59,7 @@ TEST_CASE("a keeper of books allocates from the reserve, others fail, and the bo
     blocks.reserve(40'000);
     {
         const NoMemory none;
-        static_cast<void>(allocate(blocks));  // the memory that earlier tests gave back to the heap
+        static_cast<void>(allocate(blocks));  // uses up the memory that earlier tests gave back to the heap
         CHECK(allocate(blocks) == 0);
         CHECK(memory_reserve_is_whole());
         const KeepsBooks keeps(books);

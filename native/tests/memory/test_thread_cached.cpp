@@ -40,7 +40,7 @@ constexpr std::size_t kMost = 1024;
 
 }  // namespace
 
-TEST_CASE("A thread takes again the memory that it has dropped") {
+TEST_CASE("A thread uses the memory again that it has dropped") {
     if (!kKeepBlocks) {
         return;
     }

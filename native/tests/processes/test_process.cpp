@@ -75,7 +75,8 @@ TEST_CASE("a signal reaches a process, and its status names that signal") {
     shell.process.kill(SIGTERM);  // to no process
 }
 
-TEST_CASE("a process is given its arguments and environment, an empty standard input and no descriptor but its own") {
+TEST_CASE(
+    "a process is given its arguments and environment, an empty standard input and no descriptor except its own") {
     const UniqueFd inheritable(::fcntl(STDERR_FILENO, F_DUPFD, 50));  // not close-on-exec
     const Shell shell("echo $GREETING >&3; cat >&3; for fd in /proc/self/fd/*; do echo ${fd##*/} >&3; done",
                       {"GREETING=hello", "PATH=/usr/bin:/bin"});
@@ -107,7 +108,7 @@ TEST_CASE("a control descriptor that already has the number that the child expec
     spawned->end();
 }
 
-TEST_CASE("a process begins with no signal blocked, and none ignored but SIGHUP, whatever its parent does") {
+TEST_CASE("a process begins with no signal blocked, and none ignored except SIGHUP, whatever its parent does") {
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);

@@ -10,7 +10,7 @@ constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kWindow = 60 * kSecond;
 }  // namespace
 
-TEST_CASE("with a limit, one death more than that within the window gives the child up") {
+TEST_CASE("with a limit, one more death than the limit within the window gives the child up") {
     RestartPolicy policy(2, kWindow);
     CHECK(policy.start_again_after_death(kSecond, Life::worked) == kSecond);
     CHECK(policy.start_again_after_death(2 * kSecond, Life::worked) == 2 * kSecond);

@@ -136,7 +136,7 @@ TEST_CASE("no signal is handled on the progress thread") {
     CHECK(::sigismember(&blocked, SIGINT) == 0);
 }
 
-TEST_CASE("the bell is heard whenever it rings") {
+TEST_CASE("the bell's hook is called whenever the bell rings") {
     Watch watch;
     raise_event(watch.bell.get());
     watch.await("bell");
@@ -159,14 +159,14 @@ TEST_CASE("the last messages of a process are read before its end is reported, w
     CHECK(place("read 2: bye") < place("exit 2: status 5"));
 }
 
-TEST_CASE(
-    "the end of a process that was killed names the signal, and its successor under another key is not mixed up") {
+TEST_CASE("the end of a killed process has its signal, and a successor under another key is not mistaken for it") {
     Watch watch;
     watch.start(2, "read line <&3");
     watch.process->kill(SIGKILL);
     watch.await("exit 2: signal 9");
     watch.start(4, "read line <&3; exit 0");
-    watch.supervisor->run([&] { watch.supervisor->note_exit(2, ExitStatus{}); });  // too late for any
+    watch.supervisor->run(
+        [&] { watch.supervisor->note_exit(2, ExitStatus{}); });  // without effect: that process has ended
     REQUIRE(::send(watch.ends[0].get(), "\n", 1, MSG_NOSIGNAL) == 1);
     watch.await("exit 4: status 0");
 }
@@ -195,7 +195,7 @@ TEST_CASE("sockets that are left to a caller are not read, and their messages ar
     REQUIRE(::send(watch.ends[0].get(), "\n", 1, MSG_NOSIGNAL) == 1);
     pollfd arrived{watch.ends[0].get(), POLLIN, 0};
     REQUIRE(::poll(&arrived, 1, -1) == 1);
-    watch.supervisor->run([] {});  // the thread has looked since
+    watch.supervisor->run([] {});  // the thread has polled since
     {
         const std::lock_guard lock(watch.mutex);
         CHECK(watch.noted.empty());

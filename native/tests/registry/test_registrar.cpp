@@ -361,7 +361,7 @@ TEST_CASE("a registration whose every child dies waits for the first replacement
 }
 
 TEST_CASE(
-    "a callable of which children die until none has installed it is refused, and their replacements are spared") {
+    "a callable is refused if children die repeatedly before any has installed it, and replacements do not get it") {
     World world(2);
     const auto deadly = world.add(1);
     for (int i = 0; i < 5; ++i) {
@@ -408,7 +408,7 @@ TEST_CASE("a registration does not wait for a starting child, but fails if that 
         CHECK(world.peers[0].table.size() == 1);
         CHECK(world.peers[1].table.size() == 1);
     }
-    SUBCASE("what others have is its own failure") {
+    SUBCASE("it refuses a callable that the other child has, and fails to start") {
         world.peers[1].refuses[name(1)] = true;
         while (world.peers[1].serve()) {
         }
@@ -433,7 +433,7 @@ TEST_CASE("a child that starts without a callable of accepted tasks takes no wor
     world.settle();
     CHECK(world.children[0]->takes_work());
     CHECK(world.peers[0].table.contains(name(1)));
-    SUBCASE("but what the last task has ended with meanwhile is spared") {
+    SUBCASE("but it does if the last of those tasks has ended meanwhile") {
         world.kill(0);
         callable->in_flight = 0;
         world.registrar.on_idle(callable);
@@ -445,7 +445,7 @@ TEST_CASE("a child that starts without a callable of accepted tasks takes no wor
     }
 }
 
-TEST_CASE("a registration for which no child is left is hopeless, before it begins and while it waits") {
+TEST_CASE("a registration fails if no child is left for it, before it begins or while it waits") {
     World world(2);
     const auto waiting = world.add(1);
     world.give_up(0);

@@ -1,9 +1,9 @@
-// instructions PHASE TASKS: takes so many tasks through the hot path, parent and child in one thread, and lets
-// callgrind collect one phase of it: `submit` (accepted and put into a lane), `follow` (the same behind a predecessor
-// in that lane), `execute` (the child's end) or `complete` (taken from the lane and ended). Or of what a tensor adds to
-// a submit: `buffer` (one of 225 buffers is read and written) or `tile` (one of 225 tiles of 64 rows of a matrix). Or
-// of a captured graph: `behind` (one task is recorded behind so many others; for each of them) or `bind` (so many
-// tensors, each of a task, are replaced; for each of them). Run by tests/native.
+// instructions PHASE TASKS: takes TASKS tasks through the hot path, parent and child in one thread, and lets callgrind
+// collect one phase: `submit` (a task is accepted and put into a lane), `follow` (the same, behind a predecessor in
+// that lane), `execute` (the child's part) or `complete` (a completion is taken from the lane, and its task ends). Two
+// phases are the cost that a tensor adds to a submit: `buffer` (a task reads and writes one of 225 buffers) and `tile`
+// (one of 225 tiles of 64 rows of a matrix). Two concern captured graphs: `behind` (one task is recorded behind TASKS
+// others) and `bind` (TASKS tensors, each of one task, are replaced). Run by tests/native.
 #include <valgrind/callgrind.h>
 
 #include <array>
@@ -39,7 +39,7 @@ public:
     void on_deadline_set(std::uint64_t /*at_ns*/) override {}
 };
 
-// Collects what happens in `work` if this is the phase that is looked at.
+// Collects the instructions of `work` if this is the requested phase.
 template <class Work>
 void in_phase(bool looked_at, const Work& work) {
     if (looked_at) {

@@ -129,7 +129,7 @@ public:
         return ended;
     }
     void pass(std::uint64_t ns) { now_ += ns; }
-    // As the engine does when a deadline is due. True: the child has to be ended.
+    // As the engine does when a deadline is due. Returns whether the child has to be ended.
     bool expire(std::int32_t index, std::uint64_t patience_ns = UINT64_C(10'000'000'000)) {
         const bool over = scheduler.expire(child(index), now_, patience_ns);
         check();
@@ -179,7 +179,7 @@ public:
     }
     void fail(std::int32_t index) {
         const bool chip = child(index).kind == ChildKind::chip;
-        // For an exception: four empty texts.
+        // An exception is four texts, here empty ones.
         const std::string said = chip ? encode_kernel_failure({1, 0, "kernel", "message"}) : std::string(16, '\0');
         end(index).complete(chip ? Code::kernel_failed : Code::python_exception, now_, now_,
                             std::as_bytes(std::span(said)));
@@ -214,7 +214,7 @@ public:
     void sleep(std::int32_t index) { header(index).child_asleep.store(1); }
     [[nodiscard]] LaneHeader& header(std::int32_t index) { return *headers_[static_cast<std::size_t>(index)]; }
 
-    // The child's process has ended, and is replaced later: start().
+    // The child's process has ended; start() replaces it later.
     void die(std::int32_t index) {
         child(index).state = ChildState::starting;
         child(index).condemned.clear();
@@ -253,7 +253,7 @@ public:
 
     // ---- memory ----
 
-    // `elements` of float32, or some of them.
+    // A buffer of `elements` elements of float32, and an argument that uses some of them.
     [[nodiscard]] std::shared_ptr<Buffer> allocate(std::uint64_t elements = 16) {
         return std::move(pool_->allocate(elements * 4)).value();
     }
@@ -269,7 +269,7 @@ public:
         return argument;
     }
 
-    // The books agree with each other.
+    // Checks that the scheduler's books agree with each other.
     void check() const {
         std::vector<RunPtr> graphs;
         std::copy_if(runs.begin(), runs.end(), std::back_inserter(graphs),
@@ -277,11 +277,11 @@ public:
         CHECK(scheduler.contradiction(graphs) == "");
     }
 
-    std::vector<TaskPtr> begun;            // by children, in that order
+    std::vector<TaskPtr> begun;            // in the order in which children began them
     std::vector<std::uint64_t> finished;   // runs that the scheduler reported as finished
     std::vector<std::string> violations;   // of the protocol
     std::vector<std::uint64_t> deadlines;  // that the scheduler reported
-    std::vector<std::size_t> woken;        // how often each child was
+    std::vector<std::size_t> woken;        // how often each child was woken
     std::size_t idle_callables = 0;
     std::vector<RunPtr> runs;
     CallablePtr callable = std::make_shared<Callable>();
@@ -298,7 +298,7 @@ private:
     }
     void on_protocol_violation(Child& child, const std::string& what) override {
         violations.push_back(what);
-        if (child.state == ChildState::ready) {  // else the process has ended
+        if (child.state == ChildState::ready) {  // otherwise the process has ended
             child.condemned = what;
         }
     }

@@ -67,7 +67,7 @@ TEST_CASE("all followers of a failed task are skipped with it as the cause, dire
     CHECK(run->skipped.size() == 3);
 }
 
-TEST_CASE("a chain of 100,000 dependents is skipped without a stack as deep") {
+TEST_CASE("a chain of 100,000 dependents is skipped without deep recursion") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr bad = parent.make_task({.on = 0});

@@ -6,13 +6,15 @@ using callring::test::SchedulerFixture;
 
 namespace {
 
-// Children note times of this machine's clock, which goes on while a test runs: both times are far longer than a test.
+// Children note times of this machine's clock, which goes on while a test runs: so both times are far longer than a
+// test.
 constexpr std::uint64_t kDeadline = UINT64_C(1'000'000'000'000);
 constexpr std::uint64_t kPatience = UINT64_C(100'000'000'000'000);
 
 }  // namespace
 
-TEST_CASE("a look is requested for the first moment at which a deadline can be exceeded, and for no task without one") {
+TEST_CASE(
+    "a check is requested for the first moment at which a deadline can be exceeded, and for no task without one") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     parent.submit(run, {.on = 0});
@@ -21,7 +23,7 @@ TEST_CASE("a look is requested for the first moment at which a deadline can be e
     CHECK(parent.deadlines == std::vector<std::uint64_t>{parent.now_ns() + kDeadline});
     CHECK(parent.child(0).look_at_ns == parent.now_ns() + kDeadline);
     parent.submit(run, {.on = 0, .deadline_ns = 2 * kDeadline});
-    CHECK(parent.deadlines.size() == 1);  // the first task's look comes earlier
+    CHECK(parent.deadlines.size() == 1);  // the first task's check comes earlier
     parent.submit(run, {.on = 0, .deadline_ns = kDeadline / 2});
     CHECK(parent.deadlines.size() == 2);
 }
@@ -68,7 +70,7 @@ TEST_CASE("a deadline is not exceeded while the task waits behind another one") 
     CHECK(second->code == Code::ok);
 }
 
-TEST_CASE("a task that was completed before the look at its deadline ends as it was completed") {
+TEST_CASE("a task that was completed before the check of its deadline ends as it was completed") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});
@@ -93,7 +95,7 @@ TEST_CASE("a timed-out task is not begun again, though it has retries") {
     CHECK(parent.scheduler.counts().begun_again == 0);
 }
 
-TEST_CASE("a child that does not note that it began counts as having begun when its parent's patience is up") {
+TEST_CASE("a child that does not note that it began counts as having begun when its parent's patience ends") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});  // never claimed
@@ -124,7 +126,7 @@ TEST_CASE("a child that notes again and again that it began just now gains no ti
     parent.die(0);
 }
 
-TEST_CASE("a child that notes a time which has not come counts as having begun when it became busy") {
+TEST_CASE("a child that notes a time in the future counts as having begun when it became busy") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});
@@ -137,7 +139,7 @@ TEST_CASE("a child that notes a time which has not come counts as having begun w
     parent.die(0);
 }
 
-TEST_CASE("a child that takes no work is not looked at") {
+TEST_CASE("a child that takes no work is not checked") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     const TaskPtr task = parent.submit(run, {.on = 0, .deadline_ns = kDeadline});

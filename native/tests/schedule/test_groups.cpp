@@ -53,7 +53,7 @@ TEST_CASE("a group waits until all of its children are idle, and so do tasks tha
     CHECK(behind->code == Code::ok);
 }
 
-TEST_CASE("two groups that share children meet in the same order everywhere, and neither waits for the other") {
+TEST_CASE("two groups that share children are in the same order everywhere, and neither waits for the other") {
     SchedulerFixture parent(3);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit_group(run, on({0, 1}));
@@ -116,7 +116,7 @@ TEST_CASE("a group larger than the sub-workers that are left is refused") {
 }
 
 TEST_CASE(
-    "members that write the same bytes are refused by their numbers, and those that share what they read are not") {
+    "members that write the same bytes are refused by their numbers, and those that read the same bytes are not") {
     SchedulerFixture parent(3);
     const auto run = parent.begin_run();
     const auto buffer = parent.allocate();

@@ -104,7 +104,7 @@ TEST_CASE("a run that miscounts its tasks, or holds some without reason, is a co
     with(busy.run->ended, busy.run->ended + 1, is_seen);
     with(busy.run->held, {busy.blocked}, is_seen);
     with(busy.run->self, RunPtr(), is_seen);
-    with(busy.blocked->root_cause, busy.running, is_seen);  // the task can only be skipped, and waits
+    with(busy.blocked->root_cause, busy.running, is_seen);  // the task waits, though it can only be skipped
 }
 
 TEST_CASE("a member in another place than its group is a contradiction") {
@@ -123,7 +123,7 @@ TEST_CASE("a task that waits though its child has room is starved") {
     }
     CHECK(parent.scheduler.starvation() == "");
     parent.work(0);
-    CHECK(parent.scheduler.starvation() == "");  // the parent has not looked
+    CHECK(parent.scheduler.starvation() == "");  // the parent has not taken the completions
     const Child& chip = parent.child(0);
     while (chip.lane->has_completions() && chip.lane->front_completion() != nullptr) {
         chip.lane->pop_completion();

@@ -41,7 +41,7 @@ TEST_CASE("a chain of three whose first task dies with its child ends as lost an
     CHECK(parent.scheduler.pending() == 0);
 }
 
-TEST_CASE("a chain of three whose child dies before it claims any begins anew in order") {
+TEST_CASE("a chain of three whose child dies before it claims any task begins again in order") {
     SchedulerFixture parent(1);
     const auto run = parent.begin_run();
     std::vector<TaskPtr> chain{parent.submit(run, {.on = 0})};
@@ -210,7 +210,7 @@ TEST_CASE("whichever part of its lane's header a child overwrites, the death tha
     }
 }
 
-TEST_CASE("with a child that is given up end the tasks that only it could run, and their followers") {
+TEST_CASE("when a child is given up, the tasks that only it could run end, and so do their followers") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
     const TaskPtr mine = parent.submit(run, {.on = 0});

@@ -69,7 +69,7 @@ TEST_CASE("a follower of an ended frame follows no frame any more") {
     CHECK(Movable::followed_by(*child, *child->in_flight[1]).empty());
 }
 
-TEST_CASE("a long queue is looked at from its end, for so many frames as the window has") {
+TEST_CASE("a long queue is searched from its end, and only as far as the window reaches") {
     const std::size_t frames = 3 * Movable::kWindow;
     const auto child = make_child(frames, none);
     const auto half = Movable(*child).half();

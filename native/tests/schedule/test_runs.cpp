@@ -127,7 +127,7 @@ TEST_CASE("a cancelled run poisons its followers, and still ends after the runs 
     CHECK(parent.finished == std::vector<std::uint64_t>{1, 2, 3});
 }
 
-TEST_CASE("20,000 runs that follow each other open one after the other without a stack as deep") {
+TEST_CASE("20,000 runs that follow each other open one after the other without deep recursion") {
     SchedulerFixture parent(1);
     std::vector<RunPtr> chain{parent.begin_run()};
     const TaskPtr first = parent.submit(chain.front(), {.on = 0});
@@ -146,7 +146,7 @@ TEST_CASE("20,000 runs that follow each other open one after the other without a
     parent.scheduler.drain();
     CHECK(held->state == TaskState::dispatched);
     CHECK(parent.finished.size() == chain.size());
-    // The fixture checks its books for each run: these runs are enough.
+    // The fixture checks each of its runs at the end: these two are enough.
     parent.runs = {chain.front(), last};
 }
 

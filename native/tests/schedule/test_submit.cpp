@@ -52,7 +52,8 @@ TEST_CASE("a frame has the tracing flags that its task asked for") {
     }
 }
 
-TEST_CASE("tasks that do not fit into a lane wait in the child's queue, and move to the lane in order as room comes") {
+TEST_CASE(
+    "tasks that do not fit into a lane wait in the child's queue, and move to the lane in order as it gets room") {
     SchedulerFixture parent(1, 0, 2);
     const auto run = parent.begin_run();
     std::vector<TaskPtr> tasks;

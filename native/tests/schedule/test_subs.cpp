@@ -10,7 +10,7 @@ std::size_t in_flight(SchedulerFixture& parent, std::int32_t index) {
     return parent.child(index).in_flight.size();
 }
 
-// Makes the scheduler expect that time from now on.
+// Makes the scheduler expect that each task takes `ns`.
 void let_tasks_take(SchedulerFixture& parent, std::uint64_t ns) {
     for (std::int32_t index = 0; index < static_cast<std::int32_t>(parent.woken.size()); ++index) {
         parent.child(index).task_ns = ns;
@@ -64,7 +64,7 @@ TEST_CASE("waking a sub-worker has to be worth more where it must share a core")
     for (const std::size_t cores : {std::size_t{1}, std::size_t{64}}) {
         CAPTURE(cores);
         SchedulerFixture parent(0, 2, 8, cores);
-        let_tasks_take(parent, 100'000);  // between what a wake-up costs on a core of its own and on a shared one
+        let_tasks_take(parent, 100'000);  // between the costs of a wake-up on a free core and on a shared one
         parent.sleep(1);
         const auto run = parent.begin_run();
         parent.submit(run);
@@ -166,7 +166,7 @@ TEST_CASE("a sub-worker that becomes ready takes waiting tasks of the others") {
     CHECK(parent.begun.size() == 8);
 }
 
-TEST_CASE("no look is requested while no sub-worker idles, or no sub-worker has waiting tasks") {
+TEST_CASE("no check is requested while no sub-worker idles, or no sub-worker has waiting tasks") {
     SchedulerFixture parent(0, 2, 4);
     let_tasks_take(parent, kLong);
     const auto run = parent.begin_run();
@@ -178,7 +178,8 @@ TEST_CASE("no look is requested while no sub-worker idles, or no sub-worker has 
     CHECK(parent.scheduler.balance_at_ns() == 0);
 }
 
-TEST_CASE("two followers of one task do not both follow it into its lane: one goes where there is room") {
+TEST_CASE(
+    "two followers of one task do not both follow it into its lane: the second one waits, and goes to any free lane") {
     SchedulerFixture parent(0, 2, 8);
     const auto run = parent.begin_run();
     const TaskPtr first = parent.submit(run);

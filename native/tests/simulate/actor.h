@@ -24,7 +24,7 @@ public:
     [[nodiscard]] bool awake() const;
     [[nodiscard]] ChildLane& lane() { return *lane_; }
 
-    // Writes something into the lane that no child writes; `sequence` is that of the frame it executes, if it does.
+    // Writes impossible data into the lane; `position` is the sequence number of the first frame in flight.
     void lie(Random& random, std::uint64_t position);
 
     bool launched = false;  // there is a process

@@ -21,7 +21,7 @@ namespace callring::simulate {
     return hash;
 }
 
-// The argument blob of a frame, with what lies behind it.
+// The argument blob of a frame, and the bytes behind it.
 [[nodiscard]] inline std::span<const std::byte> arguments_in(const Frame& frame, const MemoryPool& pool) {
     if ((frame.config.flags & kFrameSpilled) == 0) {
         return frame.arguments;

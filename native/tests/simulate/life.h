@@ -27,7 +27,7 @@ struct Lives {
 [[nodiscard]] Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps);
 // Runs one program, which is checked after every step.
 [[nodiscard]] std::optional<Finding> live(const Program& program);
-// The same in this process; prints to `out` what each step does.
+// Runs one program in this process, and prints to `out` what each step does.
 void tell(const Program& program, std::ostream& out);
 
 }  // namespace callring::simulate

@@ -1,4 +1,4 @@
-// simulate: runs random programs of the scheduler until N events have happened, and says what went wrong.
+// simulate: runs random programs of the scheduler until N events have happened, and reports what went wrong.
 //
 //   simulate [--corpus FOLDER] [--events N] [--seed S] [--steps M] [--brief]
 //   simulate --replay FILE
@@ -85,7 +85,7 @@ int replay_all(const std::string& folder) {
             return code;
         }
     }
-    std::cout << paths.size() << " programs of the corpus: well" << '\n';
+    std::cout << paths.size() << " programs of the corpus ran without an error" << '\n';
     return 0;
 }
 

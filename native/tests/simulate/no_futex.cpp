@@ -1,4 +1,4 @@
-// Instead of lane/futex.cpp: no thread sleeps in a simulation, and a wake-up only changes the sleep word.
+// Replaces lane/futex.cpp: no thread sleeps in a simulation, and a wake-up only changes the sleep word.
 #include "lane/futex.h"
 
 namespace callring {

@@ -104,7 +104,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             require_of(part.executions == 0 || part.tainted, "was executed, and ended as skipped");
             break;
         case Code::cancelled:
-            require_of(cancelled || part.ended_as == Code::cancelled, "ended as cancelled, and that was not asked for");
+            require_of(cancelled || part.ended_as == Code::cancelled, "ended as cancelled, which was not requested");
             break;
         case Code::task_timeout:
             require_of(part.ended_as == Code::task_timeout, "ended for a deadline that had not passed");
@@ -120,7 +120,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
             require_of(node.could_be_given_up, "was given up, though there are children for it");
             break;
         default:
-            fail(describe(node), "ended in a way that nothing here causes");
+            fail(describe(node), "ended with an outcome that nothing in its program causes");
     }
 }
 
@@ -164,7 +164,7 @@ void Oracle::account_node(const Node& node) const {
     }
     const bool holds = task.run != nullptr || !task.successors.empty() || !task.predecessors.empty();
     if ((holds || task.unmet != 0) && (task.unmet == 0 || task.code == Code::ok)) {
-        fail(describe(node), "has ended and holds on to others");
+        fail(describe(node), "has ended and still refers to other tasks");
     }
     bool tainted = false;
     for (const std::size_t i : node.parts) {
@@ -210,7 +210,7 @@ void Oracle::account_run(const RunFacts& facts) const {
     require_of(facts.finished == 1, "was not reported as finished exactly once");
     require_of(!run.self, "keeps itself alive");
     require_of(run.accepted == facts.nodes.size() && run.ended == run.accepted, "miscounted its tasks");
-    require_of(run.held.empty() && run.followers.empty(), "holds on to others though it has finished");
+    require_of(run.held.empty() && run.followers.empty(), "still refers to tasks or runs, though it has finished");
     if (run.stream) {
         return;
     }
@@ -249,13 +249,13 @@ void Oracle::account_run(const RunFacts& facts) const {
     for (const TaskPtr& task : run.failures) {
         told.insert(task.get());
     }
-    require_of(told == failures, "does not tell of each failure once");
+    require_of(told == failures, "does not list each failure exactly once");
     std::multiset<const Task*> told_skipped;
     for (const TaskPtr& task : run.skipped) {
         told_skipped.insert(task.get());
     }
-    require_of(told_skipped == skipped, "does not tell of each skipped task once");
-    require_of(withdrawn == (run.withdrawn != nullptr), "does not tell of what was cancelled");
+    require_of(told_skipped == skipped, "does not list each skipped task exactly once");
+    require_of(withdrawn == (run.withdrawn != nullptr), "does not record whether a task was cancelled");
     bool poisoned = false;
     for (const Followed& followed : facts.follows) {
         const Run& earlier = *runs[followed.run].run;
@@ -300,7 +300,7 @@ void Oracle::account_counts(bool lied) const {
             "tasks were miscounted");
     require(lied || counts.begun_again == expected.begun_again, "retries were miscounted");
     require(scheduler_.pending() == 0, "tasks are pending, though all have ended");
-    require(!scheduler_.needs_progress(), "something waits, though all has ended");
+    require(!scheduler_.needs_progress(), "tasks wait, though all have ended");
 }
 
 void Oracle::account(bool lied) const {

@@ -1,5 +1,5 @@
-// Oracle: the outcome that each task must have. It knows the program and the actions of the children, not how the
-// scheduler works: every execution is checked when it begins, and every end must have a cause that explains it.
+// Oracle: the outcome that each task must have. It uses the program and the actions of the children, but nothing of how
+// the scheduler works: every execution is checked when it begins, and every end must have a cause that explains it.
 //
 // A part is a task that is executed as one frame: a single task, or a member of a group. A node is a submitted task or
 // group: its parts begin together, and others follow it as a whole.
@@ -60,7 +60,7 @@ struct RunFacts {
     RunPtr run;
     std::vector<std::size_t> nodes;
     std::vector<Followed> follows;
-    bool cancelled = false;      // it was asked for
+    bool cancelled = false;      // cancelling was requested
     bool cancelling = false;     // during the call: a child may claim a task before the scheduler revokes it
     std::uint32_t finished = 0;  // how often the scheduler reported the end
 };
@@ -75,7 +75,7 @@ public:
 
     // The child executes `part` from now on.
     void begin(std::size_t part);
-    // A child has died that had claimed `part`, and perhaps begun it.
+    // A child that had claimed `part`, and perhaps begun it, has died.
     void die_with(std::size_t part);
     void finish(const Run& run);
     // Checks the outcomes, when everything has ended.

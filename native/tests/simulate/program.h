@@ -24,15 +24,15 @@ enum class Op : std::uint8_t {
     act,          // a child claims and begins a frame, or completes the one that it executes
     drain,        // the parent takes the completions
     die,          // a child's process ends: anywhere, or between claim and execution
-    notice,       // the parent learns of a death
+    notice,       // the parent notices a death
     start,        // a replacement is launched, or cannot be
     ready,        // a replacement becomes ready, or dies before
     stop,         // a child is stopped, or goes on
     lie,          // a child writes impossible data into its lane
-    pass_time,    // and the parent looks at what is due by then
+    pass_time,    // time passes, and the parent handles what is due
     allocate,     // a buffer
     forget,       // the user drops a buffer
-    scope,        // one begins or ends
+    scope,        // a scope begins or ends
     take,         // the ended tasks of a stream
     close,        // the Worker
     count_of_ops,

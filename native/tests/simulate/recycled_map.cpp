@@ -1,4 +1,4 @@
-// Instead of memory/shared_map.cpp: shared memory that is used again instead of being unmapped, as a new mapping takes
+// Replaces memory/shared_map.cpp: shared memory is used again instead of being unmapped, because a new mapping takes
 // longer than everything else that a child's death causes. Both ends have the same mapping.
 #include <fcntl.h>
 #include <sys/mman.h>

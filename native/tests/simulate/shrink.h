@@ -7,7 +7,7 @@
 
 namespace callring::simulate {
 
-// `fails` says whether a program goes wrong; it is called at most `tries` times.
+// `fails` returns whether a program goes wrong; it is called at most `tries` times.
 [[nodiscard]] Program shrink(Program program, std::size_t tries, const std::function<bool(const Program&)>& fails);
 
 }  // namespace callring::simulate

@@ -24,7 +24,7 @@ namespace callring::simulate {
 
 namespace {
 
-constexpr std::uint64_t kBeginNs = 1'000'000'000;  // no time is 0
+constexpr std::uint64_t kBeginNs = 1'000'000'000;  // 0 is no valid time
 constexpr std::uint64_t kStepNs = 200;
 
 }  // namespace
@@ -71,12 +71,12 @@ void World::wake(Child& each) {
 }
 
 void World::on_callable_idle(const CallablePtr& callable) {
-    require(callable->in_flight == 0, "a callable was reported as idle that is not");
+    require(callable->in_flight == 0, "a callable that is not idle was reported as idle");
     used_.erase(callable.get());
 }
 
 void World::on_protocol_violation(Child& each, const std::string& what) {
-    require(lied_ && actors_[each.index]->lied, "an honest child was accused of a protocol violation");
+    require(lied_ && actors_[each.index]->lied, "a protocol violation was reported for a correct child");
     if (actors_[each.index]->launched) {
         condemn(each, what);
     }
@@ -113,7 +113,7 @@ void World::check_told() const {
         const auto& ended = facts.run->outbox;
         require(
             stream_told_ || std::all_of(ended.begin(), ended.end(), [](const TaskPtr& task) { return task->awaited; }),
-            "a stream did not learn of a task that has ended");
+            "the taker of a stream was not notified of an ended task");
     }
 }
 
@@ -248,8 +248,8 @@ std::size_t World::drain() {
     event();
     const std::uint64_t raced = raced_;
     const std::size_t ended = scheduler_.drain();
-    tell("the parent takes what ended: " + std::to_string(ended));
-    if (raced == raced_) {  // else a child that acted meanwhile may have made room
+    tell("the parent takes ended tasks: " + std::to_string(ended));
+    if (raced == raced_) {  // otherwise a child that acted meanwhile may have made room
         check_starved();
     }
     return ended;
@@ -278,7 +278,7 @@ void World::on_deadline() {
     drain();
     if (const std::uint64_t at = scheduler_.balance_at_ns(); at != 0 && now >= at) {
         event();
-        tell("what waits is shared out");
+        tell("waiting tasks are shared out");
         scheduler_.share_out();
     }
     armed_ns_ = scheduler_.balance_at_ns();
@@ -299,7 +299,8 @@ void World::settle() {
     check();
     oracle_.account(lied_);
     for (const RunFacts& facts : oracle_.runs) {
-        require(!facts.run->stream || facts.run->outbox.empty() || stream_told_, "a stream did not learn of its tasks");
+        require(!facts.run->stream || facts.run->outbox.empty() || stream_told_,
+                "the taker of a stream was not notified of its ended tasks");
         require(facts.run->stream || facts.run->outbox.empty(), "a run has an outbox");
     }
     for (const CallablePtr& callable : callables_) {
@@ -325,8 +326,10 @@ void World::settle() {
     graphs_.clear();
     memory_.forget_all();
     const auto is_gone = [](const auto& held) { return held.expired(); };
-    require(std::all_of(runs.begin(), runs.end(), is_gone), "a run outlives all that knows it");
-    require(std::all_of(tasks.begin(), tasks.end(), is_gone), "a task outlives all that knows it");
+    require(std::all_of(runs.begin(), runs.end(), is_gone),
+            "a run is not freed, though all references to it were dropped");
+    require(std::all_of(tasks.begin(), tasks.end(), is_gone),
+            "a task is not freed, though all references to it were dropped");
     require(memory_.is_free(), "memory was not given back");
 }
 

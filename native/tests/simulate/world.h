@@ -21,7 +21,7 @@
 namespace callring::simulate {
 
 struct Figures {
-    std::uint64_t events = 0;  // events that the scheduler received, and what children did
+    std::uint64_t events = 0;  // events that the scheduler received, and actions of children
     std::uint64_t tasks = 0;
     std::uint64_t executions = 0;
     std::uint64_t deaths = 0;
@@ -138,8 +138,8 @@ private:
     Oracle oracle_{scheduler_};
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<CallablePtr> callables_;
-    std::set<const Callable*> used_;    // and not reported as idle since their last use
-    mutable std::vector<RunPtr> live_;  // runs that may have tasks, but streams
+    std::set<const Callable*> used_;    // callables that were not reported as idle since their last use
+    mutable std::vector<RunPtr> live_;  // runs that may have tasks, except streams
     std::vector<Uses> uses_;            // by run
     std::vector<Graph> graphs_;
     std::uint64_t armed_ns_ = 0;

@@ -42,8 +42,8 @@ bool World::can_act(std::size_t index) {
            (actor.claimed || actor.awake());
 }
 
-// The next action of a child; false if it has none. `to_the_end`: the child completes each task that it claims, and
-// without failure.
+// Performs the next action of a child; false if it has none. `to_the_end`: the child completes each task that it
+// claims, and without failure.
 bool World::act(std::size_t index, Random& random, bool to_the_end) {
     Actor& actor = *actors_[index];
     if (!can_act(index)) {
@@ -85,7 +85,7 @@ bool World::claim(std::size_t index) {
     require(frame->run == oracle_.runs[node.run].run->id, "a frame names another run than its task's");
     require(frame->digest == part.task->callable->spec.digest, "a frame names another callable than its task's");
     require((frame->config.flags & kFrameTimed) == (node.config.deadline_ns != 0 ? kFrameTimed : 0U),
-            "a frame does not say that its task has a deadline");
+            "the timed flag of a frame contradicts its task's deadline");
     require(part.task->child == static_cast<std::int32_t>(index), "a child was given another child's task");
     check_together(*actor.claimed);
     return true;
@@ -148,7 +148,7 @@ void World::complete(std::size_t index, Random& random) {
                 return;
             }
             const std::string_view bytes(reinterpret_cast<const char*>(record.data()), record.size());
-            part.payload = std::string("ab\1\0\0\0", 6).append(bytes);  // as a value that lies there
+            part.payload = std::string("ab\1\0\0\0", 6).append(bytes);  // a value whose only part is that extent
         }
     }
     actor.lane().complete(part.code, begin, end, std::as_bytes(std::span(part.payload)));
@@ -180,7 +180,7 @@ void World::die(std::size_t index, Random& random) {
     }
 }
 
-// The parent learns of a death. `for_good`: the child is given up.
+// The parent notices a death. `for_good`: the child is given up.
 void World::notice(std::size_t index, bool for_good) {
     Actor& actor = *actors_[index];
     event();
@@ -227,7 +227,7 @@ void World::child_died(std::size_t index, bool lost) {
     }
 }
 
-// Launches the replacement of a child; this fails at times, unless `surely`. False: no launch is due.
+// Launches the replacement of a child; this fails at times, unless `surely`. Returns false if no launch is due.
 bool World::start(std::size_t index, Random& random, bool surely) {
     Child& each = child(index);
     Actor& actor = *actors_[index];
@@ -280,7 +280,7 @@ void World::lie(std::size_t index, Random& random) {
     actor.dead = random.one_in(2);
 }
 
-// Marks the frames of an overwritten lane, which may have suffered.
+// Marks the frames of an overwritten lane, which may have been damaged.
 void World::taint(std::size_t index) {
     for (Part& part : oracle_.parts) {
         if (part.task->state == TaskState::dispatched && part.task->child == static_cast<std::int32_t>(index)) {
@@ -365,7 +365,7 @@ void World::settle_children() {
     }
 }
 
-// Checks that no sub-worker idles while another has more than it can begin, after enough time for every look.
+// Checks that no sub-worker idles while another has more than it can begin, after enough time for every check.
 void World::check_shared_out() const {
     const auto& all = scheduler_.children();
     const auto is_sub = [](const ChildPtr& each) { return each->kind == ChildKind::sub && each->takes_work(); };
@@ -374,7 +374,7 @@ void World::check_shared_out() const {
     });
     const bool queue =
         std::any_of(all.begin(), all.end(), [&](const ChildPtr& each) { return is_sub(each) && Movable(*each).any(); });
-    require(!idle || !queue, "a sub-worker idles while tasks wait behind another's");
+    require(!idle || !queue, "a sub-worker idles while tasks wait in the lane of another");
 }
 
 }  // namespace callring::simulate

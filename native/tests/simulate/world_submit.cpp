@@ -123,7 +123,7 @@ bool World::is_refused(const Plan& plan) const {
            !can_run(scheduler_, plan.places);
 }
 
-// What no child will ever run any more. The members of a group stay where it began.
+// Marks the nodes that no child will ever run any more. The members of a group that has begun cannot move.
 void World::note_given_up() {
     const auto has_lost_its_place = [this](std::size_t part) {
         const std::int32_t place = oracle_.parts[part].task->placement;
@@ -138,7 +138,7 @@ void World::note_given_up() {
     }
 }
 
-// As Engine::prepare(). False: there is no room for arguments that do not fit a frame.
+// As Engine::prepare(). Returns false if there is no room for arguments that do not fit a frame.
 bool World::prepare(Task& task) {
     task.argument_bytes = static_cast<std::uint32_t>(argument_bytes(*task.args));
     if (task.argument_bytes > sizeof(Frame::arguments)) {
@@ -155,7 +155,8 @@ bool World::prepare(Task& task) {
     return true;
 }
 
-// The task, or the node of a group with its members, that `plan` means; its parts are the next ones.
+// Fills `task` according to `plan`: as a single task, or as the node of a group with new members. Returns false if
+// there is no room.
 bool World::make(const TaskPtr& task, const Plan& plan) {
     const auto fill = [&](Task& each, std::shared_ptr<TaskArgs> args, std::int32_t place) {
         each.callable = plan.callable;
@@ -180,7 +181,7 @@ bool World::make(const TaskPtr& task, const Plan& plan) {
     return prepared;
 }
 
-// Writes the numbers of parts into the arguments: the next ones.
+// Writes the numbers that the parts of `plan` will have into their arguments.
 void World::number(Plan& plan, std::size_t first) const {
     for (std::size_t i = 0; i < plan.args.size(); ++i) {
         plan.args[i]->scalars.front() = oracle_.parts.size() + first + i;
@@ -229,7 +230,7 @@ std::string World::words_for(const Plan& plan, const std::vector<std::size_t>& a
     return words;
 }
 
-// A few of `count`, more often the last ones: chains, fans, or anything.
+// Chooses a few positions among `count`, more often the last ones: this makes chains, fans, and other graphs.
 std::vector<std::size_t> World::some_of(std::size_t count, Random& random) {
     std::vector<std::size_t> chosen;
     for (std::size_t i = count > 0 ? random.below(random.one_in(8) ? 7 : 3) : 0; i > 0; --i) {
@@ -464,7 +465,7 @@ void World::seal(const RunFacts& facts) {
     event();
     tell("run " + std::to_string(facts.run->id) + " is sealed");
     scheduler_.seal(*facts.run);
-    stream_told_ = stream_told_ || facts.run->stream;  // Engine::seal() tells those that take
+    stream_told_ = stream_told_ || facts.run->stream;  // Engine::seal() notifies the takers
 }
 
 void World::seal_any(Random& random) {
@@ -551,7 +552,7 @@ void World::take(Random& random) {
     stream_told_ = false;
 }
 
-// As Engine::close(), when the time for what was accepted is up.
+// As Engine::close(), when the time for accepted tasks is over.
 void World::close() {
     if (closing_) {
         return;

@@ -1,4 +1,4 @@
-// check_arguments(): counts as in the signature, and no bytes that are written through two tensors.
+// check_arguments(): the signature's numbers of arguments, and no bytes that are written through two tensors.
 #include <doctest/doctest.h>
 
 #include <random>
@@ -31,7 +31,7 @@ bool is_accepted(std::vector<TensorArg> tensors, const Callable& callable = pyth
 
 }  // namespace
 
-TEST_CASE("a callable with a signature takes as many tensors and scalars as that has") {
+TEST_CASE("a callable with a signature takes as many tensors and scalars as the signature has") {
     const Callable callable = chip_callable(1, 1);
     const TensorArg tensor{view_of(make_buffer()), Tag::output};
     CHECK(check_arguments(callable, *args_of({tensor}, {1}), 0).ok());
@@ -46,7 +46,8 @@ TEST_CASE("a callable with a signature takes as many tensors and scalars as that
           std::string::npos);
 }
 
-TEST_CASE("bytes that are written through two tensors are refused by their numbers, and reading them is in place") {
+TEST_CASE(
+    "two tensors that write the same bytes are refused by their numbers, and one that reads bytes of another is not") {
     const auto buffer = make_buffer();
     for (const Tag tag : {Tag::output, Tag::inout, Tag::output_existing}) {
         CAPTURE(static_cast<int>(tag));
@@ -65,7 +66,7 @@ TEST_CASE("bytes that are written through two tensors are refused by their numbe
     CHECK(is_accepted({{view_of(buffer), Tag::output}, {view_of(make_buffer()), Tag::output}}));
 }
 
-TEST_CASE("views whose hulls overlap and whose bytes do not are two tensors") {
+TEST_CASE("views whose hulls overlap, but whose bytes do not, are accepted") {
     const auto buffer = make_buffer();
     CHECK(is_accepted({{view_of(buffer, 0, 8, 2), Tag::output}, {view_of(buffer, 1, 8, 2), Tag::output}}));
     CHECK_FALSE(is_accepted({{view_of(buffer, 0, 8, 2), Tag::output}, {view_of(buffer, 4, 2, 1), Tag::output}}));
@@ -91,7 +92,7 @@ TEST_CASE("for random views a task is refused exactly if an element is written t
         std::set<std::pair<std::size_t, std::int64_t>> written;
         bool twice = false;
         const std::size_t count =
-            seed % 10 == 0 ? 17 + (random() % 5) : random() % 5;  // also more tensors than are compared in pairs
+            seed % 10 == 0 ? 17 + (random() % 5) : random() % 5;  // at times more tensors than are compared in pairs
         for (std::size_t i = 0; i < count; ++i) {
             const std::size_t buffer = random() % 2;
             const std::int64_t stride = seed % 10 == 0 ? 1 : 1 + static_cast<std::int64_t>(random() % 3);

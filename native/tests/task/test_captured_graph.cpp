@@ -1,4 +1,4 @@
-// CapturedGraph: the edges of a recording, and what a launch puts in the place of what was recorded.
+// CapturedGraph: the edges of a recording, and the replacements of recorded tensors and scalars in a launch.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ TEST_CASE("a graph without nodes is sealed and bound like any other") {
     CHECK(graph.callables().empty());
 }
 
-TEST_CASE("edges follow from tensors and from what is named, each once") {
+TEST_CASE("edges follow from tensors and from named predecessors, each once") {
     CapturedGraph graph;
     const auto buffer = make_buffer();
     const NodeId writer = add(graph, {{view_of(buffer), Tag::output}});
@@ -65,7 +65,7 @@ TEST_CASE("edges follow from tensors and from what is named, each once") {
     CHECK(graph.edge_count() == 2);
 }
 
-TEST_CASE("a group follows what any of its members uses, and none of its members follows another") {
+TEST_CASE("a group follows the earlier users of any member's tensors, and none of its members follows another") {
     CapturedGraph graph;
     const auto buffer = make_buffer();
     const NodeId writer = add(graph, {{view_of(buffer), Tag::output}});
@@ -79,7 +79,7 @@ TEST_CASE("a group follows what any of its members uses, and none of its members
     CHECK(ids(graph.predecessors(reader)) == std::vector<NodeId>{id});
 }
 
-TEST_CASE("the callables of a graph are listed once, each with how many nodes name it") {
+TEST_CASE("the callables of a graph are listed once, each with the number of its nodes") {
     CapturedGraph graph;
     const auto other = std::make_shared<Callable>();
     for (int i = 0; i < 3; ++i) {
@@ -102,7 +102,7 @@ TEST_CASE("a graph has deadlines if one of its nodes has") {
     CHECK(graph.has_deadlines());
 }
 
-TEST_CASE("without replacements every node shares what was recorded") {
+TEST_CASE("without replacements every node shares its recorded arguments") {
     CapturedGraph graph;
     const NodeId node = add(graph, {{view_of(make_buffer()), Tag::output}});
     graph.seal();
@@ -111,7 +111,7 @@ TEST_CASE("without replacements every node shares what was recorded") {
     CHECK((**bound)[node].args == graph.node(node).args);
 }
 
-TEST_CASE("a replacement takes the place of a tensor and of the views within it, where they lie in it") {
+TEST_CASE("a replacement replaces a tensor and the views within it, which keep their offsets") {
     CapturedGraph graph;
     const auto recorded = make_buffer();
     const auto replacement = make_buffer(32);
@@ -130,11 +130,11 @@ TEST_CASE("a replacement takes the place of a tensor and of the views within it,
     CHECK(moved.strides[0] == 2);
     CHECK((*bound)[part].args->tensors[1].tensor.buffer == graph.node(part).args->tensors[1].tensor.buffer);
     CHECK((*bound)[none].args == graph.node(none).args);                  // shared
-    CHECK(graph.node(whole).args->tensors[0].tensor.buffer == recorded);  // as it was recorded
+    CHECK(graph.node(whole).args->tensors[0].tensor.buffer == recorded);  // the recording is unchanged
 }
 
 TEST_CASE(
-    "a replacement is refused if it has another layout, is used by no task, or would need an order that none has") {
+    "a replacement is refused if it has another layout, no task uses its tensor, or tasks would need another order") {
     CapturedGraph graph;
     const auto first = make_buffer();
     const auto second = make_buffer();
@@ -151,14 +151,14 @@ TEST_CASE(
     integers.dtype = CALLRING_INT32;
     CHECK(replace(view_of(first), integers) == Code::invalid_argument);
     CHECK(replace(view_of(make_buffer()), view_of(fresh)) == Code::invalid_argument);  // no task uses it
-    CHECK(replace(view_of(first), view_of(second)) == Code::invalid_argument);         // another task writes that
-    // Two replacements that overlap each other; and two that do not.
+    CHECK(replace(view_of(first), view_of(second)) == Code::invalid_argument);  // another task writes the replacement
+    // Two replacements that overlap each other, and two that do not.
     CHECK(code_of(graph, {{view_of(first), view_of(fresh)}, {view_of(second), view_of(fresh, 8)}}) ==
           Code::invalid_argument);
     CHECK(code_of(graph, {{view_of(first), view_of(fresh)}, {view_of(second), view_of(fresh, 16)}}) == Code::ok);
 }
 
-TEST_CASE("a tensor is not replaced in part: a task that uses bytes on both sides of its edge is in the way") {
+TEST_CASE("a tensor is not replaced if a task uses bytes on both sides of its edge") {
     CapturedGraph graph;
     const auto buffer = make_buffer();
     add(graph, {{view_of(buffer, 4, 8), Tag::output}});
@@ -168,7 +168,7 @@ TEST_CASE("a tensor is not replaced in part: a task that uses bytes on both side
     CHECK(code_of(graph, {{view_of(buffer, 2, 12), view_of(fresh, 2, 12)}}) == Code::ok);
 }
 
-TEST_CASE("a tile is replaced by its bytes: its neighbours, which lie between its first and its last, stay") {
+TEST_CASE("only the bytes of a tile are replaced: its neighbours' bytes between its first and its last byte stay") {
     CapturedGraph graph;
     const auto matrix = make_buffer(64);
     const auto other = make_buffer(64);
@@ -188,7 +188,7 @@ TEST_CASE("a tile is replaced by its bytes: its neighbours, which lie between it
     CHECK((**bound)[left].args->tensors[0].tensor.buffer == other);
     CHECK((**bound)[right].args->tensors[0].tensor.buffer == matrix);
     CHECK((**bound)[part].args->tensors[0].tensor.offset == other->offset() + ((17 + 8) * 4));
-    // Both tiles at once; and one by what overlaps the other.
+    // Both tiles at once, and one by a tile that overlaps the other.
     CHECK(code_of(graph, {{tile(matrix, 0), tile(other, 0)}, {tile(matrix, 4), tile(other, 4)}}) == Code::ok);
     CHECK(code_of(graph, {{tile(matrix, 0), tile(matrix, 8)}}) == Code::ok);
     CHECK(code_of(graph, {{tile(matrix, 0), tile(matrix, 6)}}) == Code::invalid_argument);
@@ -202,7 +202,7 @@ TEST_CASE("bytes between the pieces of a tensor are not replaced with it, howeve
     const auto fresh = make_buffer((kPieces * kStep) + 100);
     const TensorView every_third = view_of(buffer, 0, kPieces, kStep);
     add(graph, {{every_third, Tag::output}});
-    // Behind as many pieces as are compared exactly, with another stride.
+    // Further behind than the pieces that are compared exactly, and with another stride.
     const NodeId between = add(graph, {{view_of(buffer, (kPieces * 2) + 1, 2, 4), Tag::output}});
     graph.seal();
     const auto bound =
@@ -210,7 +210,7 @@ TEST_CASE("bytes between the pieces of a tensor are not replaced with it, howeve
     CHECK((!bound.ok() || (**bound)[between].args->tensors[0].tensor.buffer == buffer));
 }
 
-TEST_CASE("what cannot be recorded is refused and leaves no trace") {
+TEST_CASE("a task that cannot be recorded is refused and leaves no trace") {
     CapturedGraph graph;
     const NodeId first = add(graph, {});
     const auto buffer = make_buffer();
@@ -260,7 +260,7 @@ TEST_CASE("scalars that are parameters are replaced wherever they are used, and 
     CHECK_FALSE(graph.check_launch({std::make_shared<Binding>(graph.size() + 1), {}}).ok());
 }
 
-TEST_CASE("whatever is recorded: predecessors and successors are each other's mirror, and order every conflict") {
+TEST_CASE("in every recording, predecessors and successors mirror each other, and order every conflict") {
     for (std::uint32_t seed = 0; seed < 200; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);

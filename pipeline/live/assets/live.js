@@ -44,7 +44,7 @@ function showRun(told) {
     timeline.draw();
   } else if (!hold.checked) timeline.follow(drawn);
   const step = recent.step();
-  note.textContent = step > 1 ? `More tasks ended than are drawn: at times one of ${number(step)}. Counts and shares are of all.` : "Every task is drawn when it has ended, and those that are under way. Below nodes, only the report knows.";
+  note.textContent = step > 1 ? `Not every ended task is drawn: at times one of ${number(step)}. Counts and shares include all.` : "All ended and all running tasks are drawn. Only the report shows the tasks below nodes.";
   workers.fill(told.workers, drawn);
   rates.fill(recent.rates());
 }
@@ -84,9 +84,9 @@ function end({ status: word, exit_code: code, error, report, html }) {
   const open = () => { location.href = URL.createObjectURL(new Blob([html], { type: "text/html" })); };
   ending.replaceChildren(
     ...[error ? el("div", { class: "box", id: "error" }, error) : null,
-      el("p", {}, "It has ended, and so has this page; nothing here moves any more."),
+      el("p", {}, "Ended: this page no longer changes."),
       html ? el("p", {}, el("button", { type: "button", class: "plain", id: "open-report", onclick: open }, "show its report here")) : null,
-      report ? [el("p", { class: "note" }, "The report is kept, and does not need this page:"), command(report)] : null].flat().filter(Boolean));
+      report ? [el("p", { class: "note" }, "The report is a file, which stays when this page is closed:"), command(report)] : null].flat().filter(Boolean));
   if (timeline) timeline.draw();
 }
 
@@ -97,8 +97,8 @@ function listen() {
   source = new EventSource(document.hidden ? "end" : "events");
   source.onopen = () => recent.restart();
   source.onmessage = (event) => show(JSON.parse(event.data));
-  // The browser connects again by itself, also after another process went on with the run; not after a refusal.
-  source.onerror = ({ target }) => say(target.readyState === EventSource.CLOSED ? "refused: too many pages of this run are open" : "no answer: it has ended, or was killed");
+  // The browser connects again by itself, also to another process that continues the run, but not after a refusal.
+  source.onerror = ({ target }) => say(target.readyState === EventSource.CLOSED ? "refused: too many pages of this run are open" : "no answer: the run has ended or was killed");
 }
 
 document.addEventListener("visibilitychange", listen);

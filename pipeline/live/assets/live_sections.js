@@ -1,4 +1,4 @@
-// The sections of a live page: each has an element, and shows the last news. Elements are kept from second to second, so
+// The sections of a live page: each has an element, and shows the last message. Elements are kept between messages, so
 // that the keyboard's focus and what is unfolded stay.
 
 // A table whose rows are kept: rows of cells, each text or {show, kind}.
@@ -104,7 +104,7 @@ class Stages {
 class Workers {
   constructor() {
     const right = { number: true };
-    this.table = new SteadyTable("workers", "What every worker does", [{ title: "worker" }, { title: "pid", ...right }, { title: "state" }, { title: "tasks", ...right }, { title: "a second", ...right }, { title: "busy, last 10 s" }, { title: "restarts", ...right }, { title: "ended before" }]);
+    this.table = new SteadyTable("workers", "What every worker does", [{ title: "worker" }, { title: "pid", ...right }, { title: "state" }, { title: "tasks", ...right }, { title: "per second", ...right }, { title: "busy, last 10 s" }, { title: "restarts", ...right }, { title: "previous end" }]);
     this.before = null;
     this.element = section("Workers", this.table.element);
   }
@@ -120,7 +120,7 @@ class Workers {
   }
 }
 
-// The points of a sweep, as they come.
+// The points of a sweep, each with its state and its result.
 class Points {
   constructor() {
     this.words = el("p", { id: "points-done", role: "status" });
@@ -138,7 +138,7 @@ class Points {
       this.place.replaceChildren(this.table.element);
     }
     const ended = sweep.points.filter(({ status }) => status !== "running" && status !== "waiting"), bad = ended.filter(({ status }) => status !== "ok").length;
-    const said = `${number(ended.length)} of ${count(sweep.total, "point")} ended${bad ? `, ${number(bad)} of them not well` : ""}`;
+    const said = `${number(ended.length)} of ${count(sweep.total, "point")} ended${bad ? `, ${number(bad)} of them not ok` : ""}`;
     // Screen readers read each change: an unchanged text is not set again.
     if (this.words.textContent !== said) this.words.textContent = said;
     const share = (100 * ended.length) / Math.max(1, sweep.total);

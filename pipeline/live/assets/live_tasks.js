@@ -1,4 +1,4 @@
-// The tasks, and the numbers of ended tasks, of the time that a live page shows.
+// The recent tasks that a live page draws, and the numbers of ended tasks over the last minutes.
 
 const WINDOW = 10e9; // nanoseconds of the timeline
 const MINUTES = 2; // of the chart of tasks a second
@@ -43,7 +43,7 @@ class RecentTasks {
     return this.samples.slice(1).map(([time, ended], i) => [(now - time) / 1e9, (ended - this.samples[i][1]) / ((time - this.samples[i][0]) / 1e9)]);
   }
 
-  // One of so many tasks is drawn.
+  // Each drawn task stands for at most this many ended tasks.
   step() {
     return this.rows.reduce((most, [, step]) => Math.max(most, step), 1);
   }

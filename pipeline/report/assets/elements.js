@@ -31,7 +31,7 @@ function section(title, ...content) {
   return el("section", { "aria-labelledby": id }, el("h2", { id }, title), content);
 }
 
-// Seconds for people: three digits and a unit, as everywhere.
+// Seconds for people: three digits and a unit.
 function duration(seconds) {
   if (seconds === null || seconds === undefined) return "\u2013";
   for (const [factor, unit] of [[1e9, "ns"], [1e6, "\u00b5s"], [1e3, "ms"], [1, "s"]]) {

@@ -9,9 +9,9 @@ function measurements() {
   const found = RESULT.measurements, runs = found.run_seconds;
   if (!runs.length) return null;
   const warm = found.warm_up_seconds || [];
-  const apart = warm.length ? [el("p", { class: "note" }, `${count(warm.length, "run")} before them warmed up (${warm.map(duration).slice(0, 5).join(", ")}${warm.length > 5 ? ", \u2026" : ""}): hollow in the drawing, in no figure of this page but the timeline and the counts.`)] : [];
+  const apart = warm.length ? [el("p", { class: "note" }, `Before them, ${count(warm.length, "run")} warmed up (${warm.map(duration).slice(0, 5).join(", ")}${warm.length > 5 ? ", \u2026" : ""}): hollow dots in the drawing. Of this page, only the timeline and the counts of tasks include them.`)] : [];
   if (runs.length === 1) {
-    return section("Measurements", el("p", { id: "measured" }, `One measured run took ${duration(runs[0])}. How much that varies, only repetition tells: workload.repeat=20.`), apart);
+    return section("Measurements", el("p", { id: "measured" }, `One measured run took ${duration(runs[0])}. Repeat it to see how much that varies: workload.repeat=20.`), apart);
   }
   const seconds = (value) => ({ show: duration(value), sort: value });
   const row = (name, values) => {
@@ -32,7 +32,7 @@ function rates() {
     rate(row.gflop_per_second, "GFLOP/s"), rate(row.gb_per_second, "GB/s"), rate(row.intensity, "FLOP/B")]);
   const right = ["median", "FLOP of a task", "bytes of a task", "computes", "moves", "intensity"].map((title) => ({ title, number: true }));
   return section("Work in a second",
-    el("p", { class: "note" }, `By the operations and bytes that the callables declare. At most ${found.gflop_per_second.toPrecision(3)} GFLOP/s and ${found.gb_per_second.toPrecision(3)} GB/s, ${found.roofs}.${found.modelled ? ` ${found.modelled}` : ""}`),
+    el("p", { class: "note" }, `From the operations and bytes that the callables declare. The limits are ${found.gflop_per_second.toPrecision(3)} GFLOP/s and ${found.gb_per_second.toPrecision(3)} GB/s, ${found.roofs}.${found.modelled ? ` ${found.modelled}` : ""}`),
     found.figure ? figureOf(found.figure) : null,
     table("rates", "Work in a second by callable", [{ title: "callable" }, ...right], rows));
 }
@@ -57,7 +57,7 @@ function comparison() {
     el("div", { class: `box${good ? " good" : ""}`, id: "verdict" }, `Against ${found.with}: ${word}.`),
     found.warnings.map((warning) => el("p", { class: "note" }, `Take care: ${warning}.`)),
     DATA.figures.comparison.map(figureOf),
-    table("compared", "Figures then and now", [{ title: "what" }, { title: "before", ...right }, { title: "now", ...right }, { title: "ratio", ...right, help: "2: twice as long as before" }, { title: "interval", ...right }, { title: "verdict" }], lines),
+    table("compared", "Figures before and now", [{ title: "what" }, { title: "before", ...right }, { title: "now", ...right }, { title: "ratio", ...right, help: "2: twice as long as before" }, { title: "interval", ...right }, { title: "verdict" }], lines),
     el("h3", {}, "What else is different"),
     different.length ? table("different", "What else is different", [{ title: "what" }, { title: "before" }, { title: "now" }], different)
       : el("p", { class: "note", id: "different" }, "Nothing: the same configuration, the same hashids, the same machine."));

@@ -46,7 +46,7 @@ const VERIFICATION_WORDS = new Map([[true, "verified"], [false, "differs"], [nul
 
 function verification() {
   const found = RESULT.verification;
-  if (!found) return section("Verification", el("p", { class: "quiet", id: "verification" }, "The run did not get there: nothing was compared."));
+  if (!found) return section("Verification", el("p", { class: "quiet", id: "verification" }, "The run did not reach the verification: nothing was compared."));
   const figures = Object.entries(found.figures).map(([name, value]) => el("span", {}, el("span", { class: "quiet" }, name.replaceAll("_", " ")), el("b", {}, figure(value))));
   return section("Verification",
     el("div", { class: `box${found.passed ? " good" : ""}`, id: "verification" }, `${VERIFICATION_WORDS.get(found.passed)}: ${found.message}`),
@@ -60,8 +60,8 @@ function stages() {
     TIMELINE && TIMELINE.path.length ? [
       el("p", { class: "note" }, "The critical path, from the first submit to the last completion:"),
       stackedBar("the critical path", TIMELINE.path_kinds.map((kind) => [kind, TIMELINE.path_ns[kind] / 1e9, PATH_COLOURS[kind]])),
-      el("p", { class: "note" }, "Execution: a task ran. Hand-over: nothing held a task up any more and it was on its way to its worker. Submission: the orchestration function had not submitted it yet. Completion: it had ended, and the parent did not know yet."),
-      TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "Where a node's task is on it, the path goes on through what that task submitted; the parent of those is the node.") : null,
+      el("p", { class: "note" }, "Execution: a task ran. Hand-over: a task had nothing left to wait for and was on its way to its worker. Submission: the orchestration function had not submitted the task yet. Completion: a task had ended, and the parent had not noticed yet."),
+      TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "Where a node's task is on the path, the path continues through the tasks that it submitted; their parent is the node.") : null,
     ] : null);
 }
 
@@ -70,7 +70,7 @@ function whatIf() {
   if (!found || !found.what_if.length) return null;
   const rows = found.what_if.map(({ callable, gain }) => [callable, { show: `${gain.toFixed(2)} times as fast`, sort: gain }]);
   return section("What if a callable were twice as fast",
-    el("p", { class: "note" }, `Run ${number(found.run)}, the one of middle length, replayed with other durations: every task begins as long after what held it up as it did; submits keep their times and workers their order.`),
+    el("p", { class: "note" }, `Run ${number(found.run)}, the run of median length, replayed with shorter tasks of one callable. Every task keeps its delay after the event that it waited for last; submits keep their times, and workers their order of tasks.`),
     table("what-if", "What each callable would gain", [{ title: "callable" }, { title: "the run would be", number: true }], rows));
 }
 
@@ -102,9 +102,9 @@ function callables() {
     table("callables", "Tasks by callable", [
       { title: "callable" }, ...(nested ? [{ title: "level", ...right, help: "of the Worker that submitted the tasks" }] : []),
       { title: "hash" }, { title: "tasks", ...right }, { title: "min", ...right }, { title: "median", ...right },
-      { title: "p99", ...right, help: "the smallest duration that 99 % of the tasks do not exceed; of 100 tasks or more" }, { title: "max", ...right },
+      { title: "p99", ...right, help: "the smallest duration that 99 % of the tasks do not exceed; only for 100 tasks or more" }, { title: "max", ...right },
       { title: "total", ...right, help: nested ? "and its share of all execution on chips and sub-workers" : "and its share of all execution" },
-      { title: "median wait", ...right, help: "from submit to begin" }, { title: "p99 wait", ...right, help: "of 100 tasks or more" }], rows));
+      { title: "median wait", ...right, help: "from submit to begin" }, { title: "p99 wait", ...right, help: "only for 100 tasks or more" }], rows));
 }
 
 function workers() {
@@ -123,8 +123,8 @@ function workers() {
   });
   const right = { number: true };
   return section("Workers",
-    el("p", { class: "note" }, `Busy means that the worker executed a task; all of it relative to the ${duration(whole / 1e9)} of the task graph.`),
-    TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "A node is busy while a task of it runs, whatever is below it does; averages over workers leave it out, and count what is below.") : null,
+    el("p", { class: "note" }, `Busy means that the worker executed a task; shares are relative to the ${duration(whole / 1e9)} of the task graph.`),
+    TIMELINE.submitters.length > 1 ? el("p", { class: "note" }, "A node is busy while one of its tasks runs, even if all workers below it are idle; averages over workers count the workers below, not the node.") : null,
     table("workers", "How busy the workers were", [{ title: "worker" }, { title: "process", ...right }, { title: "tasks", ...right }, { title: "busy", ...right }, { title: "utilisation" }, { title: "cores" }], rows));
 }
 
@@ -156,12 +156,12 @@ function virtual() {
   const rows = Object.entries(found.callables).map(([name, { tasks, work_ns }]) => [
     name, { show: number(tasks), sort: tasks }, { show: time(work_ns), sort: work_ns }]);
   return section("Virtual time, on modelled chips",
-    el("p", { class: "note" }, "Computed from the task graph and the chip model of the configuration; nothing in this section was measured, and nothing else on this page was computed like this."),
+    el("p", { class: "note" }, "Computed from the task graph and the chip model of the configuration; nothing in this section was measured, and no other section shows virtual time."),
     pairs([
       ["chip model", found.model],
       ["chips", `${number(found.chips)}, busy ${percent(found.chips_busy)} of the time`],
       ["one run of the graph", time(found.makespan_ns)],
-      ["critical path", `${time(found.critical_path_ns)}, if no task waited for another's chip, nor for the parent`],
+      ["critical path", `${time(found.critical_path_ns)}, if no task had to wait for a busy chip or for the parent`],
       ["one task after the other", time(found.one_by_one_ns)],
     ]),
     table("virtual", "Virtual time by callable", [{ title: "callable" }, { title: "tasks", number: true }, { title: "virtual time, together", number: true }], rows));

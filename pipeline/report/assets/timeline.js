@@ -101,7 +101,7 @@ class Timeline {
         button("zoom-in", "+", "zoom in (w)", () => this.zoom(0.6)), button("zoom-out", "\u2212", "zoom out (s)", () => this.zoom(1 / 0.6)),
         button("zoom-all", this.T.start_ns === undefined ? "whole run" : "all", "show everything (0)", () => this.lookAtAll()),
         this.T.path.length ? el("label", {}, this.showPath, "critical path") : null, this.showCores ? el("label", {}, this.showCores, "cores") : null,
-        this.id !== "timeline" ? null : el("span", { class: "quiet", id: "keys" }, "Drag in the overview to zoom, drag a lane to move, or Ctrl + wheel; keys: w s a d, 0 for all, arrows go from task to task, Enter shows one close, Escape lets go.")),
+        this.id !== "timeline" ? null : el("span", { class: "quiet", id: "keys" }, "Drag in the overview to zoom, drag a lane to move, or Ctrl + wheel; keys: w s a d, 0 for all, arrows go from task to task, Enter zooms to the selected one, Escape deselects it.")),
       this.listing,
       this.root,
     ];
@@ -118,9 +118,9 @@ class Timeline {
           this.draw();
         },
       }, el("i", { class: colourClass(i) }), name)),
-      this.anyWrong() ? el("span", {}, el("i", { class: "fbad" }), "went wrong, from dispatch to when the parent knew") : null,
+      this.anyWrong() ? el("span", {}, el("i", { class: "fbad" }), "failed, lost or timed out, from dispatch until the parent noticed") : null,
       T.path.length ? el("span", {}, el("i", { style: "background: var(--path); height: 4px" }), "on the critical path") : null,
-      T.density ? el("span", {}, el("i", { class: "fquiet", style: "opacity: 0.5" }), "many tasks: as high as the worker was busy with them") : null,
+      T.density ? el("span", {}, el("i", { class: "fquiet", style: "opacity: 0.5" }), "many tasks: the height is the worker's busy share") : null,
       el("span", { class: "quiet" }, `${T.submitters.length > 1 ? "parent and nodes" : "parent"}: submits above, completions below`),
     ].flat().filter(Boolean);
   }
@@ -167,16 +167,16 @@ class Timeline {
   tell() {
     const i = this.selected, T = this.T;
     if (i < 0) {
-      this.detail.textContent = "Click a task, or go to it with the arrow keys, to see what it waited for and where its time went.";
+      this.detail.textContent = "Click a task, or select it with the arrow keys, to see what it waited for and where its time went.";
       return;
     }
     const after = (from, to) => (from < 0 || to < 0 ? "\u2013" : duration((to - from) / 1e9));
     const waited = this.waitedFor(i).map((j) => `${T.names[this.name[j]]} (task ${number(this.task[j])})`), next = (this.followers.get(i) || []).length;
     const wrong = WENT_WRONG.has(this.state[i]), begun = this.state[i] === "done" || this.state[i] === "failed";
     const states = [`submitted at ${duration(this.submit[i] / 1e9)}`, `${after(this.submit[i], this.dispatch[i])} until it was dispatched`];
-    if (begun) states.push(`${after(this.dispatch[i], this.begin[i])} until it began`, `${duration(this.length[i] / 1e9)} executing`, `${after(this.begin[i] + this.length[i], this.complete[i])} until the parent knew`);
+    if (begun) states.push(`${after(this.dispatch[i], this.begin[i])} until it began`, `${duration(this.length[i] / 1e9)} executing`, `${after(this.begin[i] + this.length[i], this.complete[i])} until the parent noticed`);
     else if (this.state[i] === "running") states.push(`under way for ${duration(this.length[i] / 1e9)}`);
-    else states.push(`${after(this.dispatch[i], this.complete[i])} until the parent knew that it was ${this.state[i]}`);
+    else states.push(`${after(this.dispatch[i], this.complete[i])} until the parent noticed that it was ${this.state[i]}`);
     this.detail.replaceChildren(
       el("b", { class: wrong ? "slower" : null }, `${T.names[this.name[i]]}, task ${number(this.task[i])} of run ${number(this.run[i])} on ${this.worker[i] < 0 ? "no worker" : T.workers[this.worker[i]].name}: ${this.state[i]}${this.why[i] ? `, ${this.why[i]}` : ""}${this.onPath.has(i) ? ", on the critical path" : ""}`), el("br"),
       states.join(" \u2192 "), el("br"),
@@ -191,11 +191,11 @@ function timelineNotes(T) {
   const notes = [], thinned = [];
   if (T.tasks[0].length < T.total_tasks) thinned.push(`${number(T.tasks[0].length)} of ${count(T.total_tasks, "task")}`);
   if (T.cores.length && T.cores[0].length < T.total_cores) thinned.push(`${number(T.cores[0].length)} of ${count(T.total_cores, "core span")}`);
-  if (thinned.length) notes.push(`Drawn one by one: ${thinned.join(" and ")}, namely what went wrong, the critical path and the longest. The others are drawn together, each lane in ${number(T.density.bins)} pieces of ${duration(T.span_ns / T.density.bins / 1e9)}; the overview, tables and shares count all of them.`);
+  if (thinned.length) notes.push(`Drawn one by one: ${thinned.join(" and ")}, namely failed tasks, the critical path and the longest ones. The others are drawn together, each lane in ${number(T.density.bins)} pieces of ${duration(T.span_ns / T.density.bins / 1e9)}; the overview, tables and shares count all of them.`);
   const lost = Object.entries(T.dropped), all = lost.reduce((sum, [, dropped]) => sum + dropped, 0);
   const where = T.submitters.length > 1 ? ` (${lost.map(([name, dropped]) => `${name}: ${number(dropped)}`).join(", ")})` : "";
-  if (T.left_out) notes.push(`The run was interrupted: this timeline shows what ended last. Of ${number(T.left_out + T.total_tasks)} tasks, ${number(T.left_out)} are left out here, in the critical path and in the workers' shares.`);
-  if (all) notes.push(`${count(all, "core span")}${where} came faster than they were recorded and are missing.`);
-  if (T.missing.length) notes.push(`What ${T.missing.join(" and ")} recorded is missing: it was being replaced, or did not answer in time.`);
+  if (T.left_out) notes.push(`The run was interrupted: this timeline shows the tasks that ended last. Of ${number(T.left_out + T.total_tasks)} tasks, ${number(T.left_out)} are left out here, in the critical path and in the workers' shares.`);
+  if (all) notes.push(`${count(all, "core span")}${where} came faster than they could be recorded, and are missing.`);
+  if (T.missing.length) notes.push(`The records of ${T.missing.join(" and ")} are missing: the process was being replaced, or did not answer in time.`);
   return notes;
 }

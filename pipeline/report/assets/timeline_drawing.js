@@ -55,7 +55,7 @@ Object.assign(Timeline.prototype, {
   back(pen, row, width) {
     const gutter = this.gutter(width), left = 10 + (gutter < 120 ? 6 : 12) * row.depth;
     pen.fillStyle = row.tasks || row.top === AXIS ? this.ink.text : this.ink.quiet;
-    // Without room for both, the name is shown: the share is in a table, too.
+    // Without room for both, only the name is drawn: a table has the share, too.
     const shared = row.share !== undefined && pen.measureText(row.label).width <= gutter - left - 46, room = gutter - left - (shared ? 46 : 6);
     let label = row.label;
     while (label.length > 3 && pen.measureText(label).width > room) label = `${label.slice(0, -2)}\u2026`;
@@ -122,7 +122,7 @@ Object.assign(Timeline.prototype, {
     }
   },
 
-  // Draws a bin of tasks that are not drawn singly: as high as they kept the worker busy, in the colour of most of them.
+  // Draws the bins of tasks that are not drawn singly: the height is the busy share, the colour that of the busiest name.
   bins(pen, row, width) {
     const [bins, busy, , names] = row.density, gutter = this.gutter(width);
     pen.globalAlpha = 0.5;

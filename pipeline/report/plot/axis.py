@@ -37,7 +37,7 @@ def parameter_axis(
         title: the parameter.
         values: ascending, distinct, at least one.
         labels: the label of each value.
-        may_be_logarithmic: False for an axis of counts.
+        may_be_logarithmic: whether it may be; False for an axis of counts.
     """
     low, high = values[0], values[-1]
     logarithmic = may_be_logarithmic and low > 0 and high / low >= 4

@@ -47,7 +47,7 @@ def build_callables(described: Described, console: Console) -> Built:
 def _build(
     builder: CallableBuilder, specs: Sequence[ChipSpec], console: Console
 ) -> dict[str, tuple[str, ChipCallable, float]]:
-    """Builds as many at a time as there are cores."""
+    """Builds as many callables at a time as there are cores."""
     from concurrent.futures import ThreadPoolExecutor
 
     at_work: dict[str, None] = {}

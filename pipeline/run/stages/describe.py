@@ -61,8 +61,8 @@ def describe(
 
         if tree.children:
             raise ConfigurationError(
-                "chip_model: what nodes submit is known only when it runs, and has no virtual time; choose a topology "
-                f"of level {NODE_LEVEL}"
+                "chip_model: the tasks that nodes submit are known only in a run, and have no virtual time; choose a "
+                f"topology of level {NODE_LEVEL}"
             )
         to_record = _program(workload, tree, chip_callables, python_callables, lookup)
         names = [*(spec.name for spec in chip_callables), *(spec.name for spec in python_callables)]
@@ -114,7 +114,7 @@ def _require_comparable(config: Mapping[str, Any]) -> None:
     if path:
         if config["stage"] not in ("plan", "execute", "verify", "report"):
             raise ConfigurationError(
-                f"compare={path}: stage={config['stage']} measures nothing; stage=execute is the first"
+                f"compare={path}: stage={config['stage']} measures nothing; stage=execute is the first that does"
             )
         from pipeline.baseline.earlier import load_earlier
 
@@ -138,7 +138,9 @@ def _require_carried(spec: PythonSpec, lookup: Lookup) -> None:
     if not takes_handles(lookup.target(spec.target, f"{key}.target")):
         return
     if not spec.pickle_by_value:
-        raise ConfigurationError(f"{key}.pickle_by_value=False: it takes handles, which a pickle carries; make it true")
+        raise ConfigurationError(
+            f"{key}.pickle_by_value=False: it takes handles, which only a pickle carries; set it to true"
+        )
 
 
 def _program(

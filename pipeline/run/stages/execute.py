@@ -41,7 +41,7 @@ def execute(registered: Registered, console: Console) -> Executed:
                     # Restored before the first launch, too: the capture has run the orchestration function once.
                     workload.reset()
                 phase.begin_run()
-                # After begin_run, so that a pipe gets lines about runs, never about the tasks of the run before.
+                # After begin_run, so that lines in a pipe count runs, never the previous run's tasks.
                 console.counted("tasks" if phase.total == 1 else "runs", phase.progress, phase.words)
                 begin = time.perf_counter()
                 run = begin_graph()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def lock(built: Built, console: Console) -> Locked:
-    """Writes or compares, by the key ``lock``. A difference is a result, not an exception.
+    """Writes or checks the lock file, by the key ``lock``. A difference is a result, not an exception.
 
     Raises:
         ConfigurationError: the lock file is missing, is invalid, cannot be written, or lacks this workload on this
@@ -48,7 +48,7 @@ def lock(built: Built, console: Console) -> Locked:
 def plan_lock(
     described: Described, cached: Mapping[str, ChipCallable], builder: CallableBuilder, console: Console
 ) -> None:
-    """Prints what ``lock`` would do, as far as it is known without a build. Raises ConfigurationError as ``lock``."""
+    """Prints what ``lock`` would do, as far as it is known without a build. Raises ConfigurationError like ``lock``."""
     callables = {**chip_entries(described, cached, builder), **source_entries(described)}
     unbuilt = {spec.name for spec in described.chip_callables if spec.name not in cached}
     unbuilt |= {spec.name for spec in described.declared_python_callables if spec.pickle_by_value}
@@ -60,7 +60,7 @@ def plan_lock(
         console.action("unchanged" if same else "would write", file.name)
         return
     content, locked = read_locked(described)
-    # Nothing is built yet: only the existence of the lock's entry can be checked.
+    # A callable that is not built can only be checked for an entry in the lock.
     known = {name: callable_ for name, callable_ in locked.items() if name not in unbuilt}
     differences = differences_of(known, callables)
     unlocked = sorted(unbuilt.difference(locked))

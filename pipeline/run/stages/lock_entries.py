@@ -41,7 +41,7 @@ def target_name(described: Described) -> str:
 def chip_entries(
     described: Described, built: Mapping[str, ChipCallable], builder: CallableBuilder
 ) -> dict[str, LockedCallable]:
-    """The built chip callables of a workload. ``builder`` knows the headers and the compiler."""
+    """The built chip callables of a workload. ``builder`` provides the headers and the compiler."""
     return {
         spec.name: _chip(described, spec, built[spec.name], builder)
         for spec in described.chip_callables
@@ -53,7 +53,7 @@ def python_entries(described: Described, built: Mapping[str, ChipCallable]) -> d
     """All Python callables that a workload declares, also if this topology has no sub-worker.
 
     ``built`` has the chip callables. A callable may capture the handles of these and of the Python callables declared
-    before it. Each handle has the pickle of the registered handle, so the hashids are those of the registrations.
+    before it. Each handle pickles like the registered one, so the hashids are those of the registrations.
     """
     handles: dict[str, CallableHandle] = {}
     if described.tree.total_chips or not described.tree.children:

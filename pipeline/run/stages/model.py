@@ -47,7 +47,7 @@ def virtual_record(described: Described, modelled: Modelled, recording: Recordin
     missing = [name for name in recording.callables if name in python and name not in modelled.costs]
     if missing:
         raise ConfigurationError(
-            f"{KEY}.costs.{missing[0]}: missing; a chip's model says nothing of Python: give it a cost, for instance "
+            f"{KEY}.costs.{missing[0]}: missing; a chip model has no cost of Python callables: give one, for instance "
             f"'+{KEY}.costs.{missing[0]}={{core_ns: 1000}}'"
         )
     chips = range(described.tree.chips)

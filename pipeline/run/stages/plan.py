@@ -38,7 +38,7 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
         picture: a file for the task graph as SVG; empty: no file.
 
     Raises:
-        ConfigurationError: as ``lock``; the picture cannot be written. Also every error of ``prepare`` and
+        ConfigurationError: like ``lock``; the picture cannot be written. Also every error of ``prepare`` and
         ``orchestrate``.
     """
     builder = CallableBuilder(described.store, described.platform, described.kernel_flags, read_only=True)

@@ -1,4 +1,5 @@
-"""The form in which a Python callable is registered: the lock, before a Worker runs, and the Worker use the same."""
+"""The form in which a Python callable is registered: one function for the Worker, and for the lock, which needs it
+before a Worker runs."""
 
 from __future__ import annotations
 

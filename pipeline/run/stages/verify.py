@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def verify(executed: Executed, console: Console) -> Verified:
-    """Compares. A difference is a result, not an exception."""
+    """Compares the results. A difference is a result, not an exception."""
     described = executed.registered.started.built.described
     begin = time.perf_counter()
     verification = described.workload.verify()

@@ -24,7 +24,7 @@ function figures() {
 }
 
 function comparisons() {
-  return DATA.comparison.length ? section("Comparison with earlier", DATA.comparison.map(figureOf)) : null;
+  return DATA.comparison.length ? section("Comparison with earlier runs", DATA.comparison.map(figureOf)) : null;
 }
 
 function points() {
@@ -65,6 +65,6 @@ function provenance() {
 const failed = DATA.causes.filter(({ kind }) => kind !== "infeasible"), infeasible = DATA.causes.filter(({ kind }) => kind === "infeasible");
 document.getElementById("page").append(...[
   header(), causes("What failed", "", failed), figures(), comparisons(), points(),
-  causes("Infeasible", "Values of the space that cannot be: they cost nothing and are no failure.", infeasible), provenance(),
+  causes("Infeasible", "Impossible combinations of values: they cost no run, and are no failures.", infeasible), provenance(),
 ].flat().filter(Boolean));
 printLight([]);

@@ -53,7 +53,7 @@ class Expected:
         for name, want in expected.items():
             if np.shape(want) != actual[name].shape:
                 raise ConfigurationError(
-                    f"{self.key}.golden: gave shape {list(np.shape(want))} for {name}, whose shape is "
+                    f"{self.key}.golden: returned shape {list(np.shape(want))} for {name}, whose shape is "
                     f"{list(actual[name].shape)}"
                 )
             outcome = compare(actual[name], np.asarray(want), self._tolerance(actual[name].dtype))

@@ -53,7 +53,7 @@ class Declared(Workload[None]):
     """
 
     chip_callables = ()
-    """None that it must have: tasks name theirs, and are refused if the workload does not have them."""
+    """None is required: a task names its callable, and is refused if the workload does not have it."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Declared(Workload[None]):
         self._tasks: list[DeclaredTask] = []
         self._orchestration: Callable[..., object] | None = None
         if ("tasks" in config) == ("orchestration" in config):
-            both = "not both" if "tasks" in config else "not neither"
+            both = "not both" if "tasks" in config else "one of the two"
             raise ConfigurationError(f"workload: give tasks or orchestration (module:function), {both}")
         if "tasks" in config:
             signatures = {spec.name: spec.signature for spec in chip_specs}
@@ -100,9 +100,10 @@ class Declared(Workload[None]):
         return Context(self.chips, self.nodes, self.sub_workers, self._sizes)
 
     def _to_refill(self) -> list[str]:
-        """Tensors that a run may change: a repeated run must find them as they were declared, whatever reads them.
+        """Tensors that a run may change: each repetition must find their declared contents.
 
-        Also those that are only written: what a repetition leaves out must not be hidden by what the one before wrote.
+        Tensors that are only written are among them: an element that a run fails to write must not keep the correct
+        value of the previous run.
         """
         if self._orchestration is not None:
             return list(self._declared)
@@ -115,7 +116,7 @@ class Declared(Workload[None]):
         }
 
     def reset(self) -> None:
-        """Gives tensors that a run may change their first contents again."""
+        """Restores the first contents of the tensors that a run may change."""
         for name in self._refilled:
             self._declared[name].fill_into(self._tensors[name].numpy())
 
@@ -128,7 +129,7 @@ class Declared(Workload[None]):
             _submit(task, o, self._tensors, handles)
 
     def verify(self) -> Verification:
-        """Compares as ``verify`` declares; without it there is nothing to compare, and the message says so."""
+        """Compares as ``verify`` declares; without ``verify``, the message is that nothing was compared."""
         if self._expected is None:
             return Verification(None, {}, "nothing was compared: the workload declares no verify")
         actual = {name: tensor.numpy() for name, tensor in self._tensors.items()}
@@ -163,7 +164,7 @@ def _sizes(config: object, own: Mapping[str, float]) -> dict[str, float]:
     for name, value in named(config, "workload.sizes", "numbers").items():
         key = f"workload.sizes.{name}"
         if name in own:
-            raise ConfigurationError(f"{key}={value!r}: the topology decides this name")
+            raise ConfigurationError(f"{key}={value!r}: the topology defines this name")
         sizes[name] = parse_expression(value, key, sizes).number(sizes)
     return sizes
 

@@ -50,11 +50,11 @@ class DeclaredTask:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What tasks may refer to."""
+    """The names that tasks may refer to, and the workers of the topology."""
 
     chips: tuple[int, ...]
     nodes: tuple[int, ...]
-    """In place of chips, from level 4 on."""
+    """Instead of chips, from level 4 on."""
     sub_workers: int
     sizes: Mapping[str, float]
     tensors: Mapping[str, DeclaredTensor]
@@ -68,8 +68,8 @@ def declare_tasks(config: object, key: str, around: Surroundings) -> list[Declar
 
     Args:
         config: a list of tasks, and of loops that hold lists of tasks.
-        key: of the config, for messages.
-        around: what they may refer to.
+        key: key of the config, for messages.
+        around: the names that they may refer to.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
@@ -83,7 +83,7 @@ def declare_tasks(config: object, key: str, around: Surroundings) -> list[Declar
                 raise ConfigurationError(f"{key}: more than {_LARGEST} tasks; give an orchestration function instead")
             tasks.append(task)
     if not tasks:
-        raise ConfigurationError(f"{key}: not a single task comes of it")
+        raise ConfigurationError(f"{key}: this list yields no task")
     return tasks
 
 
@@ -169,7 +169,7 @@ def _entry(config: object, key: str, around: Surroundings, names: list[str]) -> 
     if "tasks" in given:
         other = [name for name in given if name not in ("for", "tasks")]
         if other:
-            raise ConfigurationError(f"{key}.{other[0]}: not beside tasks; it belongs to one of them")
+            raise ConfigurationError(f"{key}.{other[0]}: not allowed beside tasks; give it to one of those tasks")
         return _Entry(tuple(loops), None, _entries(given["tasks"], f"{key}.tasks", around, names))
     return _Entry(tuple(loops), _template(given, key, around, names), ())
 
@@ -209,7 +209,9 @@ def _where(
         )
     where = given.get("where", "chip" if on_chip and "chip" in names else None if on_chip else _SUB)
     if where is None:
-        raise ConfigurationError(f"{key}.where: missing; a chip's number, or loop over them: for: {{chip: chips}}")
+        raise ConfigurationError(
+            f"{key}.where: missing; give a chip's number, or loop over chips: for: {{chip: chips}}"
+        )
     if where == _SUB:
         if on_chip:
             raise ConfigurationError(f"{key}.where={where!r}: {callable_} is a chip callable; give a chip's number")
@@ -238,7 +240,8 @@ def _where_of_nodes(
     if where is None or (where == _SUB and not around.sub_workers):
         found = "missing" if where is None else "this topology has no sub-workers beside its nodes"
         raise ConfigurationError(
-            f"{key}.where: {found}; a node's number, or loop over them: for: {{node: nodes}}; or choose {FOR_NODES}"
+            f"{key}.where: {found}; give a node's number, or loop over nodes: for: {{node: nodes}}; "
+            f"or choose {FOR_NODES}"
         )
     return None if where == _SUB else parse_expression(where, f"{key}.where", names)
 

@@ -125,9 +125,9 @@ def _from_file(
     if array.dtype.name not in DTYPES:
         raise ConfigurationError(f"{key}.fill={fill!r}: its dtype is {array.dtype}; one of {', '.join(DTYPES)}")
     if shape is not None and array.shape != shape:
-        raise ConfigurationError(f"{key}.shape={list(shape)}: {fill} has {list(array.shape)}; leave it out")
+        raise ConfigurationError(f"{key}.shape={list(shape)}: {fill} has {list(array.shape)}; leave shape out")
     if given.get("dtype", array.dtype.name) != array.dtype.name:
-        raise ConfigurationError(f"{key}.dtype={given['dtype']!r}: {fill} has {array.dtype.name}; leave it out")
+        raise ConfigurationError(f"{key}.dtype={given['dtype']!r}: {fill} has {array.dtype.name}; leave dtype out")
     return DeclaredTensor(name, key, array.shape, array.dtype.name, fill, 0, file, array_name)
 
 
@@ -144,11 +144,11 @@ def _loaded(file: Path, array: str, key: str) -> npt.NDArray[Any]:
     try:
         loaded = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
-        said = "not a file of NumPy's, or one of pickled objects, which could run anything"
+        said = "not a NumPy file, or one with pickled objects, which could run any code"
         raise ConfigurationError(f"{key}.fill={file.name!r}: {said}") from None
     if isinstance(loaded, np.ndarray):
         if array:
-            raise ConfigurationError(f"{key}.array={array!r}: {file.name} is a single array; leave it out")
+            raise ConfigurationError(f"{key}.array={array!r}: {file.name} is a single array; leave array out")
         return loaded
     with loaded:
         names = loaded.files

@@ -24,7 +24,7 @@ def strict_argparse(monkeypatch):
 
     if not hasattr(argparse.ArgumentParser, "_check_help"):
         if HYDRA >= (1, 4):
-            pytest.skip("this Hydra goes by the version of Python, and this Python is older than 3.14")
+            pytest.skip("this Hydra checks the version of Python, and this Python is older than 3.14")
         monkeypatch.setattr(argparse.ArgumentParser, "_check_help", check, raising=False)
         add = argparse.ArgumentParser.add_argument
 

@@ -1,4 +1,4 @@
-// hold: writes into its tensor that it has begun, and ends when the test writes there that it may.
+// hold: sets the first word of its tensor when it begins, and ends when the test sets the second one.
 #include <callring/chip.h>
 
 #include <atomic>
