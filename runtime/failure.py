@@ -1,4 +1,4 @@
-"""What failed, as one of the errors of runtime.errors: a code of the native core, a refused submit, a task's end."""
+"""Makes the errors of runtime.errors from codes of the native core, refused submits and failed tasks."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _BY_CODE: dict[str, type[CallringError]] = {
 
 
 def native_errors() -> type[Exception]:
-    """The exception type that the native core raises: ``(code, message)``; its ``child_end`` is a ChildEnd or None."""
+    """The exception type of the native core: its ``args`` are (code, message), its ``child_end`` a ChildEnd or None."""
     return _core.NativeError
 
 
 def translate(error: Exception, **fields: Any) -> Exception:
-    """The error of runtime.errors for a native one."""
+    """The error of runtime.errors for an error of the native core."""
     kind = _BY_CODE.get(code_name(error.args[0]), CallringError)
     end = getattr(error, "child_end", None)
     if end is not None and issubclass(kind, WorkerLost):
@@ -67,7 +67,7 @@ def code_name(code: int) -> str:
 
 
 def words_of(error: Exception) -> str:
-    """The message of a native error, or which child ended and how."""
+    """The message of a native error; if it reports the end of a child, the child's name and how it ended."""
     end = getattr(error, "child_end", None)
     return f"{end.child} {end_words(end)}" if end is not None else str(error.args[1])
 
@@ -77,16 +77,16 @@ def words_of(error: Exception) -> str:
 
 def end_words(end: _core.ChildEnd) -> str:
     """How a child ended, for instance ``"killed by signal 9 (SIGKILL) by its Worker: it did not answer"``, or why it
-    never began. For a child that was given up, also why.
+    did not start. For a child that was given up, also why it was given up.
     """
     if end.given_up is None:
         return _how_it_ended(end)
     count, window_ns, limited = end.given_up
-    often = f"{count} starts in a row of which none could work"
+    often = f"{count} {'process' if count == 1 else 'processes'} in a row that executed no task"
     if window_ns is not None:
-        often = f"{count} deaths within {window_ns / 1e9:g} s"
+        often = f"{count} {'death' if count == 1 else 'deaths'} within {window_ns / 1e9:g} s"
     raised = ", or raise WorkerOptions.max_restarts" if limited else ""
-    return f"was given up after {often} (the last: {_how_it_ended(end)}); mend what ends it{raised}"
+    return f"was given up after {often} (the last: {_how_it_ended(end)}); remove the cause{raised}"
 
 
 def signal_name(number: int) -> str | None:
@@ -123,7 +123,7 @@ def _how_it_ended(end: _core.ChildEnd) -> str:
 
 
 def submit_refused(error: Exception, callable_: _core.CallableRef) -> Exception:
-    """Why the engine did not accept a task."""
+    """The error of a task that the engine did not accept."""
     fields = {"hashid": f"sha256:{callable_.digest.hex()}", "operation": "submit"}
     name = code_name(error.args[0])
     if name == "handle_stale":
@@ -134,7 +134,7 @@ def submit_refused(error: Exception, callable_: _core.CallableRef) -> Exception:
 
 
 def launch_refused(error: Exception) -> Exception:
-    """Why the engine did not begin to run a graph."""
+    """The error of a graph that the engine did not launch."""
     code, situation = error.args
     match code_name(code):
         case "handle_stale":
@@ -147,10 +147,10 @@ def launch_refused(error: Exception) -> Exception:
 
 
 def no_room(situation: str, timeout: float, option: str, *, instead: str, operation: str = "submit") -> Exception:
-    """The error of a submit that waited at a bound in vain.
+    """The error of a submit that waited at a bound until its timeout.
 
     Args:
-        situation: which bound, in the engine's words.
+        situation: the reached bound, in the engine's words.
         timeout: how many seconds the submit waited.
         option: the option of WorkerOptions that sets the bound.
         instead: what the user can do instead of raising the option.
@@ -168,7 +168,7 @@ _SHORT_OF = {"out_of_memory": OutOfMemory, "out_of_descriptors": OutOfDescriptor
 
 
 def failed_in_task(error: BaseException) -> bool:
-    """Whether ``error`` reports the failure of a task: in its callable, or while its arguments or result travelled."""
+    """Whether ``error`` reports a failed task: its callable, or the transfer of its arguments or result, failed."""
     if isinstance(error, CallringError):
         return isinstance(error, ChipError | TaskSkipped) or getattr(error, "operation", None) == "run"
     return isinstance(error.__cause__, RemoteTraceback)
@@ -184,8 +184,8 @@ class Failures:
     """Builds the errors of one Worker's tasks.
 
     Args:
-        codes: names to numbers of the native core's codes.
-        name_child: index of a child to its name, for instance ``"chip 3"``.
+        codes: the numbers of the native core's codes, by name.
+        name_child: returns a child's name by its index, for instance ``"chip 3"``.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Failures:
             raise self.no_memory(task) from error
 
     def no_memory(self, task: _core.Task, label: str | None = None, hashid: str | None = None) -> OutOfMemory:
-        """The error of a successful task whose value does not fit into this process's memory; otherwise as error_of."""
+        """The error of a successful task whose value does not fit into this process's memory; see error_of."""
         where = self._names(task, label, hashid)
         return OutOfMemory(
             f"callable {where.label} ran on {where.worker}, but this process has no memory for what it returned; "
@@ -230,8 +230,8 @@ class Failures:
         """The error of an ended task; None if it succeeded.
 
         Args:
-            task: has ended.
-            label, hashid: the names in messages, in place of the task's callable.
+            task: an ended task.
+            label, hashid: name the callable in messages; None: those of the task's callable.
         """
         code = task.code
         if code == self._codes["ok"]:

@@ -1,10 +1,11 @@
 """Canonical descriptors of callables, and their hashids (docs/explanation/identity.md).
 
-Pure Python on hashlib; the native core derives the same bytes on its own, and tests compare the two.
+Pure Python with hashlib. The native core derives the same bytes with its own code, and tests compare both.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import sys
 from enum import IntEnum
@@ -114,10 +115,10 @@ def build_python_source_descriptor(target: str | Callable[..., object]) -> bytes
 
 
 def module_file(module: str) -> Path:
-    """The file that a module is imported from, found without importing it or a package around it.
+    """The file that a module is imported from, found without importing the module or its parent packages.
 
     Raises:
-        ConfigurationError: no such module, or one without a source file.
+        ConfigurationError: no such module, or a module without a source file.
     """
     try:
         spec = _find_spec(module)
@@ -133,11 +134,11 @@ def module_file(module: str) -> Path:
 
 
 def _find_spec(module: str) -> ModuleSpec | None:
-    """Like importlib.util.find_spec, but without importing the packages around a module."""
+    """Like importlib.util.find_spec, but without importing the module's parent packages."""
     if module in sys.modules:
         loaded = sys.modules[module].__spec__
         if loaded is None:
-            raise ValueError("it is no module that can be imported by its name")
+            raise ValueError("it is not a module that can be imported by its name")
         return loaded
     spec: ModuleSpec | None = None
     path: list[str] | None = None
@@ -145,12 +146,24 @@ def _find_spec(module: str) -> ModuleSpec | None:
     for part in module.split("."):
         name = f"{name}.{part}" if name else part
         found = (finder.find_spec(name, path) for finder in sys.meta_path)
-        spec = next((one for one in found if one is not None), None)
+        try:
+            spec = next((one for one in found if one is not None), None)
+        except KeyError:  # a namespace package in a namespace package asks for the outer one, which is not imported
+            spec = _namespace_package(name, part, path or [])
         if spec is None or (name != module and spec.submodule_search_locations is None):
             return None
-        # The iterator of a namespace package would import the package around it.
+        # Iterating over the path of a namespace package would need its parent package, which may not be imported.
         locations = spec.submodule_search_locations
         path = None if locations is None else list(getattr(locations, "_path", locations))
+    return spec
+
+
+def _namespace_package(name: str, part: str, path: list[str]) -> ModuleSpec:
+    from importlib.machinery import ModuleSpec  # imported here to keep the start fast
+
+    spec = ModuleSpec(name, None, is_package=True)
+    folders = [os.path.join(folder, part) for folder in path]  # noqa: PTH118 - pathlib is imported late
+    spec.submodule_search_locations = [folder for folder in folders if os.path.isdir(folder)]  # noqa: PTH112
     return spec
 
 

@@ -1,9 +1,10 @@
-"""Calls a Python callable by its signature: the arrays and scalars of a task become its parameters."""
+"""Calls a Python callable by its signature: the arrays and scalars of a task become its arguments."""
 
 from __future__ import annotations
 
 import inspect
 import struct
+import sys
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ _DECODERS: dict[Any, Callable[[int], Any]] = {float: _double, int: _signed, bool
 def call_by_signature(function: Callable[..., Any]) -> Callable[[Any], Any]:
     """Wraps ``function`` as a callable that takes a task's arguments; see runtime.by_signature.
 
-    The result raises TypeError if the arguments of a task do not fit the signature.
+    The wrapper raises TypeError if the arguments of a task do not fit the signature.
     """
     kinds = _parameter_types(function)
     required = sum(parameter.default is parameter.empty for parameter in _parameters(function))
@@ -43,7 +44,7 @@ def call_by_signature(function: Callable[..., Any]) -> Callable[[Any], Any]:
             if len(values) == given:
                 return function(*values)
         raise TypeError(
-            f"{name}{inspect.signature(function)} does not fit {len(arrays)} tensors and {len(scalars)} scalars; "
+            f"{name}{_signature(function)} does not fit {len(arrays)} tensors and {len(scalars)} scalars; "
             "annotate the parameters that are scalars with float, int or bool"
         )
 
@@ -62,18 +63,30 @@ def _in_order(kinds: list[Any], arrays: list[Any], scalars: list[int]) -> Iterab
         yield _DECODERS.get(kind, _signed)(value) if source is left_scalars else value
 
 
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    if sys.version_info >= (3, 14):  # annotations are evaluated now, and may name what exists for type checkers only
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF)
+    return inspect.signature(function)
+
+
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    return [p for p in inspect.signature(function).parameters.values() if p.kind in _POSITIONAL]
+    return [p for p in _signature(function).parameters.values() if p.kind in _POSITIONAL]
 
 
 def _parameter_types(function: Callable[..., Any]) -> list[Any]:
-    """The annotation of each positional parameter, resolved; None where there is none."""
+    """The annotation of each positional parameter, resolved; None for a parameter without one."""
     try:
         hints = typing.get_type_hints(function)
-    except Exception:  # an annotation that cannot be resolved counts as none
+    except Exception:  # one cannot be resolved: the others still count
         hints = {}
     names = {kind.__name__: kind for kind in _DECODERS}
-    return [
-        hints.get(p.name, names.get(p.annotation) if isinstance(p.annotation, str) else None)
-        for p in _parameters(function)
-    ]
+
+    def type_of(parameter: inspect.Parameter) -> Any:
+        annotation = hints.get(parameter.name, parameter.annotation)
+        if isinstance(annotation, str):
+            return names.get(annotation)
+        return annotation if isinstance(annotation, type) else None
+
+    return [type_of(parameter) for parameter in _parameters(function)]

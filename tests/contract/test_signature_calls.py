@@ -62,6 +62,16 @@ def test_a_scalar_without_an_annotation_is_a_signed_integer(worker):
     assert call(worker, function, TaskArgs((x, Tag.INPUT), scalars=[-9])) == -9
 
 
+def test_an_annotation_that_cannot_be_resolved_leaves_those_of_the_other_scalars(worker):
+    x = worker.zeros(1, "float64")
+
+    @by_signature
+    def scaled(x: "Missing", scale: float, flag: bool):  # noqa: F821
+        return scale, flag
+
+    assert call(worker, scaled, TaskArgs((x, Tag.INPUT), scalars=[0.5, 1])) == (0.5, True)
+
+
 def test_arguments_that_do_not_fit_are_an_error_of_that_task_that_names_the_signature(worker):
     x = worker.zeros(1, "float64")
 

@@ -111,6 +111,19 @@ def test_a_source_descriptor_covers_module_name_and_source(tmp_path, monkeypatch
     assert first != identity.build_python_source_descriptor("some_module_of_ours:f")
 
 
+def test_a_source_in_nested_namespace_packages_is_found_without_importing_them(tmp_path, monkeypatch):
+    inner = tmp_path / "a_namespace_of_ours" / "inner"
+    inner.mkdir(parents=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    (inner / "module.py").write_text("def f(args):\n    return 1\n")
+    assert identity.module_file("a_namespace_of_ours.inner.module") == inner / "module.py"
+    with pytest.raises(ConfigurationError, match="cannot be found"):
+        identity.module_file("a_namespace_of_ours.inner.missing")
+    with pytest.raises(ConfigurationError, match="has no source file"):
+        identity.module_file("a_namespace_of_ours.inner")
+    assert "a_namespace_of_ours" not in sys.modules
+
+
 @pytest.mark.parametrize("target", ["", "module", "a:b:c", "1a:b", "no_such_module_at_all:f", "sys:exit", "a b:c"])
 def test_a_source_target_without_a_function_is_refused(target):
     with pytest.raises(ConfigurationError):
@@ -151,7 +164,7 @@ def other_pythons():
 def test_a_source_hashid_is_the_same_on_every_python(name, tmp_path):
     path = other_pythons().get(name)
     if path is None:
-        pytest.skip(f"{name} is this one, or not installed")
+        pytest.skip(f"{name} is the current interpreter, or not installed")
     (tmp_path / "ours.py").write_text("def f(args):\n    return 1\n")
     code = "from runtime import identity as i; print(i.build_python_source_descriptor('ours:f').hex())"
     root = Path(__file__).resolve().parent.parent.parent
