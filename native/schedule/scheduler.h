@@ -215,6 +215,7 @@ private:
     void abandon(const TaskPtr& task, const ChildEnd& end_of_child);
     void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
     bool withdraw(const TaskPtr& task);
+    void withdraw_waiting_members(Task& group);
     void feed_all();
 
     Surroundings& outside_;

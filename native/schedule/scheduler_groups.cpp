@@ -126,7 +126,9 @@ void Scheduler::end_member(const TaskPtr& member, Code code, std::string&& paylo
         if (!group->failed_member) {
             group->failed_member = group->root_cause = member;
         }
-        group->run->failures.push_back(member);
+        if (code != Code::cancelled) {
+            group->run->failures.push_back(member);
+        }
     }
     record_span(*member);
     if (--group->open_members == 0) {

@@ -21,6 +21,9 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
         // happened. A child claims a successor of a failed task only to skip it.
         const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
                                                  child.lane->passed(task->sequence) || (damaged && task == first));
+        if (!begun && task->ended_as == Code::ok && task->group && task->group->run->cancelled) {
+            task->ended_as = Code::cancelled;  // cancel() left it in the lane, since its group had begun
+        }
         if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
             over.push_back(task);
         } else {
@@ -223,9 +226,23 @@ void Scheduler::cancel(Run& run) {
                      [](const TaskPtr& task) { return task != nullptr; });
     }
     for (const TaskPtr& task : tasks) {
-        static_cast<void>(withdraw(task));
+        if (is_group(*task) && task->state == TaskState::dispatched) {
+            withdraw_waiting_members(*task);
+        } else {
+            static_cast<void>(withdraw(task));
+        }
     }
     feed_all();
+}
+
+// A group begins as a whole, but members whose child died wait for its replacement, where they would begin again.
+void Scheduler::withdraw_waiting_members(Task& group) {
+    for (const TaskPtr& member : group.members) {
+        if (member->state == TaskState::ready) {
+            queued_ -= std::erase(child_of(*member).backlog, member);
+            end_member(member, Code::cancelled, {});
+        }
+    }
 }
 
 bool Scheduler::cancel(const TaskPtr& task) {

@@ -212,6 +212,12 @@ DEFECTS = [
         "            break;",
     ),
     Defect(
+        "a member that waits to begin again stays when its run is cancelled",
+        LOSS,
+        "            withdraw_waiting_members(*task);",
+        "",
+    ),
+    Defect(
         "a run is cancelled from its beginning",
         LOSS,
         "run.tasks.rbegin(), run.tasks.rend(), std::back_inserter(tasks),",

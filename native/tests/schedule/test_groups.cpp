@@ -185,6 +185,44 @@ TEST_CASE("a member that has retries, or had not begun, begins again in its chil
     CHECK(group->code == Code::ok);
 }
 
+TEST_CASE("a member that waits to begin again is withdrawn with its run") {
+    SchedulerFixture parent(2);
+    const auto run = parent.begin_run();
+    const TaskPtr group = parent.submit_group(run, {{.on = 0, .retries = 1}, {.on = 1}});
+    REQUIRE(parent.claim(0) == group->members[0]);
+    REQUIRE(parent.claim(1) == group->members[1]);
+    parent.die(0);
+    REQUIRE(group->members[0]->state == TaskState::ready);
+    parent.seal(run);
+    parent.scheduler.cancel(*run);
+    CHECK(group->members[0]->code == Code::cancelled);
+    parent.start(0);
+    CHECK(parent.claim(0) == nullptr);
+    parent.complete(1);
+    parent.drain();
+    CHECK(group->code == Code::cancelled);
+    CHECK(run->withdrawn == group);
+    CHECK(run->failures.empty());
+    CHECK(run->finished());
+}
+
+TEST_CASE("a member of a cancelled run that its child had not begun does not begin in the replacement") {
+    SchedulerFixture parent(2);
+    const auto run = parent.begin_run();
+    const TaskPtr group = parent.submit_group(run, on({0, 1}));
+    REQUIRE(parent.claim(1) == group->members[1]);
+    parent.scheduler.cancel(*run);
+    REQUIRE(group->members[0]->state == TaskState::dispatched);
+    parent.die(0);
+    CHECK(group->members[0]->code == Code::cancelled);
+    parent.start(0);
+    CHECK(parent.claim(0) == nullptr);
+    parent.complete(1);
+    parent.drain();
+    CHECK(group->code == Code::cancelled);
+    CHECK(run->failures.empty());
+}
+
 TEST_CASE("a group that has not begun is given up as a whole with one of its children") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();

@@ -49,8 +49,7 @@ void Oracle::begin(std::size_t index) {
         require_of(!followed.poisoned || !runs[followed.run].run->withdrawn, "is executed behind a cancelled run");
     }
     const bool cancelled = runs[node.run].cancelled && !runs[node.run].cancelling;
-    require_of(part.deaths == 0 || !cancelled || node.parts.size() > 1 || !node.task->members.empty(),
-               "begins again, though its run was cancelled");
+    require_of(part.deaths == 0 || !cancelled, "begins again, though its run was cancelled");
     for (const std::size_t i : node.parts) {
         require_of(parts[i].task->child >= 0, "begins before another member of its group is in a lane");
     }
@@ -237,7 +236,8 @@ void Oracle::account_run(const RunFacts& facts) const {
             continue;
         }
         for (const std::size_t i : node.parts) {
-            if (parts[i].task->code != Code::ok && node.task->failed_member) {
+            const Code code = parts[i].task->code;
+            if (code != Code::ok && code != Code::cancelled && node.task->failed_member) {
                 failures.insert(parts[i].task.get());
             }
         }

@@ -496,6 +496,9 @@ void World::cancel_run(Random& random) {
         const TaskState state = oracle_.nodes[n].task->state;
         require(state == TaskState::ended || state == TaskState::dispatched,
                 "a cancelled run keeps a task that had not begun");
+        for (const std::size_t i : oracle_.nodes[n].parts) {
+            require(oracle_.parts[i].task->state != TaskState::ready, "a cancelled run keeps a member that waits");
+        }
     }
 }
 
