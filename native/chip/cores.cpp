@@ -24,6 +24,9 @@ int execute(callring_kernel_fn kernel, const char* name, const callring_block& b
 }  // namespace
 
 Cores::Cores(std::uint32_t count, std::size_t scratch_bytes) : scratch_bytes_(scratch_bytes) {
+    // Before there is memory or a thread to add: a std::thread that its vector cannot take would end the process.
+    scratch_.reserve(count);
+    threads_.reserve(count - 1);
     for (std::uint32_t core = 0; core < count; ++core) {
         auto* memory = static_cast<std::byte*>(sys::aligned_alloc(64, scratch_bytes));  // NOLINT(*-no-malloc)
         if (memory == nullptr) {
