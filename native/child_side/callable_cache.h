@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "child_side/slot_table.h"
+#include "common/tuning.h"
 
 namespace callring {
 
@@ -21,7 +22,7 @@ public:
     // The callable behind a digest, or null if it is not installed. Valid until the next call of this object.
     [[nodiscard]] const std::shared_ptr<T>& find(const Digest& digest) {
         forget_stale();
-        Entry& entry = entries_[DigestHash{}(digest) % kEntries];
+        Entry& entry = entries_[DigestHash{}(digest) % tuning::kCacheEntries];
         if (!entry.callable || entry.digest != digest) {
             entry.callable = table_.resolve(digest);
             entry.digest = digest;
@@ -40,7 +41,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t kEntries = 64;
     struct Entry {
         Digest digest{};
         std::shared_ptr<T> callable;
@@ -48,7 +48,7 @@ private:
 
     const SlotTable<T>& table_;
     std::uint64_t version_ = 0;
-    std::array<Entry, kEntries> entries_{};
+    std::array<Entry, tuning::kCacheEntries> entries_{};
 };
 
 }  // namespace callring

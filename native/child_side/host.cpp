@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/short_slice.h"
 #include "common/system_calls.h"
+#include "common/tuning.h"
 #include "control/payload.h"
 #include "memory/reserve.h"
 #include "memory/sealed.h"
@@ -24,10 +25,6 @@ namespace callring {
 namespace {
 
 constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-// Nanoseconds for which a child yields the cores to children that have not answered yet: after each request, and in
-// total.
-constexpr std::uint64_t kHold = 2'000'000;
-constexpr std::uint64_t kLongestHold = 5'000'000;
 
 MessageHeader reply_to(const Message& request, Code code) {
     MessageHeader header;
@@ -203,9 +200,9 @@ void ChildHost::install(Message& message) {
 
 void ChildHost::hold() {
     holding_ = true;
-    const std::uint64_t end = now_ns() + kLongestHold;
+    const std::uint64_t end = now_ns() + tuning::kLongestYieldNs;
     while (!ended_) {
-        auto received = inbox_.receive(channel_, std::min(end, now_ns() + kHold));
+        auto received = inbox_.receive(channel_, std::min(end, now_ns() + tuning::kYieldNs));
         if (!received) {
             break;  // no more requests; or the parent has ended, which serve() notices, too
         }

@@ -13,6 +13,7 @@
 
 #include "children/ledger.h"
 #include "common/child_end.h"
+#include "common/tuning.h"
 #include "control/requests.h"
 #include "lane/parent_lane.h"
 #include "memory/sealed.h"
@@ -78,9 +79,8 @@ struct Child {
         if (in_flight.empty()) {
             return 0;
         }
-        constexpr std::uint64_t kUnknownNs = 1'000'000;
         const std::uint64_t so_far = now_ns - std::min(now_ns, busy_since_ns);
-        return in_flight.size() * std::max(task_ns == 0 ? kUnknownNs : task_ns, so_far);
+        return in_flight.size() * std::max(task_ns == 0 ? tuning::kUnknownTaskNs : task_ns, so_far);
     }
     [[nodiscard]] pid_t pid() const noexcept { return process ? process->pid() : -1; }
     // Kills it because of `why`; the first reason is kept. It takes no more work.

@@ -8,14 +8,12 @@
 #include "common/clock.h"
 #include "common/system_calls.h"
 #include "common/system_error.h"
+#include "common/tuning.h"
 #include "lane/layout.h"
 
 namespace callring {
 
 namespace {
-
-// The pause before a call that failed for lack of memory is repeated.
-constexpr int kPauseMs = 1;
 
 Error socket_error(const char* call) {
     if (errno == EPIPE || errno == ECONNRESET) {
@@ -138,7 +136,7 @@ Result<void> Channel::send(const MessageHeader& header, std::string_view body, s
         }
         const bool short_of_memory = errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS;
         if (short_of_memory && now_ns() < deadline_ns) {
-            sys::poll(nullptr, 0, kPauseMs);
+            sys::poll(nullptr, 0, tuning::kRetryPauseMs);
             continue;
         }
         if (errno != EAGAIN && errno != EWOULDBLOCK) {

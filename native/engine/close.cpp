@@ -6,15 +6,11 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/tuning.h"
 #include "engine/engine.h"
 #include "engine/parts.h"
 
 namespace callring {
-
-namespace {
-// How long a child may take to die of SIGKILL before close() gives up waiting for it.
-constexpr std::uint64_t kKillGraceNs = 5'000'000'000;
-}  // namespace
 
 void Engine::refuse() {
     const auto held = lock();
@@ -95,7 +91,7 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
                 forced.push_back(child->name());
             }
             child->kill(SIGKILL);
-            await_end(child, now_ns() + kKillGraceNs);
+            await_end(child, now_ns() + tuning::kKillGraceNs);
         }
     }
     lock.unlock();

@@ -6,17 +6,13 @@
 
 #include "common/clock.h"
 #include "common/system_calls.h"
+#include "common/tuning.h"
 #include "control/payload.h"
 #include "memory/reserve.h"
 
 namespace callring {
 
 namespace {
-// A caller that waits for children returns this often, so that Python handles signals.
-constexpr std::uint64_t kAnswerSliceNs = 250'000'000;
-// How long a caller receives answers. It waits for one child at a time, and answers for other callers must not wait
-// longer for that.
-constexpr std::uint64_t kReceiveNs = 2'000'000;
 
 // Whether a message arrives before `end_ns`. Also false after a signal, and if the child has closed its socket.
 bool readable(const Requests& requests, std::uint64_t end_ns) {
@@ -40,7 +36,7 @@ void Questions::ask(std::unique_lock<std::mutex>& lock, const std::function<void
     receiving_ = true;
     shared_.supervisor->leave_sockets();  // before a child can answer, so that no answer wakes the progress thread
     post();
-    const std::uint64_t end = now_ns() + kReceiveNs;
+    const std::uint64_t end = now_ns() + tuning::kReceiveNs;
     for (bool heard = true; heard;) {
         const auto asked = unanswered();
         if (asked.empty()) {
@@ -76,7 +72,7 @@ std::vector<ChildPtr> Questions::unanswered() const {
 
 Waited Questions::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& answered) {
     const auto over = [&] { return answered() || shared_.closed || shared_.books.torn; };
-    const bool is_over = shared_.changed.wait_for(lock, std::chrono::nanoseconds(kAnswerSliceNs), over);
+    const bool is_over = shared_.changed.wait_for(lock, std::chrono::nanoseconds(tuning::kSignalSliceNs), over);
     if (shared_.books.torn) {
         throw_out_of_memory();
     }

@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "common/tuning.h"
 #include "engine/engine.h"
 #include "engine/parts.h"
 #include "lane/frame.h"
@@ -12,11 +13,6 @@
 namespace callring {
 
 namespace {
-// A submitting thread drains the lanes after this many submits, so that they have room and no other thread has to be
-// woken to make room.
-constexpr std::uint64_t kDrainEvery = 256;
-// This many tasks of a list are accepted at a time. In between, other threads can take the lock, and children begin.
-constexpr std::size_t kAtOnce = 64;
 
 // A group's node and its members refer to each other until the group ends. If the group was never accepted, the cycle
 // has to be broken.
@@ -92,7 +88,7 @@ Result<void> Engine::submit(const RunPtr& run, const TaskPtr& task, const std::v
 
 void Engine::after_submits(std::size_t count, bool any_ended) {
     parts_->submits += count;
-    if (parts_->submits % kDrainEvery < count) {
+    if (parts_->submits % tuning::kSubmitsPerDrain < count) {
         parts_->waits.drain();
     }
     // Drivers wait for tasks that end, not for tasks that begin.
@@ -107,7 +103,8 @@ Engine::Accepted Engine::submit_many(const RunPtr& run, std::span<const TaskPtr>
                                      const std::vector<TaskPtr>& after) {
     std::size_t count = 0;
     while (count < tasks.size()) {
-        Accepted some = submit_some(run, tasks.subspan(count, std::min(kAtOnce, tasks.size() - count)), after);
+        Accepted some =
+            submit_some(run, tasks.subspan(count, std::min(tuning::kMostAtOnce, tasks.size() - count)), after);
         count += some.count;
         if (!some.outcome) {
             return {count, std::move(some.outcome)};

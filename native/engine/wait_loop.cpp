@@ -5,17 +5,14 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/tuning.h"
 
 namespace callring {
 
 namespace {
-// A signal that arrives between a caller's check and its sleep does not interrupt that sleep; the caller then checks
-// again after this time. Ordinary wake-ups never depend on this time.
-constexpr std::uint64_t kSignalSliceNs = 250'000'000;
-constexpr std::chrono::milliseconds kMoment(2);
 
 std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
-    const std::uint64_t next = now_ns() + kSignalSliceNs;
+    const std::uint64_t next = now_ns() + tuning::kSignalSliceNs;
     return deadline_ns ? std::min(*deadline_ns, next) : next;
 }
 }  // namespace
@@ -171,7 +168,8 @@ std::vector<TaskPtr> WaitLoop::take_ended(std::unique_lock<std::mutex>& lock, Ru
 // often follow each other closely, and a taker that drove between two of them would have to be woken for the second. So
 // the taker checks again after a moment; if another thread still drives, it sleeps until none does.
 void WaitLoop::make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done) {
-    if (!stream_changed_.wait_for(lock, kMoment, done) && (driving_ || waiters_ > 0)) {
+    if (!stream_changed_.wait_for(lock, std::chrono::nanoseconds(tuning::kTakerPauseNs), done) &&
+        (driving_ || waiters_ > 0)) {
         ++parked_takers_;
         stream_changed_.wait(lock);
         --parked_takers_;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/tuning.h"
 #include "graph/region.h"
 
 namespace callring {
@@ -22,7 +23,6 @@ struct Interval {
 class Grid {
 public:
     static constexpr std::size_t kMostPitches = CALLRING_MAX_RANK;
-    static constexpr std::size_t kMostBoxes = 4096;
     using Box = std::array<Interval, kMostPitches + 1>;  // the coarsest digit first; the first `digits()` of them
 
     [[nodiscard]] std::size_t digits() const noexcept { return pitch_count_ + 1; }
@@ -32,7 +32,7 @@ public:
     // Calls visit(const Box&) for each box of `region`: at most about `most`. Returns whether the boxes cover exactly
     // the region's bytes.
     template <class Visit>
-    bool for_each_box(const Region& region, const Visit& visit, std::size_t most = kMostBoxes) const {
+    bool for_each_box(const Region& region, const Visit& visit, std::size_t most = tuning::kMostBoxes) const {
         Walk<Visit> walk{*this, visit, most};
         walk.digit(0, region);
         return walk.is_exact;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/tuning.h"
+
 namespace callring {
 
 namespace {
@@ -72,7 +74,7 @@ void HazardMap::clear() {
     contiguous_.clear();
     tiled_.clear();
     in_tiles_ = 0;
-    sweep_at_ = kSmallestSweep;
+    sweep_at_ = tuning::kFirstSweep;
 }
 
 std::size_t HazardMap::segment_count() const noexcept {

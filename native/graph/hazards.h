@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/tuning.h"
 #include "graph/grid.h"
 #include "graph/region.h"
 #include "graph/segments.h"
@@ -54,8 +55,6 @@ public:
     [[nodiscard]] std::size_t segment_count() const noexcept;
 
 private:
-    static constexpr std::size_t kSmallestSweep = 256;
-
     // A space with an access that has strides: the segments of the first digit, and the grid of further digits.
     struct Tiled {
         Grid grid;
@@ -93,7 +92,7 @@ private:
     Segments contiguous_;                             // of spaces without a grid
     std::unordered_map<std::uint64_t, Tiled> tiled_;  // spaces with a grid, by their numbers
     std::size_t in_tiles_ = 0;                        // an upper bound of the number of histories in `tiled_`
-    std::size_t sweep_at_ = kSmallestSweep;           // the number of segments at which forgettable ones are dropped
+    std::size_t sweep_at_ = tuning::kFirstSweep;      // the number of segments at which forgettable ones are dropped
 };
 
 template <class MayForget>
@@ -198,7 +197,8 @@ void HazardMap::add_reader(Segment& segment, TaskId task, const MayForget& may_f
     }
     if (segment.readers.size() >= segment.prune_at) {
         std::erase_if(segment.readers, may_forget);
-        segment.prune_at = std::max(Segment::kSmallestPrune, static_cast<std::uint32_t>(2 * segment.readers.size()));
+        segment.prune_at =
+            std::max(tuning::kFirstPruneOfReaders, static_cast<std::uint32_t>(2 * segment.readers.size()));
     }
     segment.readers.push_back(task);
 }
@@ -213,7 +213,7 @@ void HazardMap::sweep(const MayForget& may_forget) {
         it = it->second.segments.empty() ? tiled_.erase(it) : std::next(it);
     }
     // At twice the number that is left: the next sweep is then paid for by as many new segments as it looks at.
-    sweep_at_ = std::max(kSmallestSweep, 2 * (contiguous_.size() + in_tiles_));
+    sweep_at_ = std::max(tuning::kFirstSweep, 2 * (contiguous_.size() + in_tiles_));
 }
 
 template <class MayForget>

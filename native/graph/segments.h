@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/tuning.h"
+
 namespace callring {
 
 using TaskId = std::uint64_t;
@@ -60,13 +62,13 @@ private:
 
 struct Segment {
     static constexpr TaskId kNobody = UINT64_MAX;
-    static constexpr std::uint32_t kSmallestPrune = 16;
 
     std::uint64_t end = 0;
     TaskId writer = kNobody;
     std::vector<TaskId> readers;
-    std::uint32_t prune_at = kSmallestPrune;  // the number of readers at which forgettable ones are dropped
-    std::unique_ptr<Segments> below;          // the segments of the next digit, instead of writer and readers
+    std::uint32_t prune_at =
+        tuning::kFirstPruneOfReaders;  // the number of readers at which forgettable ones are dropped
+    std::unique_ptr<Segments> below;   // the segments of the next digit, instead of writer and readers
 
     Segment() = default;
     Segment(const Segment& other);
@@ -79,7 +81,7 @@ struct Segment {
     void forget() noexcept {
         writer = kNobody;
         readers.clear();
-        prune_at = kSmallestPrune;
+        prune_at = tuning::kFirstPruneOfReaders;
     }
     // Whether two segments have the same history.
     [[nodiscard]] bool is_like(const Segment& other) const {

@@ -9,16 +9,12 @@
 #include "common/event.h"
 #include "common/system_calls.h"
 #include "common/system_error.h"
+#include "common/tuning.h"
 #include "lane/damaged.h"
 #include "lane/futex.h"
 #include "lane/sleep_word.h"
 
 namespace callring {
-
-namespace {
-// A child that has been idle for this time returns the memory of old results to the system.
-constexpr std::uint64_t kIdleNs = 1'000'000'000;
-}  // namespace
 
 Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
     if (header.magic != kLaneMagic || header.layout_version != kLayoutVersion) {
@@ -136,7 +132,7 @@ bool ChildLane::wait() noexcept {
     const auto ready = [this] { return frames_.front() != nullptr || stopped_.load(std::memory_order_seq_cst); };
     while (!spin_(ready)) {
         const bool keeps = extents_.keeps_pages();
-        const auto until = keeps ? std::optional(now_ns() + kIdleNs) : std::nullopt;
+        const auto until = keeps ? std::optional(now_ns() + tuning::kIdleNs) : std::nullopt;
         if (announce_and_sleep(header().child_asleep, 1, ready, until) == FutexWait::timed_out) {
             try {
                 extents_.trim();

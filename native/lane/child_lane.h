@@ -11,6 +11,7 @@
 #include <span>
 
 #include "common/result.h"
+#include "common/tuning.h"
 #include "common/unique_fd.h"
 #include "lane/extent_writer.h"
 #include "lane/layout.h"
@@ -30,7 +31,7 @@ public:
 
     // Attaches to the parent's lane and bell. Refused (layout_mismatch, malformed) unless magic, version and sizes fit.
     static Result<std::unique_ptr<ChildLane>> attach(UniqueFd lane, UniqueFd bell, UniqueFd progress_event,
-                                                     std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs);
+                                                     std::uint64_t most_spin_ns = tuning::kLongestSpinNs);
 
     // The next frame to execute, or nullptr if there is none at the moment. The frame stays valid until complete().
     [[nodiscard]] const Frame* try_next() noexcept;

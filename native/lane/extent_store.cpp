@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/system_calls.h"
+#include "common/tuning.h"
 #include "lane/given_back.h"
 #include "memory/fork_watch.h"
 #include "memory/reserve.h"
@@ -15,9 +16,6 @@
 namespace callring {
 
 namespace {
-
-// The greatest number of cells that stay mapped without extents.
-constexpr std::size_t kIdleMappings = 4;
 
 constexpr std::uint64_t cell_of(std::uint64_t begin) noexcept {
     return begin / kCell * kCell;
@@ -170,7 +168,8 @@ void ExtentStore::push(std::uint64_t begin, std::byte* header, bool pages_are_go
 
 void ExtentStore::unuse(std::uint64_t cell) noexcept {
     const auto mapping = mappings_.find(cell);
-    if (--mapping->second.users == 0 && (mapping->second.bytes > kCell || mappings_.size() > kIdleMappings)) {
+    if (--mapping->second.users == 0 &&
+        (mapping->second.bytes > kCell || mappings_.size() > tuning::kMostIdleMappings)) {
         sys::munmap(mapping->second.data, mapping->second.bytes);
         mappings_.erase(mapping);
     }

@@ -9,6 +9,7 @@
 
 #include "common/system_calls.h"
 #include "common/system_error.h"
+#include "common/tuning.h"
 #include "lane/damaged.h"
 #include "lane/given_back.h"
 
@@ -16,8 +17,6 @@ namespace callring {
 
 namespace {
 
-// The greatest number of unused blocks with pages: a search for a fitting block looks at all of them.
-constexpr std::size_t kMostBlocks = 64;
 constexpr std::uint64_t kPagesAreGone = 1;  // the lowest bit of a link
 
 constexpr std::uint64_t in_cells(std::uint64_t bytes) noexcept {
@@ -133,7 +132,7 @@ std::uint64_t ExtentWriter::link_of(std::uint64_t offset) const {
 void ExtentWriter::keep(const Block& block) {
     kept_.push_back(block);
     kept_bytes_ += block.bytes;
-    while (kept_bytes_ > kMostKept || kept_.size() > kMostBlocks) {
+    while (kept_bytes_ > tuning::kMostUnusedBytes || kept_.size() > tuning::kMostUnusedBlocks) {
         release_oldest();
     }
 }

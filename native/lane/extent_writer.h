@@ -1,9 +1,8 @@
 // ExtentWriter: the child's end of a lane's store, where large results lie. It allocates the blocks of the store.
 // New pages, which the system clears, cost ten times as much as writing existing ones. So blocks that the parent gives
-// back are reused if they fit; of the blocks that wait for reuse, at most kMostKept bytes keep their pages, and none
-// after the child has been idle for a while.
-// Guarantees: extents that the parent holds are not written; a lack of memory for a result is an error, not a signal.
-// Used by one thread.
+// back are reused if they fit; of the blocks that wait for reuse, at most kMostUnusedBytes bytes keep their pages, and
+// none after the child has been idle for a while. Guarantees: extents that the parent holds are not written; a lack of
+// memory for a result is an error, not a signal. Used by one thread.
 #pragma once
 
 #include <atomic>
@@ -23,8 +22,6 @@ namespace callring {
 
 class ExtentWriter {
 public:
-    static constexpr std::uint64_t kMostKept = std::uint64_t{64} << 20U;
-
     // Covers `range` of the file `fd`, which outlives this. `given_back` is LaneHeader::extents_given_back.
     ExtentWriter(int fd, StoreRange range, std::atomic<std::uint64_t>& given_back);
     ExtentWriter(const ExtentWriter&) = delete;

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "common/clock.h"
+#include "common/tuning.h"
 
 namespace callring {
 
@@ -22,9 +23,6 @@ inline void spin_pause() noexcept {
 }
 
 enum class Core { held, offered };  // at the beginning of a spin
-
-// How long the core is held.
-constexpr std::uint64_t kHoldNs = 2'000;
 
 // Calls `ready` until it returns true or about `budget_ns` have passed. Returns whether it returned true.
 template <class Ready>
@@ -45,7 +43,7 @@ bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
             }
         }
         now = now_ns();
-        if (core == Core::offered || now - begin > kHoldNs) {
+        if (core == Core::offered || now - begin > tuning::kKeepCoreNs) {
             ::sched_yield();
         }
     } while (now - begin < budget_ns);
@@ -57,11 +55,8 @@ bool spin_until(std::uint64_t budget_ns, Core core, Ready&& ready) {
 // thread at a time.
 class AdaptiveSpin {
 public:
-    // About the time of a sleep and a wake-up across cores: a spin of this length takes at most twice the optimal time.
-    static constexpr std::uint64_t kMostNs = 50'000;
-
     // No spin is longer than `most_ns`; 0: it never spins.
-    explicit AdaptiveSpin(Core core = Core::held, std::uint64_t most_ns = kMostNs) noexcept
+    explicit AdaptiveSpin(Core core = Core::held, std::uint64_t most_ns = tuning::kLongestSpinNs) noexcept
         : core_(core), most_ns_(most_ns), budget_ns_(most_ns) {}
 
     // Spins until `ready` returns true or the budget is used up. Returns whether `ready` returned true.
@@ -70,9 +65,9 @@ public:
         if (ready()) {
             return true;
         }
-        const bool probe = ++waits_ % kProbeEvery == 0;
+        const bool probe = ++waits_ % tuning::kSpinsPerProbe == 0;
         const bool found = spin_until(probe ? most_ns_ : budget_ns_, core_, ready);
-        budget_ns_ = std::min(found ? 2 * budget_ns_ : std::max(budget_ns_ / 2, kLeastNs), most_ns_);
+        budget_ns_ = std::min(found ? 2 * budget_ns_ : std::max(budget_ns_ / 2, tuning::kShortestSpinNs), most_ns_);
         if (probe && found) {
             budget_ns_ = most_ns_;
         }
@@ -82,11 +77,7 @@ public:
     // The length of the next spin, unless it is a long one.
     [[nodiscard]] std::uint64_t budget_ns() const noexcept { return budget_ns_; }
 
-    static constexpr std::uint64_t kLeastNs = 5'000;
-
 private:
-    static constexpr std::uint32_t kProbeEvery = 32;
-
     Core core_;
     std::uint64_t most_ns_;
     std::uint64_t budget_ns_;

@@ -12,6 +12,7 @@
 
 #include "common/event.h"
 #include "common/system_calls.h"
+#include "common/tuning.h"
 
 namespace callring {
 
@@ -20,9 +21,6 @@ constinit thread_local Books* reserve::books = nullptr;
 
 namespace {
 
-// A burst of bookkeeping needs far less than one piece. There are several because other threads may take the memory
-// that a piece returned to the system.
-constexpr std::size_t kPieces = 16;
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20U;
 
 // More than libstdc++ allocates for a thread's exceptions, including the overhead of malloc and the loader.
@@ -58,7 +56,7 @@ public:
 
 private:
     std::mutex mutex_;
-    std::array<void*, kPieces> pieces_{};
+    std::array<void*, tuning::kReservePieces> pieces_{};
 };
 
 constinit Reserve g_reserve;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/tuning.h"
 #include "memory/pool.h"
 
 namespace callring {
@@ -16,7 +17,7 @@ public:
     void own(const std::shared_ptr<Buffer>& buffer) {
         if (buffers_.size() >= prune_at_) {
             std::erase_if(buffers_, [](const std::weak_ptr<Buffer>& held) { return held.expired(); });
-            prune_at_ = std::max<std::size_t>(kSmallestPrune, 2 * buffers_.size());
+            prune_at_ = std::max<std::size_t>(tuning::kFirstPruneOfScope, 2 * buffers_.size());
         }
         buffers_.push_back(buffer);
     }
@@ -31,9 +32,8 @@ public:
     }
 
 private:
-    static constexpr std::size_t kSmallestPrune = 64;
     std::vector<std::weak_ptr<Buffer>> buffers_;
-    std::size_t prune_at_ = kSmallestPrune;
+    std::size_t prune_at_ = tuning::kFirstPruneOfScope;
 };
 
 }  // namespace callring

@@ -1,8 +1,8 @@
 // ThreadCached: an allocator for objects of one type that are made and dropped at a high rate, mostly one at a time.
 // malloc caches only a few blocks of each size, and splits and merges the others each time; here a thread keeps the
 // blocks that it has dropped, and reuses them.
-// Guarantees: a thread keeps at most kMostKept blocks of each size, and frees them when it ends; any thread may drop a
-// block, not only the thread that made it. New blocks come from `new`, with its errors.
+// Guarantees: a thread keeps at most kMostKeptBlocks blocks of each size, and frees them when it ends; any thread may
+// drop a block, not only the thread that made it. New blocks come from `new`, with its errors.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/system_calls.h"
+#include "common/tuning.h"
 
 namespace callring {
 
@@ -24,8 +25,6 @@ inline constexpr bool kKeepBlocks = true;
 template <std::size_t bytes>
 class KeptBlocks {
 public:
-    static constexpr std::uint32_t kMostKept = 1024;
-
     static void* take() {
         if (t_first == nullptr) {
             return ::operator new(bytes);
@@ -58,7 +57,7 @@ private:
         // Not the destructor of a thread_local: glibc allocates to register one, and ends the process if that fails.
         static const Key key;
         t_opened = key.made && sys::pthread_setspecific(key.key, &key) == 0;
-        t_room = t_opened ? kMostKept : 0;
+        t_room = t_opened ? tuning::kMostKeptBlocks : 0;
         return t_opened;
     }
     // Blocks that the thread drops after this are freed at once.

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "common/child_end.h"
+#include "common/tuning.h"
 
 namespace callring {
 
@@ -18,13 +19,6 @@ class RestartPolicy {
 public:
     // How far the process had come when it died.
     enum class Life : std::uint8_t { never_ready, idle, worked };
-
-    static constexpr std::size_t kMostUselessWithoutLimit = 10;
-    // After more deaths than this within the window, a child is started at most once per pause.
-    static constexpr std::size_t kMendedAtOnce = 10;
-    static constexpr std::uint64_t kPauseNs = 100'000'000;
-    // A child that did not become ready may do so later: each attempt waits twice as long as the last, up to this time.
-    static constexpr std::uint64_t kLongestPauseNs = 1'000'000'000;
 
     RestartPolicy() = default;
     RestartPolicy(std::optional<std::size_t> limit, std::uint64_t window_ns) : limit_(limit), window_ns_(window_ns) {}
@@ -40,13 +34,15 @@ public:
             deaths_.pop_front();
         }
         deaths_.push_back(now_ns);
-        if ((limit_ && deaths_.size() > *limit_) || useless_ > limit_.value_or(kMostUselessWithoutLimit)) {
+        if ((limit_ && deaths_.size() > *limit_) || useless_ > limit_.value_or(tuning::kMostUselessStarts)) {
             return std::nullopt;
         }
         if (life == Life::never_ready) {
-            return now_ns + std::min(kLongestPauseNs, kPauseNs << std::min<std::size_t>(useless_ - 1, 8));
+            return now_ns + std::min(tuning::kLongestRestartPauseNs,
+                                     tuning::kRestartPauseNs << std::min<std::size_t>(useless_ - 1, 8));
         }
-        return deaths_.size() > kMendedAtOnce ? std::max(now_ns, started_ns_ + kPauseNs) : now_ns;
+        return deaths_.size() > tuning::kPromptRestarts ? std::max(now_ns, started_ns_ + tuning::kRestartPauseNs)
+                                                        : now_ns;
     }
     // Why the child is given up. Called after start_again_after_death() returned none.
     [[nodiscard]] GivenUp reason() const noexcept {

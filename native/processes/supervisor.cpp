@@ -11,16 +11,10 @@
 #include "common/event.h"
 #include "common/system_calls.h"
 #include "common/system_error.h"
+#include "common/tuning.h"
 #include "control/channel.h"
 
 namespace callring {
-
-namespace {
-// How long the fork server may take to report the exit status of a child that has ended.
-constexpr std::uint64_t kStatusGraceNs = 200'000'000;
-// How long a child that has closed its control socket may take to end.
-constexpr std::uint64_t kEndGraceNs = 500'000'000;
-}  // namespace
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(int bell_event, Books& books, Hooks hooks) {
     UniqueFd epoll(sys::epoll_create1(EPOLL_CLOEXEC));
@@ -255,7 +249,7 @@ void Supervisor::receive(Key key) {
     watched.receiving = false;
     listen(EPOLL_CTL_DEL, watched.socket, key, 0);
     if (received.error().code == Code::closed) {
-        watched.end_deadline = now_ns() + kEndGraceNs;
+        watched.end_deadline = now_ns() + tuning::kEndGraceNs;
     } else if (watched.process) {
         watched.process->kill(SIGKILL);
     }
@@ -278,7 +272,7 @@ void Supervisor::process_ended(Key key) {
         // The fork server reaps it and reports how it ended; without a report within kStatusGraceNs, the status stays
         // unknown.
         sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
-        watched.status_deadline = now_ns() + kStatusGraceNs;
+        watched.status_deadline = now_ns() + tuning::kStatusGraceNs;
     }
 }
 

@@ -5,14 +5,11 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/tuning.h"
 
 namespace callring {
 
 namespace {
-
-// After this many deaths of one child while it starts with a callable that no child has ever installed, the callable
-// counts as the reason. A child that dies by chance is replaced, and its replacement installs the callable.
-constexpr std::uint32_t kMostFatalStarts = 5;
 
 // Whether a child takes part in an operation; not if it is being killed: its replacement receives everything.
 bool takes_part(const Child& child, ChildKind kind) {
@@ -171,7 +168,7 @@ void Registrar::not_installed_at_start(Child& child, const CallablePtr& callable
             hooks_.refused(child, *callable, {answered->code(), answered->body});
         }
     } else if (answered.error().code != Code::timeout && !callable->confirmed &&
-               ++callable->fatal_starts[child.index] >= kMostFatalStarts) {
+               ++callable->fatal_starts[child.index] >= tuning::kMostFatalStarts) {
         fail_unconfirmed(callable, {child.name(),
                                     {Code::worker_lost, "while it installed the callable, like its earlier processes",
                                      answered.error().child_end}});

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/tuning.h"
+
 namespace callring {
 
 namespace {
@@ -36,7 +38,8 @@ void for_each_followed(const Child& child, const Task& task, const Visit& visit)
 
 Movable::Movable(const Child& child)
     : child_(child),
-      first_(std::max<std::size_t>(1, child.in_flight.size() - std::min(child.in_flight.size(), kWindow))),
+      first_(
+          std::max<std::size_t>(1, child.in_flight.size() - std::min(child.in_flight.size(), tuning::kMovableWindow))),
       size_(child.in_flight.size() - std::min(child.in_flight.size(), first_)) {
     for (std::size_t i = 0; i < size_; ++i) {
         const Task& task = *child.in_flight[first_ + i];
@@ -64,7 +67,7 @@ bool Movable::any() const {
 
 std::vector<std::size_t> Movable::half() const {
     const std::size_t wanted = child_.in_flight.size() / 2;
-    std::array<bool, kWindow> taken{};  // by part
+    std::array<bool, tuning::kMovableWindow> taken{};  // by part
     std::size_t count = 0;
     for (std::size_t i = size_; i-- > 0 && count < wanted;) {
         const std::size_t part = part_of(i);

@@ -1,6 +1,6 @@
 // Movable: the frames of a sub-worker that have not begun and may move to another sub-worker. A task that follows
 // another one in its lane relies on that lane: the two can only move together, and a chain only as a whole. Only the
-// last kWindow frames are considered, so that a long queue is not searched again and again.
+// last kMovableWindow frames are considered, so that a long queue is not searched again and again.
 #pragma once
 
 #include <array>
@@ -9,13 +9,12 @@
 #include <vector>
 
 #include "children/child.h"
+#include "common/tuning.h"
 
 namespace callring {
 
 class Movable {
 public:
-    static constexpr std::size_t kWindow = 64;
-
     // The first frame in flight counts as begun. Valid while no task is dispatched or ends.
     explicit Movable(const Child& child);
 
@@ -35,8 +34,9 @@ private:
     const Child& child_;
     std::size_t first_;  // where the window begins in `in_flight`
     std::size_t size_;
-    std::array<std::size_t, kWindow> parent_{};
-    std::array<bool, kWindow> fixed_{};  // by part: a frame cannot move, or relies on one before the window
+    std::array<std::size_t, tuning::kMovableWindow> parent_{};
+    std::array<bool, tuning::kMovableWindow>
+        fixed_{};  // by part: a frame cannot move, or relies on one before the window
 };
 
 }  // namespace callring

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "common/tuning.h"
 #include "lane/completion.h"
 #include "schedule/outcome.h"
 #include "schedule/receive.h"
@@ -11,12 +12,6 @@
 #include "task/captured_graph.h"
 
 namespace callring {
-
-namespace {
-// The taker of an outbox is woken when the outbox holds this many ended tasks, even if other threads wait for all of
-// them.
-constexpr std::size_t kQuietOutbox = 256;
-}  // namespace
 
 std::size_t Scheduler::drain() {
     std::size_t ended = 0;
@@ -185,7 +180,7 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     const RunPtr last = ++run.ended == run.accepted ? std::move(run.self) : nullptr;
     if (run.stream) {
         run.outbox.push_back(task);
-        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= kQuietOutbox || run.finished();
+        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= tuning::kQuietOutbox || run.finished();
     } else if (code == Code::ok) {
         if (!run.graph) {
             run.tasks[task->id].reset();

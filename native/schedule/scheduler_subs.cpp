@@ -3,25 +3,14 @@
 #include <utility>
 #include <vector>
 
-#include "lane/spin.h"
+#include "common/tuning.h"
 #include "schedule/movable.h"
 #include "schedule/scheduler.h"
 
 namespace callring {
 
-namespace {
-
-// About the time that waking a child on another core takes. A child that must share a core with busy ones is only woken
-// for a larger gain, because that does not speed up tasks that compute.
-constexpr std::uint64_t kWakeNs = AdaptiveSpin::kMostNs;
-constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
-// How long a task may wait behind another one that was expected to be short, before waiting tasks are rebalanced.
-constexpr std::uint64_t kPatienceNs = 1'000'000;
-
-}  // namespace
-
 std::uint64_t Scheduler::wake_ns(std::size_t busy) const noexcept {
-    return busy < cores_ ? kWakeNs : kCrowdedWakeNs;
+    return busy < cores_ ? tuning::kWakeNs : tuning::kCrowdedWakeNs;
 }
 
 // The sub-worker that is expected to begin a new task first. An almost idle one is preferred over waking a sleeping
@@ -56,7 +45,7 @@ Child* Scheduler::soonest_sub() {
         best = sleeper;
     }
     if (best != nullptr && others_idle && !best->in_flight.empty() && balance_at_ns_ == 0) {
-        balance_at_ns_ = now + kPatienceNs;
+        balance_at_ns_ = now + tuning::kRebalanceNs;
         outside_.on_deadline_set(balance_at_ns_);
     }
     return best;
@@ -173,7 +162,7 @@ void Scheduler::use_idle_subs() {
     if (idle && std::any_of(children_.begin(), children_.end(), [&](const ChildPtr& child) {
             return is_sub(child) && child->in_flight.size() > 1 && Movable(*child).any();
         })) {
-        balance_at_ns_ = outside_.now_ns() + kPatienceNs;
+        balance_at_ns_ = outside_.now_ns() + tuning::kRebalanceNs;
         outside_.on_deadline_set(balance_at_ns_);
     }
 }

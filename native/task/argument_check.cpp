@@ -5,15 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "common/tuning.h"
 #include "graph/hazards.h"
 #include "graph/view_region.h"
 
 namespace callring {
 
 namespace {
-
-// Up to this many written tensors are compared pair by pair; more are compared with a HazardMap.
-constexpr std::size_t kPairs = 16;
 
 bool writes(Tag tag) {
     return tag != Tag::input && tag != Tag::no_dep;
@@ -90,7 +88,8 @@ Result<void> look_at_arguments(const Callable& callable, const TaskArgs& args, s
             written.push_back(i);
         }
     }
-    return written.size() > kPairs || any_may_overlap(args, written) ? check_writes(args, written) : Result<void>();
+    return written.size() > tuning::kMostPairs || any_may_overlap(args, written) ? check_writes(args, written)
+                                                                                 : Result<void>();
 }
 
 }  // namespace callring

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "common/tuning.h"
 #include "graph/grid.h"
 #include "tests/graph/views.h"
 
@@ -19,7 +20,7 @@ Region region_of(const View& view) {
     return callring::region_of(0, view.base, view.element_bytes, view.shape, view.strides);
 }
 
-std::vector<Region> boxes_of(const Grid& grid, const Region& region, std::size_t most = Grid::kMostBoxes) {
+std::vector<Region> boxes_of(const Grid& grid, const Region& region, std::size_t most = tuning::kMostBoxes) {
     std::vector<Region> boxes;
     grid.for_each_box(region, [&](const Grid::Box& box) { boxes.push_back(grid.region_of(0, box)); }, most);
     return boxes;
@@ -102,7 +103,7 @@ TEST_CASE("strides that do not fit are taken apart, and beyond a bound their gap
     CHECK(boxes_of(grid, other).size() >= 3000);
     const Region many = tile(0, 9000, 10, 3001);
     const auto boxes = boxes_of(grid, many);
-    CHECK(boxes.size() <= Grid::kMostBoxes + 16);
+    CHECK(boxes.size() <= tuning::kMostBoxes + 16);
     CHECK(boxes.front().begin == 0);
     std::uint64_t last = 0;
     for (const Region& box : boxes) {

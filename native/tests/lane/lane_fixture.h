@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "common/tuning.h"
 #include "lane/bell.h"
 #include "lane/child_lane.h"
 #include "lane/parent_lane.h"
@@ -13,7 +14,7 @@ namespace callring::test {
 
 struct LanePair {
     explicit LanePair(std::uint32_t capacity = 8, std::uint32_t spans = 16,
-                      std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
+                      std::uint64_t most_spin_ns = tuning::kLongestSpinNs) {
         bytes = lane_bytes(capacity, spans);
         bell = std::move(ParentBell::create()).value();
         parent = std::move(ParentLane::create(capacity, spans)).value();
@@ -21,7 +22,7 @@ struct LanePair {
     }
 
     // Gives the lane another child's end; a forked process has none until it does so.
-    void attach_child(std::uint64_t most_spin_ns = AdaptiveSpin::kMostNs) {
+    void attach_child(std::uint64_t most_spin_ns = tuning::kLongestSpinNs) {
         auto attached = ChildLane::attach(UniqueFd::copy_of(parent->fd()), UniqueFd::copy_of(bell->fd()),
                                           UniqueFd::copy_of(bell->event_fd()), most_spin_ns);
         REQUIRE(attached.ok());

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/tuning.h"
 #include "tests/lane/lane_fixture.h"
 
 using namespace callring;
@@ -136,7 +137,7 @@ TEST_CASE(
     held.clear();
     CHECK(committed(lane) < ExtentStore::kMostGivenBack + (4 * kMebibyte));
     write(lane, kMebibyte, 'y');  // the child collects all of it
-    CHECK(committed(lane) < ExtentWriter::kMostKept + (4 * kMebibyte));
+    CHECK(committed(lane) < tuning::kMostUnusedBytes + (4 * kMebibyte));
     CHECK(lane.child->extents().keeps_pages());
     lane.child->extents().trim();
     CHECK_FALSE(lane.child->extents().keeps_pages());

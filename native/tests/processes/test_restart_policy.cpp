@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include "common/tuning.h"
 #include "processes/restart_policy.h"
 
 using callring::RestartPolicy;
+namespace tuning = callring::tuning;
 using Life = RestartPolicy::Life;
 
 namespace {
@@ -33,7 +35,7 @@ TEST_CASE("without a limit no number of deaths at work gives the child up, but l
         policy.started(now);
         const auto again = policy.start_again_after_death(now + 1, Life::worked);
         REQUIRE(again);
-        CHECK(*again == (death <= RestartPolicy::kMendedAtOnce ? now + 1 : now + RestartPolicy::kPauseNs));
+        CHECK(*again == (death <= tuning::kPromptRestarts ? now + 1 : now + tuning::kRestartPauseNs));
         now = *again;
     }
 }
@@ -41,8 +43,8 @@ TEST_CASE("without a limit no number of deaths at work gives the child up, but l
 TEST_CASE("a child that lived longer than the pause is started again at once, however often it died") {
     RestartPolicy policy(std::nullopt, kWindow);
     for (std::size_t death = 1; death <= 100; ++death) {
-        const std::uint64_t now = kSecond + (death * RestartPolicy::kPauseNs);
-        policy.started(now - RestartPolicy::kPauseNs);
+        const std::uint64_t now = kSecond + (death * tuning::kRestartPauseNs);
+        policy.started(now - tuning::kRestartPauseNs);
         CHECK(policy.start_again_after_death(now, Life::worked) == now);
     }
 }
@@ -51,12 +53,12 @@ TEST_CASE("without a limit a child that cannot start is given up, however long e
     for (const std::uint64_t attempt : {std::uint64_t{1}, 10 * kWindow}) {
         RestartPolicy policy(std::nullopt, kWindow);
         std::uint64_t now = kSecond;
-        for (std::size_t i = 0; i < RestartPolicy::kMostUselessWithoutLimit; ++i) {
+        for (std::size_t i = 0; i < tuning::kMostUselessStarts; ++i) {
             now += attempt;
             const auto again = policy.start_again_after_death(now, Life::never_ready);
             REQUIRE(again);
-            CHECK(*again >= now + RestartPolicy::kPauseNs);
-            CHECK(*again <= now + RestartPolicy::kLongestPauseNs);
+            CHECK(*again >= now + tuning::kRestartPauseNs);
+            CHECK(*again <= now + tuning::kLongestRestartPauseNs);
             now = *again;
         }
         CHECK_FALSE(policy.start_again_after_death(now + attempt, Life::never_ready));
@@ -76,7 +78,7 @@ TEST_CASE("a process that worked, or was idle for long, is no failed start, and 
     std::uint64_t now = kSecond;
     for (const Life life : {Life::worked, Life::idle}) {
         for (int times = 0; times < 5; ++times) {
-            for (std::size_t i = 0; i < RestartPolicy::kMostUselessWithoutLimit; ++i) {
+            for (std::size_t i = 0; i < tuning::kMostUselessStarts; ++i) {
                 CHECK(policy.start_again_after_death(++now, Life::never_ready));
             }
             now += 2 * kWindow;
@@ -88,7 +90,7 @@ TEST_CASE("a process that worked, or was idle for long, is no failed start, and 
 TEST_CASE("processes that die idle one right after the other are failed starts") {
     RestartPolicy policy(std::nullopt, kWindow);
     CHECK(policy.start_again_after_death(kSecond, Life::worked));
-    for (std::size_t i = 0; i < RestartPolicy::kMostUselessWithoutLimit; ++i) {
+    for (std::size_t i = 0; i < tuning::kMostUselessStarts; ++i) {
         CHECK(policy.start_again_after_death(kSecond + i, Life::idle));
     }
     CHECK_FALSE(policy.start_again_after_death(2 * kSecond, Life::idle));

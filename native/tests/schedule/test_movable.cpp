@@ -2,6 +2,7 @@
 #include <random>
 #include <set>
 
+#include "common/tuning.h"
 #include "schedule/movable.h"
 #include "tests/schedule/scheduler_fixture.h"
 
@@ -70,11 +71,11 @@ TEST_CASE("a follower of an ended frame follows no frame any more") {
 }
 
 TEST_CASE("a long queue is searched from its end, and only as far as the window reaches") {
-    const std::size_t frames = 3 * Movable::kWindow;
+    const std::size_t frames = 3 * tuning::kMovableWindow;
     const auto child = make_child(frames, none);
     const auto half = Movable(*child).half();
-    CHECK(half.size() == Movable::kWindow);
-    CHECK(half.front() == frames - Movable::kWindow);
+    CHECK(half.size() == tuning::kMovableWindow);
+    CHECK(half.front() == frames - tuning::kMovableWindow);
     const auto chained = make_child(
         frames, [](std::size_t i) { return i == 0 ? std::vector<std::size_t>{} : std::vector<std::size_t>{i - 1}; });
     CHECK_FALSE(Movable(*chained).any());  // the frames follow some that lie before the window
