@@ -8,7 +8,7 @@ import numpy.typing
 import runtime
 import typing
 from runtime.tensors.scalar import Scalar
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'end_kept_fork_server', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -684,6 +684,8 @@ def chip_callable_descriptor(blob: bytes, signature: collections.abc.Sequence[in
 def chip_platforms() -> list[typing.Any]:
     ...
 def die_with_parent(parent: int) -> bool:
+    ...
+def end_kept_fork_server(for_good: bool) -> None:
     ...
 def make_token(owner: typing.Any, native: typing.Any, hashid: typing.Any, kind: typing.Any, target_namespace: typing.Any, label: typing.Any) -> typing.Any:
     ...

@@ -5,6 +5,7 @@
 #include "bindings/convert.h"
 #include "control/channel.h"
 #include "processes/die_with_parent.h"
+#include "processes/fork_servers.h"
 #include "processes/process.h"
 
 namespace callring::bindings {
@@ -56,6 +57,9 @@ void register_fork_server(py::module_& module) {
         .def("receive", &receive, "wait"_a)
         .def("send", &send, "op"_a, "sequence"_a, "argument"_a, "body"_a, "fds"_a = std::vector<int>{});
     module.def("die_with_parent", &die_with_parent, "parent"_a);
+    module.def(
+        "end_kept_fork_server", [](bool for_good) { ForkServers::of_this_process().end(for_good); }, "for_good"_a,
+        py::call_guard<py::gil_scoped_release>());
     module.def("tie_forks", [] { tie_forks(TiedForks::of_main_thread); });
     module.attr("CONTROL_FD") = kControlFd;
     py::dict operations;

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "control/start_body.h"
+#include "processes/fork_servers.h"
 
 namespace callring {
 
@@ -88,29 +89,32 @@ Result<void> ChildStarter::watch(Supervisor::Key key, const Requests& requests,
 }
 
 Result<void> ChildStarter::launch_fork_server() {
-    auto ends = Channel::pair();
-    if (!ends) {
-        return std::move(ends).error();
+    auto taken = ForkServers::of_this_process().take(shared_.options.fork_server_program, shared_.options.environment);
+    if (!taken) {
+        return std::move(taken).error();
     }
-    auto spawned = Process::spawn(shared_.options.fork_server_program, shared_.options.environment, ends->second.fd());
-    if (!spawned) {
-        return std::move(spawned).error();
-    }
+    // A new process inherits these streams; one that was kept has none.
     std::vector<int> descriptors;
-    descriptors.reserve(shared_.options.python_descriptors.size());
+    std::uint64_t given = 0;  // a bit for each: a program may have closed its streams
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
+        if (sys::fcntl(stream, F_GETFD) >= 0) {
+            given |= std::uint64_t{1} << static_cast<unsigned>(stream);
+            descriptors.push_back(stream);
+        }
+    }
     for (const UniqueFd& descriptor : shared_.options.python_descriptors) {
         descriptors.push_back(descriptor.get());
     }
     // The socket is empty, so the message fits. If the process has died, the supervisor reports that.
-    static_cast<void>(ends->first.send(header_of(Op::start), shared_.options.python_setup, descriptors, 0));
+    static_cast<void>(taken->control.send(header_of(Op::start, given), shared_.options.python_setup, descriptors, 0));
     const std::lock_guard lock(shared_.mutex);
     const Supervisor::Key key = next_key_++;
     auto server = std::make_shared<Child>();
     server->kind = ChildKind::fork_server;
     server->key = key;
     server->state = ChildState::ready;
-    server->process = std::make_shared<const Process>(std::move(spawned).value());
-    server->requests = make_requests(key, std::move(ends->first));
+    server->process = std::move(taken->process);
+    server->requests = make_requests(key, std::move(taken->control));
     if (auto watched = watch(key, *server->requests, server->process); !watched) {
         return watched;
     }

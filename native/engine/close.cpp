@@ -9,8 +9,59 @@
 #include "common/tuning.h"
 #include "engine/engine.h"
 #include "engine/parts.h"
+#include "processes/fork_servers.h"
 
 namespace callring {
+
+namespace {
+// Lets a fork server rest: it gives up all that it has of this Worker, and says so in its last message for it.
+bool rests(const Channel& control, std::uint64_t deadline_ns) {
+    if (!control.send(header_of(Op::start), {}, {}, deadline_ns)) {
+        return false;
+    }
+    for (;;) {
+        const auto message = control.receive(deadline_ns);
+        if (!message || message->op() == Op::start) {
+            return message.ok();
+        }
+    }
+}
+
+enum class Rest : std::uint8_t { kept, ended, not_asked };
+
+// Keeps the fork server for the next Worker of this process, or ends it if it does not rest in time. Does not ask one
+// that has ended or does not answer.
+Rest keep_fork_server(EngineParts& parts, std::uint64_t deadline_ns) {
+    if (!ForkServers::of_this_process().keeps()) {
+        return Rest::not_asked;
+    }
+    Shared& shared = parts.shared;
+    ChildPtr server;
+    Channel control;
+    shared.supervisor->run([&] {
+        const std::lock_guard lock(shared.mutex);
+        if (shared.fork_server && parts.starter.find(shared.fork_server->key) &&
+            shared.fork_server->condemned.empty() && shared.fork_server->requests->unanswered() == 0) {
+            control = Channel(UniqueFd::copy_of(shared.fork_server->requests->channel().fd()));
+            if (control.fd() < 0) {
+                return;
+            }
+            server = parts.starter.take(shared.fork_server->key);
+            shared.supervisor->forget(server->key);
+            shared.fork_server = nullptr;
+        }
+    });
+    if (!server) {
+        return Rest::not_asked;
+    }
+    if (rests(control, deadline_ns)) {
+        ForkServers::of_this_process().keep({server->process, std::move(control)});
+        return Rest::kept;
+    }
+    ForkServers::end(*server->process);
+    return Rest::ended;
+}
+}  // namespace
 
 void Engine::refuse() {
     const auto held = lock();
@@ -84,6 +135,17 @@ std::vector<std::string> Engine::close(std::uint64_t budget_ns) {
     }
     for (const ChildPtr& child : children) {
         if (child->kind == ChildKind::fork_server) {
+            if (budget_ns > 0) {
+                lock.unlock();
+                const Rest rest = keep_fork_server(*parts_, deadline);
+                lock.lock();
+                if (rest == Rest::ended) {
+                    forced.push_back(child->name());
+                }
+                if (rest != Rest::not_asked) {
+                    continue;
+                }
+            }
             ask_to_end(child);
         }
         if (!await_end(child, deadline)) {

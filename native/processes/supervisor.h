@@ -1,6 +1,6 @@
 // Supervisor: the progress thread. It starts processes, reads their sockets, notices their deaths at once (pidfd),
 // checks deadlines, and drains lanes while no caller does. Guarantees: it sleeps in epoll and does not poll; this
-// thread starts all children because they die with the thread that started them; every started process is reaped; an
+// thread starts all chips because children die with the thread that started them; every started process is reaped; an
 // event of one process is never applied to its replacement (keys are not reused).
 #pragma once
 

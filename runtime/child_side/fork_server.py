@@ -1,8 +1,9 @@
 """The fork server: a single-threaded Python process that has imported the modules of sub-workers, and forks children.
 
 It is started by exec, with its control socket as descriptor 3. It forks a sub-worker or a node for each request, reaps
-each child that ends, and reports to the parent how the child ended. The fork server ends with its parent, and its
-children end with it. A shortage of processes, memory or descriptors delays one request, but no child that runs.
+each child that ends, and reports to the parent how the child ended. It serves one Worker after another: between two it
+rests, and has nothing of either. The fork server ends with its parent, and its children end with it. A shortage of
+processes, memory or descriptors delays one request, but no child that runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib  # noqa: F401 - imported once here: forked sub-workers inherit the module
+import importlib
 import os
 import select
 import signal
@@ -31,6 +33,22 @@ _CLOSED: int = _core.CODES["closed"]
 _FIRST_PAUSE_NS = 10_000_000
 _LONGEST_PAUSE_NS = 500_000_000
 """The pause between two attempts to fork. Each pause is twice as long as the one before, up to the longest."""
+
+_STREAMS = (1, 2)
+"""Standard output and error."""
+
+
+def _begin_service(given: int, fds: list[int]) -> None:
+    """Takes the streams that the parent has at this moment, from the front of ``fds``.
+
+    Args:
+        given: bits 1 and 2 are set if standard output and error are open in the parent.
+    """
+    for stream in _STREAMS:
+        if given >> stream & 1:
+            os.dup2(fds[0], stream)
+            os.close(fds.pop(0))
+    importlib.invalidate_caches()  # files may be newer than this process
 
 
 def main() -> None:
@@ -75,6 +93,7 @@ class _ForkServer:
         self._deaths, self._death = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._death, warn_on_full_buffer=False)
+        self._rest: int | None = None  # the number of the request to rest, which is answered when no child is left
         self._poll = select.poll()
         self._poll.register(channel.fileno(), select.POLLIN)
         self._poll.register(self._deaths, select.POLLIN)
@@ -87,6 +106,8 @@ class _ForkServer:
                 elif not self._handle():
                     return
             self._try_again()
+            if self._rest is not None and not self._children:
+                self._begin_rest(self._rest)
 
     def _handle(self) -> bool:
         """Handles one message. Returns False when the fork server must end."""
@@ -104,9 +125,22 @@ class _ForkServer:
             now = time.monotonic_ns()
             request.give_up_ns = now + (request.deadline_ns - now) // 2  # the rest of the time is for the answer
             self._fork(request)
+        elif operation == _OPERATIONS["start"] and not body:
+            self._rest = sequence  # the Worker is closed, and the next one may want this process
         elif operation == _OPERATIONS["start"]:
+            _begin_service(argument, fds)
             handed_on.take(body.decode(), fds)
         return bool(operation != _OPERATIONS["shutdown"])
+
+    def _begin_rest(self, request: int) -> None:
+        """Gives up what belongs to a Worker and to its user: a reader of the streams may wait for their end."""
+        self._rest = None
+        handed_on.give_up()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in _STREAMS:
+            os.dup2(nothing, stream)
+        os.close(nothing)
+        self._channel.send(_OPERATIONS["start"], request, 0, b"")
 
     # ---- forking ---------------------------------------------------------------------------------------------------
 
@@ -185,6 +219,7 @@ class _ForkServer:
 
                     status = node_worker.main(request.control, request.setup, request.deadline_ns)
         finally:
+            _core.end_kept_fork_server(for_good=True)  # of Workers that a task made
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(status)

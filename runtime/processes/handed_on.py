@@ -70,6 +70,15 @@ def take(told: str, descriptors: list[int]) -> None:
     sys.meta_path.insert(0, _AfterImport({_PROCESS: give_key, _TRACKER: give_tracker}))
 
 
+def give_up() -> None:
+    """Called in the fork server when its Worker has ended: undoes take(), for the next Worker."""
+    for _, tracker in _handed:
+        if tracker is not None:
+            os.close(tracker)
+    _handed.clear()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _AfterImport)]
+
+
 def finish() -> None:
     """Called before a child ends: runs multiprocessing's finalizers, which flush queues."""
     util = sys.modules.get("multiprocessing.util")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
 import pickle
@@ -16,6 +17,9 @@ from runtime.processes.topology import NODE_LEVEL
 if TYPE_CHECKING:
     from runtime.processes.topology import Topology
 
+
+# A process that ends by itself leaves no fork server to the system, not even for a moment.
+atexit.register(_core.end_kept_fork_server, for_good=True)
 
 OF_THE_ENGINE = (
     "max_callables",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import ArgDirection
+from runtime import ArgDirection, _core
 from runtime.errors import CallringError
 from runtime.toolchain import build_chip_callable
 from tests.patience import patience
@@ -207,7 +207,8 @@ def chip(tmp_path_factory):
 
 
 def descendants():
-    """Pids of living processes below this one."""
+    """Pids of living processes below this one, after the end of a fork server that is kept for the next Worker."""
+    _core.end_kept_fork_server(for_good=False)
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

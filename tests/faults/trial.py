@@ -178,6 +178,7 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
         scenario(steps)
         control.arm(False)
         gc.collect()
+        _core.end_kept_fork_server(for_good=False)
         blocks = control.state.blocks
         left = _left(before)
         last = Steps(control)
