@@ -24,6 +24,12 @@ def fork_server_of(worker):
     return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
+def forks_nothing(server):
+    """Whether a fork server has its control socket, and neither a child's nor a descriptor of a child's process."""
+    targets = [os.path.realpath(entry) for entry in Path(f"/proc/{server}/fd").iterdir()]
+    return sum("socket:" in target for target in targets) == 1 and not any("pidfd" in target for target in targets)
+
+
 def run(script):
     """Runs a script in a new process."""
     done = subprocess.run(
@@ -187,6 +193,8 @@ def test_a_start_for_which_no_process_can_be_forked_fails_with_that_reason(refus
 def test_a_child_that_lacks_a_descriptor_starts_when_one_is_free():
     with Worker(sub_workers=2, options=WorkerOptions(start_timeout=patience(3))) as worker:
         one, server = worker.register(lambda args: 1), fork_server_of(worker)
+        # Each fork takes descriptors of the fork server for a moment, of which the last outlives the child's start.
+        assert wait_until(lambda: forks_nothing(server))
         taken = {int(entry.name) for entry in Path(f"/proc/{server}/fd").iterdir()}
         free = [number for number in range(max(taken) + 3) if number not in taken]
         allowed = resource.prlimit(server, resource.RLIMIT_NOFILE)
