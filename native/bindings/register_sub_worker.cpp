@@ -41,6 +41,16 @@ py::array array_at(const py::object& self, std::int64_t index) {
     return array;
 }
 
+// All arrays at once: Python's iteration by index would end with a C++ exception, which costs more than many arrays.
+py::iterator iterate(const py::object& self) {
+    const std::size_t count = self.cast<const FrameArgs&>().decoded.tensors.size();
+    py::tuple arrays(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        arrays[i] = array_at(self, static_cast<std::int64_t>(i));
+    }
+    return py::iter(arrays);
+}
+
 class SubWorkerHost {
 public:
     SubWorkerHost(int control, const py::object& loader) {
@@ -130,6 +140,7 @@ void register_sub_worker(py::module_& module) {
         .def("__len__", [](const FrameArgs& args) { return args.decoded.tensors.size(); })
         .def(
             "__getitem__", [](const py::object& self, std::int64_t index) { return array_at(self, index); }, "index"_a)
+        .def("__iter__", &iterate)
         .def_property_readonly("scalars", [](const FrameArgs& args) { return args.decoded.scalars; })
         // The memoryview is over shared memory of this task: it is valid while the task runs.
         .def_property_readonly("opaque", [](const FrameArgs& args) {

@@ -17,6 +17,7 @@ REFINEMENTS = {
     ": list,": ": list[typing.Any],",
     ": list)": ": list[typing.Any])",
     ": dict,": ": dict[str, typing.Any],",
+    "-> collections.abc.Iterator:": "-> collections.abc.Iterator[numpy.typing.NDArray[typing.Any]]:",
     "numpy.ndarray": "numpy.typing.NDArray[typing.Any]",
     "import numpy\n": "import numpy.typing\n",
     "*args)": "*args: typing.Any)",

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -62,6 +63,20 @@ def test_arguments_are_views_of_shared_memory_and_inputs_are_read_only(worker):
     args = TaskArgs((source, Tag.INPUT), (target, Tag.OUTPUT), scalars=[7, -1])
     assert call(worker, transpose, args) == [7, 2**64 - 1]
     np.testing.assert_array_equal(target.numpy(), source.numpy().T)
+
+
+def test_arguments_are_iterable_and_are_unpacked_in_their_order(worker):
+    numbers, target = worker.share(np.arange(3.0)), worker.zeros(2, "float64")
+
+    def unpack(args):
+        *inputs, output = args
+        output[:] = inputs[0][0], inputs[1][0]
+        return isinstance(args, Iterable), [array.flags.writeable for array in args]
+
+    args = TaskArgs((numbers[1:], Tag.INPUT), (numbers[2:], Tag.INPUT), (target, Tag.OUTPUT))
+    assert call(worker, unpack, args) == (True, [False, False, True])
+    assert target.numpy().tolist() == [1, 2]
+    assert call(worker, list) == []
 
 
 def test_strided_views_arrive_as_they_are(worker):
