@@ -1,6 +1,8 @@
 """The message if no machine can be made, and the lines that are run if one can."""
 
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,10 @@ def test_both_lines_install_the_packages_of_the_build(package):
     assert all(package in line.partition("&& python3 -m venv")[0].split() for line in (first, second))
     assert first.endswith("python -m pipeline +topology=chip8")
     assert second.endswith("python -m pytest")
+
+
+def test_pages_give_pip_no_option_that_the_oldest_pip_lacks():
+    # Debian bookworm has pip 23.0; -C, the short form of --config-settings, came with 23.1.
+    root = Path(__file__).resolve().parents[2]
+    pages = [root / "README.md", *(root / ".github").glob("*.md"), *(root / "docs").rglob("*.md")]
+    assert [page.name for page in pages if re.search(r" -C cmake|`-C ", page.read_text())] == []
