@@ -81,7 +81,8 @@ void ParentLane::wake() noexcept {
 
 bool ParentLane::revoke(std::uint64_t sequence) noexcept {
     meanwhile();
-    const bool revoked = settle_claim(frame(sequence).claim, Claim::revoked);
+    // A child that wrote over this frame may be executing it, whatever the claim says now.
+    const bool revoked = intact(sequence) && settle_claim(frame(sequence).claim, Claim::revoked);
     outstanding_ -= revoked ? 1 : 0;
     if (outstanding_ == 0) {
         settled_ = frames_.position();

@@ -8,6 +8,14 @@
 
 namespace callring {
 
+namespace {
+
+const Run& run_of(const Task& task) noexcept {
+    return task.group ? *task.group->run : *task.run;
+}
+
+}  // namespace
+
 void Scheduler::child_lost(Child& child, const ChildEnd& end) {
     const bool known = child.lane_damaged;  // then `end` has the reason
     drain_child(child);
@@ -21,8 +29,9 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
         // happened. A child claims a successor of a failed task only to skip it.
         const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
                                                  child.lane->passed(task->sequence) || (damaged && task == first));
-        if (!begun && task->ended_as == Code::ok && task->group && task->group->run->cancelled) {
-            task->ended_as = Code::cancelled;  // cancel() left it in the lane, since its group had begun
+        if (!begun && !task->root_cause && task->ended_as == Code::ok && run_of(*task).cancelled) {
+            task->ended_as =
+                Code::cancelled;  // cancel() left it in the lane: its group had begun, or its frame is damaged
         }
         if (task->ended_as != Code::ok || (begun && !begin_again(*task))) {
             over.push_back(task);
@@ -56,8 +65,7 @@ bool Scheduler::lane_is_damaged(const Child& child) {
 // Whether a task that had begun when its child died may begin again, which uses up one retry. A cancelled run begins no
 // more tasks.
 bool Scheduler::begin_again(Task& task) noexcept {
-    const Run& run = task.group ? *task.group->run : *task.run;
-    if (task.config.retries == 0 || run.cancelled) {
+    if (task.config.retries == 0 || run_of(task).cancelled) {
         return false;
     }
     --task.config.retries;
@@ -72,6 +80,7 @@ void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
         const TaskPtr& task = *it;
         task->followed = false;
+        task->requeued = true;
         task->begun_by_ns = 0;
         if (task->root_cause || task->unmet > 0) {
             task->state = TaskState::blocked;
@@ -235,13 +244,22 @@ void Scheduler::cancel(Run& run) {
     feed_all();
 }
 
-// A group begins as a whole, but members whose child died wait for its replacement, where they would begin again.
+// A group begins as a whole, and ends as one. Only members that left a lane with its child are withdrawn: they wait for
+// the replacement, or lie in its lane, and would begin there.
 void Scheduler::withdraw_waiting_members(Task& group) {
     for (const TaskPtr& member : group.members) {
-        if (member->state == TaskState::ready) {
-            queued_ -= std::erase(child_of(*member).backlog, member);
-            end_member(member, Code::cancelled, {});
+        if (!member->requeued || member->state == TaskState::ended) {
+            continue;
         }
+        Child& child = child_of(*member);
+        if (member->state == TaskState::ready) {
+            queued_ -= std::erase(child.backlog, member);
+        } else if (child.lane->revoke(member->sequence)) {
+            std::erase(child.in_flight, member);
+        } else {
+            continue;
+        }
+        end_member(member, Code::cancelled, {});
     }
 }
 

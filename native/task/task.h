@@ -74,6 +74,7 @@ struct Task : SharedOnly {
     TaskState state = TaskState::blocked;
     bool opaque : 1 = false;    // its arguments end with opaque bytes
     bool rescaled : 1 = false;  // of a launch: the scalars of its run replace those in its arguments
+    bool requeued : 1 = false;  // it left a lane without an end, and waits or is in a lane again
     bool awaited = false;       // a caller waits for this task, and takes its outcome
     bool followed = false;      // another task follows it in the same lane, or did
     // If its child is being killed because of this task: its outcome (task_timeout, cancelled, worker_lost); else ok.

@@ -74,6 +74,15 @@ TEST_CASE("a revoked frame is passed over and a claimed frame cannot be revoked"
     CHECK(next->run == 3);
 }
 
+TEST_CASE("an overwritten frame cannot be revoked, since its child may be executing it") {
+    const LanePair lane;
+    const std::uint64_t frame = lane.push();
+    REQUIRE(lane.child->try_next() != nullptr);
+    auto mapped = lane.map_again();
+    std::memset(mapped.data() + frames_offset() + (frame * kFrameBytes), 0, kFrameBytes);
+    CHECK_FALSE(lane.parent->revoke(frame));
+}
+
 TEST_CASE("a lane is intact until a writer other than its two ends has changed it") {
     const LanePair lane;
     const std::uint64_t first = lane.push();

@@ -206,6 +206,22 @@ TEST_CASE("a member that waits to begin again is withdrawn with its run") {
     CHECK(run->finished());
 }
 
+TEST_CASE("a member that lies in the replacement's lane is withdrawn with its run") {
+    SchedulerFixture parent(2);
+    const auto run = parent.begin_run();
+    const TaskPtr group = parent.submit_group(run, {{.on = 0, .retries = 1}, {.on = 1}});
+    REQUIRE(parent.claim(0) == group->members[0]);
+    parent.die(0);
+    parent.start(0);
+    REQUIRE(group->members[0]->state == TaskState::dispatched);
+    parent.scheduler.cancel(*run);
+    CHECK(group->members[0]->code == Code::cancelled);
+    CHECK(parent.claim(0) == nullptr);
+    // The other member never left its lane: the group has begun, and it runs.
+    CHECK(parent.work_all() == std::vector<TaskPtr>{group->members[1]});
+    CHECK(group->code == Code::cancelled);
+}
+
 TEST_CASE("a member of a cancelled run that its child had not begun does not begin in the replacement") {
     SchedulerFixture parent(2);
     const auto run = parent.begin_run();
