@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -207,7 +208,9 @@ def chip(tmp_path_factory):
 
 
 def descendants():
-    """Pids of living processes below this one, after the end of a fork server that is kept for the next Worker."""
+    """Pids of living processes below this one, after the end of a fork server that is kept for the next Worker, and
+    without Python's resource tracker, which lives as long as this process once anything has started it.
+    """
     _core.end_kept_fork_server(for_good=False)
     parents = {}
     for entry in Path("/proc").iterdir():
@@ -222,7 +225,7 @@ def descendants():
     while frontier:
         frontier = {pid for pid, parent in parents.items() if parent in frontier}
         found |= frontier
-    return found
+    return found - {resource_tracker._resource_tracker._pid}
 
 
 def gone(pid):
