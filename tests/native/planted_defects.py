@@ -172,7 +172,7 @@ DEFECTS = [
     Defect("what follows a failed task is lost with a damaged lane", LOSS, "!task->root_cause && (", "(", True),
     Defect("a retry is not used up", LOSS, "--task.config.retries;", ""),
     Defect("a retry is lost", LOSS, "if (task.config.retries == 0 ||", "if (task.config.retries <= 1 ||"),
-    Defect("a task of a cancelled run begins again", LOSS, "|| run.cancelled) {", ") {"),
+    Defect("a task of a cancelled run begins again", LOSS, "|| run_of(task).cancelled) {", ") {"),
     Defect("a completion that was not seen dies with its child", LOSS, "    drain_child(child);\n", ""),
     Defect("a claimed task is taken for one that had not begun", LOSS, "(child.lane->claimed(task->sequence) ||", "("),
     Defect(
