@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 import time
-from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -225,7 +224,9 @@ def descendants():
     while frontier:
         frontier = {pid for pid, parent in parents.items() if parent in frontier}
         found |= frontier
-    return found - {resource_tracker._resource_tracker._pid}
+    # Not imported here: with the module imported, the first Worker with Python children starts the tracker.
+    trackers = sys.modules.get("multiprocessing.resource_tracker")
+    return found - {trackers._resource_tracker._pid} if trackers else found
 
 
 def gone(pid):

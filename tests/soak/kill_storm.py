@@ -174,6 +174,7 @@ def _parent_of(pid):
 
 
 def _open_descriptors():
+    _core.end_kept_fork_server(for_good=False)
     return len(list(Path("/proc/self/fd").iterdir()))
 
 

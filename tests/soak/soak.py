@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from runtime import Tag, TaskArgs, Worker, WorkerOptions
+from runtime import Tag, TaskArgs, Worker, WorkerOptions, _core
 from runtime.errors import RegisterTombstoneError, WorkerLost
 from runtime.toolchain import build_chip_callable
 from tests.contract.conftest import KERNELS, descendants, source_of, wait_until
@@ -217,6 +217,7 @@ def _signal(pid, number):
 
 
 def _open_descriptors():
+    _core.end_kept_fork_server(for_good=False)
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
