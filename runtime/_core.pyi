@@ -711,7 +711,7 @@ CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 
 CONTROL_FD: int = 3
 LEAST_EXTENT: int = 65536
 MOST_BUFFERS: int = 1024
-OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'child_exited': 9}
+OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'rest': 11, 'child_exited': 9}
 build_type: str
 sanitizer: str
 source_digest: str

@@ -66,6 +66,7 @@ void register_fork_server(py::module_& module) {
     operations["start"] = static_cast<std::uint32_t>(Op::start);
     operations["shutdown"] = static_cast<std::uint32_t>(Op::shutdown);
     operations["fork_child"] = static_cast<std::uint32_t>(Op::fork_child);
+    operations["rest"] = static_cast<std::uint32_t>(Op::rest);
     operations["child_exited"] = static_cast<std::uint32_t>(Op::child_exited);
     module.attr("OPERATIONS") = operations;
 }

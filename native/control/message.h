@@ -19,7 +19,8 @@ inline constexpr std::size_t kMaxMessageFds = 5;
 // body the reason. `shutdown` and `child_exited` have no answer.
 enum class Op : std::uint32_t {
     start = 1,                // descriptors: lane, bell, progress event and, for a child that receives notices, their
-                              // memory and event; body: StartBody
+                              // memory and event; body: StartBody. To a fork server: argument: bits of the standard
+                              // streams that are open; descriptors: these streams, then those for Python; body: JSON
     map_arena = 2,            // argument: arena id; descriptor: the arena
     register_callable = 3,    // digest, kind; body or descriptor: payload. An installed callable stays installed
     register_and_hold = 4,    // likewise; an interrupted task pauses for a while (ChildHost)
@@ -29,6 +30,8 @@ enum class Op : std::uint32_t {
                               // descriptors: the child's control socket and, for a node, its topology
     child_exited = 9,         // fork server to parent; argument: Child::key; body: i32 wait status
     take_trace = 10,          // the answer's payload is the trace of a node's Worker, as the node packed it
+    rest = 11,                // to a fork server whose Worker is closed: it answers when it has no child and nothing of
+                              // that Worker, and then sends nothing before its next start
 };
 
 struct MessageHeader {

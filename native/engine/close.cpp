@@ -16,12 +16,12 @@ namespace callring {
 namespace {
 // Lets a fork server rest: it gives up all that it has of this Worker, and says so in its last message for it.
 bool rests(const Channel& control, std::uint64_t deadline_ns) {
-    if (!control.send(header_of(Op::start), {}, {}, deadline_ns)) {
+    if (!control.send(header_of(Op::rest), {}, {}, deadline_ns)) {
         return false;
     }
     for (;;) {
         const auto message = control.receive(deadline_ns);
-        if (!message || message->op() == Op::start) {
+        if (!message || message->op() == Op::rest) {
             return message.ok();
         }
     }

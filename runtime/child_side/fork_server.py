@@ -125,7 +125,7 @@ class _ForkServer:
             now = time.monotonic_ns()
             request.give_up_ns = now + (request.deadline_ns - now) // 2  # the rest of the time is for the answer
             self._fork(request)
-        elif operation == _OPERATIONS["start"] and not body:
+        elif operation == _OPERATIONS["rest"]:
             self._rest = sequence  # the Worker is closed, and the next one may want this process
         elif operation == _OPERATIONS["start"]:
             _begin_service(argument, fds)
@@ -140,7 +140,7 @@ class _ForkServer:
         for stream in _STREAMS:
             os.dup2(nothing, stream)
         os.close(nothing)
-        self._channel.send(_OPERATIONS["start"], request, 0, b"")
+        self._channel.send(_OPERATIONS["rest"], request, 0, b"")
 
     # ---- forking ---------------------------------------------------------------------------------------------------
 
