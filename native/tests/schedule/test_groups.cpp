@@ -14,6 +14,18 @@ std::vector<test::Wanted> on(const std::vector<std::int32_t>& places) {
     return members;
 }
 
+// Starts child 0 again, which must not execute its withdrawn member, and completes the member on child 1.
+void end_as_cancelled(SchedulerFixture& parent, const RunPtr& run, const TaskPtr& group) {
+    CHECK(group->members[0]->code == Code::cancelled);
+    parent.start(0);
+    CHECK(parent.claim(0) == nullptr);
+    parent.complete(1);
+    parent.drain();
+    CHECK(group->code == Code::cancelled);
+    CHECK(run->withdrawn == group);
+    CHECK(run->failures.empty());
+}
+
 }  // namespace
 
 TEST_CASE("a group begins on all of its children at once, and ends with its last member") {
@@ -195,14 +207,7 @@ TEST_CASE("a member that waits to begin again is withdrawn with its run") {
     REQUIRE(group->members[0]->state == TaskState::ready);
     parent.seal(run);
     parent.scheduler.cancel(*run);
-    CHECK(group->members[0]->code == Code::cancelled);
-    parent.start(0);
-    CHECK(parent.claim(0) == nullptr);
-    parent.complete(1);
-    parent.drain();
-    CHECK(group->code == Code::cancelled);
-    CHECK(run->withdrawn == group);
-    CHECK(run->failures.empty());
+    end_as_cancelled(parent, run, group);
     CHECK(run->finished());
 }
 
@@ -230,13 +235,7 @@ TEST_CASE("a member of a cancelled run that its child had not begun does not beg
     parent.scheduler.cancel(*run);
     REQUIRE(group->members[0]->state == TaskState::dispatched);
     parent.die(0);
-    CHECK(group->members[0]->code == Code::cancelled);
-    parent.start(0);
-    CHECK(parent.claim(0) == nullptr);
-    parent.complete(1);
-    parent.drain();
-    CHECK(group->code == Code::cancelled);
-    CHECK(run->failures.empty());
+    end_as_cancelled(parent, run, group);
 }
 
 TEST_CASE("a group that has not begun is given up as a whole with one of its children") {
