@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 
 _libc = ctypes.CDLL(None)
 
@@ -19,19 +16,6 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         ProcessLookupError: one of them does not exist.
     """
     return sum(time.clock_gettime(_clock(pid)) for pid in pids)
-
-
-def descendants(pid: int | None = None) -> set[int]:
-    """The children of a process (default: this one), their children, and so on."""
-    found: set[int] = set()
-    left = [os.getpid() if pid is None else pid]
-    while left:
-        for task in Path(f"/proc/{left.pop()}/task").glob("*/children"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-                born = set(map(int, task.read_text().split())) - found
-                found |= born
-                left += born
-    return found
 
 
 def _clock(pid: int) -> int:

@@ -15,6 +15,7 @@ import pytest
 from runtime import ArgDirection, _core
 from runtime.errors import CallringError
 from runtime.toolchain import build_chip_callable
+from tests import process_tree
 from tests.patience import patience
 
 IN, OUT, INOUT, SCALAR = ArgDirection.IN, ArgDirection.OUT, ArgDirection.INOUT, ArgDirection.SCALAR
@@ -211,19 +212,7 @@ def descendants():
     without Python's resource tracker, which lives as long as this process once anything has started it.
     """
     _core.end_kept_fork_server(for_good=False)
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if fields[0] != "Z":
-                parents[int(entry.name)] = int(fields[1])
-    found, frontier = set(), {os.getpid()}
-    while frontier:
-        frontier = {pid for pid, parent in parents.items() if parent in frontier}
-        found |= frontier
+    found = process_tree.descendants()
     # Not imported here: with the module imported, the first Worker with Python children starts the tracker.
     trackers = sys.modules.get("multiprocessing.resource_tracker")
     return found - {trackers._resource_tracker._pid} if trackers else found

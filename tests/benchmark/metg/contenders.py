@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from runtime import Tag, TaskArgs, Tensor, Worker, WorkerOptions
 from tests.benchmark.contenders import Pooled
-from tests.benchmark.cpu import cpu_seconds, descendants
+from tests.benchmark.cpu import cpu_seconds
 from tests.benchmark.metg.patterns import Graph
 from tests.benchmark.metg.work import chip_task, loaded, python_task
 from tests.benchmark.rows_chips import ONE_BLOCK
+from tests.process_tree import descendants
 
 
 @dataclass(frozen=True)
@@ -212,9 +213,8 @@ class FromPool:
     """A pool of processes: calls that take the results of others."""
 
     def __init__(self, pool: Callable[[int], Pooled], workers: int, library: str) -> None:
-        others = descendants()
+        self.others = descendants()
         self.pool, self.library = pool(workers), library
-        self.others = others
         self.fewer_steps = 4 * self.pool.slowness
 
     def prepare(self, graph: Graph) -> None:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark.cpu import cpu_seconds, descendants
+from tests.benchmark.cpu import cpu_seconds
 from tests.benchmark.measure import OURS, duration
 from tests.benchmark.metg.__main__ import available, started
 from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, tables
 from tests.benchmark.metg.patterns import PATTERNS, graph_of
 from tests.benchmark.table import document, rows_of
 from tests.patience import patience
+from tests.process_tree import descendants
 
 ROOT = Path(__file__).resolve().parents[3]
 
