@@ -27,30 +27,21 @@ LATER = {
 }
 
 
+def imports_of(statement, given):
+    """The modules that a statement imports in a program that has imported the ``given`` ones."""
+    program = f"import sys, {given}\nbefore = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
 @pytest.mark.parametrize("module", ["runtime.worker", "runtime.child_side.fork_server"])
 def test_a_start_imports_no_module_that_is_not_needed_yet(module):
-    program = f"""
-import sys
-import cloudpickle, numpy
-before = set(sys.modules)
-import {module}
-print(*(set(sys.modules) - before))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.split())
+    imported = imports_of(f"import {module}", given="cloudpickle, numpy")
     assert module in imported
     assert not imported & SLOW
 
 
 def test_the_import_of_worker_imports_nothing_that_only_later_calls_need():
-    program = """
-import sys
-import numpy
-given = set(sys.modules)
-from runtime import Worker
-print(*(set(sys.modules) - given))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    imported = set(done.stdout.split())
+    imported = imports_of("from runtime import Worker", given="numpy")
     assert "runtime.worker" in imported
     assert not imported & LATER.keys()

@@ -15,7 +15,7 @@ from tests.words import riddles
         ("a name that no one has", 1, "no one"),
         ("what can be had by name", 1, "be had"),
         ("the parent comes to know of it", 1, "comes to know"),
-        ("def test_a_launch_that_nobody_holds():", 1, "nobody"),
+        ("def kill_in_turn():", 1, "in turn"),
     ],
 )
 def test_a_word_that_makes_a_reader_guess_is_found(text, line, word):
