@@ -57,6 +57,8 @@ inline constexpr std::uint64_t kMostUnusedBytes = std::uint64_t{64} << 20U;
 inline constexpr int kRetryPauseMs = 1;
 // How long the fork server may take to report the exit status of a child that has ended.
 inline constexpr std::uint64_t kStatusGraceNs = 200'000'000;
+// How long a kept fork server may take to answer that it lives; after that, a new one is started.
+inline constexpr std::uint64_t kRestAnswerNs = 1'000'000'000;
 // How long a child that has closed its control socket may take to end.
 inline constexpr std::uint64_t kEndGraceNs = 500'000'000;
 // Without WorkerOptions.max_restarts, a child is given up after more processes in a row than this that executed no

@@ -14,19 +14,6 @@
 namespace callring {
 
 namespace {
-// Lets a fork server rest: it gives up all that it has of this Worker, and says so in its last message for it.
-bool rests(const Channel& control, std::uint64_t deadline_ns) {
-    if (!control.send(header_of(Op::rest), {}, {}, deadline_ns)) {
-        return false;
-    }
-    for (;;) {
-        const auto message = control.receive(deadline_ns);
-        if (!message || message->op() == Op::rest) {
-            return message.ok();
-        }
-    }
-}
-
 enum class Rest : std::uint8_t { kept, ended, not_asked };
 
 // Keeps the fork server for the next Worker of this process, or ends it if it does not rest in time. Does not ask one
@@ -54,12 +41,8 @@ Rest keep_fork_server(EngineParts& parts, std::uint64_t deadline_ns) {
     if (!server) {
         return Rest::not_asked;
     }
-    if (rests(control, deadline_ns)) {
-        ForkServers::of_this_process().keep({server->process, std::move(control)});
-        return Rest::kept;
-    }
-    ForkServers::end(*server->process);
-    return Rest::ended;
+    const bool rests = ForkServers::of_this_process().keep({server->process, std::move(control)}, deadline_ns);
+    return rests ? Rest::kept : Rest::ended;
 }
 }  // namespace
 

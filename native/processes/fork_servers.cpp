@@ -14,6 +14,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/clock.h"
 #include "common/system_calls.h"
 #include "common/tuning.h"
 #include "memory/reserve.h"
@@ -69,6 +70,20 @@ bool wait_for_end(const Process& process, int milliseconds) {
     return ended != 0;
 }
 
+// Whether a fork server rests: it has given up all that it had of a Worker. Its answer is its last message until it
+// serves again; other messages, about children that have ended, are dropped.
+bool rests(const Channel& control, std::uint64_t deadline_ns) {
+    if (!control.send(header_of(Op::rest), {}, {}, deadline_ns)) {
+        return false;
+    }
+    for (;;) {
+        const auto message = control.receive(deadline_ns);
+        if (!message || message->op() == Op::rest) {
+            return message.ok();
+        }
+    }
+}
+
 }  // namespace
 
 ForkServers& ForkServers::of_this_process() {
@@ -96,7 +111,8 @@ Result<ForkServers::Server> ForkServers::take(const std::vector<std::string>& ar
         same = other && !program.circumstances.empty() && programs_.at(other->process.get()) == program;
     }
     if (other) {
-        if (same && !wait_for_end(*other->process, 0)) {
+        // One that was killed or stopped while it rested would fail the Worker's start.
+        if (same && rests(other->control, now_ns() + tuning::kRestAnswerNs)) {
             return std::move(*other);
         }
         end(*other->process);
@@ -169,15 +185,17 @@ void ForkServers::watch(const std::shared_ptr<const Process>& process) {
     }
 }
 
-void ForkServers::keep(Server server) {
+bool ForkServers::keep(Server server, std::uint64_t deadline_ns) {
+    const bool rested = rests(server.control, deadline_ns);
     {
         const std::lock_guard lock(mutex_);
-        if (!kept_ && !over_ && !wait_for_end(*server.process, 0)) {
+        if (rested && !kept_ && !over_ && !wait_for_end(*server.process, 0)) {
             kept_ = std::move(server);
-            return;
+            return true;
         }
     }
     end(*server.process);
+    return rested;
 }
 
 bool ForkServers::keeps() {

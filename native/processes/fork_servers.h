@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -28,11 +29,12 @@ public:
 
     static ForkServers& of_this_process();
 
-    // The kept fork server if it was started from the same program, else a new one. Errors: as Process::spawn, and
-    // out_of_memory.
+    // The kept fork server if it was started from the same program and answers, else a new one. Errors: as
+    // Process::spawn, and out_of_memory.
     Result<Server> take(const std::vector<std::string>& argv, const std::vector<std::string>& environment);
-    // Keeps a fork server of take() that has no child and rests; ends it if one is kept already, or after end().
-    void keep(Server server);
+    // Asks a fork server of take() to rest, and keeps it. Ends it if it does not rest before `deadline_ns`, if one is
+    // kept already, or after end(true). Returns whether it rested.
+    bool keep(Server server, std::uint64_t deadline_ns);
     // Whether keep() may keep one: not after end(true).
     [[nodiscard]] bool keeps();
     // Ends the kept fork server, and keeps none from now on if `for_good`.

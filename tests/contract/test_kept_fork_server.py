@@ -140,6 +140,16 @@ def test_a_fork_server_that_is_killed_while_it_rests_is_reaped_and_the_next_work
     assert server_of_a_worker() != server
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_kept_fork_server_that_answers_no_more_is_replaced_by_the_start_of_the_next_worker(number):
+    server = server_of_a_worker()
+    os.kill(server, number)  # it may be dying, or stopped, when the next Worker takes it
+    value, another = value_of(lambda args: 7)
+    assert value == 7
+    assert another != server
+    assert gone(server)
+
+
 def test_a_worker_that_is_closed_by_an_exception_leaves_no_fork_server():
     with pytest.raises(KeyError), Worker(sub_workers=1) as worker:  # noqa: PT012 - the exception ends the block
         server = fork_server_of(worker)
