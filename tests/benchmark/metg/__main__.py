@@ -17,7 +17,7 @@ from tests.benchmark.contenders import Executor, installed_peers
 from tests.benchmark.measure import OURS, Effort, Row
 from tests.benchmark.metg.contenders import Contender, FromPool, Launched, Native, Submitted, SubWorkers
 from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, rows, tables
-from tests.benchmark.metg.patterns import PATTERNS, graph_of
+from tests.benchmark.metg.patterns import PATTERNS, graph_of, levels
 from tests.benchmark.metg.search import metg
 from tests.benchmark.metg.work import FOLDER, iterations_per_us, library
 from tests.benchmark.table import document
@@ -102,15 +102,22 @@ def measured(options: argparse.Namespace, groups: Groups, path: str) -> list[Row
     return result
 
 
+def positive(text: str) -> int:
+    """A number of the command line. Raises ValueError for one below 1."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def parsed() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.metg", description=__doc__)
     parser.add_argument("--patterns", nargs="+", choices=PATTERNS, default=list(PATTERNS), metavar="PATTERN")
-    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 8], help="default: 1 2 8")
+    parser.add_argument("--workers", nargs="+", type=positive, default=[1, 2, 8], help="default: 1 2 8")
     parser.add_argument("--contenders", nargs="+", default=[], help="only those whose names contain one of these")
-    parser.add_argument("--width", type=int, default=16, help="columns of a graph, a power of two (default: 16)")
-    parser.add_argument("--steps", type=int, default=64, help="steps of a graph (default: 64)")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements of each, interleaved (default: 3)")
+    parser.add_argument("--width", type=positive, default=16, help="columns of a graph, a power of two (default: 16)")
+    parser.add_argument("--steps", type=positive, default=64, help="steps of a graph (default: 64)")
+    parser.add_argument("--rounds", type=positive, default=3, help="measurements of each, interleaved (default: 3)")
     parser.add_argument("--least-ms", type=float, default=20, help="how long a measurement lasts (default: 20)")
     parser.add_argument("--quick", action="store_true", help="a small graph, one round: shows that everything works")
     parser.add_argument("--json", type=Path, help="write results in pytest-benchmark's shape")
@@ -126,6 +133,7 @@ def main() -> None:
     parser, options = parsed()
     try:
         names = chosen(options.contenders)
+        levels(options.width)
     except ValueError as error:
         parser.error(str(error))
     with tempfile.TemporaryDirectory() as folder:

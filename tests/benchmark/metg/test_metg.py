@@ -1,9 +1,11 @@
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.benchmark.measure import OURS, duration
-from tests.benchmark.metg.__main__ import NAMES, chosen
+from tests.benchmark.metg.__main__ import NAMES, chosen, main
 from tests.benchmark.metg.contenders import Spent
 from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, key, measured_in, rows, section
 from tests.benchmark.metg.patterns import graph_of
@@ -89,3 +91,18 @@ def test_contenders_are_chosen_by_parts_of_their_names():
     assert chosen([]) == list(NAMES)
     with pytest.raises(ValueError, match="no contender named 'star'; there are callring; "):
         chosen(["star"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--workers", "0"], "argument --workers: invalid positive value: '0'"),
+        (["--rounds", "-1"], "argument --rounds: invalid positive value: '-1'"),
+        (["--width", "3"], "the width is 3, and must be a power of two"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_anything_is_built(arguments, said, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["metg", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert said in capsys.readouterr().err
