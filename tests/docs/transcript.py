@@ -20,6 +20,13 @@ _PICTURES = {
     "transpose/tiles/sweep.html": ("sweep", 1480),
     "transpose/today/report.html": ("comparison", 1100),
 }
+_TERMINALS = {
+    "terminal-run": (("callring", "+topology=chip8"), 0, ""),
+    "terminal-repeats": (("callring", "+topology=chip8", "workload.repeat=500"), 0, "250/500"),
+    "terminal-sweep": (("callring", "-m", "+topology=chip1,chip2,chip8", "workload.sizes.tile=1,8,64"), 0, ""),
+    "terminal-crash": (("callring",), 5, ""),
+}
+"""The pictures of the terminal: the command, its exit code, and the text at which the picture is taken."""
 _HEAD = """# Tried: the tutorial, as a new user
 
 The output of the [tutorial](tutorial.md), followed from its beginning to its end in an empty directory with an
@@ -45,10 +52,25 @@ def main():
         rewritten(_README)(sample, outputs[0][1])
         take([(home / page, pictures / f"{name}.png", height) for page, (name, height) in _PICTURES.items()])
         take_live(home, as_a_user(folder / "store"), pictures / "live.png")
+        lines += _terminals(home / "transpose", as_a_user(folder / "store"), pictures)
         lines += [
             f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n" for page, (name, _) in _PICTURES.items()
         ]
     (DOCS / "tried.md").write_text("\n".join(lines))
+
+
+def _terminals(project, environment, pictures):
+    """Takes the pictures of the terminal, and returns their blocks of Markdown. The last one is that of a crash."""
+    from tests.docs.terminal_pictures import take_terminal
+
+    source = project / "transpose.cpp"
+    for name, (command, code, until) in _TERMINALS.items():
+        if code:
+            source.write_text(source.read_text().replace("(float*)out.data", "nullptr"))
+        assert take_terminal(command, project, environment, pictures / f"{name}.svg", until) == code
+        line = " ".join(command)
+        moment = f", after `{until}` appeared" if until else ""
+        yield f"`{line}`, on a terminal{moment}:\n\n![{line}](pictures/{name}.svg)\n"
 
 
 def follow(home, store, outputs):

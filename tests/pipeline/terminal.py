@@ -25,6 +25,8 @@ class Screen:
     code: int | None = None
     """The exit code of the command."""
     _rows: list[list[str]] = field(default_factory=lambda: [[]])
+    _styles: list[list[str]] = field(default_factory=lambda: [[]])
+    _style: str = ""
     _row: int = 0
     _column: int = 0
 
@@ -35,6 +37,16 @@ class Screen:
         while rows and not rows[-1]:
             rows.pop()
         return rows
+
+    @property
+    def styled(self):
+        """The rows as in ``lines``, with an escape sequence before each change of style."""
+        for row, styles, line in zip(self._rows, self._styles, self.lines, strict=False):
+            shown, last = "", ""
+            for character, style in zip(row[: len(line)], styles, strict=False):
+                shown += (f"\x1b[0m{style}" if style != last else "") + character
+                last = style
+            yield shown + ("\x1b[0m" if last else "")
 
     @property
     def colours(self):
@@ -59,9 +71,11 @@ class Screen:
         if letter == "A":
             self._row -= int(number or 1)
         elif letter == "K" and number == "2":
-            self._rows[self._row] = []
-        else:
-            assert letter == "m" or (private and number == "25"), f"unknown: {sequence[0]!r}"
+            self._rows[self._row], self._styles[self._row] = [], []
+        elif letter == "m":
+            self._style = "" if number in {"", "0"} else self._style + sequence[0]
+        else:  # the cursor is hidden or shown
+            assert (bool(private), number) == (True, "25"), f"unknown: {sequence[0]!r}"
 
     def _put(self, character):
         if character == "\r":
@@ -72,15 +86,17 @@ class Screen:
             if self._column == self.columns:
                 self._row, self._column = self._row + 1, 0
             self._reach()
-            row = self._rows[self._row]
+            row, styles = self._rows[self._row], self._styles[self._row]
             row += " " * (self._column + 1 - len(row))
-            row[self._column] = character
+            styles += [""] * (self._column + 1 - len(styles))
+            row[self._column], styles[self._column] = character, self._style
             self._column += 1
         self._reach()
 
     def _reach(self):
         while len(self._rows) <= self._row:
             self._rows.append([])
+            self._styles.append([])
 
 
 def on_terminal(command, columns=80, *, also=None, **options):
