@@ -8,7 +8,7 @@ import numpy.typing
 import runtime
 import typing
 from runtime.tensors.scalar import Scalar
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'end_kept_fork_server', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LAYOUT_VERSION', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'end_kept_fork_server', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'read_only', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tensor_words', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -699,8 +699,16 @@ def python_serialized_descriptor(payload: bytes) -> bytes:
     ...
 def python_source_descriptor(module: str, qualname: str, source_digest: bytes) -> bytes:
     ...
+def read_only(tensor: Tensor) -> Tensor:
+    """
+    A tensor over the same memory that no task may write.
+    """
 def signature_schema_hash(signature: collections.abc.Sequence[int]) -> bytes:
     ...
+def tensor_words(tensor: typing.Any) -> numpy.typing.NDArray[typing.Any]:
+    """
+    The same memory as an array of numbers of the elements' size: bfloat16 as uint16, others as they are.
+    """
 def tie_forks() -> None:
     ...
 def validate_descriptor(descriptor: bytes) -> int:
@@ -709,6 +717,7 @@ def wrap_envelope(payload: bytes) -> bytes:
     ...
 CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'removal_active': 23, 'partial_failure': 24, 'task_timeout': 25, 'too_many_runs': 26, 'out_of_descriptors': 27}
 CONTROL_FD: int = 3
+LAYOUT_VERSION: int = 13
 LEAST_EXTENT: int = 65536
 MOST_BUFFERS: int = 1024
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'rest': 11, 'child_exited': 9}

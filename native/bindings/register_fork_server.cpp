@@ -62,6 +62,7 @@ void register_fork_server(py::module_& module) {
         py::call_guard<py::gil_scoped_release>());
     module.def("tie_forks", [] { tie_forks(TiedForks::of_main_thread); });
     module.attr("CONTROL_FD") = kControlFd;
+    module.attr("LAYOUT_VERSION") = kLayoutVersion;
     py::dict operations;
     operations["start"] = static_cast<std::uint32_t>(Op::start);
     operations["shutdown"] = static_cast<std::uint32_t>(Op::shutdown);

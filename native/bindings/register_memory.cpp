@@ -85,7 +85,7 @@ py::array to_numpy(const py::object& self) {
     return array_over(self, numpy_dtype(self.cast<const TensorView&>().dtype));
 }
 
-// An array for NumPy's indexing alone, which needs the size of an element, not its type: so bfloat16 has views, too.
+// An array for code that needs the size of an element, not its type: so bfloat16 has views and can be copied, too.
 py::array to_indexable(const py::object& self) {
     const std::uint32_t dtype = self.cast<const TensorView&>().dtype;
     return array_over(self, numpy_dtype(dtype == CALLRING_BFLOAT16 ? std::uint32_t{CALLRING_UINT16} : dtype));
@@ -263,6 +263,15 @@ void register_memory(py::module_& module) {
                    py::str(shape_of(tensor)).cast<std::string>() + " arena " +
                    std::to_string(tensor.buffer->arena_id()) + " + " + std::to_string(tensor.offset) + ">";
         });
+    module.def("tensor_words", &to_indexable, "tensor"_a,
+               "The same memory as an array of numbers of the elements' size: bfloat16 as uint16, others as they are.");
+    module.def(
+        "read_only",
+        [](TensorView tensor) {
+            tensor.read_only = true;
+            return tensor;
+        },
+        "tensor"_a, "A tensor over the same memory that no task may write.");
     py::class_<MemoryPool, std::shared_ptr<MemoryPool>>(module, "MemoryPool", "Shared memory of one Worker.")
         .def(py::init<std::uint64_t, std::uint64_t>(), "arena_bytes"_a, "limit_bytes"_a)
         .def("empty", &allocate, "shape"_a, "dtype"_a)

@@ -35,8 +35,8 @@ public:
         host_ = unwrap(std::move(started));
     }
 
-    // Executes tasks until the parent asks to stop: calls `run(loaded, tensors, scalars, block count)` for each. The
-    // tensors lie in the parent's arenas, which `pool` adopts.
+    // Executes tasks until the parent asks to stop: calls `run(loaded, tensors, tags, scalars, block count)` for each.
+    // The tensors lie in the parent's arenas, which `pool` adopts.
     void serve(const std::shared_ptr<MemoryPool>& pool, const py::object& run, const py::object& dumps,
                const py::object& pack_exception) {
         ChildLane& lane = host_->lane();
@@ -75,7 +75,11 @@ private:
         }
         const auto call = [&] {
             const py::handle function(static_cast<PyObject*>(loaded.get()));
-            return run(function, std::move(*tensors), arguments_.scalars, frame.config.block_count).release().ptr();
+            std::vector<int> tags(arguments_.tags.size());
+            std::ranges::transform(arguments_.tags, tags.begin(), [](Tag tag) { return static_cast<int>(tag); });
+            return run(function, std::move(*tensors), std::move(tags), arguments_.scalars, frame.config.block_count)
+                .release()
+                .ptr();
         };
         return pack_outcome(call, dumps, pack_exception, host_->lane().extents(), payload_);
     }

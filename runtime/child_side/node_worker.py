@@ -39,18 +39,24 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
     """Serves the Worker above, over ``control``, until it sends shutdown; returns the exit status.
 
     Args:
-        setup: descriptor of the sealed memory that contains the nested Worker's topology.
+        setup: descriptor of the sealed memory that contains the nested Worker's topology, and for a node on another
+            machine the door to it.
         deadline_ns: when every process below must be ready (CLOCK_MONOTONIC).
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
-    loader = NodeLoader(pickle.loads(_core.Payload.adopt(setup).data), deadline_ns)
+    topology, door = pickle.loads(_core.Payload.adopt(setup).data)
+    if door is not None:
+        from runtime.child_side import gateway  # imported late: most nodes are on this machine
+
+        return gateway.main(control, topology, door, deadline_ns)
+    loader = NodeLoader(topology, deadline_ns)
     try:
         host = _core.NodeHost(control, loader)
     except native_errors():
         return 1  # the Worker above has received the reason, or has ended
     with loader.worker as worker:
 
-        def run(loaded: _Loaded, tensors: list[Tensor], scalars: list[int], block_count: int) -> Any:
+        def run(loaded: Loaded, tensors: list[Tensor], _: list[int], scalars: list[int], block_count: int) -> Any:
             if loaded.function is None:
                 raise TypeError("a node runs Python callables; a chip callable is for its chips")
             return worker.run(loaded.function, TensorArgs(tensors, scalars), CallConfig(block_count=block_count))
@@ -59,7 +65,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
     return 0
 
 
-class _Loaded:
+class Loaded:
     """One callable in this node: called here, and inherited by the nested Worker."""
 
     __slots__ = ("function", "hashid")
@@ -99,18 +105,18 @@ class NodeLoader:
             runtime=self._topology.runtime,
         )
 
-    def load(self, kind: int, payload: bytes) -> _Loaded:
+    def load(self, kind: int, payload: bytes) -> Loaded:
         """Loads a callable and installs it below. Raises NativeError if a process below refuses it."""
         function = None if kind == _KIND_CHIP else Loader.load(kind, payload)
         serialized = self._serialized(kind, payload, function)
         self.worker._session.registry.inherit(serialized)
-        return _Loaded(function, serialized.hashid)
+        return Loaded(function, serialized.hashid)
 
     def take_trace(self) -> bytes:
         """The trace that the nested Worker, and the Workers below it, recorded since the last call."""
         return pickle.dumps(self.worker.trace())
 
-    def unload(self, loaded: _Loaded) -> None:
+    def unload(self, loaded: Loaded) -> None:
         """Removes a callable from the nested Worker; if that is closed, it has none."""
         if not self.worker._session.engine.closing:
             self.worker._session.registry.disinherit(loaded.hashid)
