@@ -72,6 +72,9 @@ def words_of(error: Exception) -> str:
     return f"{end.child} {end_words(end)}" if end is not None else str(error.args[1])
 
 
+HOST_LOST = 70
+"""The exit status of a node's gateway whose host was lost."""
+
 # ---- ends of children ----------------------------------------------------------------------------------------------
 
 
@@ -111,6 +114,8 @@ def _how_it_ended(end: _core.ChildEnd) -> str:
         return end.reason  # there was no process
     if not end.known:
         words = "ended with an unknown status"
+    elif not end.signal and end.exit_status == HOST_LOST:
+        words = f"its host was lost (exit status {HOST_LOST}; the reason is on standard error)"
     elif not end.signal:
         words = f"exited with status {end.exit_status}"
     else:

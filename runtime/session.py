@@ -18,11 +18,13 @@ from runtime.failure import Failures, native_errors, translate
 from runtime.numbers import whole
 from runtime.pickles import main_script
 from runtime.processes import forked, spawning
+from runtime.processes.hostings import Hostings
 from runtime.processes.topology import NODE_LEVEL, Topology
 from runtime.registration.refusals import start_failed
 from runtime.registration.registry import Registry
 
 if TYPE_CHECKING:
+    from runtime.hosting.cluster import Cluster
     from runtime.identity import CallableHandle
 
 _OF_OTHERS = ("moved", "forked")
@@ -55,6 +57,8 @@ class Session:
         self.failures = Failures(self.codes, self._child_name)
         self.placements = {child: index for index, child in enumerate(topology.next_level)}
         """The index of each chip, or node, among the children, by its id."""
+        self.hosting: Hostings | None = None
+        """The hosting servers of a started Worker."""
         self._before_nodes: list[CallableHandle] = []  # registered while nodes could still be added
         self._lifecycle = threading.Lock()
         self._finalizer = weakref.finalize(self, self.engine.close, 0.0)
@@ -76,7 +80,8 @@ class Session:
                 self.registry.require_runner(handle, self._require_runner)
             self._before_nodes = []
             try:
-                self.engine.start(spawning.child_specs(self.topology), timeout)
+                self.hosting = Hostings(self.topology)
+                self.engine.start(spawning.child_specs(self.topology, self.hosting.doors), timeout)
             except native_errors() as error:
                 self._end(0.0)
                 raise start_failed(error, self.engine.refusal()) from None
@@ -94,10 +99,12 @@ class Session:
         # After an interrupt between any two of these lines, the next close() or the finalizer still ends the Worker.
         self.state = "closed"
         forced = self.engine.close(budget)
+        if self.hosting is not None:
+            self.hosting.close()
         self._finalizer.detach()
         return forced
 
-    def add_node(self, child: Session) -> int:
+    def add_node(self, child: Session, on: Cluster) -> int:
         """Moves ``child`` below this session, as a node. Returns the node's id. See Worker.add_worker."""
         level, below = self.topology.level, child.topology.level
         if level <= NODE_LEVEL:
@@ -109,7 +116,7 @@ class Session:
         with self._lifecycle:
             if self.state != "new":
                 raise ConfigurationError(f"add_worker: {self!r} takes no more nodes; add them before init()")
-            moved = child._moved_below(self.topology)
+            moved = replace(child._moved_below(self.topology), on=on if on.is_remote else None)
             self.topology = replace(self.topology, nodes=(*self.topology.nodes, moved))
             node = len(self.topology.nodes) - 1
             self.placements[node] = node
@@ -141,6 +148,8 @@ class Session:
         """Called in a forked process: from now on the parent's Worker can be neither used nor closed here."""
         self.state = "forked"
         self._finalizer.detach()
+        if self.hosting is not None:
+            self.hosting.leave_to_parent()
         self._lifecycle = threading.Lock()  # a thread that does not exist here may hold the old one
         self.engine.leave_to_parent()
         self.engine = forked.EngineOfParent(self)  # type: ignore[assignment]

@@ -8,6 +8,7 @@ from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError
 from runtime.graphs.launch import launch
 from runtime.graphs.recorder import capture
+from runtime.hosting.cluster import Cluster
 from runtime.options import checked
 from runtime.processes.topology import NODE_LEVEL, Topology, chip_ids
 from runtime.runs.run_start import NO_RUNS, submit
@@ -100,7 +101,7 @@ class Worker:
         """The ids that ``submit_next_level`` takes as ``worker``: of the chips, or from level 4 on of the nodes."""
         return self._session.topology.next_level
 
-    def add_worker(self, child: Worker) -> int:
+    def add_worker(self, child: Worker, *, on: Cluster | None = None) -> int:
         """Moves ``child`` below this Worker, as a node child: a process that hosts it. Needs level 4 or above.
 
         Allowed before init(). Afterwards ``child`` cannot be used by itself: a Worker with its settings is started,
@@ -109,16 +110,19 @@ class Worker:
         Args:
             child: a Worker that was not started, of the level below, with the same platform and runtime, without
                 callables and tensors.
+            on: the engine that hosts the node, and the conditions on its machine; None: this machine.
 
         Returns the node's id: 0 for the first, then 1, and so on.
 
         Raises:
-            TypeError: not a Worker.
+            TypeError: not a Worker, or not a Cluster.
             ConfigurationError: the child cannot be moved here (the message has the reason), or this Worker was started.
         """
         if not isinstance(child, Worker):
             raise TypeError(f"add_worker takes a Worker, not a {type(child).__name__}")
-        return self._session.add_node(child._session)
+        if on is not None and not isinstance(on, Cluster):
+            raise TypeError(f"add_worker: on={on!r}: a Cluster, not a {type(on).__name__}")
+        return self._session.add_node(child._session, on or Cluster())
 
     def init(self) -> Self:
         """Starts every child; returns when all are ready and have every registered callable.

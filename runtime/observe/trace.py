@@ -67,6 +67,8 @@ class Trace:
     a node that dies are lost."""
     children: list[ChildInfo] = field(default_factory=list)
     """The child processes at the time when the trace was taken."""
+    clock_bound_ns: int = 0
+    """The greatest error of the times of a node on another machine; 0 on this machine."""
 
 
 class Glimpse(NamedTuple):

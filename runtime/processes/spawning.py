@@ -15,6 +15,9 @@ from runtime.processes import handed_on
 from runtime.processes.topology import NODE_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runtime.hosting.wire import Door
     from runtime.processes.topology import Topology
 
 
@@ -67,13 +70,17 @@ def _restart_limit(max_restarts: float | None) -> int | None:
     return None if math.isinf(max_restarts) else int(max_restarts)
 
 
-def child_specs(topology: Topology) -> list[tuple[str, int, _core.Payload | None, float]]:
-    """The children that the native engine starts: kind, id, a node's topology, and its patience in seconds."""
+def child_specs(topology: Topology, doors: Mapping[int, Door]) -> list[tuple[str, int, _core.Payload | None, float]]:
+    """The children that the native engine starts: kind, id, a node's setup, and its patience in seconds.
+
+    Args:
+        doors: how each hosted node reaches its hosting server, by its id.
+    """
     # Only the Worker at the top decides whether traces are recorded.
     nodes = [replace(n, options=replace(n.options, trace=topology.options.trace)) for n in topology.nodes]
     return [
         *(("chip", chip, None, 0.0) for chip in topology.chip_ids),
-        *(("node", i, _core.Payload(pickle.dumps(n)), n.patience) for i, n in enumerate(nodes)),
+        *(("node", i, _core.Payload(pickle.dumps((n, doors.get(i)))), n.patience) for i, n in enumerate(nodes)),
         *(("sub", i, None, 0.0) for i in range(topology.sub_workers)),
     ]
 

@@ -13,6 +13,7 @@ from runtime.numbers import LONGEST_SECONDS, integer, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.hosting.cluster import Cluster
     from runtime.options import WorkerOptions
 
 CHIP_LEVEL = 2
@@ -43,6 +44,8 @@ class Topology:
     options: WorkerOptions
     nodes: tuple[Topology, ...] = ()
     """The topology of each node; its position is the node's id."""
+    on: Cluster | None = None
+    """Where this node is hosted; None: on the machine of the Worker above."""
 
     def __post_init__(self) -> None:
         count = integer("sub_workers", self.sub_workers, 0, MOST_CHILDREN)

@@ -1,0 +1,135 @@
+"""The far side of a hosted node: the object that an engine keeps on another machine, in which the code of a node runs.
+
+Its Worker is that of a local node, and so are the checks of each callable: the bytes that arrive are described and
+hashed again here. The gateway on the driver's machine (runtime/child_side/gateway.py) calls these methods.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core
+from runtime.child_side import far_arguments
+from runtime.child_side.node_worker import NodeLoader
+from runtime.failure import native_errors
+from runtime.hosting.door import WELL, Refusal
+from runtime.hosting.facts import Facts, facts_of_this_process
+from runtime.identity import compute_callable_hashid
+from runtime.options import CallConfig
+from runtime.pickles.outcomes import pack_exception, pickle_value
+from runtime.tensors.task_args import TensorArgs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.child_side.far_arguments import Piece
+    from runtime.child_side.node_worker import Loaded
+    from runtime.processes.topology import Topology
+
+_CODES: dict[str, int] = _core.CODES
+_MISMATCH = _CODES["hashid_descriptor_mismatch"]
+_KIND_SERIALIZED = 2
+
+
+class FarHost:
+    """A node's Worker on this machine. One thread at a time calls its methods; ``clock`` may run beside any other."""
+
+    def __init__(self) -> None:
+        self._loader: NodeLoader | None = None
+        self._loaded: dict[str, Loaded] = {}
+        self._busy = threading.Lock()  # close() does not end the Worker beneath a task
+
+    def hello(self, search_path: Sequence[str]) -> Facts:
+        """What this host is. Folders of the driver's ``search_path`` that exist here are searched here, too."""
+        sys.path[:] = [*(path for path in search_path if path not in sys.path and os.path.isdir(path)), *sys.path]  # noqa: PTH112
+        return facts_of_this_process()
+
+    def open(self, topology: Topology, seconds: float) -> Refusal:
+        """Starts the node's Worker within ``seconds``."""
+        loader = NodeLoader(topology, time.monotonic_ns() + int(seconds * 1e9))
+        try:
+            loader.open()
+        except native_errors() as error:
+            return error.args[0], str(error.args[1])
+        self._loader = loader
+        return WELL
+
+    def install(self, kind: int, hashid: str, payload: bytes) -> Refusal:
+        """Checks that a callable's bytes have this name, and installs it in the Worker."""
+        loader = self._opened()
+        payload = bytes(payload)
+        try:
+            plain = _core.open_envelope(payload) if kind == _KIND_SERIALIZED else payload
+            described = (
+                _core.python_serialized_descriptor(plain)
+                if kind == _KIND_SERIALIZED
+                else loader.describe(kind, payload)
+            )
+            if compute_callable_hashid(described) != hashid:
+                return _MISMATCH, "the received bytes do not hash to the requested digest"
+            self._loaded[hashid] = loader.load(kind, plain)
+        except native_errors() as error:
+            return error.args[0], str(error.args[1])
+        except Exception as error:  # an import of the user's module, or unpickling, may raise anything
+            return _CODES["prepare_failed"], f"{type(error).__name__}: {error}"
+        return WELL
+
+    def remove(self, hashid: str) -> None:
+        """Removes a callable from the Worker; a closed Worker has none."""
+        loaded = self._loaded.pop(hashid, None)
+        if loaded is not None and self._loader is not None:
+            self._loader.unload(loaded)
+
+    def run(
+        self, hashid: str, pieces: list[Piece], scalars: list[int], block_count: int, *contents: Any
+    ) -> tuple[Any, ...]:
+        """Runs an orchestration function.
+
+        Returns its outcome, ``(code, payload, buffers)``, and then the content of each written argument; None for each
+        if the function raised.
+        """
+        none = [None] * sum(piece.writes for piece in pieces)
+        with self._busy:
+            try:
+                value, results = self._call(hashid, pieces, scalars, block_count, contents)
+            except BaseException as error:  # the task fails, not its host
+                return (_CODES["python_exception"], pack_exception(error), []), *none
+        payload, buffers = value if isinstance(value, tuple) else (value, [])
+        return (_CODES["ok"], payload, [pickle.PickleBuffer(buffer) for buffer in buffers]), *results
+
+    def _call(
+        self, hashid: str, pieces: list[Piece], scalars: list[int], block_count: int, contents: tuple[Any, ...]
+    ) -> tuple[Any, list[Any]]:
+        worker = self._opened().worker
+        loaded = self._loaded[hashid]
+        if loaded.function is None:
+            raise TypeError("a node runs Python callables; a chip callable is for its chips")
+        tensors = far_arguments.unpack(worker._session.pool, pieces, contents)
+        given = TensorArgs(far_arguments.passed_on(pieces, tensors), scalars)
+        value = worker.run(loaded.function, given, CallConfig(block_count=block_count))
+        return pickle_value(value), far_arguments.written(pieces, tensors)
+
+    def take_trace(self) -> bytes:
+        """The trace of the Worker, with the times of this machine's clock."""
+        return self._opened().take_trace()
+
+    def clock(self) -> int:
+        """This machine's CLOCK_MONOTONIC, in nanoseconds. The answer also shows that the host lives."""
+        return time.monotonic_ns()
+
+    def close(self) -> None:
+        """Ends the Worker."""
+        with self._busy:
+            if self._loader is not None:
+                self._loader.worker.close()
+                self._loader = None
+
+    def _opened(self) -> NodeLoader:
+        if self._loader is None:
+            raise RuntimeError("the Worker of this host is not open")
+        return self._loader

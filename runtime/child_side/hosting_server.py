@@ -1,0 +1,332 @@
+"""The hosting server: one process of this machine that holds the connection to an engine, for all gateways of a Worker.
+
+Each gateway has two connections to it, for tasks and for control requests, and each connection has a thread here. When
+a gateway ends, for any reason, its host is ended. When a host is lost, both connections of its gateway are closed.
+The server ends when its standard input does, that is, with the process of the Worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runtime import _core
+from runtime.child_side.far_host import FarHost
+from runtime.child_side.shifted_trace import shifted
+from runtime.hosting.door import WELL, Host, Hosting, HostLost, Machine, NoPlace, Refusal
+from runtime.hosting.facts import Facts, differences, facts_of_this_process
+from runtime.hosting.wire import Wire, WireClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.hosting.cluster import Cluster
+    from runtime.processes.topology import Topology
+
+_WORKER_LOST: int = _core.CODES["worker_lost"]
+_POLL_SECONDS = 0.2
+"""How long a host that finds no machine waits before it looks again: machines may join."""
+_WIRES = 3
+"""Connections of a gateway: for tasks, for control requests, and for the news that its host is lost."""
+_FOR_THE_ANSWER = 0.2
+"""The part of a start time that is left when no machine was found: the reason must arrive in time."""
+_BEATS = 3
+"""Heartbeats in the time after which a silent host is lost."""
+
+
+@dataclass(slots=True)
+class _Hosted:
+    """One host and what is known of it."""
+
+    host: Host
+    node: int
+    wires: list[Wire] = field(default_factory=list)
+    facts: Facts = field(default_factory=dict)
+    clock_offset_ns: int = 0
+    """The host's clock minus that of this machine."""
+    clock_bound_ns: int = 0
+    """The greatest error of clock_offset_ns; 0: not measured yet."""
+    heard_ns: int = 0
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    lost: str = ""
+
+
+class HostingServer:
+    """Serves gateways over connections to one Hosting."""
+
+    def __init__(self, cluster: Cluster, secret: bytes, listener: socket.socket) -> None:
+        self._cluster = cluster
+        self._secret = secret
+        self._listener = listener
+        self._opened = threading.Lock()
+        self._hosting: Hosting | None = None
+        self._lock = threading.Lock()  # guards the two below
+        self._hosts: dict[int, _Hosted] = {}  # by ticket
+        self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
+        self._tickets = itertools.count(1)
+
+    def serve(self) -> None:
+        """Accepts connections; never returns."""
+        threading.Thread(target=self._beat, daemon=True).start()
+        while True:
+            connection, _ = self._listener.accept()
+            threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
+
+    # ---- connections -----------------------------------------------------------------------------------------------
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        wire = Wire(connection)
+        hosted: _Hosted | None = None
+        try:
+            shown = connection.recv(len(self._secret), socket.MSG_WAITALL)
+            if shown != self._secret:
+                return
+            while True:
+                operation, *arguments = wire.receive()
+                if operation == "place":
+                    ticket, refusal = self._place(*arguments)
+                    hosted = self._hosts.get(ticket)
+                    if hosted:
+                        hosted.wires.append(wire)
+                    wire.send((ticket, refusal))
+                elif operation == "join":
+                    hosted = self._hosts.get(arguments[0])
+                    if hosted is None:
+                        return  # its host was lost meanwhile
+                    hosted.wires.append(wire)
+                    wire.send(None)
+                elif operation == "describe":
+                    wire.send(self._described())
+                elif hosted is not None:
+                    wire.send(getattr(self, f"_{operation}")(hosted, *arguments))
+        except WireClosed:
+            if hosted is not None:
+                self._lose(hosted, "its gateway has ended")
+        except Exception as error:  # HostLost, or an error of the engine: the host cannot serve any more
+            if hosted is not None:
+                self._lose(hosted, str(error) or type(error).__name__)
+        finally:
+            wire.close()
+
+    def _lose(self, hosted: _Hosted, why: str) -> None:
+        """Ends a host, and the connections of its gateway."""
+        with self._lock:
+            if hosted.lost:
+                return
+            hosted.lost = why
+            for ticket in [ticket for ticket, one in self._hosts.items() if one is hosted]:
+                del self._hosts[ticket]
+        if len(hosted.wires) == _WIRES:
+            with contextlib.suppress(WireClosed):
+                hosted.wires[-1].send((hosted.host.machine.name, why))
+        with contextlib.suppress(Exception):
+            hosted.host.kill()
+        for wire in hosted.wires:
+            wire.close()
+
+    # ---- hosts -----------------------------------------------------------------------------------------------------
+
+    def _place(self, node: int, topology: Topology, search_path: list[str], seconds: float) -> tuple[int, Refusal]:
+        deadline = time.monotonic() + seconds
+        try:
+            hosting = self._opened_hosting()
+            hosted = _Hosted(self._placed(hosting, topology, node, deadline - _FOR_THE_ANSWER * seconds), node)
+        except (HostLost, NoPlace) as error:
+            return 0, (_WORKER_LOST, str(error))
+        except Exception as error:  # the engine's own, of any type
+            return 0, (
+                _WORKER_LOST,
+                f"{self._cluster.kind} at {self._cluster.address}: {type(error).__name__}: {error}",
+            )
+        ticket = next(self._tickets)
+        with self._lock:
+            self._hosts[ticket] = hosted
+        try:
+            hosted.facts = self._ask(hosted, "hello", search_path, until=deadline)
+            wrong = differences(facts_of_this_process(), hosted.facts)
+            refusal = (_WORKER_LOST, f"machine {hosted.host.machine.name}: {'; '.join(wrong)}") if wrong else WELL
+            if not wrong:
+                refusal = self._ask(
+                    hosted, "open", topology, max(0.0, deadline - time.monotonic()) * 0.9, until=deadline
+                )
+        except (HostLost, TimeoutError) as error:
+            refusal = (_WORKER_LOST, f"machine {hosted.host.machine.name}: {error}")
+        if refusal[0] != WELL[0]:
+            self._lose(hosted, refusal[1])
+            return 0, refusal
+        hosted.heard_ns = time.monotonic_ns()
+        return ticket, WELL
+
+    def _placed(self, hosting: Hosting, topology: Topology, node: int, deadline: float) -> Host:
+        """A host on a machine that is free and fits. Raises NoPlace after the deadline."""
+        cluster = topology.on or self._cluster
+        while True:
+            with self._lock:
+                machines = hosting.machines()
+                fit = [machine for machine in machines if _fits(machine, cluster)]
+                taken = [hosted.host.machine.id for hosted in self._hosts.values()]
+                free = [machine for machine in fit if not (cluster.one_per_machine and machine.id in taken)]
+                if free:
+                    chosen = min(free, key=lambda machine: taken.count(machine.id))
+                    host = hosting.place(chosen, f"node {node}")
+                    self._hosts[-node - 1] = _Hosted(host, node)  # reserved until it has its ticket
+            if free:
+                self._hosts.pop(-node - 1)
+                return host
+            if time.monotonic() >= deadline:
+                raise NoPlace(_missing(cluster, machines, fit, taken))
+            time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
+
+    def _opened_hosting(self) -> Hosting:
+        with self._opened:
+            if self._hosting is None:
+                self._hosting = open_hosting(self._cluster)
+            return self._hosting
+
+    def _ask(
+        self, hosted: _Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
+    ) -> Any:
+        hosting = self._opened_hosting()
+        (ref,) = hosted.host.call(method, pickle.dumps(arguments), *contents, control=method == "clock")
+        return hosting.get(ref, None if until is None else max(0.0, until - time.monotonic()))
+
+    # ---- requests of gateways --------------------------------------------------------------------------------------
+
+    def _install(self, hosted: _Hosted, kind: int, payload: Any, hashid: str) -> Refusal:
+        hosting = self._opened_hosting()
+        with self._lock:  # the bytes of a callable travel to each machine once, not once a host
+            if hashid not in self._payloads:
+                self._payloads[hashid] = (hosting.put(bytes(payload)), set())
+            ref, users = self._payloads[hashid]
+            users.add(id(hosted))
+        refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[ref])
+        return refusal
+
+    def _remove(self, hosted: _Hosted, hashid: str) -> None:
+        self._ask(hosted, "remove", hashid)
+        with self._lock:
+            _, users = self._payloads.get(hashid, (None, set()))
+            users.discard(id(hosted))
+            if not users:
+                self._payloads.pop(hashid, None)
+
+    def _run(
+        self, hosted: _Hosted, hashid: str, pieces: list[Any], call: tuple[list[int], int], contents: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        hosting = self._opened_hosting()
+        returns = 1 + sum(piece.writes for piece in pieces)
+        refs = hosted.host.call("run", pickle.dumps((hashid, pieces, *call)), *contents, returns=returns)
+        outcome, *written = (hosting.get(ref) for ref in refs)
+        hosted.sent_bytes += sum(len(content) for content in contents)
+        code, payload, buffers = outcome
+        apart = [pickle.PickleBuffer(content) for content in written if content is not None]
+        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in apart)
+        return (code, payload, [pickle.PickleBuffer(buffer) for buffer in buffers]), apart
+
+    def _take_trace(self, hosted: _Hosted) -> bytes:
+        return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
+
+    def _close(self, hosted: _Hosted) -> None:
+        self._ask(hosted, "close")
+
+    def _described(self) -> dict[str, Any]:
+        """The engine and its hosts, for results."""
+        with self._lock:
+            hosts = [hosted for ticket, hosted in self._hosts.items() if ticket > 0]
+        return {
+            "kind": self._cluster.kind,
+            "versions": self._hosting.versions() if self._hosting else {},
+            "hosts": [
+                {
+                    "node": hosted.node,
+                    "machine": hosted.host.machine.name,
+                    "facts": hosted.facts,
+                    "clock_bound_ns": hosted.clock_bound_ns,
+                    "sent_bytes": hosted.sent_bytes,
+                    "received_bytes": hosted.received_bytes,
+                }
+                for hosted in sorted(hosts, key=lambda hosted: hosted.node)
+            ],
+        }
+
+    # ---- heartbeat -------------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """Asks every host for its clock, several times within ``lost_after``; a silent host is lost."""
+        pause = self._cluster.lost_after / _BEATS
+        while True:
+            time.sleep(pause)
+            with self._lock:
+                hosts = [hosted for ticket, hosted in self._hosts.items() if ticket > 0 and hosted.heard_ns]
+            for hosted in hosts:
+                threading.Thread(target=self._hear, args=(hosted,), daemon=True).start()
+
+    def _hear(self, hosted: _Hosted) -> None:
+        sent = time.monotonic_ns()
+        try:
+            there = self._ask(hosted, "clock", until=time.monotonic() + self._cluster.lost_after)
+        except TimeoutError:
+            silent = (time.monotonic_ns() - hosted.heard_ns) / 1e9
+            if silent >= self._cluster.lost_after:
+                self._lose(hosted, f"no answer for {silent:.1f} s")
+            return
+        except HostLost as error:
+            self._lose(hosted, str(error))
+            return
+        here = time.monotonic_ns()
+        hosted.heard_ns = here
+        bound = (here - sent) // 2
+        if not hosted.clock_bound_ns or bound < hosted.clock_bound_ns:
+            hosted.clock_offset_ns, hosted.clock_bound_ns = there - (sent + here) // 2, bound
+
+
+def open_hosting(cluster: Cluster) -> Hosting:
+    """Connects to the engine of ``cluster``. Raises HostLost or ImportError, with what to do."""
+    if cluster.kind == "ray":
+        from runtime.hosting.ray_hosting import RayHosting
+
+        return RayHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
+    from runtime.hosting.fake import FakeHosting
+
+    return FakeHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
+
+
+def _fits(machine: Machine, cluster: Cluster) -> bool:
+    wanted = not cluster.machine or cluster.machine in {machine.id, machine.name}
+    return wanted and all(machine.labels.get(name) == value for name, value in cluster.labels)
+
+
+def _missing(cluster: Cluster, machines: list[Machine], fit: list[Machine], taken: list[str]) -> str:
+    conditions = [f"{name}={value}" for name, value in cluster.labels]
+    conditions += [f"machine {cluster.machine}"] if cluster.machine else []
+    wanted = f" with {', '.join(conditions)}" if conditions else ""
+    return (
+        f"no machine{wanted} is free: {len(machines)} machines in the cluster ({', '.join(m.name for m in machines)}), "
+        f"{len(fit)} fit, {len(taken)} have a host of this Worker already; add machines, or declare fewer nodes"
+    )
+
+
+def main(listener: int) -> None:
+    """Serves until standard input ends. Its first bytes are the pickled Cluster and the secret."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given = Wire(socket.socket(fileno=0))
+    cluster, secret = given.receive()
+    server = HostingServer(cluster, secret, socket.socket(fileno=listener))
+    threading.Thread(target=server.serve, daemon=True).start()
+    with contextlib.suppress(WireClosed):
+        given.receive()
+    hosting = server._hosting
+    if hosting is not None:
+        hosting.close()
+    sys.stdout.flush()
+    os._exit(0)

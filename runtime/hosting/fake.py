@@ -1,0 +1,91 @@
+"""``fake``: an engine for tests. Its machines are names, its hosts are processes of this machine.
+
+Faults come from outside, as real ones do: a killed process is a dead host, a stopped one is a host behind a pulled
+cable. ``Cluster.faults`` has the rest: ``machines`` (how many; default 4), ``delay`` (seconds before each call),
+``facts`` (what a host reports wrongly at its start), ``unreachable`` (why the engine does not answer).
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Any
+
+from runtime.hosting.door import Host, Hosting, HostLost, Machine
+from runtime.hosting.far_process import FarProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.hosting.cluster import Cluster
+
+_MACHINES = 4
+
+
+class FakeHosting(Hosting):
+    """Hosts on this machine.
+
+    Args:
+        far_side: ``"module:class"`` of the object in each host.
+
+    Raises:
+        HostLost: ``faults`` says that the engine is unreachable.
+    """
+
+    def __init__(self, cluster: Cluster, far_side: str) -> None:
+        self._faults = dict(cluster.faults)
+        if "unreachable" in self._faults:
+            raise HostLost(f"the engine at {cluster.address} does not answer: {self._faults['unreachable']}")
+        self._far_side = far_side
+        self._hosts: list[_FakeHost] = []
+
+    def machines(self) -> list[Machine]:
+        """As many as ``faults`` says; each has the label ``number``."""
+        names = (f"fake-{i}" for i in range(self._faults.get("machines", _MACHINES)))
+        return [Machine(name, name, {"number": name.partition("-")[2]}) for name in names]
+
+    def place(self, machine: Machine, name: str) -> Host:
+        """Starts a process."""
+        host = _FakeHost(machine, FarProcess(self._far_side), self._faults)
+        self._hosts.append(host)
+        return host
+
+    def put(self, content: Any) -> Any:
+        """The content itself: there is only this machine."""
+        return content
+
+    def get(self, ref: Any, timeout: float | None = None) -> Any:
+        """Waits for an answer."""
+        future, place = ref
+        try:
+            value = future.result(timeout)[place]
+        except FutureTimeout:
+            raise TimeoutError("no answer in time") from None
+        return {**value, **self._faults["facts"]} if "facts" in self._faults and isinstance(value, dict) else value
+
+    def close(self) -> None:
+        """Kills all hosts."""
+        for host in self._hosts:
+            host.kill()
+
+    def versions(self) -> dict[str, str]:
+        """No engine, no version."""
+        return {"engine": "fake"}
+
+
+class _FakeHost(Host):
+    def __init__(self, machine: Machine, far: FarProcess, faults: dict[str, Any]) -> None:
+        self.machine = machine
+        self._far = far
+        self._faults = faults
+
+    def call(self, method: str, head: bytes, *contents: Any, returns: int = 1, control: bool = False) -> Sequence[Any]:
+        """Begins a call; each reference is the future of all values, and a place in them."""
+        time.sleep(self._faults.get("delay", 0.0))
+        future: Future[list[Any]] = self._far.call(method, head, contents, control=control)
+        return [(future, place) for place in range(returns)]
+
+    def kill(self) -> None:
+        """Kills the process."""
+        self._far.kill()

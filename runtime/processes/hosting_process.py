@@ -1,0 +1,79 @@
+"""Starts and ends the hosting server of a Worker whose nodes are on other machines."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+from runtime.hosting.wire import Door, Wire, WireClosed, connected
+
+if TYPE_CHECKING:
+    from runtime.hosting.cluster import Cluster
+
+_PATIENCE = 5.0
+"""Seconds that the server may take to end its hosts."""
+
+
+class HostingProcess:
+    """A hosting server. It ends with this process, or when this object is closed.
+
+    Only processes that know the secret can use its socket. They get it in memory that this process hands to them.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        import subprocess  # imported here to keep the start fast
+
+        self._secret = secrets.token_bytes(32)
+        self._address = f"callring-hosting-{os.getpid()}-{secrets.token_hex(8)}"
+        ours, theirs = socket.socketpair()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, theirs:
+            listener.bind(b"\0" + self._address.encode())
+            listener.listen(4096)
+            code = (
+                f"import sys; sys.path[:] = {sys.path!r}; "
+                f"from runtime.child_side.hosting_server import main; main({listener.fileno()})"
+            )
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=theirs.fileno(),
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        self._wire = Wire(ours)
+        self._wire.send((cluster, self._secret))
+
+    def door(self, node: int) -> Door:
+        """How the gateway of a node reaches the server."""
+        return Door(self._address, self._secret, node)
+
+    def describe(self) -> dict[str, Any]:
+        """The engine, its machines and hosts. Raises WireClosed if the server has ended."""
+        try:
+            wire = connected(self.door(-1))
+        except OSError as error:
+            raise WireClosed(str(error)) from None
+        try:
+            described: dict[str, Any] = wire.call("describe")
+            return described
+        finally:
+            wire.close()
+
+    def close(self) -> None:
+        """Ends the server, and with it all of its hosts."""
+        import subprocess
+
+        self._wire.close()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            pass  # its connection to the engine does not end
+        finally:
+            self._process.kill()
+            self._process.wait()
+
+    def leave_to_parent(self) -> None:
+        """Called in a forked process, which must not keep the server alive."""
+        self._wire._socket.close()

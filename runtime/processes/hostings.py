@@ -1,0 +1,44 @@
+"""The hosting servers of one Worker: one for each engine that hosts some of its nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.hosting.cluster import Cluster
+    from runtime.hosting.wire import Door
+    from runtime.processes.hosting_process import HostingProcess
+    from runtime.processes.topology import Topology
+
+
+class Hostings:
+    """Starts the servers that a topology needs; none for nodes of this machine."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._servers: dict[Cluster, HostingProcess] = {}
+        self.doors: dict[int, Door] = {}
+        """How each hosted node reaches its server, by the node's id."""
+        for node, below in enumerate(topology.nodes):
+            if below.on is not None:
+                self.doors[node] = self._server(below.on.connection).door(node)
+
+    def _server(self, cluster: Cluster) -> HostingProcess:
+        from runtime.processes.hosting_process import HostingProcess  # imported late: most Workers are on one machine
+
+        if cluster not in self._servers:
+            self._servers[cluster] = HostingProcess(cluster)
+        return self._servers[cluster]
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Engines, versions, machines and counts of bytes of all servers."""
+        return [server.describe() for server in self._servers.values()]
+
+    def close(self) -> None:
+        """Ends all servers and their hosts."""
+        for server in self._servers.values():
+            server.close()
+
+    def leave_to_parent(self) -> None:
+        """Called in a forked process."""
+        for server in self._servers.values():
+            server.leave_to_parent()
