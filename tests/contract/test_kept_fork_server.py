@@ -56,11 +56,11 @@ def change_the_path(monkeypatch, folder):
     return lambda args: str(folder) in sys.path
 
 
-def change_a_limit(monkeypatch, _folder):
-    monkeypatch.setattr(resource, "before", resource.getrlimit(resource.RLIMIT_CORE), raising=False)
-    resource.setrlimit(resource.RLIMIT_CORE, (0 if resource.before[0] else 4096, resource.before[1]))
-    limit = resource.getrlimit(resource.RLIMIT_CORE)
-    return lambda args: resource.getrlimit(resource.RLIMIT_CORE) == limit
+def change_a_limit(_monkeypatch, _folder):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = (soft - 1, hard)  # every user may lower a limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    return lambda args: resource.getrlimit(resource.RLIMIT_NOFILE) == limit
 
 
 def change_the_umask(_monkeypatch, _folder):
@@ -86,7 +86,7 @@ def change_the_processors(_monkeypatch, _folder):
     ],
 )
 def test_a_worker_made_after_a_change_that_children_inherit_has_children_that_inherit_it(change, monkeypatch, tmp_path):
-    umask, processors, limit = os.umask(0o022), os.sched_getaffinity(0), resource.getrlimit(resource.RLIMIT_CORE)
+    umask, processors, limit = os.umask(0o022), os.sched_getaffinity(0), resource.getrlimit(resource.RLIMIT_NOFILE)
     os.umask(umask)
     try:
         before = server_of_a_worker()
@@ -98,7 +98,7 @@ def test_a_worker_made_after_a_change_that_children_inherit_has_children_that_in
     finally:
         os.umask(umask)
         os.sched_setaffinity(0, processors)
-        resource.setrlimit(resource.RLIMIT_CORE, limit)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
 def test_children_write_to_the_streams_of_the_moment_and_a_resting_fork_server_holds_none(capfd):

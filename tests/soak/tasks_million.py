@@ -69,10 +69,11 @@ class TasksMillion:
             done += count
             if done >= _WARM * self.calls:
                 self._measure(worker)
-        first, last = self._sizes[0], self._sizes[-1]
+        first = self._sizes[0]
         for name, allowed in (("resident KiB", MOST_GROWTH_KIB), ("descriptors", 0), ("processes", 0)):
-            if last[name] - first[name] > allowed:
-                self.complaints.append(f"{name} grew from {first[name]} to {last[name]}")
+            # The lane of a worker that died may still be open for a moment; what leaks stays open.
+            if not wait_until(lambda name=name, allowed=allowed: _sizes()[name] - first[name] <= allowed):
+                self.complaints.append(f"{name} grew from {first[name]} to {_sizes()[name]}")
 
     def _batch(self, executor, hurried, count):
         kinds = self._choose.choices(
@@ -95,14 +96,7 @@ class TasksMillion:
     def _measure(self, worker):
         if not all_ready(worker):
             self.complaints.append("a worker was not replaced")
-        gc.collect()
-        self._sizes.append(
-            {
-                "resident KiB": _resident_kib(),
-                "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-                "processes": len(descendants()),
-            }
-        )
+        self._sizes.append(_sizes())
 
     def figures(self):
         """The counts of all events, by name."""
@@ -127,6 +121,15 @@ def _outcome(future, number):
         return "done" if future.result() == number else "done wrong"
     names = {LookupError: "raised", TaskTimeout: "deadline exceeded", WorkerLost: "lost with its worker"}
     return names.get(type(error), repr(error))
+
+
+def _sizes():
+    gc.collect()
+    return {
+        "resident KiB": _resident_kib(),
+        "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+        "processes": len(descendants()),
+    }
 
 
 def _resident_kib():
