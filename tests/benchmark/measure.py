@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 OURS = "callring"
+SUBMITTED = "callring, submitted"
+"""Beside OURS where that is a captured launch: the same tasks, submitted one by one from Python."""
 
 
 @dataclass(frozen=True)

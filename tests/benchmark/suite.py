@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tests.benchmark import rows_chips, rows_life, rows_python, rows_scaling
+from tests.benchmark.command_line import matching
 from tests.benchmark.measure import Effort, Row
 
 ROWS: dict[str, Callable[[Effort], list[Row]]] = {
@@ -35,11 +36,7 @@ ROWS: dict[str, Callable[[Effort], list[Row]]] = {
 
 def chosen(words: Iterable[str]) -> list[str]:
     """The names that contain one of the words; all names without words. Raises ValueError for an unknown word."""
-    words = list(words)
-    for word in words:
-        if not any(word in name for name in ROWS):
-            raise ValueError(f"no rows named {word!r}; there are {', '.join(ROWS)}")
-    return [name for name in ROWS if not words or any(word in name for word in words)]
+    return matching("rows", words, ROWS)
 
 
 def run_suite(names: Iterable[str], effort: Effort) -> Iterator[Row]:

@@ -7,16 +7,16 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.benchmark.command_line import matching, positive, started
 from tests.benchmark.compiled import compiled
 from tests.benchmark.contenders import Executor, installed_peers
-from tests.benchmark.measure import OURS, Effort, Row
+from tests.benchmark.measure import OURS, SUBMITTED, Effort, Row
 from tests.benchmark.metg.contenders import Contender, FromPool, Launched, Native, Submitted, SubWorkers
-from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, rows, tables
+from tests.benchmark.metg.output import SUB_WORKERS, rows, tables
 from tests.benchmark.metg.patterns import PATTERNS, graph_of, levels
 from tests.benchmark.metg.search import metg
 from tests.benchmark.metg.work import FOLDER, iterations_per_us, library
@@ -30,14 +30,6 @@ PEERS = ("loky", "Ray", "Dask")
 NAMES = (OURS, SUBMITTED, SUB_WORKERS, *NATIVE, "ProcessPoolExecutor", *PEERS)
 Groups = list[dict[str, Callable[[int], Contender]]]
 """Contenders that are measured together, each made from a number of workers."""
-
-
-def chosen(words: Sequence[str]) -> list[str]:
-    """The contenders whose names contain one of the words; all without words. Raises ValueError for an unknown word."""
-    for word in words:
-        if not any(word.lower() in name.lower() for name in NAMES):
-            raise ValueError(f"no contender named {word!r}; there are {'; '.join(NAMES)}")
-    return [name for name in NAMES if not words or any(word.lower() in name.lower() for word in words)]
 
 
 def available(folder: Path, names: Sequence[str] = NAMES) -> tuple[Groups, list[str]]:
@@ -68,23 +60,13 @@ def available(folder: Path, names: Sequence[str] = NAMES) -> tuple[Groups, list[
     return [group for group in groups if group], left_out
 
 
-@contextmanager
-def started(makers: dict[str, Callable[[int], Contender]], workers: int) -> Iterator[dict[str, Contender]]:
-    """These contenders. Pools, which are last, start first: they fork, and must not fork beside Callring's threads."""
-    with ExitStack() as stack:
-        made = {}
-        for name in reversed(makers):
-            made[name] = makers[name](workers)
-            stack.callback(made[name].close)
-        yield {name: made[name] for name in makers}
-
-
 def measured(options: argparse.Namespace, groups: Groups, path: str) -> list[Row]:
     """All rows that the command line asks for."""
     result = []
     for workers in options.workers:
         found: dict[str, dict[str, dict[str, list[float]]]] = {name: {} for name in options.patterns}
         for group in groups:
+            # Pools, which are last, start first: they fork, and must not fork beside Callring's threads.
             with started(group, workers) as contenders:
                 for pattern in options.patterns:
                     print(f"{pattern}, {workers} workers: {', '.join(group)}", file=sys.stderr, flush=True)
@@ -100,13 +82,6 @@ def measured(options: argparse.Namespace, groups: Groups, path: str) -> list[Row
                         found[pattern].setdefault(clock, {}).update(figures)
         result += [row for pattern in options.patterns for row in rows(pattern, workers, found[pattern])]
     return result
-
-
-def positive(text: str) -> int:
-    """A number of the command line. Raises ValueError for one below 1."""
-    if int(text) < 1:
-        raise ValueError
-    return int(text)
 
 
 def parsed() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -132,7 +107,7 @@ def main() -> None:
     """Runs the command line."""
     parser, options = parsed()
     try:
-        names = chosen(options.contenders)
+        names = matching("contender", options.contenders, NAMES)
         levels(options.width)
     except ValueError as error:
         parser.error(str(error))

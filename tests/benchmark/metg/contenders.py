@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from runtime import Tag, TaskArgs, Tensor, Worker, WorkerOptions
 from tests.benchmark.contenders import Pooled
-from tests.benchmark.cpu import cpu_seconds
 from tests.benchmark.metg.patterns import Graph
 from tests.benchmark.metg.work import chip_task, loaded, python_task
+from tests.benchmark.native import NativeProgram
 from tests.benchmark.rows_chips import ONE_BLOCK
+from tests.benchmark.spent import Spent, spent
 from tests.process_tree import descendants
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds by the clock, and seconds of processor time of all processes that took part."""
-
-    wall: float
-    cpu: float
 
 
 class Contender(Protocol):
@@ -45,14 +34,6 @@ class Contender(Protocol):
 
     def close(self) -> None:
         """Ends its processes."""
-
-
-def spent(work: Callable[[], object], pids: Iterable[int]) -> Spent:
-    """What a call spends in this process and these others."""
-    everywhere = [os.getpid(), *pids]
-    wall, cpu = time.perf_counter(), cpu_seconds(everywhere)
-    work()
-    return Spent(time.perf_counter() - wall, cpu_seconds(everywhere) - cpu)
 
 
 class Callring:
@@ -176,37 +157,22 @@ class SubWorkers(Callring):
         return work
 
 
-class Native:
+class Native(NativeProgram):
     """A program that peer.h describes."""
 
     fewer_steps = 1
 
     def __init__(self, workers: int, program: Path) -> None:
-        command = [str(program), str(workers)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(program, workers)
 
     def prepare(self, graph: Graph) -> None:
         """Sends the graph."""
         lines = [f"graph {len(graph)}", *(" ".join(map(str, (len(inputs), *inputs))) for inputs in graph.inputs)]
-        self._send("\n".join(lines))
+        self.send("\n".join(lines))
 
     def measure(self, iterations: int, repeats: int) -> Spent:
         """As the protocol says."""
-        self._send(f"run {iterations} {repeats}")
-        answer = self.process.stdout.readline().split()
-        if len(answer) != 2:
-            raise RuntimeError(f"{self.process.args[0]} ended with {self.process.wait()}")
-        return Spent(*map(float, answer))
-
-    def _send(self, text: str) -> None:
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-
-    def close(self) -> None:
-        """Ends the program at the end of its input."""
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
+        return self.spent_on(f"run {iterations} {repeats}")
 
 
 class FromPool:

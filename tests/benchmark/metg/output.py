@@ -7,15 +7,14 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from tests.benchmark.measure import OURS, Row, duration
-from tests.benchmark.metg.search import CLOCKS
+from tests.benchmark.measure import OURS, SUBMITTED, Row, duration
+from tests.benchmark.spent import CLOCKS
 from tests.benchmark.table import command_of, figure, rows_of
 
-SUBMITTED, SUB_WORKERS = "callring, submitted", "callring, sub-workers"
-"""Beside measure.OURS, which is a captured launch."""
+SUB_WORKERS = "callring, sub-workers"
+"""Beside measure.OURS, which is a captured launch, and measure.SUBMITTED."""
 NONE = "none"
 """In a table: half was not reached."""
-TITLES = {"cpu": "By processor time", "wall": "By the clock"}
 
 _SECTION = """
 ## The smallest task that is worth its cost
@@ -68,7 +67,7 @@ def tables(measured: list[Row]) -> list[str]:
     names = contenders_of(measured)
     lines: list[str] = []
     for clock in CLOCKS:
-        lines += ["", f"### {TITLES[clock]}", "", f"| pattern | workers | {' | '.join(names)} |"]
+        lines += ["", f"### {CLOCKS[clock]}", "", f"| pattern | workers | {' | '.join(names)} |"]
         lines += [f"| --- | --- |{' --- |' * len(names)}"]
         for row in measured:
             of, pattern, workers = key(row)
@@ -85,7 +84,7 @@ def _cell(rounds: list[float]) -> str:
 def measured_in(page: str) -> list[Row]:
     """The rows whose tables a page has, with the medians that stand there."""
     found: list[Row] = []
-    for clock, title in TITLES.items():
+    for clock, title in CLOCKS.items():
         part = page.partition(f"### {title}\n")[2].partition("\n#")[0]
         head, *lines = re.findall(r"^\| (?!---)(.+) \|$", part, flags=re.MULTILINE) or [""]
         for line in lines:

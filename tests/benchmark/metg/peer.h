@@ -2,17 +2,15 @@
 //
 //   graph N            then N lines: the number of inputs of a task, and the numbers of the tasks that they are
 //   run ITERATIONS R   executes the graph R times; the answer is the seconds by the clock and of processor time
-#include <time.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <iomanip>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "../orders.h"
 #include "spin.h"
 
 struct Task {
@@ -33,12 +31,6 @@ inline void execute(const Task& task, std::vector<Output>& outputs, std::size_t 
     outputs[number].depth = depth + 1;
 }
 
-inline double seconds(clockid_t clock) {
-    timespec time{};
-    ::clock_gettime(clock, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
 // Whether every task had its inputs when it was executed.
 inline bool in_order(const std::vector<Task>& tasks, const std::vector<Output>& outputs) {
     std::vector<Output> expected(tasks.size());
@@ -56,7 +48,6 @@ template <typename Peer>
 int serve(int workers) {
     std::vector<Task> tasks;
     std::string order;
-    std::cout << std::setprecision(12);
     while (std::cin >> order && order == "graph") {
         std::size_t count = 0;
         std::cin >> count;
@@ -76,12 +67,11 @@ int serve(int workers) {
             int repeats = 0;
             std::cin >> order >> iterations >> repeats;
             std::fill(outputs.begin(), outputs.end(), Output{});
-            const double wall = seconds(CLOCK_MONOTONIC);
-            const double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-            for (int i = 0; i < repeats; ++i) {
-                peer.run(iterations);
-            }
-            std::cout << seconds(CLOCK_MONOTONIC) - wall << ' ' << seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu << std::endl;
+            answer([&] {
+                for (int i = 0; i < repeats; ++i) {
+                    peer.run(iterations);
+                }
+            });
             if (!in_order(tasks, outputs)) {
                 std::cerr << "a task was executed before its inputs\n";
                 return EXIT_FAILURE;

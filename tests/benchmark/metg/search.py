@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from tests.benchmark.metg.contenders import Contender
 from tests.benchmark.metg.patterns import Graph
+from tests.benchmark.spent import CLOCKS
 
-CLOCKS = ("cpu", "wall")
-"""Processor time of all processes for a task; and time of the used cores by the clock for a task."""
 _FIRST = 1 / 4
 """The first kernel, as a part of the time that an empty task takes: far too short."""
 _LONGEST = 32
@@ -20,7 +19,7 @@ parallelism never reaches half on many cores, and a busy machine makes a task se
 
 @dataclass
 class Point:
-    """Microseconds of a task: of its kernel, and of all by each clock."""
+    """Microseconds of a task: of its kernel, and in all: processor time of all processes, time of the used cores."""
 
     kernel: float
     totals: dict[str, float]

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.benchmark.measure import OURS, duration
-from tests.benchmark.metg.__main__ import NAMES, chosen, main
-from tests.benchmark.metg.contenders import Spent
-from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, key, measured_in, rows, section
+from tests.benchmark.command_line import matching
+from tests.benchmark.measure import OURS, SUBMITTED, duration
+from tests.benchmark.metg.__main__ import NAMES, main
+from tests.benchmark.metg.output import SUB_WORKERS, key, measured_in, rows, section
 from tests.benchmark.metg.patterns import graph_of
 from tests.benchmark.metg.plot import drawn
-from tests.benchmark.metg.search import CLOCKS, crossing, metg
+from tests.benchmark.metg.search import crossing, metg
 from tests.benchmark.page import METG_PICTURE, PAGE
+from tests.benchmark.spent import CLOCKS, Spent
 from tests.benchmark.table import document
 
 
@@ -87,10 +88,10 @@ def test_the_picture_of_the_page_shows_the_medians_of_its_tables():
 
 
 def test_contenders_are_chosen_by_parts_of_their_names():
-    assert chosen(["callring", "TBB"]) == [OURS, SUBMITTED, SUB_WORKERS, "oneTBB flow graph"]
-    assert chosen([]) == list(NAMES)
+    assert matching("contender", ["callring", "TBB"], NAMES) == [OURS, SUBMITTED, SUB_WORKERS, "oneTBB flow graph"]
+    assert matching("contender", [], NAMES) == list(NAMES)
     with pytest.raises(ValueError, match="no contender named 'star'; there are callring; "):
-        chosen(["star"])
+        matching("contender", ["star"], NAMES)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmark.command_line import started
 from tests.benchmark.cpu import cpu_seconds
-from tests.benchmark.measure import OURS, duration
-from tests.benchmark.metg.__main__ import available, started
-from tests.benchmark.metg.output import SUB_WORKERS, SUBMITTED, tables
+from tests.benchmark.measure import OURS, SUBMITTED, duration
+from tests.benchmark.metg.__main__ import available
+from tests.benchmark.metg.output import SUB_WORKERS, tables
 from tests.benchmark.metg.patterns import PATTERNS, graph_of
 from tests.benchmark.table import document, rows_of
 from tests.patience import patience
