@@ -8,6 +8,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from tests.benchmark.applications.output import section as applications_section
 from tests.benchmark.metg import plot as metg_plot
 from tests.benchmark.metg.output import measured_in, section
 from tests.benchmark.plot import bars_of, drawn
@@ -29,8 +30,10 @@ python -m tests.benchmark.page results.json
 
 Without `--rows` everything is measured; `pip install -e '.[peers]'` adds loky, Ray and Dask, and `--plot` a picture.
 `python -m tests.benchmark.metg --json metg.json` measures how small a task may be before half of all time is no more
-work, beside OpenMP and oneTBB; `--metg metg.json` adds that to the page. Measured on
-{day} with {cores} processor cores ({processor}).
+work, beside OpenMP and oneTBB, and `python -m tests.benchmark.applications --json applications.json` measures tiled
+Cholesky and matmul and a stencil beside the time of their kernels alone, OpenMP and NumPy; `--metg metg.json` and
+`--applications applications.json` add that to the page. Measured on {day} with {cores} processor cores
+({processor}).
 
 ![How many times better Callring is than what is beside it](../pictures/performance.svg)
 
@@ -47,8 +50,10 @@ _REASONS = """
 """
 
 
-def text(results: dict[str, Any], metg: dict[str, Any] | None = None) -> str:
-    """The page, with a section on METG if that was measured."""
+def text(
+    results: dict[str, Any], metg: dict[str, Any] | None = None, applications: dict[str, Any] | None = None
+) -> str:
+    """The page, with sections on METG and on applications if those were measured."""
     machine = results["machine_info"]
     introduction = _INTRODUCTION.format(
         # A few rows have fewer rounds, or more.
@@ -58,7 +63,8 @@ def text(results: dict[str, Any], metg: dict[str, Any] | None = None) -> str:
         cores=machine["cpu"]["count"],
         processor=machine["processor"],
     )
-    return introduction + "\n".join(table(rows_of(results))) + "\n" + (section(metg) if metg else "") + _REASONS
+    sections = (section(metg) if metg else "") + (applications_section(applications) if applications else "")
+    return introduction + "\n".join(table(rows_of(results))) + "\n" + sections + _REASONS
 
 
 def main() -> None:
@@ -66,10 +72,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark.page", description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--metg", type=Path, help="results of python -m tests.benchmark.metg")
+    parser.add_argument("--applications", type=Path, help="results of python -m tests.benchmark.applications")
     parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
     given = parser.parse_args()
-    metg = json.loads(given.metg.read_text()) if given.metg else None
-    page = text(json.loads(given.results.read_text()), metg)
+    results, metg, applications = (
+        json.loads(path.read_text()) if path else None for path in (given.results, given.metg, given.applications)
+    )
+    page = text(results, metg, applications)
     given.page.write_text(page)
     if given.page == PAGE:
         PICTURE.write_text(drawn(bars_of(page)))
