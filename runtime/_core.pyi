@@ -649,7 +649,7 @@ class NodeHost:
     """
     def __init__(self, control_fd: int, loader: typing.Any) -> None:
         ...
-    def serve(self, pool: MemoryPool, run: typing.Any, dumps: typing.Any, pack_exception: typing.Any) -> None:
+    def serve(self, pool: MemoryPool, begin: typing.Any, dumps: typing.Any, pack_exception: typing.Any, most: int) -> None:
         ...
 class FrameArgs:
     """

@@ -35,17 +35,27 @@ public:
         host_ = unwrap(std::move(started));
     }
 
-    // Executes tasks until the parent asks to stop: calls `run(loaded, tensors, tags, scalars, block count)` for each.
-    // The tensors lie in the parent's arenas, which `pool` adopts.
-    void serve(const std::shared_ptr<MemoryPool>& pool, const py::object& run, const py::object& dumps,
-               const py::object& pack_exception) {
+    // Executes tasks until the parent asks to stop, up to `most` at once. `begin` gets a list of tasks, each a tuple
+    // (loaded, tensors, tags, scalars, block count), and returns a call for each, which waits for its value. The
+    // tensors lie in the parent's arenas, which `pool` adopts.
+    void serve(const std::shared_ptr<MemoryPool>& pool, const py::object& begin, const py::object& dumps,
+               const py::object& pack_exception, std::size_t most) {
         ChildLane& lane = host_->lane();
         for (;;) {
             if (const Frame* frame = lane.try_next()) {
-                const std::uint64_t begin_ns = (frame->config.flags & kFrameTraced) != 0 ? now_ns() : 0;
-                const Code code =
-                    within_memory([&] { return execute(*frame, *pool, run, dumps, pack_exception); }, payload_);
-                host_->complete(code, begin_ns, begin_ns != 0 ? now_ns() : 0, std::as_bytes(std::span(payload_)));
+                const std::uint64_t begin_ns = now_ns();
+                std::vector<Begun> begun;
+                begun.push_back(prepare(*frame, *pool));
+                for (const Frame* next : lane.claim_ahead(most - 1)) {
+                    begun.push_back(prepare(*next, *pool));
+                }
+                begin_all(begun, begin);
+                for (std::size_t i = 0; i < begun.size(); ++i) {
+                    if (i > 0) {
+                        static_cast<void>(lane.try_next());
+                    }
+                    complete(begun[i], begin_ns, dumps, pack_exception);
+                }
                 continue;
             }
             const py::gil_scoped_release release;
@@ -56,13 +66,28 @@ public:
     }
 
 private:
-    Code execute(const Frame& frame, MemoryPool& pool, const py::object& run, const py::object& dumps,
-                 const py::object& pack_exception) {
+    // A task on its way: `task` until begin_all(), then `call`; or the code and the text with which it has failed.
+    struct Begun {
+        Code code = Code::ok;
+        std::string text;
+        bool traced = false;
+        py::object task;
+        py::object call;
+    };
+
+    Begun prepare(const Frame& frame, MemoryPool& pool) {
+        Begun begun;
+        begun.traced = (frame.config.flags & kFrameTraced) != 0;
+        begun.code = within_memory([&] { return prepare(frame, pool, begun); }, begun.text);
+        return begun;
+    }
+
+    Code prepare(const Frame& frame, MemoryPool& pool, Begun& begun) {
         // Resolved immediately before execution: the frame only has the digest. The reference keeps the callable alive
         // while it runs, also if it is removed meanwhile.
         const std::shared_ptr<void> loaded = store_->table().resolve(frame.digest);
         if (!loaded) {
-            payload_ = "its digest is not installed in this child";
+            begun.text = "its digest is not installed in this child";
             return Code::not_installed;
         }
         auto tensors = [&] {
@@ -70,18 +95,44 @@ private:
             return adopt_arguments(frame, pool);
         }();
         if (!tensors) {
-            payload_ = tensors.error().message;
+            begun.text = tensors.error().message;
             return tensors.error().code;
         }
-        const auto call = [&] {
-            const py::handle function(static_cast<PyObject*>(loaded.get()));
-            std::vector<int> tags(arguments_.tags.size());
-            std::ranges::transform(arguments_.tags, tags.begin(), [](Tag tag) { return static_cast<int>(tag); });
-            return run(function, std::move(*tensors), std::move(tags), arguments_.scalars, frame.config.block_count)
-                .release()
-                .ptr();
-        };
-        return pack_outcome(call, dumps, pack_exception, host_->lane().extents(), payload_);
+        std::vector<int> tags(arguments_.tags.size());
+        std::ranges::transform(arguments_.tags, tags.begin(), [](Tag tag) { return static_cast<int>(tag); });
+        begun.task = py::make_tuple(py::reinterpret_borrow<py::object>(static_cast<PyObject*>(loaded.get())),
+                                    std::move(*tensors), std::move(tags), arguments_.scalars, frame.config.block_count);
+        return Code::ok;
+    }
+
+    static void begin_all(std::vector<Begun>& begun, const py::object& begin) {
+        py::list tasks;
+        for (const Begun& one : begun) {
+            if (one.code == Code::ok) {
+                tasks.append(one.task);
+            }
+        }
+        std::size_t next = 0;
+        const py::list calls = begin(tasks);
+        for (Begun& one : begun) {
+            if (one.code == Code::ok) {
+                one.task = py::object();
+                one.call = calls[next++];
+            }
+        }
+    }
+
+    void complete(Begun& begun, std::uint64_t begin_ns, const py::object& dumps, const py::object& pack_exception) {
+        if (begun.code == Code::ok) {
+            begun.code = within_memory(
+                [&] {
+                    const auto call = [&] { return PyObject_CallNoArgs(begun.call.ptr()); };
+                    return pack_outcome(call, dumps, pack_exception, host_->lane().extents(), begun.text);
+                },
+                begun.text);
+        }
+        host_->complete(begun.code, begun.traced ? begin_ns : 0, begun.traced ? now_ns() : 0,
+                        std::as_bytes(std::span(begun.text)));
     }
 
     Result<std::vector<TensorView>> adopt_arguments(const Frame& frame, MemoryPool& pool) {
@@ -114,7 +165,6 @@ private:
     std::unique_ptr<ChildHost> host_;
     const PythonStore* store_ = nullptr;  // owned by the host
     DecodedArguments arguments_;
-    std::string payload_;
 };
 
 }  // namespace
@@ -123,7 +173,7 @@ void register_node(py::module_& module) {
     using namespace py::literals;
     py::class_<NodeHost>(module, "NodeHost", "A node child's lane and control thread.")
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
-        .def("serve", &NodeHost::serve, "pool"_a, "run"_a, "dumps"_a, "pack_exception"_a);
+        .def("serve", &NodeHost::serve, "pool"_a, "begin"_a, "dumps"_a, "pack_exception"_a, "most"_a);
 }
 
 }  // namespace callring::bindings

@@ -83,7 +83,9 @@ ChildLane::ChildLane(SharedMap map, SharedMap bell, UniqueFd progress_event, std
 const Frame* ChildLane::try_next() noexcept {
     while (std::byte* slot = frames_.front()) {
         auto* frame = reinterpret_cast<Frame*>(slot);
-        if (!settle_claim(frame->claim, Claim::claimed)) {
+        if (ahead_ > 0) {
+            --ahead_;
+        } else if (!settle_claim(frame->claim, Claim::claimed)) {
             if (frame->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::revoked)) {
                 end_damaged();
             }
@@ -106,6 +108,28 @@ const Frame* ChildLane::try_next() noexcept {
         return frame;
     }
     return nullptr;
+}
+
+std::vector<const Frame*> ChildLane::claim_ahead(std::size_t most) {
+    std::vector<const Frame*> batch;
+    const bool is_timed = (claimed_->config.flags & kFrameTimed) != 0;
+    while (batch.size() < most && !is_timed) {
+        const std::uint64_t distance = batch.size() + 1;
+        auto* frame = reinterpret_cast<Frame*>(frames_.behind(distance));
+        if (frame == nullptr || frame->sequence != frames_.position() + distance ||
+            (frame->config.flags & kFrameTimed) != 0 || needs_one_of(*frame, distance) || predecessor_failed(*frame) ||
+            !settle_claim(frame->claim, Claim::claimed)) {
+            break;
+        }
+        batch.push_back(frame);
+    }
+    ahead_ = batch.size();
+    return batch;
+}
+
+bool ChildLane::needs_one_of(const Frame& frame, std::uint64_t count) noexcept {
+    return std::ranges::any_of(frame.config.predecessors,
+                               [&](std::uint32_t distance) { return distance != 0 && distance <= count; });
 }
 
 void ChildLane::note_begin(const Frame& frame) noexcept {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "common/result.h"
 #include "common/tuning.h"
@@ -35,6 +36,10 @@ public:
 
     // The next frame to execute, or nullptr if there is none at the moment. The frame stays valid until complete().
     [[nodiscard]] const Frame* try_next() noexcept;
+    // Claims frames that follow the one that try_next() returned, so that a child can begin them together with it: at
+    // most `most`, and none from the first on that needs another frame of this batch, or has a deadline. They stay
+    // valid until their complete(); try_next() returns each of them in its turn.
+    std::vector<const Frame*> claim_ahead(std::size_t most);
     // Spins, then sleeps, until try_next() may return a frame or stop() was called. False after stop(). Returns the
     // memory of old results to the system if the wait is long.
     bool wait() noexcept;
@@ -78,6 +83,8 @@ private:
         return frame.sequence == frames_.position() && frame.layout_version == kLayoutVersion;
     }
     [[nodiscard]] bool predecessor_failed(const Frame& frame) const noexcept;
+    // Whether the frame needs one of the `count` frames before it.
+    [[nodiscard]] static bool needs_one_of(const Frame& frame, std::uint64_t count) noexcept;
     void note_begin(const Frame& frame) noexcept;
     void ring_parent() noexcept;
 
@@ -86,6 +93,7 @@ private:
     UniqueFd progress_event_;
     RingConsumer frames_;
     const Frame* claimed_ = nullptr;  // the frame that is executed
+    std::uint64_t ahead_ = 0;         // how many of the frames at the ring's front claim_ahead() has claimed
     RingProducer completions_;
     RingProducer spans_;
     std::byte* results_ = nullptr;

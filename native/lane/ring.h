@@ -91,6 +91,16 @@ public:
         return slots_ + ((head_ % capacity_) * slot_bytes_);
     }
     void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
+    // The slot `distance` places behind the oldest one, or nullptr if the ring does not reach so far.
+    [[nodiscard]] std::byte* behind(std::uint64_t distance) noexcept {
+        if (tail_ - head_ <= distance) {
+            tail_ = indices_->tail.load(std::memory_order_acquire);
+            if (tail_ - head_ <= distance || tail_ - head_ > capacity_) {
+                return nullptr;
+            }
+        }
+        return slots_ + (((head_ + distance) % capacity_) * slot_bytes_);
+    }
     // Whether the producer's index is impossible: it was written over.
     [[nodiscard]] bool overrun() const noexcept {
         return indices_->tail.load(std::memory_order_acquire) - head_ > capacity_;

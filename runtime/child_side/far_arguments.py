@@ -6,6 +6,7 @@ only be read where they meet; any other overlap is refused, because it would be 
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from runtime.errors import ConfigurationError
 from runtime.tensors.tags import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -23,34 +24,60 @@ if TYPE_CHECKING:
 
 _WRITES = (Tag.OUTPUT, Tag.INOUT, Tag.OUTPUT_EXISTING)
 _READS = (Tag.INPUT, Tag.INOUT, Tag.OUTPUT_EXISTING, Tag.NO_DEP)
+LARGE = 1 << 16
+"""Bytes from which a content travels by itself: an engine takes longer for one more value than for fewer bytes."""
 _HARDEST = 1_000_000
 """Candidates that the exact test for an overlap of two strided views may try."""
 
 
 class Piece(NamedTuple):
-    """One argument: its form, and where its content is."""
+    """One argument: its form, and how its content travels."""
 
     dtype: str
     shape: tuple[int, ...]
-    writes: bool
-    """Whether its content travels back."""
     same_as: int
     """The argument that it is: its own place, or that of an earlier argument that is the same view."""
     is_sent: bool
     """Whether its content travels to the host. It does not for an argument that is only written, or was sent before."""
+    is_written: bool
+    """Whether its content travels back."""
+    is_large: bool
+    """Whether its content travels by itself, not within the message."""
     read_only: bool
 
 
-class Packed(NamedTuple):
-    """The arguments of one task on their way to a host."""
+class Call(NamedTuple):
+    """One task on its way to a host."""
 
+    hashid: str
     pieces: list[Piece]
-    contents: list[npt.NDArray[Any]]
-    """The contiguous contents of the pieces that are sent, in order. Contiguous tensors are not copied."""
+    scalars: list[int]
+    block_count: int
+    small: list[bytes]
+    """The contents that are sent and not large, in order."""
+
+    @property
+    def large_results(self) -> int:
+        """How many contents travel back by themselves."""
+        return sum(piece.is_written and piece.is_large for piece in self.pieces)
 
 
-def pack(tensors: Sequence[Tensor], tags: Sequence[int]) -> Packed:
-    """Packs the arguments of a task.
+class Outcome(NamedTuple):
+    """What a task on a host came to."""
+
+    code: int
+    payload: bytes
+    """The pickled value, or the packed exception."""
+    buffers: list[pickle.PickleBuffer]
+    """Of the value's pickle."""
+    small: list[bytes]
+    """The contents that were written and are not large, in order."""
+
+
+def pack(
+    hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: list[int], block_count: int
+) -> tuple[Call, list[npt.NDArray[Any]]]:
+    """Packs a task. Returns it and its large contents, in order; contiguous tensors are not copied.
 
     Raises:
         ConfigurationError: two arguments share bytes that one of them writes, and are not the same view.
@@ -60,16 +87,22 @@ def pack(tensors: Sequence[Tensor], tags: Sequence[int]) -> Packed:
     writes = {first[place] for place, tag in enumerate(tags) if tag in _WRITES}
     reads = {first[place] for place, tag in enumerate(tags) if tag in _READS}
     _refuse_overlaps(arrays, sorted(set(first)), writes)
-    pieces, contents = [], []
+    pieces: list[Piece] = []
+    small: list[bytes] = []
+    large: list[npt.NDArray[Any]] = []
     for place, (tensor, tag) in enumerate(zip(tensors, tags, strict=True)):
         own = first[place] == place
-        sent = own and place in reads
+        is_large = tensor.nbytes >= LARGE
+        is_sent = own and place in reads
+        is_written = own and place in writes
         pieces.append(
-            Piece(tensor.dtype, tensor.shape, own and place in writes, first[place], sent, tag not in _WRITES)
+            Piece(tensor.dtype, tensor.shape, first[place], is_sent, is_written, is_large, tag not in _WRITES)
         )
-        if sent:
-            contents.append(np.ascontiguousarray(arrays[place]))
-    return Packed(pieces, contents)
+        if is_sent and is_large:
+            large.append(np.ascontiguousarray(arrays[place]))
+        elif is_sent:
+            small.append(arrays[place].tobytes())
+    return Call(hashid, pieces, scalars, block_count, small), large
 
 
 def _first_same(arrays: list[npt.NDArray[Any]], place: int) -> int:
@@ -98,40 +131,48 @@ def _meet(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
         return True  # undecided: refused rather than wrong
 
 
-def unpack(pool: _core.MemoryPool, pieces: Sequence[Piece], contents: Sequence[Any]) -> list[Tensor]:
+def unpack(pool: _core.MemoryPool, call: Call, large: Iterator[Any]) -> list[Tensor]:
     """On the host: the tensors of a task, in ``pool``. Raises MemoryError.
 
     Args:
-        contents: buffers, as in Packed.
+        large: buffers, of which this task takes its own.
     """
     tensors: list[Tensor] = []
-    left = iter(contents)
-    for place, piece in enumerate(pieces):
+    small = iter(call.small)
+    for place, piece in enumerate(call.pieces):
         if piece.same_as != place:
-            tensor = tensors[piece.same_as]
-        else:
-            tensor = pool.empty(list(piece.shape), piece.dtype)
-            if piece.is_sent:
-                words = _core.tensor_words(tensor)
-                words[...] = np.frombuffer(next(left), words.dtype).reshape(words.shape)
+            tensors.append(tensors[piece.same_as])
+            continue
+        tensor = pool.empty(list(piece.shape), piece.dtype)
+        if piece.is_sent:
+            _fill(tensor, next(large if piece.is_large else small))
         tensors.append(tensor)
     return tensors
 
 
-def passed_on(pieces: Sequence[Piece], tensors: Sequence[Tensor]) -> list[Tensor]:
+def passed_on(call: Call, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The tensors as the orchestration function gets them: those that it may not write are read-only."""
-    return [_core.read_only(t) if piece.read_only else t for piece, t in zip(pieces, tensors, strict=True)]
+    return [_core.read_only(t) if piece.read_only else t for piece, t in zip(call.pieces, tensors, strict=True)]
 
 
-def written(pieces: Sequence[Piece], tensors: Sequence[Tensor]) -> list[npt.NDArray[Any]]:
-    """On the host: the contents of the pieces that travel back."""
-    return [_core.tensor_words(t) for piece, t in zip(pieces, tensors, strict=True) if piece.writes]
-
-
-def store(tensors: Sequence[Tensor], pieces: Sequence[Piece], contents: Sequence[Any]) -> None:
-    """On this machine: writes what came back into the tensors of the task."""
-    left = iter(contents)
-    for piece, tensor in zip(pieces, tensors, strict=True):
-        if piece.writes:
+def written(call: Call, tensors: Sequence[Tensor]) -> tuple[list[bytes], list[npt.NDArray[Any]]]:
+    """On the host: the contents that travel back, those that are small and those that are large."""
+    small, large = [], []
+    for piece, tensor in zip(call.pieces, tensors, strict=True):
+        if piece.is_written:
             words = _core.tensor_words(tensor)
-            words[...] = np.frombuffer(next(left), words.dtype).reshape(words.shape)
+            large.append(words) if piece.is_large else small.append(words.tobytes())
+    return small, large
+
+
+def store(call: Call, tensors: Sequence[Tensor], outcome: Outcome, large: Iterator[Any]) -> None:
+    """On this machine: writes what came back into the tensors of the task."""
+    small = iter(outcome.small)
+    for piece, tensor in zip(call.pieces, tensors, strict=True):
+        if piece.is_written:
+            _fill(tensor, next(large if piece.is_large else small))
+
+
+def _fill(tensor: Tensor, content: Any) -> None:
+    words = _core.tensor_words(tensor)
+    words[...] = np.frombuffer(content, words.dtype).reshape(words.shape)

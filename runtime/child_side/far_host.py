@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import _core
 from runtime.child_side import far_arguments
+from runtime.child_side.far_arguments import Outcome
 from runtime.child_side.node_worker import NodeLoader
 from runtime.failure import native_errors
 from runtime.hosting.door import WELL, Refusal
@@ -25,9 +26,9 @@ from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.tensors.task_args import TensorArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from runtime.child_side.far_arguments import Piece
+    from runtime.child_side.far_arguments import Call
     from runtime.child_side.node_worker import Loaded
     from runtime.processes.topology import Topology
 
@@ -85,34 +86,34 @@ class FarHost:
         if loaded is not None and self._loader is not None:
             self._loader.unload(loaded)
 
-    def run(
-        self, hashid: str, pieces: list[Piece], scalars: list[int], block_count: int, *contents: Any
-    ) -> tuple[Any, ...]:
-        """Runs an orchestration function.
-
-        Returns its outcome, ``(code, payload, buffers)``, and then the content of each written argument; None for each
-        if the function raised.
-        """
-        none = [None] * sum(piece.writes for piece in pieces)
+    def run(self, calls: list[Call], *large: Any) -> tuple[Any, ...]:
+        """Runs tasks one after the other. Returns their pickled outcomes, and then every large content they wrote."""
+        outcomes: list[Outcome] = []
+        results: list[Any] = []
+        given = iter(large)
         with self._busy:
-            try:
-                value, results = self._call(hashid, pieces, scalars, block_count, contents)
-            except BaseException as error:  # the task fails, not its host
-                return (_CODES["python_exception"], pack_exception(error), []), *none
-        payload, buffers = value if isinstance(value, tuple) else (value, [])
-        return (_CODES["ok"], payload, [pickle.PickleBuffer(buffer) for buffer in buffers]), *results
+            for call in calls:
+                try:
+                    outcome, contents = self._call(call, given)
+                except BaseException as error:  # the task fails, not its host
+                    outcome = Outcome(_CODES["python_exception"], pack_exception(error), [], [])
+                    contents = [None] * call.large_results
+                outcomes.append(outcome)
+                results += contents
+        return pickle.dumps(outcomes, protocol=5), *results
 
-    def _call(
-        self, hashid: str, pieces: list[Piece], scalars: list[int], block_count: int, contents: tuple[Any, ...]
-    ) -> tuple[Any, list[Any]]:
+    def _call(self, call: Call, large: Iterator[Any]) -> tuple[Outcome, list[Any]]:
         worker = self._opened().worker
-        loaded = self._loaded[hashid]
+        tensors = far_arguments.unpack(worker._session.pool, call, large)
+        loaded = self._loaded[call.hashid]
         if loaded.function is None:
             raise TypeError("a node runs Python callables; a chip callable is for its chips")
-        tensors = far_arguments.unpack(worker._session.pool, pieces, contents)
-        given = TensorArgs(far_arguments.passed_on(pieces, tensors), scalars)
-        value = worker.run(loaded.function, given, CallConfig(block_count=block_count))
-        return pickle_value(value), far_arguments.written(pieces, tensors)
+        given = TensorArgs(far_arguments.passed_on(call, tensors), call.scalars)
+        value = worker.run(loaded.function, given, CallConfig(block_count=call.block_count))
+        pickled = pickle_value(value)
+        payload, buffers = pickled if isinstance(pickled, tuple) else (pickled, [])
+        small, contents = far_arguments.written(call, tensors)
+        return Outcome(_CODES["ok"], payload, [pickle.PickleBuffer(buffer) for buffer in buffers], small), contents
 
     def take_trace(self) -> bytes:
         """The trace of the Worker, with the times of this machine's clock."""

@@ -7,6 +7,7 @@ so loss, replacement, retries and poisoning stay those of a child that died.
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import sys
@@ -18,6 +19,7 @@ from runtime import _core, identity
 from runtime.child_side import far_arguments
 from runtime.child_side.sub_worker import Loader
 from runtime.chips.chip_callable import ChipCallable
+from runtime.errors import ConfigurationError
 from runtime.failure import HOST_LOST, native_errors
 from runtime.hosting.door import WELL
 from runtime.hosting.wire import Door, Wire, WireClosed, connected
@@ -26,8 +28,12 @@ from runtime.pickles.outcomes import pack_exception, pickle_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from runtime.child_side.far_arguments import Call, Outcome
     from runtime.processes.topology import Topology
     from runtime.tensors.tensor import Tensor
+
+MOST_AT_ONCE = 256
+"""Tasks that may travel to a host together. A task never waits for others: those that are there travel."""
 
 _CODES: dict[str, int] = _core.CODES
 _KIND_CHIP, _KIND_SERIALIZED = 1, 2
@@ -45,7 +51,7 @@ def main(control: int, topology: Topology, door: Door, deadline_ns: int) -> int:
             host = _core.NodeHost(control, gateway)
         except native_errors():
             return 1  # the Worker above has received the reason, or has ended
-        host.serve(_core.MemoryPool(1 << 20, 1 << 62), gateway.run, pickle_value, _packed)
+        host.serve(_core.MemoryPool(1 << 20, 1 << 62), gateway.begin, pickle_value, _packed, MOST_AT_ONCE)
         gateway.close()
     except WireClosed:
         return HOST_LOST
@@ -120,16 +126,33 @@ class _Gateway:
         packed: bytes = self._or_end(lambda: self._control.call("take_trace"))
         return packed
 
-    def run(self, hashid: str, tensors: list[Tensor], tags: list[int], scalars: list[int], block_count: int) -> Any:
-        """Runs a task on the host; its outputs are in the tensors when this returns."""
-        packed = far_arguments.pack(tensors, tags)
-        contents = [pickle.PickleBuffer(content.data) for content in packed.contents]
-        answer = self._or_end(lambda: self._tasks.call("run", hashid, packed.pieces, (scalars, block_count), contents))
-        (code, payload, buffers), written = answer
-        if code != _CODES["ok"]:
-            raise RaisedThere(bytes(payload))
-        far_arguments.store(tensors, packed.pieces, written)
-        return pickle.loads(payload, buffers=buffers)
+    def begin(self, tasks: list[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+        """Runs tasks on the host, in one message; returns a call for each that has its value, or raises.
+
+        Args:
+            tasks: hashid, tensors, tags, scalars and block count of each.
+        """
+        calls: list[Call] = []
+        contents: list[Any] = []
+        ends: list[Callable[[], Any]] = []
+        outcomes: list[tuple[Outcome, list[Any]]] = []
+        for hashid, tensors, tags, scalars, block_count in tasks:
+            try:
+                call, large = far_arguments.pack(hashid, tensors, tags, scalars, block_count)
+            except ConfigurationError as error:
+                ends.append(functools.partial(_raise, error))
+                continue
+            ends.append(functools.partial(_ended, call, tensors, outcomes, len(calls)))
+            calls.append(call)
+            contents += [pickle.PickleBuffer(content.data) for content in large]
+        if calls:
+            returns = sum(call.large_results for call in calls)
+            packed, *written = self._or_end(lambda: self._tasks.call("run", pickle.dumps((calls,)), contents, returns))
+            left, found = iter(written), pickle.loads(packed)
+            outcomes += [
+                (out, [next(left) for _ in range(call.large_results)]) for call, out in zip(calls, found, strict=True)
+            ]
+        return ends
 
     def close(self) -> None:
         """Ends the host's Worker and then the host."""
@@ -141,6 +164,19 @@ class _Gateway:
             return work()
         except WireClosed:
             _end()
+
+
+def _ended(call: Call, tensors: list[Tensor], outcomes: list[tuple[Outcome, list[Any]]], place: int) -> Any:
+    """The value of a task that has ended on its host; its outputs are then in its tensors."""
+    outcome, large = outcomes[place]
+    if outcome.code != _CODES["ok"]:
+        raise RaisedThere(bytes(outcome.payload))
+    far_arguments.store(call, tensors, outcome, iter(large))
+    return pickle.loads(outcome.payload, buffers=outcome.buffers)
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
 
 
 def _end_with_host(news: Wire, node: int) -> None:

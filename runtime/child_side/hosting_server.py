@@ -220,18 +220,15 @@ class HostingServer:
             if not users:
                 self._payloads.pop(hashid, None)
 
-    def _run(
-        self, hosted: _Hosted, hashid: str, pieces: list[Any], call: tuple[list[int], int], contents: list[Any]
-    ) -> tuple[Any, list[Any]]:
+    def _run(self, hosted: _Hosted, head: bytes, large: list[Any], returns: int) -> list[Any]:
+        """Runs tasks; ``head`` has their calls, which this process does not read. See FarHost.run."""
         hosting = self._opened_hosting()
-        returns = 1 + sum(piece.writes for piece in pieces)
-        refs = hosted.host.call("run", pickle.dumps((hashid, pieces, *call)), *contents, returns=returns)
-        outcome, *written = (hosting.get(ref) for ref in refs)
-        hosted.sent_bytes += sum(len(content) for content in contents)
-        code, payload, buffers = outcome
-        apart = [pickle.PickleBuffer(content) for content in written if content is not None]
-        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in apart)
-        return (code, payload, [pickle.PickleBuffer(buffer) for buffer in buffers]), apart
+        refs = hosted.host.call("run", head, *large, returns=1 + returns)
+        hosted.sent_bytes += len(head) + sum(len(content) for content in large)
+        found = [hosting.get(ref) for ref in refs]
+        apart = [None if content is None else pickle.PickleBuffer(content) for content in found]
+        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in apart if buffer is not None)
+        return apart
 
     def _take_trace(self, hosted: _Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)

@@ -6,6 +6,7 @@ installs it in all children. So a handle that arrives within a function can be u
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
 import time
@@ -61,7 +62,10 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
                 raise TypeError("a node runs Python callables; a chip callable is for its chips")
             return worker.run(loaded.function, TensorArgs(tensors, scalars), CallConfig(block_count=block_count))
 
-        host.serve(worker._session.pool, run, pickle_value, pack_exception)
+        def begin(tasks: list[tuple[Any, ...]]) -> list[Callable[[], Any]]:
+            return [functools.partial(run, *task) for task in tasks]
+
+        host.serve(worker._session.pool, begin, pickle_value, pack_exception, most=1)
     return 0
 
 

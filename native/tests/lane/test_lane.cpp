@@ -181,6 +181,64 @@ TEST_CASE("a frame whose predecessor succeeded is executed") {
     CHECK(lane.child->try_next()->run == 2);
 }
 
+TEST_CASE("frames that are claimed ahead are handed out in order and cannot be revoked") {
+    const LanePair lane;
+    for (std::uint64_t run = 0; run < 5; ++run) {
+        lane.push(run);
+    }
+    REQUIRE(lane.child->try_next() != nullptr);
+    const auto ahead = lane.child->claim_ahead(3);
+    REQUIRE(ahead.size() == 3);
+    CHECK_FALSE(lane.parent->revoke(3));
+    CHECK(lane.parent->revoke(4));
+    lane.child->complete(Code::ok, 0, 0, {});
+    for (const Frame* expected : ahead) {
+        CHECK(lane.child->try_next() == expected);
+        lane.child->complete(Code::ok, 0, 0, {});
+    }
+    CHECK(lane.child->try_next() == nullptr);  // the last one was revoked
+}
+
+TEST_CASE("a frame that needs another frame of the batch, or has a deadline, is not claimed ahead") {
+    const LanePair lane;
+    lane.push();
+    lane.push();
+    lane.push(0, {1});  // needs the one before it
+    lane.push();
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.child->claim_ahead(7).size() == 1);
+    lane.child->complete(Code::kernel_failed, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.child->claim_ahead(7).empty());
+    lane.child->complete(Code::ok, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.child->claim_ahead(7).size() == 1);
+    lane.child->complete(Code::ok, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    lane.child->complete(Code::ok, 0, 0, {});
+    lane.push();
+    lane.push(0, {}, kFrameTimed);
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.child->claim_ahead(7).empty());
+    lane.child->complete(Code::ok, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    lane.push();
+    CHECK(lane.child->claim_ahead(7).empty());  // what follows a timed frame would delay it
+}
+
+TEST_CASE("a frame whose earlier predecessor failed is not claimed ahead") {
+    const LanePair lane;
+    lane.push();
+    lane.push();
+    lane.push(0, {2});
+    REQUIRE(lane.child->try_next() != nullptr);
+    lane.child->complete(Code::kernel_failed, 0, 0, {});
+    REQUIRE(lane.child->try_next() != nullptr);
+    CHECK(lane.child->claim_ahead(7).empty());
+    lane.child->complete(Code::ok, 0, 0, {});
+    CHECK(lane.child->try_next() == nullptr);  // it was skipped
+}
+
 TEST_CASE("core spans are taken up to the frame that is asked for, and dropped ones are counted") {
     const LanePair lane(8, 2);
     lane.child->post_span({5, 1, 2, 0, 0});
