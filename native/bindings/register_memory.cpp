@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
@@ -110,6 +111,65 @@ TensorView from_view(const TensorView& tensor, const py::array& view) {
         result.strides.at(i) = view.strides(i) / bytes;
     }
     return result;
+}
+
+// The view that integers and slices select. NumPy's indexing needs an array first, which makes it several times as
+// expensive as the rest of a view. Nothing for any other index, for one that is out of range, and for a view without
+// elements: NumPy handles those, and words the errors.
+std::optional<TensorView> selected(const TensorView& tensor, const py::handle index) {
+    const bool several = PyTuple_CheckExact(index.ptr()) != 0;
+    const auto count = several ? static_cast<std::uint32_t>(PyTuple_GET_SIZE(index.ptr())) : 1;
+    if (count > tensor.rank) {
+        return std::nullopt;
+    }
+    require_scope(tensor);
+    TensorView view = tensor;
+    view.rank = 0;
+    view.shape.fill(0);
+    view.strides.fill(0);
+    std::int64_t first = 0;  // from the tensor's first element to that of the view
+    const auto add_axis = [&view](std::int64_t extent, std::int64_t stride) {
+        view.shape.at(view.rank) = extent;
+        view.strides.at(view.rank++) = stride;
+    };
+    for (std::uint32_t axis = 0; axis < tensor.rank; ++axis) {
+        const std::int64_t extent = tensor.shape.at(axis);
+        const std::int64_t stride = tensor.strides.at(axis);
+        if (axis >= count) {
+            add_axis(extent, stride);
+            continue;
+        }
+        PyObject* const part = several ? PyTuple_GET_ITEM(index.ptr(), axis) : index.ptr();
+        if (PySlice_Check(part)) {
+            Py_ssize_t start = 0;
+            Py_ssize_t stop = 0;
+            Py_ssize_t step = 0;
+            if (PySlice_Unpack(part, &start, &stop, &step) < 0) {
+                throw py::error_already_set();
+            }
+            const Py_ssize_t length = PySlice_AdjustIndices(extent, &start, &stop, step);
+            std::int64_t distance = 0;
+            if (__builtin_mul_overflow(stride, step, &distance)) {
+                return std::nullopt;
+            }
+            add_axis(length, distance);
+            first += start * stride;
+        } else if (PyLong_CheckExact(part)) {
+            int overflow = 0;
+            const long long number = PyLong_AsLongLongAndOverflow(part, &overflow);
+            if (overflow != 0 || number < -extent || number >= extent) {
+                return std::nullopt;
+            }
+            first += (number < 0 ? number + extent : number) * stride;
+        } else {
+            return std::nullopt;
+        }
+    }
+    if (view.elements() == 0) {
+        return std::nullopt;
+    }
+    view.offset += static_cast<std::uint64_t>(first * static_cast<std::int64_t>(element_bytes(tensor.dtype)));
+    return view;
 }
 
 // `index` as basic indexing, for which NumPy does not copy. Refuses booleans and arrays; an array that is one integer
@@ -221,8 +281,11 @@ void register_memory(py::module_& module) {
         .def(
             "__getitem__",
             [](const py::object& self, const py::object& index) {
-                return from_view(self.cast<const TensorView&>(),
-                                 to_indexable(self).attr("__getitem__")(basic_index(index)).cast<py::array>());
+                const auto& tensor = self.cast<const TensorView&>();
+                if (std::optional<TensorView> view = selected(tensor, index)) {
+                    return *std::move(view);
+                }
+                return from_view(tensor, to_indexable(self).attr("__getitem__")(basic_index(index)).cast<py::array>());
             },
             "index"_a)
         .def(

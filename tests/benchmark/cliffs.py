@@ -65,6 +65,13 @@ class Bench:
             views = [matrix[r * side : (r + 1) * side, c * side : (c + 1) * side] for r in range(15) for c in range(15)]
             tile = self.submitted_us(lambda i, views=views: TaskArgs((views[i % 225], Tag.INOUT)))
             figures[f"submit with one tile of {side} rows"] = tile
+        for name, whole in (("Tensor", matrix), ("NumPy array", matrix.numpy())):
+
+            def cut(count: int, whole: Any = whole) -> None:
+                for _ in range(count):
+                    whole[64:128, 64:128]
+
+            figures[f"a tile of a {name}"] = best_us(2000, cut)
         return figures
 
     def arguments(self) -> dict[str, float]:

@@ -115,8 +115,28 @@ def test_an_index_outside_is_refused() -> None:
         counted(4, 6)[9]
     with pytest.raises(IndexError, match="too many indices"):
         counted(4, 6)[0, 0, 0]
+    for far in (-7, 1 << 64, -(1 << 64)):
+        with pytest.raises(IndexError):
+            counted(4, 6)[:, far]
     with pytest.raises(ValueError, match="at most 8 dimensions"):
         counted(4)[(None,) * 8]
+
+
+@pytest.mark.parametrize("index", [slice(None, None, 0), slice("a", None), (slice(0, 1.5), 0)], ids=repr)
+def test_a_slice_that_numpy_refuses_is_refused_with_the_same_words(index: Any) -> None:
+    tensor = counted(4, 6)
+    with pytest.raises((TypeError, ValueError)) as by_numpy:
+        tensor.numpy()[index]
+    with pytest.raises(by_numpy.type) as raised:
+        tensor[index]
+    assert str(raised.value) == str(by_numpy.value)
+
+
+@pytest.mark.parametrize("step", [1 << 60, 1 << 62, 1 << 100, -(1 << 62), -(1 << 100)])
+def test_a_step_beyond_the_end_selects_one_row(step: int) -> None:
+    view = counted(4, 6)[::step]
+    assert view.shape == (1, 6)
+    np.testing.assert_array_equal(view[0].numpy(), counted(4, 6).numpy()[::step][0])
 
 
 # ---- attributes ---------------------------------------------------------------------------------------------------
