@@ -17,6 +17,8 @@ import numpy as np
 from pipeline.workloads.digits import CLASSES, PIXEL_SCALE, PIXELS, WEIGHTS, Digits, load_digits, split
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     Array = npt.NDArray[np.float64]
@@ -60,6 +62,10 @@ class Network:
         return self.w1, self.b1, self.w2, self.b2
 
 
+Gradients = tuple["Array", "Array", "Array", "Array"]
+"""One array for each parameter, in the order of ``Network.parameters``."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """The result of a training: the network of the epoch that was best on the validation part, and its figures."""
@@ -81,7 +87,30 @@ def scaled(digits: Digits) -> Array:
     return digits.images.astype(np.float64) * PIXEL_SCALE
 
 
-def train(digits: Digits, *, seed: int = SEED, hidden: int = HIDDEN, epochs: int = EPOCHS) -> Trained:
+def gradient_sums(network: Network, digits: Digits) -> Gradients:
+    """For each parameter, the sum over the digits of the gradient of the cross entropy.
+
+    The sums are exact for up to 128 digits, so they do not depend on how the digits are divided and added up.
+    """
+    inputs, targets = scaled(digits), np.eye(CLASSES)[digits.labels]
+    hidden = network.hidden(inputs)
+    logits = hidden @ network.w2 + network.b2
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    # The last bits of exp differ between processors; rounding to the grid removes the difference.
+    error = on_grid(on_grid(odds) / on_grid(odds).sum(axis=1, keepdims=True) - targets)
+    back = on_grid((error @ network.w2.T) * (hidden > 0.0))
+    return inputs.T @ back, back.sum(axis=0), hidden.T @ error, error.sum(axis=0)
+
+
+def train(
+    digits: Digits,
+    *,
+    seed: int = SEED,
+    hidden: int = HIDDEN,
+    epochs: int = EPOCHS,
+    batch: int = BATCH,
+    sums: Callable[[Network, Digits], Gradients] = gradient_sums,
+) -> Trained:
     """Stochastic gradient descent with momentum on the cross entropy of the training part.
 
     Args:
@@ -89,23 +118,24 @@ def train(digits: Digits, *, seed: int = SEED, hidden: int = HIDDEN, epochs: int
         seed: the seed of the split, the initial weights and the batches.
         hidden: width of the first layer.
         epochs: passes over the training part; the one that is best on the validation part is kept.
+        batch: digits of one step, up to 128.
+        sums: computes what ``gradient_sums`` does, for instance on other machines.
     """
     parts = split(len(digits.labels), seed)
     training, validation = digits.take(parts.training), digits.take(parts.validation)
-    inputs, targets = scaled(training), np.eye(CLASSES)[training.labels]
     random = np.random.RandomState(seed)
     network = _initial(random, hidden)
     speed = [np.zeros_like(p) for p in network.parameters()]
     best, best_epoch, best_accuracy = network, 0, network.accuracy(validation)
     for epoch in range(1, epochs + 1):
-        order = random.permutation(len(inputs))
+        order = random.permutation(len(training.labels))
         rate = RATE * (1.0 - (epoch - 1) / epochs)
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
-            gradients = _gradients(network, inputs[chosen], targets[chosen])
+        for start in range(0, len(order), batch):
+            chosen = order[start : start + batch]
+            gradients = sums(network, training.take(chosen))
             moved = []
             for i, (parameter, gradient) in enumerate(zip(network.parameters(), gradients, strict=True)):
-                speed[i] = MOMENTUM * speed[i] - rate * (gradient + DECAY * parameter)
+                speed[i] = MOMENTUM * speed[i] - rate * (gradient / len(chosen) + DECAY * parameter)
                 moved.append(on_grid(parameter + speed[i]))
             network = Network(*moved)
         accuracy = network.accuracy(validation)
@@ -140,18 +170,6 @@ def _initial(random: np.random.RandomState, hidden: int) -> Network:
         on_grid(random.uniform(-second, second, (hidden, CLASSES))),
         np.zeros(CLASSES),
     )
-
-
-def _gradients(network: Network, inputs: Array, targets: Array) -> tuple[Array, Array, Array, Array]:
-    """Gradients of the mean cross entropy of one batch, by parameter."""
-    hidden = network.hidden(inputs)
-    logits = hidden @ network.w2 + network.b2
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    # The last bits of exp differ between processors; rounding to the grid removes the difference.
-    error = on_grid(on_grid(odds) / on_grid(odds).sum(axis=1, keepdims=True) - targets)
-    back = on_grid((error @ network.w2.T) * (hidden > 0.0))
-    count = len(inputs)
-    return inputs.T @ back / count, back.sum(axis=0) / count, hidden.T @ error / count, error.sum(axis=0) / count
 
 
 def main() -> None:

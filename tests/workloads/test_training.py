@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.workloads.digit_network import golden_logits, load_weights
 from pipeline.workloads.digits import HELDOUT, VALIDATION, WEIGHTS, Digits, load_digits, split
-from pipeline.workloads.train_mlp_digits import SEED, save, train
+from pipeline.workloads.train_mlp_digits import SEED, gradient_sums, save, train
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +64,13 @@ def test_training_again_reproduces_the_stored_file(digits, tmp_path):
     for name, values in stored.items():
         np.testing.assert_array_equal(again[name], values, err_msg=name)
         assert again[name].dtype == values.dtype
+
+
+def test_gradients_are_the_same_bits_however_a_batch_is_divided(digits):
+    def in_parts(network, batch):
+        parts = [batch.take(indices) for indices in np.array_split(np.arange(len(batch.labels)), 7)]
+        return tuple(sum(sums) for sums in zip(*(gradient_sums(network, part) for part in parts), strict=True))
+
+    whole, divided = (train(digits, hidden=12, epochs=2, batch=128, sums=sums) for sums in (gradient_sums, in_parts))
+    for mine, theirs in zip(whole.network.parameters(), divided.network.parameters(), strict=True):
+        assert np.array_equal(mine, theirs)
