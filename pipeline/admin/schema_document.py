@@ -16,6 +16,7 @@ from pipeline.config.schema import (
     ChipCallableConfig,
     ChipModelConfig,
     Config,
+    EngineConfig,
     KernelConfig,
     LevelConfig,
     PythonCallableConfig,
@@ -32,6 +33,7 @@ from runtime.options import WorkerOptions
 _PLAIN = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _DEFINITIONS: dict[str, type[Any]] = {
     "chip_model": ChipModelConfig,
+    "engine": EngineConfig,
     "task": TaskConfig,
     "task_cost": TaskCostConfig,
     "tensor": TensorConfig,

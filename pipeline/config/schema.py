@@ -13,6 +13,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 
 from pipeline.config.keys import key
+from runtime.hosting.cluster import KINDS
 from runtime.options import WorkerOptions
 
 _OF_WORKER: dict[str, Any] = {option.name: option.default for option in fields(WorkerOptions)}
@@ -61,6 +62,28 @@ class Lock(Enum):
 
 
 @dataclass(repr=False, eq=False)
+class EngineConfig:
+    """The engine that hosts the nodes of the outermost level; see runtime.hosting.Cluster."""
+
+    kind: str = key("local", enum=KINDS)
+    """``local``: processes of this machine; ``ray``: actors of a Ray cluster, with the extra ``ray``; ``fake``: for
+    tests, processes of this machine that share no memory with the others."""
+    address: str = "auto"
+    """Of Ray: ``auto`` (the cluster that this machine belongs to), ``local`` (a cluster of this machine alone, started
+    and ended with the run, which may have all nodes) or ``HOST:PORT``."""
+    lost_after: float = key(15.0, exclusiveMinimum=0)
+    """Seconds without an answer after which a host counts as lost."""
+    one_per_machine: bool = True
+    """Whether each machine has at most one node."""
+    labels: dict[str, Any] = key({}, additionalProperties={"type": "string"})
+    """Labels that a machine must have, by name."""
+    token: str = ""
+    """The file of the token with which the run authenticates itself; empty: without authentication."""
+    tls: list[str] = key([])
+    """The files of certificate, key and certificate authority, in this order; empty: connections are not encrypted."""
+
+
+@dataclass(repr=False, eq=False)
 class TopologyConfig:
     """One level of workers."""
 
@@ -74,6 +97,7 @@ class TopologyConfig:
     """Processes that run Python callables."""
     children: list[Any] = key([], items={"$ref": "#/$defs/topology"})
     """Levels below, each with the keys of this one and a ``count`` (default 1); for level 4 and up, without chips."""
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
 
 @dataclass(repr=False, eq=False)

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.common.counts import count_of
-from pipeline.config.keys import checked
-from pipeline.config.schema import LevelConfig, TopologyConfig
+from pipeline.config.keys import checked, filled
+from pipeline.config.schema import EngineConfig, LevelConfig, TopologyConfig
 from runtime.errors import ConfigurationError
+from runtime.hosting.cluster import Cluster
 from runtime.processes.topology import NODE_LEVEL
 
 
@@ -21,6 +22,8 @@ class Level(NamedTuple):
     chips: int
     sub_workers: int
     children: tuple[Level, ...] = ()
+    engine: Cluster = Cluster()
+    """The engine that hosts the children."""
 
     def walk(self) -> Iterator[Level]:
         """This level and all below it, parents first."""
@@ -35,9 +38,12 @@ class Level(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The processes of the tree, for instance ``"8 chips, 1 sub-worker"``."""
+        """The processes of the tree, for instance ``"8 chips, 1 sub-worker"`` or ``"4 nodes on ray, 32 chips"``."""
         counts = {"node": len(self.children), "chip": self.total_chips, "sub-worker": self.total_sub_workers}
-        return ", ".join(count_of(count, kind) for kind, count in counts.items() if count)
+        words = [count_of(count, kind) for kind, count in counts.items() if count]
+        if self.engine.is_remote:
+            words[0] += f" on {self.engine.kind}"
+        return ", ".join(words)
 
     @property
     def total_sub_workers(self) -> int:
@@ -49,15 +55,22 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
     """Checks the tree that a config declares.
 
     Args:
-        config: ``name``, ``level``, ``chips``, ``sub_workers`` and ``children``; a child has the same keys, and
-            ``count``, the number of such children (default 1).
+        config: ``name``, ``level``, ``chips``, ``sub_workers``, ``children`` and ``engine``; a child has the same keys,
+            except ``engine``, and ``count``, the number of such children (default 1).
         key: key of the config, for messages.
 
     Raises:
         ConfigurationError: names the key, the value and what is allowed.
     """
     checked(TopologyConfig, config, key)
-    return _level(config, key, config.get("level", NODE_LEVEL), str(config.get("name") or ""))
+    tree = _level(config, key, config.get("level", NODE_LEVEL), str(config.get("name") or ""))
+    engine = _engine(config.get("engine") or {}, f"{key}.engine")
+    if engine.is_remote and not tree.children:
+        raise ConfigurationError(
+            f"{key}.engine.kind={engine.kind}: level {NODE_LEVEL} has no nodes that an engine could host; choose a "
+            f"topology of nodes, for instance +topology=cluster"
+        )
+    return tree._replace(engine=engine)
 
 
 def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
@@ -69,13 +82,37 @@ def topology_name(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
     """
     name = str(config.get("name") or "")
     keys = [override.lstrip("+~").partition("=")[0] for override in overrides]
-    changed = [override for override, key in zip(overrides, keys, strict=True) if key.startswith("topology.")]
+    changed = [override for override, key in zip(overrides, keys, strict=True) if _changes_processes(key)]
     if name and ("topology.name" in keys or not changed):
         return name
     try:
         return parse_topology(config).words
     except ConfigurationError:
         return ", ".join(changed) or name
+
+
+def _changes_processes(key: str) -> bool:
+    return key.startswith("topology.") and (not key.startswith("topology.engine.") or key == "topology.engine.kind")
+
+
+def _engine(config: Mapping[str, Any], key: str) -> Cluster:
+    """The engine of a config. Raises ConfigurationError, with the whole key."""
+    values: EngineConfig = filled(EngineConfig, config, key)
+    for name, value in values.labels.items():
+        if not isinstance(value, (str, int, float)):
+            raise ConfigurationError(f"{key}.labels.{name}={value!r}: text")
+    try:
+        return Cluster(
+            kind=values.kind,
+            address=values.address,
+            lost_after=values.lost_after,
+            one_per_machine=values.one_per_machine,
+            labels=tuple((str(name), str(value)) for name, value in values.labels.items()),
+            token=values.token,
+            tls=tuple(values.tls),
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{key}.{str(error.args[0]).removeprefix('Cluster: ')}") from None
 
 
 def _level(config: Mapping[str, Any], key: str, level: int, name: str) -> Level:
@@ -106,6 +143,10 @@ def _children(config: Any, key: str, level: int, begin: int) -> list[Level]:
     given = checked(LevelConfig, config, key).get("level", level)
     if given != level:
         raise ConfigurationError(f"{key}.level={given}: must be {level}, one less than its parent's")
+    if (config.get("engine") or {}).get("kind", "local") != "local":
+        raise ConfigurationError(
+            f"{key}.engine.kind={config['engine']['kind']}: an engine hosts the children of the outermost level only"
+        )
     count = config.get("count", 1)
     kind = "node" if level == NODE_LEVEL else f"level {level} worker"
     return [_level(config, key, level, str(config.get("name") or f"{kind} {begin + i}")) for i in range(count)]

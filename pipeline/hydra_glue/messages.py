@@ -22,6 +22,8 @@ _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
 """The groups without a default, with an example option of each."""
 _ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.capture", "workload.sizes", "workload.verify")
 """Keys of every workload, also if it does not set them."""
+_OPEN = ("topology.engine.labels",)
+"""Mappings whose keys are the user's."""
 _MANY = 8
 """With more options than these, a message names only the nearest."""
 _KINDS = {"Integer": "an integer", "Float": "a number", "Boolean": "true or false"}
@@ -179,14 +181,21 @@ def _unknown_key(text: str, first: str, known: list[str]) -> str | None:
     wanted = re.search(r"Could not override '([^']+)'", first) or re.search(r"delete from config. '([^']+)'", first)
     name = wanted[1] if wanted else full[1] if full else unknown[1]
     where = re.match(r"(In '[^']+'): ", first)
+    where_words = f"{where[1]}: " if where else ""
     if re.fullmatch(r"workload\.callables\.\w+\.\w+", name) and name.rpartition(".")[2] in _CALLABLE_KEYS:
         return f"{name}: it has no value to replace, so it is added: write +{name}=..."
     if name in _ADDED_TO_WORKLOADS:
         return f"{name}: this workload leaves it out, so it is added: write +{name}=..."
+    mapping = next((key for key in _OPEN if name == key or name.startswith(f"{key}.")), None)
+    if mapping:
+        return f"{name}: it has no value to replace, so it is added: write +{mapping}.NAME=..."
+    longer = [key for key in known if key.endswith(f".{name}")]
+    if len(longer) == 1 and "." in name:
+        return f"{where_words}{name}: no such key; did you mean {longer[0]}?"
     known = [key for key in known if key.count(".") == name.count(".")]
     if name in known:
         return f"{name}: not a key of the chosen option of {name.partition('.')[0]}, though of another one"
-    return f"{f'{where[1]}: ' if where else ''}{name}: no such key{near(name, known)}"
+    return f"{where_words}{name}: no such key{near(name, known)}"
 
 
 def _wrong_value(text: str, first: str) -> str | None:

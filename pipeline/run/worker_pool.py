@@ -60,4 +60,4 @@ WARM = WarmWorkers()
 def _kind(described: Described) -> tuple[Any, ...]:
     options = tuple(sorted(described.worker_options.items()))
     tree = described.tree
-    return tree.level, tree.chips, tree.sub_workers, tree.children, described.platform, described.runtime, options
+    return tree._replace(name=""), described.platform, described.runtime, options

@@ -175,7 +175,7 @@ class HostingServer:
                 machines = hosting.machines()
                 fit = [machine for machine in machines if _fits(machine, cluster)]
                 taken = [hosted.host.machine.id for hosted in self._hosts.values()]
-                free = [machine for machine in fit if not (cluster.one_per_machine and machine.id in taken)]
+                free = [machine for machine in fit if cluster.shares_machines or machine.id not in taken]
                 if free:
                     chosen = min(free, key=lambda machine: taken.count(machine.id))
                     host = hosting.place(chosen, f"node {node}")

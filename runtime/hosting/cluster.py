@@ -34,7 +34,8 @@ class Cluster:
     lost_after: float = 15.0
     """Seconds without an answer after which a host counts as lost."""
     one_per_machine: bool = True
-    """Whether each machine has at most one host of this Worker."""
+    """Whether each machine has at most one host of this Worker. Without effect with the address ``"local"``: that is
+    one machine."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels that a machine must have, as pairs or as a mapping."""
     machine: str = ""
@@ -53,8 +54,8 @@ class Cluster:
         for name in ("address", "machine", "token"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigurationError(f"Cluster: {name}={getattr(self, name)!r}: a text")
-        if not self.address:
-            raise ConfigurationError("Cluster: address='': 'auto', 'local' or 'host:port'")
+        if not self._names_an_address:
+            raise ConfigurationError(f"Cluster: address={self.address!r}: 'auto', 'local' or 'host:port'")
         seconds("lost_after", self.lost_after)
         flag("one_per_machine", self.one_per_machine)
         pairs = self.labels.items() if isinstance(self.labels, Mapping) else self.labels
@@ -70,6 +71,18 @@ class Cluster:
     def connection(self) -> Cluster:
         """The engine without the conditions on a machine: nodes with the same value share one connection."""
         return replace(self, machine="", labels=(), one_per_machine=True)
+
+    @property
+    def shares_machines(self) -> bool:
+        """Whether a machine may have several hosts of one Worker: a cluster of this machine alone has only this one."""
+        return not self.one_per_machine or (self.kind == "ray" and self.address == "local")
+
+    @property
+    def _names_an_address(self) -> bool:
+        if self.kind != "ray":
+            return bool(self.address)
+        host, _, port = self.address.rpartition(":")
+        return self.address in {"auto", "local"} or (bool(host) and port.isdecimal() and 0 < int(port) < 1 << 16)
 
     @property
     def is_remote(self) -> bool:

@@ -12,13 +12,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.door import Host, Hosting, HostLost, Machine
+from runtime.hosting.requirements import missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.hosting.cluster import Cluster
 
-_OLDEST = (2, 40)
 _CONTROL_THREADS = 2
 
 
@@ -129,17 +129,11 @@ class _RayHost(Host):
 
 
 def _imported(cluster: Cluster) -> Any:
+    lacking = missing(cluster)
+    if lacking:
+        raise HostLost(lacking)
     _set_security(cluster)
-    try:
-        ray = importlib.import_module("ray")
-    except ImportError as error:
-        raise HostLost(
-            f"nodes on Ray need the package ray ({error}): pip install 'callring[ray]', on every machine"
-        ) from None
-    version = tuple(int(part) for part in ray.__version__.split(".")[:2])
-    if version < _OLDEST:
-        raise HostLost(f"ray {ray.__version__} is too old: at least {'.'.join(map(str, _OLDEST))} is needed")
-    return ray
+    return importlib.import_module("ray")
 
 
 def _set_security(cluster: Cluster) -> None:

@@ -13,13 +13,16 @@ from .conftest import PROJECT
 CONF = PROJECT / "conf"
 TOPOLOGIES = sorted(file.stem for file in (CONF / "topology").glob("*.yaml"))
 WORKLOADS = sorted(file.stem for file in (CONF / "workload").glob("*.yaml"))
-RUN_ON = {"pod": ["vector_add_on_nodes"], "subs": ["softmax", "small_python_tasks"]}
+ALSO = {"cluster": ["topology.engine.kind=fake", "topology.children.0.chips=2"]}
+"""Options with which a topology runs on this machine."""
+FOR_NODES = ["vector_add_on_nodes", "train_on_nodes"]
+RUN_ON = {"cluster": FOR_NODES, "pod": FOR_NODES, "subs": ["softmax", "small_python_tasks"]}
 """Topologies, with the workloads that run there; errors name the first of these."""
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_a_shipped_topology_runs_and_verifies_without_further_options(inside, topology):
-    done = inside(f"+topology={topology}", "hydra.run.dir=run")
+def test_a_shipped_topology_runs_and_verifies(inside, topology):
+    done = inside(f"+topology={topology}", *ALSO.get(topology, ()), "hydra.run.dir=run")
     assert done.code == 0, done.err
     result = json.loads((done.folder / "run" / "result.json").read_text())
     assert result["verification"]["passed"] is True
@@ -34,7 +37,7 @@ def test_a_workload_runs_on_nodes_or_on_sub_workers_or_names_one_that_does(insid
         assert done.code == 0, done.err
         return
     assert done.code == 1
-    other = "+topology=pod" if (topology, workload) == ("subs", "vector_add_on_nodes") else None
+    other = "+topology=pod" if topology == "subs" and workload in FOR_NODES else None
     assert (other or f"workload={RUN_ON[topology][0]} ") in done.err, done.err
 
 

@@ -1,5 +1,6 @@
 """Every wrong configuration in wrong_configurations.yaml has the exit code and the message that the file gives."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def matches(says, text):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 @pytest.mark.usefixtures("mistaken_files")
 def test_a_wrong_configuration_has_its_message_and_exit_code(inside, case):
+    if "without" in case and importlib.util.find_spec(case["without"]):
+        pytest.skip(f"{case['without']} is installed")
     done = inside(*(argument.replace("{configs}", str(FIXTURES / "conf")) for argument in case["run"]))
     assert done.code == case["code"]
     said = done.err if "usage: " not in done.err else done.err[done.err.rindex("\n", 0, -1) + 1 :]

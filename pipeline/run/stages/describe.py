@@ -22,7 +22,11 @@ from pipeline.workloads.base import FOR_NODES, NotImportedProgram, Workload
 from runtime import WorkerOptions
 from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError, PlatformUnavailable
+from runtime.hosting.requirements import require_engine
 from runtime.processes.topology import NODE_LEVEL
+
+STARTING = ("start", "register", "execute", "verify", "report")
+"""The stages that start a Worker."""
 
 
 def describe(
@@ -45,6 +49,8 @@ def describe(
     tree = parse_topology(topology)
     _require("target", lambda: require_platform(target["platform"]))
     _require("worker", lambda: WorkerOptions(**config["worker"]))
+    if config["stage"] in STARTING:
+        _require("topology.engine", lambda: require_engine(tree.engine))
     if not isinstance(workload, Mapping):
         raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
     common = {key: value for key, value in workload.items() if key in keys_of(WorkloadConfig)}

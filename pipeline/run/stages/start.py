@@ -40,5 +40,5 @@ def assemble(level: Level, described: Described, *, trace: bool = True) -> Worke
         options=WorkerOptions(trace=trace, **described.worker_options),
     )
     for child in level.children:
-        worker.add_worker(assemble(child, described, trace=False))
+        worker.add_worker(assemble(child, described, trace=False), on=level.engine)
     return worker

@@ -1,0 +1,43 @@
+"""What an engine needs on this machine, checked without importing it: the Worker's process imports no engine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from runtime.errors import PlatformUnavailable
+
+if TYPE_CHECKING:
+    from runtime.hosting.cluster import Cluster
+
+_OLDEST = (2, 40)
+_INSTALL = "pip install 'callring[ray]', on every machine"
+
+
+def missing(cluster: Cluster) -> str:
+    """What is not installed here for an engine, and how to install it; empty if nothing is missing."""
+    if cluster.kind != "ray":
+        return ""
+    if find_spec("ray") is None:
+        return f"nodes on Ray need the package ray: {_INSTALL}"
+    found = ray_version()
+    if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST:
+        return f"ray {found} is too old, at least {'.'.join(map(str, _OLDEST))} is needed: {_INSTALL}"
+    return ""
+
+
+def require_engine(cluster: Cluster) -> None:
+    """Refuses an engine that is not installed here. Raises PlatformUnavailable, with what to install."""
+    lacking = missing(cluster)
+    if lacking:
+        raise PlatformUnavailable(f"kind={cluster.kind}: {lacking}")
+
+
+def ray_version() -> str:
+    """The version of the installed Ray; empty without one."""
+    from importlib.metadata import PackageNotFoundError, version  # imported here to keep the start fast
+
+    try:
+        return version("ray")
+    except PackageNotFoundError:
+        return ""
