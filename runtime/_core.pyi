@@ -8,7 +8,7 @@ import numpy.typing
 import runtime
 import typing
 from runtime.tensors.scalar import Scalar
-__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LAYOUT_VERSION', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'end_kept_fork_server', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'read_only', 'sanitizer', 'signature_schema_hash', 'source_digest', 'tensor_words', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
+__all__: list[str] = ['CODES', 'CONTROL_FD', 'CallConfig', 'CallableRef', 'CapturedGraph', 'Channel', 'ChildEnd', 'Chip', 'Dependencies', 'Engine', 'EngineOptions', 'ExtentBuffer', 'FrameArgs', 'GraphBinding', 'GraphTaskRef', 'LAYOUT_VERSION', 'LEAST_EXTENT', 'MOST_BUFFERS', 'MemoryPool', 'ModelledGraph', 'NativeError', 'NodeHost', 'OPERATIONS', 'Payload', 'PreparedCallable', 'Run', 'Scope', 'SubWorkerHost', 'Submitter', 'Task', 'TaskArgs', 'TaskArgsBase', 'TaskRef', 'Tensor', 'Token', 'build_blob', 'build_type', 'bytes_of', 'chip_callable_descriptor', 'chip_platforms', 'die_with_parent', 'end_kept_fork_server', 'make_token', 'open_envelope', 'parse_blob', 'python_serialized_descriptor', 'python_source_descriptor', 'read_only', 'sanitizer', 'set_away', 'signature_schema_hash', 'source_digest', 'tensor_words', 'tie_forks', 'validate_descriptor', 'wrap_envelope']
 class Tensor:
     """
     An array in shared memory.
@@ -109,6 +109,8 @@ class TaskArgs:
     def add_tensor(self, tensor: Tensor, tag: int) -> None:
         ...
     def copy(self) -> TaskArgs:
+        ...
+    def tensors(self) -> list[typing.Any]:
         ...
     @property
     def scalar_count(self) -> int:
@@ -341,7 +343,7 @@ class CallConfig:
     """
     The options of one call, as the engine takes them.
     """
-    def __init__(self, block_count: int = 0, retries: int = 0, deadline: typing.SupportsFloat | typing.SupportsIndex = 0.0, trace: int | None = None) -> None:
+    def __init__(self, block_count: int = 0, retries: int = 0, deadline: typing.SupportsFloat | typing.SupportsIndex = 0.0, trace: int | None = None, keeps: bool = False) -> None:
         ...
 class Run:
     """
@@ -681,6 +683,10 @@ class SubWorkerHost:
         ...
 def build_blob(entry: str, signature: list[typing.Any], orchestration: bytes, kernels: list[typing.Any]) -> bytes:
     ...
+def bytes_of(tensor: Tensor) -> tuple[int, int, int]:
+    """
+    The arena of a tensor that is not empty, and the first byte of its elements and the one behind the last.
+    """
 def chip_callable_descriptor(blob: bytes, signature: collections.abc.Sequence[int], platform: str, runtime: str) -> bytes:
     ...
 def chip_platforms() -> list[typing.Any]:
@@ -703,6 +709,10 @@ def read_only(tensor: Tensor) -> Tensor:
     """
     A tensor over the same memory that no task may write.
     """
+def set_away(tensor: Tensor, fetch: typing.Any) -> None:
+    """
+    From now on, code that reads this tensor's memory calls fetch(tensor) first; None ends this.
+    """
 def signature_schema_hash(signature: collections.abc.Sequence[int]) -> bytes:
     ...
 def tensor_words(tensor: typing.Any) -> numpy.typing.NDArray[typing.Any]:
@@ -717,7 +727,7 @@ def wrap_envelope(payload: bytes) -> bytes:
     ...
 CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'removal_active': 23, 'partial_failure': 24, 'task_timeout': 25, 'too_many_runs': 26, 'out_of_descriptors': 27}
 CONTROL_FD: int = 3
-LAYOUT_VERSION: int = 13
+LAYOUT_VERSION: int = 14
 LEAST_EXTENT: int = 65536
 MOST_BUFFERS: int = 1024
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'rest': 11, 'child_exited': 9}

@@ -202,11 +202,11 @@ void register_run_and_task(py::module_& module) {
     using namespace py::literals;
     py::class_<CallConfig>(module, "CallConfig", "The options of one call, as the engine takes them.")
         .def(py::init([](std::uint32_t block_count, std::uint32_t retries, double deadline,
-                         std::optional<std::uint32_t> trace) {
+                         std::optional<std::uint32_t> trace, bool keeps) {
                  return CallConfig{block_count, retries, static_cast<std::uint64_t>(deadline * 1e9),
-                                   trace.value_or(kTraceAsWorker)};
+                                   trace.value_or(kTraceAsWorker), keeps};
              }),
-             "block_count"_a = 0, "retries"_a = 0, "deadline"_a = 0.0, "trace"_a = py::none());
+             "block_count"_a = 0, "retries"_a = 0, "deadline"_a = 0.0, "trace"_a = py::none(), "keeps"_a = false);
     py::class_<Run, RunPtr>(module, "Run", "One execution of an orchestration function.")
         .def_property_readonly("id", [](const Run& run) { return run.id; });
     py::class_<Task, TaskPtr>(module, "Task", "One accepted task.")

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <optional>
+#include <unordered_map>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
@@ -70,9 +71,36 @@ void require_scope(const TensorView& tensor) {
     }
 }
 
+// What brings the newest contents of a buffer to this machine.
+struct Fetcher {
+    std::weak_ptr<Buffer> buffer;
+    py::object fetch;
+};
+
+// By the buffer. Used with the interpreter's lock.
+std::unordered_map<const Buffer*, Fetcher>& fetchers() {
+    // Never destroyed: the interpreter is gone when static objects are.
+    static auto* all = new std::unordered_map<const Buffer*, Fetcher>();  // NOLINT(cppcoreguidelines-owning-memory)
+    return *all;
+}
+
+void set_away(const TensorView& tensor, const py::object& fetch) {
+    tensor.buffer->set_away(!fetch.is_none());
+    std::erase_if(fetchers(), [](const auto& one) { return one.second.buffer.expired(); });
+    if (fetch.is_none()) {
+        fetchers().erase(tensor.buffer.get());
+    } else {
+        fetchers()[tensor.buffer.get()] = {tensor.buffer, fetch};
+    }
+}
+
 py::array array_over(const py::object& self, const py::dtype& dtype) {
     const auto& tensor = self.cast<const TensorView&>();
     require_scope(tensor);
+    if (tensor.buffer->away()) {
+        const py::object fetch = fetchers().at(tensor.buffer.get()).fetch;
+        fetch(self);
+    }
     std::vector<py::ssize_t> shape(tensor.shape.begin(), tensor.shape.begin() + tensor.rank);
     py::array array(dtype, std::move(shape), byte_strides(tensor), tensor.data(), self);
     if (tensor.read_only) {
@@ -328,6 +356,22 @@ void register_memory(py::module_& module) {
         });
     module.def("tensor_words", &to_indexable, "tensor"_a,
                "The same memory as an array of numbers of the elements' size: bfloat16 as uint16, others as they are.");
+    module.def("set_away", &set_away, "tensor"_a, "fetch"_a,
+               "From now on, code that reads this tensor's memory calls fetch(tensor) first; None ends this.");
+    module.def(
+        "bytes_of",
+        [](const TensorView& tensor) {
+            std::uint64_t begin = tensor.offset;
+            std::uint64_t end = tensor.offset + element_bytes(tensor.dtype);
+            for (std::uint32_t i = 0; i < tensor.rank; ++i) {
+                const auto way = (tensor.shape.at(i) - 1) * tensor.strides.at(i) *
+                                 static_cast<std::int64_t>(element_bytes(tensor.dtype));
+                (way < 0 ? begin : end) += static_cast<std::uint64_t>(way);
+            }
+            return py::make_tuple(tensor.buffer->arena_id(), begin, end);
+        },
+        "tensor"_a,
+        "The arena of a tensor that is not empty, and the first byte of its elements and the one behind the last.");
     module.def(
         "read_only",
         [](TensorView tensor) {
@@ -364,6 +408,14 @@ void register_memory(py::module_& module) {
             [](ArgsBuilder& args, const py::object& value) { args.own().scalars.push_back(to_scalar(value)); },
             "value"_a)
         .def("copy", [](const ArgsBuilder& args) { return args; })
+        .def("tensors",
+             [](const ArgsBuilder& args) {
+                 py::list tensors;
+                 for (const TensorArg& one : args.view().tensors) {
+                     tensors.append(py::make_tuple(one.tensor, static_cast<int>(one.tag)));
+                 }
+                 return tensors;
+             })
         .def_static("scalar_bits", &to_scalar, "value"_a)
         .def_property_readonly("tensor_count", [](const ArgsBuilder& args) { return args.view().tensors.size(); })
         .def_property_readonly("scalar_count", [](const ArgsBuilder& args) { return args.view().scalars.size(); });

@@ -16,7 +16,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child with another version
-#define CALLRING_LAYOUT_VERSION 13
+#define CALLRING_LAYOUT_VERSION 14
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -29,6 +29,7 @@ enum FrameFlags : std::uint32_t {
     kFrameOpaque = 1U << 2U,   // opaque bytes follow the argument blob: `u32 count`, then the bytes
     kFrameCores = 1U << 3U,    // the chip records the core spans of the task
     kFrameTimed = 1U << 4U,  // the task has a deadline: the child records in the lane's header when it begins the task
+    kFrameKeeps = 1U << 5U,  // what the task writes may stay on the machine of its node until it is asked for
 };
 
 inline constexpr std::size_t kMaxPredecessors = 4;

@@ -60,6 +60,10 @@ public:
     void retire() noexcept { retired_.store(true, std::memory_order_relaxed); }
     [[nodiscard]] bool retired() const noexcept { return retired_.load(std::memory_order_relaxed); }
 
+    // Whether newer contents may lie on another machine: code of this process must fetch them before it reads.
+    void set_away(bool away) noexcept { away_.store(away, std::memory_order_relaxed); }
+    [[nodiscard]] bool away() const noexcept { return away_.load(std::memory_order_relaxed); }
+
 private:
     std::shared_ptr<MemoryPool> pool_;
     std::shared_ptr<Arena> arena_;
@@ -67,6 +71,7 @@ private:
     std::uint64_t offset_;
     std::uint64_t bytes_;
     std::atomic<bool> retired_{false};
+    std::atomic<bool> away_{false};
 };
 
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {

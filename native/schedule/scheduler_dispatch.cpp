@@ -13,7 +13,7 @@ namespace {
 
 std::uint32_t flags_of(const CallConfig& config) {
     return (config.trace >= 1 ? kFrameTraced : 0U) | (config.trace >= 2 ? kFrameCores : 0U) |
-           (config.deadline_ns != 0 ? kFrameTimed : 0U);
+           (config.deadline_ns != 0 ? kFrameTimed : 0U) | (config.keeps ? kFrameKeeps : 0U);
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ struct CallConfig {
     std::uint32_t retries = 0;             // how often it may begin again after its child died
     std::uint64_t deadline_ns = 0;         // how long it may run, counted from its begin in the child; 0: no limit
     std::uint32_t trace = kTraceAsWorker;  // 0: nothing, 1: its times, 2: also the spans of a chip's cores
+    bool keeps = false;  // what it writes may stay on the machine of its node (runtime/runs/residence.py)
 };
 
 // One node of a run's graph: one frame, or a group of frames that begin together (schedule/scheduler_groups.cpp). A

@@ -57,7 +57,9 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
         return 1  # the Worker above has received the reason, or has ended
     with loader.worker as worker:
 
-        def run(loaded: Loaded, tensors: list[Tensor], _: list[int], scalars: list[int], block_count: int) -> Any:
+        def run(
+            loaded: Loaded, tensors: list[Tensor], _tags: Any, scalars: list[int], block_count: int, _keeps: bool
+        ) -> Any:
             if loaded.function is None:
                 raise TypeError("a node runs Python callables; a chip callable is for its chips")
             return worker.run(loaded.function, TensorArgs(tensors, scalars), CallConfig(block_count=block_count))
