@@ -59,6 +59,10 @@ class Session:
         """The index of each chip, or node, among the children, by its id."""
         self.hosting: Hostings | None = None
         """The hosting servers of a started Worker."""
+        self.has_hosts = False
+        """Whether a started Worker has nodes on other machines."""
+        self._transfer: CallableHandle | None = None
+        self._transferring = threading.Lock()  # guards _transfer
         self._before_nodes: list[CallableHandle] = []  # registered while nodes could still be added
         self._lifecycle = threading.Lock()
         self._finalizer = weakref.finalize(self, self.engine.close, 0.0)
@@ -81,6 +85,7 @@ class Session:
             self._before_nodes = []
             try:
                 self.hosting = Hostings(self.topology)
+                self.has_hosts = bool(self.hosting.doors)
                 self.engine.start(spawning.child_specs(self.topology, self.hosting.doors), timeout)
             except native_errors() as error:
                 self._end(0.0)
@@ -164,6 +169,15 @@ class Session:
         handle = self.registry.register(target, lambda _: None, name)  # nodes that are added later may run the callable
         self._before_nodes.append(handle)
         return handle
+
+    def transfer_handle(self) -> CallableHandle:
+        """The callable of tasks that bring contents from hosts; registered when it is needed first."""
+        from runtime.hosting import transfer  # imported late: most Workers are on one machine
+
+        with self._transferring:
+            if self._transfer is None:
+                self._transfer = self.registry.register(transfer.TARGET, self._require_runner, None)
+        return self._transfer
 
     def _require_runner(self, runs_on: str) -> None:
         topology = self.topology

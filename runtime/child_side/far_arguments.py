@@ -57,9 +57,14 @@ class Call(NamedTuple):
     """The contents that are sent and not large, in order."""
 
     @property
-    def large_results(self) -> int:
-        """How many contents travel back by themselves."""
-        return sum(piece.is_written and piece.is_large for piece in self.pieces)
+    def large_sent(self) -> list[int]:
+        """The arguments whose contents travel to the host by themselves."""
+        return [place for place, piece in enumerate(self.pieces) if piece.is_sent and piece.is_large]
+
+    @property
+    def large_written(self) -> list[int]:
+        """The arguments whose contents travel back by themselves."""
+        return [place for place, piece in enumerate(self.pieces) if piece.is_written and piece.is_large]
 
 
 class Outcome(NamedTuple):
@@ -74,10 +79,8 @@ class Outcome(NamedTuple):
     """The contents that were written and are not large, in order."""
 
 
-def pack(
-    hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: list[int], block_count: int
-) -> tuple[Call, list[npt.NDArray[Any]]]:
-    """Packs a task. Returns it and its large contents, in order; contiguous tensors are not copied.
+def pack(hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: list[int], block_count: int) -> Call:
+    """Packs a task.
 
     Raises:
         ConfigurationError: two arguments share bytes that one of them writes, and are not the same view.
@@ -89,7 +92,6 @@ def pack(
     _refuse_overlaps(arrays, sorted(set(first)), writes)
     pieces: list[Piece] = []
     small: list[bytes] = []
-    large: list[npt.NDArray[Any]] = []
     for place, (tensor, tag) in enumerate(zip(tensors, tags, strict=True)):
         own = first[place] == place
         is_large = tensor.nbytes >= LARGE
@@ -98,11 +100,23 @@ def pack(
         pieces.append(
             Piece(tensor.dtype, tensor.shape, first[place], is_sent, is_written, is_large, tag not in _WRITES)
         )
-        if is_sent and is_large:
-            large.append(np.ascontiguousarray(arrays[place]))
-        elif is_sent:
+        if is_sent and not is_large:
             small.append(arrays[place].tobytes())
-    return Call(hashid, pieces, scalars, block_count, small), large
+    return Call(hashid, pieces, scalars, block_count, small)
+
+
+def content_of(tensor: Tensor) -> pickle.PickleBuffer:
+    """The elements of a tensor, as they travel; a contiguous tensor is not copied."""
+    return pickle.PickleBuffer(np.ascontiguousarray(_core.tensor_words(tensor)).data)
+
+
+Key = tuple[int, int, int, tuple[int, ...], tuple[int, ...], str]
+"""Names the content of a view: arena, first byte and end, shape, strides and dtype."""
+
+
+def key_of(tensor: Tensor) -> Key:
+    """The key of a tensor that is not empty."""
+    return (*_core.bytes_of(tensor), tensor.shape, tensor.strides, tensor.dtype)
 
 
 def _first_same(arrays: list[npt.NDArray[Any]], place: int) -> int:
@@ -145,7 +159,7 @@ def unpack(pool: _core.MemoryPool, call: Call, large: Iterator[Any]) -> list[Ten
             continue
         tensor = pool.empty(list(piece.shape), piece.dtype)
         if piece.is_sent:
-            _fill(tensor, next(large if piece.is_large else small))
+            fill(tensor, next(large if piece.is_large else small))
         tensors.append(tensor)
     return tensors
 
@@ -166,13 +180,20 @@ def written(call: Call, tensors: Sequence[Tensor]) -> tuple[list[bytes], list[np
 
 
 def store(call: Call, tensors: Sequence[Tensor], outcome: Outcome, large: Iterator[Any]) -> None:
-    """On this machine: writes what came back into the tensors of the task."""
+    """On this machine: writes what came back into the tensors of the task.
+
+    Args:
+        large: None for a content that stays on its host.
+    """
     small = iter(outcome.small)
     for piece, tensor in zip(call.pieces, tensors, strict=True):
         if piece.is_written:
-            _fill(tensor, next(large if piece.is_large else small))
+            content = next(large if piece.is_large else small)
+            if content is not None:
+                fill(tensor, content)
 
 
-def _fill(tensor: Tensor, content: Any) -> None:
+def fill(tensor: Tensor, content: Any) -> None:
+    """Writes the elements of a tensor, as they travelled."""
     words = _core.tensor_words(tensor)
     words[...] = np.frombuffer(content, words.dtype).reshape(words.shape)

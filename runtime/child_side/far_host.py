@@ -97,7 +97,7 @@ class FarHost:
                     outcome, contents = self._call(call, given)
                 except BaseException as error:  # the task fails, not its host
                     outcome = Outcome(_CODES["python_exception"], pack_exception(error), [], [])
-                    contents = [None] * call.large_results
+                    contents = [None] * len(call.large_written)
                 outcomes.append(outcome)
                 results += contents
         return pickle.dumps(outcomes, protocol=5), *results

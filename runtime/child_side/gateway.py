@@ -13,22 +13,23 @@ import pickle
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from runtime import _core, identity
 from runtime.child_side import far_arguments
 from runtime.child_side.sub_worker import Loader
 from runtime.chips.chip_callable import ChipCallable
-from runtime.errors import ConfigurationError
+from runtime.errors import ConfigurationError, WorkerLost
 from runtime.failure import HOST_LOST, native_errors
+from runtime.hosting import transfer
 from runtime.hosting.door import WELL
 from runtime.hosting.wire import Door, Wire, WireClosed, connected
 from runtime.pickles.outcomes import pack_exception, pickle_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from runtime.child_side.far_arguments import Call, Outcome
+    from runtime.child_side.far_arguments import Call, Key, Outcome
     from runtime.processes.topology import Topology
     from runtime.tensors.tensor import Tensor
 
@@ -77,6 +78,7 @@ class _Gateway:
         self._deadline_ns = deadline_ns
         self._control: Wire
         self._tasks: Wire
+        self._transfer = ""  # the hashid of transfers
 
     def open(self) -> None:
         """Places the host and starts its Worker. Raises NativeError with the first cause."""
@@ -105,6 +107,9 @@ class _Gateway:
 
     def load(self, kind: int, payload: bytes) -> str:
         """Installs a callable on the host; returns its hashid. Raises NativeError if a process there refuses it."""
+        if payload == transfer.TARGET.encode():
+            self._transfer = identity.compute_callable_hashid(self.describe(kind, payload))
+            return self._transfer
         wrapped = _core.wrap_envelope(payload) if kind == _KIND_SERIALIZED else payload
         described = (
             identity.build_python_serialized_descriptor(payload)
@@ -119,6 +124,8 @@ class _Gateway:
 
     def unload(self, hashid: str) -> None:
         """Removes a callable from the host."""
+        if hashid == self._transfer:
+            return
         self._or_end(lambda: self._control.call("remove", hashid))
 
     def take_trace(self) -> bytes:
@@ -130,29 +137,32 @@ class _Gateway:
         """Runs tasks on the host, in one message; returns a call for each that has its value, or raises.
 
         Args:
-            tasks: hashid, tensors, tags, scalars and block count of each.
+            tasks: hashid, tensors, tags, scalars, block count of each, and whether what it writes may stay there.
         """
-        calls: list[Call] = []
-        contents: list[Any] = []
         ends: list[Callable[[], Any]] = []
-        outcomes: list[tuple[Outcome, list[Any]]] = []
-        for hashid, tensors, tags, scalars, block_count in tasks:
-            try:
-                call, large = far_arguments.pack(hashid, tensors, tags, scalars, block_count)
-            except ConfigurationError as error:
-                ends.append(functools.partial(_raise, error))
+        begun: list[_Begun] = []
+        for given in tasks:
+            task = _Task(*given)
+            if task.hashid == self._transfer:
+                ends.append(self._move(task))
                 continue
-            ends.append(functools.partial(_ended, call, tensors, outcomes, len(calls)))
-            calls.append(call)
-            contents += [pickle.PickleBuffer(content.data) for content in large]
-        if calls:
-            returns = sum(call.large_results for call in calls)
-            packed, *written = self._or_end(lambda: self._tasks.call("run", pickle.dumps((calls,)), contents, returns))
-            left, found = iter(written), pickle.loads(packed)
-            outcomes += [
-                (out, [next(left) for _ in range(call.large_results)]) for call, out in zip(calls, found, strict=True)
-            ]
+            one = _Begun(task)
+            ends.append(one.end)
+            if one.error is None:
+                begun.append(one)
+        if begun:
+            self._or_end(lambda: _run(begun, self._tasks))
         return ends
+
+    def _move(self, task: _Task) -> Callable[[], Any]:
+        """Brings the content of a tensor to this machine, or drops it; see runtime/hosting/transfer.py."""
+        (tensor,), (how,) = task.tensors, task.scalars
+        content, lost = self._or_end(lambda: self._tasks.call("move", far_arguments.key_of(tensor), how))
+        if lost:
+            return functools.partial(_raise, _lost_content(tensor, lost))
+        if content is not None:
+            far_arguments.fill(tensor, content)
+        return _nothing
 
     def close(self) -> None:
         """Ends the host's Worker and then the host."""
@@ -166,13 +176,93 @@ class _Gateway:
             _end()
 
 
-def _ended(call: Call, tensors: list[Tensor], outcomes: list[tuple[Outcome, list[Any]]], place: int) -> Any:
-    """The value of a task that has ended on its host; its outputs are then in its tensors."""
-    outcome, large = outcomes[place]
-    if outcome.code != _CODES["ok"]:
-        raise RaisedThere(bytes(outcome.payload))
-    far_arguments.store(call, tensors, outcome, iter(large))
-    return pickle.loads(outcome.payload, buffers=outcome.buffers)
+class _Task(NamedTuple):
+    """A task as NodeHost gives it."""
+
+    hashid: str
+    tensors: list[Tensor]
+    tags: list[int]
+    scalars: list[int]
+    block_count: int
+    keeps: bool
+    """Whether what it writes may stay on the host."""
+
+
+class _Begun:
+    """A task on its way to the host."""
+
+    def __init__(self, task: _Task) -> None:
+        self._tensors = task.tensors
+        self._keeps = task.keeps
+        self._outcome: Outcome | None = None
+        self._large: list[Any] = []
+        self.error: BaseException | None = None
+        self.call: Call | None = None
+        try:
+            self.call = far_arguments.pack(*task[:-1])
+        except ConfigurationError as error:
+            self.error = error
+
+    def keys(self, places: list[int]) -> list[Key | None]:
+        """The keys of these arguments; None where the content may not stay on a host."""
+        return [far_arguments.key_of(self._tensors[place]) if self._keeps else None for place in places]
+
+    def contents(self, away: Iterator[str | bool], keys: list[Key | None]) -> list[Any]:
+        """The large contents that it reads: each a key if it stays on a host, else the elements.
+
+        Args:
+            away: for each, whether it stays on a host; the name of the machine if that was lost.
+        """
+        contents: list[Any] = []
+        for place, key, where in zip(self.call.large_sent if self.call else [], keys, away, strict=False):
+            if isinstance(where, str):
+                self.error = _lost_content(self._tensors[place], where)
+            contents.append(key if where else far_arguments.content_of(self._tensors[place]))
+        return contents
+
+    def ended(self, outcome: Outcome, large: list[Any]) -> None:
+        """Keeps what came back."""
+        self._outcome, self._large = outcome, large
+
+    def end(self) -> Any:
+        """The value of the task, once it has ended; its outputs are then in its tensors, unless they stay away."""
+        if self.error is not None:
+            raise self.error
+        if self._outcome is None or self.call is None:
+            raise RuntimeError("the task has not ended")
+        if self._outcome.code != _CODES["ok"]:
+            raise RaisedThere(bytes(self._outcome.payload))
+        far_arguments.store(self.call, self._tensors, self._outcome, iter(self._large))
+        return pickle.loads(self._outcome.payload, buffers=self._outcome.buffers)
+
+
+def _run(tasks: list[_Begun], wire: Wire) -> None:
+    """Sends tasks to the host in one message, and receives what they came to. Raises WireClosed."""
+    reads = [task.keys(task.call.large_sent) for task in tasks if task.call]
+    keys = [key for keys in reads for key in keys]
+    away = iter(wire.call("away", keys) if any(keys) else [False] * len(keys))
+    contents = [task.contents(away, keys) for task, keys in zip(tasks, reads, strict=True)]
+    able = [(task, given) for task, given in zip(tasks, contents, strict=True) if task.error is None]
+    calls = [task.call for task, _ in able if task.call]
+    if not calls:
+        return
+    kept = [key for task, _ in able if task.call for key in task.keys(task.call.large_written)]
+    packed, *written = wire.call("run", pickle.dumps((calls,)), [one for _, given in able for one in given], kept)
+    left = iter(written)
+    for (task, _), call, outcome in zip(able, calls, pickle.loads(packed), strict=True):
+        task.ended(outcome, [next(left) for _ in call.large_written])
+
+
+def _lost_content(tensor: Tensor, machine: str) -> WorkerLost:
+    shape = " x ".join(map(str, tensor.shape))
+    return WorkerLost(
+        f"the content of a tensor ({tensor.dtype}, {shape}) was on {machine}, which was lost; run its producer again",
+        operation="run",
+    )
+
+
+def _nothing() -> None:
+    """The value of a transfer."""
 
 
 def _raise(error: BaseException) -> NoReturn:

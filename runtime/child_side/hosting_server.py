@@ -17,11 +17,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core
 from runtime.child_side.far_host import FarHost
 from runtime.child_side.shifted_trace import shifted
+from runtime.hosting import transfer
 from runtime.hosting.door import WELL, Host, Hosting, HostLost, Machine, NoPlace, Refusal
 from runtime.hosting.facts import Facts, differences, facts_of_this_process
 from runtime.hosting.wire import Wire, WireClosed
@@ -29,6 +30,7 @@ from runtime.hosting.wire import Wire, WireClosed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.child_side.far_arguments import Key
     from runtime.hosting.cluster import Cluster
     from runtime.processes.topology import Topology
 
@@ -61,6 +63,13 @@ class _Hosted:
     lost: str = ""
 
 
+class _Kept(NamedTuple):
+    """A content that stays on a host."""
+
+    ref: Any
+    hosted: _Hosted
+
+
 class HostingServer:
     """Serves gateways over connections to one Hosting."""
 
@@ -70,9 +79,10 @@ class HostingServer:
         self._listener = listener
         self._opened = threading.Lock()
         self._hosting: Hosting | None = None
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards the three below
         self._hosts: dict[int, _Hosted] = {}  # by ticket
         self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
+        self._kept: dict[Key, _Kept] = {}
         self._tickets = itertools.count(1)
 
     def serve(self) -> None:
@@ -220,15 +230,56 @@ class HostingServer:
             if not users:
                 self._payloads.pop(hashid, None)
 
-    def _run(self, hosted: _Hosted, head: bytes, large: list[Any], returns: int) -> list[Any]:
-        """Runs tasks; ``head`` has their calls, which this process does not read. See FarHost.run."""
+    def _away(self, _: _Hosted, keys: list[Key | None]) -> list[str | bool]:
+        """Which of these contents stay on a host; the name of its machine for one that was lost."""
+        with self._lock:
+            kept = [self._kept.get(key) if key is not None else None for key in keys]
+        return [one is not None and (one.hosted.host.machine.name if one.hosted.lost else True) for one in kept]
+
+    def _run(self, hosted: _Hosted, head: bytes, large: list[Any], kept: list[Key | None]) -> list[Any]:
+        """Runs tasks; see FarHost.run.
+
+        Args:
+            head: their calls, which this process does not read.
+            large: each large content that they read, or the key of one that stays on a host.
+            kept: for each large content that they write, the key under which it stays there; None: it comes back.
+        """
         hosting = self._opened_hosting()
-        refs = hosted.host.call("run", head, *large, returns=1 + returns)
-        hosted.sent_bytes += len(head) + sum(len(content) for content in large)
-        found = [hosting.get(ref) for ref in refs]
-        apart = [None if content is None else pickle.PickleBuffer(content) for content in found]
-        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in apart if buffer is not None)
-        return apart
+        with self._lock:
+            contents = [self._kept[content].ref if isinstance(content, tuple) else content for content in large]
+        refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
+        hosted.sent_bytes += len(head) + sum(len(one) for one in large if not isinstance(one, tuple))
+        outcomes = hosting.get(refs[0])
+        found: list[Any] = [pickle.PickleBuffer(outcomes)]
+        for key, ref in zip(kept, refs[1:], strict=True):
+            if key is None:
+                content = hosting.get(ref)
+                found.append(None if content is None else pickle.PickleBuffer(content))
+            else:
+                self._keep(key, _Kept(ref, hosted))
+                found.append(None)
+        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in found if buffer is not None)
+        return found
+
+    def _keep(self, key: Key, kept: _Kept) -> None:
+        """Notes where a content is. Contents whose memory it has are gone: that memory was used again."""
+        arena, begin, end, *_ = key
+        with self._lock:
+            for other in [other for other in self._kept if other[0] == arena and other[1] < end and begin < other[2]]:
+                del self._kept[other]
+            self._kept[key] = kept
+
+    def _move(self, hosted: _Hosted, key: Key, how: int) -> tuple[Any, str]:
+        """Takes a content from its host. Returns it, unless it is dropped, and the machine if that was lost."""
+        with self._lock:
+            kept = self._kept.pop(key, None)
+        if kept is None or how == transfer.DROP:
+            return None, ""
+        if kept.hosted.lost:
+            return None, kept.hosted.host.machine.name
+        content = pickle.PickleBuffer(self._opened_hosting().get(kept.ref))
+        hosted.received_bytes += content.raw().nbytes
+        return content, ""
 
     def _take_trace(self, hosted: _Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
@@ -251,6 +302,7 @@ class HostingServer:
                     "clock_bound_ns": hosted.clock_bound_ns,
                     "sent_bytes": hosted.sent_bytes,
                     "received_bytes": hosted.received_bytes,
+                    "kept": sum(kept.hosted is hosted for kept in self._kept.values()),
                 }
                 for hosted in sorted(hosts, key=lambda hosted: hosted.node)
             ],

@@ -83,7 +83,8 @@ class _FakeHost(Host):
     def call(self, method: str, head: bytes, *contents: Any, returns: int = 1, control: bool = False) -> Sequence[Any]:
         """Begins a call; each reference is the future of all values, and a place in them."""
         time.sleep(self._faults.get("delay", 0.0))
-        future: Future[list[Any]] = self._far.call(method, head, contents, control=control)
+        given = [content[0].result()[content[1]] if isinstance(content, tuple) else content for content in contents]
+        future: Future[list[Any]] = self._far.call(method, head, given, control=control)
         return [(future, place) for place in range(returns)]
 
     def kill(self) -> None:

@@ -221,11 +221,20 @@ class Orchestrator(_core.Submitter):
         config: CallConfig | None,
         after: Iterable[Task],
     ) -> Task:
+        native = native_args(args, self._session.pool)
+        earlier = self._earlier(after) if after else []
+        return self._submit_native(callable_, native, placement, native_config(config), earlier)
+
+    def _submit_native(
+        self,
+        callable_: _core.CallableRef,
+        native: _core.TaskArgs | None,
+        placement: int,
+        settings: _core.CallConfig,
+        earlier: list[_core.Task],
+    ) -> Task:
         session = self._session
         engine = session.engine
-        native = native_args(args, session.pool)
-        earlier = self._earlier(after) if after else []
-        settings = native_config(config)
         while True:
             try:
                 task = engine.submit(self._run, callable_, native, placement, settings, earlier)
@@ -253,6 +262,9 @@ class Orchestrator(_core.Submitter):
                 return GroupTask(session, engine, task)
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
+
+    def _finish(self) -> None:
+        """Called when the orchestration function has returned, before the run is sealed."""
 
     def _ended(self) -> int:
         """The number of tasks that have ended so far."""
@@ -293,13 +305,17 @@ def require_members(placements: Sequence[int]) -> None:
         raise ConfigurationError("a group of no members would never end; give it at least one")
 
 
-def native_config(config: CallConfig | None) -> _core.CallConfig:
-    """The engine's form of ``config``. Raises TypeError if not a CallConfig."""
+def native_config(config: CallConfig | None, *, keeps: bool = False) -> _core.CallConfig:
+    """The engine's form of ``config``. Raises TypeError if not a CallConfig.
+
+    Args:
+        keeps: whether what the task writes may stay on the machine of its node.
+    """
     if config is None:
-        return _core.CallConfig()
+        return _core.CallConfig(keeps=keeps)
     if not isinstance(config, CallConfig):
         raise TypeError(f"config is a CallConfig, not a {type(config).__name__}")
-    return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace)
+    return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace, keeps)
 
 
 pickled_names.keep(__name__)

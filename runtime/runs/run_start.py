@@ -37,7 +37,9 @@ def submit(
     native = _begin(session, after, after_any)
     run = RunHandle(native, session)
     try:
-        run._returned(orchestrate(*(Orchestrator(session, native), args, config)[:taken]))
+        orchestrator = _hosted(session, native) if session.has_hosts else Orchestrator(session, native)
+        run._returned(orchestrate(*(orchestrator, args, config)[:taken]))
+        orchestrator._finish()
     except BaseException:
         session.engine.cancel(native)
         session.engine.seal(native)
@@ -45,6 +47,12 @@ def submit(
         raise
     session.engine.seal(native)
     return run
+
+
+def _hosted(session: Session, run: _core.Run) -> Orchestrator:
+    from runtime.runs.residence import HostedOrchestrator  # imported late: most Workers are on one machine
+
+    return HostedOrchestrator(session, run)
 
 
 def _begin(session: Session, after: Iterable[RunHandle], after_any: Iterable[RunHandle]) -> _core.Run:
