@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +42,8 @@ _WIRES = 3
 """Connections of a gateway: for tasks, for control requests, and for the news that its host is lost."""
 _FOR_THE_ANSWER = 0.2
 """The part of a start time that is left when no machine was found: the reason must arrive in time."""
+_SHARE_OF_START = 0.9
+"""The part of the time that is left that a host's Worker may take to start."""
 _BEATS = 3
 """Heartbeats in the time after which a silent host is lost."""
 
@@ -149,50 +152,43 @@ class HostingServer:
     def _place(self, node: int, topology: Topology, search_path: list[str], seconds: float) -> tuple[int, Refusal]:
         deadline = time.monotonic() + seconds
         try:
-            hosting = self._opened_hosting()
-            hosted = _Hosted(self._placed(hosting, topology, node, deadline - _FOR_THE_ANSWER * seconds), node)
+            ticket, hosted = self._placed(topology, node, deadline - _FOR_THE_ANSWER * seconds)
         except (HostLost, NoPlace) as error:
             return 0, (_WORKER_LOST, str(error))
         except Exception as error:  # the engine's own, of any type
-            return 0, (
-                _WORKER_LOST,
-                f"{self._cluster.kind} at {self._cluster.address}: {type(error).__name__}: {error}",
-            )
-        ticket = next(self._tickets)
-        with self._lock:
-            self._hosts[ticket] = hosted
+            where = f"{self._cluster.kind} at {self._cluster.address}"
+            return 0, (_WORKER_LOST, f"{where}: {type(error).__name__}: {error}")
+        machine = hosted.host.machine.name
         try:
             hosted.facts = self._ask(hosted, "hello", search_path, until=deadline)
             wrong = differences(facts_of_this_process(), hosted.facts)
-            refusal = (_WORKER_LOST, f"machine {hosted.host.machine.name}: {'; '.join(wrong)}") if wrong else WELL
+            refusal = (_WORKER_LOST, f"machine {machine}: {'; '.join(wrong)}") if wrong else WELL
             if not wrong:
-                refusal = self._ask(
-                    hosted, "open", topology, max(0.0, deadline - time.monotonic()) * 0.9, until=deadline
-                )
+                left = max(0.0, deadline - time.monotonic()) * _SHARE_OF_START
+                refusal = self._ask(hosted, "open", topology, left, until=deadline)
         except (HostLost, TimeoutError) as error:
-            refusal = (_WORKER_LOST, f"machine {hosted.host.machine.name}: {error}")
+            refusal = (_WORKER_LOST, f"machine {machine}: {error}")
         if refusal[0] != WELL[0]:
             self._lose(hosted, refusal[1])
             return 0, refusal
         hosted.heard_ns = time.monotonic_ns()
         return ticket, WELL
 
-    def _placed(self, hosting: Hosting, topology: Topology, node: int, deadline: float) -> Host:
-        """A host on a machine that is free and fits. Raises NoPlace after the deadline."""
+    def _placed(self, topology: Topology, node: int, deadline: float) -> tuple[int, _Hosted]:
+        """A host on a machine that is free and fits, and its ticket. Raises NoPlace after the deadline."""
+        hosting = self._opened_hosting()
         cluster = topology.on or self._cluster
         while True:
             with self._lock:
                 machines = hosting.machines()
                 fit = [machine for machine in machines if _fits(machine, cluster)]
-                taken = [hosted.host.machine.id for hosted in self._hosts.values()]
-                free = [machine for machine in fit if cluster.shares_machines or machine.id not in taken]
+                taken = Counter(hosted.host.machine.id for hosted in self._hosts.values())
+                free = [machine for machine in fit if cluster.shares_machines or not taken[machine.id]]
                 if free:
-                    chosen = min(free, key=lambda machine: taken.count(machine.id))
-                    host = hosting.place(chosen, f"node {node}")
-                    self._hosts[-node - 1] = _Hosted(host, node)  # reserved until it has its ticket
-            if free:
-                self._hosts.pop(-node - 1)
-                return host
+                    chosen = min(free, key=lambda machine: taken[machine.id])
+                    ticket, hosted = next(self._tickets), _Hosted(hosting.place(chosen, f"node {node}"), node)
+                    self._hosts[ticket] = hosted
+                    return ticket, hosted
             if time.monotonic() >= deadline:
                 raise NoPlace(_missing(cluster, machines, fit, taken))
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
@@ -285,12 +281,13 @@ class HostingServer:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
 
     def _close(self, hosted: _Hosted) -> None:
+        hosted.wires.pop()  # the gateway ends by itself: its end is no news
         self._ask(hosted, "close")
 
     def _described(self) -> dict[str, Any]:
         """The engine and its hosts, for results."""
         with self._lock:
-            hosts = [hosted for ticket, hosted in self._hosts.items() if ticket > 0]
+            hosts = list(self._hosts.values())
         return {
             "kind": self._cluster.kind,
             "versions": self._hosting.versions() if self._hosting else {},
@@ -316,7 +313,7 @@ class HostingServer:
         while True:
             time.sleep(pause)
             with self._lock:
-                hosts = [hosted for ticket, hosted in self._hosts.items() if ticket > 0 and hosted.heard_ns]
+                hosts = [hosted for hosted in self._hosts.values() if hosted.heard_ns]
             for hosted in hosts:
                 threading.Thread(target=self._hear, args=(hosted,), daemon=True).start()
 
@@ -347,6 +344,8 @@ def open_hosting(cluster: Cluster) -> Hosting:
         return RayHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
     from runtime.hosting.fake import FakeHosting
 
+    if dict(cluster.faults).get("modelled"):
+        return FakeHosting(cluster, "runtime.child_side.modelled_host:ModelledHost")
     return FakeHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
 
 
@@ -355,13 +354,13 @@ def _fits(machine: Machine, cluster: Cluster) -> bool:
     return wanted and all(machine.labels.get(name) == value for name, value in cluster.labels)
 
 
-def _missing(cluster: Cluster, machines: list[Machine], fit: list[Machine], taken: list[str]) -> str:
+def _missing(cluster: Cluster, machines: list[Machine], fit: list[Machine], taken: Counter[str]) -> str:
     conditions = [f"{name}={value}" for name, value in cluster.labels]
     conditions += [f"machine {cluster.machine}"] if cluster.machine else []
     wanted = f" with {', '.join(conditions)}" if conditions else ""
     return (
         f"no machine{wanted} is free: {len(machines)} machines in the cluster ({', '.join(m.name for m in machines)}), "
-        f"{len(fit)} fit, {len(taken)} have a host of this Worker already; add machines, or declare fewer nodes"
+        f"{len(fit)} fit, {taken.total()} have a host of this Worker already; add machines, or declare fewer nodes"
     )
 
 

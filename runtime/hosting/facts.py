@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -20,6 +21,7 @@ _LEVELS = (
 Facts = dict[str, str]
 
 
+@functools.cache
 def facts_of_this_process() -> Facts:
     """What a host reports at its start."""
     return {

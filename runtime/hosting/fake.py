@@ -2,18 +2,20 @@
 
 Faults come from outside, as real ones do: a killed process is a dead host, a stopped one is a host behind a pulled
 cable. ``Cluster.faults`` has the rest: ``machines`` (how many; default 4), ``delay`` (seconds before each call),
-``facts`` (what a host reports wrongly at its start), ``unreachable`` (why the engine does not answer).
+``facts`` (what a host reports wrongly at its start), ``unreachable`` (why the engine does not answer), ``modelled``
+(hosts are threads of the hosting server that run no tasks: hundreds of them fit on a machine).
 """
 
 from __future__ import annotations
 
+import importlib
 import time
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.door import Host, Hosting, HostLost, Machine
-from runtime.hosting.far_process import FarProcess
+from runtime.hosting.far_process import FarProcess, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,8 @@ class FakeHosting(Hosting):
 
     def place(self, machine: Machine, name: str) -> Host:
         """Starts a process."""
-        host = _FakeHost(machine, FarProcess(self._far_side), self._faults)
+        far = FarThread(self._far_side) if self._faults.get("modelled") else FarProcess(self._far_side)
+        host = _FakeHost(machine, far, self._faults)
         self._hosts.append(host)
         return host
 
@@ -62,6 +65,8 @@ class FakeHosting(Hosting):
             value = future.result(timeout)[place]
         except FutureTimeout:
             raise TimeoutError("no answer in time") from None
+        except CancelledError:
+            raise HostLost("it was ended") from None
         return {**value, **self._faults["facts"]} if "facts" in self._faults and isinstance(value, dict) else value
 
     def close(self) -> None:
@@ -75,7 +80,7 @@ class FakeHosting(Hosting):
 
 
 class _FakeHost(Host):
-    def __init__(self, machine: Machine, far: FarProcess, faults: dict[str, Any]) -> None:
+    def __init__(self, machine: Machine, far: FarProcess | FarThread, faults: dict[str, Any]) -> None:
         self.machine = machine
         self._far = far
         self._faults = faults
@@ -90,3 +95,28 @@ class _FakeHost(Host):
     def kill(self) -> None:
         """Kills the process."""
         self._far.kill()
+
+
+class FarThread:
+    """A far side in this process, with the interface of FarProcess.
+
+    Args:
+        far_side: ``"module:class"`` of the object.
+    """
+
+    def __init__(self, far_side: str) -> None:
+        module, _, name = far_side.partition(":")
+        self._far = getattr(importlib.import_module(module), name)()
+        self._ordered = ThreadPoolExecutor(1)
+
+    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> Future[list[Any]]:
+        """Begins a call; see FarProcess.call."""
+        if not control:
+            return self._ordered.submit(values_of, self._far, method, head, contents)
+        answered: Future[list[Any]] = Future()
+        answered.set_result(values_of(self._far, method, head, contents))
+        return answered
+
+    def kill(self) -> None:
+        """Withdraws its calls."""
+        self._ordered.shutdown(wait=False, cancel_futures=True)

@@ -79,6 +79,12 @@ class FarProcess:
         self.process.kill()
 
 
+def values_of(far: Any, method: str, head: bytes, contents: Sequence[Any]) -> list[Any]:
+    """Calls a method of a far side: several values of ``run``, one of each other method."""
+    value = getattr(far, method)(*pickle.loads(head), *contents)
+    return list(value) if method == "run" else [value]
+
+
 def _apart(content: Any) -> pickle.PickleBuffer:
     return pickle.PickleBuffer(content)
 
@@ -95,11 +101,10 @@ def main(far_side: str) -> None:
 
     def serve(requests: queue.SimpleQueue[Any]) -> None:
         while True:
-            number, method, head, contents = requests.get()
+            number, *request = requests.get()
             answer: tuple[int, bool, Any]
             try:
-                value = getattr(far, method)(*pickle.loads(head), *contents)
-                answer = (number, True, list(value) if method == "run" else [value])
+                answer = (number, True, values_of(far, *request))
             except Exception as error:
                 answer = (number, False, error)
             with sending:
