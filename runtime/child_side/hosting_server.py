@@ -189,7 +189,7 @@ class HostingServer:
                     ticket, hosted = next(self._tickets), _Hosted(hosting.place(chosen, f"node {node}"), node)
                     self._hosts[ticket] = hosted
                     return ticket, hosted
-            if time.monotonic() >= deadline:
+            if not hosting.may_grow or time.monotonic() >= deadline:
                 raise NoPlace(_missing(cluster, machines, fit, taken))
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 

@@ -63,6 +63,9 @@ class Host(ABC):
 class Hosting(ABC):
     """A connection to an engine. Threads may use it at the same time."""
 
+    may_grow = True
+    """Whether machines may join: a host that finds none waits for one until its deadline."""
+
     @abstractmethod
     def machines(self) -> list[Machine]:
         """The machines that are there now. Raises HostLost if the engine does not answer."""

@@ -35,6 +35,8 @@ class FakeHosting(Hosting):
         HostLost: ``faults`` says that the engine is unreachable.
     """
 
+    may_grow = False
+
     def __init__(self, cluster: Cluster, far_side: str) -> None:
         self._faults = dict(cluster.faults)
         if "unreachable" in self._faults:

@@ -133,11 +133,7 @@ def test_a_host_that_differs_or_an_engine_that_is_away_is_named_before_anything_
 def test_too_few_machines_are_an_error_that_counts_them():
     top = pod(cluster("fake", faults={"machines": 2}), nodes=3)
     with pytest.raises(StartError, match=r"no machine is free: 2 machines in the cluster \(fake-0, fake-1\), 2 fit"):
-        _with_short_start(top)
-
-
-def _with_short_start(worker):
-    worker._session.start(3.0)
+        top.init()
 
 
 def test_conditions_on_a_machine_choose_it_or_are_named():
@@ -146,7 +142,7 @@ def test_conditions_on_a_machine_choose_it_or_are_named():
     with pod(cluster("fake", machine="fake-3"), nodes=1) as worker:
         assert [host["machine"] for host in hosts(worker)] == ["fake-3"]
     with pytest.raises(StartError, match="no machine with number=9, machine elsewhere is free"):
-        _with_short_start(pod(cluster("fake", labels={"number": "9"}, machine="elsewhere"), nodes=1))
+        pod(cluster("fake", labels={"number": "9"}, machine="elsewhere"), nodes=1).init()
 
 
 @pytest.mark.parametrize(
