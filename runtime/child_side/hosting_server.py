@@ -8,11 +8,13 @@ The server ends when its standard input does, that is, with the process of the W
 from __future__ import annotations
 
 import contextlib
+import hmac
 import itertools
 import os
 import pickle
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -101,8 +103,7 @@ class HostingServer:
         wire = Wire(connection)
         hosted: _Hosted | None = None
         try:
-            shown = connection.recv(len(self._secret), socket.MSG_WAITALL)
-            if shown != self._secret:
+            if not self._is_ours(connection):
                 return
             while True:
                 operation, *arguments = wire.receive()
@@ -130,6 +131,15 @@ class HostingServer:
                 self._lose(hosted, str(error) or type(error).__name__)
         finally:
             wire.close()
+
+    def _is_ours(self, connection: socket.socket) -> bool:
+        """Whether the process at the other end is of this user and knows the secret."""
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, user, _ = struct.unpack("3i", credentials)
+        if user != os.getuid():
+            return False
+        shown = connection.recv(len(self._secret), socket.MSG_WAITALL)
+        return hmac.compare_digest(shown, self._secret)
 
     def _lose(self, hosted: _Hosted, why: str) -> None:
         """Ends a host, and the connections of its gateway."""

@@ -6,11 +6,14 @@ import os
 import secrets
 import socket
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.wire import Door, Wire, WireClosed, connected
 
 if TYPE_CHECKING:
+    import subprocess
+
     from runtime.hosting.cluster import Cluster
 
 _PATIENCE = 5.0
@@ -44,6 +47,8 @@ class HostingProcess:
             )
         self._wire = Wire(ours)
         self._wire.send((cluster, self._secret))
+        self.close = weakref.finalize(self, _end, self._wire, self._process)
+        """Ends the server, and with it all of its hosts. Called when this object is collected, too."""
 
     def door(self, node: int) -> Door:
         """How the gateway of a node reaches the server."""
@@ -61,19 +66,20 @@ class HostingProcess:
         finally:
             wire.close()
 
-    def close(self) -> None:
-        """Ends the server, and with it all of its hosts."""
-        import subprocess
-
-        self._wire.close()
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass  # its connection to the engine does not end
-        finally:
-            self._process.kill()
-            self._process.wait()
-
     def leave_to_parent(self) -> None:
         """Called in a forked process, which must not keep the server alive."""
+        self.close.detach()
         self._wire._socket.close()
+
+
+def _end(wire: Wire, process: subprocess.Popen[bytes]) -> None:
+    import subprocess
+
+    wire.close()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        pass  # its connection to the engine does not end
+    finally:
+        process.kill()
+        process.wait()

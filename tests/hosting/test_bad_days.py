@@ -1,5 +1,6 @@
 """What happens when hosts, machines and the hosting server fail. Faults are real: signals to real processes."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from runtime import CallConfig, Tag, Worker
 from runtime.errors import ConfigurationError, StartError, WorkerGivenUp, WorkerLost
 from runtime.hosting import Cluster
+from runtime.hosting.wire import Door, WireClosed, connected
 from tests.hosting.conftest import cluster, host_pid, hosts, pod, run_on
 
 
@@ -179,6 +181,49 @@ def test_a_program_that_is_killed_leaves_no_host():
     pid = int(done.stdout)
     while Path(f"/proc/{pid}").exists():
         time.sleep(0.01)
+
+
+def test_a_worker_that_is_dropped_without_close_leaves_no_process():
+    def dropped():
+        worker = pod(cluster("fake"), nodes=1).init()
+        return host_pid(worker, 0)
+
+    pid = dropped()
+    gc.collect()
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.01)
+
+
+def test_a_process_that_does_not_know_the_secret_is_not_served():
+    with pod(cluster("fake"), nodes=1) as worker:
+        (server,) = worker._session.hosting._servers.values()
+        address, _, node = server.door(0)
+        stranger = connected(Door(address, bytes(32), node))
+        stranger.send(("describe",))
+        with pytest.raises(WireClosed):
+            stranger.receive()
+        stranger.close()
+        assert len(hosts(worker)) == 1
+
+
+def test_a_forked_process_keeps_no_host_alive():
+    program = (
+        "import os, time\n"
+        "from tests.hosting.conftest import cluster, host_pid, pod\n"
+        "worker = pod(cluster('fake'), nodes=1).init()\n"
+        "print(host_pid(worker, 0), flush=True)\n"
+        "if os.fork() == 0:\n"
+        "    os.close(1)\n"
+        "    time.sleep(600)\n"
+        "os._exit(0)\n"
+    )
+    done = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        pid = int(done.communicate()[0])
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.01)
+    finally:
+        os.killpg(done.pid, signal.SIGKILL)
 
 
 def test_a_worker_without_hosts_imports_no_engine():
