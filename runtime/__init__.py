@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.graphs.recorder import Recorder
     from runtime.identity import ArgDirection, CallableHandle, CallableKind, TargetNamespace
     from runtime.observe.child_info import ChildInfo
+    from runtime.observe.host_info import HostInfo
     from runtime.observe.stats import WorkerStats
     from runtime.observe.trace import CoreSpan, Glimpse, TaskSpan, Trace
     from runtime.options import CallConfig, WorkerOptions
@@ -57,6 +58,7 @@ _MODULE_OF = {
     "Graph": "graphs.graph",
     "GraphTask": "graphs.graph",
     "GroupTask": "runs.run_handle",
+    "HostInfo": "observe.host_info",
     "Orchestrator": "runs.orchestrator",
     "Recorder": "graphs.recorder",
     "RunHandle": "runs.run_handle",
@@ -96,6 +98,7 @@ __all__ = [
     "Graph",
     "GraphTask",
     "GroupTask",
+    "HostInfo",
     "Orchestrator",
     "Recorder",
     "RunHandle",

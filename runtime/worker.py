@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.graphs.graph import Graph
     from runtime.identity import CallableHandle
     from runtime.observe.child_info import ChildInfo
+    from runtime.observe.host_info import HostInfo
     from runtime.observe.stats import WorkerStats
     from runtime.observe.trace import Glimpse, Trace
     from runtime.options import CallConfig, WorkerOptions
@@ -291,6 +292,17 @@ class Worker:
         from runtime.observe.child_info import snapshot  # imported here to keep the start fast
 
         return snapshot(self._session.engine)
+
+    def hosts(self) -> list[HostInfo]:
+        """A snapshot of the hosts of the nodes that an engine hosts, by node. A node without a host is missing: it is
+        on this machine, or its host is being replaced.
+
+        Raises WorkerClosed: not started, or closed.
+        """
+        self._session.require_ready("hosts")
+        from runtime.observe.host_info import hosts_of
+
+        return [] if self._session.hosting is None else hosts_of(self._session.hosting)
 
     def stats(self) -> WorkerStats:
         """Counts of tasks, restarts, waits and bytes since the Worker was made."""

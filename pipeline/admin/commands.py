@@ -38,10 +38,11 @@ def _store(config: Mapping[str, Any]) -> Path:
 
 def _doctor(config: Mapping[str, Any], as_json: bool) -> int:
     from pipeline.admin.doctor import findings
+    from pipeline.config.topology import parse_topology
 
     console = Console(None if as_json else sys.stdout)
     found = []
-    for finding in findings(config["store"]["path"]):
+    for finding in findings(config["store"]["path"], parse_topology(config["topology"])):
         found.append(finding)
         console.line(f"{finding.state:<12}{finding.name:<22} {finding.found}")
         if finding.mend:

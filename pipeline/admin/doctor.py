@@ -10,40 +10,40 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipeline.admin.finding import Finding
 from pipeline.building.store import KINDS, Store, chosen_store
 from pipeline.common.places import unusable
 from runtime.errors import ConfigurationError
 from runtime.packages import install_line
+
+if TYPE_CHECKING:
+    from pipeline.config.topology import Level
 
 PYTHONS = range(11, 16)
 """The minor versions of Python 3 that ``requires-python`` allows; the tests run with each of them."""
 _OPEN_FILES = 4096
 """A chip takes about four descriptors; the usual limit of 1024 is enough for some two hundred chips."""
 _PACKAGES = ("hydra-core", "omegaconf", "numpy", "cloudpickle", "pybind11", "rich")
-_EXTRAS = {"sweep": ("duckdb",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
+_EXTRAS = {"sweep": ("duckdb",), "ray": ("ray",), "docs": ("sphinx",), "dev": ("pytest", "hypothesis", "mypy")}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The finding of one check."""
+def findings(store: str, tree: Level) -> Iterator[Finding]:
+    """All findings, in reading order.
 
-    area: str
-    name: str
-    state: str
-    """``"ok"``, ``"warning"`` (works incompletely or slowly) or ``"missing"`` (runs fail)."""
-    found: str
-    mend: str = ""
-    """The command or setting that mends the problem; empty if there is none."""
-
-
-def findings(store: str) -> Iterator[Finding]:
-    """All findings, in reading order; ``store`` is the value of ``store.path``."""
+    Args:
+        store: the value of ``store.path``.
+        tree: the topology, whose engine is checked.
+    """
     for check in (_versions, _core, _compilers, _kernel, _machine, _limits, _places):
         yield from check()
+    if tree.engine.is_remote:
+        from pipeline.admin.engine import engine_findings
+
+        yield from engine_findings(tree)
     try:
         root = chosen_store(store)
     except ConfigurationError as error:

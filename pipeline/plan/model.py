@@ -35,6 +35,21 @@ class PlannedProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedMachines:
+    """The machines of an engine that would host the nodes."""
+
+    engine: str
+    """The kind of engine, for instance ``"ray"``."""
+    address: str
+    wanted: int
+    """Number of machines that the nodes need."""
+    found: tuple[str, ...] | None
+    """Names of the machines that are there now and have the wanted labels; None if that is not known."""
+    unknown: str = ""
+    """Why ``found`` is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedTask:
     """One task of one run of the graph."""
 
@@ -89,5 +104,7 @@ class Plan:
     builds: tuple[PlannedBuild, ...]
     processes: PlannedProcess
     graph: PlannedGraph
+    machines: PlannedMachines | None = None
+    """None for nodes of this machine."""
     virtual: dict[str, Any] | None = None
     """``virtual`` of result.json; None without a chip model."""

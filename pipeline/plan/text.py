@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.common.counts import count_of
-from pipeline.plan.model import Plan, PlannedProcess
+from pipeline.plan.model import Plan, PlannedMachines, PlannedProcess
 
 _MANY = 4
 """Of more processes below one parent, only the first and the last are shown."""
@@ -17,6 +17,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     of = f"{count_of(names.count('chip'), 'chip')}, {count_of(names.count('sub-worker'), 'sub-worker')}"
     yield f"{'would start':<12}{count_of(plan.processes.count, 'process', 'processes')}: {of}"
     yield from (f"{'':<12}{line}" for line in _tree(plan.processes, "", ""))
+    if plan.machines is not None:
+        yield f"{'would use':<12}{machines_words(plan.machines)}"
     graph = plan.graph
     if graph.not_imported:
         runs = f"{plan.workload} on {plan.topology} for {plan.target}, {count_of(plan.runs, 'time')}"
@@ -35,6 +37,16 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         each = str(min(found)) if min(found) == max(found) else f"{min(found)} to {max(found)}"
         places = f"in {count_of(len(found), 'place')}, {each} in each"
         yield f"{'':<12}{name:<22} {count_of(sum(found), 'task')} {places}"
+
+
+def machines_words(machines: PlannedMachines) -> str:
+    """The wanted and the found machines."""
+    wanted = f"{count_of(machines.wanted, 'machine')} of {machines.engine} at {machines.address}"
+    if machines.found is None:
+        return f"{wanted}; not known which there are: {machines.unknown}"
+    lacking = machines.wanted - len(machines.found)
+    names = f" ({', '.join(machines.found)})" if machines.found else ""
+    return f"{wanted}; found {len(machines.found)}{names}" + (f", {lacking} too few" if lacking > 0 else "")
 
 
 def _names(process: PlannedProcess) -> Iterator[str]:

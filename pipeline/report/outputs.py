@@ -46,10 +46,17 @@ def write_traces(folder: Path, record: RunRecord, drawn: Trace) -> dict[str, Any
     kernels = {callable_.hashid: callable_.kernels for callable_ in record.callables}
     left_out = count_tasks(record.trace) - count_tasks(drawn)
     path = nested_critical_path(recording_workers(drawn))
-    shown = timeline(drawn, record.names, kernels, path=path, left_out=left_out)
+    shown = timeline(drawn, record.names, kernels, path=path, left_out=left_out, machines=record.machines)
     if shown is not None:
         text = chrome_trace(
-            drawn, os.getpid(), record.names, kernels, stages=record.stages, path=path, left_out=left_out
+            drawn,
+            os.getpid(),
+            record.names,
+            kernels,
+            stages=record.stages,
+            path=path,
+            left_out=left_out,
+            machines=record.machines,
         )
         write_trace(folder / "trace.json.gz", text)
     if record.virtual is not None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.terminal.actions import StageRecord
 from pipeline.workloads.base import Verification
+from runtime.hosting.cluster import Cluster
 from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord
+    from runtime.observe.host_info import HostInfo
 
 
 class SourceRecord(NamedTuple):
@@ -88,12 +90,21 @@ class RunRecord:
     """None if the run ended before its verification."""
     virtual: VirtualRecord | None = None
     """The virtual time on modelled chips; None without a chip model, or if the run ended before it was computed."""
+    engine: Cluster = field(default_factory=Cluster)
+    """The engine that hosts the nodes."""
+    hosts: Sequence[HostInfo] = ()
+    """The hosts of its nodes at the end of the run."""
     worker_output: str = ""
     """The end of the workers' standard error."""
     command: Sequence[str] = ()
     """The command that repeats the run, from the same folder; empty if unknown."""
     error: str | None = None
     """The error message that the user saw; None without an error."""
+
+    @property
+    def machines(self) -> dict[int, str]:
+        """The machine of each hosted node, by the node's id."""
+        return {host.node: host.machine for host in self.hosts}
 
     @property
     def names(self) -> dict[str, str]:

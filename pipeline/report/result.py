@@ -65,6 +65,7 @@ def result_document(record: RunRecord) -> dict[str, Any]:
         ),
         "tasks": task_statistics(record.trace, record.names, record.warm_up),
         "virtual": _virtual(record),
+        "engine": _engine(record),
         "provenance": dict(record.provenance),
         "overrides": list(record.overrides),
         "configuration": dict(record.configuration),
@@ -84,6 +85,28 @@ def write_result(path: Path, document: Mapping[str, Any]) -> None:
 def stage_document(stage: StageRecord) -> dict[str, Any]:
     """An entry of ``stages``."""
     return {"name": stage.name, "seconds": stage.seconds, "actions": [action._asdict() for action in stage.actions]}
+
+
+def _engine(record: RunRecord) -> dict[str, Any] | None:
+    """The engine and its hosts; None for nodes of this machine."""
+    if not record.engine.is_remote:
+        return None
+    return {
+        "kind": record.engine.kind,
+        "address": record.engine.address,
+        "versions": record.hosts[0].versions if record.hosts else {},
+        "hosts": [
+            {
+                "node": host.node,
+                "machine": host.machine,
+                "facts": host.facts,
+                "clock_bound_seconds": host.clock_bound_ns / 1e9 if host.clock_bound_ns else None,
+                "sent_bytes": host.sent_bytes,
+                "received_bytes": host.received_bytes,
+            }
+            for host in record.hosts
+        ],
+    }
 
 
 def _virtual(record: RunRecord) -> dict[str, Any] | None:

@@ -44,11 +44,12 @@ def timeline(
     *,
     path: Sequence[Segment] | None = None,
     left_out: int = 0,
+    machines: Mapping[int, str] | None = None,
 ) -> dict[str, Any] | None:
     """The data that the page draws; None if no task was submitted. Times are nanoseconds since the first submit.
 
     Args:
-        trace, names, kernels, path, left_out: as in chrome_trace.
+        trace, names, kernels, path, left_out, machines: as in chrome_trace.
 
     Returns:
         ``span_ns``: from the first submit to the last completion.
@@ -83,6 +84,9 @@ def timeline(
     origin = first_submit(recorded)
     path = nested_critical_path(recorded) if path is None else path
     workers = _workers(recorded)
+    for worker in workers:
+        if worker["kind"] == NODE and worker["of"] == 0:
+            worker["machine"] = (machines or {}).get(worker["id"], "")
     index = {(worker["of"], worker["kind"], worker["id"]): i for i, worker in enumerate(workers)}
 
     first = list(accumulate((len(worker.trace.tasks) for worker in recorded), initial=0))

@@ -65,6 +65,7 @@ def chrome_trace(
     stages: Sequence[StageRecord] = (),
     path: Sequence[Segment] | None = None,
     left_out: int = 0,
+    machines: Mapping[int, str] | None = None,
 ) -> str:
     """The trace as the text of a JSON document.
 
@@ -79,6 +80,7 @@ def chrome_trace(
         stages: the stages of the run so far.
         path: its critical path, if it is known already.
         left_out: number of recorded tasks that are not in ``trace``.
+        machines: the machine of each node that an engine hosts, by the node's id.
 
     Raises:
         KeyError: a span of a child that is not among the trace's children.
@@ -88,7 +90,7 @@ def chrome_trace(
     origin = min([*begun, first_submit(workers)] if trace.tasks else begun, default=0)
     path = nested_critical_path(workers) if path is None else path
     also = ({_STAGES: "stages of the run"} if begun else {}) | ({_PATH: "critical path"} if path else {})
-    tracks = _Tracks(workers, parent, also)
+    tracks = _Tracks(workers, parent, also, machines or {})
     flows = itertools.count()
     events: list[_Timed] = []
     slices = _Slices(names)
@@ -147,8 +149,11 @@ class _Tracks:
     """The process of each Worker and child, and the names and order of all tracks: the parent, then its children, each
     followed by the children below it; chips and nodes before sub-workers, by id."""
 
-    def __init__(self, workers: Sequence[RecordingWorker], parent: int, also: Mapping[int, str]) -> None:
+    def __init__(
+        self, workers: Sequence[RecordingWorker], parent: int, also: Mapping[int, str], machines: Mapping[int, str]
+    ) -> None:
         self._workers = workers
+        self._machines = machines
         self._below = {(worker.above, worker.node): index for index, worker in enumerate(workers)}
         self._pids: dict[tuple[int, str, int], int] = {}
         self._positions = itertools.count()
@@ -176,6 +181,8 @@ class _Tracks:
             threads = {_LANE: "lane", **{_FIRST_CORE + core: f"core {core}" for core in working}}
             threads |= _WORKER_TRACKS if below is not None else {}
             self.events += self._named(pid, worker.child(child.kind, child.id), threads)
+            if index == 0 and child.kind == NODE and child.id in self._machines:
+                self.events.append(_metadata(pid, 0, "process_labels", {"labels": self._machines[child.id]}))
             if below is not None:
                 self.own[below] = pid
                 self._add_children(below)

@@ -40,12 +40,14 @@ from pipeline.terminal.console import Console
 from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
 from pipeline.workloads.base import Verification
 from runtime.errors import ConfigurationError, StartError
+from runtime.hosting.cluster import Cluster
 from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.config.specs import ChipSpec, PythonSpec
     from pipeline.live.job import LiveJob
     from pipeline.report.virtual import VirtualRecord
+    from runtime.observe.host_info import HostInfo
 
 _STAGES = ("describe", "build", "load", "model", "start", "register", "execute", "verify", "report")
 _MADE_BETWEEN_COLLECTIONS = 20_000
@@ -114,6 +116,7 @@ class Job:
         self._worker_output = ""
         self._warm_up_seconds: tuple[float, ...] = ()
         self._run_seconds: tuple[float, ...] = ()
+        self._hosts: list[HostInfo] = []
         self._verification: Verification | None = None
         self._virtual: VirtualRecord | None = None
         self._exit_code: int | None = None
@@ -290,6 +293,7 @@ class Job:
             if self._live is not None:
                 self._live.works_on(None)
             self._trace = worker.trace()
+            self._hosts = worker.hosts()
             if self._warm is not None and ended_well:
                 self._warm.give_back(built.described, worker, registered.handles.values() if registered else ())
             else:
@@ -475,6 +479,8 @@ class Job:
             run_seconds=self._run_seconds,
             verification=self._verification,
             virtual=self._virtual,
+            engine=described.tree.engine if described else Cluster(),
+            hosts=self._hosts,
             worker_output=self._worker_output,
             command=self._command,
             error=error,

@@ -182,6 +182,7 @@ class HostingServer:
             self._lose(hosted, refusal[1])
             return 0, refusal
         hosted.heard_ns = time.monotonic_ns()
+        self._hear(hosted)  # short runs end before the first heartbeat, and their traces need the clock's offset, too
         return ticket, WELL
 
     def _placed(self, topology: Topology, node: int, deadline: float) -> tuple[int, _Hosted]:
@@ -361,7 +362,7 @@ def open_hosting(cluster: Cluster) -> Hosting:
 
 def _fits(machine: Machine, cluster: Cluster) -> bool:
     wanted = not cluster.machine or cluster.machine in {machine.id, machine.name}
-    return wanted and all(machine.labels.get(name) == value for name, value in cluster.labels)
+    return wanted and cluster.accepts(machine.labels)
 
 
 def _missing(cluster: Cluster, machines: list[Machine], fit: list[Machine], taken: Counter[str]) -> str:

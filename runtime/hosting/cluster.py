@@ -75,7 +75,16 @@ class Cluster:
     @property
     def shares_machines(self) -> bool:
         """Whether a machine may have several hosts of one Worker: a cluster of this machine alone has only this one."""
-        return not self.one_per_machine or (self.kind == "ray" and self.address == "local")
+        return not self.one_per_machine or self.starts_here
+
+    @property
+    def starts_here(self) -> bool:
+        """Whether the engine starts on this machine with the Worker, and ends with it."""
+        return self.kind == "ray" and self.address == "local"
+
+    def accepts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a machine with these labels has the wanted ones."""
+        return all(labels.get(name) == value for name, value in self.labels)
 
     @property
     def _names_an_address(self) -> bool:

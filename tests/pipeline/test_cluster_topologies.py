@@ -1,12 +1,17 @@
 """A topology whose nodes an engine hosts: the same workloads run and agree with those of a topology of this machine."""
 
 import csv
+import gzip
+import importlib.util
 import json
 
 import pytest
 
+from pipeline.admin.engine import security_of
 from pipeline.config.topology import parse_topology
+from runtime.errors import StartError
 from runtime.hosting import Cluster
+from runtime.hosting.look import machines_of, require_port
 
 from .conftest import USER_CONFIGS
 
@@ -35,6 +40,113 @@ def test_a_workload_for_nodes_has_one_result_on_a_pod_and_on_a_cluster(inside, w
         assert results[0][key] == results[1][key]
     counts = [{name: each["count"] for name, each in r["tasks"]["below"]["callables"].items()} for r in results]
     assert counts[0] == counts[1]
+
+
+def test_results_trace_and_report_name_the_machine_of_each_node(inside):
+    done = inside(*HOSTED, "hydra.run.dir=run")
+    assert done.code == 0, done.err
+    engine = json.loads((done.folder / "run" / "result.json").read_text())["engine"]
+    assert (engine["kind"], engine["address"], engine["versions"]) == ("fake", "auto", {"engine": "fake"})
+    assert {host["node"] for host in engine["hosts"]} == {0, 1}
+    assert len({host["machine"] for host in engine["hosts"]}) == 2
+    for host in engine["hosts"]:
+        assert host["clock_bound_seconds"] > 0
+        assert (host["sent_bytes"] > 4_000_000, host["received_bytes"] > 2_000_000) == (True, True)
+        assert host["facts"]["Python"]
+    trace = json.loads(gzip.decompress((done.folder / "run" / "trace.json.gz").read_bytes()))["traceEvents"]
+    process = {event["pid"]: event["args"]["name"] for event in trace if event["name"] == "process_name"}
+    labels = {process[event["pid"]]: event["args"]["labels"] for event in trace if event["name"] == "process_labels"}
+    assert labels == {f"node {host['node']}": host["machine"] for host in engine["hosts"]}
+    page = (done.folder / "run" / "report.html").read_text()
+    assert all(f'"machine":"{host["machine"]}"' in page.replace(" ", "") for host in engine["hosts"])
+
+
+def test_a_run_on_this_machine_has_no_engine(inside):
+    assert inside(*HERE, "hydra.run.dir=run").code == 0
+    done = inside(*HERE, "hydra.run.dir=run")
+    assert json.loads((done.folder / "run" / "result.json").read_text())["engine"] is None
+
+
+@pytest.mark.parametrize(("nodes", "words"), [(4, "fake-3)"), (6, "fake-3), 2 too few")])
+def test_a_plan_says_which_machines_there_are_and_how_many_are_wanted(inside, nodes, words):
+    done = inside("+topology=cluster", "topology.engine.kind=fake", f"topology.children.0.count={nodes}", "stage=plan")
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if line.startswith("would use")]
+    assert line.startswith(f"would use   {nodes} machines of fake at auto; found 4 (fake-0, ")
+    assert line.endswith(words)
+
+
+def test_a_plan_counts_only_machines_with_the_wanted_labels(inside):
+    labels = "+topology.engine.labels.number=2"
+    done = inside("+topology=cluster", "topology.engine.kind=fake", labels, "stage=plan", "output=json")
+    machines = json.loads(done.out)["machines"]
+    assert (machines["wanted"], machines["found"]) == (4, ["fake-2"])
+
+
+def test_a_plan_of_a_topology_of_this_machine_names_no_machines(inside):
+    assert json.loads(inside(*HERE, "stage=plan", "output=json").out)["machines"] is None
+
+
+def test_a_plan_for_an_engine_that_is_not_installed_says_how_to_install_it(inside):
+    if importlib.util.find_spec("ray"):
+        pytest.skip("ray is installed")
+    done = inside("+topology=cluster", "stage=plan")
+    assert done.code == 0, done.err
+    wanted = "would use   4 machines of ray at auto; not known which there are: nodes on Ray need the package ray: "
+    assert f"{wanted}pip install 'callring[ray]'" in done.out
+
+
+def test_the_doctor_checks_the_engine_of_the_topology(inside):
+    done = inside("+topology=cluster", "topology.engine.kind=fake", "stage=doctor", "output=json")
+    found = {each["name"]: each for each in json.loads(done.out) if each["area"] == "engine"}
+    assert found["machines"]["state"] == "ok"
+    assert found["machines"]["found"].endswith("found 4 (fake-0, fake-1, fake-2, fake-3)")
+    assert not [each for each in json.loads(inside("stage=doctor", "output=json").out) if each["area"] == "engine"]
+
+
+def test_the_doctor_warns_about_too_few_machines(inside):
+    engine = ("topology.engine.kind=fake", "topology.children.0.count=6")
+    done = inside("+topology=cluster", *engine, "stage=doctor", "output=json")
+    (found,) = (each for each in json.loads(done.out) if each["name"] == "machines")
+    assert (found["state"], "2 too few" in found["found"]) == ("warning", True)
+
+
+def test_the_doctor_says_how_to_install_the_engine(inside):
+    if importlib.util.find_spec("ray"):
+        pytest.skip("ray is installed")
+    done = inside("+topology=cluster", "stage=doctor", "output=json")
+    assert done.code == 1
+    (found,) = (each for each in json.loads(done.out) if each["area"] == "engine")
+    assert (found["state"], found["mend"]) == ("missing", "pip install 'callring[ray]', on every machine")
+
+
+@pytest.mark.parametrize(
+    ("mode", "engine", "state", "words"),
+    [
+        (0o600, {"token": "token"}, "ok", "token, no TLS"),
+        (0o644, {"token": "token"}, "warning", "other users may read"),
+        (0o600, {"token": "nothing"}, "missing", "cannot be read: "),
+        (0o600, {}, "warning", "no token, no TLS"),
+        (0o600, {"address": "local"}, "ok", "no token, no TLS"),
+    ],
+)
+def test_the_doctor_checks_the_files_of_the_security_mode(tmp_path, mode, engine, state, words):
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(mode)
+    if "token" in engine:
+        engine = {"token": str(tmp_path / engine["token"])}
+    (found,) = security_of(Cluster(kind="ray", **engine))
+    assert (found.state, words in found.found) == (state, True), found
+
+
+def test_an_address_that_accepts_no_connection_is_named():
+    with pytest.raises(StartError, match=r"127\.0\.0\.1:1 accepts no connection from here: "):
+        require_port(Cluster(kind="ray", address="127.0.0.1:1"))
+
+
+def test_the_machines_of_an_engine_that_does_not_answer_are_not_known():
+    with pytest.raises(StartError, match=r"the engine at auto does not answer: no power"):
+        machines_of(Cluster(kind="fake", faults={"unreachable": "no power"}))
 
 
 def test_the_engine_local_gives_nodes_of_this_machine(inside):

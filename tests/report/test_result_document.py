@@ -63,6 +63,7 @@ def test_a_result_has_the_documented_keys():
         "measurements",
         "tasks",
         "virtual",
+        "engine",
         "provenance",
         "overrides",
         "configuration",

@@ -20,7 +20,7 @@ function timelineSection() {
 }
 
 document.getElementById("page").append(...[
-  header(), failure(), verification(), comparison(), measurements(), stages(), timelineSection(), callables(), rates(), workers(), pathSteps(), whatIf(), virtual(), identity(), provenance(),
+  header(), failure(), verification(), comparison(), measurements(), stages(), timelineSection(), callables(), rates(), workers(), machines(), pathSteps(), whatIf(), virtual(), identity(), provenance(),
 ].flat().filter(Boolean));
 printLight(TIMELINES);
 TIMELINES.forEach((timeline) => timeline.draw());

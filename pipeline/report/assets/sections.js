@@ -115,7 +115,7 @@ function workers() {
     const cores = worker.cores.map((core) => core.busy_ns / whole);
     const mean = cores.length ? cores.reduce((a, b) => a + b, 0) / cores.length : null;
     return [
-      { show: worker.name, sort: i }, { show: worker.pid ?? "\u2013", sort: worker.pid }, { show: number(worker.tasks), sort: worker.tasks },
+      { show: worker.machine ? `${worker.name} on ${worker.machine}` : worker.name, sort: i }, { show: worker.pid ?? "\u2013", sort: worker.pid }, { show: number(worker.tasks), sort: worker.tasks },
       { show: duration(worker.busy_ns / 1e9), sort: worker.busy_ns },
       { show: [meter(worker.busy_ns / whole), ` ${percent(worker.busy_ns / whole)}`], sort: worker.busy_ns },
       { show: cores.length ? [el("span", { class: "cores" }, cores.map((share, core) => el("i", { title: `core ${worker.cores[core].core}: ${percent(share)}` }, el("i", { style: `height: ${100 * Math.min(1, share)}%` })))), ` ${percent(mean)}`] : "\u2013", sort: mean },
@@ -176,6 +176,21 @@ function identity() {
   return section("What ran",
     table("identity", "The callables of the run", [{ title: "callable" }, { title: "kind" }, { title: "runs on" }, { title: "binary" }, { title: "hashid", help: "SHA-256 over what executed" }], rows),
     el("p", { class: "note" }, `Lock: ${lock}.`));
+}
+
+function machines() {
+  const engine = RESULT.engine;
+  if (!engine || !engine.hosts.length) return null;
+  const right = { number: true };
+  const rows = engine.hosts.map((host) => [
+    { show: `node ${host.node}`, sort: host.node }, host.machine,
+    { show: host.clock_bound_seconds === null ? "\u2013" : duration(host.clock_bound_seconds), sort: host.clock_bound_seconds },
+    { show: number(host.sent_bytes), sort: host.sent_bytes }, { show: number(host.received_bytes), sort: host.received_bytes },
+  ]);
+  const versions = Object.entries(engine.versions).map(([name, version]) => `${name} ${version}`).join(", ");
+  return section("Machines",
+    el("p", { class: "note" }, `Nodes on ${engine.kind} at ${engine.address}${versions ? ` (${versions})` : ""}. Times of a host's processes are exact up to the bound of its clock.`),
+    table("machines", "Where the nodes were", [{ title: "node" }, { title: "machine" }, { title: "clock bound", ...right }, { title: "bytes sent", ...right }, { title: "bytes received", ...right }], rows));
 }
 
 function provenance() {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.building.chip_callables import CallableBuilder
 from pipeline.building.core import Core, core_origin, earlier_cores, find_core, installed_origin
+from pipeline.plan.machines import planned_machines
 from pipeline.plan.model import Plan, PlannedBuild, PlannedProcess
 from pipeline.plan.picture import graph_svg
 from pipeline.plan.reasons import DAMAGED, reasons_to_build
@@ -63,6 +64,7 @@ def plan(described: Described, console: Console, picture: str) -> Plan:
         tuple(builds),
         _processes(described.tree),
         recording.planned,
+        planned_machines(described.tree),
         virtual_document(virtual) if virtual else None,
     )
     for build in builds:
