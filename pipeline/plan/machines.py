@@ -12,8 +12,9 @@ from runtime.hosting.requirements import missing
 if TYPE_CHECKING:
     from pipeline.config.topology import Level
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 """Seconds that an engine has to answer."""
+_UNKNOWN = "not known which there are: "
 
 
 def planned_machines(tree: Level) -> PlannedMachines | None:
@@ -25,12 +26,12 @@ def planned_machines(tree: Level) -> PlannedMachines | None:
     found, unknown = None, ""
     lacking = missing(engine)
     if lacking:
-        unknown = lacking
+        unknown = _UNKNOWN + lacking
     elif engine.starts_here:
         unknown = f"the run starts {engine.kind} on this machine"
     else:
         try:
             found = tuple(machine.name for machine in machines_of(engine, _PATIENCE) if engine.accepts(machine.labels))
         except CallringError as error:
-            unknown = str(error.args[0])
+            unknown = _UNKNOWN + str(error.args[0])
     return PlannedMachines(engine.kind, engine.address, wanted, found, unknown)

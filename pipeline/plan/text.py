@@ -43,7 +43,7 @@ def machines_words(machines: PlannedMachines) -> str:
     """The wanted and the found machines."""
     wanted = f"{count_of(machines.wanted, 'machine')} of {machines.engine} at {machines.address}"
     if machines.found is None:
-        return f"{wanted}; not known which there are: {machines.unknown}"
+        return f"{wanted}; {machines.unknown}"
     lacking = machines.wanted - len(machines.found)
     names = f" ({', '.join(machines.found)})" if machines.found else ""
     return f"{wanted}; found {len(machines.found)}{names}" + (f", {lacking} too few" if lacking > 0 else "")

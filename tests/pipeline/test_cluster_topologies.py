@@ -9,6 +9,8 @@ import pytest
 
 from pipeline.admin.engine import security_of
 from pipeline.config.topology import parse_topology
+from pipeline.plan.machines import planned_machines
+from pipeline.plan.text import machines_words
 from runtime.errors import StartError
 from runtime.hosting import Cluster
 from runtime.hosting.look import machines_of, require_port
@@ -94,6 +96,13 @@ def test_a_plan_for_an_engine_that_is_not_installed_says_how_to_install_it(insid
     assert done.code == 0, done.err
     wanted = "would use   4 machines of ray at auto; not known which there are: nodes on Ray need the package ray: "
     assert f"{wanted}pip install 'callring[ray]'" in done.out
+
+
+def test_a_plan_for_ray_on_this_machine_starts_none():
+    one = planned_machines(parse_topology({**TWO_NODES, "engine": {"kind": "ray", "address": "local"}}))
+    assert (one.wanted, one.found) == (1, None)
+    if importlib.util.find_spec("ray"):
+        assert machines_words(one) == "1 machine of ray at local; the run starts ray on this machine"
 
 
 def test_the_doctor_checks_the_engine_of_the_topology(inside):
