@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 
-def descendants():
-    """Pids of the living processes below this one: its children, their children, and so on."""
+def descendants(root=None):
+    """Pids of the living processes below ``root`` (default: this process): its children, their children, and so on."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -15,7 +15,7 @@ def descendants():
                 continue
             if fields[0] != "Z":
                 parents[int(entry.name)] = int(fields[1])
-    found, frontier = set(), {os.getpid()}
+    found, frontier = set(), {root or os.getpid()}
     while frontier:
         frontier = {pid for pid, parent in parents.items() if parent in frontier}
         found |= frontier

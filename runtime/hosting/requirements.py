@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from runtime.hosting.cluster import Cluster
 
 _OLDEST = (2, 40)
+_OLDEST_WITH_TOKENS = (2, 52)
+"""An older Ray would use no token, without a word."""
 _INSTALL = "pip install 'callring[ray]', on every machine"
 
 
@@ -21,8 +23,10 @@ def missing(cluster: Cluster) -> str:
     if find_spec("ray") is None:
         return f"nodes on Ray need the package ray: {_INSTALL}"
     found = ray_version()
-    if tuple(int(part) for part in found.split(".")[:2]) < _OLDEST:
-        return f"ray {found} is too old, at least {'.'.join(map(str, _OLDEST))} is needed: {_INSTALL}"
+    oldest = _OLDEST_WITH_TOKENS if cluster.token else _OLDEST
+    if tuple(int(part) for part in found.split(".")[:2]) < oldest:
+        needed = f"at least {'.'.join(map(str, oldest))} is needed{' for tokens' if cluster.token else ''}"
+        return f"ray {found} is too old, {needed}: {_INSTALL}"
     return ""
 
 

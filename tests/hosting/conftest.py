@@ -1,6 +1,11 @@
 """Workers whose nodes are hosted, and a check after every test that no process is left."""
 
 import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,30 +19,78 @@ from tests.process_tree import descendants
 KINDS = ("local", "fake", "ray")
 
 
+NO_RAY = "" if importlib.util.find_spec("ray") else "Ray is not installed: pip install 'callring[ray]'"
+_HEADS: list["RayHead"] = []
+
+
+class RayHead:
+    """A Ray cluster of this machine, for all tests of a run: its start takes longer than most of them."""
+
+    def __init__(self, folder):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        options = ["--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
+        program = "from ray.scripts.scripts import main; main()"
+        quiet = {"RAY_AUTH_MODE": "disabled", "RAY_worker_niceness": "0", "RAY_enable_worker_prestart": "0"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, "start", "--head", "--block", f"--port={self.address[10:]}", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **quiet},
+        )
+        said = []
+        while "will now block" not in (said or [""])[-1]:
+            said.append(self.process.stdout.readline())
+            assert said[-1], "".join(said)
+
+    def close(self):
+        """Ends the cluster."""
+        self.process.terminate()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="session")
+def ray_head(tmp_path_factory):
+    """The cluster that ``cluster("ray")`` is. Its folder has a short name, because it has sockets."""
+    if NO_RAY:
+        pytest.skip(NO_RAY)
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        _HEADS.append(RayHead(folder))
+        yield _HEADS[0]
+        _HEADS.pop().close()
+
+
 @pytest.fixture(params=KINDS)
 def kind(request):
     """Each engine that is installed here."""
-    if request.param == "ray" and importlib.util.find_spec("ray") is None:
-        pytest.skip("Ray is not installed: pip install 'callring[ray]'")
+    if request.param == "ray":
+        request.getfixturevalue("ray_head")
     return request.param
 
 
 @pytest.fixture(autouse=True)
-def _no_process_is_left():
+def _no_process_is_left(request):
+    if "kind" in request.fixturenames:
+        request.getfixturevalue("kind")  # the cluster for all tests begins before this count
     before = descendants()
     yield
     end = time.monotonic() + patience(30)
     while left := descendants() - before - resting():
-        assert time.monotonic() < end, [_command(pid) for pid in left]
+        assert time.monotonic() < end, [command(pid) for pid in left]
         time.sleep(0.05)
 
 
 def resting():
-    """The fork server that is kept for the next Worker."""
-    return {pid for pid in descendants() if b"fork_server" in _command(pid)}
+    """The fork server that is kept for the next Worker, and the processes of Ray that are no hosts."""
+    of_ray = descendants(_HEADS[0].process.pid) if _HEADS else set()
+    hosts = {pid for pid in of_ray if b"ray::Actor" in command(pid) or b"far_process" in command(pid)}
+    return (of_ray - hosts) | {pid for pid in descendants() if b"fork_server" in command(pid)}
 
 
-def _command(pid):
+def command(pid):
+    """The command line of a process; empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -47,7 +100,7 @@ def _command(pid):
 def cluster(kind, **fields):
     """An engine of this kind, on this machine."""
     if kind == "ray":
-        return Cluster(kind="ray", address="local", one_per_machine=False, **fields)
+        return Cluster(kind="ray", address=_HEADS[0].address, one_per_machine=False, **fields)
     return Cluster(kind=kind, **fields)
 
 

@@ -1,0 +1,200 @@
+"""The connection of a process to a Ray cluster: what is checked before Ray is asked, and the thread that connects.
+
+Ray waits up to two minutes for a head that is not there and then ends the whole process. So the head is tried first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runtime.hosting.door import HostLost
+from runtime.hosting.requirements import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.hosting.cluster import Cluster
+
+_CURRENT = Path("/tmp/ray/ray_current_cluster")
+"""Where `ray start` leaves the address of the head."""
+_PROBE_SECONDS = 5.0
+_CONNECT_SECONDS = 40.0
+_PROBES = 3
+"""Attempts to reach the head in the time after which it is lost."""
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+_START_ONE = "start one with `ray start --head`, or use address=local for a cluster of this machine alone"
+
+_DIFFERS = "it is no Ray head, or its token and tls differ from those that are given here"
+
+
+class RayConnection:
+    """A driver of a Ray cluster, and a watch over the cluster's head.
+
+    Raises:
+        HostLost: Ray is not installed, too old, or there is no cluster; the text says what to do.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        _check_files(cluster)
+        _set_environment(cluster)
+        self.ray: Any = _imported(cluster)
+        self._address = cluster.address if cluster.address == "local" else _head(cluster.address)
+        self._lost_after = cluster.lost_after
+        self._closing = threading.Event()
+        self._closed = threading.Event()
+        self.lost = ""
+        """Why the cluster cannot be used any more; empty: it can."""
+        connected: Future[None] = Future()
+        # Its own thread: the processes of a cluster of this machine end with the thread that started them.
+        threading.Thread(target=self._keep, args=(connected,), daemon=True).start()
+        try:
+            connected.result(_CONNECT_SECONDS)
+        except FutureTimeout:
+            raise HostLost(
+                f"Ray at {self._address} does not answer within {_CONNECT_SECONDS:.0f} s: {_DIFFERS}"
+            ) from None
+        except ConnectionError as error:
+            raise HostLost(f"{one_line(error)}: {_DIFFERS}") from None
+        except Exception as error:  # RuntimeError, ValueError of many kinds
+            raise HostLost(f"Ray at address={cluster.address}: {one_line(error)}") from None
+
+    def _keep(self, connected: Future[None]) -> None:
+        """Connects, watches the head, and disconnects."""
+        folder = tempfile.mkdtemp(prefix="callring-ray-") if self._address == "local" else ""
+        try:
+            try:
+                with _silent():
+                    self.ray.init(
+                        self._address,
+                        namespace=f"callring-{os.getpid()}",
+                        logging_level=logging.CRITICAL,
+                        **({"_temp_dir": folder, "num_cpus": 1, "include_dashboard": False} if folder else {}),
+                    )
+                head = str(self.ray.get_runtime_context().gcs_address)
+            except Exception as error:
+                connected.set_exception(error)
+                return
+            connected.set_result(None)
+            self._watch(head)
+            self.ray.shutdown()
+        finally:
+            if folder:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._closed.set()
+
+    def _watch(self, head: str) -> None:
+        """Tries the head several times within ``lost_after``, until this connection is closed."""
+        pause = self._lost_after / _PROBES
+        answered = time.monotonic()
+        while not self._closing.wait(pause):
+            why = _unreachable(head, pause)
+            silent = time.monotonic() - answered
+            if not why:
+                answered = time.monotonic()
+            elif silent >= self._lost_after:
+                self.lost = f"the head of the Ray cluster at {head} has not answered for {silent:.1f} s: {why}"
+
+    def close(self) -> None:
+        """Disconnects. Ray ends the actors of a driver that has left, and a cluster that was started with it."""
+        self._closing.set()
+        self._closed.wait()
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of Ray says, as one line: its last line if it carries a traceback, else all of its lines except
+    those with Ray's identifiers, which begin with a tabulator."""
+    text = _TERMINAL_CODES.sub("", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\t")]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if any(line.startswith(("File ", "Traceback")) for line in lines) else " ".join(lines)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without the lines that Ray's native part writes to standard error, one for each attempt to connect. The error
+    has the reason."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as null:
+        os.dup2(null.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _check_files(cluster: Cluster) -> None:
+    """Refuses files that are not there."""
+    for name, file in (("token", cluster.token), *(("tls", file) for file in cluster.tls)):
+        if file and not os.access(file, os.R_OK):
+            raise HostLost(f"{name}={file}: no such file, or it cannot be read")
+
+
+def _imported(cluster: Cluster) -> Any:
+    lacking = missing(cluster)
+    if lacking:
+        raise HostLost(lacking)
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:  # another package of that name, or a library that Ray lacks
+        raise HostLost(f"ray cannot be imported: {error}") from None
+
+
+def _head(address: str) -> str:
+    """The address of the head, which has answered."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+        with contextlib.suppress(OSError):
+            address = address or _CURRENT.read_text().strip()
+        if not address:
+            raise HostLost(f"this machine belongs to no Ray cluster (address=auto): {_START_ONE}")
+    why = _unreachable(address, _PROBE_SECONDS)
+    if why:
+        raise HostLost(f"no Ray head answers at {address}: {why}; {_START_ONE}")
+    return address
+
+
+def _unreachable(address: str, seconds: float) -> str:
+    """Why a connection cannot be made; empty: it can."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
+    except TimeoutError:
+        return f"no answer within {seconds:.1f} s"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""
+
+
+def _set_environment(cluster: Cluster) -> None:
+    """Sets what Ray would otherwise take from the environment, or from a token that happens to lie in the home."""
+    environment = os.environ
+    for name in [name for name in environment if name.startswith(("RAY_AUTH", "RAY_TLS", "RAY_USE_TLS"))]:
+        del environment[name]
+    environment["RAY_AUTH_MODE"] = "token" if cluster.token else "disabled"
+    if cluster.token:
+        environment["RAY_AUTH_TOKEN_PATH"] = cluster.token
+    environment["RAY_USE_TLS"] = "1" if cluster.tls else "0"
+    if cluster.tls:
+        names = ("RAY_TLS_SERVER_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_CA_CERT")
+        environment.update(zip(names, cluster.tls, strict=True))
+    # Ray ends this process when it has missed the head for this long; the watch above comes first.
+    environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = str(int(max(60.0, 3 * cluster.lost_after)))
+    if cluster.address == "local":
+        environment.update(
+            RAY_worker_niceness="0", RAY_enable_worker_prestart="0", RAY_prestart_worker_first_driver="0"
+        )
