@@ -86,6 +86,7 @@ class HostingServer:
         self._hosting: Hosting | None = None
         self._lock = threading.Lock()  # guards the three below
         self._hosts: dict[int, _Hosted] = {}  # by ticket
+        self._lost_at: dict[str, float] = {}  # when a machine, by its id, last lost a host
         self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
         self._kept: dict[Key, _Kept] = {}
         self._tickets = itertools.count(1)
@@ -147,6 +148,7 @@ class HostingServer:
             if hosted.lost:
                 return
             hosted.lost = why
+            self._lost_at[hosted.host.machine.id] = time.monotonic()
             for ticket in [ticket for ticket, one in self._hosts.items() if one is hosted]:
                 del self._hosts[ticket]
         if len(hosted.wires) == _WIRES:
@@ -196,7 +198,8 @@ class HostingServer:
                 taken = Counter(hosted.host.machine.id for hosted in self._hosts.values())
                 free = [machine for machine in fit if cluster.shares_machines or not taken[machine.id]]
                 if free:
-                    chosen = min(free, key=lambda machine: taken[machine.id])
+                    # A machine that lost a host may be out of reach, and the engine may not know it yet.
+                    chosen = min(free, key=lambda one: (taken[one.id], self._lost_at.get(one.id, 0.0)))
                     ticket, hosted = next(self._tickets), _Hosted(hosting.place(chosen, f"node {node}"), node)
                     self._hosts[ticket] = hosted
                     return ticket, hosted

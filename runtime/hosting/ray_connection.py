@@ -24,8 +24,6 @@ from runtime.hosting.door import HostLost
 from runtime.hosting.requirements import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runtime.hosting.cluster import Cluster
 
 _CURRENT = Path("/tmp/ray/ray_current_cluster")
@@ -35,6 +33,8 @@ _CONNECT_SECONDS = 40.0
 _PROBES = 3
 """Attempts to reach the head in the time after which it is lost."""
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
+_OF_RAY_ALONE = r"^Raylet is terminated|^A worker died or was killed|has been marked dead because|\[state-dump\]"
+"""What Ray prints, over many lines, when a host is lost: the gateway of its node says it in one."""
 _START_ONE = "start one with `ray start --head`, or use address=local for a cluster of this machine alone"
 
 _DIFFERS = "it is no Ray head, or its token and tls differ from those that are given here"
@@ -76,13 +76,12 @@ class RayConnection:
         folder = tempfile.mkdtemp(prefix="callring-ray-") if self._address == "local" else ""
         try:
             try:
-                with _silent():
-                    self.ray.init(
-                        self._address,
-                        namespace=f"callring-{os.getpid()}",
-                        logging_level=logging.CRITICAL,
-                        **({"_temp_dir": folder, "num_cpus": 1, "include_dashboard": False} if folder else {}),
-                    )
+                self.ray.init(
+                    self._address,
+                    namespace=f"callring-{os.getpid()}",
+                    logging_level=logging.CRITICAL,
+                    **({"_temp_dir": folder, "num_cpus": 1, "include_dashboard": False} if folder else {}),
+                )
                 head = str(self.ray.get_runtime_context().gcs_address)
             except Exception as error:
                 connected.set_exception(error)
@@ -121,20 +120,6 @@ def one_line(error: BaseException) -> str:
     if not lines:
         return type(error).__name__
     return lines[-1] if any(line.startswith(("File ", "Traceback")) for line in lines) else " ".join(lines)
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Without the lines that Ray's native part writes to standard error, one for each attempt to connect. The error
-    has the reason."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as null:
-        os.dup2(null.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _check_files(cluster: Cluster) -> None:
@@ -194,7 +179,9 @@ def _set_environment(cluster: Cluster) -> None:
         environment.update(zip(names, cluster.tls, strict=True))
     # Ray ends this process when it has missed the head for this long; the watch above comes first.
     environment["RAY_gcs_rpc_server_reconnect_timeout_s"] = str(int(max(60.0, 3 * cluster.lost_after)))
+    environment.setdefault("RAY_COLOR_PREFIX", "0")  # of the lines that hosts print
+    environment["RAY_DEDUP_LOGS_SKIP_REGEX"] = _OF_RAY_ALONE
     if cluster.address == "local":
-        environment.update(
-            RAY_worker_niceness="0", RAY_enable_worker_prestart="0", RAY_prestart_worker_first_driver="0"
-        )
+        # Ray would give hosts the lowest priority, and start a process for each processor in advance.
+        for name in ("RAY_worker_niceness", "RAY_enable_worker_prestart", "RAY_prestart_worker_first_driver"):
+            environment[name] = "0"

@@ -130,4 +130,4 @@ def _death(text: str) -> str:
         return f"{text}: install callring into the environment of Ray there"
     if "all references to the actor were removed" in text:
         return "Ray there cannot call this process back: its token and tls differ from those that are given here"
-    return text
+    return text.partition(" Some common causes include")[0]
