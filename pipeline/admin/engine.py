@@ -57,9 +57,10 @@ def engine_findings(tree: Level) -> Iterator[Finding]:
 
 def _imported() -> Finding:
     """Whether a process can import Ray: another library may be in its way."""
+    program = f"import sys; sys.path[:] = {sys.path!r}; import ray"
     try:
         done = subprocess.run(
-            [sys.executable, "-c", "import ray"], capture_output=True, text=True, timeout=_FOR_AN_IMPORT, check=False
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_FOR_AN_IMPORT, check=False
         )
         why = "" if not done.returncode else done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
     except subprocess.TimeoutExpired:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from runtime.errors import PlatformUnavailable
@@ -20,9 +19,9 @@ def missing(cluster: Cluster) -> str:
     """What is not installed here for an engine, and how to install it; empty if nothing is missing."""
     if cluster.kind != "ray":
         return ""
-    if find_spec("ray") is None:
+    found = ray_version()  # a folder with the name ray could be imported, too
+    if not found:
         return f"nodes on Ray need the package ray: {_INSTALL}"
-    found = ray_version()
     oldest = _OLDEST_WITH_TOKENS if cluster.token else _OLDEST
     if tuple(int(part) for part in found.split(".")[:2]) < oldest:
         needed = f"at least {'.'.join(map(str, oldest))} is needed{' for tokens' if cluster.token else ''}"

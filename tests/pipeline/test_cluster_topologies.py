@@ -98,6 +98,15 @@ def test_a_plan_for_an_engine_that_is_not_installed_says_how_to_install_it(insid
     assert f"{wanted}pip install 'callring[ray]'" in done.out
 
 
+def test_a_folder_that_is_called_ray_is_not_the_engine(command):
+    if importlib.util.find_spec("ray"):
+        pytest.skip("ray is installed")
+    (command.folder / "ray").mkdir()
+    done = command("+topology=cluster")
+    assert done.code == 1
+    assert "topology.engine.kind=ray: nodes on Ray need the package ray: pip install" in done.err
+
+
 def test_a_plan_for_ray_on_this_machine_starts_none():
     one = planned_machines(parse_topology({**TWO_NODES, "engine": {"kind": "ray", "address": "local"}}))
     assert (one.wanted, one.found) == (1, None)
