@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_NO_FAR_SIDE = -1
+"""In place of a call's number: the process cannot make its far side."""
+
+
 class FarProcess:
     """A far side in a process of its own. Threads may call it at the same time.
 
@@ -59,14 +63,20 @@ class FarProcess:
         return future
 
     def _receive(self) -> None:
+        why = ""
         try:
             while True:
                 number, well, values = self._wire.receive()
+                if number == _NO_FAR_SIDE:
+                    why = values
+                    continue
                 future = self._waiting.pop(number)
                 future.set_result(values) if well else future.set_exception(values)
         except WireClosed:
+            status = self.process.wait()
             with self._sending:
-                self._lost = f"its process {self.process.pid} has ended (status {self.process.wait()})"
+                self._lost = why or f"its process {self.process.pid} has ended (status {status})"
+                self._wire.close()
                 self._end_calls()
 
     def _end_calls(self) -> None:
@@ -92,9 +102,14 @@ def _apart(content: Any) -> pickle.PickleBuffer:
 def main(far_side: str) -> None:
     """The process: serves requests of its standard input until that ends."""
     module, _, name = far_side.partition(":")
-    far = getattr(importlib.import_module(module), name)()
     wire = Wire(socket.socket(fileno=os.dup(0)))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        far = getattr(importlib.import_module(module), name)()
+    except Exception as error:  # an installation that is not whole
+        why = f"callring does not start for {sys.executable} there: {type(error).__name__}: {error}"
+        wire.send((_NO_FAR_SIDE, False, why))
+        sys.exit(1)
     sending = threading.Lock()
     ordered: queue.SimpleQueue[Any] = queue.SimpleQueue()
     beside: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -119,7 +119,7 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("\t")]
     if not lines:
         return type(error).__name__
-    return lines[-1] if any(line.startswith(("File ", "Traceback")) for line in lines) else " ".join(lines)
+    return lines[-1] if any(line.startswith(("File ", "Traceback", "^^^")) for line in lines) else " ".join(lines)
 
 
 def _check_files(cluster: Cluster) -> None:

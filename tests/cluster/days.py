@@ -39,7 +39,7 @@ class Days:
     def __init__(self, head, order):
         self.figures = {}
         self._order = order
-        self._folder = tempfile.TemporaryDirectory(dir=Path(__file__).parent, prefix="begun-")
+        self._folder = tempfile.TemporaryDirectory()
         cluster = Cluster(kind="ray", address=head, lost_after=LOST_AFTER)
         self.worker = Worker(level=4, sub_workers=1, options=WorkerOptions(start_timeout=patience(90)))
         for _ in range(NODES):

@@ -9,8 +9,11 @@ import pytest
 
 from runtime.errors import PlatformUnavailable, StartError, WorkerLost
 from runtime.hosting import Cluster
+from runtime.hosting.ray_connection import one_line
 from tests.hosting.conftest import cluster, command, pod, run_on
 from tests.process_tree import descendants
+
+_LACKING = "ModuleNotFoundError: No module named 'runtime'"
 
 
 def nothing(o, args):
@@ -112,5 +115,18 @@ def test_an_actor_that_is_killed_is_lost_and_replaced_and_the_reason_is_one_line
         assert run_on(worker, quick, 0) is None
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("callring: node 0: its host on")]
     assert len(said) == 1
-    assert "was lost: The actor died unexpectedly" in said[0]
+    assert " was lost: The actor " in said[0]  # that it died, or that it is unavailable: what Ray knows first
     assert "\x1b" not in said[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("\x1b[36mray::Actor\x1b[39m (pid=1)\n    ^^^^^^^\nModuleNotFoundError: No module named 'runtime'", _LACKING),
+        ("The actor died.\n\tclass_name: Actor\n\tactor_id: 1\nIt has ended.", "The actor died. It has ended."),
+        ("Version mismatch:\n    Ray: 2.60\n    Python: 3.12.1\n", "Version mismatch: Ray: 2.60 Python: 3.12.1"),
+        ("", "RuntimeError"),
+    ],
+)
+def test_an_error_of_ray_becomes_one_line(said, line):
+    assert one_line(RuntimeError(said)) == line
