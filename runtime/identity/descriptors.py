@@ -148,7 +148,9 @@ def _find_spec(module: str) -> ModuleSpec | None:
         found = (finder.find_spec(name, path) for finder in sys.meta_path)
         try:
             spec = next((one for one in found if one is not None), None)
-        except KeyError:  # a namespace package in a namespace package asks for the outer one, which is not imported
+        except (KeyError, ModuleNotFoundError):
+            # A namespace package in a namespace package asks for the outer one, which is not imported. Python 3.15 says
+            # so, older ones raise a KeyError.
             spec = _namespace_package(name, part, path or [])
         if spec is None or (name != module and spec.submodule_search_locations is None):
             return None

@@ -157,6 +157,8 @@ def test_a_worker_that_is_closed_by_an_exception_leaves_no_fork_server():
     assert gone(server)
 
 
+# A Worker's own threads make the process multi-threaded; the forked process makes one of its own.
+@pytest.mark.filterwarnings("ignore:.* is multi-threaded, use of fork:DeprecationWarning")
 def test_a_forked_process_has_a_fork_server_of_its_own():
     server = server_of_a_worker()
     way, entry = os.pipe()

@@ -23,6 +23,7 @@ MODULES = {
     "runtime.graph": ["Graph", "GraphTask"],
     "runtime.handle": ["CallableHandle", "CallableKind", "TargetNamespace"],
     "runtime.identity": ["ArgDirection"],
+    "runtime.observe.host_info": ["HostInfo"],
     "runtime.options": ["CallConfig", "WorkerOptions"],
     "runtime.orchestrator": ["Orchestrator"],
     "runtime.recorder": ["Recorder"],
