@@ -27,29 +27,28 @@ _TEMPLATE = """<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000
 """
 
 
-def take_terminal(command, folder, environment, picture, until=""):
+def take_terminal(command, folder, environment, picture, *, code=0, until=""):
     """Runs ``command`` on a terminal in ``folder`` and draws the terminal into the file ``picture``.
 
     Args:
-        until: the picture shows the screen when this text appeared first; default: the final screen.
-
-    Returns the exit code of the command.
+        code: the exit code that the command must have.
+        until: the picture shows the screen when a text of this pattern appeared first; default: the final screen.
     """
     unwanted = {"COLUMNS", "NO_COLOR"}
     kept = {name: value for name, value in environment.items() if name not in unwanted}
     screen = on_terminal(command, _COLUMNS, cwd=folder, env=kept)
+    assert screen.code == code, "\n".join(screen.lines)
     shown = screen if not until else _screen_when(screen.text, until)
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"$ {' '.join(command)}", style="bold"))
     for line in shown.styled:
         console.print(Text.from_ansi(line), soft_wrap=True)
     picture.write_text(console.export_svg(title=command[0], code_format=_TEMPLATE, unique_id=picture.stem))
-    return screen.code
 
 
-def _screen_when(output, text):
-    """The screen of the first part of ``output`` that ends with a whole line with ``text`` in it."""
-    end = re.compile(r"[\r\n]").search(output, output.index(text))
+def _screen_when(output, pattern):
+    """The screen of the first part of ``output`` that ends with a whole line in which ``pattern`` is found."""
+    end = re.compile(r"[\r\n]").search(output, re.search(pattern, output).end())
     screen = Screen(_COLUMNS)
     screen.write(output[: end.start()])
     return screen

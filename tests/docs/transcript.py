@@ -22,11 +22,11 @@ _PICTURES = {
 }
 _TERMINALS = {
     "terminal-run": (("callring", "+topology=chip8"), 0, ""),
-    "terminal-repeats": (("callring", "+topology=chip8", "workload.repeat=500"), 0, "250/500"),
+    "terminal-repeats": (("callring", "+topology=chip8", "workload.repeat=2000"), 0, r"1,\d+/2,000"),
     "terminal-sweep": (("callring", "-m", "+topology=chip1,chip2,chip8", "workload.sizes.tile=1,8,64"), 0, ""),
     "terminal-crash": (("callring",), 5, ""),
 }
-"""The pictures of the terminal: the command, its exit code, and the text at which the picture is taken."""
+"""The pictures of the terminal: the command, its exit code, and a pattern of the text at which the picture is taken."""
 _HEAD = """# Tried: the tutorial, as a new user
 
 The output of the [tutorial](tutorial.md), followed from its beginning to its end in an empty directory with an
@@ -64,12 +64,13 @@ def _terminals(project, environment, pictures):
     from tests.docs.terminal_pictures import take_terminal
 
     source = project / "transpose.cpp"
+    source.write_text(source.read_text().replace("tile < 2", "tile < 1"))  # the tutorial changes it for the lock
     for name, (command, code, until) in _TERMINALS.items():
         if code:
             source.write_text(source.read_text().replace("(float*)out.data", "nullptr"))
-        assert take_terminal(command, project, environment, pictures / f"{name}.svg", until) == code
+        take_terminal(command, project, environment, pictures / f"{name}.svg", code=code, until=until)
         line = " ".join(command)
-        moment = f", after `{until}` appeared" if until else ""
+        moment = ", while it runs" if until else ""
         yield f"`{line}`, on a terminal{moment}:\n\n![{line}](pictures/{name}.svg)\n"
 
 
