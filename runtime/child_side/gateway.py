@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from runtime import _core, identity
 from runtime.child_side import far_arguments
+from runtime.child_side.descriptions import KIND_CHIP, describe
 from runtime.child_side.sub_worker import Loader
-from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import ConfigurationError, WorkerLost
 from runtime.failure import HOST_LOST, native_errors
 from runtime.hosting import transfer
@@ -37,7 +37,7 @@ MOST_AT_ONCE = 256
 """Tasks that may travel to a host together. A task never waits for others: those that are there travel."""
 
 _CODES: dict[str, int] = _core.CODES
-_KIND_CHIP, _KIND_SERIALIZED = 1, 2
+_KIND_SERIALIZED = 2
 
 
 class RaisedThere(Exception):  # noqa: N818 - not an error of this process
@@ -70,7 +70,7 @@ class _Gateway:
     """Loader and runner of NodeHost. The control thread calls the loader's methods, the main thread ``run``; each has a
     connection of its own. On a third one, a thread waits for the news that the host is lost."""
 
-    kinds = (_KIND_CHIP, *Loader.kinds)
+    kinds = (KIND_CHIP, *Loader.kinds)
 
     def __init__(self, topology: Topology, door: Door, deadline_ns: int) -> None:
         self._topology = topology
@@ -96,14 +96,7 @@ class _Gateway:
 
     def describe(self, kind: int, payload: bytes) -> bytes:
         """As NodeLoader.describe: the host describes the bytes again, on its own machine."""
-        if kind != _KIND_CHIP:
-            return Loader.describe(kind, payload)
-        return identity.build_chip_callable_descriptor(
-            blob=payload,
-            signature=ChipCallable.from_bytes(payload).signature,
-            platform=self._topology.platform,
-            runtime=self._topology.runtime,
-        )
+        return describe(self._topology, kind, payload)
 
     def load(self, kind: int, payload: bytes) -> str:
         """Installs a callable on the host; returns its hashid. Raises NativeError if a process there refuses it."""

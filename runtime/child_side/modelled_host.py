@@ -10,6 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core
+from runtime.child_side.descriptions import KIND_CHIP
 from runtime.child_side.far_host import FarHost
 from runtime.child_side.node_worker import Loaded, NodeLoader
 from runtime.child_side.sub_worker import Loader
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from runtime.options import CallConfig
     from runtime.processes.topology import Topology
-
-_KIND_CHIP = 1
 
 
 class ModelledHost(FarHost):
@@ -43,7 +42,7 @@ class _ModelledLoader(NodeLoader):
 
     def load(self, kind: int, payload: bytes) -> Loaded:
         """Loads a callable for this process alone."""
-        return Loaded(None if kind == _KIND_CHIP else Loader.load(kind, payload), "")
+        return Loaded(None if kind == KIND_CHIP else Loader.load(kind, payload), "")
 
     def unload(self, loaded: Loaded) -> None:
         """Nothing has been installed below."""

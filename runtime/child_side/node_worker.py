@@ -12,7 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from runtime import _core, identity
+from runtime import _core
+from runtime.child_side.descriptions import KIND_CHIP, describe
 from runtime.child_side.sub_worker import SWITCH_INTERVAL, Loader
 from runtime.chips.chip_callable import ChipCallable
 from runtime.errors import CallringError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from runtime.processes.topology import Topology
 
 _CODES: dict[str, int] = _core.CODES
-_KIND_CHIP, _KIND_SERIALIZED = 1, 2
+_KIND_SERIALIZED = 2
 
 _SHARE_OF_START = 0.9
 """The part of a node's start time that it grants to its children. In the rest, it reports a child that was late."""
@@ -84,7 +85,7 @@ class Loaded:
 class NodeLoader:
     """Loads and removes the callables of a node. Called on the control thread."""
 
-    kinds = (_KIND_CHIP, *Loader.kinds)
+    kinds = (KIND_CHIP, *Loader.kinds)
     worker: Worker
 
     def __init__(self, topology: Topology, deadline_ns: int) -> None:
@@ -102,18 +103,11 @@ class NodeLoader:
 
     def describe(self, kind: int, payload: bytes) -> bytes:
         """The descriptor of a blob on this node's platform, or of the source that this process finds."""
-        if kind != _KIND_CHIP:
-            return Loader.describe(kind, payload)
-        return identity.build_chip_callable_descriptor(
-            blob=payload,
-            signature=ChipCallable.from_bytes(payload).signature,
-            platform=self._topology.platform,
-            runtime=self._topology.runtime,
-        )
+        return describe(self._topology, kind, payload)
 
     def load(self, kind: int, payload: bytes) -> Loaded:
         """Loads a callable and installs it below. Raises NativeError if a process below refuses it."""
-        function = None if kind == _KIND_CHIP else Loader.load(kind, payload)
+        function = None if kind == KIND_CHIP else Loader.load(kind, payload)
         serialized = self._serialized(kind, payload, function)
         self.worker._session.registry.inherit(serialized)
         return Loaded(function, serialized.hashid)
@@ -130,5 +124,5 @@ class NodeLoader:
     def _serialized(self, kind: int, payload: bytes, function: object) -> Serialized:
         if kind == _KIND_SERIALIZED:
             return serialized_pickle(payload, function)
-        target = ChipCallable.from_bytes(payload) if kind == _KIND_CHIP else payload.decode()
+        target = ChipCallable.from_bytes(payload) if kind == KIND_CHIP else payload.decode()
         return serialize(target, platform=self._topology.platform, runtime=self._topology.runtime)
