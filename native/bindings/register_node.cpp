@@ -36,7 +36,7 @@ public:
     }
 
     // Executes tasks until the parent asks to stop, up to `most` at once. `begin` gets a list of tasks, each a tuple
-    // (loaded, tensors, tags, scalars, block count, whether what it writes may stay), and returns a call for each,
+    // (loaded, tensors, tags, scalars, block count, whether what it writes may stay, run), and returns a call for each,
     // which waits for its value. The tensors lie in the parent's arenas, which `pool` adopts.
     void serve(const std::shared_ptr<MemoryPool>& pool, const py::object& begin, const py::object& dumps,
                const py::object& pack_exception, std::size_t most) {
@@ -102,7 +102,7 @@ private:
         std::ranges::transform(arguments_.tags, tags.begin(), [](Tag tag) { return static_cast<int>(tag); });
         begun.task = py::make_tuple(py::reinterpret_borrow<py::object>(static_cast<PyObject*>(loaded.get())),
                                     std::move(*tensors), std::move(tags), arguments_.scalars, frame.config.block_count,
-                                    (frame.config.flags & kFrameKeeps) != 0);
+                                    (frame.config.flags & kFrameKeeps) != 0, frame.run);
         return Code::ok;
     }
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from runtime import _core
 from runtime.errors import ConfigurationError
-from runtime.tensors.tags import Tag
+from runtime.hosting.transfer import LARGE
+from runtime.tensors.tags import WRITES, Tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
 
     from runtime.tensors.tensor import Tensor
 
-_WRITES = (Tag.OUTPUT, Tag.INOUT, Tag.OUTPUT_EXISTING)
 _READS = (Tag.INPUT, Tag.INOUT, Tag.OUTPUT_EXISTING, Tag.NO_DEP)
-LARGE = 1 << 16
-"""Bytes from which a content travels by itself: an engine takes longer for one more value than for fewer bytes."""
 _HARDEST = 1_000_000
 """Candidates that the exact test for an overlap of two strided views may try."""
 
@@ -87,7 +85,7 @@ def pack(hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: l
     """
     arrays = [_core.tensor_words(tensor) for tensor in tensors]
     first = [_first_same(arrays, place) for place in range(len(arrays))]
-    writes = {first[place] for place, tag in enumerate(tags) if tag in _WRITES}
+    writes = {first[place] for place, tag in enumerate(tags) if tag in WRITES}
     reads = {first[place] for place, tag in enumerate(tags) if tag in _READS}
     _refuse_overlaps(arrays, sorted(set(first)), writes)
     pieces: list[Piece] = []
@@ -97,9 +95,7 @@ def pack(hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: l
         is_large = tensor.nbytes >= LARGE
         is_sent = own and place in reads
         is_written = own and place in writes
-        pieces.append(
-            Piece(tensor.dtype, tensor.shape, first[place], is_sent, is_written, is_large, tag not in _WRITES)
-        )
+        pieces.append(Piece(tensor.dtype, tensor.shape, first[place], is_sent, is_written, is_large, tag not in WRITES))
         if is_sent and not is_large:
             small.append(arrays[place].tobytes())
     return Call(hashid, pieces, scalars, block_count, small)
@@ -110,13 +106,17 @@ def content_of(tensor: Tensor) -> pickle.PickleBuffer:
     return pickle.PickleBuffer(np.ascontiguousarray(_core.tensor_words(tensor)).data)
 
 
-Key = tuple[int, int, int, tuple[int, ...], tuple[int, ...], str]
-"""Names the content of a view: arena, first byte and end, shape, strides and dtype."""
+class Key(NamedTuple):
+    """Names a content that a task of a run wrote. What an earlier run left is not taken for it."""
+
+    run: int
+    view: tuple[Any, ...]
+    """Arena, first byte and end, shape, strides and dtype."""
 
 
-def key_of(tensor: Tensor) -> Key:
+def key_of(run: int, tensor: Tensor) -> Key:
     """The key of a tensor that is not empty."""
-    return (*_core.bytes_of(tensor), tensor.shape, tensor.strides, tensor.dtype)
+    return Key(run, (*_core.bytes_of(tensor), tensor.shape, tensor.strides, tensor.dtype))
 
 
 def _first_same(arrays: list[npt.NDArray[Any]], place: int) -> int:

@@ -67,8 +67,10 @@ def _packed(error: BaseException) -> bytes:
 
 
 class _Gateway:
-    """Loader and runner of NodeHost. The control thread calls the loader's methods, the main thread ``run``; each has a
-    connection of its own. On a third one, a thread waits for the news that the host is lost."""
+    """Loader and runner of NodeHost. The control thread calls the loader's methods, the main thread calls ``begin``.
+
+    Each has a connection of its own. On a third one, a thread waits for the news that the host is lost.
+    """
 
     kinds = (KIND_CHIP, *Loader.kinds)
 
@@ -130,7 +132,7 @@ class _Gateway:
         """Runs tasks on the host, in one message; returns a call for each that has its value, or raises.
 
         Args:
-            tasks: hashid, tensors, tags, scalars, block count of each, and whether what it writes may stay there.
+            tasks: the fields of _Task of each.
         """
         ends: list[Callable[[], Any]] = []
         begun: list[_Begun] = []
@@ -150,7 +152,7 @@ class _Gateway:
     def _move(self, task: _Task) -> Callable[[], Any]:
         """Brings the content of a tensor to this machine, or drops it; see runtime/hosting/transfer.py."""
         (tensor,), (how,) = task.tensors, task.scalars
-        content, lost = self._or_end(lambda: self._tasks.call("move", far_arguments.key_of(tensor), how))
+        content, lost = self._or_end(lambda: self._tasks.call("move", far_arguments.key_of(task.run, tensor), how))
         if lost:
             return functools.partial(_raise, _lost_content(tensor, lost))
         if content is not None:
@@ -179,6 +181,7 @@ class _Task(NamedTuple):
     block_count: int
     keeps: bool
     """Whether what it writes may stay on the host."""
+    run: int
 
 
 class _Begun:
@@ -187,18 +190,19 @@ class _Begun:
     def __init__(self, task: _Task) -> None:
         self._tensors = task.tensors
         self._keeps = task.keeps
+        self._run = task.run
         self._outcome: Outcome | None = None
         self._large: list[Any] = []
         self.error: BaseException | None = None
         self.call: Call | None = None
         try:
-            self.call = far_arguments.pack(*task[:-1])
+            self.call = far_arguments.pack(*task[:-2])
         except ConfigurationError as error:
             self.error = error
 
     def keys(self, places: list[int]) -> list[Key | None]:
         """The keys of these arguments; None where the content may not stay on a host."""
-        return [far_arguments.key_of(self._tensors[place]) if self._keeps else None for place in places]
+        return [far_arguments.key_of(self._run, self._tensors[place]) if self._keeps else None for place in places]
 
     def contents(self, away: Iterator[str | bool], keys: list[Key | None]) -> list[Any]:
         """The large contents that it reads: each a key if it stays on a host, else the elements.

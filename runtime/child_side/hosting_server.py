@@ -1,7 +1,8 @@
 """The hosting server: one process of this machine that holds the connection to an engine, for all gateways of a Worker.
 
-Each gateway has two connections to it, for tasks and for control requests, and each connection has a thread here. When
-a gateway ends, for any reason, its host is ended. When a host is lost, both connections of its gateway are closed.
+Each gateway has three connections to it, for tasks, for control requests and for the news that its host is lost, and
+each connection has a thread here. When a gateway ends, for any reason, its host is ended. When a host is lost, the
+connections of its gateway are closed.
 The server ends when its standard input does, that is, with the process of the Worker.
 """
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core
+from runtime.child_side.far_arguments import Key
 from runtime.child_side.far_host import FarHost
 from runtime.child_side.shifted_trace import shifted
 from runtime.hosting import transfer
@@ -33,7 +35,6 @@ from runtime.hosting.wire import Wire, WireClosed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.child_side.far_arguments import Key
     from runtime.hosting.cluster import Cluster
     from runtime.processes.topology import Topology
 
@@ -256,9 +257,9 @@ class HostingServer:
         """
         hosting = self._opened_hosting()
         with self._lock:
-            contents = [self._kept[content].ref if isinstance(content, tuple) else content for content in large]
+            contents = [self._kept[content].ref if isinstance(content, Key) else content for content in large]
         refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
-        hosted.sent_bytes += len(head) + sum(len(one) for one in large if not isinstance(one, tuple))
+        hosted.sent_bytes += len(head) + sum(len(one) for one in large if not isinstance(one, Key))
         outcomes = hosting.get(refs[0])
         found: list[Any] = [pickle.PickleBuffer(outcomes)]
         for key, ref in zip(kept, refs[1:], strict=True):
@@ -272,10 +273,9 @@ class HostingServer:
         return found
 
     def _keep(self, key: Key, kept: _Kept) -> None:
-        """Notes where a content is. Contents whose memory it has are gone: that memory was used again."""
-        arena, begin, end, *_ = key
+        """Notes where a content is, in place of what an earlier run left of the same view."""
         with self._lock:
-            for other in [other for other in self._kept if other[0] == arena and other[1] < end and begin < other[2]]:
+            for other in [other for other in self._kept if other.view == key.view]:
                 del self._kept[other]
             self._kept[key] = kept
 
@@ -283,8 +283,10 @@ class HostingServer:
         """Takes a content from its host. Returns it, unless it is dropped, and the machine if that was lost."""
         with self._lock:
             kept = self._kept.pop(key, None)
-        if kept is None or how == transfer.DROP:
+        if how == transfer.DROP:
             return None, ""
+        if kept is None:
+            return None, "an unknown machine"
         if kept.hosted.lost:
             return None, kept.hosted.host.machine.name
         content = pickle.PickleBuffer(self._opened_hosting().get(kept.ref))

@@ -59,7 +59,7 @@ def main(control: int, setup: int, deadline_ns: int) -> int:
     with loader.worker as worker:
 
         def run(
-            loaded: Loaded, tensors: list[Tensor], _tags: Any, scalars: list[int], block_count: int, _keeps: bool
+            loaded: Loaded, tensors: list[Tensor], _tags: Any, scalars: list[int], block_count: int, *_: Any
         ) -> Any:
             if loaded.function is None:
                 raise TypeError("a node runs Python callables; a chip callable is for its chips")

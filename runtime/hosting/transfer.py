@@ -13,6 +13,12 @@ TARGET = "runtime.hosting.transfer:transfer"
 
 BRING, DROP = 1, 0
 
+LARGE = 1 << 16
+"""Bytes from which a content travels by itself, and may stay on its host.
+
+An engine takes longer for one more value than for fewer bytes.
+"""
+
 
 def transfer(*_: object) -> NoReturn:
     """Raises: no process but a gateway may execute it."""

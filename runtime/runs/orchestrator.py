@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
@@ -16,7 +16,7 @@ from runtime.tensors.task_args import TaskArgs, native_args
 from runtime.tensors.tensor import Tensor, empty
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -263,8 +263,9 @@ class Orchestrator(_core.Submitter):
             except native_errors() as error:
                 self._wait_or_raise(error, callable_)
 
-    def _finish(self) -> None:
-        """Called when the orchestration function has returned, before the run is sealed."""
+    def _call(self, orchestrate: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+        """Calls the orchestration function, before the run is sealed. Returns its value."""
+        return orchestrate(*given)
 
     def _ended(self) -> int:
         """The number of tasks that have ended so far."""

@@ -15,11 +15,11 @@ from runtime import _core
 from runtime.errors import ConfigurationError
 from runtime.hosting import transfer
 from runtime.runs.orchestrator import Orchestrator, native_config
-from runtime.tensors.tags import Tag
+from runtime.tensors.tags import WRITES, Tag
 from runtime.tensors.task_args import native_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from runtime.identity import CallableHandle
     from runtime.options import CallConfig
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from runtime.session import Session
     from runtime.tensors.task_args import TaskArgs
     from runtime.tensors.tensor import Tensor
-
-LARGE = 1 << 16
-"""Bytes from which a content stays on its host; smaller ones return with their task."""
-
-_WRITES = (Tag.OUTPUT, Tag.INOUT, Tag.OUTPUT_EXISTING)
 
 
 class _Place(NamedTuple):
@@ -66,28 +61,9 @@ class HostedOrchestrator(Orchestrator):
 
     # ---- submits ---------------------------------------------------------------------------------------------------
 
-    def submit_next_level(
-        self,
-        handle: CallableHandle,
-        args: TaskArgs | None = None,
-        config: CallConfig | None = None,
-        *,
-        worker: int,
-        after: Iterable[Task] = (),
-    ) -> Task:
-        """As Orchestrator.submit_next_level."""
-        return self._submit_next_level(handle, args, config, worker=worker, after=after)
-
-    def submit_sub(
-        self,
-        handle: CallableHandle,
-        args: TaskArgs | None = None,
-        config: CallConfig | None = None,
-        *,
-        after: Iterable[Task] = (),
-    ) -> Task:
-        """As Orchestrator.submit_sub."""
-        return self._submit_sub(handle, args, config, after=after)
+    # In Python, where contents are followed: the native half submits plain tasks without it.
+    submit_next_level = Orchestrator._submit_next_level
+    submit_sub = Orchestrator._submit_sub
 
     def submit_many(
         self,
@@ -128,7 +104,7 @@ class HostedOrchestrator(Orchestrator):
         task = self._submit_native(callable_, native, placement, settings, earlier)
         if hosted:
             for tensor, tag in used:
-                if tag in _WRITES and tensor.nbytes >= LARGE:
+                if tag in WRITES and tensor.nbytes >= transfer.LARGE:
                     self._away[_place_of(tensor)] = _Away(tensor, placement)
                     _core.set_away(tensor, self._fetch)
         return task
@@ -192,9 +168,18 @@ class HostedOrchestrator(Orchestrator):
         if failed is not None:
             raise failed
 
-    def _finish(self) -> None:
-        for place in list(self._away):
-            self._move(place, transfer.BRING)
+    def _call(self, orchestrate: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+        """As Orchestrator._call, and brings what is away home; if the function fails, its contents are undefined."""
+        try:
+            value = orchestrate(*given)
+            for place in list(self._away):
+                self._move(place, transfer.BRING)
+        except BaseException:
+            for away in self._away.values():
+                _core.set_away(away.tensor, None)
+            self._away.clear()
+            raise
+        return value
 
     # ---- tensors of scopes -----------------------------------------------------------------------------------------
 
@@ -230,7 +215,7 @@ def _place_of(tensor: Tensor) -> _Place:
 def _refuse_meeting(members: list[list[tuple[Tensor, int]]]) -> None:
     """Raises ConfigurationError if members of a group would exchange values in memory."""
     for number, member in enumerate(members):
-        written = [_place_of(tensor) for tensor, tag in member if tag in (*_WRITES, Tag.NO_DEP) and tensor.size]
+        written = [_place_of(tensor) for tensor, tag in member if tag in (*WRITES, Tag.NO_DEP) and tensor.size]
         for other, used in enumerate(members):
             if other != number and any(
                 place.meets(_place_of(tensor)) for place in written for tensor, _ in used if tensor.size

@@ -38,8 +38,7 @@ def submit(
     run = RunHandle(native, session)
     try:
         orchestrator = _hosted(session, native) if session.has_hosts else Orchestrator(session, native)
-        run._returned(orchestrate(*(orchestrator, args, config)[:taken]))
-        orchestrator._finish()
+        run._returned(orchestrator._call(orchestrate, (orchestrator, args, config)[:taken]))
     except BaseException:
         session.engine.cancel(native)
         session.engine.seal(native)

@@ -20,4 +20,7 @@ class Tag(IntEnum):
     """The tensor takes no part in dependencies."""
 
 
+WRITES = (Tag.OUTPUT, Tag.INOUT, Tag.OUTPUT_EXISTING)
+"""The tags of tensors that a task writes."""
+
 pickled_names.keep(__name__)

@@ -177,3 +177,35 @@ def test_many_submitted_at_once_and_small_tensors_behave_alike():
             worker.run(many)
         assert (rows.numpy() == 2).all()
         assert (cells.numpy() == 2).all()
+
+
+def test_interleaved_tiles_of_one_matrix_keep_their_contents_whatever_host_wrote_them():
+    with pod(cluster("fake"), nodes=2) as worker:
+        first = worker.register(fill)
+        matrix = worker.zeros((400, 400), "float64")
+        columns = [matrix[:, place : place + 100] for place in range(0, 400, 100)]
+
+        def tiles(o):
+            for number, tile in enumerate(columns):
+                o.submit_next_level(first, TaskArgs((tile, Tag.OUTPUT), scalars=[number + 1]), worker=number % 2)
+
+        for _ in range(20):
+            matrix.numpy()[...] = 0
+            worker.run(tiles)
+            assert matrix.numpy()[0].tolist() == [1.0] * 100 + [2.0] * 100 + [3.0] * 100 + [4.0] * 100
+
+
+def test_what_an_earlier_failed_run_left_on_a_host_is_not_taken_for_newer_contents():
+    with pod(cluster("fake"), nodes=1) as worker:
+        first, step = worker.register(fill), worker.register(copy_plus_one)
+        tensor, out = worker.zeros(COUNT, "float64"), worker.zeros(COUNT, "float64")
+
+        def fails(o):
+            o.submit_next_level(first, TaskArgs((tensor, Tag.OUTPUT), scalars=[7]), worker=0).result()
+            raise KeyError("the program fails")
+
+        with pytest.raises(KeyError):
+            worker.run(fails)
+        tensor.numpy()[...] = 1
+        worker.run(lambda o: o.submit_next_level(step, TaskArgs((tensor, Tag.INPUT), (out, Tag.OUTPUT)), worker=0))
+        assert (out.numpy() == 2).all()
