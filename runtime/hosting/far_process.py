@@ -122,7 +122,7 @@ def main(far_side: str) -> None:
                 answer = (number, True, values_of(far, *request))
             except Exception as error:
                 answer = (number, False, error)
-            with sending:
+            with sending, contextlib.suppress(WireClosed):  # receive() ends the process
                 wire.send(answer)
 
     def receive() -> None:
