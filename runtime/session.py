@@ -19,6 +19,7 @@ from runtime.numbers import whole
 from runtime.pickles import main_script
 from runtime.processes import forked, spawning
 from runtime.processes.hostings import Hostings
+from runtime.processes.run_ends import RunEnds
 from runtime.processes.topology import NODE_LEVEL, Topology
 from runtime.registration.refusals import start_failed
 from runtime.registration.registry import Registry
@@ -59,6 +60,7 @@ class Session:
         """The index of each chip, or node, among the children, by its id."""
         self.hosting: Hostings | None = None
         """The hosting servers of a started Worker."""
+        self.run_ends: RunEnds | None = None
         self.has_hosts = False
         """Whether a started Worker has nodes on other machines."""
         self._transfer: CallableHandle | None = None
@@ -86,6 +88,8 @@ class Session:
             try:
                 self.hosting = Hostings(self.topology)
                 self.has_hosts = bool(self.hosting.doors)
+                if self.has_hosts:
+                    self.run_ends = RunEnds(self.engine, self.hosting)
                 self.engine.start(spawning.child_specs(self.topology, self.hosting.doors), timeout)
             except native_errors() as error:
                 self._end(0.0)
@@ -104,6 +108,8 @@ class Session:
         # After an interrupt between any two of these lines, the next close() or the finalizer still ends the Worker.
         self.state = "closed"
         forced = self.engine.close(budget)
+        if self.run_ends is not None:
+            self.run_ends.close()
         if self.hosting is not None:
             self.hosting.close()
         self._finalizer.detach()
@@ -155,6 +161,8 @@ class Session:
         self._finalizer.detach()
         if self.hosting is not None:
             self.hosting.leave_to_parent()
+        if self.run_ends is not None:
+            self.run_ends.leave_to_parent()
         self._lifecycle = threading.Lock()  # a thread that does not exist here may hold the old one
         self.engine.leave_to_parent()
         self.engine = forked.EngineOfParent(self)  # type: ignore[assignment]
@@ -178,6 +186,11 @@ class Session:
             if self._transfer is None:
                 self._transfer = self.registry.register(transfer.TARGET, self._require_runner, None)
         return self._transfer
+
+    def watch_end(self, run: _core.Run) -> None:
+        """Has the hosts free what they keep for ``run`` when it has ended."""
+        if self.run_ends is not None:
+            self.run_ends.watch(run)
 
     def _require_runner(self, runs_on: str) -> None:
         topology = self.topology

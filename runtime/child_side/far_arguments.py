@@ -114,6 +114,13 @@ class Key(NamedTuple):
     """Arena, first byte and end, shape, strides and dtype."""
 
 
+class Kept(NamedTuple):
+    """A content that stays on a host."""
+
+    key: Key
+    nbytes: int
+
+
 def key_of(run: int, tensor: Tensor) -> Key:
     """The key of a tensor that is not empty."""
     return Key(run, (*_core.bytes_of(tensor), tensor.shape, tensor.strides, tensor.dtype))

@@ -29,7 +29,7 @@ from runtime.pickles.outcomes import pack_exception, pickle_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from runtime.child_side.far_arguments import Call, Key, Outcome
+    from runtime.child_side.far_arguments import Call, Kept, Key, Outcome
     from runtime.processes.topology import Topology
     from runtime.tensors.tensor import Tensor
 
@@ -204,6 +204,11 @@ class _Begun:
         """The keys of these arguments; None where the content may not stay on a host."""
         return [far_arguments.key_of(self._run, self._tensors[place]) if self._keeps else None for place in places]
 
+    def kept(self, places: list[int]) -> list[Kept | None]:
+        """What stays on the host of these arguments; None where the content may not."""
+        sizes = [self._tensors[place].nbytes for place in places]
+        return [key and far_arguments.Kept(key, size) for key, size in zip(self.keys(places), sizes, strict=True)]
+
     def contents(self, away: Iterator[str | bool], keys: list[Key | None]) -> list[Any]:
         """The large contents that it reads: each a key if it stays on a host, else the elements.
 
@@ -243,7 +248,7 @@ def _run(tasks: list[_Begun], wire: Wire) -> None:
     calls = [task.call for task, _ in able if task.call]
     if not calls:
         return
-    kept = [key for task, _ in able if task.call for key in task.keys(task.call.large_written)]
+    kept = [one for task, _ in able if task.call for one in task.kept(task.call.large_written)]
     packed, *written = wire.call("run", pickle.dumps((calls,)), [one for _, given in able for one in given], kept)
     left = iter(written)
     for (task, _), call, outcome in zip(able, calls, pickle.loads(packed), strict=True):

@@ -20,21 +20,23 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from runtime import _core
+from runtime.child_side.contents import Content, Contents
 from runtime.child_side.far_arguments import Key
 from runtime.child_side.far_host import FarHost
+from runtime.child_side.hosted import Hosted
 from runtime.child_side.shifted_trace import shifted
 from runtime.hosting import transfer
-from runtime.hosting.door import WELL, Host, Hosting, HostLost, Machine, NoPlace, Refusal
-from runtime.hosting.facts import Facts, differences, facts_of_this_process
+from runtime.hosting.door import WELL, Hosting, HostLost, Machine, NoPlace, Refusal
+from runtime.hosting.facts import differences, facts_of_this_process
 from runtime.hosting.wire import Wire, WireClosed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.child_side.far_arguments import Kept
     from runtime.hosting.cluster import Cluster
     from runtime.processes.topology import Topology
 
@@ -51,31 +53,6 @@ _BEATS = 3
 """Heartbeats in the time after which a silent host is lost."""
 
 
-@dataclass(slots=True)
-class _Hosted:
-    """One host and what is known of it."""
-
-    host: Host
-    node: int
-    wires: list[Wire] = field(default_factory=list)
-    facts: Facts = field(default_factory=dict)
-    clock_offset_ns: int = 0
-    """The host's clock minus that of this machine."""
-    clock_bound_ns: int = 0
-    """The greatest error of clock_offset_ns; 0: not measured yet."""
-    heard_ns: int = 0
-    sent_bytes: int = 0
-    received_bytes: int = 0
-    lost: str = ""
-
-
-class _Kept(NamedTuple):
-    """A content that stays on a host."""
-
-    ref: Any
-    hosted: _Hosted
-
-
 class HostingServer:
     """Serves gateways over connections to one Hosting."""
 
@@ -86,10 +63,10 @@ class HostingServer:
         self._opened = threading.Lock()
         self._hosting: Hosting | None = None
         self._lock = threading.Lock()  # guards the three below
-        self._hosts: dict[int, _Hosted] = {}  # by ticket
+        self._hosts: dict[int, Hosted] = {}  # by ticket
         self._lost_at: dict[str, float] = {}  # when a machine, by its id, last lost a host
         self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
-        self._kept: dict[Key, _Kept] = {}
+        self._contents = Contents()
         self._tickets = itertools.count(1)
 
     def serve(self) -> None:
@@ -103,7 +80,7 @@ class HostingServer:
 
     def _serve_one(self, connection: socket.socket) -> None:
         wire = Wire(connection)
-        hosted: _Hosted | None = None
+        hosted: Hosted | None = None
         try:
             if not self._is_ours(connection):
                 return
@@ -123,6 +100,11 @@ class HostingServer:
                     wire.send(None)
                 elif operation == "describe":
                     wire.send(self._described())
+                elif operation == "forget":
+                    self._contents.forget(*arguments)
+                    wire.send(None)
+                elif operation == "run" and hosted is not None:
+                    self._run(wire, hosted, *arguments)
                 elif hosted is not None:
                     wire.send(getattr(self, f"_{operation}")(hosted, *arguments))
         except WireClosed:
@@ -143,7 +125,7 @@ class HostingServer:
         shown = connection.recv(len(self._secret), socket.MSG_WAITALL)
         return hmac.compare_digest(shown, self._secret)
 
-    def _lose(self, hosted: _Hosted, why: str) -> None:
+    def _lose(self, hosted: Hosted, why: str) -> None:
         """Ends a host, and the connections of its gateway."""
         with self._lock:
             if hosted.lost:
@@ -154,7 +136,7 @@ class HostingServer:
                 del self._hosts[ticket]
         if len(hosted.wires) == _WIRES:
             with contextlib.suppress(WireClosed):
-                hosted.wires[-1].send((hosted.host.machine.name, why))
+                hosted.wires[-1].send((hosted.machine, why))
         with contextlib.suppress(Exception):
             hosted.host.kill()
         for wire in hosted.wires:
@@ -171,7 +153,7 @@ class HostingServer:
         except Exception as error:  # the engine's own, of any type
             where = f"{self._cluster.kind} at {self._cluster.address}"
             return 0, (_WORKER_LOST, f"{where}: {type(error).__name__}: {error}")
-        machine = hosted.host.machine.name
+        machine = hosted.machine
         try:
             hosted.facts = self._ask(hosted, "hello", search_path, until=deadline)
             wrong = differences(facts_of_this_process(), hosted.facts)
@@ -188,7 +170,7 @@ class HostingServer:
         self._hear(hosted)  # short runs end before the first heartbeat, and their traces need the clock's offset, too
         return ticket, WELL
 
-    def _placed(self, topology: Topology, node: int, deadline: float) -> tuple[int, _Hosted]:
+    def _placed(self, topology: Topology, node: int, deadline: float) -> tuple[int, Hosted]:
         """A host on a machine that is free and fits, and its ticket. Raises NoPlace after the deadline."""
         hosting = self._opened_hosting()
         cluster = topology.on or self._cluster
@@ -201,7 +183,7 @@ class HostingServer:
                 if free:
                     # A machine that lost a host may be out of reach, and the engine may not know it yet.
                     chosen = min(free, key=lambda one: (taken[one.id], self._lost_at.get(one.id, 0.0)))
-                    ticket, hosted = next(self._tickets), _Hosted(hosting.place(chosen, f"node {node}"), node)
+                    ticket, hosted = next(self._tickets), Hosted(hosting.place(chosen, f"node {node}"), node)
                     self._hosts[ticket] = hosted
                     return ticket, hosted
             if not hosting.may_grow or time.monotonic() >= deadline:
@@ -215,7 +197,7 @@ class HostingServer:
             return self._hosting
 
     def _ask(
-        self, hosted: _Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
+        self, hosted: Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
     ) -> Any:
         hosting = self._opened_hosting()
         (ref,) = hosted.host.call(method, pickle.dumps(arguments), *contents, control=method == "clock")
@@ -223,7 +205,7 @@ class HostingServer:
 
     # ---- requests of gateways --------------------------------------------------------------------------------------
 
-    def _install(self, hosted: _Hosted, kind: int, payload: Any, hashid: str) -> Refusal:
+    def _install(self, hosted: Hosted, kind: int, payload: Any, hashid: str) -> Refusal:
         hosting = self._opened_hosting()
         with self._lock:  # the bytes of a callable travel to each machine once, not once a host
             if hashid not in self._payloads:
@@ -233,7 +215,7 @@ class HostingServer:
         refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[ref])
         return refusal
 
-    def _remove(self, hosted: _Hosted, hashid: str) -> None:
+    def _remove(self, hosted: Hosted, hashid: str) -> None:
         self._ask(hosted, "remove", hashid)
         with self._lock:
             _, users = self._payloads.get(hashid, (None, set()))
@@ -241,62 +223,66 @@ class HostingServer:
             if not users:
                 self._payloads.pop(hashid, None)
 
-    def _away(self, _: _Hosted, keys: list[Key | None]) -> list[str | bool]:
+    def _away(self, _: Hosted, keys: list[Key | None]) -> list[str | bool]:
         """Which of these contents stay on a host; the name of its machine for one that was lost."""
-        with self._lock:
-            kept = [self._kept.get(key) if key is not None else None for key in keys]
-        return [one is not None and (one.hosted.host.machine.name if one.hosted.lost else True) for one in kept]
+        kept = [self._contents.find(key) if key is not None else None for key in keys]
+        return [one is not None and (one.hosted.machine if one.hosted.lost else True) for one in kept]
 
-    def _run(self, hosted: _Hosted, head: bytes, large: list[Any], kept: list[Key | None]) -> list[Any]:
-        """Runs tasks; see FarHost.run.
+    def _run(self, wire: Wire, hosted: Hosted, head: bytes, large: list[Any], kept: list[Kept | None]) -> None:
+        """Runs tasks, and sends their outcomes to their gateway; see FarHost.run.
 
         Args:
             head: their calls, which this process does not read.
             large: each large content that they read, or the key of one that stays on a host.
-            kept: for each large content that they write, the key under which it stays there; None: it comes back.
+            kept: for each large content that they write, its name and bytes if it stays there; None: it comes back.
         """
         hosting = self._opened_hosting()
-        with self._lock:
-            contents = [self._kept[content].ref if isinstance(content, Key) else content for content in large]
+        contents = [self._ref(content) if isinstance(content, Key) else content for content in large]
         refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
         hosted.sent_bytes += len(head) + sum(len(one) for one in large if not isinstance(one, Key))
         outcomes = hosting.get(refs[0])
         found: list[Any] = [pickle.PickleBuffer(outcomes)]
-        for key, ref in zip(kept, refs[1:], strict=True):
-            if key is None:
+        new: list[Content] = []
+        for one, ref in zip(kept, refs[1:], strict=True):
+            if one is None:
                 content = hosting.get(ref)
                 found.append(None if content is None else pickle.PickleBuffer(content))
             else:
-                self._keep(key, _Kept(ref, hosted))
+                new.append(Content(*one, ref, hosted))
+                self._contents.keep(new[-1])
                 found.append(None)
         hosted.received_bytes += sum(buffer.raw().nbytes for buffer in found if buffer is not None)
-        return found
+        try:
+            wire.send(found)
+        except WireClosed:  # the gateway has ended: these tasks have not, and their run may be over
+            self._contents.drop(new)
+            raise
 
-    def _keep(self, key: Key, kept: _Kept) -> None:
-        """Notes where a content is, in place of what an earlier run left of the same view."""
-        with self._lock:
-            for other in [other for other in self._kept if other.view == key.view]:
-                del self._kept[other]
-            self._kept[key] = kept
+    def _ref(self, key: Key) -> Any:
+        content = self._contents.find(key)
+        if content is None:
+            raise HostLost("a content that a task reads is not there any more")
+        return content.ref
 
-    def _move(self, hosted: _Hosted, key: Key, how: int) -> tuple[Any, str]:
+    def _move(self, hosted: Hosted, key: Key, how: int) -> tuple[Any, str]:
         """Takes a content from its host. Returns it, unless it is dropped, and the machine if that was lost."""
-        with self._lock:
-            kept = self._kept.pop(key, None)
+        kept = self._contents.find(key)
+        if kept is not None:
+            self._contents.drop([kept])
         if how == transfer.DROP:
             return None, ""
         if kept is None:
             return None, "an unknown machine"
         if kept.hosted.lost:
-            return None, kept.hosted.host.machine.name
+            return None, kept.hosted.machine
         content = pickle.PickleBuffer(self._opened_hosting().get(kept.ref))
         hosted.received_bytes += content.raw().nbytes
         return content, ""
 
-    def _take_trace(self, hosted: _Hosted) -> bytes:
+    def _take_trace(self, hosted: Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
 
-    def _close(self, hosted: _Hosted) -> None:
+    def _close(self, hosted: Hosted) -> None:
         hosted.wires.pop()  # the gateway ends by itself: its end is no news
         self._ask(hosted, "close")
 
@@ -310,12 +296,12 @@ class HostingServer:
             "hosts": [
                 {
                     "node": hosted.node,
-                    "machine": hosted.host.machine.name,
+                    "machine": hosted.machine,
                     "facts": hosted.facts,
                     "clock_bound_ns": hosted.clock_bound_ns,
                     "sent_bytes": hosted.sent_bytes,
                     "received_bytes": hosted.received_bytes,
-                    "kept": sum(kept.hosted is hosted for kept in self._kept.values()),
+                    "kept": len(self._contents.sizes(hosted)),
                 }
                 for hosted in sorted(hosts, key=lambda hosted: hosted.node)
             ],
@@ -333,7 +319,7 @@ class HostingServer:
             for hosted in hosts:
                 threading.Thread(target=self._hear, args=(hosted,), daemon=True).start()
 
-    def _hear(self, hosted: _Hosted) -> None:
+    def _hear(self, hosted: Hosted) -> None:
         sent = time.monotonic_ns()
         try:
             there = self._ask(hosted, "clock", until=time.monotonic() + self._cluster.lost_after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -56,13 +57,21 @@ class HostingProcess:
 
     def describe(self) -> dict[str, Any]:
         """The engine, its machines and hosts. Raises WireClosed if the server has ended."""
+        described: dict[str, Any] = self._ask("describe")
+        return described
+
+    def forget(self, runs: list[int]) -> None:
+        """Says that these runs have ended. A server that has ended keeps nothing for them."""
+        with contextlib.suppress(WireClosed):
+            self._ask("forget", runs)
+
+    def _ask(self, *request: Any) -> Any:
         try:
             wire = connected(self.door(-1))
         except OSError as error:
             raise WireClosed(str(error)) from None
         try:
-            described: dict[str, Any] = wire.call("describe")
-            return described
+            return wire.call(*request)
         finally:
             wire.close()
 

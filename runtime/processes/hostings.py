@@ -33,6 +33,11 @@ class Hostings:
         """Engines, versions, machines and counts of bytes of all servers."""
         return [server.describe() for server in self._servers.values()]
 
+    def forget(self, runs: list[int]) -> None:
+        """Frees what hosts keep for these runs, which have ended."""
+        for server in self._servers.values():
+            server.forget(runs)
+
     def close(self) -> None:
         """Ends all servers and their hosts."""
         for server in self._servers.values():

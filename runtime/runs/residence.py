@@ -101,6 +101,8 @@ class HostedOrchestrator(Orchestrator):
             self._bring_for(tensor, placement if hosted else None)
         earlier = self._earlier(after) if after else []
         settings = native_config(config, keeps=hosted)
+        if hosted and any(tensor.nbytes >= transfer.LARGE for tensor, _ in used):
+            self._session.watch_end(self._run)
         task = self._submit_native(callable_, native, placement, settings, earlier)
         if hosted:
             for tensor, tag in used:

@@ -10,6 +10,7 @@ import pytest
 from runtime import Tag, TaskArgs
 from runtime.errors import ConfigurationError, WorkerLost
 from tests.hosting.conftest import cluster, host_pid, hosts, pod
+from tests.patience import patience
 
 COUNT = 100_000
 """So many doubles that a tensor of them is large."""
@@ -37,6 +38,14 @@ def double(args):
 
 def received(worker):
     return sum(host["received_bytes"] for host in hosts(worker))
+
+
+def kept_at_last(worker):
+    """How many contents hosts keep, once they have heard of the ends of runs."""
+    end = time.monotonic() + patience(10)
+    while (kept := sum(host["kept"] for host in hosts(worker))) and time.monotonic() < end:
+        time.sleep(0.01)
+    return kept
 
 
 def test_a_chain_over_hosts_passes_this_machine_only_at_its_end():
@@ -195,6 +204,22 @@ def test_interleaved_tiles_of_one_matrix_keep_their_contents_whatever_host_wrote
             assert matrix.numpy()[0].tolist() == [1.0] * 100 + [2.0] * 100 + [3.0] * 100 + [4.0] * 100
 
 
+def test_a_cancelled_run_whose_task_is_at_work_leaves_nothing_on_its_host():
+    with pod(cluster("fake"), nodes=2) as worker:
+        first, step = worker.register(fill), worker.register(copy_plus_one)
+        tensor, out = worker.zeros(COUNT, "float64"), worker.zeros(COUNT, "float64")
+
+        def submits(o):
+            o.submit_next_level(first, TaskArgs((tensor, Tag.OUTPUT), scalars=[7]), worker=0).result()
+            for _ in range(100):
+                o.submit_next_level(step, TaskArgs((tensor, Tag.INPUT), (out, Tag.OUTPUT)), worker=1)
+
+        run = worker.submit(submits)
+        run.cancel()
+        run.wait()
+        assert kept_at_last(worker) == 0
+
+
 def test_what_an_earlier_failed_run_left_on_a_host_is_not_taken_for_newer_contents():
     with pod(cluster("fake"), nodes=1) as worker:
         first, step = worker.register(fill), worker.register(copy_plus_one)
@@ -206,6 +231,7 @@ def test_what_an_earlier_failed_run_left_on_a_host_is_not_taken_for_newer_conten
 
         with pytest.raises(KeyError):
             worker.run(fails)
+        assert kept_at_last(worker) == 0
         tensor.numpy()[...] = 1
         worker.run(lambda o: o.submit_next_level(step, TaskArgs((tensor, Tag.INPUT), (out, Tag.OUTPUT)), worker=0))
         assert (out.numpy() == 2).all()
