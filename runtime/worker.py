@@ -308,7 +308,8 @@ class Worker:
         """Counts of tasks, restarts, waits and bytes since the Worker was made."""
         from runtime.observe.stats import WorkerStats
 
-        return WorkerStats(**self._session.engine.stats())
+        hosting = self._session.hosting
+        return WorkerStats(**self._session.engine.stats(), **({} if hosting is None else hosting.traffic()))
 
     def trace(self) -> Trace:
         """Takes the records of this Worker and of its nodes. Raises ConfigurationError without ``options.trace``."""

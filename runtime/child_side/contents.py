@@ -60,12 +60,18 @@ class Contents:
             for run in runs:
                 self._by_run.pop(run, None)
 
-    def sizes(self, hosted: Hosted) -> list[int]:
-        """The bytes of each content on a host."""
+    def count(self, hosted: Hosted) -> int:
+        """How many contents a host keeps."""
+        return sum(content.hosted is hosted for content in self._all())
+
+    def resident_bytes(self, hosted: Hosted | None = None) -> int:
+        """Bytes of the contents on a host, or on all hosts that are not lost."""
+        return sum(
+            content.nbytes
+            for content in self._all()
+            if (content.hosted is hosted if hosted is not None else not content.hosted.lost)
+        )
+
+    def _all(self) -> list[Content]:
         with self._lock:
-            return [
-                content.nbytes
-                for views in self._by_run.values()
-                for content in views.values()
-                if content.hosted is hosted
-            ]
+            return [content for views in self._by_run.values() for content in views.values()]

@@ -67,6 +67,9 @@ class HostingServer:
         self._lost_at: dict[str, float] = {}  # when a machine, by its id, last lost a host
         self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
         self._contents = Contents()
+        self._counting = threading.Lock()  # guards the bytes of each host, and the two below
+        self._sent_bytes = 0  # of all hosts, also of those that were lost
+        self._received_bytes = 0
         self._tickets = itertools.count(1)
 
     def serve(self) -> None:
@@ -100,6 +103,8 @@ class HostingServer:
                     wire.send(None)
                 elif operation == "describe":
                     wire.send(self._described())
+                elif operation == "traffic":
+                    wire.send(self._traffic())
                 elif operation == "forget":
                     self._contents.forget(*arguments)
                     wire.send(None)
@@ -239,7 +244,7 @@ class HostingServer:
         hosting = self._opened_hosting()
         contents = [self._ref(content) if isinstance(content, Key) else content for content in large]
         refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
-        hosted.sent_bytes += len(head) + sum(len(one) for one in large if not isinstance(one, Key))
+        self._count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
         outcomes = hosting.get(refs[0])
         found: list[Any] = [pickle.PickleBuffer(outcomes)]
         new: list[Content] = []
@@ -251,7 +256,7 @@ class HostingServer:
                 new.append(Content(*one, ref, hosted))
                 self._contents.keep(new[-1])
                 found.append(None)
-        hosted.received_bytes += sum(buffer.raw().nbytes for buffer in found if buffer is not None)
+        self._count(hosted, received=sum(buffer.raw().nbytes for buffer in found if buffer is not None))
         try:
             wire.send(found)
         except WireClosed:  # the gateway has ended: these tasks have not, and their run may be over
@@ -276,8 +281,20 @@ class HostingServer:
         if kept.hosted.lost:
             return None, kept.hosted.machine
         content = pickle.PickleBuffer(self._opened_hosting().get(kept.ref))
-        hosted.received_bytes += content.raw().nbytes
+        self._count(hosted, received=content.raw().nbytes)
         return content, ""
+
+    def _count(self, hosted: Hosted, *, sent: int = 0, received: int = 0) -> None:
+        with self._counting:
+            hosted.sent_bytes += sent
+            hosted.received_bytes += received
+            self._sent_bytes += sent
+            self._received_bytes += received
+
+    def _traffic(self) -> tuple[int, int, int]:
+        """Bytes that were sent to all hosts so far, that were received from them, and that stay on living ones."""
+        with self._counting:
+            return self._sent_bytes, self._received_bytes, self._contents.resident_bytes()
 
     def _take_trace(self, hosted: Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
@@ -301,7 +318,8 @@ class HostingServer:
                     "clock_bound_ns": hosted.clock_bound_ns,
                     "sent_bytes": hosted.sent_bytes,
                     "received_bytes": hosted.received_bytes,
-                    "kept": len(self._contents.sizes(hosted)),
+                    "kept": self._contents.count(hosted),
+                    "resident_bytes": self._contents.resident_bytes(hosted),
                 }
                 for hosted in sorted(hosts, key=lambda hosted: hosted.node)
             ],

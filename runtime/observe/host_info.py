@@ -29,6 +29,8 @@ class HostInfo(NamedTuple):
     """Bytes of arguments that were sent to the host since its start."""
     received_bytes: int
     """Bytes of results that were received from it."""
+    resident_bytes: int = 0
+    """Bytes that it keeps at this moment, for runs under way."""
 
 
 def hosts_of(hostings: Hostings) -> list[HostInfo]:
@@ -37,7 +39,7 @@ def hosts_of(hostings: Hostings) -> list[HostInfo]:
         described = hostings.describe()
     except WireClosed:
         return []
-    fields = ("node", "machine", "facts", "clock_bound_ns", "sent_bytes", "received_bytes")
+    fields = ("node", "machine", "facts", "clock_bound_ns", "sent_bytes", "received_bytes", "resident_bytes")
     found = [
         HostInfo(engine=engine["kind"], versions=engine["versions"], **{name: host[name] for name in fields})
         for engine in described

@@ -41,6 +41,13 @@ class WorkerStats(NamedTuple):
     """Bytes of shared memory that tensors and spilled arguments take."""
     bytes_mapped: int
     """Bytes of all arenas; pages that were never touched take no memory."""
+    bytes_sent: int = 0
+    """Bytes of arguments that were sent to hosts of nodes on other machines; ``Worker.hosts()`` has them for each host.
+    This and the two below are 0 for a Worker without hosts, and for a closed one."""
+    bytes_received: int = 0
+    """Bytes of results that were received from hosts."""
+    bytes_resident: int = 0
+    """Bytes that hosts keep at this moment, for runs under way."""
 
 
 pickled_names.keep(__name__)

@@ -60,6 +60,13 @@ class HostingProcess:
         described: dict[str, Any] = self._ask("describe")
         return described
 
+    def traffic(self) -> tuple[int, int, int]:
+        """Bytes that were sent to hosts, that were received from them, and that stay there; 0 without a server."""
+        with contextlib.suppress(WireClosed):
+            sent, received, resident = self._ask("traffic")
+            return sent, received, resident
+        return 0, 0, 0
+
     def forget(self, runs: list[int]) -> None:
         """Says that these runs have ended. A server that has ended keeps nothing for them."""
         with contextlib.suppress(WireClosed):

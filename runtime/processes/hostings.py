@@ -33,6 +33,12 @@ class Hostings:
         """Engines, versions, machines and counts of bytes of all servers."""
         return [server.describe() for server in self._servers.values()]
 
+    def traffic(self) -> dict[str, int]:
+        """The counts of WorkerStats about hosts; those of a server that has ended are missing."""
+        counts = [server.traffic() for server in self._servers.values()]
+        sent, received, resident = (sum(column) for column in zip((0, 0, 0), *counts, strict=True))
+        return {"bytes_sent": sent, "bytes_received": received, "bytes_resident": resident}
+
     def forget(self, runs: list[int]) -> None:
         """Frees what hosts keep for these runs, which have ended."""
         for server in self._servers.values():
