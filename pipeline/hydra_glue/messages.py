@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ _GROUPS_WITHOUT_DEFAULT = {"topology": "chip8", "chip_model": "example"}
 """The groups without a default, with an example option of each."""
 _ADDED_TO_WORKLOADS = ("workload.name", "workload.repeat", "workload.capture", "workload.sizes", "workload.verify")
 """Keys of every workload, also if it does not set them."""
-_OPEN = ("topology.engine.labels",)
+_OPEN = ("topology.engine.labels", "hydra.launcher.labels")
 """Mappings whose keys are the user's."""
 _MANY = 8
 """With more options than these, a message names only the nearest."""
@@ -68,7 +68,7 @@ def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) 
         message = _no_option(text, folders) or _not_in_defaults(text, folders) or _said_of_a_file(text)
         if message:
             return message
-    known = [*keys, *workload_keys(folders), *groups(folders)]
+    known = [*keys, *workload_keys(folders), *groups(folders), *_beside(error)]
     for text in texts:
         message = _unknown_key(text, first, known)
         if message:
@@ -78,6 +78,16 @@ def explain(error: BaseException, folders: Sequence[Path], keys: Iterable[str]) 
         if message:
             return message
     return _other(texts[0], first)
+
+
+def _beside(error: BaseException | None) -> Iterator[str]:
+    """The dotted keys beside an unknown one, in a section that Hydra or a plugin defines by a dataclass."""
+    while error is not None:
+        section, _, unknown = str(getattr(error, "full_key", None) or "").rpartition(".")
+        kind = getattr(error, "object_type", None)
+        if unknown and isinstance(kind, type) and is_dataclass(kind):
+            yield from (f"{section}.{field.name}" for field in fields(kind) if not field.name.startswith("_"))
+        error = error.__cause__ or error.__context__
 
 
 def groups(folders: Iterable[Path]) -> list[str]:
@@ -125,12 +135,18 @@ def _no_option(text: str, folders: Sequence[Path]) -> str | None:
     if not found:
         return None
     group, option = found[1], found[2]
-    known = options(folders, group)
+    known = options(folders, group) or _listed(text)
     if not known and group not in groups(folders):
         return f"{group}={option}: no such config group{near(group, groups(folders))}"
     hint = near(option, known)
     all_known = f" (known are {', '.join(known) or 'none'})"
     return f"{group}={option}: no such option{hint}{all_known if len(known) <= _MANY or not hint else ''}"
+
+
+def _listed(text: str) -> list[str]:
+    """The options of a group without files, such as ``hydra/launcher``, in Hydra's message."""
+    listed = text.partition("Available options in")[2].partition("Config search path:")[0]
+    return re.findall(r"^\t(\S+)$", listed, flags=re.MULTILINE)
 
 
 def _unread(override: str) -> str:
