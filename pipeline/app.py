@@ -30,7 +30,7 @@ from pipeline.hydra_glue.versions import COMPATIBILITY, register_resolver
 from pipeline.project.here import within_project
 from pipeline.terminal.broken_pipe import ReaderGone
 from pipeline.terminal.interrupts import INTERRUPTED, remembered, restored
-from runtime.errors import ConfigurationError
+from runtime.errors import CallringError, ConfigurationError
 
 _CONFIG_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn")
 
@@ -187,9 +187,11 @@ def _main() -> int:
     except SystemExit as usage:
         # argparse has printed the error. Its exit code 2 has no meaning here.
         return 1 if usage.code else 0
-    except ConfigurationError as error:
+    except CallringError as error:  # a ConfigurationError, or the machines of a sweep do not start
+        from pipeline.exit_codes import exit_code_of
+
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return exit_code_of(error)
     except Exception as error:
         place = explain_place(error, sys.argv[1:]) if isinstance(error, OSError) else None
         if place is not None:

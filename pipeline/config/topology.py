@@ -64,7 +64,7 @@ def parse_topology(config: Mapping[str, Any], key: str = "topology") -> Level:
     """
     checked(TopologyConfig, config, key)
     tree = _level(config, key, config.get("level", NODE_LEVEL), str(config.get("name") or ""))
-    engine = _engine(config.get("engine") or {}, f"{key}.engine")
+    engine = parse_engine(config.get("engine") or {}, f"{key}.engine")
     if engine.is_remote and not tree.children:
         raise ConfigurationError(
             f"{key}.engine.kind={engine.kind}: level {NODE_LEVEL} has no nodes that an engine could host; choose a "
@@ -95,8 +95,8 @@ def _changes_processes(key: str) -> bool:
     return key.startswith("topology.") and (not key.startswith("topology.engine.") or key == "topology.engine.kind")
 
 
-def _engine(config: Mapping[str, Any], key: str) -> Cluster:
-    """The engine of a config. Raises ConfigurationError, with the whole key."""
+def parse_engine(config: Mapping[str, Any], key: str) -> Cluster:
+    """The engine of a config with the keys of EngineConfig. Raises ConfigurationError, with the whole key."""
     values: EngineConfig = filled(EngineConfig, config, key)
     for name, value in values.labels.items():
         if not isinstance(value, (str, int, float)):

@@ -23,6 +23,7 @@ from runtime.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from hydra._internal.callbacks import Callbacks
     from hydra.types import HydraContext, TaskFunction
 
 _Base: Any = getattr(yaml, "CDumper", yaml.Dumper)
@@ -52,17 +53,23 @@ def run_points(
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     returned = []
     for number, overrides in enumerate(points, first_number):
-        point = context.config_loader.load_sweep_config(config, list(overrides))
-        with open_dict(point):
-            point.hydra.job.num, point.hydra.job.id = number, str(number)
-        returned.append(_run(point, context, task))
+        returned.append(run_point(compose_point(overrides, number, config, context), context.callbacks, task))
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     return returned
 
 
-def _run(point: DictConfig, context: HydraContext, task: TaskFunction) -> JobReturn:
+def compose_point(overrides: Sequence[str], number: int, config: DictConfig, context: HydraContext) -> DictConfig:
+    """The configuration of a point."""
+    point = context.config_loader.load_sweep_config(config, list(overrides))
+    with open_dict(point):
+        point.hydra.job.num, point.hydra.job.id = number, str(number)
+    return point
+
+
+def run_point(point: DictConfig, callbacks: Callbacks, task: TaskFunction) -> JobReturn:
+    """Runs one composed point in this process, which may be another one than that of the sweep."""
     with _hydra_configured(point):
-        folder = Path(str(point.hydra.sweep.dir), str(point.hydra.sweep.subdir)).absolute()
+        folder = folder_of(point)
         with read_write(point.hydra.runtime), open_dict(point.hydra.runtime):
             point.hydra.runtime.output_dir = str(folder)
         OmegaConf.set_readonly(point.hydra, True)
@@ -85,15 +92,20 @@ def _run(point: DictConfig, context: HydraContext, task: TaskFunction) -> JobRet
             ended.working_dir = str(Path.cwd())
             configure_log(point.hydra.job_logging, point.hydra.verbose)
             with env_override(point.hydra.job.env_set):
-                context.callbacks.on_job_start(config=point, task_function=task)
+                callbacks.on_job_start(config=point, task_function=task)
                 try:
                     ended.return_value = task(seen)
                     ended.status = JobStatus.COMPLETED
                 except Exception as error:
                     ended.return_value = error
                     ended.status = JobStatus.FAILED
-            context.callbacks.on_job_end(config=point, job_return=ended)
+            callbacks.on_job_end(config=point, job_return=ended)
     return ended
+
+
+def folder_of(point: DictConfig) -> Path:
+    """The run directory of a point."""
+    return Path(str(point.hydra.sweep.dir), str(point.hydra.sweep.subdir)).absolute()
 
 
 @contextlib.contextmanager

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from pipeline.hydra_glue.plugins import BasicLauncher, BasicSweeper, plugin_name, register
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hydra.core.utils import JobReturn
     from hydra.types import HydraContext, TaskFunction
     from omegaconf import DictConfig
+
+    from pipeline.sweep.machines import Machines
 
 
 @dataclass
@@ -60,6 +64,10 @@ class PointsSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Called by Hydra: runs every point and writes the results."""
+        with self.launcher.begun() if isinstance(self.launcher, RayLauncher) else contextlib.nullcontext():
+            self._sweep(arguments)
+
+    def _sweep(self, arguments: list[str]) -> None:
         from pipeline.sweep.composition import PointLoader
         from pipeline.sweep.launch import Sweep
 
@@ -107,8 +115,85 @@ class InProcessLauncher(BasicLauncher):
         return run_points(job_overrides, initial_job_idx, self.config, self.hydra_context, self.task_function)
 
 
+@dataclass
+class RayConfig:
+    """Group ``hydra/launcher``, option ``ray``: runs points on the machines of a Ray cluster."""
+
+    _target_: str = plugin_name(__name__, "RayLauncher")
+    kind: str = "ray"
+    """``ray``; or ``fake``, for tests: processes of this machine."""
+    address: str = "auto"
+    """``auto`` (the cluster that this machine belongs to), ``local`` (a cluster of this machine alone, started and
+    ended with the sweep) or ``HOST:PORT``."""
+    machines: int | None = None
+    """How many machines must be there, within ``worker.start_timeout``, and are used; null: all that are there."""
+    points_per_machine: int = 1
+    """How many points a machine runs at the same time."""
+    lost_after: float = 15.0
+    """Seconds without an answer after which a machine counts as lost."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Labels that a machine must have, by name."""
+    token: str = ""
+    """The file of the token with which the sweep authenticates itself; empty: without authentication."""
+    tls: list[str] = field(default_factory=list)
+    """The files of certificate, key and certificate authority, in this order; empty: connections are not encrypted."""
+
+
+class RayLauncher(InProcessLauncher):
+    """Runs each point on a machine of a Ray cluster. A plan, which starts nothing, is made in this process.
+
+    Args: as in RayConfig.
+    """
+
+    def __init__(self, *, machines: int | None, points_per_machine: int, **engine: Any) -> None:
+        super().__init__()
+        self._wanted, self._at_once = machines, points_per_machine
+        self._engine = {name: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for name, v in engine.items()}
+        self._machines: Machines | None = None
+
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[None]:
+        """The machines are ready while the block runs.
+
+        Raises:
+            ConfigurationError: a key has a wrong value.
+            PlatformUnavailable: Ray is not installed.
+            StartError: the machines are not ready.
+        """
+        from pipeline.sweep.machines import Machines
+        from pipeline.sweep.on_machines import cluster_of, require_installed
+
+        assert self.config is not None
+        cluster = cluster_of(self._engine, self._wanted, self._at_once)
+        if self.config.stage.name == "plan":
+            yield
+            return
+        require_installed(cluster)
+        with Machines(cluster, self._wanted, self._at_once, self.config.worker.start_timeout) as self._machines:
+            yield
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Called by the sweeper."""
+        from pipeline.sweep.on_machines import run_points
+
+        if self._machines is None:
+            return super().launch(job_overrides, initial_job_idx)
+        assert self.config is not None
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        return run_points(
+            self._machines,
+            job_overrides,
+            initial_job_idx,
+            self.config,
+            context=self.hydra_context,
+            task=self.task_function,
+        )
+
+
 @functools.cache
 def register_plugins() -> None:
-    """Registers ``hydra/sweeper: points`` and ``hydra/launcher: in_process`` with Hydra, once in a process."""
+    """Registers the sweeper ``points`` and the launchers ``in_process`` and ``ray`` with Hydra, once in a process."""
     register(PointsSweeper, {"hydra/sweeper/points": PointsConfig})
     register(InProcessLauncher, {"hydra/launcher/in_process": InProcessConfig})
+    register(RayLauncher, {"hydra/launcher/ray": RayConfig})

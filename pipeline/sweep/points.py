@@ -72,10 +72,10 @@ class Point:
 
     @property
     def status(self) -> str:
-        """The result's status; without a result, ``"lost"`` if the job's process ended early, else ``"error"``."""
+        """The result's status; without a result, ``"lost"`` if the job's process was lost, else ``"error"``."""
         if self.result:
             return str(self.result["status"])
-        return "lost" if self.number is not None and self.returned is None else "error"
+        return "lost" if self.number is not None and self.returned in (None, WORKER_LOST) else "error"
 
     @property
     def exit_code(self) -> int:

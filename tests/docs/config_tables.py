@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from pipeline.admin.schema_document import documentation, json_schema
 from pipeline.config import schema
+from pipeline.sweep import plugins
 from tests.docs.blocks import DOCS
 
 _CONF = DOCS.parent / "conf"
@@ -22,12 +23,19 @@ def config_schema(name):
     return _tables(getattr(schema, name), "")
 
 
+def plugin_keys(name, prefix):
+    """A table of the keys of a dataclass of pipeline.sweep.plugins."""
+    return _tables(getattr(plugins, name), f"{prefix}.")
+
+
 def _tables(described, prefix):
     words = documentation(described)
-    hints = get_type_hints(described, vars(schema))
+    hints = get_type_hints(described)
     lines = ["| key | type | default | what it is |", "| --- | --- | --- | --- |"]
     sections = []
     for field in dataclasses.fields(described):
+        if field.name.startswith("_"):
+            continue
         hint = hints[field.name]
         if dataclasses.is_dataclass(hint):
             title = f"**`{field.name}`**: {(inspect.getdoc(hint) or '').splitlines()[0]}"

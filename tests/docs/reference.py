@@ -9,7 +9,7 @@ import tomllib
 
 from tests.docs.api import documented
 from tests.docs.blocks import DOCS, pages
-from tests.docs.config_tables import config_groups, config_schema, workload_schema_of
+from tests.docs.config_tables import config_groups, config_schema, plugin_keys, workload_schema_of
 
 _PART = re.compile(r"(<!-- made: ([\w.-]+) ?([^>]*?) -->\n).*?(^<!-- end -->$)", flags=re.MULTILINE | re.DOTALL)
 
@@ -61,6 +61,7 @@ def _rooms(package):
 _MAKERS = {
     "api": _api,
     "config-schema": config_schema,
+    "plugin-keys": plugin_keys,
     "workload-schema": workload_schema_of,
     "config-groups": config_groups,
     "header": _header,

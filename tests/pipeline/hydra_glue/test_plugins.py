@@ -13,13 +13,19 @@ from pipeline.sweep.plugins import (
     InProcessLauncher,
     PointsConfig,
     PointsSweeper,
+    RayConfig,
+    RayLauncher,
     register_plugins,
 )
 
 
 @pytest.mark.parametrize(
     ("config", "plugin", "kind"),
-    [(PointsConfig, PointsSweeper, Sweeper), (InProcessConfig, InProcessLauncher, Launcher)],
+    [
+        (PointsConfig, PointsSweeper, Sweeper),
+        (InProcessConfig, InProcessLauncher, Launcher),
+        (RayConfig, RayLauncher, Launcher),
+    ],
 )
 def test_hydra_instantiates_the_plugin_that_its_group_names(config, plugin, kind):
     register_plugins()
