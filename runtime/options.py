@@ -32,7 +32,8 @@ class WorkerOptions:
     max_callables: int = 4096
     """Most distinct callables installed per child."""
     start_timeout: float = 30.0
-    """Seconds within which all children must be ready at init(), and later each replacement."""
+    """Seconds within which all children must be ready at init(), and later each replacement. An engine that hosts nodes
+    is connected before, within limits of its own: 45 s, or two minutes if it starts on this machine."""
     control_timeout: float = 10.0
     """Seconds within which a child must answer a control request; a child that takes longer is replaced."""
     max_restarts: float | None = None

@@ -88,6 +88,7 @@ class Session:
             try:
                 self.hosting = Hostings(self.topology)
                 self.has_hosts = bool(self.hosting.doors)
+                self.hosting.wait_until_connected()
                 if self.has_hosts:
                     self.run_ends = RunEnds(self.engine, self.hosting)
                 self.engine.start(spawning.child_specs(self.topology, self.hosting.doors), timeout)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.admin.finding import Finding
 from pipeline.plan.machines import planned_machines
 from pipeline.plan.text import machines_words
-from runtime.errors import StartError
-from runtime.hosting.look import require_port
+from runtime.hosting.head import head_of
 from runtime.hosting.requirements import missing, ray_version
 
 if TYPE_CHECKING:
@@ -37,11 +36,10 @@ def engine_findings(tree: Level) -> Iterator[Finding]:
             return
         yield _imported()
         yield from security_of(engine)
-    try:
-        require_port(engine)
-    except StartError as error:
-        yield Finding("engine", "address", "missing", str(error.args[0]), _START)
-        return
+        why = "" if engine.starts_here else head_of(engine)[1]
+        if why:
+            yield Finding("engine", "address", "missing", why, _START)
+            return
     yield Finding("engine", "address", "ok", engine.address)
     machines = planned_machines(tree)
     assert machines is not None

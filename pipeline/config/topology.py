@@ -12,6 +12,9 @@ from runtime.errors import ConfigurationError
 from runtime.hosting.cluster import Cluster
 from runtime.processes.topology import NODE_LEVEL
 
+ENGINE = "topology.engine."
+"""Before the keys of the engine in messages."""
+
 
 class Level(NamedTuple):
     """One Worker of the tree and the Workers below it."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.config.topology import ENGINE
 from pipeline.plan.model import PlannedMachines
 from runtime.errors import CallringError
+from runtime.hosting.head import require_head
 from runtime.hosting.look import machines_of
 from runtime.hosting.requirements import missing
 
@@ -31,6 +33,7 @@ def planned_machines(tree: Level) -> PlannedMachines | None:
         unknown = f"the run starts {engine.kind} on this machine"
     else:
         try:
+            require_head(engine, ENGINE)
             found = tuple(machine.name for machine in machines_of(engine, _PATIENCE) if engine.accepts(machine.labels))
         except CallringError as error:
             unknown = _UNKNOWN + str(error.args[0])

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from runtime.child_side.hosting_server import open_hosting
+from runtime.child_side.hosting_server import hosting_of
 from runtime.hosting.door import HostLost
 
 
@@ -20,7 +20,9 @@ def main() -> None:
     os.dup2(2, 1)  # an engine may print
     answer: Any
     try:
-        answer = [asdict(machine) for machine in open_hosting(cluster).machines()]
+        hosting = hosting_of(cluster)
+        hosting.open()
+        answer = [asdict(machine) for machine in hosting.machines()]
     except HostLost as error:
         answer = str(error)
     os.write(answer_to, json.dumps(answer).encode())

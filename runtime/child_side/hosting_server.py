@@ -3,7 +3,8 @@
 Each gateway has three connections to it, for tasks, for control requests and for the news that its host is lost, and
 each connection has a thread here. When a gateway ends, for any reason, its host is ended. When a host is lost, the
 connections of its gateway are closed.
-The server ends when its standard input does, that is, with the process of the Worker.
+The server says on its standard input, a socket, whether it is connected to the engine, and then serves. It ends when
+that socket does, that is, with the process of the Worker.
 """
 
 from __future__ import annotations
@@ -56,12 +57,11 @@ _BEATS = 3
 class HostingServer:
     """Serves gateways over connections to one Hosting."""
 
-    def __init__(self, cluster: Cluster, secret: bytes, listener: socket.socket) -> None:
+    def __init__(self, cluster: Cluster, hosting: Hosting, secret: bytes, listener: socket.socket) -> None:
         self._cluster = cluster
+        self._hosting = hosting
         self._secret = secret
         self._listener = listener
-        self._opened = threading.Lock()
-        self._hosting: Hosting | None = None
         self._lock = threading.Lock()  # guards the three below
         self._hosts: dict[int, Hosted] = {}  # by ticket
         self._lost_at: dict[str, float] = {}  # when a machine, by its id, last lost a host
@@ -177,44 +177,35 @@ class HostingServer:
 
     def _placed(self, topology: Topology, node: int, deadline: float) -> tuple[int, Hosted]:
         """A host on a machine that is free and fits, and its ticket. Raises NoPlace after the deadline."""
-        hosting = self._opened_hosting()
         cluster = topology.on or self._cluster
         while True:
             with self._lock:
-                machines = hosting.machines()
+                machines = self._hosting.machines()
                 fit = [machine for machine in machines if _fits(machine, cluster)]
                 taken = Counter(hosted.host.machine.id for hosted in self._hosts.values())
                 free = [machine for machine in fit if cluster.shares_machines or not taken[machine.id]]
                 if free:
                     # A machine that lost a host may be out of reach, and the engine may not know it yet.
                     chosen = min(free, key=lambda one: (taken[one.id], self._lost_at.get(one.id, 0.0)))
-                    ticket, hosted = next(self._tickets), Hosted(hosting.place(chosen, f"node {node}"), node)
+                    ticket, hosted = next(self._tickets), Hosted(self._hosting.place(chosen, f"node {node}"), node)
                     self._hosts[ticket] = hosted
                     return ticket, hosted
-            if not hosting.may_grow or time.monotonic() >= deadline:
+            if not self._hosting.may_grow or time.monotonic() >= deadline:
                 raise NoPlace(_missing(cluster, machines, fit, taken))
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
-
-    def _opened_hosting(self) -> Hosting:
-        with self._opened:
-            if self._hosting is None:
-                self._hosting = open_hosting(self._cluster)
-            return self._hosting
 
     def _ask(
         self, hosted: Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
     ) -> Any:
-        hosting = self._opened_hosting()
         (ref,) = hosted.host.call(method, pickle.dumps(arguments), *contents, control=method == "clock")
-        return hosting.get(ref, None if until is None else max(0.0, until - time.monotonic()))
+        return self._hosting.get(ref, None if until is None else max(0.0, until - time.monotonic()))
 
     # ---- requests of gateways --------------------------------------------------------------------------------------
 
     def _install(self, hosted: Hosted, kind: int, payload: Any, hashid: str) -> Refusal:
-        hosting = self._opened_hosting()
         with self._lock:  # the bytes of a callable travel to each machine once, not once a host
             if hashid not in self._payloads:
-                self._payloads[hashid] = (hosting.put(bytes(payload)), set())
+                self._payloads[hashid] = (self._hosting.put(bytes(payload)), set())
             ref, users = self._payloads[hashid]
             users.add(id(hosted))
         refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[ref])
@@ -241,16 +232,15 @@ class HostingServer:
             large: each large content that they read, or the key of one that stays on a host.
             kept: for each large content that they write, its name and bytes if it stays there; None: it comes back.
         """
-        hosting = self._opened_hosting()
         contents = [self._ref(content) if isinstance(content, Key) else content for content in large]
         refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
         self._count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
-        outcomes = hosting.get(refs[0])
+        outcomes = self._hosting.get(refs[0])
         found: list[Any] = [pickle.PickleBuffer(outcomes)]
         new: list[Content] = []
         for one, ref in zip(kept, refs[1:], strict=True):
             if one is None:
-                content = hosting.get(ref)
+                content = self._hosting.get(ref)
                 found.append(None if content is None else pickle.PickleBuffer(content))
             else:
                 new.append(Content(*one, ref, hosted))
@@ -280,7 +270,7 @@ class HostingServer:
             return None, "an unknown machine"
         if kept.hosted.lost:
             return None, kept.hosted.machine
-        content = pickle.PickleBuffer(self._opened_hosting().get(kept.ref))
+        content = pickle.PickleBuffer(self._hosting.get(kept.ref))
         self._count(hosted, received=content.raw().nbytes)
         return content, ""
 
@@ -309,7 +299,7 @@ class HostingServer:
             hosts = list(self._hosts.values())
         return {
             "kind": self._cluster.kind,
-            "versions": self._hosting.versions() if self._hosting else {},
+            "versions": self._hosting.versions(),
             "hosts": [
                 {
                     "node": hosted.node,
@@ -356,8 +346,8 @@ class HostingServer:
             hosted.clock_offset_ns, hosted.clock_bound_ns = there - (sent + here) // 2, bound
 
 
-def open_hosting(cluster: Cluster) -> Hosting:
-    """Connects to the engine of ``cluster``. Raises HostLost or ImportError, with what to do."""
+def hosting_of(cluster: Cluster) -> Hosting:
+    """The engine of ``cluster``, not connected yet."""
     if cluster.kind == "ray":
         from runtime.hosting.ray_hosting import RayHosting
 
@@ -387,14 +377,26 @@ def _missing(cluster: Cluster, machines: list[Machine], fit: list[Machine], take
 def main(listener: int) -> None:
     """Serves until standard input ends. Its first bytes are the pickled Cluster and the secret."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    given = Wire(socket.socket(fileno=0))
-    cluster, secret = given.receive()
-    server = HostingServer(cluster, secret, socket.socket(fileno=listener))
-    threading.Thread(target=server.serve, daemon=True).start()
+    above = Wire(socket.socket(fileno=0))
+    cluster, secret = above.receive()
+    hosting = hosting_of(cluster)
+    given = (above, cluster, hosting, secret, socket.socket(fileno=listener))
+    threading.Thread(target=_connect_and_serve, args=given, daemon=True).start()
     with contextlib.suppress(WireClosed):
-        given.receive()
-    hosting = server._hosting
-    if hosting is not None:
-        hosting.close()
+        above.receive()
+    hosting.close()
     sys.stdout.flush()
     os._exit(0)
+
+
+def _connect_and_serve(above: Wire, cluster: Cluster, hosting: Hosting, secret: bytes, listener: socket.socket) -> None:
+    try:
+        hosting.open()
+    except HostLost as error:
+        above.send(str(error))
+        return
+    except Exception as error:  # the engine's own, of any type
+        above.send(f"{cluster.kind} at {cluster.address}: {type(error).__name__}: {error}")
+        return
+    above.send("")
+    HostingServer(cluster, hosting, secret, listener).serve()

@@ -61,10 +61,14 @@ class Host(ABC):
 
 
 class Hosting(ABC):
-    """A connection to an engine. Threads may use it at the same time."""
+    """A connection to an engine. Threads may use it at the same time, once it is open."""
 
     may_grow = True
     """Whether machines may join: a host that finds none waits for one until its deadline."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connects. Raises HostLost, with what to do."""
 
     @abstractmethod
     def machines(self) -> list[Machine]:
@@ -93,7 +97,7 @@ class Hosting(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Ends the connection and every far side."""
+        """Ends the connection and every far side, also while open() waits. The process of this object ends after it."""
 
     def versions(self) -> dict[str, str]:
         """The engine's name and version, for results."""

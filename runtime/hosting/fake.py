@@ -30,19 +30,20 @@ class FakeHosting(Hosting):
 
     Args:
         far_side: ``"module:class"`` of the object in each host.
-
-    Raises:
-        HostLost: ``faults`` says that the engine is unreachable.
     """
 
     may_grow = False
 
     def __init__(self, cluster: Cluster, far_side: str) -> None:
+        self._address = cluster.address
         self._faults = dict(cluster.faults)
-        if "unreachable" in self._faults:
-            raise HostLost(f"the engine at {cluster.address} does not answer: {self._faults['unreachable']}")
         self._far_side = far_side
         self._hosts: list[_FakeHost] = []
+
+    def open(self) -> None:
+        """Raises HostLost if ``faults`` says that the engine is unreachable."""
+        if "unreachable" in self._faults:
+            raise HostLost(f"the engine at {self._address} does not answer: {self._faults['unreachable']}")
 
     def machines(self) -> list[Machine]:
         """As many as ``faults`` says; each has the label ``number``."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,9 +18,6 @@ from runtime.hosting.requirements import require_engine
 
 if TYPE_CHECKING:
     from runtime.hosting.cluster import Cluster
-
-_FOR_A_PORT = 3.0
-"""Seconds that a machine has to accept a connection."""
 
 
 def machines_of(cluster: Cluster, timeout: float = 30.0) -> list[Machine]:
@@ -36,7 +32,6 @@ def machines_of(cluster: Cluster, timeout: float = 30.0) -> list[Machine]:
         StartError: it does not answer, or not in time.
     """
     require_engine(cluster)
-    require_port(cluster)
     program = f"import sys; sys.path[:] = {sys.path!r}; from runtime.child_side.engine_machines import main; main()"
     try:
         done = subprocess.run(
@@ -56,14 +51,3 @@ def machines_of(cluster: Cluster, timeout: float = 30.0) -> list[Machine]:
     if isinstance(answer, str):
         raise StartError(answer)
     return [Machine(**machine) for machine in answer]
-
-
-def require_port(cluster: Cluster) -> None:
-    """Refuses an address ``host:port`` that accepts no connection from here. Raises StartError."""
-    host, colon, port = cluster.address.rpartition(":")
-    if cluster.kind != "ray" or not colon:
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), _FOR_A_PORT).close()
-    except OSError as error:
-        raise StartError(f"{cluster.address} accepts no connection from here: {error}") from None

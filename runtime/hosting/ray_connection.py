@@ -5,66 +5,76 @@ Ray waits up to two minutes for a head that is not there and then ends the whole
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import logging
 import os
 import re
-import shutil
-import socket
-import tempfile
 import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import PlatformUnavailable
 from runtime.hosting.door import HostLost
+from runtime.hosting.head import require_head, unreachable
+from runtime.hosting.own_cluster import OwnCluster
 from runtime.hosting.requirements import missing
 
 if TYPE_CHECKING:
     from runtime.hosting.cluster import Cluster
 
-_CURRENT = Path("/tmp/ray/ray_current_cluster")
-"""Where `ray start` leaves the address of the head."""
-_PROBE_SECONDS = 5.0
 _CONNECT_SECONDS = 40.0
+_START_SECONDS = 120.0
+"""That a cluster of this machine may take to start: ten processes of Python."""
 _PROBES = 3
 """Attempts to reach the head in the time after which it is lost."""
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 _OF_RAY_ALONE = r"^Raylet is terminated|^A worker died or was killed|has been marked dead because|\[state-dump\]"
 """What Ray prints, over many lines, when a host is lost: the gateway of its node says it in one."""
-_START_ONE = "start one with `ray start --head`, or use address=local for a cluster of this machine alone"
-
 _DIFFERS = "it is no Ray head, or its token and tls differ from those that are given here"
 
 
 class RayConnection:
-    """A driver of a Ray cluster, and a watch over the cluster's head.
-
-    Raises:
-        HostLost: Ray is not installed, too old, or there is no cluster; the text says what to do.
-    """
+    """A driver of a Ray cluster, and a watch over the cluster's head."""
 
     def __init__(self, cluster: Cluster) -> None:
-        _check_files(cluster)
-        _set_environment(cluster)
-        self.ray: Any = _imported(cluster)
-        self._address = cluster.address if cluster.address == "local" else _head(cluster.address)
+        self._cluster = cluster
+        self._own = OwnCluster() if cluster.starts_here else None
+        self._address = cluster.address
         self._lost_after = cluster.lost_after
+        self._connected = False
         self._closing = threading.Event()
         self._closed = threading.Event()
+        self.ray: Any = None
+        """Ray's package, once this is open."""
         self.lost = ""
         """Why the cluster cannot be used any more; empty: it can."""
+
+    def open(self) -> None:
+        """Connects, or starts a cluster of this machine.
+
+        Raises:
+            HostLost: Ray is not installed, too old, or there is no cluster; the text says what to do.
+        """
+        cluster = self._cluster
+        _check_files(cluster)
+        _set_environment(cluster)
+        self.ray = _imported(cluster)
+        try:
+            self._address = require_head(cluster)
+        except PlatformUnavailable as error:
+            raise HostLost(error.args[0]) from None
         connected: Future[None] = Future()
         # Its own thread: the processes of a cluster of this machine end with the thread that started them.
         threading.Thread(target=self._keep, args=(connected,), daemon=True).start()
         try:
-            connected.result(_CONNECT_SECONDS)
+            connected.result(_START_SECONDS if self._own else _CONNECT_SECONDS)
         except FutureTimeout:
             raise HostLost(
-                f"Ray at {self._address} does not answer within {_CONNECT_SECONDS:.0f} s: {_DIFFERS}"
+                f"address=local: Ray has not started on this machine within {_START_SECONDS:.0f} s"
+                if self._own
+                else f"Ray at {self._address} does not answer within {_CONNECT_SECONDS:.0f} s: {_DIFFERS}"
             ) from None
         except ConnectionError as error:
             raise HostLost(f"{one_line(error)}: {_DIFFERS}") from None
@@ -73,33 +83,29 @@ class RayConnection:
 
     def _keep(self, connected: Future[None]) -> None:
         """Connects, watches the head, and disconnects."""
-        folder = tempfile.mkdtemp(prefix="callring-ray-") if self._address == "local" else ""
         try:
-            try:
-                self.ray.init(
-                    self._address,
-                    namespace=f"callring-{os.getpid()}",
-                    logging_level=logging.CRITICAL,
-                    **({"_temp_dir": folder, "num_cpus": 1, "include_dashboard": False} if folder else {}),
-                )
-                head = str(self.ray.get_runtime_context().gcs_address)
-            except Exception as error:
-                connected.set_exception(error)
-                return
-            connected.set_result(None)
-            self._watch(head)
-            self.ray.shutdown()
-        finally:
-            if folder:
-                shutil.rmtree(folder, ignore_errors=True)
-            self._closed.set()
+            self.ray.init(
+                self._address,
+                namespace=f"callring-{os.getpid()}",
+                logging_level=logging.CRITICAL,
+                **(self._own.options if self._own else {}),
+            )
+            head = str(self.ray.get_runtime_context().gcs_address)
+            self._connected = True
+        except Exception as error:
+            connected.set_exception(error)
+            return
+        connected.set_result(None)
+        self._watch(head)
+        self.ray.shutdown()
+        self._closed.set()
 
     def _watch(self, head: str) -> None:
         """Tries the head several times within ``lost_after``, until this connection is closed."""
         pause = self._lost_after / _PROBES
         answered = time.monotonic()
         while not self._closing.wait(pause):
-            why = _unreachable(head, pause)
+            why = unreachable(head, pause)
             silent = time.monotonic() - answered
             if not why:
                 answered = time.monotonic()
@@ -107,9 +113,16 @@ class RayConnection:
                 self.lost = f"the head of the Ray cluster at {head} has not answered for {silent:.1f} s: {why}"
 
     def close(self) -> None:
-        """Disconnects. Ray ends the actors of a driver that has left, and a cluster that was started with it."""
+        """Disconnects, also while open() waits. This process must then end, too.
+
+        Ray ends the actors of a driver that has left. A cluster that was started with it ends at once.
+        """
+        if self._own is not None:
+            self._own.end()
+            return
         self._closing.set()
-        self._closed.wait()
+        if self._connected:
+            self._closed.wait()
 
 
 def one_line(error: BaseException) -> str:
@@ -137,32 +150,6 @@ def _imported(cluster: Cluster) -> Any:
         return importlib.import_module("ray")
     except ImportError as error:  # another package of that name, or a library that Ray lacks
         raise HostLost(f"ray cannot be imported: {error}") from None
-
-
-def _head(address: str) -> str:
-    """The address of the head, which has answered."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", "")
-        with contextlib.suppress(OSError):
-            address = address or _CURRENT.read_text().strip()
-        if not address:
-            raise HostLost(f"this machine belongs to no Ray cluster (address=auto): {_START_ONE}")
-    why = _unreachable(address, _PROBE_SECONDS)
-    if why:
-        raise HostLost(f"no Ray head answers at {address}: {why}; {_START_ONE}")
-    return address
-
-
-def _unreachable(address: str, seconds: float) -> str:
-    """Why a connection cannot be made; empty: it can."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=seconds).close()
-    except TimeoutError:
-        return f"no answer within {seconds:.1f} s"
-    except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or str(error)
-    return ""
 
 
 def _set_environment(cluster: Cluster) -> None:

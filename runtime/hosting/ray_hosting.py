@@ -26,15 +26,16 @@ class RayHosting(Hosting):
 
     Args:
         far_side: ``"module:class"`` of the object in each actor.
-
-    Raises:
-        HostLost: Ray is not installed, too old, or there is no cluster; the text says what to do.
     """
 
     def __init__(self, cluster: Cluster, far_side: str) -> None:
         self._connection = RayConnection(cluster)
-        self._ray = self._connection.ray
         self._far_side = far_side
+
+    def open(self) -> None:
+        """Connects to the cluster, or starts one."""
+        self._connection.open()
+        self._ray = self._connection.ray
 
     def machines(self) -> list[Machine]:
         """The machines whose Ray daemon lives, without those that take no work (``ray start --num-cpus=0``)."""
@@ -79,7 +80,7 @@ class RayHosting(Hosting):
             raise HostLost(one_line(error)) from None
 
     def close(self) -> None:
-        """Ends the connection; Ray ends the actors of a driver that has left."""
+        """Ends the connection, and with it the actors; see RayConnection.close."""
         self._connection.close()
 
     def versions(self) -> dict[str, str]:

@@ -10,6 +10,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import StartError
 from runtime.hosting.wire import Door, Wire, WireClosed, connected
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ class HostingProcess:
         self._wire.send((cluster, self._secret))
         self.close = weakref.finalize(self, _end, self._wire, self._process)
         """Ends the server, and with it all of its hosts. Called when this object is collected, too."""
+
+    def wait_until_connected(self) -> None:
+        """Waits until the server is connected to the engine, which gives up after some time by itself.
+
+        Raises:
+            StartError: it cannot connect; the message says why.
+        """
+        try:
+            why: str = self._wire.receive()
+        except WireClosed:
+            why = "its hosting server ended before it was connected"
+        if why:
+            raise StartError(why, operation="init")
 
     def door(self, node: int) -> Door:
         """How the gateway of a node reaches the server."""

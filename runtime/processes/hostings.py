@@ -29,6 +29,11 @@ class Hostings:
             self._servers[cluster] = HostingProcess(cluster)
         return self._servers[cluster]
 
+    def wait_until_connected(self) -> None:
+        """Waits until all servers are connected to their engines. Raises StartError, with the reason of the first."""
+        for server in self._servers.values():
+            server.wait_until_connected()
+
     def describe(self) -> list[dict[str, Any]]:
         """Engines, versions, machines and counts of bytes of all servers."""
         return [server.describe() for server in self._servers.values()]

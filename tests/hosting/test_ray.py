@@ -1,9 +1,14 @@
 """What only Ray does: its connection, and what is said when there is none. A folder named ray stands for a version."""
 
+import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +16,7 @@ from runtime.errors import PlatformUnavailable, StartError, WorkerLost
 from runtime.hosting import Cluster
 from runtime.hosting.ray_connection import one_line
 from tests.hosting.conftest import cluster, command, pod, run_on
+from tests.patience import patience
 from tests.process_tree import descendants
 
 _LACKING = "ModuleNotFoundError: No module named 'runtime'"
@@ -66,10 +72,11 @@ def test_a_ray_that_knows_no_tokens_is_refused_instead_of_used_without(monkeypat
 
 def test_a_head_that_does_not_answer_is_named_before_ray_waits_for_it(monkeypatch, tmp_path, closed_port):
     _ray_is(monkeypatch, tmp_path, "2.60.0")
-    message = f"no Ray head answers at {closed_port}: Connection refused; start one with `ray start --head`"
-    assert message in _refused(address=closed_port)
+    why = f"no Ray head answers at {closed_port}"
+    start_one = "Connection refused; start a cluster with `ray start --head`, or use address=local"
+    assert f"address={closed_port}: {why}: {start_one}" in _refused(address=closed_port)
     monkeypatch.setenv("RAY_ADDRESS", closed_port)
-    assert message in _refused(address="auto")
+    assert f"address=auto: {why} (RAY_ADDRESS): {start_one}" in _refused(address="auto")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +94,49 @@ def test_files_that_cannot_be_read_are_named(monkeypatch, tmp_path, fields, mess
 def test_a_cluster_of_this_machine_alone_begins_and_ends_with_the_worker(ray_head):
     with pod(Cluster(kind="ray", address="local"), nodes=1) as worker:
         assert run_on(worker, worker.register(nothing), 0) is None
+
+
+@pytest.fixture
+def short_folder():
+    """A folder whose name is short enough for Ray's sockets."""
+    with tempfile.TemporaryDirectory(prefix="t", dir="/tmp") as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("begun", ["raylet/raylet", "far_process"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_program_that_is_ended_leaves_nothing_of_its_own_cluster(ray_head, short_folder, begun, number):
+    """``begun``: what the program has started when it is ended."""
+    program = (
+        "from runtime.hosting import Cluster\n"
+        "from tests.hosting.conftest import pod\n"
+        "with pod(Cluster(kind='ray', address='local'), nodes=1): input()\n"
+    )
+    environment = {**os.environ, "TMPDIR": short_folder}
+    done = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    )
+    with done.stdin:
+        while not _with(short_folder, begun):
+            assert done.poll() is None
+            time.sleep(0.01)
+        done.send_signal(number)
+        assert done.wait() == -number
+    end = time.monotonic() + patience(10)
+    while left := [*_with(short_folder, ""), *Path(short_folder).iterdir()]:
+        assert time.monotonic() < end, left
+        time.sleep(0.01)
+
+
+def _with(folder, word):
+    """The command lines with ``word`` of the processes in whose environment the folder is."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if folder.encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().decode(errors="replace"))
+    return [line for line in found if word in line]
 
 
 def test_too_few_machines_of_ray_are_counted(ray_head):

@@ -13,7 +13,7 @@ from pipeline.plan.machines import planned_machines
 from pipeline.plan.text import machines_words
 from runtime.errors import StartError
 from runtime.hosting import Cluster
-from runtime.hosting.look import machines_of, require_port
+from runtime.hosting.look import machines_of
 
 from .conftest import USER_CONFIGS
 
@@ -27,6 +27,16 @@ FOR_NODES = {
     "sums_on_nodes": (*USER_CONFIGS, ALLOWED),
 }
 TWO_NODES = {"level": 4, "chips": 0, "children": [{"count": 2, "chips": 1}]}
+
+
+@pytest.fixture
+def planted_ray(tmp_path, monkeypatch):
+    """An empty package that counts as an installed Ray."""
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "__init__.py").touch()
+    (tmp_path / "ray-2.60.0.dist-info").mkdir()
+    (tmp_path / "ray-2.60.0.dist-info" / "METADATA").write_text("Name: ray\nVersion: 2.60.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
 
 
 @pytest.mark.parametrize("workload", FOR_NODES)
@@ -157,9 +167,27 @@ def test_the_doctor_checks_the_files_of_the_security_mode(tmp_path, mode, engine
     assert (found.state, words in found.found) == (state, True), found
 
 
-def test_an_address_that_accepts_no_connection_is_named():
-    with pytest.raises(StartError, match=r"127\.0\.0\.1:1 accepts no connection from here: "):
-        require_port(Cluster(kind="ray", address="127.0.0.1:1"))
+@pytest.mark.parametrize("stage", ["start", "report"])
+def test_a_head_that_accepts_no_connection_is_named_before_anything_is_built(inside, planted_ray, stage):
+    done = inside("+topology=cluster", "topology.engine.address=127.0.0.1:1", f"stage={stage}")
+    assert done.code == 1
+    assert "built" not in done.out + done.err
+    assert "cached" not in done.out
+    why = "topology.engine.address=127.0.0.1:1: no Ray head answers at 127.0.0.1:1: Connection refused; "
+    assert f"error: {why}start a cluster with `ray start --head`, or use topology.engine.address=local" in done.err
+
+
+def test_a_plan_and_the_doctor_name_a_head_that_accepts_no_connection(inside, planted_ray):
+    engine = ("+topology=cluster", "topology.engine.address=127.0.0.1:1")
+    planned = inside(*engine, "stage=plan")
+    assert planned.code == 0
+    words = "not known which there are: topology.engine.address=127.0.0.1:1: no Ray head answers at 127.0.0.1:1: "
+    assert words in planned.out
+    findings = json.loads(inside(*engine, "stage=doctor", "output=json").out)
+    (found,) = (each for each in findings if (each["area"], each["name"]) == ("engine", "address"))
+    assert found["state"] == "missing"
+    assert found["found"] == "no Ray head answers at 127.0.0.1:1: Connection refused"
+    assert found["mend"].endswith("or topology.engine.address=local")
 
 
 def test_the_machines_of_an_engine_that_does_not_answer_are_not_known():

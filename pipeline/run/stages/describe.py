@@ -13,7 +13,7 @@ from pipeline.config.keys import checked, filled, keys_of
 from pipeline.config.schema import Config
 from pipeline.config.specs import ChipSpec, PythonSpec
 from pipeline.config.targets import Lookup, NotImported, takes_handles
-from pipeline.config.topology import Level, parse_topology, topology_name
+from pipeline.config.topology import ENGINE, Level, parse_topology, topology_name
 from pipeline.config.trust import allowed_packages
 from pipeline.config.workload_schema import DeclaredWorkloadConfig, WorkloadConfig
 from pipeline.lock.file import LockFile
@@ -51,6 +51,10 @@ def describe(
     _require("worker", lambda: WorkerOptions(**config["worker"]))
     if config["stage"] in STARTING:
         _require("topology.engine", lambda: require_engine(tree.engine))
+        if tree.engine.is_remote:
+            from runtime.hosting.head import require_head  # imported late: most topologies are of this machine
+
+            require_head(tree.engine, ENGINE)
     if not isinstance(workload, Mapping):
         raise ConfigurationError(f"workload={workload!r}: choose one, for instance workload=vector_add")
     common = {key: value for key, value in workload.items() if key in keys_of(WorkloadConfig)}
