@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import TYPE_CHECKING, Any
 
@@ -87,17 +87,28 @@ class _FakeHost(Host):
         self.machine = machine
         self._far = far
         self._faults = faults
+        self._ordered, self._control = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def call(self, method: str, head: bytes, *contents: Any, returns: int = 1, control: bool = False) -> Sequence[Any]:
-        """Begins a call; each reference is the future of all values, and a place in them."""
+        """Begins a call; each reference is the future of all values, and a place in them. Raises HostLost."""
         time.sleep(self._faults.get("delay", 0.0))
         given = [content[0].result()[content[1]] if isinstance(content, tuple) else content for content in contents]
-        future: Future[list[Any]] = self._far.call(method, head, given, control=control)
+        try:
+            future = (self._control if control else self._ordered).submit(self._values, method, head, given, control)
+        except RuntimeError:  # after kill()
+            raise HostLost("it was ended") from None
         return [(future, place) for place in range(returns)]
 
+    def _values(self, method: str, head: bytes, contents: list[Any], control: bool) -> list[Any]:
+        """The values of a call, to keep."""
+        values = self._far.call(method, head, contents, control=control)
+        return [bytes(value) if isinstance(value, memoryview) else value for value in values]
+
     def kill(self) -> None:
-        """Kills the process."""
+        """Kills the process, and withdraws the calls that have not begun."""
         self._far.kill()
+        for calls in (self._ordered, self._control):
+            calls.shutdown(wait=False, cancel_futures=True)
 
 
 class FarThread:
@@ -110,16 +121,11 @@ class FarThread:
     def __init__(self, far_side: str) -> None:
         module, _, name = far_side.partition(":")
         self._far = getattr(importlib.import_module(module), name)()
-        self._ordered = ThreadPoolExecutor(1)
 
-    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> Future[list[Any]]:
-        """Begins a call; see FarProcess.call."""
-        if not control:
-            return self._ordered.submit(values_of, self._far, method, head, contents)
-        answered: Future[list[Any]] = Future()
-        answered.set_result(values_of(self._far, method, head, contents))
-        return answered
+    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> list[Any]:
+        """Calls a method; see FarProcess.call."""
+        del control
+        return values_of(self._far, method, head, contents)
 
     def kill(self) -> None:
-        """Withdraws its calls."""
-        self._ordered.shutdown(wait=False, cancel_futures=True)
+        """There is no process."""

@@ -1,88 +1,93 @@
-"""Starts the far side of a hosted node as a process, and passes calls on to it.
+"""Starts the far side of a hosted node as a process, and calls it.
 
-The process ends with the socket that it serves, so with the process that started it. Its children end with it.
+The process ends with the sockets that it serves, so with the process that started it. Its children end with it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import itertools
 import os
 import pickle
-import queue
 import socket
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.door import HostLost
+from runtime.hosting.shared_bytes import SharedBytes, Span
+from runtime.hosting.transfer import LARGE
 from runtime.hosting.wire import Wire, WireClosed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-_NO_FAR_SIDE = -1
-"""In place of a call's number: the process cannot make its far side."""
-
-
 class FarProcess:
     """A far side in a process of its own. Threads may call it at the same time.
+
+    Two sockets lead to it, one for the calls in order and one for control calls. The thread that calls receives the
+    answer itself, and the thread of the process that receives a call executes it: no thread has to wake another one.
 
     Args:
         far_side: ``"module:class"`` of the object in the process.
     """
 
     def __init__(self, far_side: str) -> None:
-        ours, theirs = socket.socketpair()
+        (ordered, theirs), (control, theirs_too) = socket.socketpair(), socket.socketpair()
+        self._sent, self._received = SharedBytes(), SharedBytes()
+        given = (theirs_too.fileno(), self._sent.descriptor, self._received.descriptor)
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from runtime.hosting.far_process import main; main({far_side!r})"
+            f"import sys; sys.path[:] = {sys.path!r}; "
+            f"from runtime.hosting.far_process import main; main({far_side!r}, {given})"
         )
-        with theirs:
-            self.process = subprocess.Popen([sys.executable, "-c", code], stdin=theirs.fileno(), start_new_session=True)
-        self._wire = Wire(ours)
-        self._sending = threading.Lock()  # also guards the two below
-        self._waiting: dict[int, Future[list[Any]]] = {}
+        with theirs, theirs_too:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=theirs.fileno(), pass_fds=given, start_new_session=True
+            )
+        self._ordered, self._control = Wire(ordered), Wire(control)
+        self._in_order, self._of_control = threading.Lock(), threading.Lock()  # one call at a time on each socket
         self._lost = ""
-        self._numbers = itertools.count()
-        threading.Thread(target=self._receive, daemon=True).start()
 
-    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> Future[list[Any]]:
-        """Begins a call; see Host.call. The future has its values: several of ``run``, one of each other method."""
-        future: Future[list[Any]] = Future()
-        with self._sending:
-            number = next(self._numbers)
-            self._waiting[number] = future
-            with contextlib.suppress(WireClosed):  # _receive() ends all calls
-                self._wire.send((number, method, head, [_apart(content) for content in contents], control))
-            if self._lost:
-                self._end_calls()
-        return future
+    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> list[Any]:
+        """Calls a method, and waits for its values: several of ``run``, one of each other method.
 
-    def _receive(self) -> None:
-        why = ""
+        Args:
+            head: the pickled tuple of the first arguments.
+            contents: further arguments, which are buffers. A control call has none.
+
+        Returns:
+            Large values are views of memory that the next call changes, unless it is a control call.
+
+        Raises:
+            HostLost: the process has ended.
+        """
         try:
-            while True:
-                number, well, values = self._wire.receive()
-                if number == _NO_FAR_SIDE:
-                    why = values
-                    continue
-                future = self._waiting.pop(number)
-                future.set_result(values) if well else future.set_exception(values)
+            if control:
+                with self._of_control:
+                    well, values = self._control.call(method, head, [])
+            else:
+                with self._in_order:
+                    large = [content for content in contents if len(content) >= LARGE]
+                    spans = iter(self._sent.put(large))
+                    given = [next(spans) if len(one) >= LARGE else pickle.PickleBuffer(one) for one in contents]
+                    well, values = self._ordered.call(method, head, given)
         except WireClosed:
-            status = self.process.wait()
-            with self._sending:
-                self._lost = why or f"its process {self.process.pid} has ended (status {status})"
-                self._wire.close()
-                self._end_calls()
+            raise self._ended("") from None
+        if well is None:
+            raise self._ended(values)
+        if not well:
+            raise values
+        return [self._received.view(value) if isinstance(value, Span) else value for value in values]
 
-    def _end_calls(self) -> None:
-        for future in self._waiting.values():
-            future.set_exception(HostLost(self._lost))
-        self._waiting.clear()
+    def _ended(self, why: str) -> HostLost:
+        """What a call raises when the process has ended or ends, with the reason that it gave."""
+        status = self.process.wait()
+        self._lost = self._lost or why or f"its process {self.process.pid} has ended (status {status})"
+        for wire in (self._ordered, self._control):
+            wire.close()
+        return HostLost(self._lost)
 
     def kill(self) -> None:
         """Kills the process; its children end with it."""
@@ -95,44 +100,53 @@ def values_of(far: Any, method: str, head: bytes, contents: Sequence[Any]) -> li
     return list(value) if method == "run" else [value]
 
 
-def _apart(content: Any) -> pickle.PickleBuffer:
-    return pickle.PickleBuffer(content)
+def main(far_side: str, given: tuple[int, int, int]) -> None:
+    """The process: serves requests of its standard input, in order, and control requests beside them.
 
-
-def main(far_side: str) -> None:
-    """The process: serves requests of its standard input until that ends."""
+    Args:
+        far_side: ``"module:class"`` of the object that is called.
+        given: descriptors of the socket for control requests, and of the memories that are read and written here.
+    """
     module, _, name = far_side.partition(":")
-    wire = Wire(socket.socket(fileno=os.dup(0)))
+    ordered, control = Wire(socket.socket(fileno=os.dup(0))), Wire(socket.socket(fileno=given[0]))
+    received, sent = SharedBytes(given[1]), SharedBytes(given[2])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         far = getattr(importlib.import_module(module), name)()
     except Exception as error:  # an installation that is not whole
         why = f"callring does not start for {sys.executable} there: {type(error).__name__}: {error}"
-        wire.send((_NO_FAR_SIDE, False, why))
+        with contextlib.suppress(WireClosed):
+            ordered.receive()
+            ordered.send((None, why))
         sys.exit(1)
-    sending = threading.Lock()
-    ordered: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    beside: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-    def serve(requests: queue.SimpleQueue[Any]) -> None:
-        while True:
-            number, *request = requests.get()
-            answer: tuple[int, bool, Any]
-            try:
-                answer = (number, True, values_of(far, *request))
-            except Exception as error:
-                answer = (number, False, error)
-            with sending, contextlib.suppress(WireClosed):  # receive() ends the process
-                wire.send(answer)
+    def answered(method: str, head: bytes, contents: list[Any]) -> tuple[bool, Any]:
+        try:
+            return True, values_of(far, method, head, [_found(received, content) for content in contents])
+        except Exception as error:
+            return False, error
 
-    def receive() -> None:
+    def serve(wire: Wire) -> None:
         try:
             while True:
-                *request, control = wire.receive()
-                (beside if control else ordered).put(request)
+                well, values = answered(*wire.receive())
+                if well and wire is ordered:
+                    values = _lent(sent, values)
+                wire.send((well, values))
         finally:
             os._exit(0)
 
-    for work in (receive, lambda: serve(beside)):
-        threading.Thread(target=work, daemon=True).start()
+    threading.Thread(target=serve, args=(control,), daemon=True).start()
     serve(ordered)
+
+
+def _found(received: SharedBytes, content: Any) -> Any:
+    return received.view(content) if isinstance(content, Span) else content
+
+
+def _lent(sent: SharedBytes, values: list[Any]) -> list[Any]:
+    """The values, with those that are large arrays in shared memory."""
+    large = [place for place, value in enumerate(values) if getattr(value, "nbytes", 0) >= LARGE]
+    for place, span in zip(large, sent.put([values[place] for place in large]), strict=True):
+        values[place] = span
+    return values

@@ -10,8 +10,11 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from runtime.hosting.door import Host, Hosting, HostLost, Machine
 from runtime.hosting.ray_connection import RayConnection, one_line
+from runtime.hosting.transfer import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +103,7 @@ class _RayHost(Host):
 
         self.machine = machine
         self._connection = connection
+        self._methods: dict[tuple[int, bool], Any] = {}  # by the number of values, and whether it is a control call
         actor = connection.ray.remote(
             num_cpus=0,
             max_restarts=0,
@@ -115,14 +119,27 @@ class _RayHost(Host):
         """Calls the actor; a content that is a reference is fetched there. Raises HostLost without the head."""
         if self._connection.lost:
             raise HostLost(self._connection.lost)
-        options = {"num_returns": returns, **({"concurrency_group": "control"} if control else {})}
-        refs = self._actor.call.options(**options).remote(method, head, *contents)
+        given = [_without_copy(content) for content in contents]
+        refs = self._method(returns, control).remote(method, head, *given)
         return [refs] if returns == 1 else list(refs)
+
+    def _method(self, returns: int, control: bool) -> Any:
+        """The actor's method, with the options of a call. Ray takes longer to make it than to call it."""
+        if (returns, control) not in self._methods:
+            options = {"num_returns": returns, **({"concurrency_group": "control"} if control else {})}
+            self._methods[returns, control] = self._actor.call.options(**options)
+        return self._methods[returns, control]
 
     def kill(self) -> None:
         """Kills the actor's process, as soon as the head and the machine can be reached."""
         # Ray's kill() waits for the head; a head that is away must not stop the news that this host is lost.
         threading.Thread(target=self._connection.ray.kill, args=(self._actor,), daemon=True).start()
+
+
+def _without_copy(content: Any) -> Any:
+    """A content as Ray takes it: it copies an array once, into its store, but other buffers twice."""
+    is_large = isinstance(content, (bytes, bytearray)) and len(content) >= LARGE
+    return np.frombuffer(content, np.uint8) if is_large else content
 
 
 def _death(text: str) -> str:

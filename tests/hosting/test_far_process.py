@@ -16,6 +16,6 @@ from runtime.hosting.far_process import FarProcess
 def test_a_far_side_that_cannot_begin_says_why_and_for_which_python(far_side, message):
     far = FarProcess(far_side)
     with pytest.raises(HostLost, match=r"callring does not start for .*python.* there: ") as caught:
-        far.call("hello", b"", [], control=False).result()
+        far.call("hello", b"", [], control=False)
     assert caught.value.args[0].endswith(message)
     far.kill()
