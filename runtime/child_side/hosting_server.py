@@ -165,7 +165,8 @@ class HostingServer:
             refusal = (_WORKER_LOST, f"machine {machine}: {'; '.join(wrong)}") if wrong else WELL
             if not wrong:
                 left = max(0.0, deadline - time.monotonic()) * _SHARE_OF_START
-                refusal = self._ask(hosted, "open", topology, left, until=deadline)
+                code, why = self._ask(hosted, "open", topology, left, until=deadline)
+                refusal = WELL if code == WELL[0] else (code, f"machine {machine}: {why}")
         except (HostLost, TimeoutError) as error:
             refusal = (_WORKER_LOST, f"machine {machine}: {error}")
         if refusal[0] != WELL[0]:
@@ -203,13 +204,20 @@ class HostingServer:
     # ---- requests of gateways --------------------------------------------------------------------------------------
 
     def _install(self, hosted: Hosted, kind: int, payload: Any, hashid: str) -> Refusal:
-        with self._lock:  # the bytes of a callable travel to each machine once, not once a host
+        # An engine takes longer to find a value that it keeps than to send a small one along.
+        large = len(payload) >= transfer.LARGE
+        content = self._shared_payload(hosted, payload, hashid) if large else bytes(payload)
+        refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[content])
+        return refusal
+
+    def _shared_payload(self, hosted: Hosted, payload: Any, hashid: str) -> Any:
+        """A reference to the bytes of a callable, which travel to each machine once, not once a host."""
+        with self._lock:
             if hashid not in self._payloads:
                 self._payloads[hashid] = (self._hosting.put(bytes(payload)), set())
             ref, users = self._payloads[hashid]
             users.add(id(hosted))
-        refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[ref])
-        return refusal
+        return ref
 
     def _remove(self, hosted: Hosted, hashid: str) -> None:
         self._ask(hosted, "remove", hashid)

@@ -119,7 +119,9 @@ def start_failed(error: Exception, refusal: tuple[bytes, str, str, int, str] | N
     """
     if refusal is None:
         starting = " while starting" if getattr(error, "child_end", None) else ""
-        return StartError(f"{words_of(error)}{starting} ({code_name(error.args[0])})", operation="init")
+        words, code = words_of(error), f" ({code_name(error.args[0])})"
+        # The reason of a child whose own children did not start has it already.
+        return StartError(words if words.endswith(code) else f"{words}{starting}{code}", operation="init")
     digest, label, child, why, text = refusal
     results = results_of([(child, why, text, None)])
     return PartialFailureError(
