@@ -1,6 +1,10 @@
 """Good and bad days of a cluster of machines: what is checked, and what is measured."""
 
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -9,19 +13,29 @@ import numpy as np
 import pytest
 
 from runtime import Tag, TaskArgs, Worker, WorkerOptions
-from runtime.errors import PartialFailureError, WorkerGivenUp, WorkerLost
+from runtime.errors import PartialFailureError, StartError, WorkerGivenUp, WorkerLost
 from runtime.hosting import Cluster
 from tests.cluster import skewed, work
-from tests.cluster.machines import Lab
+from tests.cluster.machines import OTHER_PYTHON, Lab
+from tests.cluster.plain_ray import plain_ray
 from tests.patience import patience
 
 LOST_AFTER = 5.0
 NODES = 4
 _SMALL = 1 << 20
+_ROUNDS = 5
+_FEW, _MANY = 1, 5
+"""Hops of a chain; the difference is without its begin and end."""
+_WITHOUT_CHIPS = "m6"
+"""A machine whose program of simulated chips cannot be executed."""
+_OTHER = "m7"
+"""A machine with another Python."""
 _PLANS = {
     "empty sub-graph, ms": "1.6-2.8",
     "registration on 4 nodes, ms": "4-10 (2-3 nodes)",
+    "empty sub-graph / Ray's echo": "at most 1.5",
     "64 MiB from node to node, ms": "150-480",
+    "64 MiB from node to node / Ray's": "at most 1.3",
     "an actor killed: noticed, s": "0.07-0.2",
     "a machine switched off: noticed, s": "1.6-2.6",
     "a cable pulled: noticed, s": "5.25 (heartbeat 5 s)",
@@ -38,6 +52,7 @@ class Days:
 
     def __init__(self, head, order):
         self.figures = {}
+        self._head = head
         self._order = order
         self._folder = tempfile.TemporaryDirectory()
         cluster = Cluster(kind="ray", address=head, lost_after=LOST_AFTER)
@@ -52,12 +67,15 @@ class Days:
             for day in (
                 self.registration,
                 self.tensors,
-                self.transfer,
+                self.beside_ray,
+                self.workload,
                 self.skew,
                 self.actor_killed,
                 self.machine_off,
                 self.machine_joins,
                 self.cable,
+                self.chips_that_cannot_be_made,
+                self.another_python,
                 self.head_dies,
             ):
                 begun = time.monotonic()
@@ -93,16 +111,9 @@ class Days:
             assert np.array_equal(target.numpy(), 2 * (np.arange(1000.0) + node))
         assert sorted(names) == ["m1", "m2", "m3", "m4"], names
         self.names = names
-        assert self._call(self.nothing, 0) is None
-        times = []
-        for _ in range(100):
-            begun = time.monotonic()
-            self._call(self.nothing, 0)
-            times.append(time.monotonic() - begun)
-        self.figures["empty sub-graph, ms"] = statistics.median(times) * 1e3
 
-    def transfer(self):
-        """Large tensors go from node to node, past the driver."""
+    def beside_ray(self):
+        """Empty sub-graphs and large tensors from node to node, interleaved with what Ray alone does of this kind."""
         fill, follow = self.worker.register(work.fill), self.worker.register(work.follow)
         before = self._received()
 
@@ -115,15 +126,39 @@ class Days:
                     o.submit_next_level(follow, TaskArgs((last, Tag.INPUT), (after, Tag.OUTPUT)), worker=1 - hop % 2)
                     last = after
 
-        times = {}
-        for hops in (1, 5):
-            begun = time.monotonic()
-            self.worker.run(lambda o, hops=hops: chain(o, hops))
-            times[hops] = time.monotonic() - begun
-        self.figures["64 MiB from node to node, ms"] = (times[5] - times[1]) / 4 * 1e3
+        with plain_ray(self._head, self.names[0], self.names[1]) as ray:
+            ours = _taken(100, lambda: self._call(self.nothing, 0), lambda: ray("echo"))
+            self._compare("empty sub-graph", "Ray's echo", *ours)
+            hops = {
+                count: _taken(
+                    _ROUNDS, lambda n=count: self.worker.run(lambda o: chain(o, n)), lambda n=count: ray("chain", n)
+                )
+                for count in (_FEW, _MANY)
+            }
+        both = zip(hops[_FEW], hops[_MANY], strict=True)
+        apart = [[(b - a) / (_MANY - _FEW) for a, b in zip(few, many, strict=True)] for few, many in both]
+        self._compare("64 MiB from node to node", "Ray's", *apart)
         passed = self._received() - before
-        self.figures["bytes of a 5-hop chain of 64 MiB that passed the driver"] = passed
+        self.figures["bytes of all chains of 64 MiB that passed the driver"] = passed
         assert passed < _SMALL, passed
+
+    def workload(self):
+        """A shipped workload trains on the four machines, and is verified."""
+        topology = ("+topology=cluster", f"topology.engine.address={self._head}", "topology.children.0.chips=1")
+        command = [sys.executable, "-m", "pipeline", "workload=train_on_nodes", "workload.sizes.epochs=1", *topology]
+        folder = Path(self._folder.name) / "workload"
+        done = subprocess.run(
+            [*command, f"hydra.run.dir={folder}", f"worker.start_timeout={patience(90)}"],
+            env={**os.environ, "CALLRING_STORE": f"{self._folder.name}/store"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result = json.loads((folder / "result.json").read_text())
+        assert result["verification"]["passed"] is True
+        assert sorted(host["machine"] for host in result["engine"]["hosts"]) == ["m1", "m2", "m3", "m4"]
+        self.figures["train_on_nodes, 1 epoch, s"] = statistics.median(result["measurements"]["run_seconds"])
 
     def skew(self):
         """A callable that is identified by its source is refused by the machine that has another source."""
@@ -132,6 +167,23 @@ class Days:
         say(f"refused: {caught.value}")
         refused = [self.names[node] for node in range(NODES) if f"node {node}:" in str(caught.value)]
         assert refused == ["m3"], refused
+
+    def chips_that_cannot_be_made(self):
+        """A machine that cannot execute a node's chips is named, in one line, and costs no other machine anything."""
+        self._order("add_without_chips", _WITHOUT_CHIPS)
+        text = self._refused(_WITHOUT_CHIPS, chips=2)
+        assert "chip" in text, text
+
+    def another_python(self):
+        """A machine with another Python is no part of the cluster: Ray refuses it, and a node for it is refused."""
+        if not OTHER_PYTHON:
+            say("another_python: not tried, CALLRING_OTHER_PYTHON names no Python of another version that has Ray")
+            return
+        said = self._order("add_and_end", _OTHER, OTHER_PYTHON)
+        _, found, differs = said.partition("Version mismatch")
+        say(f"ray start: {found}{differs}")
+        assert found, said
+        self._refused(_OTHER, seconds=3.0)
 
     # ---- bad days --------------------------------------------------------------------------------------------------
 
@@ -198,6 +250,24 @@ class Days:
     def _call(self, handle, node, *tensors):
         return self.worker.run(lambda o: o.submit_next_level(handle, TaskArgs(*tensors), worker=node)).result()
 
+    def _refused(self, machine, chips=0, seconds=60.0):
+        """Why a Worker with a node on this machine does not start: one line."""
+        on = Cluster(kind="ray", address=self._head, machine=machine)
+        top = Worker(level=4, options=WorkerOptions(start_timeout=patience(seconds)))
+        top.add_worker(Worker(level=3, chips=chips, sub_workers=1), on=on)
+        with pytest.raises(StartError) as caught:
+            top.init()
+        text = str(caught.value)
+        say(f"refused: {text}")
+        assert machine in text, text
+        assert "\n" not in text, text
+        return text
+
+    def _compare(self, name, other, ours, theirs):
+        """Notes the medians of two lists of seconds, and their ratio."""
+        self.figures[f"{name}, ms"], self.figures[f"{other}, ms"] = (statistics.median(t) * 1e3 for t in (ours, theirs))
+        self.figures[f"{name} / {other}"] = statistics.median(ours) / statistics.median(theirs)
+
     def _measure(self, name, work):
         begun = time.monotonic()
         work()
@@ -237,6 +307,18 @@ class Days:
                 return self._call(self.nothing, node)
             except WorkerLost:
                 time.sleep(0.05)
+
+
+def _taken(rounds, *works):
+    """The seconds of each work , interleaved, after one round that does not count."""
+    times = [[] for _ in works]
+    for number in range(1 + rounds):
+        for taken, work_ in zip(times, works, strict=True):
+            begun = time.monotonic()
+            work_()
+            if number:
+                taken.append(time.monotonic() - begun)
+    return times
 
 
 def table(figures):

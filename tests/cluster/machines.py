@@ -13,10 +13,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from runtime.hosting.wire import Wire
+from runtime.processes.spawning import core_folder
 from tests.patience import patience
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,14 +26,15 @@ PORT = 6379
 _NAME = "callr"
 """Before the process identifier in all names; a network card has a name of at most 15 letters."""
 _RAY = [
-    sys.executable,
     "-c",
     "from ray.scripts.scripts import main; main()",
     "start",
     "--block",
     "--disable-usage-stats",
 ]
-_MEMORY = 300 << 20
+_MEMORY = 640 << 20
+OTHER_PYTHON = os.environ.get("CALLRING_OTHER_PYTHON", "")
+"""A Python of another version, with Ray, for the machine that is to be refused."""
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",
     "RAY_worker_niceness": "0",
@@ -67,18 +70,20 @@ class Lab:
         _ip("link", "add", self.name, "type", "bridge")
         _ip("link", "set", self.name, "up")
 
-    def add(self, name, *, cpus=1, head=False, over=()):
+    def add(self, name, *, cpus=1, head=False, over=(), python=sys.executable, **given):
         """Switches a machine on, with a Ray daemon; it joins when it is ready.
 
         Args:
             head: whether it has the head of the cluster.
             over: pairs of a file of this machine and the file that the new one has in its place.
+            python: executes the Ray daemon.
+            given: for Machine.start.
         """
         number = len(self.machines) + 1
         machine = Machine(self, name, number, f"{self._prefix}{number}")
         self.machines[name] = machine
         role = ["--head", f"--port={PORT}", "--include-dashboard=false"] if head else [f"--address={self.head}"]
-        machine.start([*_RAY, *role, *self._options(machine.address, cpus)], over)
+        machine.start([python, *_RAY, *role, *self._options(machine.address, cpus)], over, **given)
         if head:
             _until(lambda: machine.processes("raylet/raylet"))
 
@@ -97,7 +102,7 @@ class Lab:
         machine = self.machines["driver"] = Machine(self, "driver", number, f"{self._prefix}{number}")
         ours, theirs = socket.socketpair()
         with theirs:
-            join = json.dumps([*_RAY, f"--address={self.head}", *self._options(machine.address, 0)])
+            join = json.dumps([sys.executable, *_RAY, f"--address={self.head}", *self._options(machine.address, 0)])
             command = [sys.executable, "-m", module, self.head, join, str(theirs.fileno())]
             machine.start(command, (), pass_fds=[theirs.fileno()], stdout=None, stderr=None)
         with contextlib.closing(Wire(ours)) as wire:
@@ -106,6 +111,18 @@ class Lab:
                 if name == "end":
                     return arguments[0]
                 wire.send(getattr(self, name)(*arguments))
+
+    def add_without_chips(self, name):
+        """Switches a machine on that cannot execute the program of simulated chips."""
+        self.add(name, over=[(Path(core_folder()) / "bin" / "callring-chip", "/dev/null")])
+
+    def add_and_end(self, name, python):
+        """Switches a machine on whose Ray daemon ends; returns what that said, in one line."""
+        with tempfile.TemporaryFile() as said:
+            self.add(name, python=python, stdout=said, stderr=said)
+            self.machines[name].wait()
+            said.seek(0)
+            return " ".join(said.read().decode().split())
 
     def cable(self, name, state):
         """Pulls the cable of a machine (``"down"``) or puts it in (``"up"``)."""
@@ -159,6 +176,7 @@ class Machine:
         mounts = [f"mount -t tmpfs -o size={2 * _MEMORY} tmpfs /dev/shm", "mount -t proc proc /proc"]
         mounts += [f"mount --bind {there} {here}" for here, there in over]
         script = " && ".join([*mounts, f"hostname {self.name}", 'exec "$@"'])
+        path = filter(None, [str(ROOT), *sys.path]) if command[0] == sys.executable else ()
         isolated = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
             ["ip", "netns", "exec", self.space, *isolated, "sh", "-c", script, "sh", *command],
@@ -166,7 +184,7 @@ class Machine:
             stdout=stdout,
             stderr=stderr,
             cwd=ROOT,
-            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), *sys.path]))},
+            env={**os.environ, **_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(path)},
             **given,
         )
 
@@ -180,6 +198,10 @@ class Machine:
                     if word in (entry / "cmdline").read_bytes().decode(errors="replace"):
                         found.append(int(entry.name))
         return found
+
+    def wait(self):
+        """Waits until the machine's first process has ended."""
+        self._process.wait(patience(60))
 
     def cable(self, state):
         """Pulls the cable (``"down"``) or puts it in (``"up"``)."""
