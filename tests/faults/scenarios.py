@@ -15,6 +15,7 @@ import numpy as np
 
 from runtime import CallConfig, Executor, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ChipError, WorkerLost
+from runtime.hosting import Cluster
 from runtime.toolchain import build_chip_callable
 from tests.contract.conftest import KERNELS, source_of
 
@@ -223,11 +224,20 @@ def python(steps: Steps) -> None:
 
 
 def nodes(steps: Steps) -> None:
-    """A node that hosts a chip: its start, a registration, a run on it."""
+    """A node of this machine with a chip: its start, a registration, a run on it."""
+    _run_on_a_node(steps, None)
+
+
+def hosted(steps: Steps) -> None:
+    """The same with a node that an engine hosts: hosting server, gateway, far side."""
+    _run_on_a_node(steps, Cluster(kind="fake"))
+
+
+def _run_on_a_node(steps: Steps, on: Cluster | None) -> None:
     steps.control.arm()
     worker = steps.attempt("make", lambda: Worker(level=4, options=OPTIONS))
     below = replace(OPTIONS, trace=False)
-    steps.attempt("add", lambda w: w.add_worker(Worker(chips=1, sub_workers=1, options=below)), worker)
+    steps.attempt("add", lambda w: w.add_worker(Worker(chips=1, sub_workers=1, options=below), on=on), worker)
     if steps.attempt("start", lambda w: w.init(), worker) is not None:
         add = steps.attempt("register", lambda w: w.register(kernels()["add"]), worker)
         both = steps.attempt("register", lambda w, h: w.register(_with(h)), worker, add)
@@ -250,7 +260,7 @@ def _on_node(worker: Worker, both: Any) -> list[float]:
     return list(out.numpy()[-3:])
 
 
-SCENARIOS: dict[str, Callable[[Steps], None]] = {one.__name__: one for one in (start, python, nodes, chips)}
+SCENARIOS: dict[str, Callable[[Steps], None]] = {one.__name__: one for one in (start, python, nodes, hosted, chips)}
 
 
 def again(steps: Steps) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import gc
@@ -9,6 +10,7 @@ import json
 import os
 import signal
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
@@ -142,8 +144,11 @@ def _orphans() -> list[str]:
 
 
 def _children() -> list[int]:
-    tasks = Path("/proc/self/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    pids: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            pids += map(int, (task / "children").read_text().split())
+    return pids
 
 
 def _command(pid: int) -> str:
@@ -186,6 +191,9 @@ def _live(scenario: Callable[[Steps], None], control: ControlFile, said: Path, t
         left += [f"afterwards: {what}" for what in (*last.errors, *last.wrong)]
         told.write_text(json.dumps({"errors": steps.errors, "wrong": steps.wrong + left, "blocks": blocks}))
         status = 0
+    except BaseException:
+        traceback.print_exc()  # into `said`
+        raise
     finally:
         os._exit(status)
 
