@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 namespace callring {
 
 namespace {
 
 constexpr std::size_t kFixedRecordBytes = 16;
-
-// Wide enough for any product of an extent and a stride.
-__extension__ using Wide = __int128;
+constexpr const char* kOutside = "tensor lies outside of its arena";
 
 class Writer {
 public:
@@ -46,6 +45,12 @@ public:
         position_ += bytes;
         return true;
     }
+    // The next bytes, or fewer if fewer are left.
+    std::span<const std::byte> take(std::size_t bytes) noexcept {
+        const auto taken = rest().first(std::min(bytes, left()));
+        position_ += taken.size();
+        return taken;
+    }
     [[nodiscard]] std::size_t left() const noexcept { return bytes_.size() - position_; }
     [[nodiscard]] std::span<const std::byte> rest() const noexcept { return bytes_.subspan(position_); }
 
@@ -58,47 +63,68 @@ Error malformed_frame(const char* what) {
     return {Code::malformed, std::string("argument blob: ") + what};
 }
 
-// Finds the address of a tensor whose shape and strides are set, checking that every element lies in the arena.
-Result<void> locate(callring_tensor& tensor, std::uint32_t arena, std::uint64_t offset, const ArenaMap& arenas) {
-    constexpr Wide kLimit = static_cast<Wide>(1) << 62U;
-    const auto shape = std::span(tensor.shape).first(tensor.rank);
-    if (std::any_of(shape.begin(), shape.end(), [](std::int64_t extent) { return extent < 0; })) {
-        return malformed_frame("negative extent");
+// The bytes that the elements of a tensor reach, counted from the tensor's first element.
+struct Reach {
+    std::int64_t low = 0;   // at most 0
+    std::int64_t high = 0;  // behind the last byte
+};
+
+// Adds a dimension, still in elements. False if the sum exceeds an int64: no arena is that large.
+bool add_dimension(Reach& reach, std::int64_t extent, std::int64_t stride) noexcept {
+    std::int64_t last = 0;
+    if (__builtin_mul_overflow(extent - 1, stride, &last)) {
+        return false;
     }
-    const auto element = static_cast<Wide>(element_bytes(tensor.dtype));
-    Wide low = 0;
-    Wide high = 0;
-    if (std::find(shape.begin(), shape.end(), 0) == shape.end()) {  // otherwise it has no elements
-        high = element;
-        for (std::uint32_t i = 0; i < tensor.rank; ++i) {
-            const Wide reach = static_cast<Wide>(tensor.shape[i] - 1) * tensor.strides[i];
-            if (reach < -kLimit || reach > kLimit) {
-                return malformed_frame("tensor lies outside of its arena");
-            }
-            (reach < 0 ? low : high) += reach * element;
-        }
-    }
-    const Wide begin = static_cast<Wide>(offset) + low;
-    const Wide bytes = high - low;
-    if (begin < 0 || begin > kLimit || bytes > kLimit) {
-        return malformed_frame("tensor lies outside of its arena");
-    }
-    auto address = arenas.resolve(arena, static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(bytes));
-    if (!address) {
-        return std::move(address).error();
-    }
-    tensor.data = *address - static_cast<std::ptrdiff_t>(low);
-    return {};
+    std::int64_t& side = last < 0 ? reach.low : reach.high;
+    return !__builtin_add_overflow(side, last, &side);
 }
 
-Result<void> read_tensor(Reader& reader, const ArenaMap& arenas, DecodedArguments& out) {
+// Elements to bytes. False if the result exceeds an int64.
+bool scale(Reach& reach, std::int64_t element) noexcept {
+    return !__builtin_mul_overflow(reach.low, element, &reach.low) &&
+           !__builtin_add_overflow(reach.high, 1, &reach.high) &&
+           !__builtin_mul_overflow(reach.high, element, &reach.high);
+}
+
+// Reads shape and strides of a tensor whose dtype and rank are set. The frame lies in shared memory: each number is
+// read once. Null, or what is wrong.
+const char* read_dimensions(Reader& reader, callring_tensor& tensor, Reach& reach) noexcept {
+    const std::size_t bytes = tensor.rank * sizeof(std::int64_t);
+    const auto numbers = reader.take(2 * bytes);
+    if (numbers.size() != 2 * bytes) {
+        return "ends inside a tensor record";
+    }
+    bool empty = false;
+    bool fits = true;
+    for (std::uint32_t i = 0; i < tensor.rank; ++i) {
+        std::int64_t extent = 0;
+        std::int64_t stride = 0;
+        std::memcpy(&extent, numbers.data() + (i * sizeof extent), sizeof extent);
+        std::memcpy(&stride, numbers.data() + bytes + (i * sizeof stride), sizeof stride);
+        if (extent < 0) {
+            return "negative extent";
+        }
+        empty = empty || extent == 0;
+        fits = fits && add_dimension(reach, extent, stride);
+        tensor.shape[i] = extent;
+        tensor.strides[i] = stride;
+    }
+    if (empty) {
+        reach = {};
+        return nullptr;
+    }
+    return fits && scale(reach, static_cast<std::int64_t>(element_bytes(tensor.dtype))) ? nullptr : kOutside;
+}
+
+// `tensor` may have the contents of an earlier frame. Nothing, or the error: a Result<void> costs more than the rest.
+std::optional<Error> read_tensor(Reader& reader, const ArenaMap& arenas, callring_tensor& tensor, Tag& tag) {
     std::uint32_t arena = 0;
     std::array<std::uint8_t, 4> small{};
     std::uint64_t offset = 0;
     if (!reader.get(arena) || !reader.get(small) || !reader.get(offset)) {
         return malformed_frame("ends inside a tensor record");
     }
-    callring_tensor tensor{};
+    tensor = {};
     tensor.dtype = small[0];
     tensor.rank = small[1];
     if (element_bytes(tensor.dtype) == 0) {
@@ -110,16 +136,23 @@ Result<void> read_tensor(Reader& reader, const ArenaMap& arenas, DecodedArgument
     if (small[2] > static_cast<std::uint8_t>(Tag::no_dep) || small[3] != 0) {
         return malformed_frame("unknown tag");
     }
-    if (!reader.get_bytes(tensor.shape, tensor.rank * sizeof(std::int64_t)) ||
-        !reader.get_bytes(tensor.strides, tensor.rank * sizeof(std::int64_t))) {
-        return malformed_frame("ends inside a tensor record");
+    tag = static_cast<Tag>(small[2]);
+    Reach reach;
+    if (const char* wrong = read_dimensions(reader, tensor, reach); wrong != nullptr) {
+        return malformed_frame(wrong);
     }
-    if (auto located = locate(tensor, arena, offset, arenas); !located) {
-        return located;
+    // At most 2^63, so that the sum does not wrap around.
+    const std::uint64_t before = 0 - static_cast<std::uint64_t>(reach.low);
+    const auto bytes = static_cast<std::uint64_t>(reach.high) + before;
+    if (offset < before) {
+        return malformed_frame(kOutside);
     }
-    out.tensors.push_back(tensor);
-    out.tags.push_back(static_cast<Tag>(small[2]));
-    return {};
+    std::byte* const address = arenas.address(arena, offset - before, bytes);
+    if (address == nullptr) {
+        return std::move(arenas.resolve(arena, offset - before, bytes)).error();
+    }
+    tensor.data = address + before;
+    return std::nullopt;
 }
 
 }  // namespace
@@ -179,8 +212,6 @@ Result<void> decode_arguments(const Frame& frame, const ArenaMap& arenas, Decode
 
 Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMap& arenas, DecodedArguments& out,
                                   bool opaque) {
-    out.tensors.clear();
-    out.tags.clear();
     out.scalars.clear();
     out.opaque = {};
     Reader reader(blob);
@@ -192,9 +223,11 @@ Result<void> decode_argument_blob(std::span<const std::byte> blob, const ArenaMa
     if (tensors < 0 || scalars < 0 || static_cast<std::size_t>(tensors) > reader.left() / kFixedRecordBytes) {
         return malformed_frame("impossible counts");
     }
-    for (std::int32_t i = 0; i < tensors; ++i) {
-        if (auto read = read_tensor(reader, arenas, out); !read) {
-            return read;
+    out.tensors.resize(static_cast<std::size_t>(tensors));
+    out.tags.resize(static_cast<std::size_t>(tensors));
+    for (std::size_t i = 0; i < out.tensors.size(); ++i) {
+        if (auto wrong = read_tensor(reader, arenas, out.tensors[i], out.tags[i])) {
+            return *std::move(wrong);
         }
     }
     if (static_cast<std::size_t>(scalars) > reader.left() / sizeof(std::uint64_t)) {

@@ -60,19 +60,27 @@ public:
         return std::nullopt;
     }
 
-    // The address of `bytes` bytes at `offset` of arena `id`. Error: malformed, if any byte lies outside the arena.
+    // The address of `bytes` bytes at `offset` of arena `id`; null if any byte lies outside the arena.
+    [[nodiscard]] std::byte* address(std::uint32_t id, std::uint64_t offset, std::uint64_t bytes) const noexcept {
+        const SharedMap* map = at(id);
+        return map != nullptr && offset <= map->size() && bytes <= map->size() - offset ? map->data() + offset
+                                                                                        : nullptr;
+    }
+    // The same, with a reason. Error: malformed.
     [[nodiscard]] Result<std::byte*> resolve(std::uint32_t id, std::uint64_t offset, std::uint64_t bytes) const {
-        const SharedMap* map = id < kMaxArenas ? (*slots_)[id].load(std::memory_order_acquire) : nullptr;
-        if (map == nullptr) {
-            return Error{Code::malformed, "arena " + std::to_string(id) + " is not mapped in this child"};
+        if (std::byte* const found = address(id, offset, bytes); found != nullptr) {
+            return found;
         }
-        if (offset > map->size() || bytes > map->size() - offset) {
-            return Error{Code::malformed, "bytes outside of arena " + std::to_string(id)};
-        }
-        return map->data() + offset;
+        const std::string arena = "arena " + std::to_string(id);
+        return Error{Code::malformed,
+                     at(id) == nullptr ? arena + " is not mapped in this child" : "bytes outside of " + arena};
     }
 
 private:
+    [[nodiscard]] const SharedMap* at(std::uint32_t id) const noexcept {
+        return id < kMaxArenas ? (*slots_)[id].load(std::memory_order_acquire) : nullptr;
+    }
+
     std::unique_ptr<std::array<std::atomic<SharedMap*>, kMaxArenas>> slots_;
 };
 

@@ -12,9 +12,9 @@
 namespace callring {
 
 // Bytes of one element; 0 for an unknown dtype.
+inline constexpr std::array<std::uint8_t, 13> kElementBytes{1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 2};
 [[nodiscard]] constexpr std::uint64_t element_bytes(std::uint32_t dtype) noexcept {
-    constexpr std::array<std::uint8_t, 13> kBytes{1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 2};
-    return dtype < kBytes.size() ? kBytes[dtype] : 0;
+    return dtype < kElementBytes.size() ? kElementBytes[dtype] : 0;
 }
 
 struct TensorView {

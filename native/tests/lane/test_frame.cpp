@@ -146,6 +146,47 @@ TEST_CASE("a tensor without elements lies nowhere, and one whose stride is negat
     CHECK_FALSE(decode_argument_blob(encoded(args), memory.map, out).ok());
 }
 
+TEST_CASE("a tensor is accepted exactly if all its elements lie in its arena, also where 64 bits cannot count them") {
+    __extension__ using Wide = __int128;
+    constexpr Wide kArena = 65536;
+    constexpr std::array<std::int64_t, 12> kNumbers{0,  1, 2, 3, 7, 64, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MIN + 1,
+                                                    -1, -5};
+    Memory memory;
+    DecodedArguments out;
+    std::mt19937 random(1);
+    std::size_t accepted = 0;
+    for (int trial = 0; trial < 20'000; ++trial) {
+        std::vector<std::int64_t> shape;
+        std::vector<std::int64_t> strides;
+        Wide low = 0;
+        Wide high = 0;
+        bool empty = false;
+        for (std::size_t rank = random() % 4; rank > 0; --rank) {
+            const auto extent = std::max<std::int64_t>(kNumbers.at(random() % (trial % 2 == 0 ? 6 : 12)), 0);
+            const std::int64_t stride = kNumbers.at(random() % 12);
+            shape.push_back(extent);
+            strides.push_back(stride);
+            empty = empty || extent == 0;
+            const Wide last = (Wide{extent} - 1) * stride;
+            (last < 0 ? low : high) += last;
+        }
+        TaskArgs args;
+        args.tensors = {tensor(memory.buffer, 0, shape, strides)};
+        args.tensors[0].tensor.offset = random() % 3 == 0 ? random() % 65537 : 32768;
+        const Wide at = static_cast<Wide>(args.tensors[0].tensor.offset);
+        const bool inside = empty ? at <= kArena : low >= -(at / 4) && high < (kArena - at) / 4;
+        std::string words;
+        for (std::size_t i = 0; i < shape.size(); ++i) {
+            words += std::to_string(shape[i]) + " by " + std::to_string(strides[i]) + ", ";
+        }
+        CAPTURE(words);
+        CHECK(decode_argument_blob(encoded(args), memory.map, out).ok() == inside);
+        accepted += inside ? 1 : 0;
+    }
+    CHECK(accepted > 1000);
+    CHECK(accepted < 19'000);
+}
+
 TEST_CASE("a frame's arguments lie in it or, if its flags say so, in its spill") {
     Memory memory;
     DecodedArguments out;

@@ -3,7 +3,8 @@
 // that lane), `execute` (the child's part) or `complete` (a completion is taken from the lane, and its task ends). Two
 // phases are the cost that a tensor adds to a submit: `buffer` (a task reads and writes one of 225 buffers) and `tile`
 // (one of 225 tiles of 64 rows of a matrix). Two concern captured graphs: `behind` (one task is recorded behind TASKS
-// others) and `bind` (TASKS tensors, each of one task, are replaced). Run by tests/native.
+// others) and `bind` (TASKS tensors, each of one task, are replaced). `encode` and `decode` are what three tensors of
+// two dimensions and one scalar cost in the parent and in the child. Run by tests/native.
 #include <valgrind/callgrind.h>
 
 #include <array>
@@ -121,6 +122,39 @@ int bind(std::size_t tensors) {
     return bound ? 0 : 1;
 }
 
+// Writes and reads the arguments of a task: three tiles of a matrix, and a scalar.
+int pass(bool encoded, std::size_t tasks) {
+    const auto pool = std::make_shared<MemoryPool>(std::uint64_t{1} << 20, std::uint64_t{1} << 20);
+    TensorView tile;
+    tile.buffer = std::move(pool->allocate(64 * 64 * 4)).value();
+    tile.offset = tile.buffer->offset();
+    tile.rank = 2;
+    tile.shape = {16, 16};
+    tile.strides = {64, 1};
+    TaskArgs args;
+    args.tensors.assign(3, {tile, Tag::inout});
+    args.scalars.assign(1, 7);
+    ArenaMap arenas;
+    if (!arenas.attach(tile.buffer->arena_id(), UniqueFd::copy_of(pool->arenas().front()->fd()))) {
+        return 1;
+    }
+    DecodedArguments decoded;
+    std::array<std::byte, sizeof Frame::arguments> blob{};
+    bool good = true;
+    const auto all = [&](bool encode) {
+        for (std::size_t task = 0; task < tasks; ++task) {
+            if (encode) {
+                encode_arguments(args, blob);
+            } else {
+                good = decode_argument_blob(blob, arenas, decoded).ok() && good;
+            }
+        }
+    };
+    in_phase(encoded, [&] { all(true); });
+    in_phase(!encoded, [&] { all(false); });
+    return good && decoded.tensors.size() == 3 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -128,6 +162,9 @@ int main(int argc, char** argv) {
         return 2;
     }
     const std::string_view phase = argv[1];
+    if (phase == "encode" || phase == "decode") {
+        return pass(phase == "encode", static_cast<std::size_t>(std::atoi(argv[2])));
+    }
     if (phase == "tile" || phase == "buffer") {
         return touch(phase == "tile", static_cast<std::size_t>(std::atoi(argv[2])));
     }
