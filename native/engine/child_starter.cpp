@@ -28,7 +28,7 @@ Result<void> ChildStarter::launch(const ChildPtr& child) {
         if (!spawned) {
             return std::move(spawned).error();
         }
-        process = std::make_shared<const Process>(std::move(spawned).value());
+        process = std::move(spawned).value();
     } else if (!shared_.fork_server) {  // changed on this thread only
         if (auto launched = launch_fork_server(); !launched) {
             return launched;

@@ -144,7 +144,7 @@ Result<ForkServers::Server> ForkServers::start(Program program) {
                     promise->set_value(std::move(spawned).error());
                     return;
                 }
-                process = std::make_shared<const Process>(std::move(spawned).value());
+                process = std::move(spawned).value();
                 const std::lock_guard lock(mutex_);
                 programs_.emplace(process.get(), std::move(program));
             } catch (const std::bad_alloc&) {

@@ -60,8 +60,10 @@ struct SpawnPlan {
 
 }  // namespace
 
-Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                               int control) {
+Result<std::shared_ptr<const Process>> Process::spawn(const std::vector<std::string>& argv,
+                                                      const std::vector<std::string>& environment, int control) {
+    // Allocated before there is a child: no process could be left behind for want of memory.
+    auto process = std::make_shared<Process>();
     // dup2 onto itself would keep close-on-exec: posix_spawn gets a descriptor other than kControlFd.
     const UniqueFd source(sys::fcntl(control, F_DUPFD_CLOEXEC, kControlFd + 1));
     if (!source.valid()) {
@@ -81,15 +83,16 @@ Result<Process> Process::spawn(const std::vector<std::string>& argv, const std::
     UniqueFd pidfd(static_cast<int>(sys::syscall(SYS_pidfd_open, pid, 0)));
     if (!pidfd.valid()) {
         // The child has ended and was reaped because this process ignores SIGCHLD: another process may have its pid.
-        const bool gone = errno == ESRCH;
-        const Error error = system_error("pidfd_open");
-        if (!gone) {
+        const int why = errno;
+        if (why != ESRCH) {
             sys::kill(pid, SIGKILL);
             sys::waitpid(pid, nullptr, 0);
         }
-        return error;
+        errno = why;
+        return system_error("pidfd_open");
     }
-    return Process(pid, std::move(pidfd));
+    *process = Process(pid, std::move(pidfd));
+    return std::shared_ptr<const Process>(std::move(process));
 }
 
 void Process::kill(int signal) const noexcept {

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,8 +28,9 @@ public:
 
     // Executes argv[0] with `environment` ("NAME=value"); `control` becomes descriptor kControlFd; standard input is
     // empty. Call it from a thread that outlives the child: children die with the thread that started them.
-    static Result<Process> spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                                 int control);
+    // Errors: of the failing system call. Throws std::bad_alloc, and then there is no child.
+    static Result<std::shared_ptr<const Process>> spawn(const std::vector<std::string>& argv,
+                                                        const std::vector<std::string>& environment, int control);
 
     [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     [[nodiscard]] int pidfd() const noexcept { return pidfd_.get(); }

@@ -36,15 +36,15 @@ struct Shell {
         return text;
     }
     [[nodiscard]] ExitStatus wait() const {
-        pollfd ended{process.pidfd(), POLLIN, 0};
+        pollfd ended{process->pidfd(), POLLIN, 0};
         REQUIRE(::poll(&ended, 1, -1) == 1);
-        const auto status = process.try_reap();
+        const auto status = process->try_reap();
         REQUIRE(status.has_value());
         return *status;
     }
 
     UniqueFd here;
-    Process process;
+    std::shared_ptr<const Process> process;
 };
 
 }  // namespace
@@ -58,21 +58,21 @@ TEST_CASE("a wait status is an exit or a signal") {
 
 TEST_CASE("a process that ends is reaped once, with its status, and one that runs is not") {
     const Shell shell("read line <&3; exit 7");
-    CHECK(shell.process.pid() > 0);
-    CHECK_FALSE(shell.process.try_reap().has_value());
+    CHECK(shell.process->pid() > 0);
+    CHECK_FALSE(shell.process->try_reap().has_value());
     REQUIRE(::write(shell.here.get(), "\n", 1) == 1);
     const ExitStatus status = shell.wait();
     CHECK(status.known);
     CHECK(status.exit_code == 7);
-    CHECK_FALSE(shell.process.try_reap()->known);  // already reaped
+    CHECK_FALSE(shell.process->try_reap()->known);  // already reaped
 }
 
 TEST_CASE("a signal reaches a process, and its status names that signal") {
     const Shell shell("read line <&3");
-    shell.process.kill(SIGTERM);
+    shell.process->kill(SIGTERM);
     const ExitStatus status = shell.wait();
     CHECK(status.signal == SIGTERM);
-    shell.process.kill(SIGTERM);  // to no process
+    shell.process->kill(SIGTERM);  // to no process
 }
 
 TEST_CASE(
@@ -105,7 +105,7 @@ TEST_CASE("a control descriptor that already has the number that the child expec
     std::array<char, 5> text{};
     CHECK(::recv(here.get(), text.data(), text.size(), MSG_WAITALL) == 5);
     CHECK(std::string(text.data(), text.size()) == "here\n");
-    spawned->end();
+    (*spawned)->end();
 }
 
 TEST_CASE("a process begins with no signal blocked, and none ignored except SIGHUP, whatever its parent does") {
@@ -131,12 +131,12 @@ TEST_CASE("a process begins with no signal blocked, and none ignored except SIGH
 TEST_CASE("a process leads a group of its own, and processes that it left behind end with the group") {
     // The shell ends; the process that it started holds the socket, and reads from it for ever.
     const Shell shell("cat <&3 >&3 & exit 0", {"PATH=/usr/bin:/bin"});
-    CHECK(::getpgid(shell.process.pid()) == shell.process.pid());
-    pollfd ended{shell.process.pidfd(), POLLIN, 0};
+    CHECK(::getpgid(shell.process->pid()) == shell.process->pid());
+    pollfd ended{shell.process->pidfd(), POLLIN, 0};
     REQUIRE(::poll(&ended, 1, -1) == 1);
-    shell.process.end_group(true);
+    shell.process->end_group(true);
     CHECK(shell.said().empty());  // returns: no process holds the other end any more
-    CHECK(shell.process.try_reap()->exit_code == 0);
+    CHECK(shell.process->try_reap()->exit_code == 0);
 }
 
 TEST_CASE("a path without a program is refused with the reason") {
@@ -152,7 +152,7 @@ TEST_CASE("a path without a program is refused with the reason") {
 
 TEST_CASE("end() waits until the process is gone") {
     const Shell shell("read line <&3");
-    shell.process.end();
-    CHECK(::kill(shell.process.pid(), 0) == -1);
+    shell.process->end();
+    CHECK(::kill(shell.process->pid(), 0) == -1);
     CHECK(errno == ESRCH);
 }

@@ -88,7 +88,7 @@ struct Watch {
             if (!spawned) {
                 throw std::runtime_error(spawned.error().message);
             }
-            process = std::make_shared<const Process>(std::move(spawned).value());
+            process = std::move(spawned).value();
             if (!supervisor->watch_socket(key, ends.at(key % 2).get()) ||
                 !supervisor->watch_process(key, process, true)) {
                 throw std::runtime_error("it cannot be watched");
