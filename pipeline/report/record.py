@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.terminal.actions import StageRecord
 from pipeline.workloads.base import Verification
+from runtime import identity
 from runtime.hosting.cluster import Cluster
+from runtime.hosting.transfer import TARGET
 from runtime.observe.trace import Trace
 
 if TYPE_CHECKING:
     from pipeline.report.virtual import VirtualRecord
     from runtime.observe.host_info import HostInfo
+
+TRANSFER = "(transfer)"
+"""The name of the tasks that bring what a host wrote to this machine. No key of a configuration begins so."""
 
 
 class SourceRecord(NamedTuple):
@@ -109,12 +114,19 @@ class RunRecord:
     @property
     def names(self) -> dict[str, str]:
         """Names of the callables by hashid."""
-        return names_of(self.callables)
+        return names_of(self.callables, self.engine)
 
 
-def names_of(callables: Iterable[CallableRecord]) -> dict[str, str]:
-    """Names by hashid. Callables with equal bytes share a hashid; their names are joined."""
+def names_of(callables: Iterable[CallableRecord], engine: Cluster) -> dict[str, str]:
+    """Names by hashid. Callables with equal bytes share a hashid; their names are joined.
+
+    Args:
+        callables: those of the workload.
+        engine: hosts the nodes; on other machines, there are transfers among their tasks.
+    """
     names: dict[str, str] = {}
+    if engine.is_remote:
+        names[identity.compute_callable_hashid(identity.build_python_source_descriptor(TARGET))] = TRANSFER
     for record in callables:
         names[record.hashid] = f"{names[record.hashid]}/{record.name}" if record.hashid in names else record.name
     return names

@@ -148,7 +148,7 @@ class Job:
             code = TASK_FAILED
             message = f"verification differs: {self._verification.message}"
         if message is not None and code in (TASK_FAILED, WORKER_LOST):
-            tasks = failure_words(self._trace, names_of(self._callables))
+            tasks = failure_words(self._trace, self._names())
             # A message of one line stays on one line.
             message += f"{os.linesep if os.linesep in message else '; '}{tasks}" if tasks else ""
         if message is not None and code != READER_GONE:
@@ -229,6 +229,9 @@ class Job:
             finally:
                 self._worker_output = WORKER_OUTPUT.since(mark)
 
+    def _names(self) -> dict[str, str]:
+        return names_of(self._callables, self._described.tree.engine if self._described else Cluster())
+
     def _show_live(self, described: Described) -> None:
         from pipeline.live.job import LiveJob
 
@@ -238,7 +241,7 @@ class Job:
             f"target {described.target} \u00b7 build {described.build}",
             self._console,
             self._output,
-            names=lambda: names_of(self._callables),
+            names=self._names,
             in_sweep=self._in_sweep,
             handed=self._live_page,
         )

@@ -310,7 +310,7 @@ class Days:
 
 
 def _taken(rounds, *works):
-    """The seconds of each work , interleaved, after one round that does not count."""
+    """The seconds of each work, interleaved, after one round that does not count."""
     times = [[] for _ in works]
     for number in range(1 + rounds):
         for taken, work_ in zip(times, works, strict=True):

@@ -52,6 +52,7 @@ def test_a_workload_for_nodes_has_one_result_on_a_pod_and_on_a_cluster(inside, w
         assert results[0][key] == results[1][key]
     counts = [{name: each["count"] for name, each in r["tasks"]["below"]["callables"].items()} for r in results]
     assert counts[0] == counts[1]
+    assert not [name for result in results for name in result["tasks"]["callables"] if name.startswith("sha256:")]
 
 
 def test_results_trace_and_report_name_the_machine_of_each_node(inside):
