@@ -7,6 +7,7 @@ if its Worker was dropped.
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from dataclasses import replace
@@ -91,7 +92,9 @@ class Session:
                 self.hosting.wait_until_connected()
                 if self.has_hosts:
                     self.run_ends = RunEnds(self.engine, self.hosting)
-                self.engine.start(spawning.child_specs(self.topology, self.hosting.doors), timeout)
+                specs = spawning.child_specs(self.topology, self.hosting.doors)
+                start = functools.partial(self.engine.start, specs, timeout)
+                self.hosting.start(start) if self.has_hosts else start()
             except native_errors() as error:
                 self._end(0.0)
                 raise start_failed(error, self.engine.refusal()) from None

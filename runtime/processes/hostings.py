@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.hosting.cluster import Cluster
     from runtime.hosting.wire import Door
     from runtime.processes.hosting_process import HostingProcess
@@ -33,6 +37,29 @@ class Hostings:
         """Waits until all servers are connected to their engines. Raises StartError, with the reason of the first."""
         for server in self._servers.values():
             server.wait_until_connected()
+
+    def start(self, children: Callable[[], None]) -> None:
+        """Starts the children, some of which are hosted. An interrupt ends the servers, and with them the start.
+
+        The interpreter handles no signal while its main thread waits in the engine, and hosts take seconds to start.
+        """
+        started: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                children()
+                started.set_result(None)
+            except BaseException as error:  # raised again in the thread that waits
+                started.set_exception(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            started.result()
+        except BaseException:
+            self.close()
+            thread.join()
+            raise
 
     def describe(self) -> list[dict[str, Any]]:
         """Engines, versions, machines and counts of bytes of all servers."""

@@ -14,7 +14,8 @@ from runtime import CallConfig, Tag, Worker
 from runtime.errors import ConfigurationError, StartError, WorkerGivenUp, WorkerLost
 from runtime.hosting import Cluster
 from runtime.hosting.wire import Door, WireClosed, connected
-from tests.hosting.conftest import cluster, host_pid, hosts, pod, run_on
+from tests.hosting.conftest import cluster, command, host_pid, hosts, pod, run_on
+from tests.process_tree import descendants
 
 
 def touch_then_sleep(o, args):
@@ -181,6 +182,23 @@ def test_a_program_that_is_killed_leaves_no_host():
     pid = int(done.stdout)
     while Path(f"/proc/{pid}").exists():
         time.sleep(0.01)
+
+
+def test_an_interrupt_ends_a_start_that_waits_for_hosts():
+    program = (
+        "from tests.hosting.conftest import cluster\n"
+        "from runtime import Worker, WorkerOptions\n"
+        "top = Worker(level=4, options=WorkerOptions(start_timeout=3600))\n"
+        "top.add_worker(Worker(level=3, sub_workers=1), on=cluster('fake', faults={'delay': 3600}))\n"
+        "top.init()\n"
+    )
+    done = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    while not any(b"far_process" in command(pid) for pid in descendants(done.pid)):
+        assert done.poll() is None
+        time.sleep(0.01)
+    done.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in done.communicate()[1]
+    assert done.returncode == -signal.SIGINT
 
 
 def test_a_worker_that_is_dropped_without_close_leaves_no_process():
