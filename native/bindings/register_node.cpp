@@ -6,6 +6,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
+#include "bindings/dtypes.h"
 #include "bindings/python_loader.h"
 #include "bindings/values.h"
 #include "common/clock.h"
@@ -36,8 +37,9 @@ public:
     }
 
     // Executes tasks until the parent asks to stop, up to `most` at once. `begin` gets a list of tasks, each a tuple
-    // (loaded, tensors, tags, scalars, block count, whether what it writes may stay, run), and returns a call for each,
-    // which waits for its value. The tensors lie in the parent's arenas, which `pool` adopts.
+    // (loaded, tensors, tags, scalars, block count, the parent's arena of each tensor, whether what it writes may stay,
+    // run, how often it may begin again, whether it has a deadline), and returns a call for each, which waits for its
+    // value. The tensors lie in the parent's arenas, which `pool` adopts under numbers of its own.
     void serve(const std::shared_ptr<MemoryPool>& pool, const py::object& begin, const py::object& dumps,
                const py::object& pack_exception, std::size_t most) {
         ChildLane& lane = host_->lane();
@@ -63,6 +65,32 @@ public:
                 return;
             }
         }
+    }
+
+    // The view whose elements lie from byte `begin` to byte `end` of one of the parent's arenas; None if that is not
+    // mapped here, or too short. `strides` are in bytes. The bytes may have another owner by now.
+    py::object view(MemoryPool& pool, std::uint32_t arena, std::uint64_t begin, std::uint64_t end,
+                    const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides,
+                    const std::string& dtype) {
+        const auto address = host_->arenas().resolve(arena, begin, end - begin);
+        const auto place = address ? host_->arenas().find(*address) : std::nullopt;
+        if (!place) {
+            return py::none();
+        }
+        TensorView view;
+        view.buffer = unwrap(pool.adopt(place->arena, place->fd));
+        view.dtype = parse_dtype(dtype);
+        view.rank = static_cast<std::uint32_t>(shape.size());
+        view.read_only = true;
+        view.offset = place->offset;
+        for (std::size_t i = 0; i < shape.size(); ++i) {
+            view.shape.at(i) = shape[i];
+            view.strides.at(i) = strides.at(i) / static_cast<std::int64_t>(element_bytes(view.dtype));
+            if (strides[i] < 0) {
+                view.offset += static_cast<std::uint64_t>((1 - shape[i]) * strides[i]);
+            }
+        }
+        return py::cast(view);
     }
 
 private:
@@ -102,7 +130,8 @@ private:
         std::ranges::transform(arguments_.tags, tags.begin(), [](Tag tag) { return static_cast<int>(tag); });
         begun.task = py::make_tuple(py::reinterpret_borrow<py::object>(static_cast<PyObject*>(loaded.get())),
                                     std::move(*tensors), std::move(tags), arguments_.scalars, frame.config.block_count,
-                                    (frame.config.flags & kFrameKeeps) != 0, frame.run);
+                                    arenas_, (frame.config.flags & kFrameKeeps) != 0, frame.run, frame.retries,
+                                    (frame.config.flags & kFrameTimed) != 0);
         return Code::ok;
     }
 
@@ -141,6 +170,7 @@ private:
             return std::move(decoded).error();
         }
         std::vector<TensorView> tensors;
+        arenas_.clear();
         for (std::size_t i = 0; i < arguments_.tensors.size(); ++i) {
             const callring_tensor& tensor = arguments_.tensors[i];
             const auto place = host_->arenas().find(tensor.data);
@@ -151,6 +181,7 @@ private:
             if (!buffer) {
                 return std::move(buffer).error();
             }
+            arenas_.push_back(place->arena);
             TensorView& view = tensors.emplace_back();
             view.buffer = std::move(buffer).value();
             view.offset = place->offset;
@@ -166,6 +197,7 @@ private:
     std::unique_ptr<ChildHost> host_;
     const PythonStore* store_ = nullptr;  // owned by the host
     DecodedArguments arguments_;
+    std::vector<std::uint32_t> arenas_;  // of the tensors in arguments_
 };
 
 }  // namespace
@@ -174,7 +206,8 @@ void register_node(py::module_& module) {
     using namespace py::literals;
     py::class_<NodeHost>(module, "NodeHost", "A node child's lane and control thread.")
         .def(py::init<int, const py::object&>(), "control_fd"_a, "loader"_a)
-        .def("serve", &NodeHost::serve, "pool"_a, "begin"_a, "dumps"_a, "pack_exception"_a, "most"_a);
+        .def("serve", &NodeHost::serve, "pool"_a, "begin"_a, "dumps"_a, "pack_exception"_a, "most"_a)
+        .def("view", &NodeHost::view, "pool"_a, "arena"_a, "begin"_a, "end"_a, "shape"_a, "strides"_a, "dtype"_a);
 }
 
 }  // namespace callring::bindings

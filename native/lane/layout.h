@@ -16,7 +16,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child with another version
-#define CALLRING_LAYOUT_VERSION 14
+#define CALLRING_LAYOUT_VERSION 15
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -51,7 +51,8 @@ struct Frame {
     std::atomic<std::uint32_t> claim;  // Claim
     std::uint64_t sequence;            // position in this lane, from 0
     std::uint64_t run;
-    std::uint64_t callable;  // reserved, zero: the digest alone names the callable
+    std::uint32_t retries;   // how often the task may still begin again
+    std::uint32_t reserved;  // zero
     FrameConfig config;
     std::array<std::byte, 32> digest;
     std::array<std::byte, kFrameBytes - 88> arguments;  // argument blob: lane/frame.h

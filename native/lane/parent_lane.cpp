@@ -69,7 +69,8 @@ Frame& ParentLane::reserve() noexcept {
     auto& frame = *reinterpret_cast<Frame*>(frames_.reserve());
     frame.layout_version = kLayoutVersion;
     frame.sequence = frames_.position();
-    frame.callable = 0;
+    frame.retries = 0;
+    frame.reserved = 0;
     // Published with the ring's tail; relaxed here because the slot is not read before that.
     frame.claim.store(static_cast<std::uint32_t>(Claim::published), std::memory_order_relaxed);
     return frame;

@@ -142,6 +142,7 @@ void Scheduler::push(Child& child, TaskPtr pushed, std::span<Task* const> predec
     Task* const task = pushed.get();
     Frame& frame = child.lane->reserve();
     frame.run = task->run_id;
+    frame.retries = task->config.retries;
     frame.config = FrameConfig{task->config.block_count, flags_of(task->config), {}};
     const std::uint64_t sequence = child.lane->next_sequence();
     if (!predecessors.empty()) {

@@ -1,13 +1,12 @@
 """The contents that tasks wrote and that stay on their hosts, as the hosting server knows them.
 
 A content is named by the run and the view that it was written to. It is there until its bytes come home or are
-written again, and at most until its run has ended.
+written again, and at most until its run has ended. How a lost one is made again: runtime/child_side/recipes.py.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,50 +14,74 @@ if TYPE_CHECKING:
 
     from runtime.child_side.far_arguments import Key
     from runtime.child_side.hosted import Hosted
-
-
-@dataclass(slots=True, eq=False)
-class Content:
-    """One content, which no task changes: a task that writes the same view again makes another one."""
-
-    key: Key
-    nbytes: int
-    ref: Any
-    hosted: Hosted
+    from runtime.child_side.recipes import Content
 
 
 class Contents:
     """The newest content of each view of each run. Threads may use it at the same time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_run: dict[int, dict[tuple[Any, ...], Content]] = {}
+        self.lock = threading.RLock()
+        self._by_run: dict[int, dict[tuple[Any, ...], Content | None]] = {}  # None: it is at home
 
     def keep(self, content: Content) -> None:
         """Notes a content, in place of what its view had."""
-        with self._lock:
-            self._by_run.setdefault(content.key.run, {})[content.key.view] = content
+        with self.lock:
+            views = self._by_run.setdefault(content.key.run, {})
+            _give_up(views.get(content.key.view))
+            views[content.key.view] = content
 
     def find(self, key: Key) -> Content | None:
-        """The content with this name."""
-        with self._lock:
-            return self._by_run.get(key.run, {}).get(key.view)
+        """The content with this name; None: it has come home. Raises KeyError if there was none."""
+        with self.lock:
+            return self._by_run[key.run][key.view]
+
+    def has(self, key: Key) -> bool:
+        """Whether the content with this name is away from home."""
+        with self.lock:
+            return self._by_run.get(key.run, {}).get(key.view) is not None
+
+    def bring(self, key: Key) -> None:
+        """Notes that a content is at home."""
+        with self.lock:
+            views = self._by_run[key.run]
+            _give_up(views[key.view])
+            views[key.view] = None
 
     def drop(self, contents: Iterable[Content]) -> None:
         """Forgets contents. One that was written again meanwhile is not there any more, and the new one stays."""
-        with self._lock:
+        with self.lock:
             for content in contents:
-                views = self._by_run.get(content.key.run, {})
-                if views.get(content.key.view) is content:
-                    del views[content.key.view]
-                    if not views:
-                        del self._by_run[content.key.run]
+                if self._is_newest(content):
+                    del self._by_run[content.key.run][content.key.view]
+                _give_up(content)
 
     def forget(self, runs: Iterable[int]) -> None:
         """Drops all contents of runs that have ended."""
-        with self._lock:
+        with self.lock:
             for run in runs:
-                self._by_run.pop(run, None)
+                for content in self._by_run.pop(run, {}).values():
+                    _give_up(content)
+
+    def pin(self, contents: Iterable[Content]) -> None:
+        """Has the bytes of these contents stay, once they are there, until they are unpinned."""
+        with self.lock:
+            for content in contents:
+                content.pins += 1
+
+    def unpin(self, contents: Iterable[Content]) -> None:
+        """Ends pin()."""
+        with self.lock:
+            for content in contents:
+                content.pins -= 1
+                if not self._is_newest(content):
+                    _give_up(content)
+
+    def made_again(self, content: Content, ref: Any, hosted: Hosted) -> None:
+        """Notes where a lost content is now, if it is wanted."""
+        with self.lock:
+            if not content.is_here and (content.pins or self._is_newest(content)):
+                content.ref, content.hosted = ref, hosted
 
     def count(self, hosted: Hosted) -> int:
         """How many contents a host keeps."""
@@ -72,6 +95,14 @@ class Contents:
             if (content.hosted is hosted if hosted is not None else not content.hosted.lost)
         )
 
+    def _is_newest(self, content: Content) -> bool:
+        return self._by_run.get(content.key.run, {}).get(content.key.view) is content
+
     def _all(self) -> list[Content]:
-        with self._lock:
-            return [content for views in self._by_run.values() for content in views.values()]
+        with self.lock:
+            return [content for views in self._by_run.values() for content in views.values() if content is not None]
+
+
+def _give_up(content: Content | None) -> None:
+    if content is not None and not content.pins:
+        content.ref = None

@@ -6,6 +6,7 @@ only be read where they meet; any other overlap is refused, because it would be 
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,12 +107,29 @@ def content_of(tensor: Tensor) -> pickle.PickleBuffer:
     return pickle.PickleBuffer(np.ascontiguousarray(_core.tensor_words(tensor)).data)
 
 
+def copy_of(tensor: Tensor) -> bytes:
+    """The elements of a tensor as they travel, in memory that no other process can write."""
+    return _core.tensor_words(tensor).tobytes()
+
+
 class Key(NamedTuple):
     """Names a content that a task of a run wrote. What an earlier run left is not taken for it."""
 
     run: int
     view: tuple[Any, ...]
-    """Arena, first byte and end, shape, strides and dtype."""
+    """Arena, first byte and end, shape, strides and dtype; the same from every gateway."""
+
+
+def digest_of(content: bytes) -> bytes:
+    """Names elements as they travel: equal digests, equal elements."""
+    return hashlib.sha256(content).digest()
+
+
+class Home(NamedTuple):
+    """Elements at home that a task has read: a view, as in a key, and the digest of its elements at that time."""
+
+    view: tuple[Any, ...]
+    digest: bytes
 
 
 class Kept(NamedTuple):
@@ -121,9 +139,10 @@ class Kept(NamedTuple):
     nbytes: int
 
 
-def key_of(run: int, tensor: Tensor) -> Key:
-    """The key of a tensor that is not empty."""
-    return Key(run, (*_core.bytes_of(tensor), tensor.shape, tensor.strides, tensor.dtype))
+def key_of(run: int, arena: int, tensor: Tensor) -> Key:
+    """The key of a tensor that is not empty, in this arena of the Worker above."""
+    _, begin, end = _core.bytes_of(tensor)
+    return Key(run, (arena, begin, end, tensor.shape, tensor.strides, tensor.dtype))
 
 
 def _first_same(arrays: list[npt.NDArray[Any]], place: int) -> int:

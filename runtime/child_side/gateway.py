@@ -13,13 +13,14 @@ import pickle
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import _core, identity
 from runtime.child_side import far_arguments
 from runtime.child_side.descriptions import KIND_CHIP, describe
+from runtime.child_side.forwarding import Begun, RaisedThere, Task, lost_content, run
+from runtime.child_side.hosted_tasks import Wanted
 from runtime.child_side.sub_worker import Loader
-from runtime.errors import ConfigurationError, WorkerLost
 from runtime.failure import HOST_LOST, native_errors
 from runtime.hosting import transfer
 from runtime.hosting.door import WELL
@@ -27,11 +28,10 @@ from runtime.hosting.wire import Door, Wire, WireClosed, connected
 from runtime.pickles.outcomes import pack_exception, pickle_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from runtime.child_side.far_arguments import Call, Kept, Key, Outcome
+    from runtime.child_side.far_arguments import Home
     from runtime.processes.topology import Topology
-    from runtime.tensors.tensor import Tensor
 
 MOST_AT_ONCE = 256
 """Tasks that may travel to a host together. A task never waits for others: those that are there travel."""
@@ -40,19 +40,15 @@ _CODES: dict[str, int] = _core.CODES
 _KIND_SERIALIZED = 2
 
 
-class RaisedThere(Exception):  # noqa: N818 - not an error of this process
-    """An orchestration function raised on its host; ``args[0]`` is the packed exception."""
-
-
 def main(control: int, topology: Topology, door: Door, deadline_ns: int) -> int:
     """Serves the Worker above, over ``control``, until it sends shutdown; returns the exit status."""
     try:
         gateway = _Gateway(topology, door, deadline_ns)
         try:
-            host = _core.NodeHost(control, gateway)
+            gateway.lane = _core.NodeHost(control, gateway)
         except native_errors():
             return 1  # the Worker above has received the reason, or has ended
-        host.serve(_core.MemoryPool(1 << 20, 1 << 62), gateway.begin, pickle_value, _packed, MOST_AT_ONCE)
+        gateway.lane.serve(gateway.pool, gateway.begin, pickle_value, _packed, MOST_AT_ONCE)
         gateway.close()
     except WireClosed:
         return HOST_LOST
@@ -81,6 +77,8 @@ class _Gateway:
         self._control: Wire
         self._tasks: Wire
         self._transfer = ""  # the hashid of transfers
+        self.pool = _core.MemoryPool(1 << 20, 1 << 62)
+        self.lane: _core.NodeHost | None = None
 
     def open(self) -> None:
         """Places the host and starts its Worker. Raises NativeError with the first cause."""
@@ -132,32 +130,52 @@ class _Gateway:
         """Runs tasks on the host, in one message; returns a call for each that has its value, or raises.
 
         Args:
-            tasks: the fields of _Task of each.
+            tasks: the fields of Task of each.
         """
         ends: list[Callable[[], Any]] = []
-        begun: list[_Begun] = []
+        begun: list[Begun] = []
         for given in tasks:
-            task = _Task(*given)
+            task = Task(*given)
             if task.hashid == self._transfer:
                 ends.append(self._move(task))
                 continue
-            one = _Begun(task)
+            one = Begun(task)
             ends.append(one.end)
             if one.error is None:
                 begun.append(one)
         if begun:
-            self._or_end(lambda: _run(begun, self._tasks))
+            self._or_end(lambda: run(begun, self._ask))
         return ends
 
-    def _move(self, task: _Task) -> Callable[[], Any]:
+    def _move(self, task: Task) -> Callable[[], Any]:
         """Brings the content of a tensor to this machine, or drops it; see runtime/hosting/transfer.py."""
         (tensor,), (how,) = task.tensors, task.scalars
-        content, lost = self._or_end(lambda: self._tasks.call("move", far_arguments.key_of(task.run, tensor), how))
+        key = task.key_of(0)
+        content, lost = self._or_end(lambda: self._ask("move", key, how))
         if lost:
-            return functools.partial(_raise, _lost_content(tensor, lost))
+            return functools.partial(_raise, lost_content(tensor, lost))
         if content is not None:
             far_arguments.fill(tensor, content)
+            self._or_end(lambda: self._ask("brought", key))
         return _nothing
+
+    def _ask(self, *request: Any) -> Any:
+        """The answer of the hosting server about tasks; meanwhile it may ask for elements that are at home."""
+        self._tasks.send(request)
+        while isinstance(answer := self._tasks.receive(), Wanted):
+            found = [self._at_home(home) for home in answer.homes]
+            self._tasks.send(
+                [content is not None for content in found]
+                if answer.only_whether
+                else [content and pickle.PickleBuffer(content) for content in found]
+            )
+        return answer
+
+    def _at_home(self, home: Home) -> bytes | None:
+        """These elements, if they are what they were."""
+        tensor = self.lane.view(self.pool, *home.view) if self.lane else None
+        content = None if tensor is None else far_arguments.copy_of(tensor)
+        return content if content is not None and far_arguments.digest_of(content) == home.digest else None
 
     def close(self) -> None:
         """Ends the host's Worker and then the host."""
@@ -169,98 +187,6 @@ class _Gateway:
             return work()
         except WireClosed:
             _end()
-
-
-class _Task(NamedTuple):
-    """A task as NodeHost gives it."""
-
-    hashid: str
-    tensors: list[Tensor]
-    tags: list[int]
-    scalars: list[int]
-    block_count: int
-    keeps: bool
-    """Whether what it writes may stay on the host."""
-    run: int
-
-
-class _Begun:
-    """A task on its way to the host."""
-
-    def __init__(self, task: _Task) -> None:
-        self._tensors = task.tensors
-        self._keeps = task.keeps
-        self._run = task.run
-        self._outcome: Outcome | None = None
-        self._large: list[Any] = []
-        self.error: BaseException | None = None
-        self.call: Call | None = None
-        try:
-            self.call = far_arguments.pack(*task[:-2])
-        except ConfigurationError as error:
-            self.error = error
-
-    def keys(self, places: list[int]) -> list[Key | None]:
-        """The keys of these arguments; None where the content may not stay on a host."""
-        return [far_arguments.key_of(self._run, self._tensors[place]) if self._keeps else None for place in places]
-
-    def kept(self, places: list[int]) -> list[Kept | None]:
-        """What stays on the host of these arguments; None where the content may not."""
-        sizes = [self._tensors[place].nbytes for place in places]
-        return [key and far_arguments.Kept(key, size) for key, size in zip(self.keys(places), sizes, strict=True)]
-
-    def contents(self, away: Iterator[str | bool], keys: list[Key | None]) -> list[Any]:
-        """The large contents that it reads: each a key if it stays on a host, else the elements.
-
-        Args:
-            away: for each, whether it stays on a host; the name of the machine if that was lost.
-        """
-        contents: list[Any] = []
-        for place, key, where in zip(self.call.large_sent if self.call else [], keys, away, strict=False):
-            if isinstance(where, str):
-                self.error = _lost_content(self._tensors[place], where)
-            contents.append(key if where else far_arguments.content_of(self._tensors[place]))
-        return contents
-
-    def ended(self, outcome: Outcome, large: list[Any]) -> None:
-        """Keeps what came back."""
-        self._outcome, self._large = outcome, large
-
-    def end(self) -> Any:
-        """The value of the task, once it has ended; its outputs are then in its tensors, unless they stay away."""
-        if self.error is not None:
-            raise self.error
-        if self._outcome is None or self.call is None:
-            raise RuntimeError("the task has not ended")
-        if self._outcome.code != _CODES["ok"]:
-            raise RaisedThere(bytes(self._outcome.payload))
-        far_arguments.store(self.call, self._tensors, self._outcome, iter(self._large))
-        return pickle.loads(self._outcome.payload, buffers=self._outcome.buffers)
-
-
-def _run(tasks: list[_Begun], wire: Wire) -> None:
-    """Sends tasks to the host in one message, and receives what they came to. Raises WireClosed."""
-    reads = [task.keys(task.call.large_sent) for task in tasks if task.call]
-    keys = [key for keys in reads for key in keys]
-    away = iter(wire.call("away", keys) if any(keys) else [False] * len(keys))
-    contents = [task.contents(away, keys) for task, keys in zip(tasks, reads, strict=True)]
-    able = [(task, given) for task, given in zip(tasks, contents, strict=True) if task.error is None]
-    calls = [task.call for task, _ in able if task.call]
-    if not calls:
-        return
-    kept = [one for task, _ in able if task.call for one in task.kept(task.call.large_written)]
-    packed, *written = wire.call("run", pickle.dumps((calls,)), [one for _, given in able for one in given], kept)
-    left = iter(written)
-    for (task, _), call, outcome in zip(able, calls, pickle.loads(packed), strict=True):
-        task.ended(outcome, [next(left) for _ in call.large_written])
-
-
-def _lost_content(tensor: Tensor, machine: str) -> WorkerLost:
-    shape = " x ".join(map(str, tensor.shape))
-    return WorkerLost(
-        f"the content of a tensor ({tensor.dtype}, {shape}) was on {machine}, which was lost; run its producer again",
-        operation="run",
-    )
 
 
 def _nothing() -> None:

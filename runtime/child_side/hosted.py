@@ -27,6 +27,10 @@ class Hosted:
     heard_ns: int = 0
     sent_bytes: int = 0
     received_bytes: int = 0
+    patience: float = 0.0
+    """Seconds that it had to start; the next host of its node has about as many."""
+    installed: set[str] = field(default_factory=set)
+    """The hashids of its callables."""
     lost: str = ""
 
     @property

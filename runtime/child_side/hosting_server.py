@@ -24,10 +24,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core
-from runtime.child_side.contents import Content, Contents
-from runtime.child_side.far_arguments import Key
 from runtime.child_side.far_host import FarHost
 from runtime.child_side.hosted import Hosted
+from runtime.child_side.hosted_tasks import HostedTasks
 from runtime.child_side.shifted_trace import shifted
 from runtime.hosting import transfer
 from runtime.hosting.door import WELL, Hosting, HostLost, Machine, NoPlace, Refusal
@@ -37,7 +36,6 @@ from runtime.hosting.wire import Wire, WireClosed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.child_side.far_arguments import Kept
     from runtime.hosting.cluster import Cluster
     from runtime.processes.topology import Topology
 
@@ -46,6 +44,8 @@ _POLL_SECONDS = 0.2
 """How long a host that finds no machine waits before it looks again: machines may join."""
 _WIRES = 3
 """Connections of a gateway: for tasks, for control requests, and for the news that its host is lost."""
+_OF_TASKS = ("away", "run", "move", "brought")
+"""The requests that HostedTasks serves."""
 _FOR_THE_ANSWER = 0.2
 """The part of a start time that is left when no machine was found: the reason must arrive in time."""
 _SHARE_OF_START = 0.9
@@ -66,7 +66,8 @@ class HostingServer:
         self._hosts: dict[int, Hosted] = {}  # by ticket
         self._lost_at: dict[str, float] = {}  # when a machine, by its id, last lost a host
         self._payloads: dict[str, tuple[Any, set[int]]] = {}  # refs of callables' bytes and their hosts, by hashid
-        self._contents = Contents()
+        self._tasks = HostedTasks(self, hosting)
+        self._installed = threading.Condition()  # guards Hosted.installed; notified when it or a host's end changed
         self._counting = threading.Lock()  # guards the bytes of each host, and the two below
         self._sent_bytes = 0  # of all hosts, also of those that were lost
         self._received_bytes = 0
@@ -106,18 +107,18 @@ class HostingServer:
                 elif operation == "traffic":
                     wire.send(self._traffic())
                 elif operation == "forget":
-                    self._contents.forget(*arguments)
+                    self._tasks.contents.forget(*arguments)
                     wire.send(None)
-                elif operation == "run" and hosted is not None:
-                    self._run(wire, hosted, *arguments)
+                elif operation in _OF_TASKS and hosted is not None:
+                    getattr(self._tasks, operation)(wire, hosted, *arguments)
                 elif hosted is not None:
                     wire.send(getattr(self, f"_{operation}")(hosted, *arguments))
         except WireClosed:
             if hosted is not None:
-                self._lose(hosted, "its gateway has ended")
+                self.lose(hosted, "its gateway has ended")
         except Exception as error:  # HostLost, or an error of the engine: the host cannot serve any more
             if hosted is not None:
-                self._lose(hosted, str(error) or type(error).__name__)
+                self.lose(hosted, str(error) or type(error).__name__)
         finally:
             wire.close()
 
@@ -130,7 +131,7 @@ class HostingServer:
         shown = connection.recv(len(self._secret), socket.MSG_WAITALL)
         return hmac.compare_digest(shown, self._secret)
 
-    def _lose(self, hosted: Hosted, why: str) -> None:
+    def lose(self, hosted: Hosted, why: str) -> None:
         """Ends a host, and the connections of its gateway."""
         with self._lock:
             if hosted.lost:
@@ -139,6 +140,8 @@ class HostingServer:
             self._lost_at[hosted.host.machine.id] = time.monotonic()
             for ticket in [ticket for ticket, one in self._hosts.items() if one is hosted]:
                 del self._hosts[ticket]
+        with self._installed:
+            self._installed.notify_all()
         if len(hosted.wires) == _WIRES:
             with contextlib.suppress(WireClosed):
                 hosted.wires[-1].send((hosted.machine, why))
@@ -158,6 +161,7 @@ class HostingServer:
         except Exception as error:  # the engine's own, of any type
             where = f"{self._cluster.kind} at {self._cluster.address}"
             return 0, (_WORKER_LOST, f"{where}: {type(error).__name__}: {error}")
+        hosted.patience = seconds
         machine = hosted.machine
         try:
             hosted.facts = self._ask(hosted, "hello", search_path, until=deadline)
@@ -170,7 +174,7 @@ class HostingServer:
         except (HostLost, TimeoutError) as error:
             refusal = (_WORKER_LOST, f"machine {machine}: {error}")
         if refusal[0] != WELL[0]:
-            self._lose(hosted, refusal[1])
+            self.lose(hosted, refusal[1])
             return 0, refusal
         hosted.heard_ns = time.monotonic_ns()
         self._hear(hosted)  # short runs end before the first heartbeat, and their traces need the clock's offset, too
@@ -195,6 +199,19 @@ class HostingServer:
                 raise NoPlace(_missing(cluster, machines, fit, taken))
             time.sleep(min(_POLL_SECONDS, max(0.0, deadline - time.monotonic())))
 
+    def host_with(self, node: int, hashid: str, patience: float, asking: Hosted) -> Hosted | None:
+        """Waits for the host of a node that has a callable. Raises HostLost if the one that is ``asking`` was lost."""
+
+        def found() -> list[Hosted]:
+            if asking.lost:
+                raise HostLost(asking.lost)
+            with self._lock:
+                return [one for one in self._hosts.values() if one.node == node and hashid in one.installed]
+
+        with self._installed:
+            hosts: list[Hosted] = self._installed.wait_for(found, patience)
+        return hosts[0] if hosts else None
+
     def _ask(
         self, hosted: Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
     ) -> Any:
@@ -208,6 +225,10 @@ class HostingServer:
         large = len(payload) >= transfer.LARGE
         content = self._shared_payload(hosted, payload, hashid) if large else bytes(payload)
         refusal: Refusal = self._ask(hosted, "install", kind, hashid, contents=[content])
+        if refusal[0] == WELL[0]:
+            with self._installed:
+                hosted.installed.add(hashid)
+                self._installed.notify_all()
         return refusal
 
     def _shared_payload(self, hosted: Hosted, payload: Any, hashid: str) -> Any:
@@ -220,6 +241,8 @@ class HostingServer:
         return ref
 
     def _remove(self, hosted: Hosted, hashid: str) -> None:
+        with self._installed:
+            hosted.installed.discard(hashid)
         self._ask(hosted, "remove", hashid)
         with self._lock:
             _, users = self._payloads.get(hashid, (None, set()))
@@ -227,62 +250,8 @@ class HostingServer:
             if not users:
                 self._payloads.pop(hashid, None)
 
-    def _away(self, _: Hosted, keys: list[Key | None]) -> list[str | bool]:
-        """Which of these contents stay on a host; the name of its machine for one that was lost."""
-        kept = [self._contents.find(key) if key is not None else None for key in keys]
-        return [one is not None and (one.hosted.machine if one.hosted.lost else True) for one in kept]
-
-    def _run(self, wire: Wire, hosted: Hosted, head: bytes, large: list[Any], kept: list[Kept | None]) -> None:
-        """Runs tasks, and sends their outcomes to their gateway; see FarHost.run.
-
-        Args:
-            head: their calls, which this process does not read.
-            large: each large content that they read, or the key of one that stays on a host.
-            kept: for each large content that they write, its name and bytes if it stays there; None: it comes back.
-        """
-        contents = [self._ref(content) if isinstance(content, Key) else content for content in large]
-        refs = hosted.host.call("run", head, *contents, returns=1 + len(kept))
-        self._count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
-        outcomes = self._hosting.get(refs[0])
-        found: list[Any] = [pickle.PickleBuffer(outcomes)]
-        new: list[Content] = []
-        for one, ref in zip(kept, refs[1:], strict=True):
-            if one is None:
-                content = self._hosting.get(ref)
-                found.append(None if content is None else pickle.PickleBuffer(content))
-            else:
-                new.append(Content(*one, ref, hosted))
-                self._contents.keep(new[-1])
-                found.append(None)
-        self._count(hosted, received=sum(buffer.raw().nbytes for buffer in found if buffer is not None))
-        try:
-            wire.send(found)
-        except WireClosed:  # the gateway has ended: these tasks have not, and their run may be over
-            self._contents.drop(new)
-            raise
-
-    def _ref(self, key: Key) -> Any:
-        content = self._contents.find(key)
-        if content is None:
-            raise HostLost("a content that a task reads is not there any more")
-        return content.ref
-
-    def _move(self, hosted: Hosted, key: Key, how: int) -> tuple[Any, str]:
-        """Takes a content from its host. Returns it, unless it is dropped, and the machine if that was lost."""
-        kept = self._contents.find(key)
-        if kept is not None:
-            self._contents.drop([kept])
-        if how == transfer.DROP:
-            return None, ""
-        if kept is None:
-            return None, "an unknown machine"
-        if kept.hosted.lost:
-            return None, kept.hosted.machine
-        content = pickle.PickleBuffer(self._hosting.get(kept.ref))
-        self._count(hosted, received=content.raw().nbytes)
-        return content, ""
-
-    def _count(self, hosted: Hosted, *, sent: int = 0, received: int = 0) -> None:
+    def count(self, hosted: Hosted, *, sent: int = 0, received: int = 0) -> None:
+        """Counts bytes that travelled to or from a host."""
         with self._counting:
             hosted.sent_bytes += sent
             hosted.received_bytes += received
@@ -292,7 +261,7 @@ class HostingServer:
     def _traffic(self) -> tuple[int, int, int]:
         """Bytes that were sent to all hosts so far, that were received from them, and that stay on living ones."""
         with self._counting:
-            return self._sent_bytes, self._received_bytes, self._contents.resident_bytes()
+            return self._sent_bytes, self._received_bytes, self._tasks.contents.resident_bytes()
 
     def _take_trace(self, hosted: Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
@@ -316,8 +285,8 @@ class HostingServer:
                     "clock_bound_ns": hosted.clock_bound_ns,
                     "sent_bytes": hosted.sent_bytes,
                     "received_bytes": hosted.received_bytes,
-                    "kept": self._contents.count(hosted),
-                    "resident_bytes": self._contents.resident_bytes(hosted),
+                    "kept": self._tasks.contents.count(hosted),
+                    "resident_bytes": self._tasks.contents.resident_bytes(hosted),
                 }
                 for hosted in sorted(hosts, key=lambda hosted: hosted.node)
             ],
@@ -342,10 +311,10 @@ class HostingServer:
         except TimeoutError:
             silent = (time.monotonic_ns() - hosted.heard_ns) / 1e9
             if silent >= self._cluster.lost_after:
-                self._lose(hosted, f"no answer for {silent:.1f} s")
+                self.lose(hosted, f"no answer for {silent:.1f} s")
             return
         except HostLost as error:
-            self._lose(hosted, str(error))
+            self.lose(hosted, str(error))
             return
         here = time.monotonic_ns()
         hosted.heard_ns = here

@@ -13,6 +13,9 @@ TARGET = "runtime.hosting.transfer:transfer"
 
 BRING, DROP = 1, 0
 
+RETRIES = 1 << 20
+"""How often such a task may begin again: it changes nothing that it could not do twice."""
+
 LARGE = 1 << 16
 """Bytes from which a content travels by itself, and may stay on its host.
 

@@ -149,7 +149,8 @@ class HostedOrchestrator(Orchestrator):
         native.add_scalar(how)
         handle = self._session.transfer_handle()
         callable_ = self._session.registry.resolve(handle, self._next_level_namespace, "submit_next_level")
-        task = self._submit_native(callable_, native, away.node, native_config(None), [])
+        settings = _core.CallConfig(retries=transfer.RETRIES)
+        task = self._submit_native(callable_, native, away.node, settings, [])
         if how == transfer.BRING:
             self._coming[place] = task
         return task

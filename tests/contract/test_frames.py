@@ -14,7 +14,7 @@ from tests.contract.conftest import LAYOUT_VERSION, all_ready, wait_until
 
 FRAME_BYTES = 512
 FRAMES_WITHIN = 64 << 20  # all frames lie in these first bytes of a lane's file; its sparse store follows
-FRAME = struct.Struct("<IIQQQ24s32s")  # version, claim, sequence, run, callable, config, digest; then the arguments
+FRAME = struct.Struct("<IIQQII24s32s")  # version, claim, sequence, run, retries, 0, config, digest; then the arguments
 
 
 def lanes():
@@ -41,7 +41,7 @@ def frames_of(digest, descriptors):
 
 
 @pytest.mark.parametrize("child", ["chip", "sub"])
-def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_blob(child, chip):
+def test_a_frame_carries_the_raw_digest_its_retries_and_the_argument_blob(child, chip):
     others = lanes()  # of closed Workers that are not garbage-collected yet
     with Worker(chips=1, sub_workers=1) as worker:
         kernel, function = worker.register(chip["sleep_ms"]), worker.register(lambda args: None)
@@ -51,17 +51,18 @@ def test_a_frame_carries_the_raw_digest_a_zero_callable_field_and_the_argument_b
         def orchestrate(o):
             for _ in range(3):
                 if child == "chip":
-                    o.submit_next_level(handle, args, CallConfig(block_count=1), worker=0)
+                    o.submit_next_level(handle, args, CallConfig(block_count=1, retries=2), worker=0)
                 else:
-                    o.submit_sub(handle, args)
+                    o.submit_sub(handle, args, CallConfig(retries=2))
 
         worker.run(orchestrate)
         digest = bytes.fromhex(handle.hashid.removeprefix("sha256:"))
         found = list(frames_of(digest, lanes() - others))
         assert len(found) == 3
         for sequence, (frame, arguments) in enumerate(sorted(found)):
-            version, _, number, run, callable_field, _, carried = frame
-            assert (version, number, run, callable_field, carried) == (LAYOUT_VERSION, sequence, 1, 0, digest)
+            version, _, number, run, retries, reserved, _, carried = frame
+            assert (version, number, run, retries, reserved) == (LAYOUT_VERSION, sequence, 1, 2, 0)
+            assert carried == digest
             assert struct.unpack_from("<iiQ", arguments) == (0, 1, 0)
 
 

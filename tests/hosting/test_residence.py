@@ -235,3 +235,18 @@ def test_what_an_earlier_failed_run_left_on_a_host_is_not_taken_for_newer_conten
         tensor.numpy()[...] = 1
         worker.run(lambda o: o.submit_next_level(step, TaskArgs((tensor, Tag.INPUT), (out, Tag.OUTPUT)), worker=0))
         assert (out.numpy() == 2).all()
+
+
+def test_contents_are_found_whatever_order_hosts_met_the_memory_in():
+    with pod(cluster("fake"), nodes=2, arena_bytes=1 << 20) as worker:
+        first, step = worker.register(fill), worker.register(copy_plus_one)
+        tensors = [worker.zeros(COUNT, "float64") for _ in range(4)]  # each in an arena of its own
+
+        def crosses(o):
+            o.submit_next_level(first, TaskArgs((tensors[1], Tag.OUTPUT), scalars=[5]), worker=0)
+            o.submit_next_level(first, TaskArgs((tensors[0], Tag.OUTPUT), scalars=[6]), worker=1)
+            o.submit_next_level(step, TaskArgs((tensors[1], Tag.INPUT), (tensors[2], Tag.OUTPUT)), worker=1)
+            o.submit_next_level(step, TaskArgs((tensors[0], Tag.INPUT), (tensors[3], Tag.OUTPUT)), worker=0)
+
+        worker.run(crosses)
+        assert [float(tensor.numpy()[-1]) for tensor in tensors] == [6, 5, 6, 7]

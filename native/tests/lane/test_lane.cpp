@@ -14,7 +14,7 @@
 using namespace callring;
 using callring::test::LanePair;
 
-TEST_CASE("frames arrive in order with their run, version and a zero callable field") {
+TEST_CASE("frames arrive in order with their run, version and a zero reserved field") {
     const LanePair lane;
     lane.push(7);
     lane.push(8);
@@ -23,7 +23,7 @@ TEST_CASE("frames arrive in order with their run, version and a zero callable fi
         REQUIRE(frame != nullptr);
         CHECK(frame->run == run);
         CHECK(frame->layout_version == kLayoutVersion);
-        CHECK(frame->callable == 0);
+        CHECK(frame->reserved == 0);
         lane.child->complete(Code::ok, 0, 0, {});
     }
     CHECK(lane.child->try_next() == nullptr);
