@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from runtime.child_side.recipes import numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -81,7 +83,7 @@ class Contents:
         """Notes where a lost content is now, if it is wanted."""
         with self.lock:
             if not content.is_here and (content.pins or self._is_newest(content)):
-                content.ref, content.hosted = ref, hosted
+                content.ref, content.hosted, content.number = ref, hosted, next(numbers)
 
     def count(self, hosted: Hosted) -> int:
         """How many contents a host keeps."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,15 +17,18 @@ from runtime import _core
 from runtime.errors import ConfigurationError
 from runtime.hosting.transfer import LARGE
 from runtime.tensors.tags import WRITES, Tag
+from runtime.tensors.tensor import empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
+    from runtime.child_side.kept_inputs import KeptInputs, Name
     from runtime.tensors.tensor import Tensor
 
 _READS = (Tag.INPUT, Tag.INOUT, Tag.OUTPUT_EXISTING, Tag.NO_DEP)
+_KEPT_BYTES = struct.Struct("<Q")
 _HARDEST = 1_000_000
 """Candidates that the exact test for an overlap of two strided views may try."""
 
@@ -43,11 +47,14 @@ class Piece(NamedTuple):
     is_large: bool
     """Whether its content travels by itself, not within the message."""
     read_only: bool
+    name: bytes = b""
+    """The name under which the host keeps its content for later tasks of the run; empty: it does not."""
 
 
 class Call(NamedTuple):
     """One task on its way to a host."""
 
+    run: int
     hashid: str
     pieces: list[Piece]
     scalars: list[int]
@@ -65,6 +72,11 @@ class Call(NamedTuple):
         """The arguments whose contents travel back by themselves."""
         return [place for place, piece in enumerate(self.pieces) if piece.is_written and piece.is_large]
 
+    @property
+    def kept(self) -> list[Name]:
+        """The inputs that the host is to keep, or keeps already."""
+        return [(self.run, piece.name) for piece in self.pieces if piece.name]
+
 
 class Outcome(NamedTuple):
     """What a task on a host came to."""
@@ -78,8 +90,10 @@ class Outcome(NamedTuple):
     """The contents that were written and are not large, in order."""
 
 
-def pack(hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: list[int], block_count: int) -> Call:
-    """Packs a task.
+def pack(
+    hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: list[int], block_count: int, *, run: int
+) -> Call:
+    """Packs a task of a run; it sends everything that it reads.
 
     Raises:
         ConfigurationError: two arguments share bytes that one of them writes, and are not the same view.
@@ -99,7 +113,7 @@ def pack(hashid: str, tensors: Sequence[Tensor], tags: Sequence[int], scalars: l
         pieces.append(Piece(tensor.dtype, tensor.shape, first[place], is_sent, is_written, is_large, tag not in WRITES))
         if is_sent and not is_large:
             small.append(arrays[place].tobytes())
-    return Call(hashid, pieces, scalars, block_count, small)
+    return Call(run, hashid, pieces, scalars, block_count, small)
 
 
 def content_of(tensor: Tensor) -> pickle.PickleBuffer:
@@ -123,6 +137,11 @@ class Key(NamedTuple):
 def digest_of(content: bytes) -> bytes:
     """Names elements as they travel: equal digests, equal elements."""
     return hashlib.sha256(content).digest()
+
+
+def name_of(piece: Piece, digest: bytes) -> bytes:
+    """Names an input: its elements, and how they are understood."""
+    return digest + repr((piece.dtype, piece.shape)).encode()
 
 
 class Home(NamedTuple):
@@ -171,21 +190,53 @@ def _meet(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
         return True  # undecided: refused rather than wrong
 
 
-def unpack(pool: _core.MemoryPool, call: Call, large: Iterator[Any]) -> list[Tensor]:
-    """On the host: the tensors of a task, in ``pool``. Raises MemoryError.
+class Arrived(NamedTuple):
+    """The large contents of a message, on the host."""
+
+    inputs: dict[Name, Any]
+    """Those that it is to keep."""
+    others: dict[tuple[int, int], Any]
+    """The others, by the task and the argument."""
+
+
+def arrived(calls: Sequence[Call], large: Sequence[Any]) -> Arrived:
+    """Tells which task each content of a message is for."""
+    found = Arrived({}, {})
+    left = iter(large)
+    for number, call in enumerate(calls):
+        for place in call.large_sent:
+            name = call.pieces[place].name
+            if name:
+                found.inputs[call.run, name] = next(left)
+            else:
+                found.others[number, place] = next(left)
+    return found
+
+
+def unpack(
+    pool: _core.MemoryPool, calls: Sequence[Call], number: int, given: Arrived, inputs: KeptInputs
+) -> list[Tensor]:
+    """On the host: the tensors of one of the tasks of a message, in ``pool``. Raises MemoryError.
 
     Args:
-        large: buffers, of which this task takes its own.
+        inputs: the contents that this host keeps.
     """
     tensors: list[Tensor] = []
+    call = calls[number]
     small = iter(call.small)
     for place, piece in enumerate(call.pieces):
         if piece.same_as != place:
             tensors.append(tensors[piece.same_as])
             continue
-        tensor = pool.empty(list(piece.shape), piece.dtype)
-        if piece.is_sent:
-            fill(tensor, next(large if piece.is_large else small))
+        name = (call.run, piece.name)
+        tensor = inputs.find(name) if piece.name else None
+        if tensor is None:
+            tensor = empty(pool, piece.shape, piece.dtype)
+            if piece.name:
+                fill(tensor, given.inputs[name])
+                inputs.keep(name, tensor)
+            elif piece.is_sent:
+                fill(tensor, given.others[number, place] if piece.is_large else next(small))
         tensors.append(tensor)
     return tensors
 
@@ -193,6 +244,23 @@ def unpack(pool: _core.MemoryPool, call: Call, large: Iterator[Any]) -> list[Ten
 def passed_on(call: Call, tensors: Sequence[Tensor]) -> list[Tensor]:
     """The tensors as the orchestration function gets them: those that it may not write are read-only."""
     return [_core.read_only(t) if piece.read_only else t for piece, t in zip(call.pieces, tensors, strict=True)]
+
+
+def packed(outcomes: list[Outcome], dropped: list[Name], kept_bytes: int) -> bytes:
+    """On the host: what tasks came to, the inputs that it does not keep any more, and the bytes of those it does."""
+    return _KEPT_BYTES.pack(kept_bytes) + pickle.dumps((outcomes, dropped), protocol=5)
+
+
+def unpacked(content: Any) -> tuple[list[Outcome], list[Name]]:
+    """The outcomes and the dropped inputs of packed()."""
+    outcomes, dropped = pickle.loads(memoryview(content)[_KEPT_BYTES.size :])
+    return outcomes, dropped
+
+
+def kept_bytes(content: Any) -> int:
+    """The bytes of the host's inputs, from packed(): without the outcomes, which only a gateway reads."""
+    (count,) = _KEPT_BYTES.unpack_from(content)
+    return int(count)
 
 
 def written(call: Call, tensors: Sequence[Tensor]) -> tuple[list[bytes], list[npt.NDArray[Any]]]:

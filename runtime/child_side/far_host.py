@@ -6,6 +6,7 @@ hashed again here. The gateway on the driver's machine (runtime/child_side/gatew
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from runtime import _core
 from runtime.child_side import far_arguments
 from runtime.child_side.far_arguments import Outcome
+from runtime.child_side.kept_inputs import KeptInputs
 from runtime.child_side.node_worker import NodeLoader
 from runtime.failure import native_errors
 from runtime.hosting.door import WELL, Refusal
@@ -26,11 +28,13 @@ from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.tensors.task_args import TensorArgs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from runtime.child_side.far_arguments import Call
+    from runtime.child_side.far_arguments import Arrived, Call
+    from runtime.child_side.kept_inputs import Name
     from runtime.child_side.node_worker import Loaded
     from runtime.processes.topology import Topology
+    from runtime.tensors.tensor import Tensor
 
 _CODES: dict[str, int] = _core.CODES
 _MISMATCH = _CODES["hashid_descriptor_mismatch"]
@@ -38,11 +42,12 @@ _KIND_SERIALIZED = 2
 
 
 class FarHost:
-    """A node's Worker on this machine. One thread at a time calls its methods; ``clock`` may run beside any other."""
+    """A node's Worker on this machine. One thread at a time calls its methods, except those in CONTROL."""
 
     def __init__(self) -> None:
         self._loader: NodeLoader | None = None
         self._loaded: dict[str, Loaded] = {}
+        self._inputs = KeptInputs(1 << 62)
         self._busy = threading.Lock()  # close() does not end the Worker beneath a task
 
     def hello(self, search_path: Sequence[str]) -> Facts:
@@ -58,6 +63,7 @@ class FarHost:
         except native_errors() as error:
             return error.args[0], str(error.args[1])
         self._loader = loader
+        self._inputs = KeptInputs(topology.options.memory_limit_bytes)
         return WELL
 
     def install(self, kind: int, hashid: str, payload: bytes) -> Refusal:
@@ -87,24 +93,43 @@ class FarHost:
             self._loader.unload(loaded)
 
     def run(self, calls: list[Call], *large: Any) -> tuple[Any, ...]:
-        """Runs tasks one after the other. Returns their pickled outcomes, and then every large content they wrote."""
+        """Runs tasks one after the other. Returns what they came to (see far_arguments.packed), and then every large
+        content that they wrote."""
         outcomes: list[Outcome] = []
         results: list[Any] = []
-        given = iter(large)
+        dropped: list[Name] = []
+        given = far_arguments.arrived(calls, large)
         with self._busy:
-            for call in calls:
+            for number, call in enumerate(calls):
                 try:
-                    outcome, contents = self._call(call, given)
+                    outcome, written = self._call(call, self._unpacked(calls, number, given, dropped, results))
                 except BaseException as error:  # the task fails, not its host
                     outcome = Outcome(_CODES["python_exception"], pack_exception(error), [], [])
-                    contents = [None] * len(call.large_written)
+                    written = [None] * len(call.large_written)
                 outcomes.append(outcome)
-                results += contents
-        return pickle.dumps(outcomes, protocol=5), *results
+                results += written
+                dropped += self._inputs.make_room(_needed(calls[number + 1 :], given))
+        lacking = self._inputs.lacks(name for call in calls for name in call.kept)
+        return far_arguments.packed(outcomes, [*dropped, *lacking], self._inputs.nbytes), *results
 
-    def _call(self, call: Call, large: Iterator[Any]) -> tuple[Outcome, list[Any]]:
+    def forget(self, runs: Sequence[int]) -> int:
+        """Drops the inputs of runs that have ended; returns the bytes of all others."""
+        return self._inputs.forget(runs)
+
+    def _unpacked(
+        self, calls: Sequence[Call], number: int, given: Arrived, dropped: list[Name], results: list[Any]
+    ) -> list[Tensor]:
+        """The tensors of one of these calls. If there is no memory for them, inputs are dropped, and what earlier calls
+        wrote is moved to other memory."""
+        pool = self._opened().worker._session.pool
+        with contextlib.suppress(MemoryError):
+            return far_arguments.unpack(pool, calls, number, given, self._inputs)
+        dropped += self._inputs.make_room(_needed(calls[number:], given), 0)
+        results[:] = [content if content is None else bytes(content) for content in results]
+        return far_arguments.unpack(pool, calls, number, given, self._inputs)
+
+    def _call(self, call: Call, tensors: list[Tensor]) -> tuple[Outcome, list[Any]]:
         worker = self._opened().worker
-        tensors = far_arguments.unpack(worker._session.pool, call, large)
         loaded = self._loaded[call.hashid]
         if loaded.function is None:
             raise TypeError("a node runs Python callables; a chip callable is for its chips")
@@ -134,3 +159,8 @@ class FarHost:
         if self._loader is None:
             raise RuntimeError("the Worker of this host is not open")
         return self._loader
+
+
+def _needed(calls: Sequence[Call], given: Arrived) -> set[Name]:
+    """The inputs of calls that only this host has: those in the message could be read from it again."""
+    return {name for call in calls for name in call.kept if name not in given.inputs}

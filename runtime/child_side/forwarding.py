@@ -13,19 +13,22 @@ from runtime.child_side.recipes import Declared
 from runtime.errors import ConfigurationError, WorkerLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from runtime.child_side.far_arguments import Call, Key, Outcome
+    from runtime.child_side.kept_inputs import Name
     from runtime.tensors.tensor import Tensor
 
 _CODES: dict[str, int] = _core.CODES
+_MOST_RUNS = 64
+"""Runs whose inputs a gateway remembers."""
 
 
 class RaisedThere(Exception):  # noqa: N818 - not an error of this process
     """An orchestration function raised on its host; ``args[0]`` is the packed exception."""
 
 
-class Task(NamedTuple):
+class NodeTask(NamedTuple):
     """A task as NodeHost gives it."""
 
     hashid: str
@@ -51,16 +54,17 @@ class Task(NamedTuple):
 class Begun:
     """A task on its way to the host."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: NodeTask) -> None:
         self._task = task
         self._tensors = task.tensors
         self._outcome: Outcome | None = None
         self._large: list[Any] = []
         self._sources: list[Home | Key] = []
         self.error: BaseException | None = None
-        self.call: Call | None = None
+        self._whole: Call | None = None  # with all that the task reads
+        self.call: Call | None = None  # without what its host keeps
         try:
-            self.call = far_arguments.pack(*task[:5])
+            self._whole = far_arguments.pack(*task[:5], run=task.run)
         except ConfigurationError as error:
             self.error = error
 
@@ -70,33 +74,50 @@ class Begun:
 
     def kept(self) -> list[Kept | None]:
         """What stays on the host of the large contents that it writes; None where the content may not."""
-        places = self.call.large_written if self.call else []
+        places = self._whole.large_written if self._whole else []
         return [
             Kept(self._task.key_of(place), self._tensors[place].nbytes) if self._task.keeps else None
             for place in places
         ]
 
-    def contents(self, away: Iterator[str | bool]) -> list[Any]:
-        """The large contents that it reads: each a key if it stays on a host, else the elements.
+    def contents(self, away: Iterator[str | int], held: Held) -> list[Any]:
+        """The large contents that travel: each a key if it stays on a host, else the elements.
 
         Args:
-            away: for each, whether it stays on a host; which host has lost it and why it is gone, if it is.
+            away: for each that it reads, the number of its bytes if it stays on a host, and 0 if it is at home; which
+                host has lost it and why it is gone, if it is.
+            held: the inputs that the task's host keeps.
         """
         contents: list[Any] = []
-        self._sources = []
+        self._sources, self.call = [], None
+        pieces = list(self._whole.pieces) if self._whole else []
+        names: set[bytes] = set()
         for place, key, where in zip(self._large_sent, self.read(), away, strict=False):
-            tensor = self._tensors[place]
+            piece, name = pieces[place], b""
+            content: Any = key
             if isinstance(where, str):
-                self.error = lost_content(tensor, where)
+                self.error = lost_content(self._tensors[place], where)
+                continue
             if where and key is not None:
-                contents.append(key)
+                name = b"content %d" % where
                 self._sources.append(key)
-            elif self._may_repeat:
-                content = far_arguments.copy_of(tensor)  # its digest must be that of what is sent
-                contents.append(pickle.PickleBuffer(content))
-                self._sources.append(Home(self._task.key_of(place).view, far_arguments.digest_of(content)))
+            elif self._may_repeat or not piece.is_written:
+                elements = far_arguments.copy_of(self._tensors[place])  # its digest must be that of what is sent
+                digest = far_arguments.digest_of(elements)
+                name = far_arguments.name_of(piece, digest)
+                content = pickle.PickleBuffer(elements)
+                self._sources.append(Home(self._task.key_of(place).view, digest))
             else:
-                contents.append(far_arguments.content_of(tensor))
+                content = far_arguments.content_of(self._tensors[place])
+            name = b"" if piece.is_written else name
+            is_sent = not name or not (name in names or held.has(self._task.run, name))
+            pieces[place] = piece._replace(is_sent=is_sent, name=name)
+            contents += [content] if is_sent else []
+            names.add(name)
+        if self.error is not None or self._whole is None:
+            return []
+        held.add(self._task.run, names)
+        self.call = self._whole._replace(pieces=pieces)
         return contents
 
     def declared(self, first: int) -> list[Declared]:
@@ -105,11 +126,11 @@ class Begun:
         Args:
             first: the place of its first large output among those of the message.
         """
-        if not self._may_repeat or self.call is None:
+        if not self._may_repeat or self._whole is None:
             return []
-        outputs = list(range(first, first + len(self.call.large_written)))
-        packed = pickle.dumps(([self.call],))
-        return [Declared(packed, self.call.hashid, self._task.retries, self._sources, outputs)]
+        outputs = list(range(first, first + len(self._whole.large_written)))
+        packed = pickle.dumps(([self._whole],))
+        return [Declared(packed, self._whole.hashid, self._task.retries, self._sources, outputs)]
 
     def ended(self, outcome: Outcome, large: list[Any]) -> None:
         """Keeps what came back."""
@@ -128,26 +149,54 @@ class Begun:
 
     @property
     def _large_sent(self) -> list[int]:
-        return self.call.large_sent if self.call else []
+        return self._whole.large_sent if self._whole else []
 
     @property
     def _may_repeat(self) -> bool:
         """Whether its outputs can be made again: nothing ends a repeated task in time, so it has no deadline."""
         task = self._task
-        return bool(task.keeps and task.retries and not task.is_timed and self.call and self.call.large_written)
+        return bool(task.keeps and task.retries and not task.is_timed and self._whole and self._whole.large_written)
 
 
-def run(tasks: list[Begun], ask: Callable[..., Any]) -> None:
+class Held:
+    """The names of the inputs that a gateway's host keeps. Those of ended runs are there, too, until there are many."""
+
+    def __init__(self) -> None:
+        self._by_run: dict[int, set[bytes]] = {}
+        self._new: set[Name] = set()
+
+    def has(self, run: int, name: bytes) -> bool:
+        """Whether the host keeps this input, or will before the next task of the same message."""
+        return name in self._by_run.get(run, ()) or (run, name) in self._new
+
+    def add(self, run: int, names: set[bytes]) -> None:
+        """Notes what the message that is being written sends."""
+        self._new |= {(run, name) for name in names if name}
+
+    def settle(self, *, sent: bool, dropped: Sequence[Name] = ()) -> None:
+        """Called when the message was answered, or was not sent."""
+        for run, name in self._new if sent else ():
+            self._by_run.setdefault(run, set()).add(name)
+        self._new.clear()
+        for run, name in dropped:
+            self._by_run.get(run, set()).discard(name)
+        while len(self._by_run) > _MOST_RUNS:  # one that goes on sends its inputs once more
+            del self._by_run[next(iter(self._by_run))]
+
+
+def run(tasks: list[Begun], ask: Callable[..., Any], held: Held) -> None:
     """Sends tasks to the host in one message, and receives what they came to. Raises WireClosed.
 
     Args:
         ask: sends a request to the hosting server and returns the answer.
+        held: the inputs that the host keeps.
     """
     answer = None
     while answer is None:  # None: a content was lost after the server had said where it is
         keys = [key for task in tasks for key in task.read()]
-        away = iter(ask("away", keys) if any(keys) else [False] * len(keys))
-        contents = [task.contents(away) for task in tasks]
+        away = iter(ask("away", keys) if any(keys) else [0] * len(keys))
+        held.settle(sent=False)
+        contents = [task.contents(away, held) for task in tasks]
         able = [(task, given) for task, given in zip(tasks, contents, strict=True) if task.error is None]
         calls = [task.call for task, _ in able if task.call]
         if not calls:
@@ -160,8 +209,10 @@ def run(tasks: list[Begun], ask: Callable[..., Any]) -> None:
         sent = [one for _, given in able for one in given]
         answer = ask("run", Message(pickle.dumps((calls,)), sent, kept, declared))
     packed, *written = answer
+    outcomes, dropped = far_arguments.unpacked(packed)
+    held.settle(sent=True, dropped=dropped)
     left = iter(written)
-    for (task, _), call, outcome in zip(able, calls, pickle.loads(packed), strict=True):
+    for (task, _), call, outcome in zip(able, calls, outcomes, strict=True):
         task.ended(outcome, [next(left) for _ in call.large_written])
 
 

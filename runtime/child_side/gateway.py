@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from runtime import _core, identity
 from runtime.child_side import far_arguments
 from runtime.child_side.descriptions import KIND_CHIP, describe
-from runtime.child_side.forwarding import Begun, RaisedThere, Task, lost_content, run
+from runtime.child_side.forwarding import Begun, Held, NodeTask, RaisedThere, lost_content, run
 from runtime.child_side.hosted_tasks import Wanted
 from runtime.child_side.sub_worker import Loader
 from runtime.failure import HOST_LOST, native_errors
@@ -76,6 +76,7 @@ class _Gateway:
         self._deadline_ns = deadline_ns
         self._control: Wire
         self._tasks: Wire
+        self._held = Held()
         self._transfer = ""  # the hashid of transfers
         self.pool = _core.MemoryPool(1 << 20, 1 << 62)
         self.lane: _core.NodeHost | None = None
@@ -130,12 +131,12 @@ class _Gateway:
         """Runs tasks on the host, in one message; returns a call for each that has its value, or raises.
 
         Args:
-            tasks: the fields of Task of each.
+            tasks: the fields of NodeTask of each.
         """
         ends: list[Callable[[], Any]] = []
         begun: list[Begun] = []
         for given in tasks:
-            task = Task(*given)
+            task = NodeTask(*given)
             if task.hashid == self._transfer:
                 ends.append(self._move(task))
                 continue
@@ -144,10 +145,10 @@ class _Gateway:
             if one.error is None:
                 begun.append(one)
         if begun:
-            self._or_end(lambda: run(begun, self._ask))
+            self._or_end(lambda: run(begun, self._ask, self._held))
         return ends
 
-    def _move(self, task: Task) -> Callable[[], Any]:
+    def _move(self, task: NodeTask) -> Callable[[], Any]:
         """Brings the content of a tensor to this machine, or drops it; see runtime/hosting/transfer.py."""
         (tensor,), (how,) = task.tensors, task.scalars
         key = task.key_of(0)

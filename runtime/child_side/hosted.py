@@ -31,6 +31,8 @@ class Hosted:
     """Seconds that it had to start; the next host of its node has about as many."""
     installed: set[str] = field(default_factory=set)
     """The hashids of its callables."""
+    input_bytes: int = 0
+    """Bytes of the inputs that it keeps."""
     lost: str = ""
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from runtime import _core
 from runtime.child_side import recipes
 from runtime.child_side.contents import Contents
-from runtime.child_side.far_arguments import Key
+from runtime.child_side.far_arguments import Key, kept_bytes, unpacked
 from runtime.child_side.recipes import Content
 from runtime.hosting import transfer
 from runtime.hosting.door import HostLost
@@ -24,7 +24,7 @@ from runtime.pickles.outcomes import unpack_exception
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.child_side.far_arguments import Home, Kept, Outcome
+    from runtime.child_side.far_arguments import Home, Kept
     from runtime.child_side.hosted import Hosted
     from runtime.child_side.recipes import Declared, Recipe
     from runtime.hosting.door import Hosting
@@ -80,8 +80,9 @@ class HostedTasks:
     # ---- requests --------------------------------------------------------------------------------------------------
 
     def away(self, wire: Wire, hosted: Hosted, keys: list[Key | None]) -> None:
-        """Answers which of these contents are on hosts; for one that was lost for good, why."""
-        wire.send([key is not None and self.contents.has(key) and self._there(wire, hosted, key) for key in keys])
+        """Answers for each of these contents with the number of its bytes if it is on a host, with 0 if it is at home,
+        and with the reason if it was lost for good."""
+        wire.send([0 if key is None or not self.contents.has(key) else self._there(wire, hosted, key) for key in keys])
 
     def run(self, wire: Wire, hosted: Hosted, message: Message) -> None:
         """Runs tasks, and answers with their outcomes; see FarHost.run. None: a content was lost meanwhile."""
@@ -92,7 +93,9 @@ class HostedTasks:
             return
         refs = hosted.host.call("run", head, *_resolved(large, sources), returns=1 + len(kept))
         self._hosts.count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
-        found: list[Any] = [pickle.PickleBuffer(self._hosting.get(refs[0]))]
+        outcomes = self._hosting.get(refs[0])
+        hosted.input_bytes = kept_bytes(outcomes)
+        found: list[Any] = [pickle.PickleBuffer(outcomes)]
         new: list[Content | None] = []
         for one, ref in zip(kept, refs[1:], strict=True):
             content = self._hosting.get(ref) if one is None else None
@@ -140,14 +143,15 @@ class HostedTasks:
 
     # ---- lost contents ---------------------------------------------------------------------------------------------
 
-    def _there(self, wire: Wire, hosted: Hosted, key: Key) -> str | bool:
-        """Has a content made again if it was lost. Returns True, or the host that has lost it and why it is gone."""
+    def _there(self, wire: Wire, hosted: Hosted, key: Key) -> str | int:
+        """Has a content made again if it was lost. Returns the number of its bytes, 0 if they are at home, or the host
+        that has lost them and why they are gone."""
         content = self.contents.find(key)
-        if content is None or content.is_here:
-            return True
+        if content is None:
+            return 0
         machine = content.hosted.machine
         why = self._make(wire, hosted, content)
-        return f"{machine}, which was lost, and cannot be made again: {why}" if why else True
+        return f"{machine}, which was lost, and cannot be made again: {why}" if why else content.number
 
     def _make(self, wire: Wire, asking: Hosted, wanted: Content) -> str:
         """Executes recipes until a living host has ``wanted``. Returns why this is impossible; empty: it is there."""
@@ -211,8 +215,7 @@ class HostedTasks:
         self._hosts.count(host, sent=len(step.call))
         try:
             refs = host.host.call("run", step.call, *contents, returns=1 + len(step.outputs))
-            outcome: Outcome
-            (outcome,) = pickle.loads(self._hosting.get(refs[0]))
+            (outcome,), _ = unpacked(self._hosting.get(refs[0]))
         except HostLost as error:
             self._hosts.lose(host, str(error))
             return ""

@@ -29,7 +29,7 @@ from runtime.child_side.hosted import Hosted
 from runtime.child_side.hosted_tasks import HostedTasks
 from runtime.child_side.shifted_trace import shifted
 from runtime.hosting import transfer
-from runtime.hosting.door import WELL, Hosting, HostLost, Machine, NoPlace, Refusal
+from runtime.hosting.door import CONTROL, WELL, Hosting, HostLost, Machine, NoPlace, Refusal
 from runtime.hosting.facts import differences, facts_of_this_process
 from runtime.hosting.wire import Wire, WireClosed
 
@@ -107,7 +107,7 @@ class HostingServer:
                 elif operation == "traffic":
                     wire.send(self._traffic())
                 elif operation == "forget":
-                    self._tasks.contents.forget(*arguments)
+                    self._forget(*arguments)
                     wire.send(None)
                 elif operation in _OF_TASKS and hosted is not None:
                     getattr(self._tasks, operation)(wire, hosted, *arguments)
@@ -215,7 +215,7 @@ class HostingServer:
     def _ask(
         self, hosted: Hosted, method: str, *arguments: Any, contents: Sequence[Any] = (), until: float | None = None
     ) -> Any:
-        (ref,) = hosted.host.call(method, pickle.dumps(arguments), *contents, control=method == "clock")
+        (ref,) = hosted.host.call(method, pickle.dumps(arguments), *contents, control=method in CONTROL)
         return self._hosting.get(ref, None if until is None else max(0.0, until - time.monotonic()))
 
     # ---- requests of gateways --------------------------------------------------------------------------------------
@@ -261,7 +261,22 @@ class HostingServer:
     def _traffic(self) -> tuple[int, int, int]:
         """Bytes that were sent to all hosts so far, that were received from them, and that stay on living ones."""
         with self._counting:
-            return self._sent_bytes, self._received_bytes, self._tasks.contents.resident_bytes()
+            sent, received = self._sent_bytes, self._received_bytes
+        with self._lock:
+            inputs = sum(hosted.input_bytes for hosted in self._hosts.values())
+        return sent, received, self._tasks.contents.resident_bytes() + inputs
+
+    def _forget(self, runs: list[int]) -> None:
+        """Frees what hosts keep for runs that have ended."""
+        self._tasks.contents.forget(runs)
+        with self._lock:
+            hosts = [hosted for hosted in self._hosts.values() if hosted.input_bytes]
+        for hosted in hosts:  # each has a thread, for one that does not answer
+            threading.Thread(target=self._forget_on, args=(hosted, runs), daemon=True).start()
+
+    def _forget_on(self, hosted: Hosted, runs: list[int]) -> None:
+        with contextlib.suppress(HostLost, TimeoutError):  # the heartbeat notices a host that does not answer
+            hosted.input_bytes = self._ask(hosted, "forget", runs, until=time.monotonic() + self._cluster.lost_after)
 
     def _take_trace(self, hosted: Hosted) -> bytes:
         return shifted(self._ask(hosted, "take_trace"), hosted.clock_offset_ns, hosted.clock_bound_ns)
@@ -286,7 +301,7 @@ class HostingServer:
                     "sent_bytes": hosted.sent_bytes,
                     "received_bytes": hosted.received_bytes,
                     "kept": self._tasks.contents.count(hosted),
-                    "resident_bytes": self._tasks.contents.resident_bytes(hosted),
+                    "resident_bytes": self._tasks.contents.resident_bytes(hosted) + hosted.input_bytes,
                 }
                 for hosted in sorted(hosts, key=lambda hosted: hosted.node)
             ],

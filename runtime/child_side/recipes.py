@@ -8,8 +8,9 @@ counting of references ends the life of a recipe: with the last content that it 
 
 from __future__ import annotations
 
+import itertools
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Declared(NamedTuple):
     """The places of its large outputs among those that stay on the host after the same message."""
 
 
+numbers = itertools.count(1)
+"""Of the bytes of contents."""
+
+
 @dataclass(eq=False)
 class Content:
     """One content, which no task changes: a task that writes the same view again makes another one."""
@@ -47,6 +52,8 @@ class Content:
     """How it is made again; None: it cannot be."""
     pins: int = 0
     """How many threads need its bytes, though they may not be the newest of their view."""
+    number: int = field(default_factory=numbers.__next__)
+    """Names its bytes: a task that is executed again need not write the same ones."""
 
     @property
     def is_here(self) -> bool:

@@ -43,7 +43,9 @@ def launch(
     bits = graph._bits(scalars)
     while True:
         try:
-            return RunHandle(graph._native.launch(session.engine, bound, bits, *earlier), session)
+            native = graph._native.launch(session.engine, bound, bits, *earlier)
+            session.watch_end(native)
+            return RunHandle(native, session)
         except native_errors() as error:
             _wait_or_raise(session, error)
 

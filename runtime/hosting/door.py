@@ -17,6 +17,9 @@ Refusal = tuple[int, str]
 """How a host answers a request: a code of the native core and a text, as a child of this machine does."""
 WELL: Refusal = (0, "")
 
+CONTROL = ("clock", "forget")
+"""The methods of the far side that run beside the others."""
+
 Ref = Any
 """A value that an engine keeps: opaque, and resolved on the far side where it is an argument of a call."""
 

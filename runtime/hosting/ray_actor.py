@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.hosting.door import CONTROL
 from runtime.hosting.far_process import FarProcess
 
 
@@ -25,7 +26,7 @@ class Actor:
 
     def call(self, method: str, head: bytes, *contents: Any) -> Any:
         """One call of a method of the far side. The values of ``run`` become objects of this machine."""
-        values = [_kept(value) for value in self._far.call(method, head, contents, control=method == "clock")]
+        values = [_kept(value) for value in self._far.call(method, head, contents, control=method in CONTROL)]
         return values if len(values) > 1 else values[0]
 
 

@@ -123,6 +123,7 @@ class HostedOrchestrator(Orchestrator):
         used = [[] if native is None else native.tensors() for native in natives]
         if any(map(self._is_hosted, placements)):
             _refuse_meeting(used)
+            self._session.watch_end(self._run)
         for tensor, _ in (one for member in used for one in member):
             self._bring_for(tensor, None)
         return super()._submit_group(callable_, args_list, placements, config, after)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -122,6 +123,18 @@ def host_pid(worker, node):
     """The process of a fake host."""
     (pid,) = (int(host["facts"]["pid"]) for host in hosts(worker) if host["node"] == node)
     return pid
+
+
+def lose(worker, node):
+    """Kills a host, and waits until the Worker has begun to replace it, or has given its node up."""
+    before = _child(worker, node).incarnation
+    os.kill(host_pid(worker, node), signal.SIGKILL)
+    while (child := _child(worker, node)).incarnation == before and child.state != "lost":
+        time.sleep(0.01)
+
+
+def _child(worker, node):
+    return next(child for child in worker.children if (child.kind, child.id) == ("node", node))
 
 
 def run_on(worker, handle, node, *tensors, config=None, scalars=()):

@@ -15,7 +15,7 @@ import pytest
 
 from runtime import CallConfig, Tag, TaskArgs
 from runtime.errors import TaskSkipped, WorkerLost
-from tests.hosting.conftest import cluster, host_pid, hosts, pod
+from tests.hosting.conftest import cluster, host_pid, lose, pod
 
 COUNT = 20_000
 """So many doubles that a tensor of them is large."""
@@ -46,14 +46,6 @@ def add_one(args, _):
 
 def copy_plus_one(args, _):
     args[1].numpy()[...] = args[0].numpy() + 1
-
-
-def lose(worker, node):
-    """Kills a host, and waits until this is known."""
-    pid = host_pid(worker, node)
-    os.kill(pid, signal.SIGKILL)
-    while any(int(host["facts"].get("pid", 0)) == pid for host in hosts(worker)):
-        time.sleep(0.01)
 
 
 RETRIED = CallConfig(retries=1)
