@@ -85,9 +85,19 @@ Result<Library> Library::load(std::span<const std::byte> binary) {
     return Library(std::move(image).value(), handle);
 }
 
+// dlsym also searches the libraries on which this one depends: a kernel `exp` that is not exported would be found in
+// the C library.
+bool Library::contains(const void* function) const noexcept {
+    Dl_info info{};
+    void* of_function = nullptr;
+    link_map* of_this = nullptr;
+    return sys::dladdr1(function, &info, &of_function, RTLD_DL_LINKMAP) != 0 &&
+           ::dlinfo(handle_, RTLD_DI_LINKMAP, &of_this) == 0 && of_function == of_this;
+}
+
 Result<void*> Library::find(const std::string& name, std::span<const Direction> signature) const {
     void* function = sys::dlsym(handle_, name.c_str());
-    if (function == nullptr) {
+    if (function == nullptr || !contains(function)) {
         return Error{Code::prepare_failed, "the binary does not export '" + name + "' (mark it CALLRING_EXPORT)"};
     }
     const auto* declared =
@@ -106,7 +116,11 @@ Result<void*> Library::find(const std::string& name, std::span<const Direction> 
     }
     std::vector<Direction> found;
     for (std::size_t i = 1; i < words; ++i) {
-        found.push_back(static_cast<Direction>(declared[i] & 3U));
+        if (declared[i] > CALLRING_INOUT) {
+            return Error{Code::prepare_failed, "'" + name + "' declares direction " + std::to_string(declared[i]) +
+                                                   ", which is none of callring/chip.h"};
+        }
+        found.push_back(static_cast<Direction>(declared[i]));
     }
     if (!std::equal(found.begin(), found.end(), signature.begin(), signature.end())) {
         return Error{Code::prepare_failed, "'" + name + "' declares the signature " + describe(found) +

@@ -24,10 +24,12 @@ public:
     static Result<Library> load(std::span<const std::byte> binary);
 
     // The exported function `name`, whose CALLRING_SIGNATURE, if it declares one, must be `signature`.
-    // Error: prepare_failed: no such symbol, another ABI version, or a contradicting signature.
+    // Error: prepare_failed: no such symbol in this library itself, another ABI version, or a contradicting signature.
     [[nodiscard]] Result<void*> find(const std::string& name, std::span<const Direction> signature) const;
 
 private:
+    [[nodiscard]] bool contains(const void* function) const noexcept;
+
     Library(SealedPayload image, void* handle) noexcept : image_(std::move(image)), handle_(handle) {}
 
     SealedPayload image_;  // its descriptor stays open as long as the dynamic loader has the library under its path
