@@ -40,6 +40,21 @@ struct Arity {
     std::uint32_t tensors;
 };
 
+// Describes the first tensor of `args` that is none by callring/chip.h; empty if all are.
+std::string malformed_tensor(const callring_args& args) {
+    for (std::uint32_t i = 0; i < args.tensor_count; ++i) {
+        const callring_tensor& tensor = args.tensors[i];
+        if (tensor.rank > CALLRING_MAX_RANK) {
+            return "tensor " + std::to_string(i) + " has rank " + std::to_string(tensor.rank) + "; the most is " +
+                   std::to_string(CALLRING_MAX_RANK);
+        }
+        if (element_bytes(tensor.dtype) == 0) {
+            return "tensor " + std::to_string(i) + " has the unknown dtype " + std::to_string(tensor.dtype);
+        }
+    }
+    return {};
+}
+
 struct Kernel {
     std::string name;
     std::vector<Direction> signature;
@@ -92,6 +107,9 @@ public:
         if (failure_) {
             return failure_;  // it explains more than the orchestration function's own code
         }
+        if (code == 0 && refused_) {
+            code = kRefusedByChip;  // the orchestration function has ignored that a launch was refused
+        }
         if (code != 0) {
             return Failure{code, {}, 0, message_};
         }
@@ -109,12 +127,14 @@ private:
     int launch(std::uint32_t func_id, std::uint32_t blocks, const callring_args& args) {
         const auto entry = program_.kernels.find(func_id);
         if (entry == program_.kernels.end()) {
-            return fail(kRefusedByChip,
-                        "launch of func_id " + std::to_string(func_id) + ", which the callable does not have");
+            return refuse("launch of func_id " + std::to_string(func_id) + ", which the callable does not have");
         }
         const Kernel& kernel = entry->second;
         if (const std::string wrong = kernel.arity.mismatch(args); !wrong.empty()) {
-            return fail(kRefusedByChip, "launch of kernel " + kernel.name + ", which " + wrong);
+            return refuse("launch of kernel " + kernel.name + ", which " + wrong);
+        }
+        if (const std::string wrong = malformed_tensor(args); !wrong.empty()) {
+            return refuse("launch of kernel " + kernel.name + ", whose " + wrong);
         }
         Launch& launch = launches_.emplace_back();
         launch.id = launches_.size() - 1;
@@ -167,6 +187,11 @@ private:
             message_ = std::move(message);
         }
         return code;
+    }
+
+    int refuse(std::string message) {
+        refused_ = true;
+        return fail(kRefusedByChip, std::move(message));
     }
 
     void* alloc(std::uint64_t bytes) {
@@ -235,6 +260,7 @@ private:
     std::vector<void*> allocations_;
     std::optional<Failure> failure_;
     std::string message_;
+    bool refused_ = false;  // a launch
     bool short_of_memory_ = false;
 };
 
