@@ -1,7 +1,6 @@
 #include "chip/blob.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -17,9 +16,13 @@ Error malformed_blob(const std::string& what) {
     return {Code::malformed, "chip callable: " + what};
 }
 
+// Not std::isalnum, which depends on the locale of the process.
 bool is_identifier(std::string_view name) {
-    const auto fits = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
-    return !name.empty() && name.size() <= kMaxName && std::isdigit(static_cast<unsigned char>(name[0])) == 0 &&
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    const auto fits = [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
+    };
+    return !name.empty() && name.size() <= kMaxName && !is_digit(name[0]) &&
            std::all_of(name.begin(), name.end(), fits);
 }
 
@@ -104,12 +107,29 @@ private:
     bool failed_ = false;
 };
 
+Result<void> check_signature(const std::string& name, std::span<const Direction> signature) {
+    if (signature.size() > kMaxSignature) {
+        return malformed_blob("the signature of " + name + " has " + std::to_string(signature.size()) +
+                              " directions; the most is " + std::to_string(kMaxSignature));
+    }
+    for (const Direction direction : signature) {
+        if (direction > Direction::inout) {
+            return malformed_blob("the signature of " + name + " has the unknown direction " +
+                                  std::to_string(static_cast<std::uint32_t>(direction)));
+        }
+    }
+    return {};
+}
+
 Result<void> check(const BlobParts& parts) {
     if (parts.kernels.empty()) {
         return malformed_blob("it has no kernel");
     }
     if (!is_identifier(parts.entry)) {
         return malformed_blob("entry '" + parts.entry + "' is not a C identifier");
+    }
+    if (auto checked = check_signature(parts.entry, parts.signature); !checked) {
+        return checked;
     }
     for (std::size_t i = 0; i < parts.kernels.size(); ++i) {
         const KernelPart& kernel = parts.kernels[i];
@@ -119,6 +139,9 @@ Result<void> check(const BlobParts& parts) {
         }
         if (kernel.binary.empty()) {
             return malformed_blob("kernel " + kernel.name + " has an empty binary");
+        }
+        if (auto checked = check_signature(kernel.name, kernel.signature); !checked) {
+            return checked;
         }
         for (std::size_t k = 0; k < i; ++k) {
             if (parts.kernels[k].func_id == kernel.func_id || parts.kernels[k].name == kernel.name) {

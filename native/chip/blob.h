@@ -41,7 +41,8 @@ struct BlobParts {
 };
 
 // Error: malformed, naming the part: no kernel, duplicate func_id or name, a name that is no identifier, an empty
-// kernel binary, or a callable without orchestration that is not one kernel of the same name and signature.
+// kernel binary, a signature with more than 4096 or unknown directions, or a callable without orchestration that is not
+// one kernel of the same name and signature.
 Result<std::vector<std::byte>> build_blob(BlobParts parts);
 
 // Error: malformed.

@@ -53,7 +53,7 @@ WITHOUT_FAILURE = {
     **dict.fromkeys(("raise", "sigaction", "signal"), "fails only for unknown signals"),
     "strerror": "returns a message",
     "strtol": "parses a number",
-    **dict.fromkeys(("memchr", "memcmp", "memcpy", "memmove", "memset", "strcmp", "strlen", "isalnum"), "computes"),
+    **dict.fromkeys(("memchr", "memcmp", "memcpy", "memmove", "memset", "strcmp", "strlen"), "computes"),
 }
 """Functions of the C library that are called directly, and why their failures do not matter."""
 
