@@ -149,15 +149,3 @@ TEST_CASE("callables are prepared on one thread while another executes") {
     }
     registering.join();
 }
-
-TEST_CASE("each architecture has its own default of cores, capped by the machine") {
-    const auto machine = std::max(1U, std::thread::hardware_concurrency());
-    CHECK((*chip::open_chip("a2a3sim", {}))->core_count() == std::min(24U, machine));
-    CHECK((*chip::open_chip("a5sim", {}))->core_count() == std::min(32U, machine));
-    CHECK((*chip::open_chip("a5sim", {5}))->core_count() == 5);
-}
-
-TEST_CASE("a platform whose toolkit is missing is refused with that reason, an unknown platform with its name") {
-    CHECK(chip::open_chip("a2a3", {}).error().message.find("CANN") != std::string::npos);
-    CHECK(chip::open_chip("a7", {}).error().message.find("a7") != std::string::npos);
-}
