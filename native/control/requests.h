@@ -28,7 +28,8 @@ struct Grace {
     std::uint64_t most_ns = 0;
 
     [[nodiscard]] std::uint64_t extend(std::uint64_t deadline_ns) const noexcept {
-        return std::min(deadline_ns + most_ns, std::max(deadline_ns, until_ns));
+        const std::uint64_t latest = deadline_ns < UINT64_MAX - most_ns ? deadline_ns + most_ns : UINT64_MAX;
+        return std::min(latest, std::max(deadline_ns, until_ns));
     }
 };
 

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "common/clock.h"
 #include "control/broadcast.h"
 #include "control/inbox.h"
+#include "lane/layout.h"
 
 using namespace callring;
 
@@ -140,6 +143,149 @@ TEST_CASE("memory that is not a broadcast's is refused") {
     CHECK_FALSE(Inbox::listen(ends.second, UniqueFd::copy_of(broadcast->fd()), UniqueFd::copy_of(broadcast->event_fd()),
                               kAudience, 0)
                     .ok());
+}
+
+TEST_CASE("a notice reaches every place of its audience, and no other place") {
+    Fixture fixture;
+    const std::vector<std::uint32_t> places{0, 1, 62, 63, 64, 65, 127, 128, 191, 192, 254, 255};
+    std::vector<std::unique_ptr<Child>> children;
+    for (const std::uint32_t place : places) {
+        children.push_back(std::make_unique<Child>(*fixture.broadcast, place));
+    }
+    for (std::size_t first = 0; first < places.size(); ++first) {
+        const std::vector<std::uint32_t> audience(places.begin() + static_cast<std::ptrdiff_t>(first), places.end());
+        const std::uint64_t number = fixture.publish(std::to_string(first), audience);
+        REQUIRE(number == kFirstNotice + first);
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            CAPTURE(places[i]);
+            CHECK(children[i]->received().size() == (i >= first ? 1 : 0));
+        }
+        for (std::size_t i = first; i < places.size(); ++i) {
+            fixture.broadcast->heard(number);
+        }
+    }
+}
+
+TEST_CASE("a notice arrives with the header of its request, its number, and this layout version") {
+    Fixture fixture;
+    Child child(*fixture.broadcast, 5);
+    REQUIRE(fixture.broadcast->open("body"));
+    const std::uint64_t number = fixture.broadcast->address(5);
+    MessageHeader header = header_of(Op::map_arena, 77);
+    header.kind = 4;
+    header.digest[31] = std::byte{9};
+    fixture.broadcast->publish(header, "body");
+    const auto message = child.inbox.receive(child.channel, now_ns());
+    REQUIRE(message.ok());
+    CHECK(message->op() == Op::map_arena);
+    CHECK(message->header.argument == 77);
+    CHECK(message->header.kind == 4);
+    CHECK(message->header.digest == header.digest);
+    CHECK(message->header.sequence == number);
+    CHECK(message->header.layout_version == kLayoutVersion);
+    CHECK(message->header.magic == kControlMagic);
+    CHECK(message->body == "body");
+    CHECK(message->fds.empty());
+}
+
+TEST_CASE("the largest body fits into a notice, and a shorter one after it has no rest of it") {
+    Fixture fixture;
+    Child child(*fixture.broadcast, 0);
+    const std::string largest(kMaxMessageBody, 'x');
+    for (unsigned i = 0; i <= kNotices; ++i) {
+        const std::string body = i < kNotices ? largest : "short";
+        fixture.broadcast->heard(fixture.publish(body, {0}));
+        CHECK(child.received() == std::vector<std::string>{body});
+    }
+}
+
+TEST_CASE("a notice whose length was overwritten is refused, and its memory is not read beyond its end") {
+    Fixture fixture;
+    Child child(*fixture.broadcast, 0);
+    const std::uint64_t number = fixture.publish("body", {0});
+    const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(fixture.broadcast->fd()))).value();
+    reinterpret_cast<Notices*>(map.data())->at(number).header.body_bytes = kMaxMessageBody + 1;
+    const auto received = child.inbox.receive(child.channel, now_ns());
+    REQUIRE_FALSE(received.ok());
+    CHECK(received.error().code == Code::malformed);
+}
+
+TEST_CASE("a child cannot write to the notices of its parent's other children") {
+    Fixture fixture;
+    const Child child(*fixture.broadcast, 0);
+    std::ifstream maps("/proc/self/maps");
+    int read_only = 0;
+    int writable = 0;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find("callring-notices") != std::string::npos) {
+            ++(line.find(" r--s ") != std::string::npos ? read_only : writable);
+        }
+    }
+    CHECK(read_only == 1);  // the child's
+    CHECK(writable == 1);   // the parent's
+}
+
+TEST_CASE("without an audience place, a child receives messages on its socket only, until its deadline") {
+    auto ends = std::move(Channel::pair()).value();
+    Inbox inbox;
+    CHECK(inbox.receive(ends.second, now_ns()).error().code == Code::timeout);
+    REQUIRE(ends.first.send(MessageHeader{}, "message", {}, now_ns() + kLongNs).ok());
+    CHECK(inbox.receive(ends.second, std::nullopt)->body == "message");
+    ends.first.close();
+    CHECK(inbox.receive(ends.second, std::nullopt).error().code == Code::closed);
+}
+
+TEST_CASE("random notices to random audiences: each child receives its own, once and in order, whenever it looks") {
+    constexpr std::uint32_t kChildren = 5;
+    for (std::uint32_t seed = 0; seed < 20; ++seed) {
+        std::mt19937 random(seed);
+        Fixture fixture;
+        std::vector<std::unique_ptr<Child>> children;
+        std::vector<std::vector<std::string>> expected(kChildren);
+        std::vector<std::vector<std::uint64_t>> unanswered(kChildren);
+        for (std::uint32_t i = 0; i < kChildren; ++i) {
+            children.push_back(std::make_unique<Child>(*fixture.broadcast, i * 60));
+        }
+        const auto look = [&](std::uint32_t i) {
+            CHECK(children[i]->received() == expected[i]);
+            for (const std::uint64_t number : unanswered[i]) {
+                fixture.broadcast->heard(number);
+            }
+            expected[i].clear();
+            unanswered[i].clear();
+        };
+        int published = 0;
+        for (int step = 0; step < 300; ++step) {
+            if (random() % 3 == 0) {
+                look(static_cast<std::uint32_t>(random() % kChildren));
+                continue;
+            }
+            std::vector<std::uint32_t> audience;
+            for (std::uint32_t i = 0; i < kChildren; ++i) {
+                if (random() % 2 == 0) {
+                    audience.push_back(i);
+                }
+            }
+            std::vector<std::uint32_t> places;
+            for (const std::uint32_t i : audience) {
+                places.push_back(i * 60);
+            }
+            const std::string body = std::to_string(step);
+            const std::uint64_t number = fixture.publish(body, places);
+            if (number == 0) {
+                continue;  // to no child, or an earlier notice still lacks answers
+            }
+            ++published;
+            for (const std::uint32_t i : audience) {
+                expected[i].push_back(body);
+                unanswered[i].push_back(number);
+            }
+        }
+        CHECK(published > 20);
+        for (std::uint32_t i = 0; i < kChildren; ++i) {
+            look(i);
+        }
+    }
 }
 
 TEST_CASE("children on other threads sleep, and miss no notice that is addressed to them") {
