@@ -180,9 +180,11 @@ Result<std::optional<Message>> Channel::receive_with(int flags) const {
         if (received == 0) {
             return Error{Code::closed, "the other end closed the control socket"};
         }
-        // The sender is at fault for cut-off descriptors only if it sent too many.
+        // The sender is at fault for cut-off descriptors only if it sent too many. The space for them, which is
+        // aligned, may have room for one more than the limit.
         const bool fds_lost = (message.msg_flags & MSG_CTRUNC) != 0;
-        if ((message.msg_flags & MSG_TRUNC) != 0 || (fds_lost && fds.size() >= kMaxMessageFds)) {
+        if ((message.msg_flags & MSG_TRUNC) != 0 || fds.size() > kMaxMessageFds ||
+            (fds_lost && fds.size() == kMaxMessageFds)) {
             return Error{Code::malformed, "control message over its limits"};
         }
         auto decoded = decode_message({buffer.data(), static_cast<std::size_t>(received)});
