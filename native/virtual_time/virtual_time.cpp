@@ -184,6 +184,9 @@ private:
     bool bounds() {
         std::vector<VirtualNs> chain(graph_.size(), 0);  // by task, the longest chain that ends with it
         for (TaskIndex task = 0; task < graph_.size(); ++task) {
+            if (machine_.dispatch_ns > kLongestVirtualNs / graph_.frames(task).size()) {
+                return false;
+            }
             const VirtualNs hop = handing_over(task) + latency(task);
             VirtualNs begin = hop;
             for (const TaskIndex earlier : graph_.predecessors(task)) {

@@ -130,6 +130,52 @@ TEST_CASE("a worker, task or callable that does not exist is refused") {
     CHECK_FALSE(virtual_time(none, machine(1)).ok());
 }
 
+TEST_CASE("the error of a refused graph names the task and what is wrong with it") {
+    const auto message = [](const std::vector<ModelledFrame>& frames, const std::vector<std::uint32_t>& after = {}) {
+        ModelledGraph graph;
+        add(graph, 0, kShort);
+        graph.add(frames, after);
+        const auto time = virtual_time(graph, machine(2, 2));
+        CHECK(time.error().code == Code::invalid_argument);
+        return time.error().message;
+    };
+    const ModelledFrame on_first{0, kShort, {}};
+    const ModelledFrame on_second{1, kShort, {}};
+    const ModelledFrame on_any{kAnySubWorker, kShort, {}};
+    CHECK(message({}) == "task 1: no member, or more than there are sub-workers");
+    CHECK(message({on_any, on_any, on_any}) == "task 1: no member, or more than there are sub-workers");
+    CHECK(message({on_first, on_any}) == "task 1: no such chip, or no such callable");
+    CHECK(message({on_any, on_first}) == "task 1: no such chip, or no such callable");
+    CHECK(message({{2, kShort, {}}}) == "task 1: no such chip, or no such callable");
+    CHECK(message({{INT32_MIN, kShort, {}}}) == "task 1: no such chip, or no such callable");
+    CHECK(message({on_first, on_second, on_first}) == "task 1: two members on one chip");
+    CHECK(message({on_first}, {0, 1}) == "task 1: follows a task that is not before it");
+}
+
+TEST_CASE("a graph without tasks takes no time, on a machine without workers as well") {
+    for (const std::size_t chips : {0U, 2U}) {
+        const auto time = virtual_time({}, machine(chips));
+        REQUIRE(time.ok());
+        CHECK(time->spans.empty());
+        CHECK(time->makespan_ns == 0);
+        CHECK(time->critical_path_ns == 0);
+        CHECK(time->one_by_one_ns == 0);
+    }
+}
+
+TEST_CASE("the hand-over of a group takes the time of all its members, and the longest way to one of them") {
+    ModelledGraph graph;
+    const std::vector<ModelledFrame> members{{0, kShort, {.blocks = 1}}, {1, kShort, {.blocks = 1}}};
+    graph.add(members, {});
+    auto modelled = machine(2, 0, 50);
+    modelled.chips[1].latency_ns = 300;
+    const auto time = virtual_time(graph, modelled);
+    REQUIRE(time.ok());
+    CHECK(begins(*time) == Times{400, 400});
+    CHECK(time->makespan_ns == 500);
+    CHECK(time->one_by_one_ns == 500);
+}
+
 TEST_CASE("times that the clock cannot count are refused, never wrapped around") {
     ModelledGraph graph;
     for (int i = 0; i < 3; ++i) {
@@ -142,6 +188,30 @@ TEST_CASE("times that the clock cannot count are refused, never wrapped around")
     far.chips[0].latency_ns = UINT64_MAX;
     CHECK_FALSE(virtual_time(graph, far).ok());
     CHECK_FALSE(virtual_time(graph, machine(1, 0, UINT64_MAX)).ok());
+}
+
+TEST_CASE("the longest latency and hand-over are allowed, and one nanosecond more is refused") {
+    ModelledGraph graph;
+    add(graph, 0, kShort);
+    auto longest = machine(1, 0, kLongestDelayNs);
+    longest.chips[0].latency_ns = kLongestDelayNs;
+    const auto time = virtual_time(graph, longest);
+    REQUIRE(time.ok());
+    CHECK(time->makespan_ns == (2 * kLongestDelayNs) + 100);
+    for (const bool in_latency : {true, false}) {
+        auto longer = longest;
+        ++(in_latency ? longer.chips[0].latency_ns : longer.dispatch_ns);
+        CHECK(virtual_time(graph, longer).error().message.find("more than eleven days") != std::string::npos);
+    }
+}
+
+TEST_CASE("the hand-over of a huge group is refused if the clock cannot count it, never wrapped around") {
+    constexpr std::uint32_t kMembers = 20'000;  // 20,000 hand-overs of eleven days are more than 2^64 ns
+    ModelledGraph graph;
+    const std::vector<ModelledFrame> members(kMembers, ModelledFrame{kAnySubWorker, kShort, {}});
+    graph.add(members, {});
+    CHECK_FALSE(virtual_time(graph, machine(0, kMembers, kLongestDelayNs)).ok());
+    CHECK(virtual_time(graph, machine(0, kMembers, kLongestDelayNs / kMembers)).ok());
 }
 
 TEST_CASE("random graphs: dependencies hold, no worker does two things at once, and the time lies within its bounds") {
