@@ -224,7 +224,11 @@ Result<void> Supervisor::watch_process(Key key, std::shared_ptr<const Process> p
 }
 
 void Supervisor::forget(Key key) {
-    listen(EPOLL_CTL_DEL, watched_.at(key).socket, key, 0);
+    const Watched& watched = watched_.at(key);
+    listen(EPOLL_CTL_DEL, watched.socket, key, 0);
+    if (watched.process) {
+        sys::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, watched.process->pidfd(), nullptr);
+    }
     watched_.erase(key);
 }
 

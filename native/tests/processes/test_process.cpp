@@ -1,53 +1,20 @@
 // Process: the state in which a child starts, and how its end is described.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <thread>
+#include <memory>
+#include <string>
+#include <vector>
 
-#include "common/system_calls.h"
-#include "processes/process.h"
+#include "tests/processes/shell.h"
 
 using namespace callring;
-
-namespace {
-
-// A shell that executes `script`; the script's output to descriptor 3 is read here, until it ends.
-struct Shell {
-    explicit Shell(const std::string& script, const std::vector<std::string>& environment = {}) {
-        std::array<int, 2> ends{};
-        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
-        here = UniqueFd(ends[0]);
-        const UniqueFd there(ends[1]);
-        auto spawned = Process::spawn({"/bin/sh", "-c", script}, environment, there.get());
-        REQUIRE(spawned.ok());
-        process = std::move(spawned).value();
-    }
-    [[nodiscard]] std::string said() const {
-        std::string text;
-        std::array<char, 4096> buffer{};
-        for (ssize_t count = ::read(here.get(), buffer.data(), buffer.size()); count > 0;
-             count = ::read(here.get(), buffer.data(), buffer.size())) {
-            text.append(buffer.data(), static_cast<std::size_t>(count));
-        }
-        return text;
-    }
-    [[nodiscard]] ExitStatus wait() const {
-        pollfd ended{process->pidfd(), POLLIN, 0};
-        REQUIRE(::poll(&ended, 1, -1) == 1);
-        const auto status = process->try_reap();
-        REQUIRE(status.has_value());
-        return *status;
-    }
-
-    UniqueFd here;
-    std::shared_ptr<const Process> process;
-};
-
-}  // namespace
+using namespace callring::test;
 
 TEST_CASE("a wait status is an exit or a signal") {
     const ExitStatus left = ExitStatus::from_wait_status(3 << 8);
@@ -155,4 +122,80 @@ TEST_CASE("end() waits until the process is gone") {
     shell.process->end();
     CHECK(::kill(shell.process->pid(), 0) == -1);
     CHECK(errno == ESRCH);
+}
+
+TEST_CASE("each exit code and each deadly signal is reported as it was") {
+    for (const int code : {0, 1, 2, 126, 127, 128, 255}) {
+        const Shell shell("exit " + std::to_string(code));
+        const ExitStatus status = shell.wait();
+        CHECK((status.known && status.exit_code == code && status.signal == 0));
+    }
+    for (const int signal : {SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1}) {
+        const Shell shell("kill -" + std::to_string(signal) + " $$; read line <&3");
+        const ExitStatus status = shell.wait();
+        CHECK((status.known && status.exit_code == 0 && status.signal == signal));
+    }
+}
+
+TEST_CASE("a stopped process has not ended: it is not reaped, and can go on or be ended") {
+    const Shell shell("echo begun >&3; read line <&3; exit 3");
+    std::array<char, 6> begun{};
+    REQUIRE(::recv(shell.here.get(), begun.data(), begun.size(), MSG_WAITALL) == 6);
+    shell.process->kill(SIGSTOP);
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(shell.process->pid()), &info, WSTOPPED | WNOWAIT) == 0);
+    CHECK_FALSE(shell.process->try_reap().has_value());
+    shell.process->kill(SIGCONT);
+    REQUIRE(::write(shell.here.get(), "\n", 1) == 1);
+    CHECK(shell.wait().exit_code == 3);
+    const Shell other("read line <&3");
+    other.process->kill(SIGSTOP);
+    other.process->end();
+    CHECK(::kill(other.process->pid(), 0) == -1);
+}
+
+TEST_CASE("a process has the given variables and no others") {
+    const Shell shell("exec env >&3", {"PATH=/usr/bin:/bin", "EMPTY=", "TEXT=a b=c"});
+    const std::string said = "\n" + shell.said();
+    for (const char* line : {"\nPATH=/usr/bin:/bin\n", "\nEMPTY=\n", "\nTEXT=a b=c\n"}) {
+        CHECK(said.find(line) != std::string::npos);
+    }
+    CHECK(said.find("HOME=") == std::string::npos);
+    CHECK(shell.wait().exit_code == 0);
+}
+
+TEST_CASE("many processes run at once, and each end is that of its process") {
+    std::vector<std::unique_ptr<Shell>> shells;
+    for (int i = 0; i < 12; ++i) {
+        shells.push_back(std::make_unique<Shell>("read line <&3; exit " + std::to_string(100 + i)));
+    }
+    for (std::size_t i = shells.size(); i-- > 0;) {
+        REQUIRE(::write(shells[i]->here.get(), "\n", 1) == 1);
+        CHECK(shells[i]->wait().exit_code == 100 + static_cast<int>(i));
+    }
+}
+
+TEST_CASE("without a free descriptor no process is started, and the error says which limit to raise") {
+    std::vector<UniqueFd> others;  // so that the limit is more than the number of a child's control descriptor
+    for (int i = 0; i < 8; ++i) {
+        others.push_back(UniqueFd::copy_of(STDERR_FILENO));
+    }
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = static_cast<rlim_t>(UniqueFd::copy_of(STDERR_FILENO).get());  // the lowest free number
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto spawned = Process::spawn({"/bin/true"}, {}, STDERR_FILENO);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(spawned.ok());
+    CHECK(spawned.error().code == Code::out_of_descriptors);
+    CHECK(spawned.error().message.find("ulimit -n") != std::string::npos);
+}
+
+TEST_CASE("a process that was never started can be killed and waited for without effect") {
+    const Process none;
+    CHECK(none.pid() == -1);
+    none.kill(SIGKILL);
+    CHECK_FALSE(none.try_reap()->known);
+    none.end();
 }

@@ -1,5 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <vector>
+
 #include "common/tuning.h"
 #include "processes/restart_policy.h"
 
@@ -10,6 +15,35 @@ using Life = RestartPolicy::Life;
 namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kWindow = 60 * kSecond;
+
+// The rules of the header, from the list of all deaths.
+struct Plain {
+    struct Death {
+        std::uint64_t at;
+        Life life;
+    };
+    std::optional<std::size_t> limit;
+    std::vector<Death> deaths{};
+
+    [[nodiscard]] std::size_t within_window() const {
+        return static_cast<std::size_t>(std::count_if(
+            deaths.begin(), deaths.end(), [&](const Death& death) { return deaths.back().at - death.at <= kWindow; }));
+    }
+    // The processes in a row, up to the last one, that ended before they had executed a task.
+    [[nodiscard]] std::size_t useless() const {
+        std::size_t count = 0;
+        for (std::size_t i = deaths.size(); i-- > 0; ++count) {
+            const bool soon = i > 0 && deaths[i].at - deaths[i - 1].at <= kWindow;
+            if (deaths[i].life == Life::worked || (deaths[i].life == Life::idle && !soon)) {
+                break;
+            }
+        }
+        return count;
+    }
+    [[nodiscard]] bool gives_up() const {
+        return (limit && within_window() > *limit) || useless() > limit.value_or(tuning::kMostUselessStarts);
+    }
+};
 }  // namespace
 
 TEST_CASE("with a limit, one more death than the limit within the window gives the child up") {
@@ -94,4 +128,58 @@ TEST_CASE("processes that die idle one right after the other are failed starts")
         CHECK(policy.start_again_after_death(kSecond + i, Life::idle));
     }
     CHECK_FALSE(policy.start_again_after_death(2 * kSecond, Life::idle));
+}
+
+TEST_CASE("random deaths give a child up exactly when the rules say so, with the rule that was broken as the reason") {
+    std::mt19937 random(1);
+    int given_up = 0;
+    for (int round = 0; round < 3000; ++round) {
+        CAPTURE(round);
+        const auto limit = random() % 3 == 0 ? std::nullopt : std::optional<std::size_t>(random() % 5);
+        RestartPolicy policy(limit, kWindow);
+        Plain plain{limit};
+        std::uint64_t now = kSecond;
+        for (int death = 0; death < 40; ++death) {
+            policy.started(now);
+            now += random() % 4 == 0 ? random() % (3 * kWindow) : random() % kSecond;
+            const auto life = static_cast<Life>(random() % 3);
+            plain.deaths.push_back({now, life});
+            const auto again = policy.start_again_after_death(now, life);
+            REQUIRE(again.has_value() == !plain.gives_up());
+            if (!again) {
+                const auto reason = policy.reason();
+                const bool by_window = limit && plain.within_window() > *limit;
+                CHECK(reason.window_ns == (by_window ? std::optional(kWindow) : std::nullopt));
+                CHECK(reason.count == (by_window ? plain.within_window() : plain.useless()));
+                CHECK(reason.limited == limit.has_value());
+                ++given_up;
+                break;
+            }
+            REQUIRE(*again >= now);
+            REQUIRE(*again <= now + tuning::kLongestRestartPauseNs);
+            now = *again;
+        }
+    }
+    CHECK(given_up > 1000);
+    CHECK(given_up < 3000);
+}
+
+TEST_CASE("a limit of zero allows no death, and a window of zero counts deaths of one moment only") {
+    RestartPolicy none(0, kWindow);
+    CHECK_FALSE(none.start_again_after_death(kSecond, Life::worked));
+    CHECK(none.reason().count == 1);
+    RestartPolicy moment(1, 0);
+    CHECK(moment.start_again_after_death(kSecond, Life::worked));
+    CHECK(moment.start_again_after_death(kSecond + 1, Life::worked));
+    CHECK_FALSE(moment.start_again_after_death(kSecond + 1, Life::worked));
+    CHECK(moment.reason().count == 2);
+}
+
+TEST_CASE("each start that fails waits twice as long as the one before, up to the longest pause") {
+    RestartPolicy policy(std::nullopt, kWindow);
+    std::uint64_t pause = tuning::kRestartPauseNs;
+    for (std::size_t i = 0; i < tuning::kMostUselessStarts; ++i) {
+        CHECK(policy.start_again_after_death(kSecond, Life::never_ready) == kSecond + pause);
+        pause = std::min(2 * pause, tuning::kLongestRestartPauseNs);
+    }
 }

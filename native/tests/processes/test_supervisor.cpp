@@ -6,6 +6,8 @@
 #include <array>
 #include <condition_variable>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 
@@ -18,37 +20,56 @@ using namespace callring;
 
 namespace {
 
+std::string text_of(const ExitStatus& status) {
+    if (!status.known) {
+        return "unknown";
+    }
+    return status.signal != 0 ? "signal " + std::to_string(status.signal)
+                              : "status " + std::to_string(status.exit_code);
+}
+
+// Whether any epoll of this process watches `fd`.
+bool is_watched(int fd) {
+    const std::string wanted = std::to_string(fd);
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+        std::ifstream info(entry.path());
+        for (std::string word; info >> word;) {
+            if (word == "tfd:" && info >> word && word == wanted) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 // A supervisor whose hooks note each of their calls, for which a test waits.
 struct Watch {
     Watch() {
-        auto made =
-            Supervisor::create(bell.get(), books,
-                               {
-                                   .on_bell =
-                                       [this] {
-                                           clear_event(bell.get());
-                                           note("bell");
-                                       },
-                                   .on_readable = [this](Supervisor::Key key) { return read(key); },
-                                   .on_writable =
-                                       [this](Supervisor::Key key) {
-                                           note("writable " + std::to_string(key));
-                                           return true;
-                                       },
-                                   .on_exit =
-                                       [this](Supervisor::Key key, const ExitStatus& status) {
-                                           note("exit " + std::to_string(key) + ": " +
-                                                (status.signal != 0 ? "signal " + std::to_string(status.signal)
-                                                                    : "status " + std::to_string(status.exit_code)));
-                                       },
-                                   .next_deadline = [this] { return deadline; },
-                                   .on_deadline =
-                                       [this] {
-                                           deadline.reset();
-                                           note("deadline");
-                                       },
-                                   .on_torn = [this] { note("torn"); },
-                               });
+        auto made = Supervisor::create(bell.get(), books,
+                                       {
+                                           .on_bell =
+                                               [this] {
+                                                   clear_event(bell.get());
+                                                   note("bell");
+                                               },
+                                           .on_readable = [this](Supervisor::Key key) { return read(key); },
+                                           .on_writable =
+                                               [this](Supervisor::Key key) {
+                                                   note("writable " + std::to_string(key));
+                                                   return --writable_after < 0;
+                                               },
+                                           .on_exit =
+                                               [this](Supervisor::Key key, const ExitStatus& status) {
+                                                   note("exit " + std::to_string(key) + ": " + text_of(status));
+                                               },
+                                           .next_deadline = [this] { return deadline; },
+                                           .on_deadline =
+                                               [this] {
+                                                   deadline.reset();
+                                                   note("deadline");
+                                               },
+                                           .on_torn = [this] { note("torn"); },
+                                       });
         REQUIRE(made.ok());
         supervisor = std::move(made).value();
     }
@@ -59,6 +80,10 @@ struct Watch {
         if (count == 0) {
             note("closed " + std::to_string(key));
             return Error{Code::closed, "closed"};
+        }
+        if (count == 4 && std::string(text.data(), 3) == "lie") {
+            note("lie " + std::to_string(key));
+            return Error{Code::malformed, "a lie"};
         }
         if (count > 0) {
             note("read " + std::to_string(key) + ": " + std::string(text.data(), static_cast<std::size_t>(count)));
@@ -78,7 +103,7 @@ struct Watch {
         return count();
     }
     // Starts `script` under `key`, with one end of a socket.
-    void start(Supervisor::Key key, const std::string& script) {
+    void start(Supervisor::Key key, const std::string& script, bool direct = true) {
         std::array<int, 2> pair{};
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0);
         ends.at(key % 2) = UniqueFd(pair[0]);
@@ -90,7 +115,7 @@ struct Watch {
             }
             process = std::move(spawned).value();
             if (!supervisor->watch_socket(key, ends.at(key % 2).get()) ||
-                !supervisor->watch_process(key, process, true)) {
+                !supervisor->watch_process(key, process, direct)) {
                 throw std::runtime_error("it cannot be watched");
             }
         });
@@ -101,6 +126,7 @@ struct Watch {
     std::array<UniqueFd, 2> ends;
     std::shared_ptr<const Process> process;
     std::optional<std::uint64_t> deadline;  // on its thread
+    int writable_after = 0;                 // likewise: how often the hook says that a message still waits
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<std::string> noted;
@@ -213,6 +239,125 @@ TEST_CASE("no hook is called for a process that was forgotten") {
     watch.process->end();
     watch.supervisor->stop();
     CHECK(watch.noted.empty());
+}
+
+TEST_CASE("neither the process nor the socket of a forgotten key is watched any more, though others have them open") {
+    Watch watch;
+    watch.start(2, "read line <&3");
+    const int pidfd = watch.process->pidfd();
+    const int socket = watch.ends[0].get();
+    CHECK(is_watched(pidfd));
+    CHECK(is_watched(socket));
+    watch.supervisor->run([&] { watch.supervisor->forget(2); });
+    CHECK_FALSE(is_watched(pidfd));
+    CHECK_FALSE(is_watched(socket));
+    watch.process->end();
+}
+
+TEST_CASE("nothing of a process that has ended is watched any more") {
+    Watch watch;
+    watch.start(2, "exit 0");
+    watch.await("exit 2: status 0");
+    watch.supervisor->run([] {});
+    CHECK_FALSE(is_watched(watch.process->pidfd()));
+    CHECK_FALSE(is_watched(watch.ends[0].get()));
+}
+
+TEST_CASE("the status of a process that is no direct child is the one that is reported for it, and only once") {
+    Watch watch;
+    watch.start(2, "read line <&3", false);
+    watch.supervisor->run([&] {
+        watch.process->kill(SIGTERM);
+        watch.supervisor->note_exit(2, ExitStatus{true, 0, SIGUSR2});  // as the fork server says, which has reaped it
+        watch.supervisor->note_exit(2, ExitStatus{true, 9, 0});        // without effect: it has been reported
+    });
+    CHECK(watch.await("exit 2: signal " + std::to_string(SIGUSR2)) == 1);
+    watch.supervisor->stop();
+    CHECK(watch.noted.back() == "exit 2: signal " + std::to_string(SIGUSR2));
+    watch.process->end();
+}
+
+TEST_CASE("once no more statuses are reported, the end of a process that is no direct child has no status") {
+    Watch watch;
+    watch.start(2, "read line <&3", false);
+    watch.supervisor->run([&] { watch.supervisor->lose_notes(); });
+    watch.process->kill(SIGKILL);
+    CHECK(watch.await("exit 2: unknown") == 1);
+    watch.process->end();
+    // The same for one that had ended before.
+    watch.start(4, "read line <&3", false);
+    watch.process->kill(SIGKILL);
+    pollfd ended{watch.process->pidfd(), POLLIN, 0};
+    REQUIRE(::poll(&ended, 1, -1) == 1);
+    watch.supervisor->run([&] { watch.supervisor->lose_notes(); });
+    CHECK(watch.await("exit 4: unknown") == 1);
+    watch.process->end();
+}
+
+TEST_CASE("a process that breaks the protocol is killed, and its socket is not read again") {
+    Watch watch;
+    watch.start(2, "echo lie >&3; read line <&3");
+    watch.await("exit 2: signal 9");
+    watch.supervisor->stop();
+    CHECK(watch.noted == std::vector<std::string>{"lie 2", "exit 2: signal 9"});
+}
+
+TEST_CASE("a socket that takes messages is reported again until no message waits") {
+    Watch watch;
+    watch.start(2, "read line <&3");
+    watch.supervisor->run([&] {
+        watch.writable_after = 2;
+        watch.supervisor->await_writable(2);
+    });
+    watch.supervisor->run([] {});
+    std::ptrdiff_t reported = 0;
+    while (reported < 3) {
+        reported = watch.await("writable 2");
+    }
+    watch.process->kill(SIGKILL);
+    watch.await("exit 2: signal 9");
+    CHECK(watch.await("writable 2") == 3);
+}
+
+TEST_CASE("processes that end at the same time are each reported, with their own status") {
+    Watch watch;
+    constexpr Supervisor::Key kMany = 40;
+    std::vector<UniqueFd> sockets;
+    for (Supervisor::Key key = 10; key < 10 + kMany; key += 2) {
+        watch.start(key, "exit " + std::to_string(key));
+        sockets.push_back(UniqueFd::copy_of(watch.ends[0].get()));
+    }
+    for (Supervisor::Key key = 10; key < 10 + kMany; key += 2) {
+        CHECK(watch.await("exit " + std::to_string(key) + ": status " + std::to_string(key)) == 1);
+    }
+}
+
+TEST_CASE("a socket that cannot be watched is an error, and its key is not watched") {
+    Watch watch;
+    watch.supervisor->run([&] {
+        const auto refused = watch.supervisor->watch_socket(6, -1);
+        CHECK_FALSE(refused.ok());
+        watch.supervisor->note_exit(6, ExitStatus{});  // without effect
+    });
+    watch.supervisor->stop();
+    CHECK(watch.noted.empty());
+}
+
+TEST_CASE("all posted work is done before the thread stops, and it can be stopped again") {
+    Watch watch;
+    int done = 0;
+    for (int i = 0; i < 100; ++i) {
+        watch.supervisor->post([&] { ++done; });
+    }
+    watch.supervisor->stop();
+    CHECK(done == 100);
+    watch.supervisor->stop();
+}
+
+TEST_CASE("work that posts more work is followed by it") {
+    Watch watch;
+    watch.supervisor->run([&] { watch.supervisor->post([&] { watch.note("posted"); }); });
+    CHECK(watch.await("posted") == 1);
 }
 
 TEST_CASE("the hook of a deadline is called when that has passed, and any posted work may set a deadline") {
