@@ -50,14 +50,20 @@ public:
         int fd;
     };
     [[nodiscard]] std::optional<Place> find(const void* address) const {
+        const auto* const byte = static_cast<const std::byte*>(address);
+        std::optional<Place> at_end;  // of no bytes; another arena may begin there
         for (std::uint32_t id = 0; id < kMaxArenas; ++id) {
             const SharedMap* map = (*slots_)[id].load(std::memory_order_acquire);
-            const auto* byte = static_cast<const std::byte*>(address);
-            if (map != nullptr && byte >= map->data() && byte <= map->data() + map->size()) {
-                return Place{id, static_cast<std::uint64_t>(byte - map->data()), map->fd()};
+            if (map == nullptr || byte < map->data() || byte > map->data() + map->size()) {
+                continue;
             }
+            const Place place{id, static_cast<std::uint64_t>(byte - map->data()), map->fd()};
+            if (place.offset < map->size()) {
+                return place;
+            }
+            at_end = place;
         }
-        return std::nullopt;
+        return at_end;
     }
 
     // The address of `bytes` bytes at `offset` of arena `id`; null if any byte lies outside the arena.

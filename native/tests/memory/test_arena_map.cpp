@@ -110,3 +110,23 @@ TEST_CASE("arenas can be attached while another thread resolves") {
     control.join();
     CHECK(wrong == 0);
 }
+
+TEST_CASE("the first byte of an arena is never taken for the end of another arena that lies before it in memory") {
+    ArenaMap arenas;
+    // The kernel maps the next arena below the last one: the end of each is then the first byte of the one before.
+    for (std::uint32_t id = 40; id-- > 0;) {
+        REQUIRE(arenas.attach(id, arena_fd(4096)).ok());
+    }
+    for (std::uint32_t id = 0; id < 40; ++id) {
+        const std::byte* const first = *arenas.resolve(id, 0, 1);
+        const auto place = arenas.find(first);
+        REQUIRE(place.has_value());
+        CHECK(place->arena == id);
+        CHECK(place->offset == 0);
+        const auto last = arenas.find(first + 4095);
+        REQUIRE(last.has_value());
+        CHECK(last->arena == id);
+    }
+    const std::byte* const end = *arenas.resolve(39, 4096, 0);
+    CHECK((!arenas.find(end).has_value() || arenas.find(end)->arena == 39));  // a tensor without elements may lie there
+}
