@@ -1,13 +1,19 @@
 // The wrappers of the system's calls: descriptors, events, the clock, and the errors of system calls.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cerrno>
+#include <csignal>
+#include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "common/child_end.h"
 #include "common/clock.h"
 #include "common/event.h"
+#include "common/shared_only.h"
 #include "common/short_slice.h"
 #include "common/system_calls.h"
 #include "common/system_error.h"
@@ -63,6 +69,34 @@ TEST_CASE("a descriptor moves to its next owner, whose former descriptor is clos
     CHECK(is_open(kept));
 }
 
+TEST_CASE("a descriptor that is passed on is closed by its last owner only") {
+    UniqueFd first = make_event();
+    const int number = first.get();
+    {
+        UniqueFd second(std::move(first));
+        CHECK(second.get() == number);
+        std::vector<UniqueFd> owners;
+        owners.push_back(std::move(second));
+        for (int i = 0; i < 100; ++i) {
+            owners.push_back(make_event());  // the vector moves its elements when it grows
+        }
+        CHECK(owners.front().get() == number);
+        first = std::move(owners.front());
+    }
+    CHECK(first.get() == number);
+    CHECK(is_open(number));
+}
+
+TEST_CASE("an owner without a descriptor closes none") {
+    const UniqueFd event = make_event();
+    UniqueFd empty;
+    empty.reset();
+    CHECK(empty.release() == -1);
+    const UniqueFd moved(std::move(empty));
+    CHECK_FALSE(moved.valid());
+    CHECK(is_open(event.get()));
+}
+
 TEST_CASE("a released descriptor stays open, and a reset one is closed") {
     UniqueFd owner = make_event();
     const int number = owner.release();
@@ -94,6 +128,31 @@ TEST_CASE("an event is readable from when it was raised until it is cleared, how
     clear_event(event.get());
     CHECK_FALSE(is_readable(event.get()));
     clear_event(event.get());  // not raised: does not block
+}
+
+TEST_CASE("a raised event wakes every epoll that watches its edges, each time, though none of them reads it") {
+    const UniqueFd event = make_event();
+    std::array<UniqueFd, 3> epolls;
+    for (UniqueFd& epoll : epolls) {
+        epoll = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+        epoll_event asked{};
+        asked.events = EPOLLIN | EPOLLET;
+        REQUIRE(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, event.get(), &asked) == 0);
+    }
+    const auto woken = [&] {
+        std::ptrdiff_t count = 0;
+        for (const UniqueFd& epoll : epolls) {
+            epoll_event got{};
+            count += ::epoll_wait(epoll.get(), &got, 1, 0);
+        }
+        return count;
+    };
+    CHECK(woken() == 0);
+    for (int i = 0; i < 5; ++i) {
+        raise_event(event.get());
+        CHECK(woken() == 3);
+        CHECK(woken() == 0);
+    }
 }
 
 TEST_CASE("the clock never goes back, in one thread or from one to another") {
@@ -142,4 +201,35 @@ TEST_CASE("a started thread runs its work with the objects that the work holds")
     std::thread thread = sys::start_thread([held = std::move(held), &seen] { seen = *held + 1; });
     thread.join();
     CHECK(seen == 1);
+}
+
+TEST_CASE("a status of wait() is the exit code or the signal, for each of them, with or without a core dump") {
+    for (int code = 0; code < 256; ++code) {
+        const ExitStatus status = ExitStatus::from_wait_status(code << 8);
+        CHECK((status.known && status.exit_code == code && status.signal == 0));
+    }
+    for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+        for (const int dumped : {0, 0x80}) {
+            const ExitStatus status = ExitStatus::from_wait_status(signal | dumped);
+            CHECK((status.known && status.exit_code == 0 && status.signal == signal));
+        }
+    }
+    CHECK_FALSE(ExitStatus{}.known);
+}
+
+TEST_CASE("an object that only shared pointers own is destroyed by a mistaken delete, but its memory is not freed") {
+    struct Object : SharedOnly {
+        explicit Object(int& ends) : ends_(ends) {}
+        ~Object() { ++ends_; }
+        int& ends_;
+    };
+    int ends = 0;
+    alignas(Object) std::array<std::byte, sizeof(Object)> memory{};  // not from `new`: to free it would be an error
+    delete new (memory.data()) Object(ends);
+    CHECK(ends == 1);
+    auto owned = std::make_shared<Object>(ends);
+    const std::weak_ptr<Object> watched = owned;
+    owned.reset();
+    CHECK(ends == 2);
+    CHECK(watched.expired());
 }

@@ -103,3 +103,28 @@ TEST_CASE("a text that is no UTF-8 is made one byte by byte, and one that is sta
     CHECK(bad == "h??llo ?!");
     CHECK(is_utf8_text(bad));
 }
+
+TEST_CASE("whatever bytes a text has, what is made of it is UTF-8, as long, and has the same ASCII characters") {
+    std::mt19937 random(2);
+    std::size_t changed = 0;
+    for (int i = 0; i < 20'000; ++i) {
+        std::string text;
+        for (std::size_t length = random() % 12; length > 0; --length) {
+            text.push_back(static_cast<char>(random() % 3 == 0 ? 0x80 + (random() % 0x80) : random() % 0x80));
+        }
+        std::string made = text;
+        make_utf8(made);
+        REQUIRE(is_well_formed(made));
+        REQUIRE(made.size() == text.size());
+        for (std::size_t at = 0; at < text.size(); ++at) {
+            const bool ascii = static_cast<unsigned char>(text[at]) < 0x80;
+            REQUIRE((made[at] == text[at] || (!ascii && made[at] == '?')));
+        }
+        REQUIRE((made == text) == is_well_formed(text));
+        changed += made == text ? 0 : 1;
+        std::string again = made;
+        make_utf8(again);
+        REQUIRE(again == made);
+    }
+    CHECK(changed > 1000);
+}
