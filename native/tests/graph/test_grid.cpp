@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "common/tuning.h"
@@ -153,4 +154,62 @@ TEST_CASE("a box is few boxes of a grid that got more pitches, whatever its size
             now.for_each_box(region, [&](const Grid::Box& box) { earlier.push_back(now.region_of(0, box)); });
         }
     }
+}
+
+TEST_CASE("with few boxes, random views are covered whole, by not many more boxes and by no byte outside of them") {
+    std::mt19937 random(23);
+    int covered_gaps = 0;
+    for (int round = 0; round < 200; ++round) {
+        CAPTURE(round);
+        Grid grid;
+        for (int i = 0; i < 3; ++i) {
+            grid.adopt(region_of(random_view(random)));
+        }
+        const View view = random_view(random);
+        const Region region = region_of(view);
+        if (region.empty()) {
+            continue;
+        }
+        const auto touched = callring::bytes_of(view);
+        for (const std::size_t most : {0U, 1U, 2U, 5U, 20U}) {
+            CAPTURE(most);
+            std::vector<Region> boxes;
+            const bool exact =
+                grid.for_each_box(region, [&](const Grid::Box& box) { boxes.push_back(grid.region_of(0, box)); }, most);
+            // Each digit may add boxes before and behind the one that covers the rest.
+            REQUIRE(boxes.size() <= most + 1 + (8 * grid.digits()));
+            const auto covered = bytes_of(boxes);
+            REQUIRE(std::includes(covered.begin(), covered.end(), touched.begin(), touched.end()));
+            REQUIRE(*covered.begin() == region.begin);
+            REQUIRE(*covered.rbegin() + 1 == region.end());
+            REQUIRE((!exact || covered == touched));
+            covered_gaps += exact ? 0 : 1;
+        }
+    }
+    CHECK(covered_gaps > 30);
+}
+
+TEST_CASE("the boxes of a grid without pitches are the pieces of the region, and their region is in its space") {
+    const Grid grid;
+    CHECK(grid.digits() == 1);
+    const Region region = tile(100, 3, 10, 50);
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> pieces;
+    CHECK(grid.for_each_box(region, [&](const Grid::Box& box) { pieces.emplace_back(box[0].begin, box[0].end); }));
+    CHECK(pieces == std::vector<std::pair<std::uint64_t, std::uint64_t>>{{100, 110}, {150, 160}, {200, 210}});
+    const Region made = grid.region_of(9, {{{150, 160}}});
+    CHECK(made == Region::bytes(9, 150, 160));
+}
+
+TEST_CASE("no more pitches are made than a tensor has axes") {
+    Grid grid;
+    std::uint64_t stride = 2;
+    int made = 0;
+    for (int i = 0; i < 20; ++i, stride *= 3) {
+        Region region = Region::bytes(0, 0, 1);
+        region.repeat({stride, 2});
+        made += grid.adopt(region) ? 1 : 0;
+        CHECK(grid.digits() <= Grid::kMostPitches + 1);
+        CHECK(bytes_of(boxes_of(grid, region)) == std::set<std::uint64_t>{0, stride});
+    }
+    CHECK(made == static_cast<int>(Grid::kMostPitches));
 }

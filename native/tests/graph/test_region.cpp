@@ -1,7 +1,9 @@
 // The normal form of strided views, against the bytes of every single element.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <numeric>
 #include <random>
 #include <set>
 #include <vector>
@@ -26,6 +28,37 @@ std::set<std::uint64_t> bytes_of(const Region& region) {
         view.strides.push_back(static_cast<std::int64_t>(region.axes[i].stride));
     }
     return callring::bytes_of(view);
+}
+
+// The same elements in another order: axes reversed, exchanged and divided in two, and axes added that add no element.
+View rearranged(View view, std::mt19937& random) {
+    for (std::size_t axis = view.shape.size(); axis-- > 0;) {
+        if (random() % 2 == 0 && view.shape[axis] > 0) {
+            const std::int64_t last = (view.shape[axis] - 1) * view.strides[axis];
+            view.base += static_cast<std::uint64_t>(last) * view.element_bytes;
+            view.strides[axis] = -view.strides[axis];
+        }
+        if (const std::int64_t part = 2 + static_cast<std::int64_t>(random() % 2);
+            random() % 2 == 0 && view.shape[axis] % part == 0) {
+            view.shape.push_back(part);
+            view.strides.push_back(view.strides[axis] * (view.shape[axis] / part));
+            view.shape[axis] /= part;
+        }
+    }
+    if (view.shape.size() < CALLRING_MAX_RANK) {
+        const bool is_broadcast = random() % 2 == 0;
+        view.shape.push_back(is_broadcast ? 3 : 1);
+        view.strides.push_back(is_broadcast ? 0 : 77);
+    }
+    std::vector<std::size_t> order(view.shape.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::shuffle(order.begin(), order.end(), random);
+    View result{view.base, view.element_bytes, {}, {}};
+    for (const std::size_t axis : order) {
+        result.shape.push_back(view.shape[axis]);
+        result.strides.push_back(view.strides[axis]);
+    }
+    return result;
 }
 
 }  // namespace
@@ -80,4 +113,49 @@ TEST_CASE("random views, even with overlapping elements, have the bytes of their
             CHECK(made.end() == *touched.rbegin() + 1);
         }
     }
+}
+
+TEST_CASE("however its axes are ordered, reversed or divided, a view has one region") {
+    std::mt19937 random(8);
+    for (int round = 0; round < 1000; ++round) {
+        CAPTURE(round);
+        const View view = random_view(random);
+        const View other = rearranged(view, random);
+        REQUIRE(callring::bytes_of(view) == callring::bytes_of(other));
+        const Region made = region(view.base, view.element_bytes, view.shape, view.strides);
+        const Region again = region(other.base, other.element_bytes, other.shape, other.strides);
+        REQUIRE(made.empty() == again.empty());
+        REQUIRE((made.empty() || made == again));
+    }
+}
+
+TEST_CASE("the axes of a region rise, each stride is more than the piece, and no axis has a single step") {
+    std::mt19937 random(9);
+    for (int round = 0; round < 3000; ++round) {
+        CAPTURE(round);
+        const View view = random_view(random);
+        const Region made = region(view.base, view.element_bytes, view.shape, view.strides);
+        if (made.empty()) {
+            continue;
+        }
+        for (std::uint32_t axis = 0; axis < made.axis_count; ++axis) {
+            REQUIRE(made.axes[axis].count > 1);
+            REQUIRE(made.axes[axis].stride > (axis == 0 ? made.piece_bytes : made.axes[axis - 1].stride));
+        }
+        REQUIRE(made.span(0) == made.piece_bytes);
+        REQUIRE(made.span(made.axis_count) == made.end() - made.begin);
+    }
+}
+
+TEST_CASE("regions differ by space, begin, piece and axes") {
+    const auto original = region(64, 4, {5, 3}, {10, 1});
+    CHECK(original == region_of(3, 64, 4, Extents{5, 3}, Extents{10, 1}));
+    CHECK_FALSE(original == region_of(4, 64, 4, Extents{5, 3}, Extents{10, 1}));
+    CHECK_FALSE(original == region(68, 4, {5, 3}, {10, 1}));
+    CHECK_FALSE(original == region(64, 4, {5, 2}, {10, 1}));
+    CHECK_FALSE(original == region(64, 4, {6, 3}, {10, 1}));
+    CHECK_FALSE(original == region(64, 4, {5, 3}, {11, 1}));
+    CHECK_FALSE(original == region(64, 4, {2, 5, 3}, {100, 10, 1}));
+    CHECK(Region::bytes(3, 10, 10).empty());
+    CHECK(Region::bytes(3, 11, 10).empty());
 }
