@@ -6,11 +6,13 @@
 #include <mutex>
 #include <new>
 #include <set>
+#include <thread>
 
 #include "child_side/host.h"
 #include "common/clock.h"
 #include "control/payload.h"
 #include "lane/bell.h"
+#include "lane/layout.h"
 #include "lane/parent_lane.h"
 #include "memory/pool.h"
 
@@ -29,19 +31,27 @@ class Store final : public CallableStore {
 public:
     void install(std::uint32_t /*kind*/, const Digest& digest, std::span<const std::byte> payload, bool /*may_hold*/,
                  const Installed& installed) override {
-        const std::lock_guard lock(mutex_);
-        bytes_ = payload.size();
+        const Inside inside(*this);
+        while (blocked.load()) {
+            std::this_thread::yield();
+        }
         switch (payload.empty() ? 'g' : static_cast<char>(payload[0])) {
             case 'n':
                 throw std::bad_alloc();
             case 'r':
                 installed(Error{Code::prepare_failed, "it cannot be loaded"});
                 break;
-            default:
-                table_.insert(digest);
+            default: {
+                {
+                    const std::lock_guard lock(mutex_);
+                    bytes_ = payload.size();
+                    table_.insert(digest);
+                }
                 installed({});
+            }
         }
     }
+    [[nodiscard]] bool interrupts() const noexcept override { return interrupting.load(); }
     Result<void> remove(const Digest& digest) override {
         const std::lock_guard lock(mutex_);
         return table_.erase(digest) == 1 ? Result<void>() : Error{Code::not_installed, "not installed here"};
@@ -58,8 +68,20 @@ public:
         return bytes_;
     }
     std::atomic<std::size_t> trace_bytes{0};  // of the next trace
+    std::atomic<bool> interrupting{false};    // whether install() interrupts a task
+    std::atomic<bool> blocked{false};         // whether install() waits
+    std::atomic<int> deepest{0};              // the greatest number of installations, each inside of another
 
 private:
+    struct Inside {
+        explicit Inside(Store& of) : store(of) { store.deepest = std::max(store.deepest.load(), ++store.inside_); }
+        Inside(const Inside&) = delete;
+        Inside& operator=(const Inside&) = delete;
+        ~Inside() { --store.inside_; }
+        Store& store;
+    };
+
+    int inside_ = 0;  // of the serving thread
     mutable std::mutex mutex_;
     std::set<Digest> table_;
     std::size_t bytes_ = 0;
@@ -108,6 +130,11 @@ struct Parent {
         const Code code = ask(header_of(Op::start), body, std::span(fds).first(descriptors)).code();
         child.join();
         return code;
+    }
+    // Sends a request without waiting for its answer.
+    void post(MessageHeader header, std::string_view body) {
+        header.sequence = ++sequence;
+        REQUIRE(channel.send(header, body, {}, UINT64_MAX).ok());
     }
     Code register_callable(int number, std::string_view payload) {
         MessageHeader header = header_of(Op::register_callable);
@@ -276,4 +303,111 @@ TEST_CASE("a task's returned value lies in its completion, in the result area or
         }
         parent.lane->pop_completion();
     }
+}
+
+TEST_CASE("a child whose parent has another layout version answers with its own, and does not start") {
+    Parent parent;
+    MessageHeader header = header_of(Op::start);
+    header.layout_version = kLayoutVersion + 1;
+    REQUIRE(::send(parent.channel.fd(), &header, sizeof header, 0) == sizeof header);
+    const auto answer = parent.channel.receive(std::nullopt);
+    REQUIRE(answer.ok());
+    CHECK(answer->header.layout_version == kLayoutVersion);
+    parent.child.join();
+    REQUIRE_FALSE(parent.host.ok());
+    CHECK(parent.host.error().code == Code::layout_mismatch);
+}
+
+TEST_CASE("a child whose parent ends before the start does not start") {
+    Parent parent;
+    parent.channel.close();
+    parent.child.join();
+    REQUIRE_FALSE(parent.host.ok());
+    CHECK(parent.host.error().code == Code::closed);
+}
+
+TEST_CASE("an answer has the operation, argument, kind and digest of its request") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    MessageHeader header = header_of(Op::register_callable, 77);
+    header.kind = 3;
+    header.digest = digest_of(9);
+    const Message answer = parent.ask(header, "refused");
+    CHECK(answer.code() == Code::prepare_failed);
+    CHECK(answer.body == "it cannot be loaded");
+    CHECK(answer.header.argument == 77);
+    CHECK(answer.header.kind == 3);
+    CHECK(answer.header.digest == digest_of(9));
+    CHECK(parent.ask(header, "good").body.empty());
+}
+
+TEST_CASE("a reason that does not fit into an answer is cut short") {
+    Parent parent{Error{Code::invalid_argument, std::string(kMaxMessageBody + 1000, 'x')}};
+    const std::array<int, 3> fds{parent.lane->fd(), parent.bell->fd(), parent.bell->event_fd()};
+    const Message answer = parent.ask(header_of(Op::start), Parent::kBody, fds);
+    CHECK(answer.code() == Code::invalid_argument);
+    CHECK(answer.body == std::string(kMaxMessageBody, 'x'));
+    parent.child.join();
+}
+
+TEST_CASE("after an installation that interrupted a task, further requests are served before the task goes on") {
+    for (const bool interrupts : {true, false}) {
+        for (const Op op : {Op::register_and_hold, Op::register_callable}) {
+            CAPTURE(interrupts);
+            Parent parent;
+            REQUIRE(parent.begin() == Code::ok);
+            parent.store->interrupting = interrupts;
+            parent.store->blocked = true;
+            // All three requests are there when the first installation ends.
+            for (int number = 1; number <= 3; ++number) {
+                MessageHeader header = header_of(op);
+                header.digest = digest_of(number);
+                parent.post(header, "good");
+            }
+            parent.store->blocked = false;
+            for (int number = 1; number <= 3; ++number) {
+                const auto answer = parent.channel.receive(std::nullopt);
+                REQUIRE(answer.ok());
+                CHECK(answer->header.digest == digest_of(number));
+                CHECK(answer->code() == Code::ok);
+            }
+            // The second and third are served inside of the first one, but not inside of each other.
+            CHECK(parent.store->deepest == (interrupts && op == Op::register_and_hold ? 2 : 1));
+            CHECK(parent.store->table().size() == 3);
+        }
+    }
+}
+
+TEST_CASE("the request to end is served while a task is interrupted, too") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    parent.store->interrupting = true;
+    parent.store->blocked = true;
+    MessageHeader header = header_of(Op::register_and_hold);
+    header.digest = digest_of(1);
+    parent.post(header, "good");
+    parent.post(header_of(Op::shutdown), {});
+    parent.store->blocked = false;
+    CHECK(parent.channel.receive(std::nullopt)->code() == Code::ok);
+    CHECK_FALSE((*parent.host)->lane().wait());
+    (*parent.host).reset();  // its thread ends
+    parent.host = Error{Code::ok, {}};
+}
+
+TEST_CASE("while a callable is being loaded, the lane says so, and afterwards when that ended") {
+    Parent parent;
+    REQUIRE(parent.begin() == Code::ok);
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) == 0);  // it has never loaded
+    parent.store->blocked = true;
+    MessageHeader header = header_of(Op::register_callable);
+    header.digest = digest_of(1);
+    parent.post(header, "good");
+    while (parent.lane->loaded_until_ns(UINT64_MAX) != UINT64_MAX) {
+        std::this_thread::yield();
+    }
+    const std::uint64_t before = now_ns();
+    parent.store->blocked = false;
+    CHECK(parent.channel.receive(std::nullopt)->code() == Code::ok);
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) >= before);
+    CHECK(parent.lane->loaded_until_ns(UINT64_MAX) <= now_ns());
 }

@@ -10,6 +10,7 @@
 #include "child_side/chip_store.h"
 #include "child_side/python_store.h"
 #include "identity/envelope.h"
+#include "tests/chip/chip_fixture.h"
 
 using namespace callring;
 
@@ -39,6 +40,7 @@ public:
     void load(CallableKind /*kind*/, std::span<const std::byte> bytes, bool /*may_hold*/,
               const Loaded& loaded) override {
         ++loads;
+        last.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         if (bytes.size() == 3) {
             loaded(Error{Code::prepare_failed, "it raised"});
             return;
@@ -49,6 +51,7 @@ public:
     void tidy() override { ++tidied; }
     Result<std::string> take_trace() override { return std::string("trace"); }
 
+    std::string last;  // the bytes that were loaded last
     int loads = 0;
     int alive = 0;
     int tidied = 0;
@@ -172,4 +175,98 @@ TEST_CASE("a chip's store opens the known platforms, and takes chip callables on
     CHECK(install(CallableKind::python_source, "text") == Code::kind_unsupported);
     CHECK(install(CallableKind::chip_callable, "no blob") == Code::malformed);
     CHECK(store->remove(numbered(1)).error().code == Code::not_installed);
+}
+
+TEST_CASE("a pickled callable is named by the bytes inside of its envelope, and these alone are loaded") {
+    Python python;
+    const Digest digest = descriptor_digest(python_serialized_descriptor(bytes_of("pickle")));
+    const auto envelope = wrap_envelope(bytes_of("pickle"));
+    CHECK(python.install(CallableKind::python_serialized, digest, envelope).ok());
+    CHECK(python.loader.last == "pickle");
+    const Digest of_envelope = descriptor_digest(python_serialized_descriptor(envelope));
+    CHECK(python.install(CallableKind::python_serialized, of_envelope, envelope).error().code ==
+          Code::hashid_descriptor_mismatch);
+    CHECK(python.loader.loads == 1);
+}
+
+TEST_CASE("an envelope with any damaged byte is refused before its callable is loaded") {
+    Python python;
+    const Digest digest = descriptor_digest(python_serialized_descriptor(bytes_of("pickle")));
+    const auto envelope = wrap_envelope(bytes_of("pickle"));
+    for (std::size_t at = 0; at < envelope.size(); ++at) {
+        auto damaged = envelope;
+        damaged[at] ^= std::byte{4};
+        const auto refused = python.install(CallableKind::python_serialized, digest, damaged);
+        REQUIRE_FALSE(refused.ok());
+        CHECK(refused.error().code == (at < 16 ? Code::malformed : Code::hashid_descriptor_mismatch));
+    }
+    CHECK(python.loader.loads == 0);
+}
+
+TEST_CASE("a kind that no child knows is refused, with its number") {
+    Python python;
+    const auto refused = python.install(CallableKind::chip_callable, numbered(1), {});
+    CHECK(refused.error().message == "this child cannot run callables of kind 1");
+    const auto store = std::move(ChipStore::open({"a2a3sim", "runtime", 1, 4, 0, 0})).value();
+    std::string told;
+    store->install(9, numbered(1), {}, false, [&](const Result<void>& outcome) { told = outcome.error().message; });
+    CHECK(told == "a chip cannot run callables of kind 9");
+    CHECK(store->take_trace().error().code == Code::malformed);
+    CHECK_FALSE(store->interrupts());
+}
+
+TEST_CASE("a chip's store installs what hashes to the digest on its own platform and runtime, and nothing else") {
+    const auto blob = test::blob_of(test::fill_parts());
+    const test::Signature signature{Direction::out, Direction::scalar};
+    const auto digest_for = [&](std::string_view platform, std::string_view runtime) {
+        return descriptor_digest(*chip_callable_descriptor(platform, runtime, blob, signature));
+    };
+    const Digest right = digest_for("a2a3sim", "runtime");
+    const auto store = std::move(ChipStore::open({"a2a3sim", "runtime", 1, 1, 0, 0})).value();
+    std::string told;
+    const auto install = [&](const Digest& digest, std::span<const std::byte> payload) {
+        Code code = Code::ok;
+        int calls = 0;
+        store->install(static_cast<std::uint32_t>(CallableKind::chip_callable), digest, payload, false,
+                       [&](const Result<void>& outcome) {
+                           ++calls;
+                           code = outcome ? Code::ok : outcome.error().code;
+                           told = outcome ? "" : outcome.error().message;
+                       });
+        CHECK(calls == 1);
+        return code;
+    };
+    for (const Digest& wrong :
+         {digest_for("a5sim", "runtime"), digest_for("a2a3", "runtime"), digest_for("a2a3sim", "other"), numbered(1)}) {
+        CHECK(install(wrong, blob) == Code::hashid_descriptor_mismatch);
+        CHECK(told ==
+              "the received bytes, on platform a2a3sim and runtime runtime, do not hash to the requested digest");
+    }
+    CHECK(install(right, blob) == Code::ok);
+    const auto prepared = store->table().resolve(right);
+    REQUIRE(prepared != nullptr);
+    CHECK(install(right, blob) == Code::ok);
+    CHECK(store->table().resolve(right) == prepared);  // it was not loaded again
+    auto other = test::fill_parts();
+    other.kernels[0].core_kind = "other";
+    const auto other_blob = test::blob_of(other);
+    const Digest other_digest =
+        descriptor_digest(*chip_callable_descriptor("a2a3sim", "runtime", other_blob, signature));
+    CHECK(install(other_digest, other_blob) == Code::slot_exhausted);
+    CHECK(store->remove(right).ok());
+    CHECK(install(other_digest, other_blob) == Code::ok);
+}
+
+TEST_CASE("a blob whose binary cannot be loaded is refused with the loader's reason, and takes no slot") {
+    auto parts = test::fill_parts();
+    parts.kernels[0].binary.assign(100, std::byte{1});
+    const auto blob = test::blob_of(parts);
+    const Digest digest = descriptor_digest(*chip_callable_descriptor("a2a3sim", "runtime", blob, parts.signature));
+    const auto store = std::move(ChipStore::open({"a2a3sim", "runtime", 1, 1, 0, 0})).value();
+    Result<void> told;
+    store->install(static_cast<std::uint32_t>(CallableKind::chip_callable), digest, blob, false,
+                   [&](const Result<void>& outcome) { told = outcome; });
+    REQUIRE_FALSE(told.ok());
+    CHECK(told.error().code == Code::prepare_failed);
+    CHECK_FALSE(store->table().contains(digest));
 }
