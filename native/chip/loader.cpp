@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -37,6 +38,33 @@ std::string loader_error(const std::string& path) {
         text.replace(at, path.size(), "binary");
     }
     return text;
+}
+
+// Whether a part of an ELF file is missing that would be mapped: the dynamic loader does not check that, and the
+// process would die of SIGBUS. What is no ELF file is left to the dynamic loader, which says so.
+bool is_cut_short(std::span<const std::byte> binary) noexcept {
+    ElfW(Ehdr) header;
+    if (binary.size() < sizeof header) {
+        return false;
+    }
+    std::memcpy(&header, binary.data(), sizeof header);
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+        return false;
+    }
+    const auto is_within = [&](std::uint64_t offset, std::uint64_t bytes) {
+        return offset <= binary.size() && bytes <= binary.size() - offset;
+    };
+    ElfW(Phdr) segment;
+    for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
+        if (!is_within(header.e_phoff, (i + 1) * sizeof segment)) {
+            return true;
+        }
+        std::memcpy(&segment, binary.data() + header.e_phoff + (i * sizeof segment), sizeof segment);
+        if (segment.p_type == PT_LOAD && !is_within(segment.p_offset, segment.p_filesz)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 std::string describe(std::span<const Direction> signature) {
@@ -73,6 +101,9 @@ Library::~Library() {
 }
 
 Result<Library> Library::load(std::span<const std::byte> binary) {
+    if (is_cut_short(binary)) {
+        return Error{Code::prepare_failed, "a binary does not load: it is cut short"};
+    }
     auto image = SealedPayload::create(binary);
     if (!image) {
         return std::move(image).error();
