@@ -1,6 +1,7 @@
 #include "lane/child_lane.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -33,7 +34,14 @@ Result<std::unique_ptr<ChildLane>> ChildLane::attach(UniqueFd lane, UniqueFd bel
                                                      std::uint64_t most_spin_ns) {
     // The header has the size of the lane, which is the first part of the file; the store is mapped when it is used.
     LaneHeader written{};
-    if (sys::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0) != sizeof written) {
+    ssize_t bytes = 0;
+    do {
+        bytes = sys::pread(lane.get(), static_cast<void*>(&written), sizeof written, 0);
+    } while (bytes < 0 && errno == EINTR);
+    if (bytes < 0 && lane.valid()) {
+        return system_error("pread");
+    }
+    if (bytes != sizeof written) {
         return Error{Code::malformed, "lane memory is too small for its header"};
     }
     if (auto checked = check_lane(written, written.total_bytes); !checked) {

@@ -1,5 +1,6 @@
 #include "memory/shared_map.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "common/system_calls.h"
@@ -39,8 +40,10 @@ Result<SharedMap> SharedMap::create(const char* name, std::size_t bytes, std::ui
     if (!fd.valid()) {
         return system_error("memfd_create");
     }
-    if (sys::ftruncate(fd.get(), static_cast<off_t>(file_bytes)) != 0) {
-        return system_error("ftruncate");
+    while (sys::ftruncate(fd.get(), static_cast<off_t>(file_bytes)) != 0) {
+        if (errno != EINTR) {
+            return system_error("ftruncate");
+        }
     }
     if (sys::fcntl(fd.get(), F_ADD_SEALS, kSizeSeals) != 0) {
         return system_error("fcntl(F_ADD_SEALS)");
