@@ -115,13 +115,14 @@ class RayConnection:
     def close(self) -> None:
         """Disconnects, also while open() waits. This process must then end, too.
 
-        Ray ends the actors of a driver that has left. A cluster that was started with it ends at once.
+        Ray ends the actors of a driver that has left. A cluster that was started with it ends at once. Ray's own end
+        would wait for a head that does not answer.
         """
         if self._own is not None:
             self._own.end()
             return
         self._closing.set()
-        if self._connected:
+        if self._connected and not self.lost:
             self._closed.wait()
 
 

@@ -1,4 +1,8 @@
-"""``python -m tests.cluster``: all days of a cluster. Prints a table of figures; ``--json FILE`` writes them, too."""
+"""``python -m tests.cluster``: all days of a cluster. Prints a table of figures; ``--json FILE`` writes them, too.
+
+The environment variable CALLRING_OTHER_PYTHON names a Python of another version that has Ray, for a machine that is
+refused.
+"""
 
 import json
 import sys
