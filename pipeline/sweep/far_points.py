@@ -143,6 +143,8 @@ def _taken(ended: JobReturn) -> bytes | None:
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(folder, "")
     shutil.rmtree(folder)
+    with contextlib.suppress(OSError):  # other points may be in it
+        folder.parent.rmdir()
     return packed.getvalue()
 
 
