@@ -106,9 +106,10 @@ struct Watch {
     void start(Supervisor::Key key, const std::string& script, bool direct = true) {
         std::array<int, 2> pair{};
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) == 0);
-        ends.at(key % 2) = UniqueFd(pair[0]);
+        UniqueFd here(pair[0]);
         const UniqueFd there(pair[1]);
         supervisor->run([&] {
+            ends.at(key % 2) = std::move(here);  // here, because the supervisor's thread reads it
             auto spawned = Process::spawn({"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}, there.get());
             if (!spawned) {
                 throw std::runtime_error(spawned.error().message);
