@@ -23,6 +23,7 @@ from pipeline.common.counts import count_of
 from pipeline.sweep.far_points import Ran, Settings, differences, facts_here
 from runtime.errors import StartError, WorkerLost
 from runtime.hosting.door import HostLost
+from runtime.hosting.engines import hosting_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,7 +79,8 @@ class Machines:
 
     def _open(self) -> None:
         try:
-            self._hosting = _opened(self._cluster)
+            self._hosting = hosting_of(self._cluster, _FAR_SIDE)
+            self._hosting.open()
             machines = self._joined(self._hosting)
         except HostLost as error:
             raise StartError(str(error)) from None
@@ -237,14 +239,3 @@ class _Place:
             return self._hosting.get(ref, within)
         except TimeoutError:
             raise HostLost(f"no answer for {within:.1f} s") from None
-
-
-def _opened(cluster: Cluster) -> Hosting:
-    """A connection to the engine. Raises HostLost, with what to do."""
-    if cluster.kind == "ray":
-        from runtime.hosting.ray_hosting import RayHosting
-
-        return RayHosting(cluster, _FAR_SIDE)
-    from runtime.hosting.fake import FakeHosting
-
-    return FakeHosting(cluster, _FAR_SIDE)

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from runtime.child_side.hosting_server import hosting_of
+from runtime.child_side.hosting_server import hosting_of_nodes
 from runtime.hosting.door import HostLost
 
 
@@ -20,7 +20,7 @@ def main() -> None:
     os.dup2(2, 1)  # an engine may print
     answer: Any
     try:
-        hosting = hosting_of(cluster)
+        hosting = hosting_of_nodes(cluster)
         hosting.open()
         answer = [asdict(machine) for machine in hosting.machines()]
     except HostLost as error:

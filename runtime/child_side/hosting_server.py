@@ -30,6 +30,7 @@ from runtime.child_side.hosted_tasks import HostedTasks
 from runtime.child_side.shifted_trace import shifted
 from runtime.hosting import transfer
 from runtime.hosting.door import CONTROL, WELL, Hosting, HostLost, Machine, NoPlace, Refusal
+from runtime.hosting.engines import hosting_of
 from runtime.hosting.facts import differences, facts_of_this_process
 from runtime.hosting.wire import Wire, WireClosed
 
@@ -338,17 +339,11 @@ class HostingServer:
             hosted.clock_offset_ns, hosted.clock_bound_ns = there - (sent + here) // 2, bound
 
 
-def hosting_of(cluster: Cluster) -> Hosting:
-    """The engine of ``cluster``, not connected yet."""
-    if cluster.kind == "ray":
-        from runtime.hosting.ray_hosting import RayHosting
-
-        return RayHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
-    from runtime.hosting.fake import FakeHosting
-
+def hosting_of_nodes(cluster: Cluster) -> Hosting:
+    """The engine of ``cluster``, whose hosts are nodes; not connected yet."""
     if dict(cluster.faults).get("modelled"):
-        return FakeHosting(cluster, "runtime.child_side.modelled_host:ModelledHost")
-    return FakeHosting(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
+        return hosting_of(cluster, "runtime.child_side.modelled_host:ModelledHost")
+    return hosting_of(cluster, f"{FarHost.__module__}:{FarHost.__qualname__}")
 
 
 def _fits(machine: Machine, cluster: Cluster) -> bool:
@@ -371,7 +366,7 @@ def main(listener: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     above = Wire(socket.socket(fileno=0))
     cluster, secret = above.receive()
-    hosting = hosting_of(cluster)
+    hosting = hosting_of_nodes(cluster)
     given = (above, cluster, hosting, secret, socket.socket(fileno=listener))
     threading.Thread(target=_connect_and_serve, args=given, daemon=True).start()
     with contextlib.suppress(WireClosed):

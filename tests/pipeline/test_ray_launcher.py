@@ -8,6 +8,7 @@ import time
 import pytest
 
 from pipeline.sweep.far_points import Settings, differences, facts_here
+from runtime.hosting.door import HostLost
 from runtime.hosting.far_process import FarProcess
 from tests.hosting.conftest import NO_RAY
 from tests.patience import patience
@@ -113,8 +114,10 @@ def test_a_plan_connects_to_no_cluster(command):
 def test_a_machine_needs_the_folder_in_which_the_sweep_is_started():
     far = FarProcess("pipeline.sweep.far_points:FarPoints")
     settings = Settings("/no/such/folder", [], [], {}, "app")
-    ((facts, lacks),) = far.call("hello", pickle.dumps((settings,)), [], control=False).result()
+    ((facts, lacks),) = far.call("hello", pickle.dumps((settings,)), [], control=False)
     far.kill()
+    with pytest.raises(HostLost, match="has ended"):
+        far.call("clock", pickle.dumps(()), [], control=True)
     assert differences(facts_here(), facts) == []
     assert (
         lacks == "/no/such/folder: No such file or directory: a machine needs the folder in which the sweep is started"
