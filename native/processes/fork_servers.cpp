@@ -180,7 +180,7 @@ void ForkServers::watch(const std::shared_ptr<const Process>& process) {
     const std::lock_guard lock(mutex_);
     programs_.erase(process.get());
     if (kept_ && kept_->process == process) {
-        static_cast<void>(process->try_reap());
+        process->end();
         kept_.reset();
     }
 }
@@ -205,8 +205,9 @@ bool ForkServers::keeps() {
 
 void ForkServers::end(const Process& server) {
     server.kill(SIGKILL);
-    static_cast<void>(wait_for_end(server, static_cast<int>(tuning::kKillGraceNs / 1'000'000)));
-    static_cast<void>(server.try_reap());
+    if (wait_for_end(server, static_cast<int>(tuning::kKillGraceNs / 1'000'000))) {
+        server.end();  // reaps it; try_reap() may come a moment too early although poll() has seen the end
+    }
 }
 
 void ForkServers::end(bool for_good) {
