@@ -51,9 +51,10 @@ class Planter:
         self._folder = folder
         root = build("release", "--target", "simulate", "-j2")
         commands = json.loads((root / "compile_commands.json").read_text())
-        lines = {Path(entry["file"]): shlex.split(entry["command"]) for entry in commands}
-        # Entries name their output only from CMake 3.26 on; the commands always do.
-        self._compile = {file: words for file, words in lines.items() if "tests/simulate/" in output_of(words)}
+        lines = [(Path(entry["file"]), shlex.split(entry["command"])) for entry in commands]
+        # Several programs compile a source in their own way. Entries name their output only from CMake 3.26 on; the
+        # commands always do.
+        self._compile = {file: words for file, words in lines if "tests/simulate/" in output_of(words)}
         self._root = root
         self.ordinary = root / "tests" / "simulate" / "simulate"
 
