@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <deque>
@@ -157,7 +158,8 @@ int count_threads() {
 
 // Whether this process has `count` threads. A joined thread is counted until the kernel has removed it, a moment later.
 bool has_threads(int count) {
-    for (int i = 0; i < 10'000 && count_threads() != count; ++i) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (count_threads() != count && std::chrono::steady_clock::now() < limit) {
         std::this_thread::yield();
     }
     return count_threads() == count;
