@@ -130,7 +130,7 @@ def differences(mine: Facts, theirs: Facts) -> list[str]:
 def unpack(files: bytes, folder: Path) -> None:
     """Writes a run directory that came home. Raises ConfigurationError if the folder cannot be written."""
     with run_directory_written(folder, sweep=True), tarfile.open(fileobj=io.BytesIO(files)) as archive:
-        # Python 3.11.2, that of Debian 12, knows no filters. The machine runs this user's code, so its files are trusted.
+        # Python 3.11.2 (Debian 12) knows no filters. The machine runs this user's code: its files are trusted.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         archive.extractall(folder)
 
