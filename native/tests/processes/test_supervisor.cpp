@@ -109,7 +109,8 @@ struct Watch {
         UniqueFd here(pair[0]);
         const UniqueFd there(pair[1]);
         supervisor->run([&] {
-            ends.at(key % 2) = std::move(here);  // here, because the supervisor's thread reads it
+            // Here, because the supervisor's thread reads it. The old one is still watched: it is not closed.
+            old.push_back(std::exchange(ends.at(key % 2), std::move(here)));
             auto spawned = Process::spawn({"/bin/sh", "-c", script}, {"PATH=/usr/bin:/bin"}, there.get());
             if (!spawned) {
                 throw std::runtime_error(spawned.error().message);
@@ -125,6 +126,7 @@ struct Watch {
     UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     Books books;
     std::array<UniqueFd, 2> ends;
+    std::vector<UniqueFd> old;
     std::shared_ptr<const Process> process;
     std::optional<std::uint64_t> deadline;  // on its thread
     int writable_after = 0;                 // likewise: how often the hook says that a message still waits
@@ -323,10 +325,8 @@ TEST_CASE("a socket that takes messages is reported again until no message waits
 TEST_CASE("processes that end at the same time are each reported, with their own status") {
     Watch watch;
     constexpr Supervisor::Key kMany = 40;
-    std::vector<UniqueFd> sockets;
     for (Supervisor::Key key = 10; key < 10 + kMany; key += 2) {
         watch.start(key, "exit " + std::to_string(key));
-        sockets.push_back(UniqueFd::copy_of(watch.ends[0].get()));
     }
     for (Supervisor::Key key = 10; key < 10 + kMany; key += 2) {
         CHECK(watch.await("exit " + std::to_string(key) + ": status " + std::to_string(key)) == 1);
