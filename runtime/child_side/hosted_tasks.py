@@ -17,12 +17,12 @@ from runtime.child_side.contents import Contents
 from runtime.child_side.far_arguments import Key, kept_bytes, unpacked
 from runtime.child_side.recipes import Content
 from runtime.hosting import transfer
-from runtime.hosting.door import HostLost
+from runtime.hosting.door import ContentLost, HostLost
 from runtime.hosting.wire import WireClosed
 from runtime.pickles.outcomes import unpack_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runtime.child_side.far_arguments import Home, Kept
     from runtime.child_side.hosted import Hosted
@@ -63,6 +63,9 @@ class Hosts(Protocol):
     def lose(self, hosted: Hosted, why: str) -> None:
         """Ends a host."""
 
+    def answers(self, hosted: Hosted) -> bool:
+        """Asks a host whether it lives; one that does not answer in time is lost."""
+
     def count(self, hosted: Hosted, *, sent: int = 0, received: int = 0) -> None:
         """Counts bytes that travelled."""
 
@@ -93,7 +96,13 @@ class HostedTasks:
             return
         refs = hosted.host.call("run", head, *_resolved(large, sources), returns=1 + len(kept))
         self._hosts.count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
-        outcomes = self._hosting.get(refs[0])
+        try:
+            outcomes = self._hosting.get(refs[0])
+        except ContentLost as error:
+            if not self._is_lost(sources.values()):
+                raise HostLost(str(error)) from None
+            wire.send(None)
+            return
         hosted.input_bytes = kept_bytes(outcomes)
         found: list[Any] = [pickle.PickleBuffer(outcomes)]
         new: list[Content | None] = []
@@ -124,17 +133,25 @@ class HostedTasks:
             self.contents.bring(key)
             wire.send((None, ""))
             return
-        try:
-            lost = self._there(wire, hosted, key)
-            kept = self.contents.find(key)
-        except KeyError:
-            lost = "a host, and is not there any more"
-        if isinstance(lost, str) or kept is None:
-            wire.send((None, lost if isinstance(lost, str) else ""))
+        while True:
+            try:
+                lost = self._there(wire, hosted, key)
+                kept = self.contents.find(key)
+            except KeyError:
+                lost = "a host, and is not there any more"
+            if isinstance(lost, str) or kept is None:
+                wire.send((None, lost if isinstance(lost, str) else ""))
+                return
+            try:
+                content = pickle.PickleBuffer(self._hosting.get(kept.ref))
+            except HostLost as error:
+                if kept.hosted is hosted:
+                    raise
+                self._hosts.lose(kept.hosted, str(error))
+                continue
+            self._hosts.count(kept.hosted, received=content.raw().nbytes)
+            wire.send((content, ""))
             return
-        content = pickle.PickleBuffer(self._hosting.get(kept.ref))
-        self._hosts.count(kept.hosted, received=content.raw().nbytes)
-        wire.send((content, ""))
 
     def brought(self, wire: Wire, _: Hosted, key: Key) -> None:
         """Notes that the elements of a content are in its tensor at home."""
@@ -216,6 +233,9 @@ class HostedTasks:
         try:
             refs = host.host.call("run", step.call, *contents, returns=1 + len(step.outputs))
             (outcome,), _ = unpacked(self._hosting.get(refs[0]))
+        except ContentLost:
+            step.retries += 1 if self._is_lost(one for one in step.sources if isinstance(one, Content)) else 0
+            return ""
         except HostLost as error:
             self._hosts.lose(host, str(error))
             return ""
@@ -228,6 +248,13 @@ class HostedTasks:
             if content is not None:
                 self.contents.made_again(content, ref, host)
         return ""
+
+    def _is_lost(self, contents: Iterable[Content | None]) -> bool:
+        """Whether one of these contents is not there any more; their hosts are asked."""
+        for host in {content.hosted for content in contents if content is not None}:
+            if host.lost or not self._hosts.answers(host):
+                return True
+        return False
 
     def _missing(self, wire: Wire, homes: list[Home]) -> str:
         """Why one of these inputs cannot be read again."""

@@ -320,6 +320,11 @@ class HostingServer:
             for hosted in hosts:
                 threading.Thread(target=self._hear, args=(hosted,), daemon=True).start()
 
+    def answers(self, hosted: Hosted) -> bool:
+        """Asks a host whether it lives; one that does not answer within ``lost_after`` is lost."""
+        self._hear(hosted)
+        return not hosted.lost
+
     def _hear(self, hosted: Hosted) -> None:
         sent = time.monotonic_ns()
         try:

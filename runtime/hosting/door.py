@@ -28,6 +28,10 @@ class HostLost(Exception):  # noqa: N818 - named as the event
     """A host does not answer, or has ended; ``args[0]`` says how this was noticed."""
 
 
+class ContentLost(Exception):  # noqa: N818
+    """A value that a call was to read is gone with its host, so the call has not begun; ``args[0]`` says how."""
+
+
 class NoPlace(Exception):  # noqa: N818
     """A host cannot be placed within its deadline; ``args[0]`` names what is missing."""
 
@@ -95,6 +99,7 @@ class Hosting(ABC):
 
         Raises:
             HostLost: the host that makes it, or that has it, has ended.
+            ContentLost: an argument of the call that was to make it was on a host that has ended.
             TimeoutError: it is not there within ``timeout`` seconds.
         """
 

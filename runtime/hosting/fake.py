@@ -12,13 +12,16 @@ import importlib
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runtime.hosting.door import Host, Hosting, HostLost, Machine
+from runtime.hosting.door import ContentLost, Host, Hosting, HostLost, Machine
 from runtime.hosting.far_process import FarProcess, values_of
+from runtime.hosting.transfer import LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from runtime.hosting.cluster import Cluster
 
@@ -63,13 +66,14 @@ class FakeHosting(Hosting):
 
     def get(self, ref: Any, timeout: float | None = None) -> Any:
         """Waits for an answer."""
-        future, place = ref
         try:
-            value = future.result(timeout)[place]
+            value = ref.future.result(timeout)[ref.place]
         except FutureTimeout:
             raise TimeoutError("no answer in time") from None
         except CancelledError:
             raise HostLost("it was ended") from None
+        if ref.is_gone:
+            raise HostLost("it has ended, and its values with it")
         return {**value, **self._faults["facts"]} if "facts" in self._faults and isinstance(value, dict) else value
 
     def close(self) -> None:
@@ -82,6 +86,21 @@ class FakeHosting(Hosting):
         return {"engine": "fake"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Ref:
+    """One of the values of a call. Its host's machine keeps large ones, and this process small ones, as with Ray."""
+
+    future: Future[list[Any]]
+    place: int
+    far: FarProcess | FarThread
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the value is lost with its host; it was there."""
+        value = self.future.result()[self.place]
+        return isinstance(value, bytes) and len(value) >= LARGE and self.far.has_ended
+
+
 class _FakeHost(Host):
     def __init__(self, machine: Machine, far: FarProcess | FarThread, faults: dict[str, Any]) -> None:
         self.machine = machine
@@ -90,18 +109,22 @@ class _FakeHost(Host):
         self._ordered, self._control = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
 
     def call(self, method: str, head: bytes, *contents: Any, returns: int = 1, control: bool = False) -> Sequence[Any]:
-        """Begins a call; each reference is the future of all values, and a place in them. Raises HostLost."""
+        """Begins a call. Raises HostLost."""
         time.sleep(self._faults.get("delay", 0.0))
-        given = [content[0].result()[content[1]] if isinstance(content, tuple) else content for content in contents]
+        calls = self._control if control else self._ordered
         try:
-            future = (self._control if control else self._ordered).submit(self._values, method, head, given, control)
+            future = calls.submit(self._values, method, head, contents, control)
         except RuntimeError:  # after kill()
             raise HostLost("it was ended") from None
-        return [(future, place) for place in range(returns)]
+        return [_Ref(future, place, self._far) for place in range(returns)]
 
-    def _values(self, method: str, head: bytes, contents: list[Any], control: bool) -> list[Any]:
+    def _values(self, method: str, head: bytes, contents: Sequence[Any], control: bool) -> list[Any]:
         """The values of a call, to keep."""
-        values = self._far.call(method, head, contents, control=control)
+        refs = [content for content in contents if isinstance(content, _Ref)]
+        if any(ref.is_gone for ref in refs):
+            raise ContentLost("a host has ended, and its values with it")
+        given = [one.future.result()[one.place] if isinstance(one, _Ref) else one for one in contents]
+        values = self._far.call(method, head, given, control=control)
         return [bytes(value) if isinstance(value, memoryview) else value for value in values]
 
     def kill(self) -> None:
@@ -126,6 +149,8 @@ class FarThread:
         """Calls a method; see FarProcess.call."""
         del control
         return values_of(self._far, method, head, contents)
+
+    has_ended = False
 
     def kill(self) -> None:
         """There is no process."""

@@ -89,6 +89,11 @@ class FarProcess:
             wire.close()
         return HostLost(self._lost)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended."""
+        return self.process.poll() is not None
+
     def kill(self) -> None:
         """Kills the process; its children end with it."""
         self.process.kill()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.hosting.door import Host, Hosting, HostLost, Machine
+from runtime.hosting.door import ContentLost, Host, Hosting, HostLost, Machine
 from runtime.hosting.ray_connection import RayConnection, one_line
 from runtime.hosting.transfer import LARGE
 
@@ -76,6 +76,8 @@ class RayHosting(Hosting):
         except errors.RayTaskError as error:  # the far side raised
             if isinstance(error.cause, HostLost):
                 raise error.cause from None
+            if isinstance(error.cause, errors.ObjectLostError):
+                raise ContentLost(one_line(error.cause)) from None
             raise HostLost(one_line(error)) from None
         except errors.ActorDiedError as error:
             raise HostLost(_death(one_line(error))) from None

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -196,10 +197,29 @@ class Days:
         assert self._eventually(node) is None
 
     def machine_off(self):
-        """A machine that is switched off is lost, and other nodes go on."""
-        node = self.names.index("m4")
+        """A machine that is switched off is lost. Other nodes go on, also one that needs a content of it just then."""
+        node, reader = self.names.index("m4"), self.names.index("m1")
+        is_kept, is_off = threading.Event(), threading.Event()
+        fill, follow = self.worker.register(work.fill), self.worker.register(work.follow)
+
+        def needs(o):
+            content, after = o.alloc(work.COUNT, "float64"), o.alloc(work.COUNT, "float64")
+            o.submit_next_level(fill, TaskArgs((content, Tag.OUTPUT), scalars=[1]), worker=node).result()
+            is_kept.set()
+            is_off.wait()
+            o.submit_next_level(follow, TaskArgs((content, Tag.INPUT), (after, Tag.OUTPUT)), worker=reader)
+
+        needing = self.worker.submit(needs)
+        is_kept.wait()
         run, _ = self._begun(node)
-        self._lose("a machine switched off: noticed, s", run, "switch_off", "m4")
+        before = self._order("processes", "m1", "far_process")
+        begun = time.monotonic()
+        self._lose("a machine switched off: noticed, s", run, "switch_off", "m4", then=is_off.set)
+        with pytest.raises(WorkerLost, match="was on m4, which was lost") as caught:
+            needing.result()
+        self.figures["its content, needed elsewhere: lost, s"] = time.monotonic() - begun
+        say(f"lost: {caught.value}")
+        assert self._order("processes", "m1", "far_process") == before
         self._others_work(node)
 
     def machine_joins(self):
@@ -289,9 +309,10 @@ class Days:
             time.sleep(0.01)
         return run, begins
 
-    def _lose(self, name, run, *fault):
+    def _lose(self, name, run, *fault, then=lambda: None):
         begun = time.monotonic()
         self._order(*fault)
+        then()
         with pytest.raises(WorkerLost):
             run.result().result()
         self.figures[name] = time.monotonic() - begun

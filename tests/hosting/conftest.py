@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -125,10 +126,18 @@ def host_pid(worker, node):
     return pid
 
 
+def kill(pid):
+    """Kills a process, and waits for its end."""
+    end = os.pidfd_open(pid)
+    signal.pidfd_send_signal(end, signal.SIGKILL)
+    select.select([end], [], [])
+    os.close(end)
+
+
 def lose(worker, node):
     """Kills a host, and waits until the Worker has begun to replace it, or has given its node up."""
     before = _child(worker, node).incarnation
-    os.kill(host_pid(worker, node), signal.SIGKILL)
+    kill(host_pid(worker, node))
     while (child := _child(worker, node)).incarnation == before and child.state != "lost":
         time.sleep(0.01)
 

@@ -15,7 +15,7 @@ import pytest
 
 from runtime import CallConfig, Tag, TaskArgs
 from runtime.errors import TaskSkipped, WorkerLost
-from tests.hosting.conftest import cluster, host_pid, lose, pod
+from tests.hosting.conftest import cluster, host_pid, kill, lose, pod
 
 COUNT = 20_000
 """So many doubles that a tensor of them is large."""
@@ -66,6 +66,29 @@ def test_the_producer_of_a_lost_content_is_executed_again_on_the_next_host_of_it
         assert (out.numpy() == 5).all()
         assert (tensor.numpy() == 4).all()
         assert (attempts(tmp_path / "first"), attempts(tmp_path / "step")) == (2, 1)
+
+
+@pytest.mark.parametrize("at_home", [False, True])
+def test_a_host_that_needs_the_content_of_a_dead_one_is_not_lost_with_it(tmp_path, at_home):
+    with pod(cluster("fake"), nodes=2) as worker:
+        first = worker.register(marking(tmp_path / "first", fill))
+        step = worker.register(marking(tmp_path / "step", copy_plus_one))
+        tensor, out = (worker.zeros(COUNT, "float64") for _ in range(2))
+        other = host_pid(worker, 1)
+
+        def loses(o):
+            o.submit_next_level(first, TaskArgs((tensor, Tag.OUTPUT), scalars=[4]), RETRIED, worker=0).result()
+            kill(host_pid(worker, 0))
+            if at_home:
+                return float(tensor.numpy()[-1])
+            o.submit_next_level(step, TaskArgs((tensor, Tag.INPUT), (out, Tag.OUTPUT)), worker=1)
+            return 4
+
+        assert worker.run(loses) == 4
+        assert (tensor.numpy() == 4).all()
+        assert at_home or (out.numpy() == 5).all()
+        assert (attempts(tmp_path / "first"), attempts(tmp_path / "step")) == (2, 0 if at_home else 1)
+        assert host_pid(worker, 1) == other
 
 
 def test_without_retries_the_tensor_the_machine_and_the_remedy_are_named(tmp_path):
