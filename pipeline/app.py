@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.conf import HydraConf
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -119,13 +120,20 @@ def run_job(config: DictConfig) -> int:
 
 def _command_again(overrides: Sequence[str]) -> list[str]:
     """The command that runs a job again from the same folder, with the configs of this command line."""
+    options = _options_of_configs(HydraConfig.get()) if not outcome.arguments else []
     given = iter(outcome.arguments)
-    options = []
     for word in given:
         name, equals, _ = word.partition("=")
         if name in _CONFIG_OPTIONS:
             options += [word] if equals else [word, next(given, "")]
     return [*program_words(), *options, *overrides]
+
+
+def _options_of_configs(hydra_config: HydraConf) -> list[str]:
+    """The options that select the configs, in a process of another launcher, which has no command line of ours."""
+    sources = {source.provider: source.path for source in hydra_config.runtime.config_sources}
+    folder, name = sources.get("command-line"), hydra_config.job.config_name
+    return [f"--config-dir={folder}"] * bool(folder) + [f"--config-name={name}"] * (name != "config")
 
 
 def _search_users_modules() -> None:

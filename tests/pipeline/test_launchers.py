@@ -1,10 +1,15 @@
 """The results of points that Hydra's launchers run in other processes are collected like all others."""
 
 import csv
+import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+
+from .conftest import USER_CONFIGS
 
 SWEPT = ("-m", "workload=vector_add", "+topology=node", "workload.size=64,-1,128", "hydra.sweep.dir=sweep")
 
@@ -39,6 +44,24 @@ def test_a_plan_that_another_process_refuses_is_an_error(command):
     done = command(*SWEPT, "stage=plan", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert done.code == 1, done.out + done.err
     assert "workload.size=-1: at least 1 element" in done.err
+
+
+def test_a_point_that_failed_in_another_process_names_the_command_that_runs_it_again(command):
+    pytest.importorskip("joblib", reason="joblib (the sweep extra) is not installed")
+    wrong = (
+        *USER_CONFIGS,
+        "workload=vector_add",
+        "workload.size=4096",
+        "callable@workload.callables.add=says_then_dies",
+        "+topology=chip2",
+    )
+    done = command("-m", *wrong, "workload.seed=1,2", "hydra/launcher=joblib", "hydra.sweep.dir=sweep")
+    assert done.code == 5, done.out + done.err
+    page = (done.folder / "sweep" / "0" / "report.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page, flags=re.DOTALL)[1])
+    (again, *_) = [one["command"] for one in data["failure"]["next"]]
+    assert again.startswith(f"python -m pipeline --config-dir={Path(USER_CONFIGS[1]).resolve()} "), again
+    assert "workload.seed=1" in again
 
 
 def test_this_process_runs_points_as_hydras_basic_launcher_does(command):
