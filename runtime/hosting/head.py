@@ -28,9 +28,24 @@ def head_of(cluster: Cluster) -> tuple[str, str]:
             with contextlib.suppress(OSError):
                 address, origin = _CURRENT.read_text().strip(), f" ({_CURRENT})"
         if not address:
-            return "", "this machine belongs to no Ray cluster"
+            found = sorted(heads_of_daemons())
+            if len(found) != 1:
+                several = f"several Ray clusters: {', '.join(found)}; name one of them"
+                return "", f"this machine belongs to {several if found else 'no Ray cluster'}"
+            address, origin = found[0], " (of a Ray daemon here)"
     why = unreachable(address, _FOR_AN_ANSWER)
     return address, f"no Ray head answers at {address}{origin}: {why}" if why else ""
+
+
+def heads_of_daemons() -> set[str]:
+    """The heads of this user's Ray daemons on this machine; a daemon with `--temp-dir` notes it in no known file."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            program, *arguments = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if process.stat().st_uid == os.getuid() and program.endswith("/raylet"):
+                found |= {word.partition("=")[2] for word in arguments if word.startswith("--gcs-address=")}
+    return found
 
 
 def require_head(cluster: Cluster, prefix: str = "") -> str:

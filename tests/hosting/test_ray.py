@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import PlatformUnavailable, StartError, WorkerLost
-from runtime.hosting import Cluster
+from runtime.hosting import Cluster, head
 from runtime.hosting.ray_connection import one_line
 from tests.hosting.conftest import cluster, command, pod, run_on
 from tests.patience import patience
@@ -137,6 +137,19 @@ def _with(folder, word):
                 if folder.encode() in (entry / "environ").read_bytes():
                     found.append((entry / "cmdline").read_bytes().decode(errors="replace"))
     return [line for line in found if word in line]
+
+
+def test_a_cluster_whose_daemon_here_has_a_folder_of_its_own_is_found(ray_head, monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(head, "_CURRENT", tmp_path / "none")
+    (found,) = [one for one in head.heads_of_daemons() if one.endswith(ray_head.address[9:])]
+    for heads, address, why in (
+        ({found}, found, ""),
+        ({"a:1", "b:2"}, "", "this machine belongs to several Ray clusters: a:1, b:2; name one of them"),
+        (set(), "", "this machine belongs to no Ray cluster"),
+    ):
+        monkeypatch.setattr(head, "heads_of_daemons", lambda heads=heads: heads)
+        assert head.head_of(Cluster(kind="ray")) == (address, why)
 
 
 def test_too_few_machines_of_ray_are_counted(ray_head):
