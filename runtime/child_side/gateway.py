@@ -76,6 +76,7 @@ class _Gateway:
         self._deadline_ns = deadline_ns
         self._control: Wire
         self._tasks: Wire
+        self._ending: threading.Thread
         self._held = Held()
         self._transfer = ""  # the hashid of transfers
         self.pool = _core.MemoryPool(1 << 20, 1 << 62)
@@ -93,7 +94,12 @@ class _Gateway:
         except (OSError, WireClosed) as error:
             raise native_errors()(_CODES["worker_lost"], f"the hosting server has ended: {error}") from None
         _raise_if_refused(refusal)
-        threading.Thread(target=_end_with_host, args=(news, self._door.node), daemon=True).start()
+        self._end_after(news)
+
+    def _end_after(self, news: Wire) -> None:
+        """Starts the thread that ends this process with its host."""
+        self._ending = threading.Thread(target=_end_with_host, args=(news, self._door.node), daemon=True)
+        self._ending.start()
 
     def describe(self, kind: int, payload: bytes) -> bytes:
         """As NodeLoader.describe: the host describes the bytes again, on its own machine."""
@@ -179,14 +185,19 @@ class _Gateway:
         return content if content is not None and far_arguments.digest_of(content) == home.digest else None
 
     def close(self) -> None:
-        """Ends the host's Worker and then the host."""
-        self._or_end(lambda: self._control.call("close"))
+        """Ends the host's Worker and then the host, whose end is no news. Raises WireClosed if it has ended."""
+        self._control.call("close")
 
     def _or_end(self, work: Callable[[], Any]) -> Any:
-        """The answer of the hosting server; without one, the host is lost, and this process ends at once."""
+        """The answer of the hosting server; without one, the host is lost, and this process ends.
+
+        The server closes the connections in any order, so the reason may still be under way. With the server's own end,
+        the connection for news is closed, too.
+        """
         try:
             return work()
         except WireClosed:
+            self._ending.join()
             _end()
 
 
