@@ -43,7 +43,7 @@ def test_points_on_a_machine_share_its_workers_and_have_the_results_of_every_swe
     assert done.code == 1, done.out + done.err
     assert [row["status"] for row in rows(done)] == ["ok", "error", "ok"]
     assert "workload.size=-1: at least 1 element" in done.err
-    assert (done.out.count("started     1 chip"), done.out.count("warm        1 chip")) == (1, 1)
+    assert (done.out.count("started     1 chip"), done.out.count("warm        1 chip")) == (1, 1), done.out + done.err
     assert "job 2       3/3     ok" in done.out
     assert {file.name for file in (done.folder / "sweep" / "2").iterdir()} >= {"result.json", "report.html", "run.log"}
     assert not list((done.folder / "sweep").glob(".sweep-*"))
