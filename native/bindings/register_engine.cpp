@@ -3,11 +3,11 @@
 #include <pybind11/typing.h>
 
 #include <algorithm>
-#include <new>
 
 #include "bindings/bindings.h"
 #include "bindings/convert.h"
 #include "bindings/task_args.h"
+#include "bindings/task_holder.h"
 #include "bindings/values.h"
 #include "bindings/wait.h"
 #include "lane/layout.h"
@@ -215,7 +215,7 @@ void register_run_and_task(py::module_& module) {
         .def_property_readonly("callable", [](const Task& task) { return task.callable; })
         .def_property_readonly("child", [](const Task& task) { return task.child; })
         .def_property_readonly("members", [](const Task& task) { return task.members; })
-        .def_property_readonly("failed_member", [](const Task& task) { return task.failed_member; })
+        .def_property_readonly("failed_member", [](const Task& task) { return TaskPtr(task.failed_member); })
         .def_property_readonly("deadline_ns", [](const Task& task) { return task.config.deadline_ns; })
         // The following are meaningful once the task has ended, and constant from then on.
         .def_property_readonly("code", [](const Task& task) { return static_cast<std::uint32_t>(task.code); })
@@ -387,18 +387,9 @@ void register_engine_class(py::module_& module) {
                 }
                 group->open_members = static_cast<std::uint32_t>(members.size());
                 for (const TaskPtr& member : group->members) {
-                    member->group = group;
+                    member->group = group.get();
                 }
-                Result<void> accepted = Error{Code::out_of_memory, "no memory is left for the group"};
-                try {
-                    accepted = engine.submit(run, group, after);
-                    // NOLINTNEXTLINE(bugprone-empty-catch): `accepted` is that error already
-                } catch (const std::bad_alloc&) {
-                }
-                if (!accepted) {
-                    group->members.clear();  // the members refer to the group: this breaks the cycle
-                }
-                unwrap(accepted);
+                unwrap(engine.submit(run, group, after));
                 return group;
             },
             "run"_a, "callable"_a, "members"_a, "placements"_a, "config"_a, "after"_a)

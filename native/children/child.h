@@ -35,8 +35,7 @@ struct Child {
     std::shared_ptr<SealedPayload> setup;  // a node's topology; null for others; constant
     std::uint64_t patience_ns = 0;  // additional time for answers of a node, which asks its own children; constant
     ChildState state = ChildState::starting;
-    std::deque<TaskPtr>
-        backlog;  // tasks that are ready for exactly this child, and wait for it or for room in its lane
+    std::deque<Task*> backlog;  // tasks that are ready for exactly this child, and wait for it or for room in its lane
     std::uint64_t completed = 0;
     RestartPolicy restarts;
     std::uint64_t start_again_ns = 0;          // when its next incarnation starts; 0: no start is planned
@@ -51,12 +50,12 @@ struct Child {
     std::atomic<const ParentLane*> lane_view{nullptr};  // the same lane, for threads without the lock
     std::shared_ptr<Requests> requests;                 // null between two incarnations
     std::shared_ptr<const Process> process;
-    std::string condemned;          // why its parent kills it; empty: it does not
-    bool ended_for_task = false;    // the parent killed it to end a task: no sign of a broken child
-    std::uint64_t look_at_ns = 0;   // when the first deadline of a frame in flight can expire; 0: none has a deadline
-    std::deque<TaskPtr> in_flight;  // by frame sequence
-    bool lane_damaged = false;      // it has written invalid data into its lane
-    bool to_be_woken = false;       // the scheduler wakes it at the end of its burst
+    std::string condemned;         // why its parent kills it; empty: it does not
+    bool ended_for_task = false;   // the parent killed it to end a task: no sign of a broken child
+    std::uint64_t look_at_ns = 0;  // when the first deadline of a frame in flight can expire; 0: none has a deadline
+    std::deque<Task*> in_flight;   // by frame sequence
+    bool lane_damaged = false;     // it has written invalid data into its lane
+    bool to_be_woken = false;      // the scheduler wakes it at the end of its burst
     // The duration of its tasks, as the parent measures it: a moving average; 0 until a task has ended.
     std::uint64_t task_ns = 0;
     // When it began to work on the frames in flight: at their first push, or at the last completion that was seen.

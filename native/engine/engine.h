@@ -147,8 +147,7 @@ private:
     // To be called under the lock after `count` tasks went to the scheduler, some of which may have ended at once.
     void after_submits(std::size_t count, bool any_ended);
     Accepted submit_some(const RunPtr& run, std::span<const TaskPtr> tasks, const std::vector<TaskPtr>& after);
-    Result<void> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
-                            const std::shared_ptr<std::vector<Task>>& tasks);
+    Result<TaskBlock> make_tasks(const CapturedGraph& graph, const GraphArguments& arguments);
     Result<void> map_arena(const std::shared_ptr<Arena>& arena);
 
     std::unique_ptr<EngineParts> parts_;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "schedule/scheduler.h"
-#include "task/task.h"
+#include "task/run.h"
 
 namespace callring {
 

@@ -1,6 +1,5 @@
 // Engine: accepting work: single tasks and launches of captured graphs.
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "common/tuning.h"
@@ -11,17 +10,6 @@
 #include "task/captured_graph.h"
 
 namespace callring {
-
-namespace {
-
-// A group's node and its members refer to each other until the group ends. If the group was never accepted, the cycle
-// has to be broken.
-void break_groups(std::vector<Task>& tasks) {
-    for (Task& task : tasks) {
-        task.members.clear();
-    }
-}
-}  // namespace
 
 Result<void> Engine::prepare(Task& task) {
     if (task.spill) {
@@ -158,12 +146,12 @@ Engine::Accepted Engine::submit_some(const RunPtr& run, std::span<const TaskPtr>
 }
 
 // Makes the tasks of a launch from `graph` and the replacements of its tensors and scalars.
-Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments& arguments,
-                                const std::shared_ptr<std::vector<Task>>& tasks) {
+Result<TaskBlock> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments& arguments) {
+    TaskBlock tasks(graph.size());
     for (NodeId id = 0; id < graph.size(); ++id) {
         const GraphNode& node = graph.node(id);
         const BoundNode* use = arguments.tensors ? &(*arguments.tensors)[id] : nullptr;
-        Task& task = (*tasks)[id];
+        Task& task = tasks[id];
         task.callable = node.callable;
         task.args = use != nullptr ? use->args : node.args;
         task.placement = node.placement;
@@ -177,19 +165,19 @@ Result<void> Engine::make_tasks(const CapturedGraph& graph, const GraphArguments
             }
             member->placement = node.members[i].second;
             member->config = node.config;
-            member->group = {tasks, &task};
+            member->group = &task;
             task.members.push_back(std::move(member));
         }
         task.open_members = static_cast<std::uint32_t>(task.members.size());
         if (auto prepared = prepare(task); !prepared) {
-            return prepared;
+            return std::move(prepared).error();
         }
         task.rescaled = !arguments.scalars.empty() && node.members.empty() && graph.has_parameters(id);
         if (task.rescaled && task.spill) {
             graph.put_scalars(id, arguments.scalars, {task.spill->data(), task.argument_bytes});
         }
     }
-    return {};
+    return tasks;
 }
 
 Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& arguments, const Followed& followed) {
@@ -197,15 +185,9 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
     if (auto checked = graph->check_launch(arguments); !checked) {
         return std::move(checked).error();
     }
-    auto tasks = std::make_shared<std::vector<Task>>(graph->size());
-    try {
-        if (auto made = make_tasks(*graph, arguments, tasks); !made) {
-            break_groups(*tasks);
-            return std::move(made).error();
-        }
-    } catch (const std::bad_alloc&) {
-        break_groups(*tasks);
-        throw;
+    auto tasks = make_tasks(*graph, arguments);
+    if (!tasks) {
+        return std::move(tasks).error();
     }
     Result<void> accepted = shared.check_memory();
     const std::lock_guard lock(shared.mutex);
@@ -226,13 +208,11 @@ Result<RunPtr> Engine::launch(const GraphPtr& graph, const GraphArguments& argum
         run = parts_->runs.begin(followed);
         run->graph = graph;
         run->scalars = arguments.scalars;
-        run->launched = tasks;
-        accepted = shared.scheduler.launch(run);
+        accepted = shared.scheduler.launch(run, std::move(tasks).value());
         shared.scheduler.seal(*run);
         parts_->waits.after_progress();
     }
     if (!accepted) {
-        break_groups(*tasks);
         return std::move(accepted).error();
     }
     return run;

@@ -10,10 +10,9 @@ namespace {
 
 // The position of the frame `sequence` in `in_flight`, which is ordered by sequence numbers; `in_flight.size()` if
 // there is no such frame.
-std::size_t place_of(const std::deque<TaskPtr>& in_flight, std::uint64_t sequence) {
-    const auto found =
-        std::lower_bound(in_flight.begin(), in_flight.end(), sequence,
-                         [](const TaskPtr& task, std::uint64_t wanted) { return task->sequence < wanted; });
+std::size_t place_of(const std::deque<Task*>& in_flight, std::uint64_t sequence) {
+    const auto found = std::lower_bound(in_flight.begin(), in_flight.end(), sequence,
+                                        [](const Task* task, std::uint64_t wanted) { return task->sequence < wanted; });
     return found != in_flight.end() && (*found)->sequence == sequence
                ? static_cast<std::size_t>(found - in_flight.begin())
                : in_flight.size();
@@ -45,7 +44,7 @@ Movable::Movable(const Child& child)
         const Task& task = *child.in_flight[first_ + i];
         parent_.at(i) = i;
         // A group's members begin together, and a task is skipped only in the lane in which its predecessor failed.
-        fixed_.at(i) = task.group != nullptr || task.root_cause != nullptr;
+        fixed_.at(i) = task.group != nullptr || task.root_cause;
         for_each_followed(child, task, [&](std::size_t place) {
             if (place < first_) {
                 fixed_.at(part_of(i)) = true;
@@ -88,8 +87,8 @@ std::vector<std::size_t> Movable::half() const {
     return places;
 }
 
-std::vector<TaskPtr> Movable::followed_by(const Child& child, const Task& task) {
-    std::vector<TaskPtr> followed;
+std::vector<Task*> Movable::followed_by(const Child& child, const Task& task) {
+    std::vector<Task*> followed;
     for_each_followed(child, task, [&](std::size_t place) { followed.push_back(child.in_flight[place]); });
     return followed;
 }

@@ -24,7 +24,7 @@ public:
     [[nodiscard]] std::vector<std::size_t> half() const;
 
     // The predecessors of `task` in its lane that are in flight; `task` is in flight in `child`.
-    [[nodiscard]] static std::vector<TaskPtr> followed_by(const Child& child, const Task& task);
+    [[nodiscard]] static std::vector<Task*> followed_by(const Child& child, const Task& task);
 
 private:
     // The frames of the window that move together with its frame `i`, named by the first of them.

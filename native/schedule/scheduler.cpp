@@ -48,7 +48,7 @@ Result<void> Scheduler::check_children(const Task& task) const {
             return Error{Code::given_up, {}, child.last_end};
         }
     } else {
-        const std::size_t needed = task.group ? task.group->members.size() : 1;
+        const std::size_t needed = task.group != nullptr ? task.group->members.size() : 1;
         if (const std::size_t left = sub_workers_with_a_future(); left < needed) {
             if (std::none_of(children_.begin(), children_.end(),
                              [](const ChildPtr& child) { return child->kind == ChildKind::sub; })) {
@@ -62,6 +62,7 @@ Result<void> Scheduler::check_children(const Task& task) const {
 }
 
 Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std::vector<TaskPtr>& after) {
+    const Event event(over_);
     const bool has_tensors = !task->args->tensors.empty() || is_group(*task);
     if (has_tensors) {
         if (auto checked = check_arguments(*task); !checked) {
@@ -86,15 +87,15 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
     ++pending_;
     ++counts_.accepted;
     ++task->callable->in_flight;
+    run->tasks.add(task);
     if (run->stream) {
         if (run->cancelled) {
-            end(task, Code::cancelled, {});
+            end(*task, Code::cancelled, {});
         } else {
-            dispatch_to_a_future(task);
+            dispatch_to_a_future(*task);
         }
         return {};
     }
-    run->tasks.push_back(task);
 
     if (has_tensors || !after.empty()) {
         collect_hazards(*run, *task);
@@ -104,27 +105,27 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
         task->root_cause = run->poison;
     }
     if (run->cancelled) {
-        end(task, Code::cancelled, {});
+        end(*task, Code::cancelled, {});
     } else if (task->root_cause) {
-        end(task, Code::skipped, {});
+        end(*task, Code::skipped, {});
     } else {
-        for (const TaskPtr& earlier : unmet_) {
+        for (Task* earlier : unmet_) {
             if (task->times) {
                 task->times->waited_for.push_back(earlier->id);
             }
-            earlier->successors.push_back(task);
+            earlier->successors.push_back(task.get());
         }
         task->unmet = static_cast<std::uint32_t>(unmet_.size());
         if (unmet_.empty()) {
             if (run->waits_for > 0) {
-                hold(*run, task);
+                hold(*run, *task);
             } else {
-                dispatch_to_a_future(task);
+                dispatch_to_a_future(*task);
             }
-        } else if (const Behind place = behind(*task, bare(unmet_)); place.now) {
-            push_behind(*place.child, task, bare(unmet_));
+        } else if (const Behind place = behind(*task, unmet_); place.now) {
+            push_behind(*place.child, *task, unmet_);
         } else if (place.child != nullptr) {
-            queue_behind(*place.child, task, unmet_);
+            queue_behind(*place.child, *task, unmet_);
         } else {
             ++blocked_;
         }
@@ -135,24 +136,24 @@ Result<void> Scheduler::submit(const RunPtr& run, const TaskPtr& task, const std
 
 // Collects in `unmet_` the unended tasks that `task` must follow, each once. Sets its root cause if one of the ended
 // ones failed.
-void Scheduler::collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after) {
-    const auto follow = [&](const TaskPtr& earlier) {
-        if (std::exchange(earlier->met, task.id + 1) == task.id + 1) {
+void Scheduler::collect_unmet(Run& run, Task& task, const std::vector<TaskPtr>& after) {
+    const auto follow = [&](Task& earlier) {
+        if (std::exchange(earlier.met, task.id + 1) == task.id + 1) {
             return;
         }
-        if (earlier->state != TaskState::ended) {
-            unmet_.push_back(earlier);
-        } else if (earlier->code != Code::ok && !task.root_cause) {
-            task.root_cause = earlier->root_cause ? earlier->root_cause : earlier;
+        if (earlier.state != TaskState::ended) {
+            unmet_.push_back(&earlier);
+        } else if (earlier.code != Code::ok && !task.root_cause) {
+            task.root_cause = cause_in(earlier);
         }
     };
     for (const std::uint64_t id : hazards_) {
-        if (run.tasks[id]) {
-            follow(run.tasks[id]);
+        if (Task* earlier = run.tasks.find(id)) {
+            follow(*earlier);
         }
     }
     for (const TaskPtr& earlier : after) {
-        follow(earlier);
+        follow(*earlier);
     }
 }
 
@@ -165,7 +166,7 @@ void Scheduler::begin_trace(Task& task) const {
 
 void Scheduler::collect_hazards(Run& run, const Task& task) {
     hazards_.clear();
-    const auto forgettable = [&run](std::uint64_t id) { return run.tasks[id] == nullptr; };
+    const auto forgettable = [&run](std::uint64_t id) { return run.tasks.find(id) == nullptr; };
     for (const TaskPtr& member : task.members) {
         record_task(run.hazards, task.id, *member->args, hazards_, forgettable);
     }

@@ -23,7 +23,7 @@
 #include "children/child.h"
 #include "common/result.h"
 #include "schedule/surroundings.h"
-#include "task/task.h"
+#include "task/run.h"
 
 namespace callring {
 
@@ -73,8 +73,9 @@ public:
     void begin_burst() noexcept { in_burst_ = true; }
     void end_burst();
 
-    // Accepts all tasks of a launch or, after an error, none. Errors: as submit.
-    Result<void> launch(const RunPtr& run);
+    // Accepts the tasks of a launch, one for each node of the graph of `run`, or, after an error, none. Errors: as
+    // submit.
+    Result<void> launch(const RunPtr& run, TaskBlock tasks);
     // Orders `run`, which has no task yet, behind `earlier`. If `poisoned`, it is skipped unless `earlier` succeeds.
     void follow(const RunPtr& run, const RunPtr& earlier, bool poisoned);
     // Refuses further submits to `run`.
@@ -116,8 +117,8 @@ public:
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
     [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
 
-    // For tests: a contradiction in the scheduler's data, or an empty string. `runs` are all runs with unended tasks,
-    // except streams. Takes time: reads every task.
+    // For tests: a contradiction in the scheduler's data, or an empty string. `runs` are all runs with unended tasks.
+    // Takes time: reads every task.
     [[nodiscard]] std::string contradiction(std::span<const RunPtr> runs) const;
     // For tests, after drain(): a task that waits though a child could take it, or an empty string.
     [[nodiscard]] std::string starvation() const;
@@ -126,28 +127,38 @@ public:
     std::vector<CoreSpanOfTask> core_spans;
 
 private:
+    // Stands for an event. A run whose last task ends is kept until the event is over: the event may still use it.
+    class Event {
+    public:
+        explicit Event(std::vector<RunPtr>& over) noexcept : over_(over) {}
+        ~Event() { over_.clear(); }
+        Event(const Event&) = delete;
+        Event& operator=(const Event&) = delete;
+
+    private:
+        std::vector<RunPtr>& over_;
+    };
+
     // scheduler.cpp
     [[nodiscard]] static Result<void> check_arguments(const Task& task);
     [[nodiscard]] Result<void> check_children(const Task& task) const;
     [[nodiscard]] std::size_t sub_workers_with_a_future() const;
     void begin_trace(Task& task) const;
     void collect_hazards(Run& run, const Task& task);
-    void collect_unmet(const Run& run, Task& task, const std::vector<TaskPtr>& after);
+    void collect_unmet(Run& run, Task& task, const std::vector<TaskPtr>& after);
 
     // scheduler_launch.cpp
-    [[nodiscard]] Result<void> check_launched(const Run& run) const;
-    [[nodiscard]] static TaskPtr launched_task(const Run& run, std::uint64_t id);
-    void begin_launched(const Run& run);
+    [[nodiscard]] Result<void> check_launched(std::span<const Task> tasks) const;
+    void begin_launched(Run& run);
 
     // scheduler_runs.cpp
-    void hold(Run& run, const TaskPtr& task);
+    void hold(Run& run, Task& task);
     void finish(Run& run);
     void open(Run& run);
 
     // scheduler_dispatch.cpp
-    // Pointers that are kept are passed by value: each copy of a shared pointer is an atomic operation.
-    void dispatch(TaskPtr task);
-    void dispatch_to_a_future(TaskPtr task);
+    void dispatch(Task& task);
+    void dispatch_to_a_future(Task& task);
     [[nodiscard]] static bool takes(const Child& child);
     // The child in whose lane a task may follow its unmet predecessors, and whether the task can be put there now or
     // has to queue. Without a child, the task waits until its predecessors have ended.
@@ -156,11 +167,10 @@ private:
         bool now = false;
     };
     [[nodiscard]] Behind behind(const Task& task, std::span<Task* const> predecessors) const;
-    void push_behind(Child& child, TaskPtr task, std::span<Task* const> predecessors);
-    void queue_behind(Child& child, TaskPtr task, std::vector<TaskPtr> predecessors);
-    void push_follower(Child& child, TaskPtr task);
-    void push(Child& child, TaskPtr pushed, std::span<Task* const> predecessors);
-    [[nodiscard]] std::span<Task* const> bare(std::span<const TaskPtr> tasks);
+    void push_behind(Child& child, Task& task, std::span<Task* const> predecessors);
+    void queue_behind(Child& child, Task& task, std::span<Task* const> predecessors);
+    void push_follower(Child& child, Task& task);
+    void push(Child& child, Task& task, std::span<Task* const> predecessors);
     void feed(Child& child);
     // Wakes a child for new frames, or in a burst notes that it is to be woken at the end.
     void wake(Child& child);
@@ -180,12 +190,12 @@ private:
     [[nodiscard]] static bool is_group(const Task& task) noexcept { return !task.members.empty(); }
     [[nodiscard]] static Result<void> check_group(const Task& group);
     [[nodiscard]] bool group_waits_for_subs() const { return !sub_queue_.empty() && is_group(*sub_queue_.front()); }
-    void queue_group(const TaskPtr& group);
-    bool start_group(const TaskPtr& group);
-    bool start_sub_group(const TaskPtr& group);
-    void begin_members(const TaskPtr& group);
-    void unqueue_group(const TaskPtr& group);
-    void end_member(const TaskPtr& member, Code code, std::string&& payload);
+    void queue_group(Task& group);
+    bool start_group(Task& group);
+    bool start_sub_group(Task& group);
+    void begin_members(Task& group);
+    void unqueue_group(Task& group);
+    void end_member(Task& member, Code code, std::string&& payload);
 
     // scheduler_complete.cpp
     std::size_t drain_child(Child& child);
@@ -194,14 +204,17 @@ private:
     [[nodiscard]] bool complete(Child& child, const Completion& completion, std::string& wrong);
     [[nodiscard]] bool take_spans(Child& child, const Task& task, const Completion& completion, std::string& wrong);
     // The payload is passed by reference: a move of the string at each call would take a tenth of a task's time.
-    void end_frame(const TaskPtr& task, Code code, std::string&& payload);
-    void end(const TaskPtr& task, Code code, std::string&& payload);
+    // These end the task: its run may not own it afterwards.
+    void end_frame(Task& task, Code code, std::string&& payload);
+    void end(Task& task, Code code, std::string&& payload);
+    void end_one(Task& task, Code code, std::string&& payload);
     void settle();
-    void end_one(const TaskPtr& task, Code code, std::string&& payload);
-    void release_successors(const TaskPtr& task, const Run& run);
-    enum class Release : std::uint8_t { nothing, dispatch, poison };
-    [[nodiscard]] Release meet(Task& next, const TaskPtr& ended);
-    void release(TaskPtr next, Release as);
+    void release_successors(Task& task, Run& run);
+    void release(Task& next, Task& ended);
+    // The task because of which those behind a failed one are skipped.
+    [[nodiscard]] static TaskPtr cause_in(Task& failed) {
+        return failed.root_cause ? failed.root_cause : TaskPtr(&failed);
+    }
     void count(Code code) noexcept;
     void record_span(Task& task);
 
@@ -211,24 +224,23 @@ private:
     [[nodiscard]] static std::uint64_t begun_by(const Child& child, Task& task, std::uint64_t now_ns,
                                                 std::uint64_t patience_ns) noexcept;
     [[nodiscard]] bool end_with_child(Child& child, Code code, const char* why);
-    void requeue(Child& child, const std::vector<TaskPtr>& tasks);
-    void abandon(const TaskPtr& task, const ChildEnd& end_of_child);
-    void collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const;
-    bool withdraw(const TaskPtr& task);
+    void requeue(Child& child, std::span<Task* const> tasks);
+    void abandon(Task& task, const ChildEnd& end_of_child);
+    bool withdraw(Task& task);
     void withdraw_waiting_members(Task& group);
     void feed_all();
 
     Surroundings& outside_;
     const std::size_t cores_;
     std::vector<ChildPtr> children_;
-    std::deque<TaskPtr> sub_queue_;  // tasks ready for any sub-worker, groups ready for several
+    std::deque<Task*> sub_queue_;  // tasks ready for any sub-worker, groups ready for several
     // Work lists of settle(), which would otherwise recurse as deep as the longest chain of tasks or of runs.
-    std::vector<TaskPtr> poisoned_;  // tasks to be skipped; a task may occur more than once
-    std::vector<RunPtr> opened_;     // runs whose last followed run has ended
+    std::vector<Task*> poisoned_;  // tasks to be skipped
+    std::vector<RunPtr> opened_;   // runs whose last followed run has ended
+    std::vector<RunPtr> over_;     // runs whose last task has ended in this event
     // Used by each submit; members, so that their memory is allocated once.
     std::vector<std::uint64_t> hazards_;  // the tasks that the submitted one must follow, in ascending order
-    std::vector<TaskPtr> unmet_;
-    std::vector<Task*> bare_;
+    std::vector<Task*> unmet_;
     std::vector<Child*> to_wake_;  // at the end of the burst
     bool in_burst_ = false;
     std::uint64_t balance_at_ns_ = 0;

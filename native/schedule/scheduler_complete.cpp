@@ -14,6 +14,7 @@
 namespace callring {
 
 std::size_t Scheduler::drain() {
+    const Event event(over_);
     std::size_t ended = 0;
     bool subs_moved = false;
     for (const ChildPtr& child : children_) {
@@ -92,14 +93,14 @@ bool Scheduler::complete(Child& child, const Completion& written, std::string& w
     if (due.config.trace >= 2 && !take_spans(child, due, completion, wrong)) {
         return false;
     }
-    const TaskPtr task = std::move(child.in_flight.front());
+    Task& task = *child.in_flight.front();
     child.in_flight.pop_front();
     ++child.completed;
-    if (task->times) {
-        task->times->begin_ns = completion.begin_ns;
-        task->times->end_ns = completion.end_ns;
+    if (task.times) {
+        task.times->begin_ns = completion.begin_ns;
+        task.times->end_ns = completion.end_ns;
     }
-    task->extents = std::move(received.extents);
+    task.extents = std::move(received.extents);
     end_frame(task, received.code, std::move(received.payload));
     return true;
 }
@@ -118,15 +119,15 @@ bool Scheduler::take_spans(Child& child, const Task& task, const Completion& com
     return true;
 }
 
-void Scheduler::end_frame(const TaskPtr& task, Code code, std::string&& payload) {
-    if (task->group) {
+void Scheduler::end_frame(Task& task, Code code, std::string&& payload) {
+    if (task.group != nullptr) {
         end_member(task, code, std::move(payload));
     } else {
         end(task, code, std::move(payload));
     }
 }
 
-void Scheduler::end(const TaskPtr& task, Code code, std::string&& payload) {
+void Scheduler::end(Task& task, Code code, std::string&& payload) {
     end_one(task, code, std::move(payload));
     if (!poisoned_.empty() || !opened_.empty()) {
         settle();
@@ -136,11 +137,9 @@ void Scheduler::end(const TaskPtr& task, Code code, std::string&& payload) {
 void Scheduler::settle() {
     for (;;) {
         if (!poisoned_.empty()) {
-            const TaskPtr next = std::move(poisoned_.back());
+            Task& next = *poisoned_.back();
             poisoned_.pop_back();
-            if (next->state != TaskState::ended) {
-                end_one(next, Code::skipped, {});
-            }
+            end_one(next, Code::skipped, {});
         } else if (!opened_.empty()) {
             const RunPtr run = std::move(opened_.back());
             opened_.pop_back();
@@ -151,21 +150,21 @@ void Scheduler::settle() {
     }
 }
 
-void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
-    if (task->state == TaskState::blocked && task->unmet > 0) {
+void Scheduler::end_one(Task& task, Code code, std::string&& payload) {
+    if (task.state == TaskState::blocked && task.unmet > 0) {
         --blocked_;
     }
-    const bool begun_as_group = is_group(*task) && task->state == TaskState::dispatched;
-    task->state = TaskState::ended;
-    task->code = code;
+    const bool begun_as_group = is_group(task) && task.state == TaskState::dispatched;
+    task.state = TaskState::ended;
+    task.code = code;
     if (!payload.empty()) {
-        task->payload = std::move(payload);
+        task.payload = std::move(payload);
     }
-    task->args.reset();
-    task->spill.reset();
-    task->predecessors.clear();
-    for (const TaskPtr& member : task->members) {
-        member->group.reset();
+    task.args.reset();
+    task.spill.reset();
+    task.predecessors.clear();
+    for (const TaskPtr& member : task.members) {
+        member->group = nullptr;
         if (member->state != TaskState::ended) {  // it never began
             member->state = TaskState::ended;
             member->code = code;
@@ -175,30 +174,30 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     }
     --pending_;
     count(code);
-    Run& run = *std::exchange(task->run, nullptr);
-    // After its last task the run may have no other owner: this keeps it alive until the return.
-    const RunPtr last = ++run.ended == run.accepted ? std::move(run.self) : nullptr;
+    Run& run = *std::exchange(task.run, nullptr);
+    if (++run.ended == run.accepted) {
+        over_.push_back(std::move(run.self));
+    }
+    // The run keeps its failures, and a launch all of its tasks; the outcome of another task is kept by the caller that
+    // asks for it.
+    TaskPtr forgotten = run.stream || (code == Code::ok && !run.graph) ? run.tasks.remove(task.id) : nullptr;
     if (run.stream) {
-        run.outbox.push_back(task);
-        stream_moved_ = stream_moved_ || !task->awaited || run.outbox.size() >= tuning::kQuietOutbox || run.finished();
-    } else if (code == Code::ok) {
-        if (!run.graph) {
-            run.tasks[task->id].reset();
-        }
+        run.outbox.push_back(std::move(forgotten));
+        stream_moved_ = stream_moved_ || !task.awaited || run.outbox.size() >= tuning::kQuietOutbox || run.finished();
     } else if (code == Code::skipped) {
-        run.skipped.push_back(task);
+        run.skipped.emplace_back(&task);
     } else if (code == Code::cancelled) {
-        run.withdrawn = run.withdrawn ? run.withdrawn : task;
-    } else if (!begun_as_group) {  // the failures of a begun group are those of its members
-        run.failures.push_back(task);
+        run.withdrawn = run.withdrawn ? run.withdrawn : TaskPtr(&task);
+    } else if (code != Code::ok && !begun_as_group) {  // the failures of a begun group are those of its members
+        run.failures.emplace_back(&task);
     }
     if (!begun_as_group) {
-        record_span(*task);
+        record_span(task);
     } else {
-        task->times.reset();
+        task.times.reset();
     }
-    if (--task->callable->in_flight == 0) {
-        outside_.on_callable_idle(task->callable);
+    if (--task.callable->in_flight == 0) {
+        outside_.on_callable_idle(task.callable);
     }
     if (run.finished()) {
         finish(run);
@@ -206,55 +205,43 @@ void Scheduler::end_one(const TaskPtr& task, Code code, std::string&& payload) {
     release_successors(task, run);
 }
 
-void Scheduler::release_successors(const TaskPtr& task, const Run& run) {
+void Scheduler::release_successors(Task& task, Run& run) {
     if (run.graph) {
-        const auto successors = run.graph->successors(static_cast<NodeId>(task->id));
-        // A successor that cannot be dispatched ends at once, and may be the last task of the run: `keep` then keeps
-        // the run alive. After a single successor the run is not accessed any more, so chains are spared these atomic
-        // operations.
-        const RunPtr keep = successors.size() > 1 ? run.self : nullptr;
-        for (const NodeId id : successors) {
-            if (const Release as = meet((*run.launched)[id], task); as != Release::nothing) {
-                release(launched_task(run, id), as);
-            }
+        for (const NodeId id : run.graph->successors(static_cast<NodeId>(task.id))) {
+            release(*run.tasks.find(id), task);
         }
         return;
     }
-    if (task->successors.empty()) {
-        return;
-    }
-    for (const TaskPtr& next : std::exchange(task->successors, {})) {
-        release(next, meet(*next, task));
+    if (!task.successors.empty()) {
+        for (Task* next : std::exchange(task.successors, {})) {
+            release(*next, task);
+        }
     }
 }
 
-// `next` waited for `ended`, and perhaps for other tasks. Returns the next step for it.
-Scheduler::Release Scheduler::meet(Task& next, const TaskPtr& ended) {
+// `next` waited for `ended`, and perhaps for other tasks: does the next step for it.
+void Scheduler::release(Task& next, Task& ended) {
     --next.unmet;
     if (next.state == TaskState::ended) {
-        return Release::nothing;
+        return;
     }
-    if (ended->code != Code::ok && !next.root_cause) {
-        next.root_cause = ended->root_cause ? ended->root_cause : ended;
+    if (!next.predecessors.empty()) {
+        std::erase(next.predecessors, &ended);
+    }
+    const bool is_poisoned = ended.code != Code::ok && !next.root_cause;
+    if (is_poisoned) {
+        next.root_cause = cause_in(ended);
     }
     if (next.state != TaskState::blocked) {
-        return Release::nothing;  // it is in the same lane or its queue: there the child runs or skips it, or feed()
-                                  // handles it
+        return;  // it is in the same lane or its queue: there the child runs or skips it, or feed() handles it
     }
     if (next.unmet == 0) {
         --blocked_;
     }
-    if (next.root_cause) {
-        return Release::poison;
-    }
-    return next.unmet == 0 ? Release::dispatch : Release::nothing;
-}
-
-void Scheduler::release(TaskPtr next, Release as) {
-    if (as == Release::poison) {
-        poisoned_.push_back(std::move(next));
-    } else if (as == Release::dispatch) {
-        dispatch(std::move(next));
+    if (is_poisoned) {
+        poisoned_.push_back(&next);
+    } else if (next.unmet == 0 && !next.root_cause) {
+        dispatch(next);
     }
 }
 

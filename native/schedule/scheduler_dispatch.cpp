@@ -18,36 +18,36 @@ std::uint32_t flags_of(const CallConfig& config) {
 
 }  // namespace
 
-void Scheduler::dispatch(TaskPtr task) {
+void Scheduler::dispatch(Task& task) {
     // A task that could run when it was accepted may have lost its children since.
-    if (auto checked = check_children(*task); !checked) {
+    if (auto checked = check_children(task); !checked) {
         end(task, checked.error().code, std::string(checked.error().message));
         return;
     }
-    dispatch_to_a_future(std::move(task));
+    dispatch_to_a_future(task);
 }
 
 // Dispatches a task that a child can run, now or later.
-void Scheduler::dispatch_to_a_future(TaskPtr task) {
-    if (is_group(*task)) {
+void Scheduler::dispatch_to_a_future(Task& task) {
+    if (is_group(task)) {
         queue_group(task);
         return;
     }
-    if (task->placement != kAnyChild) {
-        Child& child = child_of(*task);
+    if (task.placement != kAnyChild) {
+        Child& child = child_of(task);
         if (child.backlog.empty() && takes(child)) {
-            push(child, std::move(task), {});
+            push(child, task, {});
             wake(child);
             return;
         }
-        task->state = TaskState::ready;
+        task.state = TaskState::ready;
         ++queued_;
-        child.backlog.push_back(std::move(task));
+        child.backlog.push_back(&task);
         feed(child);
     } else {
-        task->state = TaskState::ready;
+        task.state = TaskState::ready;
         ++queued_;
-        sub_queue_.push_back(std::move(task));
+        sub_queue_.push_back(&task);
         feed_subs();
     }
 }
@@ -77,7 +77,7 @@ Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> pre
     for (const Task* earlier : predecessors) {
         const bool in_lane = earlier->state == TaskState::dispatched && earlier->child == where;
         const bool in_queue = earlier->state == TaskState::ready && earlier->placement == where;
-        if ((!in_lane && !in_queue) || is_group(*earlier) || earlier->group) {
+        if ((!in_lane && !in_queue) || is_group(*earlier) || earlier->group != nullptr) {
             return {};
         }
         if (task.placement == kAnyChild && earlier->followed) {
@@ -94,93 +94,82 @@ Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> pre
     return task.placement == kAnyChild ? Behind{} : Behind{&child, false};
 }
 
-void Scheduler::push_behind(Child& child, TaskPtr task, std::span<Task* const> predecessors) {
+void Scheduler::push_behind(Child& child, Task& task, std::span<Task* const> predecessors) {
     for (Task* earlier : predecessors) {
         earlier->followed = true;
     }
-    push(child, std::move(task), predecessors);
+    push(child, task, predecessors);
     wake(child);
 }
 
-void Scheduler::queue_behind(Child& child, TaskPtr task, std::vector<TaskPtr> predecessors) {
-    task->state = TaskState::ready;
-    task->predecessors = std::move(predecessors);
+void Scheduler::queue_behind(Child& child, Task& task, std::span<Task* const> predecessors) {
+    task.state = TaskState::ready;
+    task.predecessors.assign(predecessors.begin(), predecessors.end());
     ++queued_;
-    child.backlog.push_back(std::move(task));
+    child.backlog.push_back(&task);
 }
 
 // Dispatches a queued task that has come to the front: it goes into the lane behind its predecessors. If one of them
 // has failed, it ends; if one has left the lane meanwhile, it waits for that one.
-void Scheduler::push_follower(Child& child, TaskPtr task) {
-    std::vector<TaskPtr> unmet = std::exchange(task->predecessors, {});
-    std::erase_if(unmet, [](const TaskPtr& earlier) { return earlier->state == TaskState::ended; });
-    if (task->root_cause) {
+void Scheduler::push_follower(Child& child, Task& task) {
+    const std::vector<Task*> unmet = std::exchange(task.predecessors, {});
+    if (task.root_cause) {
         end(task, Code::skipped, {});
         return;
     }
-    const bool all_in_lane = std::all_of(unmet.begin(), unmet.end(), [&child](const TaskPtr& earlier) {
+    const bool all_in_lane = std::all_of(unmet.begin(), unmet.end(), [&child](const Task* earlier) {
         return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(child.index);
     });
     if (!all_in_lane) {
-        task->state = TaskState::blocked;
+        task.state = TaskState::blocked;
         ++blocked_;
         return;
     }
-    push(child, std::move(task), bare(unmet));
+    push(child, task, unmet);
 }
 
-// `tasks` as plain pointers; valid until the next call.
-std::span<Task* const> Scheduler::bare(std::span<const TaskPtr> tasks) {
-    bare_.clear();
-    for (const TaskPtr& task : tasks) {
-        bare_.push_back(task.get());
-    }
-    return bare_;
-}
-
-void Scheduler::push(Child& child, TaskPtr pushed, std::span<Task* const> predecessors) {
-    Task* const task = pushed.get();
+void Scheduler::push(Child& child, Task& task, std::span<Task* const> predecessors) {
     Frame& frame = child.lane->reserve();
-    frame.run = task->run_id;
-    frame.retries = task->config.retries;
-    frame.config = FrameConfig{task->config.block_count, flags_of(task->config), {}};
+    frame.run = task.run_id;
+    frame.retries = task.config.retries;
+    frame.config = FrameConfig{task.config.block_count, flags_of(task.config), {}};
     const std::uint64_t sequence = child.lane->next_sequence();
     if (!predecessors.empty()) {
-        task->distances.fill(0);
+        task.distances.fill(0);
         for (std::size_t i = 0; i < predecessors.size(); ++i) {
-            task->distances.at(i) = static_cast<std::uint32_t>(sequence - predecessors[i]->sequence);
+            task.distances.at(i) = static_cast<std::uint32_t>(sequence - predecessors[i]->sequence);
         }
-        frame.config.predecessors = task->distances;
+        frame.config.predecessors = task.distances;
     }
-    frame.digest = task->callable->spec.digest;
-    if (task->opaque) {
+    frame.digest = task.callable->spec.digest;
+    if (task.opaque) {
         frame.config.flags |= kFrameOpaque;
     }
-    if (task->spill) {
+    if (task.spill) {
         frame.config.flags |= kFrameSpilled;
-        const SpillRecord spill{task->spill->arena_id(), task->argument_bytes, task->spill->offset()};
+        const SpillRecord spill{task.spill->arena_id(), task.argument_bytes, task.spill->offset()};
         std::memcpy(frame.arguments.data(), &spill, sizeof spill);
     } else {
-        encode_arguments(*task->args, frame.arguments);
-        if (task->rescaled) {
-            task->run->graph->put_scalars(static_cast<NodeId>(task->id), task->run->scalars, frame.arguments);
+        encode_arguments(*task.args, frame.arguments);
+        if (task.rescaled) {
+            task.run->graph->put_scalars(static_cast<NodeId>(task.id), task.run->scalars, frame.arguments);
         }
     }
-    if (task->times) {
-        task->times->dispatch_ns = outside_.now_ns();
+    if (task.times) {
+        task.times->dispatch_ns = outside_.now_ns();
     }
-    task->state = TaskState::dispatched;
-    task->child = static_cast<std::int32_t>(child.index);
-    task->sequence = sequence;
-    task->begun_by_ns = 0;
+    task.state = TaskState::dispatched;
+    task.child = static_cast<std::int32_t>(child.index);
+    task.sequence = sequence;
+    task.begun_by_ns = 0;
     if (child.in_flight.empty()) {
         child.busy_since_ns = outside_.now_ns();
     }
-    child.in_flight.push_back(std::move(pushed));
+    child.in_flight.push_back(&task);
     child.lane->publish();
-    if (task->config.deadline_ns != 0) {
+    if (task.config.deadline_ns != 0) {
         // The task begins now at the earliest.
-        const std::uint64_t earliest = outside_.now_ns() + task->config.deadline_ns;
+        const std::uint64_t earliest = outside_.now_ns() + task.config.deadline_ns;
         if (child.look_at_ns == 0 || earliest < child.look_at_ns) {
             child.look_at_ns = earliest;
             outside_.on_deadline_set(earliest);
@@ -208,20 +197,19 @@ void Scheduler::end_burst() {
 void Scheduler::feed(Child& child) {
     bool pushed = false;
     while (!child.backlog.empty() && takes(child)) {
-        const TaskPtr group = child.backlog.front()->group;
-        if (group && group->state == TaskState::ready) {
-            if (!start_group(group)) {
+        Task& task = *child.backlog.front();
+        if (task.group != nullptr && task.group->state == TaskState::ready) {
+            if (!start_group(*task.group)) {
                 break;
             }
             continue;
         }
-        TaskPtr task = std::move(child.backlog.front());
         child.backlog.pop_front();
         --queued_;
-        if (task->predecessors.empty()) {
-            push(child, std::move(task), {});
+        if (task.predecessors.empty() && !task.root_cause) {
+            push(child, task, {});
         } else {
-            push_follower(child, std::move(task));
+            push_follower(child, task);
         }
         pushed = true;
     }

@@ -30,10 +30,6 @@ public:
         const auto [first, last] = std::equal_range(met_.begin(), met_.end(), &task);
         return static_cast<std::uint64_t>(last - first);
     }
-    template <class Wanted>
-    [[nodiscard]] std::uint64_t count_if(const Wanted& wanted) const {
-        return static_cast<std::uint64_t>(std::count_if(met_.begin(), met_.end(), wanted));
-    }
 
 private:
     std::vector<const Task*> met_;
@@ -43,18 +39,18 @@ private:
 Counts count_unmet(std::span<const RunPtr> runs, std::span<const Task* const> live) {
     Counts unmet;
     for (const RunPtr& run : runs) {
-        for (const TaskPtr& task : run->held) {
-            unmet.add(task.get());
+        for (const Task* task : run->held) {
+            unmet.add(task);
         }
     }
     for (const Task* task : live) {
         if (task->run->graph) {
             for (const NodeId id : task->run->graph->successors(static_cast<NodeId>(task->id))) {
-                unmet.add(&(*task->run->launched)[id]);
+                unmet.add(task->run->tasks.find(id));
             }
         }
-        for (const TaskPtr& next : task->successors) {
-            unmet.add(next.get());
+        for (const Task* next : task->successors) {
+            unmet.add(next);
         }
     }
     unmet.seal();
@@ -66,55 +62,49 @@ Counts count_unmet(std::span<const RunPtr> runs, std::span<const Task* const> li
 std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
     Counts places;  // occurrences of tasks and members in lanes and queues
     std::uint64_t queued = sub_queue_.size();
-    for (const TaskPtr& task : sub_queue_) {
-        places.add(task.get());
+    for (const Task* task : sub_queue_) {
+        places.add(task);
         if (task->state != TaskState::ready) {
             return task_of(*task) + "is in the sub-workers' queue, but not ready";
         }
     }
     for (const ChildPtr& child : children_) {
         queued += child->backlog.size();
-        for (const TaskPtr& task : child->backlog) {
-            places.add(task.get());
+        for (const Task* task : child->backlog) {
+            places.add(task);
             if (task->state != TaskState::ready || task->placement != static_cast<std::int32_t>(child->index)) {
                 return task_of(*task) + "is in the queue of " + child->name() + ", but not ready for it";
             }
         }
         const Task* before = nullptr;
-        for (const TaskPtr& task : child->in_flight) {
-            places.add(task.get());
+        for (const Task* task : child->in_flight) {
+            places.add(task);
             if (task->state != TaskState::dispatched || task->child != static_cast<std::int32_t>(child->index)) {
                 return task_of(*task) + "is in the lane of " + child->name() + ", but not dispatched to it";
             }
             if (before != nullptr && before->sequence >= task->sequence) {
                 return task_of(*task) + "is out of order in the lane of " + child->name();
             }
-            before = task.get();
+            before = task;
         }
     }
     if (auto wrong = difference("queued tasks", queued_, queued); !wrong.empty()) {
         return wrong;
     }
-    if (!poisoned_.empty() || !opened_.empty() || !unmet_.empty()) {
+    if (!poisoned_.empty() || !opened_.empty() || !over_.empty() || !unmet_.empty()) {
         return "a work list is not empty";
     }
 
     places.seal();
     std::vector<const Task*> live;
     for (const RunPtr& run : runs) {
-        std::uint64_t count = 0;
-        const auto look_at = [&](const Task* task) {
-            if (task != nullptr && task->state != TaskState::ended) {
-                live.push_back(task);
-                ++count;
+        const std::size_t before = live.size();
+        run->tasks.for_each([&live](const Task& task) {
+            if (task.state != TaskState::ended) {
+                live.push_back(&task);
             }
-        };
-        for (const TaskPtr& task : run->tasks) {
-            look_at(task.get());
-        }
-        for (std::uint64_t id = 0; run->graph && id < run->launched->size(); ++id) {
-            look_at(&(*run->launched)[id]);
-        }
+        });
+        const std::uint64_t count = live.size() - before;
         if (auto wrong = difference("tasks", run->accepted - run->ended, count); !wrong.empty()) {
             return "run " + std::to_string(run->id) + ": " + wrong;
         }
@@ -125,10 +115,7 @@ std::string Scheduler::contradiction(std::span<const RunPtr> runs) const {
             return "run " + std::to_string(run->id) + " does not keep itself alive exactly while it has tasks";
         }
     }
-    // Tasks of streams never wait for others: each is in a queue or a lane.
-    const std::uint64_t in_streams =
-        places.count_if([](const Task* task) { return !task->group && task->run->stream; });
-    if (auto wrong = difference("pending tasks", pending_, live.size() + in_streams); !wrong.empty()) {
+    if (auto wrong = difference("pending tasks", pending_, live.size()); !wrong.empty()) {
         return wrong;
     }
     const Counts unmet = count_unmet(runs, live);
@@ -177,8 +164,8 @@ std::string Scheduler::starvation() const {
         if (child->backlog.empty() || full) {
             continue;
         }
-        const TaskPtr& first = child->backlog.front();
-        if (!first->group || first->group->state != TaskState::ready) {
+        const Task* first = child->backlog.front();
+        if (first->group == nullptr || first->group->state != TaskState::ready) {
             return task_of(*first) + "waits, though there is room in the lane of " + child->name();
         }
     }

@@ -7,32 +7,30 @@
 
 namespace callring {
 
-Result<void> Scheduler::check_launched(const Run& run) const {
+Result<void> Scheduler::check_launched(std::span<const Task> tasks) const {
     // Most tasks have no tensors, and there are few placements: each placement is checked once.
     std::vector<bool> good(children_.size() + 1);
-    for (const Task& task : *run.launched) {
-        if (!task.args->tensors.empty() || !task.members.empty()) {
+    for (const Task& task : tasks) {
+        if (!task.args->tensors.empty() || is_group(task)) {
             if (auto checked = check_arguments(task); !checked) {
                 return checked;
             }
         }
         const auto place = static_cast<std::size_t>(task.placement + 1);  // 0: any sub-worker
-        if (task.members.empty() && good[place]) {
+        if (!is_group(task) && good[place]) {
             continue;
         }
         if (auto checked = check_children(task); !checked) {
             return checked;
         }
-        good[place] = good[place] || task.members.empty();
+        good[place] = good[place] || !is_group(task);
     }
     return {};
 }
 
-Result<void> Scheduler::launch(const RunPtr& run) {
-    if (auto checked = check_launched(*run); !checked) {
-        // A run that `run` follows may keep it alive: it must have no tasks then.
-        run->graph = nullptr;
-        run->launched = nullptr;
+Result<void> Scheduler::launch(const RunPtr& run, TaskBlock tasks) {
+    const Event event(over_);
+    if (auto checked = check_launched(tasks.all()); !checked) {
         return checked;
     }
     const CapturedGraph& graph = *run->graph;
@@ -48,7 +46,7 @@ Result<void> Scheduler::launch(const RunPtr& run) {
     // All tasks are initialised before the first one is dispatched, so that a task that ends at once finds its
     // successors.
     for (NodeId id = 0; id < graph.size(); ++id) {
-        Task& task = (*run->launched)[id];
+        Task& task = tasks[id];
         task.id = id;
         task.run = run.get();
         task.run_id = run->id;
@@ -64,10 +62,11 @@ Result<void> Scheduler::launch(const RunPtr& run) {
             begin_trace(*member);
         }
     }
+    run->tasks = TaskTable(std::move(tasks));
     if (run->poison || run->waits_for > 0) {
         for (NodeId id = 0; id < graph.size(); ++id) {
             if (graph.predecessors(id).empty()) {
-                hold(*run, launched_task(*run, id));
+                hold(*run, *run->tasks.find(id));
             }
         }
         if (run->waits_for == 0) {
@@ -83,41 +82,32 @@ Result<void> Scheduler::launch(const RunPtr& run) {
 }
 
 // Dispatches the tasks without predecessors, and puts those that may follow at once behind them in their lanes.
-void Scheduler::begin_launched(const Run& run) {
+void Scheduler::begin_launched(Run& run) {
     const CapturedGraph& graph = *run.graph;
-    std::vector<Task>& tasks = *run.launched;
     std::vector<Task*> predecessors;
     for (NodeId id = 0; id < graph.size(); ++id) {
-        if (tasks[id].state != TaskState::blocked) {
+        Task& task = *run.tasks.find(id);
+        if (task.state != TaskState::blocked) {
             continue;
         }
-        if (tasks[id].unmet == 0) {
-            dispatch(launched_task(run, id));
+        if (task.unmet == 0) {
+            dispatch(task);
             continue;
         }
         predecessors.clear();
         for (const NodeId earlier : graph.predecessors(id)) {
-            if (tasks[earlier].state != TaskState::ended) {
-                predecessors.push_back(&tasks[earlier]);
+            if (Task* unended = run.tasks.find(earlier); unended->state != TaskState::ended) {
+                predecessors.push_back(unended);
             }
         }
-        const Behind place = behind(tasks[id], predecessors);
+        const Behind place = behind(task, predecessors);
         if (place.now) {
-            push_behind(*place.child, launched_task(run, id), predecessors);
+            push_behind(*place.child, task, predecessors);
         } else if (place.child != nullptr) {
-            std::vector<TaskPtr> kept;
-            kept.reserve(predecessors.size());
-            for (Task* earlier : predecessors) {
-                kept.emplace_back(run.launched, earlier);
-            }
-            queue_behind(*place.child, launched_task(run, id), std::move(kept));
+            queue_behind(*place.child, task, predecessors);
         }
         blocked_ -= place.child != nullptr ? 1 : 0;
     }
-}
-
-TaskPtr Scheduler::launched_task(const Run& run, std::uint64_t id) {
-    return {run.launched, &(*run.launched)[id]};
 }
 
 }  // namespace callring

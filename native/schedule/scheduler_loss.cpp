@@ -11,20 +11,21 @@ namespace callring {
 namespace {
 
 const Run& run_of(const Task& task) noexcept {
-    return task.group ? *task.group->run : *task.run;
+    return task.group != nullptr ? *task.group->run : *task.run;
 }
 
 }  // namespace
 
 void Scheduler::child_lost(Child& child, const ChildEnd& end) {
+    const Event event(over_);
     const bool known = child.lane_damaged;  // then `end` has the reason
     drain_child(child);
     child.look_at_ns = 0;
     const bool damaged = std::exchange(child.lane_damaged, false) || lane_is_damaged(child);
-    const TaskPtr first = child.in_flight.empty() ? nullptr : child.in_flight.front();
-    std::vector<TaskPtr> back;
-    std::vector<TaskPtr> over;
-    for (const TaskPtr& task : std::exchange(child.in_flight, {})) {
+    const Task* const first = child.in_flight.empty() ? nullptr : child.in_flight.front();
+    std::vector<Task*> back;
+    std::vector<Task*> over;
+    for (Task* task : std::exchange(child.in_flight, {})) {
         // In a damaged lane the first frame counts as begun, whatever its bytes are: it was executing when the damage
         // happened. A child claims a successor of a failed task only to skip it.
         const bool begun = !task->root_cause && (child.lane->claimed(task->sequence) ||
@@ -44,12 +45,12 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
     ChildEnd as_seen = end;
     as_seen.wrote_over_lane = damaged && !known;
     as_seen.crashed_in = damaged || end.status.signal == 0 ? std::nullopt : child.lane->crashed_in();
-    for (const TaskPtr& task : over) {
+    for (Task* task : over) {
         const Code code = task->ended_as == Code::ok ? Code::worker_lost : task->ended_as;
         if (code == Code::worker_lost) {
             task->child_end = std::make_unique<const ChildEnd>(as_seen);
         }
-        end_frame(task, code, {});
+        end_frame(*task, code, {});
     }
     if (!sub_queue_.empty()) {
         feed_subs();
@@ -59,7 +60,7 @@ void Scheduler::child_lost(Child& child, const ChildEnd& end) {
 bool Scheduler::lane_is_damaged(const Child& child) {
     return !child.lane->intact() ||
            std::any_of(child.in_flight.begin(), child.in_flight.end(),
-                       [&child](const TaskPtr& task) { return !child.lane->intact(task->sequence); });
+                       [&child](const Task* task) { return !child.lane->intact(task->sequence); });
 }
 
 // Whether a task that had begun when its child died may begin again, which uses up one retry. A cancelled run begins no
@@ -75,10 +76,10 @@ bool Scheduler::begin_again(Task& task) noexcept {
 
 // Puts tasks whose frames have left a lane back in front of the waiting tasks, in their order. Tasks that are to be
 // skipped end after all others were put back.
-void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
+void Scheduler::requeue(Child& child, std::span<Task* const> tasks) {
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14, which builds the fuzzers, cannot read std::views::reverse
     for (auto it = tasks.rbegin(); it != tasks.rend(); ++it) {
-        const TaskPtr& task = *it;
+        Task* const task = *it;
         task->followed = false;
         task->requeued = true;
         task->begun_by_ns = 0;
@@ -98,6 +99,7 @@ void Scheduler::requeue(Child& child, const std::vector<TaskPtr>& tasks) {
 }
 
 void Scheduler::child_ready(Child& child) {
+    const Event event(over_);
     feed(child);
     if (child.kind == ChildKind::sub) {
         feed_subs();
@@ -106,18 +108,19 @@ void Scheduler::child_ready(Child& child) {
 }
 
 void Scheduler::give_up(Child& child, const ChildEnd& end) {
-    for (const TaskPtr& task : std::exchange(child.backlog, {})) {
+    const Event event(over_);
+    for (Task* task : std::exchange(child.backlog, {})) {
         --queued_;
-        abandon(task, end);
+        abandon(*task, end);
     }
     if (child.kind != ChildKind::sub) {
         return;
     }
     const std::size_t left = sub_workers_with_a_future();
-    for (const TaskPtr& task : std::deque<TaskPtr>(sub_queue_)) {
+    for (Task* task : std::deque<Task*>(sub_queue_)) {
         if (left < std::max<std::size_t>(1, task->members.size()) && task->state == TaskState::ready) {
             queued_ -= std::erase(sub_queue_, task);
-            abandon(task, end);
+            abandon(*task, end);
         }
     }
     feed_subs();  // a group that will never begin may have held up other tasks
@@ -125,19 +128,19 @@ void Scheduler::give_up(Child& child, const ChildEnd& end) {
 
 // Ends a task that was removed from a queue because its child was given up. A group that has not begun ends as a whole;
 // of a group that has begun, only this member ends.
-void Scheduler::abandon(const TaskPtr& task, const ChildEnd& end_of_child) {
-    const TaskPtr group = task->group;
-    if (task->root_cause) {
+void Scheduler::abandon(Task& task, const ChildEnd& end_of_child) {
+    Task* const group = task.group;
+    if (task.root_cause) {
         end(task, Code::skipped, {});
-    } else if (!group) {
-        task->child_end = std::make_unique<const ChildEnd>(end_of_child);
+    } else if (group == nullptr) {
+        task.child_end = std::make_unique<const ChildEnd>(end_of_child);
         end(task, Code::given_up, {});
     } else if (group->state == TaskState::ready) {
-        unqueue_group(group);
+        unqueue_group(*group);
         group->child_end = std::make_unique<const ChildEnd>(end_of_child);
-        end(group, Code::given_up, {});
+        end(*group, Code::given_up, {});
     } else if (group->state == TaskState::dispatched) {
-        task->child_end = std::make_unique<const ChildEnd>(end_of_child);
+        task.child_end = std::make_unique<const ChildEnd>(end_of_child);
         end_member(task, Code::given_up, {});
     }
 }
@@ -155,12 +158,13 @@ std::uint64_t Scheduler::begun_by(const Child& child, Task& task, std::uint64_t 
 }
 
 bool Scheduler::expire(Child& child, std::uint64_t now_ns, std::uint64_t patience_ns) {
+    const Event event(over_);
     child.look_at_ns = 0;
     if (!child.takes_work()) {
         return false;
     }
     bool overdue = false;
-    for (const TaskPtr& task : child.in_flight) {
+    for (Task* task : child.in_flight) {
         if (task->config.deadline_ns == 0) {
             continue;
         }
@@ -188,11 +192,12 @@ Child* Scheduler::runner_of(const Task& task) const {
         return nullptr;
     }
     Child& child = *children_[static_cast<std::size_t>(task.child)];
-    return child.takes_work() && child.in_flight.front().get() == &task && child.lane->claimed(task.sequence) ? &child
-                                                                                                              : nullptr;
+    return child.takes_work() && child.in_flight.front() == &task && child.lane->claimed(task.sequence) ? &child
+                                                                                                        : nullptr;
 }
 
 bool Scheduler::end_running(const TaskPtr& task, Code code) {
+    const Event event(over_);
     Child* child = runner_of(*task);
     return child != nullptr && end_with_child(*child, code, "its task was ended");
 }
@@ -202,11 +207,11 @@ bool Scheduler::end_running(const TaskPtr& task, Code code) {
 bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
     // The other frames are revoked first: the child must not begin one of them and then be killed because of the task
     // before it.
-    const TaskPtr first = child.in_flight.front();
+    Task* const first = child.in_flight.front();
     // From the back, so that no task runs whose predecessor in this lane was revoked.
-    std::vector<TaskPtr> back;
+    std::vector<Task*> back;
     while (child.in_flight.back() != first && child.lane->revoke(child.in_flight.back()->sequence)) {
-        back.push_back(std::move(child.in_flight.back()));
+        back.push_back(child.in_flight.back());
         child.in_flight.pop_back();
     }
     std::reverse(back.begin(), back.end());
@@ -221,24 +226,21 @@ bool Scheduler::end_with_child(Child& child, Code code, const char* why) {
 }
 
 void Scheduler::cancel(Run& run) {
+    const Event event(over_);
     run.cancelled = true;
-    // Newest first: no task begins whose predecessor in its lane was withdrawn, and a queue shrinks from its end.
-    std::vector<TaskPtr> tasks;
-    if (run.stream) {
-        collect_accepted(run, tasks);
-    } else if (run.graph) {
-        for (std::size_t id = run.launched->size(); id-- > 0;) {
-            tasks.push_back(launched_task(run, id));
+    std::vector<Task*> tasks;
+    run.tasks.for_each([&tasks](Task& task) {
+        if (task.state != TaskState::ended) {
+            tasks.push_back(&task);
         }
-    } else {
-        std::copy_if(run.tasks.rbegin(), run.tasks.rend(), std::back_inserter(tasks),
-                     [](const TaskPtr& task) { return task != nullptr; });
-    }
-    for (const TaskPtr& task : tasks) {
+    });
+    // Newest first: no task begins whose predecessor in its lane was withdrawn, and a queue shrinks from its end.
+    std::sort(tasks.begin(), tasks.end(), [](const Task* a, const Task* b) { return a->id > b->id; });
+    for (Task* task : tasks) {
         if (is_group(*task) && task->state == TaskState::dispatched) {
             withdraw_waiting_members(*task);
         } else {
-            static_cast<void>(withdraw(task));
+            static_cast<void>(withdraw(*task));
         }
     }
     feed_all();
@@ -253,63 +255,52 @@ void Scheduler::withdraw_waiting_members(Task& group) {
         }
         Child& child = child_of(*member);
         if (member->state == TaskState::ready) {
-            queued_ -= std::erase(child.backlog, member);
+            queued_ -= std::erase(child.backlog, member.get());
         } else if (child.lane->revoke(member->sequence)) {
-            std::erase(child.in_flight, member);
+            std::erase(child.in_flight, member.get());
         } else {
             continue;
         }
-        end_member(member, Code::cancelled, {});
+        end_member(*member, Code::cancelled, {});
     }
 }
 
 bool Scheduler::cancel(const TaskPtr& task) {
-    const bool withdrawn = withdraw(task);
+    const Event event(over_);
+    const bool withdrawn = withdraw(*task);
     if (withdrawn) {
         feed_all();
     }
     return withdrawn;
 }
 
-void Scheduler::collect_accepted(const Run& run, std::vector<TaskPtr>& tasks) const {
-    const auto collect = [&](const std::deque<TaskPtr>& queue) {
-        std::copy_if(queue.rbegin(), queue.rend(), std::back_inserter(tasks),
-                     [&run](const TaskPtr& task) { return task->run == &run; });
-    };
-    collect(sub_queue_);
-    for (const ChildPtr& child : children_) {
-        collect(child->backlog);
-        collect(child->in_flight);
-    }
-}
-
-bool Scheduler::withdraw(const TaskPtr& task) {
-    const auto take_out = [&task](std::deque<TaskPtr>& queue) {
-        const auto found = std::find(queue.rbegin(), queue.rend(), task);
+bool Scheduler::withdraw(Task& task) {
+    const auto take_out = [&task](std::deque<Task*>& queue) {
+        const auto found = std::find(queue.rbegin(), queue.rend(), &task);
         queue.erase(std::next(found).base());
     };
-    switch (task->state) {
+    switch (task.state) {
         case TaskState::ended:
             return false;
         case TaskState::blocked:
             break;
         case TaskState::dispatched: {
-            if (is_group(*task)) {
+            if (is_group(task)) {
                 return false;  // a group begins as a whole
             }
-            Child& child = *children_[static_cast<std::size_t>(task->child)];
-            if (!child.lane->revoke(task->sequence)) {
+            Child& child = *children_[static_cast<std::size_t>(task.child)];
+            if (!child.lane->revoke(task.sequence)) {
                 return false;  // it has begun and will end by itself
             }
             take_out(child.in_flight);
             break;
         }
         case TaskState::ready:
-            if (is_group(*task)) {
+            if (is_group(task)) {
                 unqueue_group(task);
                 break;
             }
-            take_out(task->placement == kAnyChild ? sub_queue_ : child_of(*task).backlog);
+            take_out(task.placement == kAnyChild ? sub_queue_ : child_of(task).backlog);
             --queued_;
             break;
     }

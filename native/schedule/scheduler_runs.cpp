@@ -29,13 +29,14 @@ void Scheduler::follow(const RunPtr& run, const RunPtr& earlier, bool poisoned) 
     }
 }
 
-void Scheduler::hold(Run& run, const TaskPtr& task) {
-    ++task->unmet;
+void Scheduler::hold(Run& run, Task& task) {
+    ++task.unmet;
     ++blocked_;
-    run.held.push_back(task);
+    run.held.push_back(&task);
 }
 
 void Scheduler::seal(Run& run) {
+    const Event event(over_);
     if (!std::exchange(run.sealed, true) && run.finished()) {
         finish(run);
         settle();
@@ -62,7 +63,7 @@ void Scheduler::finish(Run& run) {
 void Scheduler::open(Run& run) {
     const bool has_tasks = run.ended < run.accepted;
     const bool own_burst = !std::exchange(in_burst_, true);
-    for (const TaskPtr& task : std::exchange(run.held, {})) {
+    for (Task* task : std::exchange(run.held, {})) {
         if (task->state == TaskState::ended) {
             continue;  // the task was cancelled meanwhile
         }
@@ -74,7 +75,7 @@ void Scheduler::open(Run& run) {
         --task->unmet;
         --blocked_;
         if (!run.graph) {
-            dispatch(task);
+            dispatch(*task);
         }
     }
     if (run.graph && has_tasks && !run.poison) {

@@ -54,7 +54,7 @@ Child* Scheduler::soonest_sub() {
 void Scheduler::feed_subs() {
     while (!sub_queue_.empty()) {
         if (group_waits_for_subs()) {
-            if (!start_sub_group(sub_queue_.front())) {
+            if (!start_sub_group(*sub_queue_.front())) {
                 return;
             }
             continue;
@@ -63,10 +63,10 @@ void Scheduler::feed_subs() {
         if (child == nullptr) {
             return;
         }
-        TaskPtr task = std::move(sub_queue_.front());
+        Task& task = *sub_queue_.front();
         sub_queue_.pop_front();
         --queued_;
-        push(*child, std::move(task), {});
+        push(*child, task, {});
         wake(*child);
     }
 }
@@ -103,8 +103,8 @@ void Scheduler::balance_subs() {
 void Scheduler::move_half(Child& from, Child& to) {
     const std::vector<std::size_t> places = Movable(from).half();
     struct Moved {
-        TaskPtr task;
-        std::vector<TaskPtr> followed;
+        Task* task;
+        std::vector<Task*> followed;
     };
     std::vector<Moved> moved;  // latest first, because a child begins the earlier ones first
     for (std::size_t i = places.size(); i-- > 0;) {
@@ -113,16 +113,16 @@ void Scheduler::move_half(Child& from, Child& to) {
             break;  // it has begun, and so have all before it
         }
         auto followed = Movable::followed_by(from, **place);
-        moved.push_back({std::move(*place), std::move(followed)});
+        moved.push_back({*place, std::move(followed)});
         from.in_flight.erase(place);
     }
-    std::vector<TaskPtr> left;
+    std::vector<Task*> left;
     std::for_each(moved.rbegin(), moved.rend(), [&](const Moved& each) {
-        const bool with_all = std::all_of(each.followed.begin(), each.followed.end(), [&to](const TaskPtr& earlier) {
+        const bool with_all = std::all_of(each.followed.begin(), each.followed.end(), [&to](const Task* earlier) {
             return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(to.index);
         });
         if (with_all && !to.lane->full()) {
-            push(to, each.task, bare(each.followed));
+            push(to, *each.task, each.followed);
         } else if (each.task->unmet > 0) {  // a predecessor that is elsewhere will release it
             each.task->state = TaskState::blocked;
             ++blocked_;
@@ -142,6 +142,7 @@ void Scheduler::move_half(Child& from, Child& to) {
 }
 
 void Scheduler::share_out() {
+    const Event event(over_);
     balance_at_ns_ = 0;
     use_idle_subs();
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "children/child.h"
-#include "task/task.h"
+#include "task/run.h"
 
 namespace callring {
 

@@ -1,19 +1,21 @@
-// Task and Run: the scheduler's records. Plain data under the engine's lock; a task names its callable by digest, kind
-// and namespace only. The states of a task and their changes: docs/explanation/the-core.md.
+// Task: the scheduler's record of one task. Plain data under the engine's lock; a task names its callable by digest,
+// kind and namespace only. The states of a task and their changes: docs/explanation/the-core.md.
+// Its run owns it (task/run.h), callers own it as long as they ask for its outcome, and a group's node owns its
+// members. Queues, lanes and other tasks only refer to tasks that have not ended, which their run owns.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/child_end.h"
+#include "common/counted.h"
 #include "common/result.h"
 #include "common/shared_only.h"
-#include "graph/hazards.h"
 #include "lane/extent_store.h"
 #include "lane/layout.h"
 #include "memory/task_args.h"
@@ -25,7 +27,8 @@ namespace callring {
 enum class TaskState : std::uint8_t { blocked, ready, dispatched, ended };
 
 struct Run;
-class CapturedGraph;
+struct Task;
+using TaskPtr = Counted<Task>;
 
 // The times of a traced task, in nanoseconds of CLOCK_MONOTONIC; zero for what did not happen.
 struct TaskTimes {
@@ -50,18 +53,41 @@ struct CallConfig {
     bool keeps = false;  // what it writes may stay on the machine of its node (runtime/runs/residence.py)
 };
 
+// Memory of several tasks, which lie behind it (task/task_block.h): freed with the last of them.
+struct TaskMemory {
+    explicit TaskMemory(std::size_t tasks) noexcept : left(tasks) {}
+    void drop(std::size_t tasks) noexcept {
+        if (left.fetch_sub(tasks, std::memory_order_acq_rel) == tasks) {
+            this->~TaskMemory();
+            ::operator delete(static_cast<void*>(this));
+        }
+    }
+    std::atomic<std::size_t> left;
+};
+
 // One node of a run's graph: one frame, or a group of frames that begin together (schedule/scheduler_groups.cpp). A
 // group's node is never put into a lane; its members are, and they are in no run's list.
-struct Task : SharedOnly {
+struct Task : OwnerCount, SharedOnly {
     // An implicit constructor would clear all 300 bytes before it sets them.
     Task() noexcept {}  // NOLINT(*-use-equals-default)
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
 
+    // By the last owner.
+    static void destroy(Task* task) noexcept {
+        TaskMemory* const memory = task->memory;
+        task->~Task();
+        if (memory != nullptr) {
+            memory->drop(1);
+        } else {
+            ThreadCached<Task>().deallocate(task, 1);
+        }
+    }
+
     // Small members lie together: between large ones each would take eight bytes, and the tasks of a large graph go
     // through the processor's cache twice.
     std::uint64_t id = 0;  // position in its run; members have that of their node
-    Run* run = nullptr;    // valid until the task has ended: a run keeps itself alive until then
+    Run* run = nullptr;    // null once the task has ended: a run keeps itself alive until then
     std::uint64_t run_id = 0;
     CallablePtr callable;
     ArgsPtr args;  // null: no arguments; keeps the tensors' memory alive until the task has ended
@@ -90,73 +116,23 @@ struct Task : SharedOnly {
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
 
     // Most tasks have at most one successor. Those of a launched task are in its graph.
-    std::vector<std::shared_ptr<Task>, ThreadCached<std::shared_ptr<Task>>> successors;
-    std::vector<std::shared_ptr<Task>> predecessors;  // that it follows in a lane, while it is queued behind them
-    std::shared_ptr<Task> root_cause;                 // the failed task that poisoned this one
+    std::vector<Task*, ThreadCached<Task*>> successors;
+    std::vector<Task*> predecessors;  // unended ones that it follows in a lane, while it is queued behind them
+    TaskPtr root_cause;               // the failed task that poisoned this one, of its run or of another
 
-    std::vector<std::shared_ptr<Task>> members;  // of a group's node
-    std::shared_ptr<Task> group;                 // the node of a member that has not ended
-    std::shared_ptr<Task> failed_member;         // the first failed member, whose outcome is the group's
+    std::vector<TaskPtr> members;   // of a group's node
+    Task* group = nullptr;          // the node of a member that has not ended
+    Task* failed_member = nullptr;  // the first failed member, whose outcome is the group's
 
     std::string payload;                        // returned value or failure, as the child encoded it
     std::unique_ptr<const ChildEnd> child_end;  // if its outcome is worker_lost or given_up; else null
     std::unique_ptr<Extents> extents;           // parts of the value in shared memory, in their order; null: none
     std::unique_ptr<TaskTimes> times;           // null unless the task is traced
+    TaskMemory* memory = nullptr;               // of a launch; null: it was allocated alone
 };
-
-using TaskPtr = std::shared_ptr<Task>;
 
 [[nodiscard]] inline TaskPtr allocate_task() {
-    return std::allocate_shared<Task>(ThreadCached<Task>());
+    return TaskPtr::adopt(new (ThreadCached<Task>().allocate(1)) Task());
 }
-
-// One execution of an orchestration function. Its tasks depend only on each other, and its errors reach only the runs
-// that follow it (schedule/scheduler_runs.cpp). Or a stream: tasks without dependencies; take_ended() returns each once
-// it has ended, and the run forgets it.
-struct Run : SharedOnly {
-    Run() = default;
-    Run(const Run&) = delete;
-    Run& operator=(const Run&) = delete;
-    ~Run() {
-        if (launched) {
-            // All tasks of a launch share one block of memory. References among them would keep it alive for ever.
-            for (Task& task : *launched) {
-                task.root_cause.reset();
-            }
-        }
-    }
-
-    std::uint64_t id = 0;
-    std::shared_ptr<Run> self;  // set while a task has not ended: tasks do not own their run
-    bool stream = false;
-    HazardMap hazards;
-    std::shared_ptr<const CapturedGraph> graph;   // of a launch: the edges of its tasks
-    std::shared_ptr<std::vector<Task>> launched;  // of a launch: its tasks by id, instead of `tasks`
-    std::vector<std::uint64_t> scalars;           // of a launch: values of its graph's parameters; empty: as recorded
-    std::deque<TaskPtr> tasks;    // by id; null once a task succeeded and is not needed any more; empty in a stream
-    std::vector<TaskPtr> outbox;  // a stream's ended tasks that were not taken yet
-    std::uint64_t accepted = 0;
-    std::uint64_t ended = 0;
-    bool sealed = false;  // submits are refused
-    bool cancelled = false;
-    std::vector<int> watchers;      // eventfds to write when the run finishes; owned by the watchers
-    std::vector<TaskPtr> failures;  // in the order in which they happened, without skipped tasks
-    std::vector<TaskPtr> skipped;
-    TaskPtr withdrawn;  // the first cancelled task
-
-    // A run that follows this one.
-    struct Follower {
-        std::shared_ptr<Run> run;
-        bool poisoned;  // whether it is skipped if this one fails
-    };
-    std::vector<Follower> followers;  // until this run has ended
-    std::uint32_t waits_for = 0;      // unfinished runs that this one follows; it ends after them
-    std::vector<TaskPtr> held;        // tasks that wait for those runs alone, which count as one unmet predecessor
-    TaskPtr poison;                   // the failure of a followed run, for which all tasks of this one are skipped
-
-    [[nodiscard]] bool finished() const noexcept { return sealed && ended == accepted && waits_for == 0; }
-};
-
-using RunPtr = std::shared_ptr<Run>;
 
 }  // namespace callring

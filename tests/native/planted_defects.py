@@ -32,12 +32,12 @@ RECEIVE, REGION = "schedule/receive.cpp", "graph/region.cpp"
 
 DEFECTS = [
     # Accepting.
-    Defect("a failed predecessor does not poison a new task", SUBMIT, "earlier->code != Code::ok &&", "false &&"),
+    Defect("a failed predecessor does not poison a new task", SUBMIT, "earlier.code != Code::ok &&", "false &&"),
     Defect(
         "some dependencies by tensors are forgotten",
         SUBMIT,
-        "if (run.tasks[id]) {",
-        "if (run.tasks[id] && id % 5 != 3) {",
+        "if (Task* earlier = run.tasks.find(id)) {",
+        "if (Task* earlier = run.tasks.find(id); earlier != nullptr && id % 5 != 3) {",
     ),
     Defect("a group larger than its pool by one is accepted", SUBMIT, "left < needed) {", "left + 1 < needed) {"),
     Defect(
@@ -52,8 +52,8 @@ DEFECTS = [
     Defect(
         "a child is not woken for its next frame",
         DISPATCH,
-        "push(child, std::move(task), {});\n            wake(child);",
-        "push(child, std::move(task), {});",
+        "push(child, task, {});\n            wake(child);",
+        "push(child, task, {});",
     ),
     Defect(
         "no child is woken at the end of a burst",
@@ -64,13 +64,13 @@ DEFECTS = [
     Defect(
         "a follower is put into a lane without what it follows",
         DISPATCH,
-        "push(child, std::move(task), bare(unmet));",
-        "push(child, std::move(task), {});",
+        "push(child, task, unmet);",
+        "push(child, task, {});",
     ),
     Defect(
         "a queued follower of a failed task is put into the lane",
         DISPATCH,
-        "    if (task->root_cause) {\n        end(",
+        "    if (task.root_cause) {\n        end(",
         "    if (false) {\n        end(",
     ),
     Defect("a task follows one that is on another child", DISPATCH, "(!in_lane && !in_queue) ||", ""),
@@ -83,7 +83,7 @@ DEFECTS = [
     Defect(
         "a member of a group begins before the others",
         DISPATCH,
-        "if (group && group->state == TaskState::ready) {",
+        "if (task.group != nullptr && task.group->state == TaskState::ready) {",
         "if (false) {",
     ),
     Defect("the timer is not set for a deadline", DISPATCH, "outside_.on_deadline_set(earliest);", ""),
@@ -92,20 +92,20 @@ DEFECTS = [
     Defect(
         "a failed task does not poison what waits for it",
         COMPLETE,
-        "if (ended->code != Code::ok && !next.root_cause) {",
-        "if (false) {",
+        "const bool is_poisoned = ended.code != Code::ok && !next.root_cause;",
+        "const bool is_poisoned = false;",
     ),
     Defect(
         "a task keeps its arguments when it has ended",
         COMPLETE,
-        "    task->args.reset();\n    task->spill.reset();\n    task->predecessors",
-        "    task->predecessors",
+        "    task.args.reset();\n    task.spill.reset();\n    task.predecessors",
+        "    task.predecessors",
     ),
     Defect(
         "a callable counts a skipped task for ever",
         COMPLETE,
-        "if (--task->callable->in_flight == 0) {",
-        "if (code != Code::skipped && --task->callable->in_flight == 0) {",
+        "if (--task.callable->in_flight == 0) {",
+        "if (code != Code::skipped && --task.callable->in_flight == 0) {",
     ),
     Defect(
         "a run whose last task failed never finishes",
@@ -113,19 +113,25 @@ DEFECTS = [
         "    if (run.finished()) {\n        finish",
         "    if (run.finished() && code == Code::ok) {\n        finish",
     ),
-    Defect("a stream does not learn what has ended", COMPLETE, "!task->awaited ||", "task->awaited ||"),
+    Defect("a stream does not learn what has ended", COMPLETE, "!task.awaited ||", "task.awaited ||"),
     Defect("a queue is not fed when its lane has room", COMPLETE, "        feed(*child);\n", ""),
     Defect(
         "a blocked task that is skipped stays counted",
         COMPLETE,
-        "    if (task->state == TaskState::blocked && task->unmet > 0) {\n        --blocked_;\n    }\n",
+        "    if (task.state == TaskState::blocked && task.unmet > 0) {\n        --blocked_;\n    }\n",
         "",
+    ),
+    Defect(
+        "a run keeps the tasks that succeeded",
+        COMPLETE,
+        "run.stream || (code == Code::ok && !run.graph) ? run.tasks.remove(task.id) : nullptr;",
+        "run.stream ? run.tasks.remove(task.id) : nullptr;",
     ),
     Defect(
         "a failure is reported twice",
         COMPLETE,
-        "run.failures.push_back(task);",
-        "run.failures.push_back(task), run.failures.push_back(task);",
+        "run.failures.emplace_back(&task);",
+        "run.failures.emplace_back(&task), run.failures.emplace_back(&task);",
     ),
     Defect("a large result is lost", RECEIVE, "copy(received, (*extent)->bytes());", ""),
     # Groups.
@@ -133,8 +139,8 @@ DEFECTS = [
     Defect(
         "a group ends one member early",
         GROUPS,
-        "if (--group->open_members == 0) {",
-        "if (--group->open_members <= 1) {",
+        "if (--group.open_members == 0) {",
+        "if (--group.open_members <= 1) {",
     ),
     Defect(
         "a group begins while one of its children is busy",
@@ -146,13 +152,13 @@ DEFECTS = [
         "the failure of a group's last member is forgotten",
         GROUPS,
         "    if (code != Code::ok) {\n",
-        "    if (code != Code::ok && group->open_members > 1) {\n",
+        "    if (code != Code::ok && group.open_members > 1) {\n",
     ),
     Defect(
         "a withdrawn group leaves a member in a queue",
         GROUPS,
-        "queued_ -= std::erase(child_of(*member).backlog, member);",
-        "if (member != group->members.back()) { queued_ -= std::erase(child_of(*member).backlog, member); }",
+        "queued_ -= std::erase(child_of(*member).backlog, member.get());",
+        "if (member != group.members.back()) { queued_ -= std::erase(child_of(*member).backlog, member.get()); }",
     ),
     Defect(
         "two members of a group of sub-workers may be one",
@@ -165,8 +171,8 @@ DEFECTS = [
         "what follows a lost task is ended twice",
         LOSS,
         "    settle();\n}\n\nvoid Scheduler::child_ready",
-        "    for (const TaskPtr& task : tasks) {\n        if (task->root_cause) {\n"
-        "            end(task, Code::skipped, {});\n        }\n    }\n}\n\nvoid Scheduler::child_ready",
+        "    for (Task* task : tasks) {\n        if (task->root_cause) {\n"
+        "            end(*task, Code::skipped, {});\n        }\n    }\n}\n\nvoid Scheduler::child_ready",
         True,
     ),
     Defect("what follows a failed task is lost with a damaged lane", LOSS, "!task->root_cause && (", "(", True),
@@ -202,8 +208,8 @@ DEFECTS = [
     Defect(
         "a task that runs is withdrawn",
         LOSS,
-        "            if (!child.lane->revoke(task->sequence)) {\n                return false;",
-        "            if (!child.lane->revoke(task->sequence) && task->id % 4 != 1) {\n                return false;",
+        "            if (!child.lane->revoke(task.sequence)) {\n                return false;",
+        "            if (!child.lane->revoke(task.sequence) && task.id % 4 != 1) {\n                return false;",
     ),
     Defect(
         "a withdrawn task stays counted as queued",
@@ -220,8 +226,8 @@ DEFECTS = [
     Defect(
         "a run is cancelled from its beginning",
         LOSS,
-        "run.tasks.rbegin(), run.tasks.rend(), std::back_inserter(tasks),",
-        "run.tasks.begin(), run.tasks.end(), std::back_inserter(tasks),",
+        "return a->id > b->id;",
+        "return a->id < b->id;",
     ),
     Defect(
         "a deadline counts from when the lane was filled",
@@ -256,8 +262,9 @@ DEFECTS = [
     Defect(
         "a refused launch keeps its tasks",
         LAUNCH,
-        "        run->graph = nullptr;\n        run->launched = nullptr;\n",
-        "",
+        "if (auto checked = check_launched(tasks.all()); !checked) {\n",
+        "if (auto checked = check_launched(tasks.all()); !checked) {\n"
+        "        run->tasks = TaskTable(std::move(tasks));\n",
         True,
     ),
     Defect("a launch counts each callable once", LAUNCH, "callable->in_flight += uses;", "callable->in_flight += 1;"),

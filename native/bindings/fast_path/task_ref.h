@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bindings/fast_path/cpython.h"
+#include "bindings/task_holder.h"
 #include "engine/engine.h"
 
 namespace callring::bindings {

@@ -1,6 +1,8 @@
 // Child and Ledger: what the parent concludes from its records of a child.
 #include <doctest/doctest.h>
 
+#include <vector>
+
 #include "children/child.h"
 #include "tests/lane/lane_fixture.h"
 
@@ -49,8 +51,9 @@ TEST_CASE("an idle child is expected to be done at once, and a busy one after ea
     CHECK(child.expected_ns(1000) == 0);
     child.busy_since_ns = 1000;
     child.task_ns = 50;
-    for (std::uint64_t i = 0; i < 3; ++i) {
-        child.in_flight.push_back(task_with(i));
+    const std::vector<TaskPtr> tasks{task_with(0), task_with(1), task_with(2)};
+    for (const TaskPtr& task : tasks) {
+        child.in_flight.push_back(task.get());
     }
     CHECK(child.expected_ns(1000) == 150);
     CHECK(child.expected_ns(1040) == 150);
@@ -60,7 +63,8 @@ TEST_CASE("an idle child is expected to be done at once, and a busy one after ea
 
 TEST_CASE("a child none of whose tasks has ended yet is expected to take a long time, not no time") {
     Child child;
-    child.in_flight.push_back(task_with(0));
+    const TaskPtr task = task_with(0);
+    child.in_flight.push_back(task.get());
     child.busy_since_ns = 1000;
     CHECK(child.expected_ns(1000) > 100'000);
 }
@@ -75,7 +79,8 @@ TEST_CASE("an incarnation has worked once it completed a task or claimed the fir
     CHECK_FALSE(child.has_worked());
     Frame& frame = child.lane->reserve();
     frame.config = {};
-    child.in_flight.push_back(task_with(frame.sequence));
+    const TaskPtr task = task_with(frame.sequence);
+    child.in_flight.push_back(task.get());
     child.lane->publish();
     CHECK_FALSE(child.has_worked());
     REQUIRE(end->try_next() != nullptr);

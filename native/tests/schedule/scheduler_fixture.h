@@ -65,9 +65,6 @@ public:
             CHECK(std::count(finished.begin(), finished.end(), run->id) == 1);
             CHECK_FALSE(run->self);
         }
-        for (const TaskPtr& group : groups_) {
-            group->members.clear();
-        }
     }
 
     // ---- the parent ----
@@ -80,20 +77,31 @@ public:
         return run;
     }
 
+    void fill(Task& task, const Wanted& wanted) const {
+        task.callable = callable;
+        task.placement = wanted.on;
+        task.config.retries = wanted.retries;
+        task.config.deadline_ns = wanted.deadline_ns;
+        task.config.trace = wanted.trace;
+        task.awaited = wanted.awaited;
+        auto args = std::make_shared<TaskArgs>();
+        args->tensors = wanted.tensors;
+        task.argument_bytes = static_cast<std::uint32_t>(argument_bytes(*args));
+        task.args = std::move(args);
+    }
     [[nodiscard]] TaskPtr make_task(const Wanted& wanted) const {
         auto task = allocate_task();
         fill(*task, wanted);
         return task;
     }
-    [[nodiscard]] TaskPtr make_group(const std::vector<Wanted>& members) {
+    [[nodiscard]] TaskPtr make_group(const std::vector<Wanted>& members) const {
         auto group = allocate_task();
         fill(*group, {.trace = members.front().trace});
         for (const Wanted& wanted : members) {
             group->members.push_back(make_task(wanted));
-            group->members.back()->group = group;
+            group->members.back()->group = group.get();
         }
         group->open_members = static_cast<std::uint32_t>(members.size());
-        groups_.push_back(group);
         return group;
     }
 
@@ -164,10 +172,9 @@ public:
         if (frame == nullptr) {
             return nullptr;
         }
-        for (const TaskPtr& task : child(index).in_flight) {
+        for (Task* task : child(index).in_flight) {
             if (task->sequence == frame->sequence) {
-                begun.push_back(task);
-                return task;
+                return begun.emplace_back(task);
             }
         }
         FAIL("a frame was claimed that is not in flight");
@@ -270,12 +277,7 @@ public:
     }
 
     // Checks that the scheduler's books agree with each other.
-    void check() const {
-        std::vector<RunPtr> graphs;
-        std::copy_if(runs.begin(), runs.end(), std::back_inserter(graphs),
-                     [](const RunPtr& run) { return !run->stream; });
-        CHECK(scheduler.contradiction(graphs) == "");
-    }
+    void check() const { CHECK(scheduler.contradiction(runs) == ""); }
 
     std::vector<TaskPtr> begun;            // in the order in which children began them
     std::vector<std::uint64_t> finished;   // runs that the scheduler reported as finished
@@ -308,26 +310,12 @@ private:
     }
     void on_deadline_set(std::uint64_t at_ns) override { deadlines.push_back(at_ns); }
 
-    void fill(Task& task, const Wanted& wanted) const {
-        task.callable = callable;
-        task.placement = wanted.on;
-        task.config.retries = wanted.retries;
-        task.config.deadline_ns = wanted.deadline_ns;
-        task.config.trace = wanted.trace;
-        task.awaited = wanted.awaited;
-        auto args = std::make_shared<TaskArgs>();
-        args->tensors = wanted.tensors;
-        task.argument_bytes = static_cast<std::uint32_t>(argument_bytes(*args));
-        task.args = std::move(args);
-    }
-
     const std::uint32_t capacity_;
     std::uint64_t now_ = callring::now_ns();  // on the clock of the children's times
     std::shared_ptr<MemoryPool> pool_ = std::make_shared<MemoryPool>(1U << 20U, 1U << 24U);
     std::unique_ptr<ParentBell> bell_ = std::move(ParentBell::create()).value();
     std::vector<std::unique_ptr<ChildLane>> ends_;
     std::vector<LaneHeader*> headers_;
-    std::vector<TaskPtr> groups_;
 };
 
 inline std::vector<Code> codes_of(const std::vector<TaskPtr>& tasks) {

@@ -37,11 +37,30 @@ TEST_CASE("a run forgets tasks that ended well, and keeps failed tasks in the or
     REQUIRE(parent.claim(1) == second);
     parent.fail(1);
     parent.drain();
-    CHECK(run->tasks[0] == nullptr);
+    CHECK(run->tasks.find(0) == nullptr);
     CHECK(run->failures == std::vector<TaskPtr>{first, second});
     CHECK(decode_kernel_failure(first->payload)->kernel == "kernel");
     CHECK(parent.scheduler.counts().done == 1);
     CHECK(parent.scheduler.counts().failed == 2);
+}
+
+TEST_CASE("a run takes no memory for tasks that have succeeded, however many they are and though an older one runs") {
+    SchedulerFixture parent(2, 0, 64);
+    const auto run = parent.begin_run();
+    const TaskPtr slow = parent.submit(run, {.on = 1});
+    for (int round = 0; round < 500; ++round) {
+        for (int i = 0; i < 64; ++i) {
+            REQUIRE(parent.scheduler.submit(run, parent.make_task({.on = 0}), {}).ok());
+        }
+        parent.work(0);
+        parent.begun.clear();
+        REQUIRE(parent.scheduler.drain() == 64);
+        REQUIRE(run->tasks.size() == 1);
+        REQUIRE(run->tasks.pages() <= 2);
+    }
+    parent.work_all();
+    CHECK(slow->code == Code::ok);
+    CHECK(run->tasks.size() == 0);
 }
 
 TEST_CASE("all followers of a failed task are skipped with it as the cause, direct or not, in its lane or elsewhere") {

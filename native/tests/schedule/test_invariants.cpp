@@ -87,7 +87,7 @@ TEST_CASE("a task in two places, or in none, is a contradiction") {
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     auto& backlog = busy.parent.child(0).backlog;
     auto twice = backlog;
-    twice.push_back(busy.queued);
+    twice.push_back(busy.queued.get());
     with(backlog, twice, is_seen);
     with(backlog, {}, is_seen);
     auto& in_flight = busy.parent.child(0).in_flight;
@@ -102,7 +102,7 @@ TEST_CASE("a run that miscounts its tasks, or holds some without reason, is a co
     const auto is_seen = [&] { CHECK(busy.contradiction() != ""); };
     with(busy.run->accepted, busy.run->accepted + 1, is_seen);
     with(busy.run->ended, busy.run->ended + 1, is_seen);
-    with(busy.run->held, {busy.blocked}, is_seen);
+    with(busy.run->held, {busy.blocked.get()}, is_seen);
     with(busy.run->self, RunPtr(), is_seen);
     with(busy.blocked->root_cause, busy.running, is_seen);  // the task waits, though it can only be skipped
 }

@@ -14,6 +14,7 @@ struct Node {
 
 struct Launched {
     RunPtr run;
+    TaskBlock block;  // until it is launched
     std::vector<TaskPtr> tasks;
 };
 
@@ -32,26 +33,24 @@ std::shared_ptr<CapturedGraph> capture(const SchedulerFixture& parent, const std
 
 // As Engine::launch() does, into a run of its own.
 Launched prepare(SchedulerFixture& parent, const std::shared_ptr<CapturedGraph>& graph) {
-    Launched launched{parent.begin_run(), {}};
-    auto block = std::make_shared<std::vector<Task>>(graph->size());
+    Launched launched{parent.begin_run(), TaskBlock(graph->size()), {}};
     for (NodeId id = 0; id < graph->size(); ++id) {
-        Task& task = (*block)[id];
+        Task& task = launched.block[id];
+        launched.tasks.emplace_back(&task);
         task.callable = graph->node(id).callable;
         task.args = graph->node(id).args;
         task.argument_bytes = static_cast<std::uint32_t>(argument_bytes(*task.args));
         task.placement = graph->node(id).placement;
         task.config = graph->node(id).config;
         task.config.trace = 0;
-        launched.tasks.emplace_back(block, &task);
     }
     launched.run->graph = graph;
-    launched.run->launched = block;
     return launched;
 }
 
 Launched launch(SchedulerFixture& parent, const std::shared_ptr<CapturedGraph>& graph) {
     Launched launched = prepare(parent, graph);
-    REQUIRE(parent.scheduler.launch(launched.run).ok());
+    REQUIRE(parent.scheduler.launch(launched.run, std::move(launched.block)).ok());
     parent.check();
     parent.seal(launched.run);
     return launched;
@@ -122,8 +121,8 @@ TEST_CASE("a launch is refused as a whole for one node that cannot run, and its 
     SchedulerFixture parent(2);
     const auto graph = capture(parent, {{0, {}}, {1, {}}});
     parent.lose_for_good(1);
-    const Launched launched = prepare(parent, graph);
-    const auto refused = parent.scheduler.launch(launched.run);
+    Launched launched = prepare(parent, graph);
+    const auto refused = parent.scheduler.launch(launched.run, std::move(launched.block));
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == Code::given_up);
     CHECK(launched.run->accepted == 0);
@@ -146,9 +145,9 @@ TEST_CASE("a launch behind a run begins when that run has ended, and is skipped 
         const auto earlier = parent.begin_run();
         const TaskPtr first = parent.submit(earlier, {.on = 0});
         parent.seal(earlier);
-        const Launched launched = prepare(parent, capture(parent, {{0, {}}, {0, {0}}}));
+        Launched launched = prepare(parent, capture(parent, {{0, {}}, {0, {0}}}));
         parent.scheduler.follow(launched.run, earlier, true);
-        REQUIRE(parent.scheduler.launch(launched.run).ok());
+        REQUIRE(parent.scheduler.launch(launched.run, std::move(launched.block)).ok());
         parent.check();
         parent.seal(launched.run);
         CHECK(launched.tasks[0]->state == TaskState::blocked);
@@ -179,16 +178,16 @@ TEST_CASE("cancelling a launch withdraws the nodes that have not begun") {
 
 TEST_CASE("the tasks of an ended launch are freed, though one of them failed") {
     SchedulerFixture parent(1);
-    std::weak_ptr<Task> last;
+    const auto before = parent.callable.use_count();  // each task owns its callable
     {
-        const Launched launched = launch(parent, capture(parent, {{0, {}}, {0, {0}}}));
+        const Launched launched = launch(parent, capture(parent, {{0, {}}, {0, {0}}, {0, {}}}));
         REQUIRE(parent.claim(0) != nullptr);
         parent.fail(0);
         parent.work_all();
         parent.begun.clear();
-        last = launched.tasks[1];
-        CHECK(last.lock()->root_cause == launched.tasks[0]);
+        CHECK(launched.tasks[1]->root_cause == launched.tasks[0]);
+        CHECK(launched.run->tasks.size() == 3);
     }
     parent.runs.clear();
-    CHECK(last.expired());
+    CHECK(parent.callable.use_count() == before);
 }

@@ -19,7 +19,7 @@ TEST_CASE("the ended tasks of a stream lie in its outbox in the order of their e
     parent.drain();
     CHECK(stream->outbox == std::vector<TaskPtr>{bad, good, slow});
     CHECK(stream->failures.empty());
-    CHECK(stream->tasks.empty());
+    CHECK(stream->tasks.size() == 0);
 }
 
 TEST_CASE("the taker of a stream is woken for tasks that no caller awaits, and for many that callers do") {

@@ -210,6 +210,10 @@ void Oracle::account_run(const RunFacts& facts) const {
     require_of(!run.self, "keeps itself alive");
     require_of(run.accepted == facts.nodes.size() && run.ended == run.accepted, "miscounted its tasks");
     require_of(run.held.empty() && run.followers.empty(), "still refers to tasks or runs, though it has finished");
+    const auto unsuccessful = std::count_if(facts.nodes.begin(), facts.nodes.end(),
+                                            [this](std::size_t n) { return nodes[n].task->code != Code::ok; });
+    const auto owned = run.graph ? run.accepted : static_cast<std::uint64_t>(run.stream ? 0 : unsuccessful);
+    require_of(run.tasks.size() == owned, "does not own its failed tasks, and no others, or those of its launch");
     if (run.stream) {
         return;
     }

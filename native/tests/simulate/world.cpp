@@ -90,12 +90,8 @@ void World::on_deadline_set(std::uint64_t at_ns) {
     armed_ns_ = armed_ns_ == 0 ? at_ns : std::min(armed_ns_, at_ns);
 }
 
-// A group's node and its members hold each other: this breaks the cycle.
 World::~World() {
     the_world = nullptr;
-    for (Node& node : oracle_.nodes) {
-        node.task->members.clear();
-    }
 }
 
 void World::meanwhile() {
@@ -307,12 +303,7 @@ void World::settle() {
         require(callable->in_flight == 0, "a callable counts tasks that have ended");
         require(!used_.contains(callable.get()), "a callable was not reported as idle");
     }
-    // Checks that ended tasks are freed.
-    std::vector<std::weak_ptr<Task>> tasks;
     std::vector<std::weak_ptr<Run>> runs;
-    for (const Node& node : oracle_.nodes) {
-        tasks.emplace_back(node.task);
-    }
     for (const RunFacts& facts : oracle_.runs) {
         runs.emplace_back(facts.run);
     }
@@ -328,7 +319,9 @@ void World::settle() {
     const auto is_gone = [](const auto& held) { return held.expired(); };
     require(std::all_of(runs.begin(), runs.end(), is_gone),
             "a run is not freed, though all references to it were dropped");
-    require(std::all_of(tasks.begin(), tasks.end(), is_gone),
+    // Every task owns its callable.
+    require(std::all_of(callables_.begin(), callables_.end(),
+                        [](const CallablePtr& callable) { return callable.use_count() == 1; }),
             "a task is not freed, though all references to it were dropped");
     require(memory_.is_free(), "memory was not given back");
 }

@@ -85,7 +85,7 @@ private:
     [[nodiscard]] bool is_refused(const Plan& plan) const;
     void note_given_up();
     [[nodiscard]] bool prepare(Task& task);
-    [[nodiscard]] bool make(const TaskPtr& task, const Plan& plan);
+    [[nodiscard]] bool make(Task& task, const Plan& plan);
     void number(Plan& plan, std::size_t first) const;
     std::size_t note(std::size_t run, const TaskPtr& task, const Plan& plan, std::vector<std::size_t> after);
     void forget_from(std::size_t node, std::size_t part);
@@ -139,7 +139,7 @@ private:
     std::vector<std::unique_ptr<Actor>> actors_;
     std::vector<CallablePtr> callables_;
     std::set<const Callable*> used_;    // callables that were not reported as idle since their last use
-    mutable std::vector<RunPtr> live_;  // runs that may have tasks, except streams
+    mutable std::vector<RunPtr> live_;  // runs that may have tasks
     std::vector<Uses> uses_;            // by run
     std::vector<Graph> graphs_;
     std::uint64_t armed_ns_ = 0;

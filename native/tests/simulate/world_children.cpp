@@ -101,7 +101,7 @@ void World::check_together(std::size_t number) {
             continue;
         }
         const Child& each = child(static_cast<std::size_t>(other.task->child));
-        require(each.in_flight.front() == other.task, "a group begins on a child that is busy");
+        require(other.task == each.in_flight.front(), "a group begins on a child that is busy");
     }
 }
 
@@ -203,7 +203,7 @@ void World::child_died(std::size_t index, bool lost) {
     if (actor.lied) {
         taint(index);
     }
-    for (const TaskPtr& task : each.in_flight) {
+    for (const Task* task : each.in_flight) {
         if (task->root_cause) {
             part_with(*task).hopeless = true;
         }
@@ -291,7 +291,7 @@ void World::taint(std::size_t index) {
 
 void World::expire(std::size_t index) {
     Child& each = child(index);
-    const TaskPtr first = each.in_flight.empty() ? nullptr : each.in_flight.front();
+    const TaskPtr first(each.in_flight.empty() ? nullptr : each.in_flight.front());
     event();
     if (!scheduler_.expire(each, simulated_now_ns(), kPatienceNs)) {
         return;

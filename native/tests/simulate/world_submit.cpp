@@ -64,9 +64,7 @@ std::size_t World::begin_run(Random& random, bool stream) {
     tell(words);
     oracle_.runs.push_back(std::move(facts));
     uses_.emplace_back();
-    if (!stream) {
-        live_.push_back(run);
-    }
+    live_.push_back(run);
     return before;
 }
 
@@ -157,7 +155,7 @@ bool World::prepare(Task& task) {
 
 // Fills `task` according to `plan`: as a single task, or as the node of a group with new members. Returns false if
 // there is no room.
-bool World::make(const TaskPtr& task, const Plan& plan) {
+bool World::make(Task& task, const Plan& plan) {
     const auto fill = [&](Task& each, std::shared_ptr<TaskArgs> args, std::int32_t place) {
         each.callable = plan.callable;
         each.config = plan.config;
@@ -165,19 +163,19 @@ bool World::make(const TaskPtr& task, const Plan& plan) {
         each.args = std::move(args);
     };
     if (!plan.group) {
-        fill(*task, plan.args.front(), plan.places.front());
-        return prepare(*task);
+        fill(task, plan.args.front(), plan.places.front());
+        return prepare(task);
     }
-    fill(*task, std::make_shared<TaskArgs>(), kAnyChild);
-    bool prepared = prepare(*task);
+    fill(task, std::make_shared<TaskArgs>(), kAnyChild);
+    bool prepared = prepare(task);
     for (std::size_t i = 0; i < plan.places.size(); ++i) {
-        auto member = std::make_shared<Task>();
+        auto member = allocate_task();
         fill(*member, plan.args[i], plan.places[i]);
-        member->group = task;
+        member->group = &task;
         prepared = prepare(*member) && prepared;
-        task->members.push_back(std::move(member));
+        task.members.push_back(std::move(member));
     }
-    task->open_members = static_cast<std::uint32_t>(task->members.size());
+    task.open_members = static_cast<std::uint32_t>(task.members.size());
     return prepared;
 }
 
@@ -208,9 +206,6 @@ std::size_t World::note(std::size_t run, const TaskPtr& task, const Plan& plan, 
 }
 
 void World::forget_from(std::size_t node, std::size_t part) {
-    for (std::size_t i = node; i < oracle_.nodes.size(); ++i) {
-        oracle_.nodes[i].task->members.clear();
-    }
     oracle_.nodes.resize(node);
     oracle_.parts.resize(part);
 }
@@ -256,10 +251,9 @@ void World::submit(Random& random) {
     RunFacts& facts = oracle_.runs[index];
     Plan plan = this->plan(random, facts.run->stream);
     number(plan, 0);
-    const auto task = std::make_shared<Task>();
+    const TaskPtr task = allocate_task();
     task->awaited = facts.run->stream && random.one_in(2);
-    if (!make(task, plan)) {
-        task->members.clear();
+    if (!make(*task, plan)) {
         return;
     }
     std::vector<TaskPtr> named;
@@ -390,7 +384,7 @@ void World::launch(Random& random) {
     const Graph captured = random.of(graphs_);
     GraphArguments arguments;
     std::vector<Plan> plans = bind(captured, arguments, random);
-    auto block = std::make_shared<std::vector<Task>>(plans.size());
+    TaskBlock tasks(plans.size());
     const std::size_t first_node = oracle_.nodes.size();
     const std::size_t first_part = oracle_.parts.size();
     bool refused = false;
@@ -404,9 +398,9 @@ void World::launch(Random& random) {
                                                            bound.members[i], arguments.scalars)
                            : *bound.args);
         }
-        Task& task = (*block)[id];
+        Task& task = tasks[id];
         task.rescaled = !used.group && captured.graph->has_parameters(static_cast<NodeId>(id));
-        room = make({block, &task}, used) && room;
+        room = make(task, used) && room;
         if (task.rescaled && task.spill) {
             captured.graph->put_scalars(static_cast<NodeId>(id), arguments.scalars,
                                         {task.spill->data(), task.argument_bytes});
@@ -414,9 +408,6 @@ void World::launch(Random& random) {
         refused = refused || is_refused(plans[id]);
     }
     if (!room) {
-        for (Task& task : *block) {
-            task.members.clear();
-        }
         return;
     }
     const std::size_t index = begin_run(random, false);
@@ -427,20 +418,18 @@ void World::launch(Random& random) {
         for (std::size_t& each : after) {
             each += first_node;
         }
-        note(index, {block, &(*block)[id]}, plans[id], std::move(after));
+        note(index, TaskPtr(&tasks[id]), plans[id], std::move(after));
     }
     event();
     run->graph = captured.graph;
     run->scalars = arguments.scalars;
-    run->launched = block;
-    block.reset();
     for (const Plan& plan : plans) {
         if (!refused) {
             used_.insert(plan.callable.get());
         }
     }
     plans.clear();
-    const auto accepted = scheduler_.launch(run);
+    const auto accepted = scheduler_.launch(run, std::move(tasks));
     if (accepted.ok() == refused) {
         throw Violation(refused ? "a launch was accepted that cannot run"
                                 : "a launch was refused: " + accepted.error().message);

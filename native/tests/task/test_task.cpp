@@ -1,9 +1,11 @@
 // Task, Run and Callable: the rules of their data.
 #include <doctest/doctest.h>
 
+#include <memory>
+#include <thread>
 #include <vector>
 
-#include "task/task.h"
+#include "task/run.h"
 
 using namespace callring;
 
@@ -25,7 +27,7 @@ TEST_CASE("the memory of a destroyed task serves the next task, which begins as 
         REQUIRE(task->successors.empty());
         REQUIRE(task->payload.empty());
         REQUIRE(task->unmet == 0);
-        task->successors.push_back(allocate_task());
+        task->successors.push_back(task.get());
         task->payload = std::string(1000, 'x');
         task->unmet = 7;
         task->sequence = 9;
@@ -49,16 +51,44 @@ TEST_CASE("a run is finished once it is sealed and all of its tasks, and all run
     CHECK_FALSE(run.finished());
 }
 
-TEST_CASE("tasks of one block that name each other as the cause of their end are freed with their run") {
-    std::weak_ptr<Task> watched;
-    {
-        Run run;
-        run.launched = std::make_shared<std::vector<Task>>(2);
-        const TaskPtr first(run.launched, run.launched->data());
-        (*run.launched)[1].root_cause = first;
-        watched = first;
+TEST_CASE(
+    "a task lives as long as one of its owners: its run, a caller, its group's node, or a task that it poisoned") {
+    const auto callable = std::make_shared<Callable>();
+    const auto make = [&callable] {
+        TaskPtr task = allocate_task();
+        task->callable = callable;
+        return task;
+    };
+    Run run;
+    TaskPtr group = make();
+    group->members.push_back(make());
+    group->members.front()->group = group.get();
+    TaskPtr behind = make();
+    behind->root_cause = TaskPtr(group->members.front().get());
+    run.tasks.add(group);
+    CHECK(callable.use_count() == 4);
+    group = nullptr;
+    CHECK(callable.use_count() == 4);
+    run.tasks.remove(0);
+    CHECK(callable.use_count() == 3);  // the poisoned task owns the member
+    CHECK(behind->root_cause->callable == callable);
+    behind = nullptr;
+    CHECK(callable.use_count() == 1);
+}
+
+TEST_CASE("a task that was given to another thread is freed by the last owner, whichever thread that is in") {
+    const auto callable = std::make_shared<Callable>();
+    for (int round = 0; round < 200; ++round) {
+        TaskPtr task = allocate_task();
+        task->callable = callable;
+        std::thread other([theirs = task]() mutable {
+            const TaskPtr again(theirs.get());
+            theirs.reset();
+        });
+        task.reset();
+        other.join();
+        REQUIRE(callable.use_count() == 1);
     }
-    CHECK(watched.expired());
 }
 
 TEST_CASE("a callable is removed for good once no registration is left, and needed until its last task has ended") {
