@@ -209,13 +209,16 @@ def chip(tmp_path_factory):
 
 def descendants():
     """Pids of living processes below this one, after the end of a fork server that is kept for the next Worker, and
-    without Python's resource tracker, which lives as long as this process once anything has started it.
+    without those of Python's multiprocessing that live as long as this process once anything has started them.
     """
     _core.end_kept_fork_server(for_good=False)
     found = process_tree.descendants()
     # Not imported here: with the module imported, the first Worker with Python children starts the tracker.
-    trackers = sys.modules.get("multiprocessing.resource_tracker")
-    return found - {trackers._resource_tracker._pid} if trackers else found
+    if trackers := sys.modules.get("multiprocessing.resource_tracker"):
+        found.discard(trackers._resource_tracker._pid)
+    if servers := sys.modules.get("multiprocessing.forkserver"):
+        found.discard(servers._forkserver._forkserver_pid)
+    return found
 
 
 def gone(pid):
