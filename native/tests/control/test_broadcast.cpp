@@ -52,7 +52,7 @@ struct Child {
     std::vector<std::uint64_t> numbers;
 };
 
-struct Fixture {
+struct Announced {
     std::unique_ptr<Broadcast> broadcast = std::move(Broadcast::create()).value();
 
     // Returns the notice's number; 0: it could not be written.
@@ -73,7 +73,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("each addressed child receives a notice once, and in order") {
-    Fixture fixture;
+    Announced fixture;
     Child first(*fixture.broadcast, 0);
     Child last(*fixture.broadcast, kAudience - 1);
     fixture.publish("both", {0, kAudience - 1});
@@ -85,7 +85,7 @@ TEST_CASE("each addressed child receives a notice once, and in order") {
 }
 
 TEST_CASE("a child receives notices that are sent after it began to listen, and messages on its socket") {
-    Fixture fixture;
+    Announced fixture;
     fixture.publish("before", {0});
     Child child(*fixture.broadcast, 0);
     fixture.publish("notice", {0});
@@ -96,7 +96,7 @@ TEST_CASE("a child receives notices that are sent after it began to listen, and 
 }
 
 TEST_CASE("a notice stays until every addressed child has answered or is gone") {
-    Fixture fixture;
+    Announced fixture;
     Child child(*fixture.broadcast, 0);
     Child slow(*fixture.broadcast, 1);
     const std::uint64_t shared = fixture.publish("shared", {0, 1});
@@ -113,7 +113,7 @@ TEST_CASE("a notice stays until every addressed child has answered or is gone") 
 }
 
 TEST_CASE("a child that reads no notices for a long time misses none that is addressed to it") {
-    Fixture fixture;
+    Announced fixture;
     Child busy(*fixture.broadcast, 0);
     Child rare(*fixture.broadcast, 1);
     for (unsigned i = 0; i < 5 * kNotices; ++i) {
@@ -126,7 +126,7 @@ TEST_CASE("a child that reads no notices for a long time misses none that is add
 }
 
 TEST_CASE("a second notice cannot begin before the first is finished, and one that is too long never begins") {
-    Fixture fixture;
+    Announced fixture;
     REQUIRE(fixture.broadcast->open(""));
     CHECK_FALSE(fixture.broadcast->open(""));
     fixture.broadcast->publish(MessageHeader{}, "");
@@ -146,7 +146,7 @@ TEST_CASE("memory that is not a broadcast's is refused") {
 }
 
 TEST_CASE("a notice reaches every place of its audience, and no other place") {
-    Fixture fixture;
+    Announced fixture;
     const std::vector<std::uint32_t> places{0, 1, 62, 63, 64, 65, 127, 128, 191, 192, 254, 255};
     std::vector<std::unique_ptr<Child>> children;
     for (const std::uint32_t place : places) {
@@ -167,7 +167,7 @@ TEST_CASE("a notice reaches every place of its audience, and no other place") {
 }
 
 TEST_CASE("a notice arrives with the header of its request, its number, and this layout version") {
-    Fixture fixture;
+    Announced fixture;
     Child child(*fixture.broadcast, 5);
     REQUIRE(fixture.broadcast->open("body"));
     const std::uint64_t number = fixture.broadcast->address(5);
@@ -189,7 +189,7 @@ TEST_CASE("a notice arrives with the header of its request, its number, and this
 }
 
 TEST_CASE("the largest body fits into a notice, and a shorter one after it has no rest of it") {
-    Fixture fixture;
+    Announced fixture;
     Child child(*fixture.broadcast, 0);
     const std::string largest(kMaxMessageBody, 'x');
     for (unsigned i = 0; i <= kNotices; ++i) {
@@ -200,7 +200,7 @@ TEST_CASE("the largest body fits into a notice, and a shorter one after it has n
 }
 
 TEST_CASE("a notice whose length was overwritten is refused, and its memory is not read beyond its end") {
-    Fixture fixture;
+    Announced fixture;
     Child child(*fixture.broadcast, 0);
     const std::uint64_t number = fixture.publish("body", {0});
     const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(fixture.broadcast->fd()))).value();
@@ -211,7 +211,7 @@ TEST_CASE("a notice whose length was overwritten is refused, and its memory is n
 }
 
 TEST_CASE("a child cannot write to the notices of its parent's other children") {
-    Fixture fixture;
+    Announced fixture;
     const Child child(*fixture.broadcast, 0);
     std::ifstream maps("/proc/self/maps");
     int read_only = 0;
@@ -239,7 +239,7 @@ TEST_CASE("random notices to random audiences: each child receives its own, once
     constexpr std::uint32_t kChildren = 5;
     for (std::uint32_t seed = 0; seed < 20; ++seed) {
         std::mt19937 random(seed);
-        Fixture fixture;
+        Announced fixture;
         std::vector<std::unique_ptr<Child>> children;
         std::vector<std::vector<std::string>> expected(kChildren);
         std::vector<std::vector<std::uint64_t>> unanswered(kChildren);
@@ -292,7 +292,7 @@ TEST_CASE("children on other threads sleep, and miss no notice that is addressed
     constexpr unsigned kChildren = 3;
     constexpr unsigned kRounds = 2000;
     constexpr std::uint64_t kWrong = UINT64_MAX;
-    Fixture fixture;
+    Announced fixture;
     std::vector<std::unique_ptr<Child>> children;
     std::vector<std::atomic<std::uint64_t>> answered(kChildren);
     std::vector<std::thread> threads;

@@ -12,13 +12,13 @@
 using namespace callring;
 
 namespace {
-constexpr std::uint64_t kLongNs = 5'000'000'000;
+constexpr std::uint64_t kPatienceNs = 5'000'000'000;
 constexpr std::uint64_t kNever = UINT64_MAX;
 constexpr std::string_view kSilent = "it did not answer control requests within the control timeout";
 
-struct Fixture {
-    Fixture() : Fixture(std::move(Channel::pair()).value()) {}
-    explicit Fixture(std::pair<Channel, Channel> ends)
+struct Asked {
+    Asked() : Asked(std::move(Channel::pair()).value()) {}
+    explicit Asked(std::pair<Channel, Channel> ends)
         : requests(std::move(ends.first), [this] { ++blocked; }), child(std::move(ends.second)) {}
 
     // Posts a request whose outcomes go to `heard` as `name:outcome`.
@@ -35,13 +35,15 @@ struct Fixture {
         return take();
     }
     Message take() {
-        auto request = child.receive(now_ns() + kLongNs);
+        auto request = child.receive(now_ns() + kPatienceNs);
         REQUIRE(request.ok());
         return std::move(request).value();
     }
-    void answer(const Message& request) { REQUIRE(child.send(request.header, "done", {}, now_ns() + kLongNs).ok()); }
+    void answer(const Message& request) {
+        REQUIRE(child.send(request.header, "done", {}, now_ns() + kPatienceNs).ok());
+    }
     Result<void> receive() {
-        auto message = requests.channel().receive(now_ns() + kLongNs);
+        auto message = requests.channel().receive(now_ns() + kPatienceNs);
         REQUIRE(message.ok());
         return requests.deliver(std::move(message).value());
     }
@@ -55,7 +57,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("an answer reaches its request, by its sequence number") {
-    Fixture fixture;
+    Asked fixture;
     const Message first = fixture.ask("first");
     const Message second = fixture.ask("second");
     fixture.answer(second);
@@ -67,7 +69,7 @@ TEST_CASE("an answer reaches its request, by its sequence number") {
 }
 
 TEST_CASE("a request is notified once of its timeout, and its late answer still reaches it") {
-    Fixture fixture;
+    Asked fixture;
     fixture.post("late", 1000);
     fixture.post("patient", 2000);
     CHECK(fixture.requests.next_deadline() == 1000);
@@ -81,7 +83,7 @@ TEST_CASE("a request is notified once of its timeout, and its late answer still 
 }
 
 TEST_CASE("a child that is known to be busy has more time, but not unlimited time") {
-    Fixture fixture;
+    Asked fixture;
     fixture.post("busy", 1000);
     const Grace grace{1200, 500};
     CHECK(fixture.requests.next_deadline(grace) == 1200);
@@ -97,7 +99,7 @@ TEST_CASE("a child that is known to be busy has more time, but not unlimited tim
 }
 
 TEST_CASE("a child that was busy has no less time than others") {
-    Fixture fixture;
+    Asked fixture;
     fixture.post("late", 1000);
     const Grace over{700, 500};
     CHECK(fixture.requests.next_deadline(over) == 1000);
@@ -106,7 +108,7 @@ TEST_CASE("a child that was busy has no less time than others") {
 }
 
 TEST_CASE("an answer without a request is refused") {
-    Fixture fixture;
+    Asked fixture;
     const Message request = fixture.ask("only");
     fixture.answer(request);
     fixture.answer(request);
@@ -124,7 +126,7 @@ TEST_CASE("an answer to another request than the pending one is refused") {
         [](MessageHeader& header) { header.code = kCodes; },
     };
     for (const auto& lie : lies) {
-        Fixture fixture;
+        Asked fixture;
         Message request = fixture.ask("asked");
         lie(request.header);
         fixture.answer(request);
@@ -134,16 +136,16 @@ TEST_CASE("an answer to another request than the pending one is refused") {
 }
 
 TEST_CASE("a child's reason for a refusal is made well-formed text") {
-    Fixture fixture;
+    Asked fixture;
     Message request = fixture.ask("asked");
     request.header.code = static_cast<std::uint32_t>(Code::prepare_failed);
-    REQUIRE(fixture.child.send(request.header, "no \xff", {}, now_ns() + kLongNs).ok());
+    REQUIRE(fixture.child.send(request.header, "no \xff", {}, now_ns() + kPatienceNs).ok());
     fixture.deliver();
     CHECK(fixture.heard == std::vector<std::string>{"asked:no ?"});
 }
 
 TEST_CASE("a request that cannot be sent to a living child fails with the reason") {
-    Fixture fixture;
+    Asked fixture;
     const std::array<int, 1> fds{-1};
     fixture.post("sent", kNever, fds);
     REQUIRE(fixture.heard.size() == 1);
@@ -152,7 +154,7 @@ TEST_CASE("a request that cannot be sent to a living child fails with the reason
 }
 
 TEST_CASE("a child's death ends every pending and every later request") {
-    Fixture fixture;
+    Asked fixture;
     fixture.post("pending");
     fixture.requests.fail_all({Code::closed, "it died"});
     fixture.post("after");
@@ -161,7 +163,7 @@ TEST_CASE("a child's death ends every pending and every later request") {
 }
 
 TEST_CASE("posting never blocks: requests that a child does not take wait in order, with their descriptors") {
-    Fixture fixture;
+    Asked fixture;
     auto payload = SealedPayload::create(std::as_bytes(std::span("payload", 7)));
     REQUIRE(payload.ok());
     const std::array<int, 1> fds{payload->fd()};

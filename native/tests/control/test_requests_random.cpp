@@ -16,7 +16,7 @@ using namespace callring;
 
 namespace {
 
-constexpr std::uint64_t kNever = UINT64_MAX;
+constexpr std::uint64_t kNoDeadline = UINT64_MAX;
 
 MessageHeader register_header(std::uint64_t argument) {
     MessageHeader header = header_of(Op::register_callable, argument);
@@ -32,9 +32,9 @@ struct Heard {
     std::string last;
 };
 
-struct Fixture {
-    Fixture() : Fixture(std::move(Channel::pair()).value()) {}
-    explicit Fixture(std::pair<Channel, Channel> ends)
+struct AskedAtRandom {
+    AskedAtRandom() : AskedAtRandom(std::move(Channel::pair()).value()) {}
+    explicit AskedAtRandom(std::pair<Channel, Channel> ends)
         : requests(std::move(ends.first), [this] { ++blocked; }), child(std::move(ends.second)) {}
 
     Requests::OnAnswer listener(std::uint64_t number) {
@@ -46,7 +46,7 @@ struct Fixture {
             entry.last = answer ? answer->body : answer.error().message;
         };
     }
-    void post(std::uint64_t number, std::uint64_t deadline_ns = kNever, std::string_view body = {}) {
+    void post(std::uint64_t number, std::uint64_t deadline_ns = kNoDeadline, std::string_view body = {}) {
         requests.post(register_header(number), body, {}, deadline_ns, listener(number));
     }
     // The requests that the child has not taken yet.
@@ -59,7 +59,7 @@ struct Fixture {
     }
     // Answers as a child does, and lets the parent receive it.
     Result<void> answer(const MessageHeader& asked, std::string_view body = "done") {
-        REQUIRE(child.send(asked, body, {}, kNever).ok());
+        REQUIRE(child.send(asked, body, {}, kNoDeadline).ok());
         return requests.deliver(std::move(requests.channel().receive(std::nullopt)).value());
     }
 
@@ -72,7 +72,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("requests have rising numbers from 1 on, also those without an answer, which is then refused") {
-    Fixture fixture;
+    AskedAtRandom fixture;
     fixture.post(1);
     fixture.requests.tell(header_of(Op::shutdown), "");
     fixture.post(2);
@@ -88,26 +88,26 @@ TEST_CASE("requests have rising numbers from 1 on, also those without an answer,
 }
 
 TEST_CASE("a request without a deadline never times out, whatever time its child is given") {
-    Fixture fixture;
-    fixture.post(1, kNever);
-    for (const Grace& grace : {Grace{}, Grace{500, 1}, Grace{kNever, 1000}, Grace{kNever, kNever}}) {
-        CHECK(fixture.requests.next_deadline(grace) == kNever);
-        fixture.requests.expire(kNever - 1, grace);
+    AskedAtRandom fixture;
+    fixture.post(1, kNoDeadline);
+    for (const Grace& grace : {Grace{}, Grace{500, 1}, Grace{kNoDeadline, 1000}, Grace{kNoDeadline, kNoDeadline}}) {
+        CHECK(fixture.requests.next_deadline(grace) == kNoDeadline);
+        fixture.requests.expire(kNoDeadline - 1, grace);
     }
     CHECK(fixture.heard[1].timeouts == 0);
 }
 
 TEST_CASE("a callback may post more requests: at an answer, at a timeout, and at the child's end") {
-    Fixture fixture;
+    AskedAtRandom fixture;
     std::uint64_t posted = 10;  // the number of the last request that a callback posted
     const auto posting = [&](std::uint64_t number) {
         return [&fixture, &posted, number](Result<Message>& answer) {
             fixture.listener(number)(answer);
             ++posted;
-            fixture.post(posted, posted == 11 ? 100 : kNever);
+            fixture.post(posted, posted == 11 ? 100 : kNoDeadline);
         };
     };
-    fixture.requests.post(register_header(1), {}, {}, kNever, posting(1));
+    fixture.requests.post(register_header(1), {}, {}, kNoDeadline, posting(1));
     CHECK(fixture.answer(fixture.take().at(0).header).ok());
     CHECK(fixture.heard[1].answers == 1);
     CHECK(fixture.requests.next_deadline() == 100);  // of the request that the callback posted
@@ -125,7 +125,7 @@ TEST_CASE("a callback may post more requests: at an answer, at a timeout, and at
 }
 
 TEST_CASE("a request to a child that has closed its socket waits for the child's end, which fails it") {
-    Fixture fixture;
+    AskedAtRandom fixture;
     fixture.child.close();
     fixture.post(1);
     CHECK(fixture.heard.empty());
@@ -136,14 +136,14 @@ TEST_CASE("a request to a child that has closed its socket waits for the child's
 }
 
 TEST_CASE("of the waiting messages, one that can never be sent fails alone, and the next ones are sent") {
-    Fixture fixture;
+    AskedAtRandom fixture;
     std::uint64_t number = 0;
     while (fixture.blocked == 0) {
-        fixture.post(++number, kNever, std::string(kMaxMessageBody, 'x'));
+        fixture.post(++number, kNoDeadline, std::string(kMaxMessageBody, 'x'));
     }
     const std::uint64_t wrong = ++number;
-    fixture.post(wrong, kNever, std::string(kMaxMessageBody + 1, 'x'));
-    fixture.post(++number, kNever, "after it");
+    fixture.post(wrong, kNoDeadline, std::string(kMaxMessageBody + 1, 'x'));
+    fixture.post(++number, kNoDeadline, "after it");
     CHECK(fixture.heard.empty());
     std::size_t arrived = 0;
     while (!fixture.requests.flush()) {
@@ -158,9 +158,9 @@ TEST_CASE("of the waiting messages, one that can never be sent fails alone, and 
 }
 
 TEST_CASE("messages that wait when the child ends are never sent") {
-    Fixture fixture;
+    AskedAtRandom fixture;
     for (std::uint64_t number = 1; fixture.blocked == 0; ++number) {
-        fixture.post(number, kNever, std::string(kMaxMessageBody, 'x'));
+        fixture.post(number, kNoDeadline, std::string(kMaxMessageBody, 'x'));
     }
     const std::size_t sent = fixture.requests.unanswered() - 1;
     fixture.requests.fail_all({Code::closed, "it died"});
@@ -174,7 +174,7 @@ TEST_CASE("the answer to a notice is matched like any other, and each end of a r
     enum class End { answer, death };
     for (std::uint64_t round = 0; round < 6 * kNotices; ++round) {
         const End end = round % 2 == 0 ? End::answer : End::death;
-        Fixture fixture;
+        AskedAtRandom fixture;
         const MessageHeader header = register_header(7);
         REQUIRE(broadcast->open(""));  // every earlier notice is free again
         fixture.requests.expect(*broadcast, 3, header, 1000, fixture.listener(7));
@@ -200,7 +200,7 @@ TEST_CASE("the answer to a notice is matched like any other, and each end of a r
 
 TEST_CASE("a child that has ended is in no audience: its request fails at once, and the notice is sent to no child") {
     const auto broadcast = std::move(Broadcast::create()).value();
-    Fixture fixture;
+    AskedAtRandom fixture;
     fixture.requests.fail_all({Code::closed, "it died"});
     REQUIRE(broadcast->open(""));
     fixture.requests.expect(*broadcast, 3, register_header(7), 1000, fixture.listener(7));
@@ -213,7 +213,7 @@ TEST_CASE("random requests, answers, lies, timeouts and a death: each request he
     for (std::uint32_t seed = 0; seed < 60; ++seed) {
         CAPTURE(seed);
         std::mt19937 random(seed);
-        Fixture fixture;
+        AskedAtRandom fixture;
         std::vector<MessageHeader> open;                   // taken by the child and not answered
         std::map<std::uint64_t, std::uint64_t> deadlines;  // of requests that may still time out
         std::uint64_t number = 0;
@@ -223,7 +223,7 @@ TEST_CASE("random requests, answers, lies, timeouts and a death: each request he
             switch (random() % 5) {
                 case 0:
                 case 1: {
-                    const std::uint64_t deadline = random() % 4 == 0 ? kNever : now + 1 + (random() % 50);
+                    const std::uint64_t deadline = random() % 4 == 0 ? kNoDeadline : now + 1 + (random() % 50);
                     fixture.post(++number, deadline);
                     deadlines[number] = deadline;
                     break;
@@ -251,14 +251,14 @@ TEST_CASE("random requests, answers, lies, timeouts and a death: each request he
                 default: {
                     now += random() % 30;
                     fixture.requests.expire(now);
-                    std::uint64_t next = kNever;
+                    std::uint64_t next = kNoDeadline;
                     for (auto it = deadlines.begin(); it != deadlines.end();) {
                         const bool passed = it->second <= now;
                         CHECK(fixture.heard[it->first].timeouts == (passed ? 1 : 0));
                         next = passed ? next : std::min(next, it->second);
                         it = passed ? deadlines.erase(it) : std::next(it);
                     }
-                    CHECK(fixture.requests.next_deadline().value_or(kNever) == next);
+                    CHECK(fixture.requests.next_deadline().value_or(kNoDeadline) == next);
                 }
             }
             REQUIRE(fixture.requests.unanswered() == number - answered);

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "lane/frame.h"
+#include "tests/lane/encoded.h"
 
 using namespace callring;
 
@@ -32,12 +33,6 @@ TensorArg tensor(const std::shared_ptr<Buffer>& buffer, std::uint64_t at, std::v
     std::copy(strides.begin(), strides.end(), argument.tensor.strides.begin());
     argument.tag = tag;
     return argument;
-}
-
-std::vector<std::byte> encoded(const TaskArgs& args) {
-    std::vector<std::byte> blob(argument_bytes(args));
-    encode_arguments(args, blob);
-    return blob;
 }
 
 template <class T>

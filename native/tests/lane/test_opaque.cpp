@@ -5,16 +5,11 @@
 #include <vector>
 
 #include "lane/frame.h"
+#include "tests/lane/encoded.h"
 
 using namespace callring;
 
 namespace {
-
-std::vector<std::byte> encoded(const TaskArgs& args) {
-    std::vector<std::byte> blob(argument_bytes(args));
-    encode_arguments(args, blob);
-    return blob;
-}
 
 std::string text_of(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
