@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -204,19 +205,25 @@ class Days:
 
         def needs(o):
             content, after = o.alloc(work.COUNT, "float64"), o.alloc(work.COUNT, "float64")
-            o.submit_next_level(fill, TaskArgs((content, Tag.OUTPUT), scalars=[1]), worker=node).result()
-            is_kept.set()
+            try:
+                o.submit_next_level(fill, TaskArgs((content, Tag.OUTPUT), scalars=[1]), worker=node).result()
+            finally:
+                is_kept.set()
             is_off.wait()
             o.submit_next_level(follow, TaskArgs((content, Tag.INPUT), (after, Tag.OUTPUT)), worker=reader)
 
-        needing = self.worker.submit(needs)
-        is_kept.wait()
-        run, _ = self._begun(node)
         before = self._order("processes", "m1", "far_process")
-        begun = time.monotonic()
-        self._lose("a machine switched off: noticed, s", run, "switch_off", "m4", then=is_off.set)
-        with pytest.raises(WorkerLost, match="was on m4, which was lost") as caught:
-            needing.result()
+        with ThreadPoolExecutor(1) as thread:
+            needing = thread.submit(self.worker.run, needs)
+            try:
+                is_kept.wait()
+                run, _ = self._begun(node)
+                begun = time.monotonic()
+                self._lose("a machine switched off: noticed, s", run, "switch_off", "m4", then=is_off.set)
+            finally:
+                is_off.set()
+            with pytest.raises(WorkerLost, match="was on m4, which was lost") as caught:
+                needing.result()
         self.figures["its content, needed elsewhere: lost, s"] = time.monotonic() - begun
         say(f"lost: {caught.value}")
         assert self._order("processes", "m1", "far_process") == before

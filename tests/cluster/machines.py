@@ -46,7 +46,7 @@ def why_not():
     """Why machines cannot be made here; empty if they can."""
     if os.geteuid() != 0:
         return "machines as namespaces need root"
-    lacking = [name for name in ("ip", "unshare", "mount", "hostname") if shutil.which(name) is None]
+    lacking = [name for name in ("ip", "unshare", "setpriv", "mount", "hostname") if shutil.which(name) is None]
     if lacking:
         return f"machines as namespaces need the commands {', '.join(lacking)} (package iproute2)"
     probe = f"crp{os.getpid()}"
@@ -178,8 +178,9 @@ class Machine:
         script = " && ".join([*mounts, f"hostname {self.name}", 'exec "$@"'])
         path = filter(None, [str(ROOT), *sys.path]) if command[0] == sys.executable else ()
         isolated = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child"]
+        bound = ["setpriv", "--pdeathsig", "KILL"]  # the machine ends with this process, also if that is killed
         self._process = subprocess.Popen(
-            ["ip", "netns", "exec", self.space, *isolated, "sh", "-c", script, "sh", *command],
+            [*bound, "ip", "netns", "exec", self.space, *isolated, "sh", "-c", script, "sh", *command],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
