@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <deque>
@@ -17,10 +16,12 @@
 
 #include "chip/block_at_work.h"
 #include "chip/cores.h"
+#include "tests/soon.h"
 
 using namespace callring;
 using chip::Cores;
 using chip::Launch;
+using test::soon;
 
 namespace {
 
@@ -158,11 +159,7 @@ int count_threads() {
 
 // Whether this process has `count` threads. A joined thread is counted until the kernel has removed it, a moment later.
 bool has_threads(int count) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    while (count_threads() != count && std::chrono::steady_clock::now() < limit) {
-        std::this_thread::yield();
-    }
-    return count_threads() == count;
+    return soon([count] { return count_threads() == count; });
 }
 #endif
 

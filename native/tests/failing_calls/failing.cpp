@@ -6,13 +6,14 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <fstream>
 #include <new>
 #include <string>
 #include <system_error>
 #include <thread>
+
+#include "tests/soon.h"
 
 namespace {
 
@@ -85,19 +86,6 @@ struct Left {
     std::size_t threads = entries_of("/proc/self/task");
     friend bool operator==(const Left&, const Left&) = default;
 };
-
-// Whether a condition becomes true. Threads that nothing waits for end, with what they hold, a moment after their work,
-// and on a busy machine this moment is long.
-template <typename Condition>
-bool soon(const Condition& condition) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    bool fulfilled = condition();
-    while (!fulfilled && std::chrono::steady_clock::now() < limit) {
-        std::this_thread::yield();
-        fulfilled = condition();
-    }
-    return fulfilled;
-}
 
 bool has_only(const Left& before) {
     return soon([&] { return before == Left(); });
