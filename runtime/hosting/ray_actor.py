@@ -24,8 +24,15 @@ class Actor:
     def __init__(self, far_side: str) -> None:
         self._far = FarProcess(far_side)
 
-    def call(self, method: str, head: bytes, *contents: Any) -> Any:
-        """One call of a method of the far side. The values of ``run`` become objects of this machine."""
+    def call(self, request: bytes, *contents: Any) -> Any:
+        """One call of a method of the far side. The values of ``run`` become objects of this machine.
+
+        Args:
+            request: the method's name, a space and the pickled tuple of its first arguments; Ray passes one argument
+                of bytes on without pickling it.
+        """
+        name, _, head = request.partition(b" ")
+        method = name.decode()
         values = [_kept(value) for value in self._far.call(method, head, contents, control=method in CONTROL)]
         return values if len(values) > 1 else values[0]
 

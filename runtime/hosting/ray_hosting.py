@@ -122,7 +122,7 @@ class _RayHost(Host):
         if self._connection.lost:
             raise HostLost(self._connection.lost)
         given = [_without_copy(content) for content in contents]
-        refs = self._method(returns, control).remote(method, head, *given)
+        refs = self._method(returns, control).remote(method.encode() + b" " + head, *given)
         return [refs] if returns == 1 else list(refs)
 
     def _method(self, returns: int, control: bool) -> Any:
