@@ -3,7 +3,7 @@
 
 # refuse(<what is missing> <package of Debian and Ubuntu> <of Fedora> <of Homebrew>)
 function(refuse missing debian fedora homebrew)
-  message(FATAL_ERROR "${missing}. One of these lines installs it:\n"
+  message(FATAL_ERROR "${missing}. One of these commands installs what is missing:\n"
                       "  apt-get install ${debian}   (Debian, Ubuntu)\n"
                       "  dnf install ${fedora}   (Fedora)\n"
                       "  brew install ${homebrew}   (Homebrew)\n"
