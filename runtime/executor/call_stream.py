@@ -72,9 +72,10 @@ class CallStream:
         self._lock = threading.RLock()
         self._futures: dict[_core.Task, Future[Any]] = {}
         self._native = self._engine.begin_stream()
-        self._thread = threading.Thread(target=self._serve, name="callring-executor")
+        thread = threading.Thread(target=self._serve, name="callring-executor")
+        self._thread: threading.Thread | None = thread  # None: it has ended, and was joined
         _streams.add(self)
-        self._thread.start()
+        thread.start()
 
     @property
     def accepts(self) -> bool:
@@ -205,8 +206,10 @@ class CallStream:
 
     def join(self) -> None:
         """Waits until every future is settled and the Executor's own Worker, if it has one, is closed."""
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+            self._thread = None  # an Executor that is kept after its end keeps no thread
 
     def _serve(self) -> None:
         """Runs on the Executor's thread: settles futures until the stream is sealed and empty."""

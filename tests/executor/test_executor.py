@@ -510,6 +510,16 @@ def test_a_finished_executor_leaves_no_thread_no_descriptor_and_no_process():
     assert wait_until(lambda: all(now <= then for now, then in zip(resources(), before, strict=True)))
 
 
+def test_a_finished_executor_that_is_kept_does_not_keep_its_thread():
+    others = set(threading.enumerate())
+    with Executor(max_workers=1) as executor:
+        executor.submit(functions.nothing).result()
+        (thread,) = [weakref.ref(one) for one in threading.enumerate() if one not in others]
+    gc.collect()
+    assert thread() is None
+    executor.shutdown()  # once more, as callers may
+
+
 def switches(thread):
     """How often a thread of this process has gone to sleep."""
     status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
