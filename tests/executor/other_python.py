@@ -3,14 +3,13 @@
 It gets its own environment and a core that is built for it, both in ``build/`` of the checkout.
 """
 
-import fcntl
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.building.core import build_commands
+from tests.alone import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = [f"3.{minor}" for minor in range(11, 16)]
@@ -53,8 +52,7 @@ def prepare(python):
     """
     version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout.split()[1]
     folder = ROOT / "build" / "cpython-tests" / version
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock"):
+    with alone(folder):
         inside = _environment(python, folder)
         for command in build_commands(folder / "core", folder, f"-DPython_EXECUTABLE={inside}"):
             built = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -78,11 +76,3 @@ def _environment(python, folder):
 
 def _own_version():
     return f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-@contextmanager
-def _alone(lock):
-    """Within the block, no other run of the tests makes the same environment."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

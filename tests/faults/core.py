@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.building.core import build_commands, preload
+from tests.alone import alone
 
 _FOLDER = Path(__file__).resolve().parents[2] / "build" / "faults"
 
@@ -20,8 +21,9 @@ def build(sanitizer: str) -> Path:
         "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1 -fno-omit-frame-pointer",
         f"-DCALLRING_SANITIZE={sanitizer}",
     )
-    for command in build_commands(folder / "build", folder, *options):
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    with alone(folder):
+        for command in build_commands(folder / "build", folder, *options):
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return folder / "runtime"
 
 

@@ -29,7 +29,7 @@ def test_both_lines_install_the_packages_of_the_build(package):
     first, second = lines()
     assert all(package in line.partition("&& python3 -m venv")[0].split() for line in (first, second))
     assert first.endswith("python -m pipeline +topology=chip8")
-    assert second.endswith("python -m pytest")
+    assert second.endswith("python -m pytest -n 2 --dist worksteal")
 
 
 def test_pages_give_pip_no_option_that_the_oldest_pip_lacks():

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.alone import alone
+
 NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
 
 
@@ -34,6 +36,8 @@ def run(*command: str) -> None:
 
 def build(preset: str, *options: str) -> Path:
     """Configures and builds a preset, with further options of the build. Returns its folder."""
-    run("cmake", "--preset", preset, *with_ninja())
-    run("cmake", "--build", "--preset", preset, *options)
-    return NATIVE.parent / "build" / "native" / preset
+    folder = NATIVE.parent / "build" / "native" / preset
+    with alone(folder):
+        run("cmake", "--preset", preset, *with_ninja())
+        run("cmake", "--build", "--preset", preset, *options)
+    return folder

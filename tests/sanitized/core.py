@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from pipeline.building.core import build_commands
+from tests.alone import alone
 from tests.sanitized.sanitizers import Sanitizer
 
 _FOLDER = Path(__file__).resolve().parents[2] / "build" / "sanitized"
@@ -23,6 +24,7 @@ def build(sanitizer: Sanitizer) -> Path:
     folder = _FOLDER / sanitizer.flag
     # With so little optimisation, the stacks in a report match the sources.
     options = ("-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1")
-    for command in build_commands(folder / "build", folder, *options):
-        subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    with alone(folder):
+        for command in build_commands(folder / "build", folder, *options):
+            subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
     return folder / "runtime"
