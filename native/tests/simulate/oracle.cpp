@@ -125,7 +125,7 @@ void Oracle::account_part(const Node& node, const Part& part) const {
 
 // Whether `cause` is a task that `node` depends on, directly or not.
 bool Oracle::is_behind(std::size_t index, const Task* cause) const {
-    std::set<std::size_t> seen;
+    std::vector<bool> seen(nodes.size());
     std::vector<std::size_t> open{index};
     while (!open.empty()) {
         const std::size_t at = open.back();
@@ -136,7 +136,8 @@ bool Oracle::is_behind(std::size_t index, const Task* cause) const {
                 std::any_of(nodes[earlier].parts.begin(), nodes[earlier].parts.end(), is_cause)) {
                 return true;
             }
-            if (seen.insert(earlier).second) {
+            if (!seen[earlier]) {
+                seen[earlier] = true;
                 open.push_back(earlier);
             }
         }

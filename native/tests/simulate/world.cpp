@@ -40,6 +40,8 @@ Figures& Figures::operator+=(const Figures& other) {
 
 World::World(const Shape& shape, std::size_t check_every) : shape_(shape), check_every_(check_every) {
     simulated_now_ns() = kBeginNs;
+    oracle_.nodes.reserve(kFewNodes);
+    oracle_.parts.reserve(kFewNodes);
     for (std::uint32_t i = 0; i < 3; ++i) {
         auto callable = std::make_shared<Callable>();
         callable->registrations = 1;
@@ -110,12 +112,6 @@ void World::check_told() const {
         require(
             stream_told_ || std::all_of(ended.begin(), ended.end(), [](const TaskPtr& task) { return task->awaited; }),
             "the taker of a stream was not notified of an ended task");
-    }
-}
-
-void World::tell(const std::string& what) {
-    if (tells) {
-        told += (told.empty() ? "" : "; ") + what;
     }
 }
 
@@ -205,7 +201,7 @@ void World::step(const Step& step) {
             break;
         case Op::stop:
             actors_[index]->stopped = !actors_[index]->stopped;
-            tell(child(index).name() + (actors_[index]->stopped ? " is stopped" : " goes on"));
+            tell([&] { return child(index).name() + (actors_[index]->stopped ? " is stopped" : " goes on"); });
             break;
         case Op::lie:
             lie(index, random);
@@ -244,7 +240,7 @@ std::size_t World::drain() {
     event();
     const std::uint64_t raced = raced_;
     const std::size_t ended = scheduler_.drain();
-    tell("the parent takes ended tasks: " + std::to_string(ended));
+    tell([&] { return "the parent takes ended tasks: " + std::to_string(ended); });
     if (raced == raced_) {  // otherwise a child that acted meanwhile may have made room
         check_starved();
     }
@@ -254,7 +250,7 @@ std::size_t World::drain() {
 void World::pass_time(std::uint64_t ns) {
     simulated_now_ns() += ns;
     event();
-    tell(std::to_string(ns) + " ns pass");
+    tell([&] { return std::to_string(ns) + " ns pass"; });
     if (armed_ns_ != 0 && simulated_now_ns() >= armed_ns_) {
         on_deadline();
     }
@@ -274,7 +270,7 @@ void World::on_deadline() {
     drain();
     if (const std::uint64_t at = scheduler_.balance_at_ns(); at != 0 && now >= at) {
         event();
-        tell("waiting tasks are shared out");
+        tell([&] { return "waiting tasks are shared out"; });
         scheduler_.share_out();
     }
     armed_ns_ = scheduler_.balance_at_ns();

@@ -49,6 +49,7 @@ public:
 
 private:
     static constexpr std::size_t kCores = 2;
+    static constexpr std::size_t kFewNodes = 1024;  // most programs have fewer
 
     struct Plan {  // the arguments of a node's submission
         bool group = false;
@@ -72,7 +73,14 @@ private:
     void on_run_finished(Run& run) override;
     void on_deadline_set(std::uint64_t at_ns) override;
 
-    void tell(const std::string& what);
+    // Adds to `told` what `words` returns. It is called only if it is needed: building a string takes longer than most
+    // events.
+    template <typename Words>
+    void tell(const Words& words) {
+        if (tells) {
+            told += (told.empty() ? std::string() : "; ") + words();
+        }
+    }
     void event() { ++figures_.events; }
     void check() const;
     void check_starved() const;
@@ -140,6 +148,7 @@ private:
     std::vector<CallablePtr> callables_;
     std::set<const Callable*> used_;    // callables that were not reported as idle since their last use
     mutable std::vector<RunPtr> live_;  // runs that may have tasks
+    std::vector<std::size_t> open_;     // runs that may accept tasks, the oldest first
     std::vector<Uses> uses_;            // by run
     std::vector<Graph> graphs_;
     std::uint64_t armed_ns_ = 0;

@@ -51,7 +51,7 @@ bool World::act(std::size_t index, Random& random, bool to_the_end) {
     }
     if (actor.killed && random.one_in(2)) {
         actor.dead = true;  // now the signal has reached the child
-        tell(child(index).name() + " ends, killed");
+        tell([&] { return child(index).name() + " ends, killed"; });
         return true;
     }
     if (!actor.claimed && !claim(index)) {
@@ -61,7 +61,10 @@ bool World::act(std::size_t index, Random& random, bool to_the_end) {
     if (!actor.executes) {
         actor.executes = true;
         ++figures_.executions;
-        tell(child(index).name() + " begins " + oracle_.describe(oracle_.nodes[oracle_.parts[*actor.claimed].node]));
+        tell([&] {
+            return child(index).name() + " begins " +
+                   oracle_.describe(oracle_.nodes[oracle_.parts[*actor.claimed].node]);
+        });
         oracle_.begin(*actor.claimed);
         if (!to_the_end) {
             return true;
@@ -132,7 +135,7 @@ void World::complete(std::size_t index, Random& random) {
     part.payload = part.code == Code::not_installed ? "" : well ? "" : failure_of(is_chip);
     const std::uint64_t begin = part.task->times ? part.begun_ns : 0;
     const std::uint64_t end = part.task->times ? simulated_now_ns() : 0;
-    tell(each.name() + (well ? " completes " : " fails ") + oracle_.describe(oracle_.nodes[part.node]));
+    tell([&] { return each.name() + (well ? " completes " : " fails ") + oracle_.describe(oracle_.nodes[part.node]); });
     if (well && !is_chip && random.one_in(4)) {
         part.payload = value_of(number, random.one_in(4) ? 300 : 8);
         if (part.payload.size() > ChildLane::max_inline_payload()) {
@@ -159,7 +162,7 @@ void World::condemn(Child& each, const std::string& why) {
         each.condemned = why;
     }
     actors_[each.index]->killed = true;
-    tell(each.name() + " is killed: " + why);
+    tell([&] { return each.name() + " is killed: " + why; });
 }
 
 void World::die(std::size_t index, Random& random) {
@@ -171,10 +174,12 @@ void World::die(std::size_t index, Random& random) {
         static_cast<void>(claim(index));  // claimed, but not begun
     }
     actor.dead = true;
-    tell(child(index).name() + " dies" +
-         (actor.executes  ? " in its task"
-          : actor.claimed ? " between claim and execution"
-                          : ""));
+    tell([&] {
+        return child(index).name() + " dies" +
+               (actor.executes  ? " in its task"
+                : actor.claimed ? " between claim and execution"
+                                : "");
+    });
     if (random.one_in(2)) {
         notice(index, random.below(64) < shape_.given_up);
     }
@@ -185,7 +190,9 @@ void World::notice(std::size_t index, bool for_good) {
     Actor& actor = *actors_[index];
     event();
     ++figures_.deaths;
-    tell("the parent notices that " + child(index).name() + " has died" + (for_good ? ", and gives it up" : ""));
+    tell([&] {
+        return "the parent notices that " + child(index).name() + " has died" + (for_good ? ", and gives it up" : "");
+    });
     actor.launched = actor.dead = false;
     actor.killed = false;
     child_died(index, for_good || closing_);
@@ -236,7 +243,7 @@ bool World::start(std::size_t index, Random& random, bool surely) {
     }
     event();
     if (!surely && random.one_in(8)) {
-        tell(each.name() + " cannot be started");
+        tell([&] { return each.name() + " cannot be started"; });
         child_died(index, random.below(64) < shape_.given_up);
         return true;
     }
@@ -244,7 +251,7 @@ bool World::start(std::size_t index, Random& random, bool surely) {
     ++each.incarnation;
     each.completed_before = each.completed;
     actor.attach(each, the_bell());
-    tell(each.name() + " starts");
+    tell([&] { return each.name() + " starts"; });
     return true;
 }
 
@@ -256,11 +263,11 @@ bool World::ready(std::size_t index, Random& random, bool surely) {
     }
     if (!surely && random.one_in(8)) {
         actor.dead = true;
-        tell(each.name() + " dies while it starts");
+        tell([&] { return each.name() + " dies while it starts"; });
         return true;
     }
     event();
-    tell(each.name() + " is ready");
+    tell([&] { return each.name() + " is ready"; });
     each.state = ChildState::ready;
     scheduler_.child_ready(each);
     return true;
@@ -273,7 +280,7 @@ void World::lie(std::size_t index, Random& random) {
         return;
     }
     event();
-    tell(each.name() + " writes over its lane");
+    tell([&] { return each.name() + " writes over its lane"; });
     lied_ = true;
     actor.lie(random, each.in_flight.front()->sequence);
     taint(index);

@@ -50,7 +50,6 @@ std::size_t World::begin_run(Random& random, bool stream) {
     run->stream = stream;
     event();
     RunFacts facts{run, {}, {}, false, 0};
-    std::string words = stream ? "a stream begins" : "run " + std::to_string(run->id) + " begins";
     const std::size_t before = oracle_.runs.size();
     for (std::size_t i = !stream && random.one_in(3) ? 1 + random.below(2) : 0; i > 0 && before > 0; --i) {
         const std::size_t earlier = before - 1 - random.below(std::min<std::size_t>(4, before));
@@ -58,11 +57,17 @@ std::size_t World::begin_run(Random& random, bool stream) {
             continue;
         }
         facts.follows.push_back({earlier, random.one_in(2)});
-        words += ", after " + std::to_string(earlier + 1) + (facts.follows.back().poisoned ? "" : " however that ends");
         scheduler_.follow(run, oracle_.runs[earlier].run, facts.follows.back().poisoned);
     }
-    tell(words);
+    tell([&] {
+        std::string words = stream ? "a stream begins" : "run " + std::to_string(run->id) + " begins";
+        for (const Followed& each : facts.follows) {
+            words += ", after " + std::to_string(each.run + 1) + (each.poisoned ? "" : " however that ends");
+        }
+        return words;
+    });
     oracle_.runs.push_back(std::move(facts));
+    open_.push_back(before);
     uses_.emplace_back();
     live_.push_back(run);
     return before;
@@ -238,12 +243,9 @@ std::vector<std::size_t> World::some_of(std::size_t count, Random& random) {
 }
 
 void World::submit(Random& random) {
-    std::vector<std::size_t> open;
-    for (std::size_t i = oracle_.runs.size(); i-- > 0 && open.size() < 3;) {
-        if (!oracle_.runs[i].run->sealed) {
-            open.push_back(i);
-        }
-    }
+    std::erase_if(open_, [this](std::size_t i) { return oracle_.runs[i].run->sealed; });
+    const std::vector<std::size_t> open(
+        open_.rbegin(), open_.rbegin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(3, open_.size())));
     if (open.empty() && oracle_.runs.size() >= kMostRuns) {
         return;
     }
@@ -288,8 +290,10 @@ void World::submit(Random& random) {
     require(refused || !facts.cancelled || task->code == Code::cancelled || task->state != TaskState::ended,
             "a task of a cancelled run ended as something else");
     require(refused || !facts.cancelled || task->state == TaskState::ended, "a cancelled run accepted a task to run");
-    tell("task " + std::to_string(task->id) + " of run " + std::to_string(facts.run->id) + words +
-         (refused ? " is refused" : ""));
+    tell([&] {
+        return "task " + std::to_string(task->id) + " of run " + std::to_string(facts.run->id) + words +
+               (refused ? " is refused" : "");
+    });
     if (refused) {
         facts.nodes.pop_back();
         forget_from(node, part);
@@ -437,14 +441,16 @@ void World::launch(Random& random) {
     if (refused) {
         oracle_.runs[index].nodes.clear();
         forget_from(first_node, first_part);
-        tell("its launch is refused");
+        tell([&] { return "its launch is refused"; });
     } else if (tells) {
         for (std::size_t i = first_node; i < oracle_.nodes.size(); ++i) {
             Plan plan;
             plan.group = !oracle_.nodes[i].task->members.empty();
             plan.places = oracle_.nodes[i].places;
             plan.config = oracle_.nodes[i].config;
-            tell("it launches task " + std::to_string(i - first_node) + words_for(plan, oracle_.nodes[i].after));
+            tell([&] {
+                return "it launches task " + std::to_string(i - first_node) + words_for(plan, oracle_.nodes[i].after);
+            });
         }
     }
     seal(oracle_.runs[index]);
@@ -452,7 +458,7 @@ void World::launch(Random& random) {
 
 void World::seal(const RunFacts& facts) {
     event();
-    tell("run " + std::to_string(facts.run->id) + " is sealed");
+    tell([&] { return "run " + std::to_string(facts.run->id) + " is sealed"; });
     scheduler_.seal(*facts.run);
     stream_told_ = stream_told_ || facts.run->stream;  // Engine::seal() notifies the takers
 }
@@ -479,7 +485,7 @@ void World::cancel_run(Random& random) {
     const std::size_t recent = std::min<std::size_t>(oracle_.runs.size(), 6);
     RunFacts& facts = oracle_.runs[oracle_.runs.size() - 1 - random.below(recent)];
     event();
-    tell("run " + std::to_string(facts.run->id) + " is cancelled");
+    tell([&] { return "run " + std::to_string(facts.run->id) + " is cancelled"; });
     cancel(facts);
     for (const std::size_t n : facts.nodes) {
         const TaskState state = oracle_.nodes[n].task->state;
@@ -507,7 +513,7 @@ void World::cancel_task(Random& random) {
     node.cancelled = true;
     const bool withdrawn = scheduler_.cancel(node.task);
     node.cancelled = before || withdrawn;
-    tell(oracle_.describe(node) + (withdrawn ? " is cancelled" : " cannot be cancelled any more"));
+    tell([&] { return oracle_.describe(node) + (withdrawn ? " is cancelled" : " cannot be cancelled any more"); });
     require(!withdrawn || node.task->code == Code::cancelled, "a task was withdrawn, and did not end as cancelled");
 }
 
@@ -530,7 +536,7 @@ void World::end_running(Random& random) {
         return;
     }
     part.ended_as = code;
-    tell(oracle_.describe(oracle_.nodes[part.node]) + " is to end, though it runs");
+    tell([&] { return oracle_.describe(oracle_.nodes[part.node]) + " is to end, though it runs"; });
     Child& each = child(static_cast<std::size_t>(part.task->child));
     condemn(each, each.condemned);
 }
@@ -550,7 +556,7 @@ void World::close() {
         return;
     }
     event();
-    tell("the Worker is closed");
+    tell([&] { return "the Worker is closed"; });
     closing_ = true;
     for (RunFacts& facts : oracle_.runs) {
         cancel(facts);
