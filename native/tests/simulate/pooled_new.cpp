@@ -1,6 +1,8 @@
 // Replaces operator new: the simulator has one thread and lives through millions of short programs, and in glibc's
 // malloc it would spend a third of its time. A freed block is used again by the next allocation of its size. Errors of
 // memory are for the builds with sanitizers, which do not have this source.
+#include <malloc.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -25,6 +27,11 @@ struct Free {
 constinit std::array<Free*, kSizes + 1> free_blocks{};
 constinit std::byte* chunk = nullptr;
 constinit std::size_t left = 0;  // bytes of the chunk
+
+// malloc keeps the large blocks of a program for the next one, instead of giving their pages back to the kernel.
+constexpr int kKept = 32 << 20;
+[[maybe_unused]] const bool malloc_keeps =
+    ::mallopt(M_MMAP_THRESHOLD, kKept) == 1 && ::mallopt(M_TRIM_THRESHOLD, kKept) == 1;
 
 void* with_header(void* memory, std::size_t size) {
     if (memory == nullptr) {
