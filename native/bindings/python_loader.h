@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,19 +40,27 @@ inline std::string text_of(py::handle value) {
     return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
 }
 
-// Python objects that threads without the interpreter's lock dropped: C++ has no reference to them any more.
+// Python objects that threads without the interpreter's lock may drop. To drop one allocates nothing, as it happens in
+// destructors.
 class Dropped {
 public:
-    void add(PyObject* object) {
+    using Held = std::list<PyObject*>::iterator;
+
+    [[nodiscard]] Held hold(PyObject* object) {
         const std::lock_guard lock(mutex_);
-        objects_.push_back(object);
+        return held_.insert(held_.end(), object);
+    }
+    // C++ has no reference to this object any more.
+    void drop(Held held) noexcept {
+        const std::lock_guard lock(mutex_);
+        dropped_.splice(dropped_.end(), held_, held);
     }
     // To be called with the interpreter's lock.
     void clear() {
-        std::vector<PyObject*> objects;
+        std::list<PyObject*> objects;
         {
             const std::lock_guard lock(mutex_);
-            objects.swap(objects_);
+            objects.swap(dropped_);
         }
         for (PyObject* object : objects) {
             Py_DECREF(object);
@@ -59,12 +68,13 @@ public:
     }
     [[nodiscard]] bool empty() {
         const std::lock_guard lock(mutex_);
-        return objects_.empty();
+        return dropped_.empty();
     }
 
 private:
     std::mutex mutex_;
-    std::vector<PyObject*> objects_;
+    std::list<PyObject*> held_;
+    std::list<PyObject*> dropped_;
 };
 
 // Gives the calling thread an interpreter thread state for its lifetime: making one takes longer than some
@@ -152,8 +162,8 @@ private:
     // A removal does not wait until a task releases the interpreter's lock: the dropped objects are destroyed when a
     // thread has the lock anyway.
     [[nodiscard]] std::shared_ptr<void> dropped_at_last(py::object loaded) const {
-        return {loaded.release().ptr(),
-                [dropped = dropped_](void* held) { dropped->add(static_cast<PyObject*>(held)); }};
+        const Dropped::Held held = dropped_->hold(loaded.ptr());
+        return {loaded.release().ptr(), [dropped = dropped_, held](void*) { dropped->drop(held); }};
     }
 
     std::shared_ptr<void> unloaded_at_last(py::object loaded) const {

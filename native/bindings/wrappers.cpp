@@ -25,6 +25,22 @@ PyObject* construct(PyTypeObject* type, PyObject* args, PyObject* kwargs) {
     return py::detail::pybind11_object_new(type, args, kwargs);
 }
 
+// As pybind11's function, which raises BufferError when there is no memory.
+int get_buffer(PyObject* object, Py_buffer* view, int flags) {
+    const int code = py::detail::pybind11_getbuffer(object, view, flags);
+    if (code != 0) {
+        PyObject *type = nullptr, *error = nullptr, *traceback = nullptr;
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        const auto cause = py::reinterpret_steal<py::object>(PyException_GetCause(error));
+        PyErr_Restore(type, error, traceback);
+        if (cause && PyErr_GivenExceptionMatches(cause.ptr(), PyExc_MemoryError) != 0) {
+            PyErr_SetObject(PyExc_MemoryError, cause.ptr());
+        }
+    }
+    return code;
+}
+
 using Adopt = void (*)(py::detail::instance*, const void*);
 
 // pybind11's function of each type that gives a Python object its C++ object.
@@ -55,6 +71,9 @@ void raise_without_memory(const py::module_& module) {
             adopts().emplace(info, std::exchange(info->init_instance, &adopt));
             type->tp_alloc = &allocate;
             type->tp_new = &Entry<&construct>::call;
+            if (type->tp_as_buffer != nullptr && type->tp_as_buffer->bf_getbuffer != nullptr) {
+                type->tp_as_buffer->bf_getbuffer = &Entry<&get_buffer>::call;
+            }
         }
     }
 }
