@@ -17,6 +17,11 @@ bool takes_part(const Child& child, ChildKind kind) {
            child.has_a_future();
 }
 
+// Whether a child lives, but did not answer in time or could not be asked: its replacement receives everything.
+bool is_unreachable(const Result<Message>& answered) {
+    return !answered && answered.error().code != Code::closed;
+}
+
 MessageHeader header_of(Op op, const Callable& callable) {
     MessageHeader header = callring::header_of(op);
     header.kind = callable.spec.kind;
@@ -134,9 +139,10 @@ void Registrar::ask_to_install(Announcement& announcement, const ChildPtr& child
         const bool gone = child->key != key;
         const bool timed_out = !answered && answered.error().code == Code::timeout;
         const bool installed = answered && answered->code() == Code::ok;
-        if (timed_out) {
+        if (is_unreachable(answered)) {
             hooks_.condemn(*child, answered.error().message);
-        } else if (!gone) {
+        }
+        if (!timed_out && !gone) {
             Installation& installation = child->ledger[callable->spec.digest];
             --installation.installing;
             installation.installed = installation.installed || installed;
@@ -289,9 +295,11 @@ void Registrar::ask_to_remove(Announcement& announcement, const ChildPtr& child,
     const auto on_answer = [this, child, key = child->key, callable, operation, target,
                             told = false](Result<Message>& answered) mutable {
         const bool gone = child->key != key;
-        if (!answered && answered.error().code == Code::timeout) {
+        const bool timed_out = !answered && answered.error().code == Code::timeout;
+        if (is_unreachable(answered)) {
             hooks_.condemn(*child, answered.error().message);
-        } else if (!gone) {
+        }
+        if (!timed_out && !gone) {
             const auto entry = child->ledger.find(callable->spec.digest);
             entry->second.installed = false;
             entry->second.removing = false;

@@ -1,6 +1,8 @@
 // The registrar against children that this test plays: real sockets, real messages and answers in order; a random
 // generator chooses the moments, refusals, delays and deaths.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -312,6 +314,31 @@ TEST_CASE("a child that does not answer in time is ended at once, fails nothing,
     world.settle();
     CHECK(world.peers[1].table.size() == 2);
     CHECK(world.condemned.size() == 1);
+}
+
+TEST_CASE("a child that cannot be asked is ended, and its replacement receives what it was not asked to install") {
+    World world(3);
+    const UniqueFd no_socket(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    REQUIRE(::dup2(no_socket.get(), world.children[2]->requests->channel().fd()) >= 0);
+    const auto registration = world.add(1);
+    CHECK(world.condemned.size() == 1);
+    world.kill(2);
+    world.settle();
+    CHECK(registration->outcome() == Code::ok);
+    CHECK(world.peers[2].table.contains(name(1)));
+}
+
+TEST_CASE("a child that cannot be asked to remove a callable is ended") {
+    World world(3);
+    const auto callable = world.add(1)->callable;
+    world.settle();
+    const UniqueFd no_socket(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    REQUIRE(::dup2(no_socket.get(), world.children[2]->requests->channel().fd()) >= 0);
+    const auto removal = *world.registrar.begin_unregister(callable);
+    CHECK(world.condemned.size() == 1);
+    world.settle();
+    CHECK(removal->settled());
+    CHECK_FALSE(world.registrar.any_removal());
 }
 
 TEST_CASE("a removal that a child does not confirm in time ends, and the identity may be registered again at once") {
