@@ -80,12 +80,12 @@ private:
 // Gives the calling thread an interpreter thread state for its lifetime: making one takes longer than some
 // registrations. The caller does not hold the interpreter's lock, before and after.
 inline void keep_thread_state() {
-    thread_local const bool kept = [] {
+    [[gnu::tls_model("initial-exec")]] static constinit thread_local bool kept = false;
+    if (!kept) {
         PyGILState_Ensure();
         PyEval_SaveThread();
-        return true;
-    }();
-    static_cast<void>(kept);
+        kept = true;
+    }
 }
 
 // While such an object lives, a thread that waits for the interpreter's lock requests it after the switch interval of

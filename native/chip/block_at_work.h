@@ -12,6 +12,6 @@ struct BlockAtWork {
 };
 
 // Written before and after the call of each block. The compiler cannot see into that call, and so keeps both writes.
-extern constinit thread_local BlockAtWork block_at_work;
+[[gnu::tls_model("initial-exec")]] extern constinit thread_local BlockAtWork block_at_work;
 
 }  // namespace callring::chip

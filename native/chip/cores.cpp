@@ -10,7 +10,7 @@
 
 namespace callring::chip {
 
-constinit thread_local BlockAtWork block_at_work;
+[[gnu::tls_model("initial-exec")]] constinit thread_local BlockAtWork block_at_work;
 
 namespace {
 

@@ -17,7 +17,7 @@
 namespace callring {
 
 constinit std::atomic<bool> reserve::is_whole{false};
-constinit thread_local Books* reserve::books = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local Books* reserve::books = nullptr;
 
 namespace {
 

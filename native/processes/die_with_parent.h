@@ -23,7 +23,8 @@ enum class TiedForks : bool {
 namespace tied_forks {
 inline TiedForks which = TiedForks::all;
 inline pid_t session = 0;
-inline thread_local pid_t parent = 0;  // the parent of the fork that this thread makes; 0: the fork is not tied
+// The parent of the fork that this thread makes; 0: the fork is not tied.
+[[gnu::tls_model("initial-exec")]] inline thread_local pid_t parent = 0;
 
 inline void before_fork() noexcept {
     const bool tied = which == TiedForks::all || (::gettid() == ::getpid() && ::getsid(0) == session);
