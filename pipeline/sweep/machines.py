@@ -79,7 +79,7 @@ class Machines:
 
     def _open(self) -> None:
         try:
-            self._hosting = hosting_of(self._cluster, _FAR_SIDE)
+            self._hosting = hosting_of(self._cluster, _FAR_SIDE, apart=True)
             self._hosting.open()
             machines = self._joined(self._hosting)
         except HostLost as error:

@@ -8,7 +8,6 @@ cable. ``Cluster.faults`` has the rest: ``machines`` (how many; default 4), ``de
 
 from __future__ import annotations
 
-import importlib
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.door import ContentLost, Host, Hosting, HostLost, Machine
-from runtime.hosting.far_process import FarProcess, values_of
+from runtime.hosting.far_here import FarHere
+from runtime.hosting.far_process import FarProcess
 from runtime.hosting.transfer import LARGE
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FakeHosting(Hosting):
 
     def place(self, machine: Machine, name: str) -> Host:
         """Starts a process."""
-        far = FarThread(self._far_side) if self._faults.get("modelled") else FarProcess(self._far_side)
+        far = FarHere(self._far_side) if self._faults.get("modelled") else FarProcess(self._far_side)
         host = _FakeHost(machine, far, self._faults)
         self._hosts.append(host)
         return host
@@ -92,7 +92,7 @@ class _Ref:
 
     future: Future[list[Any]]
     place: int
-    far: FarProcess | FarThread
+    far: FarProcess | FarHere
 
     @property
     def is_gone(self) -> bool:
@@ -102,7 +102,7 @@ class _Ref:
 
 
 class _FakeHost(Host):
-    def __init__(self, machine: Machine, far: FarProcess | FarThread, faults: dict[str, Any]) -> None:
+    def __init__(self, machine: Machine, far: FarProcess | FarHere, faults: dict[str, Any]) -> None:
         self.machine = machine
         self._far = far
         self._faults = faults
@@ -132,25 +132,3 @@ class _FakeHost(Host):
         self._far.kill()
         for calls in (self._ordered, self._control):
             calls.shutdown(wait=False, cancel_futures=True)
-
-
-class FarThread:
-    """A far side in this process, with the interface of FarProcess.
-
-    Args:
-        far_side: ``"module:class"`` of the object.
-    """
-
-    def __init__(self, far_side: str) -> None:
-        module, _, name = far_side.partition(":")
-        self._far = getattr(importlib.import_module(module), name)()
-
-    def call(self, method: str, head: bytes, contents: Sequence[Any], *, control: bool) -> list[Any]:
-        """Calls a method; see FarProcess.call."""
-        del control
-        return values_of(self._far, method, head, contents)
-
-    has_ended = False
-
-    def kill(self) -> None:
-        """There is no process."""

@@ -1,8 +1,4 @@
-"""The actor of a hosted node: it starts the far side as a process of its own, and passes calls on.
-
-The far side is not in Ray's process: Ray's library there has threads and signal handlers, and leaves too little static
-thread storage for the libraries of the core. So this module must not import the core.
-"""
+"""The actor of a host: it passes calls on to the far side."""
 
 from __future__ import annotations
 
@@ -11,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from runtime.hosting.door import CONTROL
+from runtime.hosting.far_here import FarHere
 from runtime.hosting.far_process import FarProcess
+from runtime.hosting.transfer import LARGE
 
 
 class Actor:
@@ -19,10 +17,11 @@ class Actor:
 
     Args:
         far_side: ``"module:class"`` of the far side.
+        apart: whether the far side gets a process of its own.
     """
 
-    def __init__(self, far_side: str) -> None:
-        self._far = FarProcess(far_side)
+    def __init__(self, far_side: str, *, apart: bool) -> None:
+        self._far = FarProcess(far_side) if apart else FarHere(far_side)
 
     def call(self, request: bytes, *contents: Any) -> Any:
         """One call of a method of the far side. The values of ``run`` become objects of this machine.
@@ -38,5 +37,5 @@ class Actor:
 
 
 def _kept(value: Any) -> Any:
-    """A value as Ray takes it: it copies arrays once, into its store, before it begins the next call."""
-    return np.frombuffer(value, np.uint8) if isinstance(value, memoryview) else value
+    """A value as Ray takes it: it copies an array of bytes once, into its store, before it begins the next call."""
+    return np.frombuffer(value, np.uint8) if getattr(value, "nbytes", 0) >= LARGE else value

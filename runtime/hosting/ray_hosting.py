@@ -28,12 +28,14 @@ class RayHosting(Hosting):
     """A driver of a Ray cluster.
 
     Args:
-        far_side: ``"module:class"`` of the object in each actor.
+        far_side: ``"module:class"`` of the object of each actor.
+        apart: whether that object gets a process of its own beside that of the actor.
     """
 
-    def __init__(self, cluster: Cluster, far_side: str) -> None:
+    def __init__(self, cluster: Cluster, far_side: str, *, apart: bool) -> None:
         self._connection = RayConnection(cluster)
         self._far_side = far_side
+        self._apart = apart
 
     def open(self) -> None:
         """Connects to the cluster, or starts one."""
@@ -60,7 +62,7 @@ class RayHosting(Hosting):
     def place(self, machine: Machine, name: str) -> Host:
         """Creates an actor on exactly this machine."""
         self._raise_if_lost()
-        return _RayHost(self._connection, machine, self._far_side, name)
+        return _RayHost(self._connection, machine, name, self._far_side, apart=self._apart)
 
     def put(self, content: Any) -> Any:
         """Puts bytes into Ray's object store."""
@@ -98,7 +100,7 @@ class RayHosting(Hosting):
 
 
 class _RayHost(Host):
-    def __init__(self, connection: RayConnection, machine: Machine, far_side: str, name: str) -> None:
+    def __init__(self, connection: RayConnection, machine: Machine, name: str, far_side: str, *, apart: bool) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         from runtime.hosting.ray_actor import Actor
@@ -115,7 +117,7 @@ class _RayHost(Host):
         self._actor = actor.options(
             name=f"{name}-{os.urandom(4).hex()}",
             scheduling_strategy=NodeAffinitySchedulingStrategy(machine.id, soft=False),
-        ).remote(far_side)
+        ).remote(far_side, apart=apart)
 
     def call(self, method: str, head: bytes, *contents: Any, returns: int = 1, control: bool = False) -> Sequence[Any]:
         """Calls the actor; a content that is a reference is fetched there. Raises HostLost without the head."""

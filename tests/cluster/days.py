@@ -212,7 +212,7 @@ class Days:
             is_off.wait()
             o.submit_next_level(follow, TaskArgs((content, Tag.INPUT), (after, Tag.OUTPUT)), worker=reader)
 
-        before = self._order("processes", "m1", "far_process")
+        before = self._order("processes", "m1", "ray::Actor")
         with ThreadPoolExecutor(1) as thread:
             needing = thread.submit(self.worker.run, needs)
             try:
@@ -226,7 +226,7 @@ class Days:
                 needing.result()
         self.figures["its content, needed elsewhere: lost, s"] = time.monotonic() - begun
         say(f"lost: {caught.value}")
-        assert self._order("processes", "m1", "far_process") == before
+        assert self._order("processes", "m1", "ray::Actor") == before
         self._others_work(node)
 
     def machine_joins(self):
@@ -245,12 +245,12 @@ class Days:
         """A machine behind a pulled cable is lost; its old attempt ends when the cable is in again."""
         node = self.names.index("m2")
         run, begins = self._begun(node)
-        (old,) = self._order("processes", "m2", "far_process")
+        (old,) = self._order("processes", "m2", "ray::Actor")
         self._lose("a cable pulled: noticed, s", run, "cable", "m2", "down")
         self._others_work(node)
         self._order("cable", "m2", "up")
         begun = time.monotonic()
-        while old in self._order("processes", "m2", "far_process"):
+        while old in self._order("processes", "m2", "ray::Actor"):
             time.sleep(0.05)
         self.figures["a cable put in: the old attempt ended, s"] = time.monotonic() - begun
         assert self._eventually(node) is None

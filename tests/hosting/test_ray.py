@@ -103,7 +103,7 @@ def short_folder():
         yield folder
 
 
-@pytest.mark.parametrize("begun", ["raylet/raylet", "far_process"])
+@pytest.mark.parametrize("begun", ["raylet/raylet", "ray::Actor"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_program_that_is_ended_leaves_nothing_of_its_own_cluster(ray_head, short_folder, begun, number):
     """``begun``: what the program has started when it is ended."""
