@@ -191,6 +191,9 @@ private:
             }
             const std::string type = reinterpret_cast<PyTypeObject*>(error.type().ptr())->tp_name;
             return Error{Code::prepare_failed, type + ": " + text_of(error.value())};
+        } catch (const std::bad_alloc&) {
+            PyErr_Clear();  // set if there was no memory to throw it
+            throw;
         }
     }
 

@@ -51,8 +51,8 @@ struct NoExtent : std::bad_alloc {
     std::string why;
 };
 
-// Calls `execute`, the whole execution of a task in a child. Returns out_of_memory if there is no memory, with the
-// reason in `out` or an empty `out`.
+// Calls `execute`, the whole execution of a task in a child, with the interpreter's lock. Returns out_of_memory if
+// there is no memory, with the reason in `out` or an empty `out`.
 template <class Execute>
 Code within_memory(const Execute& execute, std::string& out) {
     try {
@@ -60,6 +60,7 @@ Code within_memory(const Execute& execute, std::string& out) {
     } catch (const NoExtent& failed) {
         out = failed.why;
     } catch (const std::bad_alloc&) {
+        PyErr_Clear();  // set if there was no memory to throw it
         out.clear();
     } catch (py::error_already_set& raised) {
         if (!raised.matches(PyExc_MemoryError)) {

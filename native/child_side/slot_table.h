@@ -33,21 +33,22 @@ class SlotTable {
 public:
     explicit SlotTable(std::uint32_t capacity) : capacity_(capacity) {}
 
-    // Installs a prepared callable that is not installed yet. Error: slot_exhausted.
+    // Installs a prepared callable that is not installed yet. Error: slot_exhausted. Without memory nothing is changed.
     Result<void> install(const Digest& digest, std::shared_ptr<T> callable) {
         const std::lock_guard lock(mutex_);
         if (slot_of_.size() >= capacity_) {
             return Error{Code::slot_exhausted, "all " + std::to_string(capacity_) + " slots are taken"};
         }
-        std::uint32_t slot = static_cast<std::uint32_t>(slots_.size());
         if (free_.empty()) {
+            if (free_.capacity() == slots_.size()) {
+                free_.reserve((2 * slots_.size()) + 1);  // for all slots: a removal allocates nothing
+            }
             slots_.emplace_back();
-        } else {
-            slot = free_.back();
-            free_.pop_back();
+            free_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
         }
-        slots_[slot] = std::move(callable);
-        slot_of_.emplace(digest, slot);
+        slot_of_.emplace(digest, free_.back());
+        slots_[free_.back()] = std::move(callable);
+        free_.pop_back();
         return {};
     }
 

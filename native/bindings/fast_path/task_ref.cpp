@@ -57,6 +57,7 @@ PyObject* value_of(const TaskRef& ref) {
     try {
         return unpack_value(ref.task->payload, ref.task->extents.get()).release().ptr();
     } catch (const std::bad_alloc&) {
+        PyErr_Clear();  // set if there was no memory to throw it
         return nullptr;
     } catch (py::error_already_set& raised) {
         if (!raised.matches(PyExc_MemoryError)) {

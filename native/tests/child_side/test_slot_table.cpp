@@ -2,8 +2,11 @@
 
 #include <array>
 #include <atomic>
+#include <climits>
+#include <cstdlib>
 #include <map>
 #include <memory>
+#include <new>
 #include <random>
 #include <set>
 #include <thread>
@@ -23,7 +26,33 @@ Digest name(int number) {
 std::shared_ptr<int> callable(int number) {
     return std::make_shared<int>(number);
 }
+
+// How many allocations of this thread still succeed.
+thread_local int allocations = INT_MAX;
+
+class LimitedMemory {
+public:
+    explicit LimitedMemory(int count) { allocations = count; }
+    LimitedMemory(const LimitedMemory&) = delete;
+    LimitedMemory& operator=(const LimitedMemory&) = delete;
+    ~LimitedMemory() { allocations = INT_MAX; }
+};
 }  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+    void* const memory = allocations > 0 ? std::malloc(bytes) : nullptr;
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    --allocations;
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
+    std::free(memory);
+}
 
 TEST_CASE("two children may keep the same identity in different slots, and both resolve it") {
     SlotTable<int> one(4);
@@ -57,6 +86,33 @@ TEST_CASE("a callable that is not installed cannot be removed, and each removal 
     CHECK(table.resolve(name(1)) != nullptr);
     REQUIRE(table.remove(name(1)).ok());
     CHECK(table.version() != before);
+}
+
+TEST_CASE("an installation without memory changes nothing, and a removal needs no memory") {
+    SlotTable<int> table(3);
+    const std::array callables{callable(0), callable(1), callable(2)};
+    for (int i = 0; i < 3; ++i) {
+        const auto& wanted = callables.at(static_cast<std::size_t>(i));
+        bool installed = false;
+        for (int enough = 0; !installed; ++enough) {
+            CHECK(table.resolve(name(i)) == nullptr);
+            try {
+                const LimitedMemory limited(enough);
+                installed = table.install(name(i), wanted).ok();
+            } catch (const std::bad_alloc&) {  // the next attempt has memory for one allocation more
+                installed = false;
+            }
+            CHECK(wanted.use_count() == (installed ? 2 : 1));
+        }
+    }
+    for (int i = 0; i < 3; ++i) {
+        const bool removed = [&] {
+            const LimitedMemory limited(0);
+            return table.remove(name(i)).ok();
+        }();
+        CHECK(removed);
+        CHECK(callables.at(static_cast<std::size_t>(i)).use_count() == 1);
+    }
 }
 
 TEST_CASE("random installations and removals leave exactly the callables that were installed last, in distinct slots") {
