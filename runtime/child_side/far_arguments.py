@@ -99,7 +99,7 @@ def pack(
         ConfigurationError: two arguments share bytes that one of them writes, and are not the same view.
     """
     arrays = [_core.tensor_words(tensor) for tensor in tensors]
-    first = [_first_same(arrays, place) for place in range(len(arrays))]
+    first = _first_same(arrays)
     writes = {first[place] for place, tag in enumerate(tags) if tag in WRITES}
     reads = {first[place] for place, tag in enumerate(tags) if tag in _READS}
     _refuse_overlaps(arrays, sorted(set(first)), writes)
@@ -164,11 +164,13 @@ def key_of(run: int, arena: int, tensor: Tensor) -> Key:
     return Key(run, (arena, begin, end, tensor.shape, tensor.strides, tensor.dtype))
 
 
-def _first_same(arrays: list[npt.NDArray[Any]], place: int) -> int:
-    def view(array: npt.NDArray[Any]) -> tuple[Any, ...]:
-        return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
-
-    return next(i for i in range(place + 1) if view(arrays[i]) == view(arrays[place]))
+def _first_same(arrays: list[npt.NDArray[Any]]) -> list[int]:
+    """For each view, the place of the first one that is the same."""
+    if len(arrays) == 1:
+        return [0]
+    places: dict[tuple[Any, ...], int] = {}
+    views = [(a.__array_interface__["data"][0], a.shape, a.strides, a.dtype) for a in arrays]
+    return [places.setdefault(view, place) for place, view in enumerate(views)]
 
 
 def _refuse_overlaps(arrays: list[npt.NDArray[Any]], distinct: list[int], writes: set[int]) -> None:

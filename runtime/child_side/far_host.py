@@ -7,6 +7,7 @@ hashed again here. The gateway on the driver's machine (runtime/child_side/gatew
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import sys
@@ -108,7 +109,7 @@ class FarHost:
                     written = [None] * len(call.large_written)
                 outcomes.append(outcome)
                 results += written
-                dropped += self._inputs.make_room(_needed(calls[number + 1 :], given))
+                dropped += self._inputs.make_room(functools.partial(_needed, calls, number + 1, given))
         lacking = self._inputs.lacks(name for call in calls for name in call.kept)
         return far_arguments.packed(outcomes, [*dropped, *lacking], self._inputs.nbytes), *results
 
@@ -124,7 +125,7 @@ class FarHost:
         pool = self._opened().worker._session.pool
         with contextlib.suppress(MemoryError):
             return far_arguments.unpack(pool, calls, number, given, self._inputs)
-        dropped += self._inputs.make_room(_needed(calls[number:], given), 0)
+        dropped += self._inputs.make_room(functools.partial(_needed, calls, number, given), 0)
         results[:] = [content if content is None else bytes(content) for content in results]
         return far_arguments.unpack(pool, calls, number, given, self._inputs)
 
@@ -161,6 +162,7 @@ class FarHost:
         return self._loader
 
 
-def _needed(calls: Sequence[Call], given: Arrived) -> set[Name]:
-    """The inputs of calls that only this host has: those in the message could be read from it again."""
-    return {name for call in calls for name in call.kept if name not in given.inputs}
+def _needed(calls: Sequence[Call], first: int, given: Arrived) -> set[Name]:
+    """The inputs of the ``first`` call and the next ones that only this host has: those in the message could be read
+    from it again."""
+    return {name for call in calls[first:] for name in call.kept if name not in given.inputs}

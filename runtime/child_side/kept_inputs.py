@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from runtime.tensors.tensor import Tensor
 
@@ -54,12 +54,19 @@ class KeptInputs:
             self._tensors[name] = tensor
             self._bytes += tensor.nbytes
 
-    def make_room(self, needed: set[Name], most: int | None = None) -> list[Name]:
-        """Drops inputs until they take at most ``most`` bytes, but none that is ``needed``; returns their names."""
+    def make_room(self, needed: Callable[[], set[Name]], most: int | None = None) -> list[Name]:
+        """Drops inputs until they take at most ``most`` bytes; returns their names.
+
+        Args:
+            needed: returns those that must stay. Not called while there is room.
+        """
         bound = self._most if most is None else most
+        if self.nbytes <= bound:
+            return []
         dropped: list[Name] = []
+        staying = needed()
         with self._lock:
-            for name in [name for name in self._tensors if name not in needed]:
+            for name in [name for name in self._tensors if name not in staying]:
                 if self._bytes <= bound:
                     break
                 self._remove(name)

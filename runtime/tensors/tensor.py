@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,14 @@ LARGEST_EXTENT = (1 << 63) - 1
 
 def dtype_name(dtype: npt.DTypeLike | str) -> str:
     """The name of a tensor's dtype. ``"bfloat16"`` is accepted as a name. Raises TypeError for an unknown one."""
-    return "bfloat16" if dtype == "bfloat16" else np.dtype(dtype).name
+    if isinstance(dtype, (str, np.dtype, type)):
+        return _name_of(dtype)  # type: ignore[arg-type] # mypy does not know that a class is hashable
+    return np.dtype(dtype).name
+
+
+@functools.lru_cache(maxsize=64)
+def _name_of(dtype: str | np.dtype[Any] | type[Any]) -> str:
+    return "bfloat16" if isinstance(dtype, str) and dtype == "bfloat16" else np.dtype(dtype).name
 
 
 def _shape(shape: int | Sequence[int]) -> list[int]:

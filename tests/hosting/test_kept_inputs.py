@@ -210,9 +210,15 @@ def test_the_inputs_that_were_not_used_for_the_longest_time_are_dropped_first():
     for number in range(4):
         inputs.keep((1, b"%d" % number), _Tensor(40))
     assert inputs.find((1, b"0")).nbytes == 40
-    assert inputs.make_room({(1, b"2")}) == [(1, b"1"), (1, b"3")]
+    assert inputs.make_room(lambda: {(1, b"2")}) == [(1, b"1"), (1, b"3")]
     assert inputs.nbytes == 80
     assert inputs.lacks([(1, b"0"), (1, b"1"), (1, b"2")]) == [(1, b"1")]
     inputs.keep((2, b"0"), _Tensor(10))
     assert inputs.forget([1]) == 10
     assert inputs.find((1, b"0")) is None
+
+
+def test_what_must_stay_is_not_asked_for_while_there_is_room():
+    inputs = KeptInputs(800)
+    inputs.keep((1, b"0"), _Tensor(100))
+    assert inputs.make_room(lambda: pytest.fail("asked")) == []
