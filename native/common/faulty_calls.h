@@ -41,7 +41,7 @@ auto attempt(faults::Call call, const std::source_location& where, Make make) no
         } else if constexpr (tells == Tells::zero) {
             return static_cast<Returned>(0);
         } else {
-            return (Returned)-1;  // NOLINT(*-cstyle-cast): an int, or MAP_FAILED
+            return (Returned)-1;  // NOLINT(*-cstyle-cast,*-no-int-to-ptr): an int, or MAP_FAILED
         }
     }
 }

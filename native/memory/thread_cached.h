@@ -91,10 +91,11 @@ public:
         return static_cast<T*>(count == 1 ? KeptBlocks<sizeof(T)>::take() : ::operator new(count * sizeof(T)));
     }
     void deallocate(T* objects, std::size_t count) noexcept {
+        auto* const memory = static_cast<void*>(objects);
         if (count == 1) {
-            KeptBlocks<sizeof(T)>::give(objects);
+            KeptBlocks<sizeof(T)>::give(memory);
         } else {
-            ::operator delete(objects, count * sizeof(T));
+            ::operator delete(memory, count * sizeof(T));
         }
     }
 

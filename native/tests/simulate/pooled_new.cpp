@@ -30,7 +30,7 @@ constinit std::size_t left = 0;  // bytes of the chunk
 
 // malloc keeps the large blocks of a program for the next one, instead of giving their pages back to the kernel.
 constexpr int kKept = 32 << 20;
-[[maybe_unused]] const bool malloc_keeps =
+[[maybe_unused]] const bool kMallocKeeps =
     ::mallopt(M_MMAP_THRESHOLD, kKept) == 1 && ::mallopt(M_TRIM_THRESHOLD, kKept) == 1;
 
 void* with_header(void* memory, std::size_t size) {
