@@ -6,7 +6,6 @@ The process ends with the sockets that it serves, so with the process that start
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import pickle
 import socket
@@ -16,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from runtime.hosting.door import HostLost
+from runtime.hosting.far_here import FarHere
 from runtime.hosting.shared_bytes import SharedBytes, Span
 from runtime.hosting.transfer import LARGE
 from runtime.hosting.wire import Wire, WireClosed
@@ -99,12 +99,6 @@ class FarProcess:
         self.process.kill()
 
 
-def values_of(far: Any, method: str, head: bytes, contents: Sequence[Any]) -> list[Any]:
-    """Calls a method of a far side: several values of ``run``, one of each other method."""
-    value = getattr(far, method)(*pickle.loads(head), *contents)
-    return list(value) if method == "run" else [value]
-
-
 def main(far_side: str, given: tuple[int, int, int]) -> None:
     """The process: serves requests of its standard input, in order, and control requests beside them.
 
@@ -112,29 +106,27 @@ def main(far_side: str, given: tuple[int, int, int]) -> None:
         far_side: ``"module:class"`` of the object that is called.
         given: descriptors of the socket for control requests, and of the memories that are read and written here.
     """
-    module, _, name = far_side.partition(":")
     ordered, control = Wire(socket.socket(fileno=os.dup(0))), Wire(socket.socket(fileno=given[0]))
     received, sent = SharedBytes(given[1]), SharedBytes(given[2])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    try:
-        far = getattr(importlib.import_module(module), name)()
-    except Exception as error:  # an installation that is not whole
-        why = f"callring does not start for {sys.executable} there: {type(error).__name__}: {error}"
+    far = FarHere(far_side)
+    if far.refusal:
         with contextlib.suppress(WireClosed):
             ordered.receive()
-            ordered.send((None, why))
+            ordered.send((None, far.refusal))
         sys.exit(1)
 
-    def answered(method: str, head: bytes, contents: list[Any]) -> tuple[bool, Any]:
+    def answered(wire: Wire, method: str, head: bytes, contents: list[Any]) -> tuple[bool, Any]:
         try:
-            return True, values_of(far, method, head, [_found(received, content) for content in contents])
+            given = [_found(received, content) for content in contents]
+            return True, far.call(method, head, given, control=wire is not ordered)
         except Exception as error:
             return False, error
 
     def serve(wire: Wire) -> None:
         try:
             while True:
-                well, values = answered(*wire.receive())
+                well, values = answered(wire, *wire.receive())
                 if well and wire is ordered:
                     values = _lent(sent, values)
                 wire.send((well, values))
