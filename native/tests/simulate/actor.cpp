@@ -12,7 +12,7 @@ void Actor::attach(Child& child, const ParentBell& bell) {
     // The first frame of a new lane lies right behind its header.
     header_ = reinterpret_cast<LaneHeader*>(reinterpret_cast<std::byte*>(&child.lane->reserve()) - frames_offset());
     launched = true;
-    dead = killed = stopped = lied = executes = false;
+    dead = killed = stopped = lied = executes = halfway = false;
     claimed.reset();
 }
 
@@ -26,6 +26,16 @@ const Frame* Actor::claim() {
 
 bool Actor::awake() const {
     return header_->child_asleep.load(std::memory_order_seq_cst) == 0;
+}
+
+void Actor::hold_back() {
+    halfway = true;
+    header_->completions.tail.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void Actor::go_on() {
+    halfway = false;
+    header_->completions.tail.fetch_add(1, std::memory_order_seq_cst);
 }
 
 void Actor::lie(Random& random, std::uint64_t position) {

@@ -24,6 +24,12 @@ public:
     [[nodiscard]] bool awake() const;
     [[nodiscard]] ChildLane& lane() { return *lane_; }
 
+    // Hides the completion that the child has just posted: as if it had stopped after it freed the frame's slot, and
+    // before it published the completion.
+    void hold_back();
+    // Publishes that completion.
+    void go_on();
+
     // Writes impossible data into the lane; `position` is the sequence number of the first frame in flight.
     void lie(Random& random, std::uint64_t position);
 
@@ -34,6 +40,7 @@ public:
     bool lied = false;
     std::optional<std::size_t> claimed;  // the part that it has claimed
     bool executes = false;               // and the child executes that part
+    bool halfway = false;                // and holds back its completion
 
 private:
     std::unique_ptr<ChildLane> lane_;

@@ -111,6 +111,8 @@ void Oracle::account_part(const Node& node, const Part& part) const {
         case Code::worker_lost:
             require_of(part.deaths > 0 || part.tainted, "ended as lost, though no child died with it");
             require_of(!part.hopeless, "ended as lost, not as skipped");
+            require_of(part.tainted || !task.child_end || !task.child_end->wrote_over_lane,
+                       "ended as if its child had written over its lane");
             require_of(part.deaths > node.config.retries || runs[node.run].cancelled ||
                            part.ended_as == Code::worker_lost || part.tainted,
                        "ended as lost, though it had retries left");

@@ -43,10 +43,17 @@ Program generate(std::uint64_t seed, std::size_t most) {
     shape.chips = static_cast<std::uint32_t>(random.below(4));
     shape.subs = static_cast<std::uint32_t>(random.below(5));
     shape.nodes = static_cast<std::uint32_t>(random.one_in(4) ? 1 + random.below(2) : 0);
-    if (shape.chips + shape.subs + shape.nodes == 0) {
+    const bool only_subs = random.one_in(4);  // they share out what waits, which nothing else does
+    if (only_subs) {
+        shape.chips = shape.nodes = 0;
+        shape.subs = 4;
+    } else if (shape.chips + shape.subs + shape.nodes == 0) {
         shape.subs = 2;
     }
     shape.lane_capacity = 1U << random.below(random.one_in(2) ? 3 : 5);
+    if (only_subs) {
+        shape.lane_capacity = static_cast<std::uint32_t>(2U << random.below(2));  // with little room for it
+    }
     shape.trace = static_cast<std::uint32_t>(random.one_in(4) ? 1 + random.below(2) : 0);
     shape.failing = static_cast<std::uint32_t>(random.one_in(3) ? 0 : random.below(16));
     shape.given_up = static_cast<std::uint32_t>(random.one_in(2) ? 0 : 1 + random.below(8));
@@ -60,6 +67,9 @@ Program generate(std::uint64_t seed, std::size_t most) {
         const OpFacts& facts = kFacts.at(i);
         const std::uint32_t often = random.one_in(4) ? 3 : 1;
         weights.at(i) = facts.optional && random.one_in(3) ? 0 : facts.weight * often;
+        if (only_subs && static_cast<Op>(i) == Op::stop) {
+            weights.at(i) *= 6;  // a stopped child is idle, too, once others have taken its tasks
+        }
         sum += weights.at(i);
     }
     const std::size_t count = most / 4 + random.below(most - (most / 4));
@@ -76,6 +86,7 @@ Program generate(std::uint64_t seed, std::size_t most) {
         const auto at = static_cast<std::ptrdiff_t>(random.below(count));
         program.steps.insert(program.steps.begin() + at, {Op::close, static_cast<std::uint32_t>(random.next())});
     }
+    shape.halfway = static_cast<std::uint32_t>(random.one_in(2) ? 0 : 1 + random.below(16));
     return program;
 }
 
@@ -83,9 +94,9 @@ void write(std::ostream& out, const Program& program) {
     const Shape& shape = program.shape;
     out << kShapeWord << ' ' << shape.chips << ' ' << shape.subs << ' ' << shape.nodes << ' ' << shape.lane_capacity
         << ' ' << shape.trace << ' ' << shape.failing << ' ' << shape.given_up << ' ' << shape.tensors << ' '
-        << shape.deadlines << ' ' << shape.retries
+        << shape.deadlines << ' ' << shape.retries << ' ' << shape.halfway
         << "  # chips, sub-workers, nodes, lane capacity, trace, failing of 64, given up of 64, "
-           "of 8 tasks with tensors, deadlines, retries\n";
+           "of 8 tasks with tensors, deadlines, retries, halfway of 64\n";
     for (const Step& step : program.steps) {
         out << name_of(step.op) << ' ' << step.choice << '\n';
     }
@@ -104,7 +115,7 @@ std::optional<Program> read(std::istream& in) {
         if (word == kShapeWord) {
             Shape& shape = program.shape;
             words >> shape.chips >> shape.subs >> shape.nodes >> shape.lane_capacity >> shape.trace >> shape.failing >>
-                shape.given_up >> shape.tensors >> shape.deadlines >> shape.retries;
+                shape.given_up >> shape.tensors >> shape.deadlines >> shape.retries >> shape.halfway;
             shaped = true;
         } else {
             const auto* const found = std::find_if(kFacts.begin(), kFacts.end(),

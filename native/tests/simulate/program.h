@@ -58,6 +58,7 @@ struct Shape {
     std::uint32_t tensors = 0;   // so many of 8 tasks have tensors
     std::uint32_t deadlines = 0;
     std::uint32_t retries = 0;
+    std::uint32_t halfway = 0;  // of 64 completions, so many are interrupted before the parent can see them
 };
 
 struct Program {

@@ -121,6 +121,7 @@ private:
     void check_together(std::size_t number);
     [[nodiscard]] std::size_t part_of(const Frame& frame) const;
     void complete(std::size_t index, Random& random);
+    void completed(std::size_t index);
     void condemn(Child& child, const std::string& why);
     void die(std::size_t index, Random& random);
     void notice(std::size_t index, bool for_good);

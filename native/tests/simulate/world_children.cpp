@@ -43,7 +43,7 @@ bool World::can_act(std::size_t index) {
 }
 
 // Performs the next action of a child; false if it has none. `to_the_end`: the child completes each task that it
-// claims, and without failure.
+// claims, and without an interruption.
 bool World::act(std::size_t index, Random& random, bool to_the_end) {
     Actor& actor = *actors_[index];
     if (!can_act(index)) {
@@ -58,6 +58,11 @@ bool World::act(std::size_t index, Random& random, bool to_the_end) {
         return false;
     }
     event();
+    if (actor.halfway) {
+        actor.go_on();
+        completed(index);
+        return true;
+    }
     if (!actor.executes) {
         actor.executes = true;
         ++figures_.executions;
@@ -71,6 +76,12 @@ bool World::act(std::size_t index, Random& random, bool to_the_end) {
         }
     }
     complete(index, random);
+    if (!to_the_end && shape_.halfway != 0 && random.below(64) < shape_.halfway) {
+        actor.hold_back();
+        tell([&] { return "the parent cannot see that yet"; });
+    } else {
+        completed(index);
+    }
     return true;
 }
 
@@ -122,10 +133,8 @@ std::size_t World::part_of(const Frame& frame) const {
 void World::complete(std::size_t index, Random& random) {
     Actor& actor = *actors_[index];
     Child& each = child(index);
-    const std::size_t number = *std::exchange(actor.claimed, std::nullopt);
-    actor.executes = false;
+    const std::size_t number = *actor.claimed;
     Part& part = oracle_.parts[number];
-    part.last = Last::completed;
     const bool well = random.below(64) >= shape_.failing;
     const bool is_chip = each.kind == ChildKind::chip;
     part.code = well               ? Code::ok
@@ -157,6 +166,13 @@ void World::complete(std::size_t index, Random& random) {
     actor.lane().complete(part.code, begin, end, std::as_bytes(std::span(part.payload)));
 }
 
+// The parent can see that the child has completed its task.
+void World::completed(std::size_t index) {
+    Actor& actor = *actors_[index];
+    oracle_.parts[*std::exchange(actor.claimed, std::nullopt)].last = Last::completed;
+    actor.executes = false;
+}
+
 void World::condemn(Child& each, const std::string& why) {
     if (each.condemned.empty()) {
         each.condemned = why;
@@ -176,9 +192,10 @@ void World::die(std::size_t index, Random& random) {
     actor.dead = true;
     tell([&] {
         return child(index).name() + " dies" +
-               (actor.executes  ? " in its task"
-                : actor.claimed ? " between claim and execution"
-                                : "");
+               (actor.halfway    ? " before the parent could see its completion"
+                : actor.executes ? " in its task"
+                : actor.claimed  ? " between claim and execution"
+                                 : "");
     });
     if (random.one_in(2)) {
         notice(index, random.below(64) < shape_.given_up);
