@@ -32,7 +32,9 @@ def main() -> int:
     parser.add_argument(
         "--corpus", type=Path, nargs="?", const=CORPUS, help="only the faults in this file (tests/faults/corpus.txt)"
     )
-    parser.add_argument("--json", type=Path, help="write all outcomes to this file")
+    parser.add_argument(
+        "--keep", type=Path, help="add all outcomes to this file, and do not repeat trials whose outcomes it has"
+    )
     given = parser.parse_args()
     if "CALLRING_CORE_DIR" not in os.environ:  # the core is chosen when a process begins
         environment = core.environment(core.build(given.sanitize), given.sanitize)
@@ -43,9 +45,10 @@ def main() -> int:
 
 def _campaign(given: argparse.Namespace, only: dict[str, str]) -> int:
     from tests.faults.campaign import Campaign
+    from tests.faults.kept import Kept
     from tests.faults.page import PAGE, page
 
-    campaign = Campaign(given.jobs, only)
+    campaign = Campaign(given.jobs, only, Kept(given.keep))
     began, kinds = time.monotonic(), Counter[str]()
     for outcome in campaign.replay(given.corpus.read_text()) if given.corpus else campaign.run():
         kinds[outcome.kind] += 1
@@ -59,12 +62,9 @@ def _campaign(given: argparse.Namespace, only: dict[str, str]) -> int:
             print("  " + outcome.said[-3000:].replace("\n", "\n    "), flush=True)
         if sum(kinds.values()) % 200 == 0:
             print(f"{time.monotonic() - began:.0f} s: {dict(kinds)}", flush=True)
-    seconds = time.monotonic() - began
-    print(f"{seconds:.0f} s: {dict(kinds)}")
-    if given.json:
-        campaign.save(given.json)
+    print(f"{time.monotonic() - began:.0f} s: {dict(kinds)}")
     if not only and not given.sanitize and not given.corpus:
-        PAGE.write_text(page(campaign.outcomes, campaign.sites, seconds, given.jobs))
+        PAGE.write_text(page(campaign.outcomes, campaign.sites))
     return 1 if kinds["wrong"] else 0
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-import json
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
 from tests.faults import scenarios, sources, trial
 from tests.faults.control import NOTHING, Fault
+from tests.faults.kept import Kept
 from tests.faults.trial import Outcome
 
 LASTING = (
@@ -49,10 +49,11 @@ class Chain:
 
 @dataclass
 class Campaign:
-    """Runs trials in several processes at a time and collects their outcomes."""
+    """Runs trials in several processes at a time, unless their outcomes are known, and collects the outcomes."""
 
     jobs: int
     only: dict[str, str]
+    kept: Kept
     outcomes: list[Outcome] = field(default_factory=list)
     sites: set[tuple[str, str, int]] = field(default_factory=set)
 
@@ -61,7 +62,7 @@ class Campaign:
         scenarios.kernels()
         with ProcessPoolExecutor(self.jobs, get_context("fork"), trial.become_reaper) as pool:
             names = [name for name in scenarios.SCENARIOS if self.only.get("scenario", name) == name]
-            baselines = {name: pool.submit(_try, name, NOTHING) for name in names}
+            baselines = {name: self._begin(pool, name, NOTHING) for name in names}
             waiting: dict[Future[Outcome], tuple[Chain, int, int]] = {}
             for name, baseline in baselines.items():
                 outcome = baseline.result()
@@ -69,7 +70,7 @@ class Campaign:
                 yield outcome
                 for chain, uses in self._chains(name, outcome.uses):
                     for k in range(1, uses + 2):
-                        waiting[pool.submit(_try, name, chain.fault(k))] = (chain, k, uses)
+                        waiting[self._begin(pool, name, chain.fault(k))] = (chain, k, uses)
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -78,7 +79,8 @@ class Campaign:
                     self._keep(outcome)
                     yield outcome
                     if outcome.hits and k > uses:
-                        waiting[pool.submit(_try, chain.scenario, chain.fault(k + 1))] = (chain, k + 1, uses)
+                        following = self._begin(pool, chain.scenario, chain.fault(k + 1))
+                        waiting[following] = (chain, k + 1, uses)
 
     def replay(self, lines: str) -> Iterator[Outcome]:
         """Runs the faults of a corpus: each line has scenario, role, call, error, k and the number of failing uses."""
@@ -89,12 +91,22 @@ class Campaign:
                 if not line.startswith("#"):
                     scenario, role, call, error, k, times = line.split()
                     fault = Fault(role, call, getattr(errno, error), int(k), int(times))
-                    waiting.append(pool.submit(_try, scenario, fault))
+                    waiting.append(self._begin(pool, scenario, fault))
             for future in waiting:
                 self._keep(future.result())
                 yield self.outcomes[-1]
 
+    def _begin(self, pool: ProcessPoolExecutor, scenario: str, fault: Fault) -> Future[Outcome]:
+        known = self.kept.find(scenario, fault)
+        if known is None:
+            return pool.submit(_try, scenario, fault)
+        future = Future[Outcome]()
+        future.set_result(known)
+        return future
+
     def _keep(self, outcome: Outcome) -> None:
+        if self.kept.find(outcome.scenario, outcome.fault) is None:
+            self.kept.add(outcome)
         self.sites.update(map(tuple, outcome.sites))
         outcome.sites = []
         self.outcomes.append(outcome)
@@ -109,11 +121,6 @@ class Campaign:
                     yield Chain(scenario, role, call, getattr(errno, name), False), count
                 if call in LASTING:
                     yield Chain(scenario, role, call, getattr(errno, table[call][0]), True), count
-
-    def save(self, path: Path) -> None:
-        """Writes all outcomes as JSON."""
-        rows = [{**asdict(one), "fault": one.fault._asdict(), "uses": {}} for one in self.outcomes]
-        path.write_text(json.dumps({"outcomes": rows, "sites": sorted(self.sites)}, indent=1))
 
 
 def _try(name: str, fault: Fault) -> Outcome:

@@ -47,7 +47,7 @@ _SCENARIOS = """\
 """
 
 
-def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]], seconds: float, jobs: int) -> str:
+def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]]) -> str:
     """The whole page."""
     by_call: dict[str, list[Outcome]] = defaultdict(list)
     by_scenario: dict[str, list[Outcome]] = defaultdict(list)
@@ -59,7 +59,8 @@ def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]], s
     text = _INTRODUCTION + _SCENARIOS
     for name, scenario in scenarios.SCENARIOS.items():
         text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} |\n"
-    text += f"\nAll of it took {seconds / 60:.0f} minutes, {jobs} trials at a time.\n\n{_CALLS}"
+    spent = sum(outcome.seconds for outcome in outcomes)
+    text += f"\nAll trials together took {spent / 60:.0f} minutes; two cores run two at a time.\n\n{_CALLS}"
     for call, errors in sources.table().items():
         known = [site for site in sites if site.call == call]
         seen = [site for site in known if (site.call, site.file, site.line) in places]
