@@ -94,14 +94,14 @@ class ControlFile:
     def sites(self) -> dict[sources.Site, int]:
         """How often each place in the sources was reached."""
         return {
-            sources.Site(CALLS[site.call], site.file.decode().removeprefix("native/"), site.line): sum(site.uses)
+            sources.Site(CALLS[site.call], sources.in_native(site.file.decode()), site.line): sum(site.uses)
             for site in self.state.sites
             if site.taken
         }
 
     def hit(self) -> str:
         """The place of the first failed use in the sources; empty for an allocation."""
-        file = self.state.hit_file.decode().removeprefix("native/")
+        file = sources.in_native(self.state.hit_file.decode())
         return f"{file}:{self.state.hit_line}" if file else ""
 
     def stack(self) -> list[int]:

@@ -47,7 +47,7 @@ _SCENARIOS = """\
 """
 
 
-def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]]) -> str:
+def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]]) -> str:
     """The whole page."""
     by_call: dict[str, list[Outcome]] = defaultdict(list)
     by_scenario: dict[str, list[Outcome]] = defaultdict(list)
@@ -55,7 +55,7 @@ def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]]) -
         if outcome.hits:
             by_call[outcome.fault.call].append(outcome)
             by_scenario[outcome.scenario].append(outcome)
-    sites, places = sources.sites(), set(reached)
+    sites, reached = sources.sites(), sources.reached(places)
     text = _INTRODUCTION + _SCENARIOS
     for name, scenario in scenarios.SCENARIOS.items():
         text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} |\n"
@@ -63,11 +63,11 @@ def page(outcomes: Iterable[Outcome], reached: Iterable[tuple[str, str, int]]) -
     text += f"\nAll trials together took {spent / 60:.0f} minutes; two cores run two at a time.\n\n{_CALLS}"
     for call, errors in sources.table().items():
         known = [site for site in sites if site.call == call]
-        seen = [site for site in known if (site.call, site.file, site.line) in places]
         where = "any" if call == "operator_new" else str(len(known))
         most = max((outcome.fault.first for outcome in by_call[call]), default=0)
         name = "`new`" if call == "operator_new" else f"`{call}`"
-        text += f"| {name} | {', '.join(errors)} | {where} | {'' if where == 'any' else len(seen)} | {most} "
+        seen = "" if where == "any" else len(reached.intersection(known))
+        text += f"| {name} | {', '.join(errors)} | {where} | {seen} | {most} "
         text += f"| {_counts(by_call[call])} |\n"
     return text
 

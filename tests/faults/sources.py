@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 TABLE = NATIVE / "common" / "system_calls.h"
@@ -91,6 +95,23 @@ def sites() -> list[Site]:
         for number, line in enumerate(_code(path), 1)
         for use in _USE.finditer(line)
     )
+
+
+def in_native(file: str) -> str:
+    """A file's path below ``native/``. The compiler names headers by another path than sources."""
+    return file.rpartition("native/")[2]
+
+
+def reached(places: Iterable[tuple[str, str, int]]) -> set[Site]:
+    """The sites that were reached: of each call, file and line, the nearest site.
+
+    The compiler takes the line in which a statement begins for the line of a call within it.
+    """
+    found: set[Site] = set()
+    for call, file, line in places:
+        candidates = [site for site in sites() if (site.call, site.file) == (call, in_native(file))]
+        found.update(sorted(candidates, key=lambda site: abs(site.line - line))[:1])
+    return found
 
 
 def passing_by(path: Path) -> list[tuple[int, str]]:

@@ -50,3 +50,9 @@ def test_every_function_of_the_c_library_is_in_the_table_or_has_a_reason_not_to_
     ours_or_of_the_language = ("_Z", "__cxa", "_Unwind", "__gxx", "__once", "__dso", "_GLOBAL_", "__libc", "__tls")
     known = sources.table().keys() | sources.WITHOUT_FAILURE.keys() | {"syscall"}
     assert {name for name in names if not name.startswith(ours_or_of_the_language)} - known == set()
+
+
+def test_a_place_that_was_reached_counts_as_the_nearest_site_whatever_its_path_and_line():
+    site = next(site for site in sources.sites() if site.file.endswith(".h"))
+    place = (site.call, f"../../../native/{site.file}", site.line - 1)
+    assert sources.reached([place, ("no_call", site.file, site.line)]) == {site}
