@@ -6,8 +6,14 @@ structured fields, and its message names them (docs/reference/errors.md).
 
 from __future__ import annotations
 
-import concurrent.futures
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from runtime import broken
+
+    InitializerError = broken.InitializerError
+    WorkerGivenUp = broken.WorkerGivenUp
+    WorkerLost = broken.WorkerLost
 
 
 class CallringError(Exception):
@@ -138,29 +144,6 @@ class ChipError(CallringError, RuntimeError):
     fields = (*CallringError.fields, "kernel_code", "kernel", "block")
 
 
-class WorkerLost(CallringError, concurrent.futures.BrokenExecutor):  # noqa: N818
-    """A child died while it ran a task.
-
-    Fields: ``signal``, ``exit_status``, ``pid``, ``callable`` (the callable's label); for a chip that crashed in a
-    kernel also ``kernel`` and ``block``.
-    """
-
-    code = "WORKER_LOST"
-    fields = (*CallringError.fields, "signal", "exit_status", "callable", "pid", "kernel", "block")
-
-
-class InitializerError(CallringError, concurrent.futures.BrokenExecutor):
-    """An Executor's initializer raised in a worker; the call was not executed. The next call there runs it again."""
-
-    code = "INITIALIZER_FAILED"
-
-
-class WorkerGivenUp(WorkerLost):
-    """A child died more often than ``WorkerOptions.max_restarts`` allows, or cannot start; it is not replaced."""
-
-    code = "WORKER_GIVEN_UP"
-
-
 class TaskTimeout(CallringError, TimeoutError):  # noqa: N818
     """A task exceeded its deadline."""
 
@@ -241,3 +224,23 @@ class ToolchainMissing(CallringError, RuntimeError):  # noqa: N818
     """No compiler; the message says what to install."""
 
     code = "TOOLCHAIN_MISSING"
+
+
+# ---- broken executors ----------------------------------------------------------------------------------------------
+
+_BROKEN = ("WorkerLost", "WorkerGivenUp", "InitializerError")
+
+
+def __getattr__(name: str) -> type[CallringError]:
+    """Imports the errors that are also BrokenExecutor when they are first used; see runtime/broken.py."""
+    if name not in _BROKEN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from runtime import broken
+
+    globals().update({each: getattr(broken, each) for each in _BROKEN})
+    kind: type[CallringError] = globals()[name]
+    return kind
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_BROKEN})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runtime import _core
+from runtime import _core, errors
 from runtime.errors import (
     BackPressureTimeout,
     CallringError,
@@ -22,8 +21,6 @@ from runtime.errors import (
     TaskSkipped,
     TaskTimeout,
     WorkerClosed,
-    WorkerGivenUp,
-    WorkerLost,
 )
 from runtime.pickles.outcomes import RemoteTraceback, add_note, unpack_exception
 
@@ -39,8 +36,6 @@ _BY_CODE: dict[str, type[CallringError]] = {
     "hashid_descriptor_mismatch": DescriptorMismatchError,
     "kind_unsupported": KindUnsupportedError,
     "slot_exhausted": SlotExhaustedError,
-    "worker_lost": WorkerLost,
-    "given_up": WorkerGivenUp,
     "handle_stale": HandleStaleError,
     "out_of_memory": OutOfMemory,
     "out_of_descriptors": OutOfDescriptors,
@@ -54,11 +49,21 @@ def native_errors() -> type[Exception]:
 
 def translate(error: Exception, **fields: Any) -> Exception:
     """The error of runtime.errors for an error of the native core."""
-    kind = _BY_CODE.get(code_name(error.args[0]), CallringError)
+    kind = _kind_of(code_name(error.args[0]))
     end = getattr(error, "child_end", None)
-    if end is not None and issubclass(kind, WorkerLost):
+    if end is not None and issubclass(kind, errors.WorkerLost):
         fields = {"worker": end.child, **end_fields(end), **fields}
     return kind(words_of(error), **fields)
+
+
+def _kind_of(code: str) -> type[CallringError]:
+    match code:
+        case "worker_lost":
+            return errors.WorkerLost
+        case "given_up":
+            return errors.WorkerGivenUp
+        case _:
+            return _BY_CODE.get(code, CallringError)
 
 
 def code_name(code: int) -> str:
@@ -94,6 +99,8 @@ def end_words(end: _core.ChildEnd) -> str:
 
 def signal_name(number: int) -> str | None:
     """A signal's name, for instance ``"SIGKILL"``; None for a number without a name."""
+    import signal  # imported late: its enumerations take time, and most processes see no end of a child
+
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -286,15 +293,15 @@ class Failures:
         return error
 
 
-def _ended_with_child(end: _core.ChildEnd, *, given_up: bool, label: str, hashid: str) -> WorkerLost:
-    kind: type[WorkerLost] = WorkerLost
+def _ended_with_child(end: _core.ChildEnd, *, given_up: bool, label: str, hashid: str) -> errors.WorkerLost:
+    kind: type[errors.WorkerLost] = errors.WorkerLost
     lane = ", having written over its lane" if end.wrote_over_lane else ""
     pid = f", pid {end.pid}" if end.pid else ""
     kernel, block = end.crashed_in or (None, None)
     where = f" in its kernel {kernel}, block {block}" if kernel else ""
     message = f"{end.child} was lost: {_how_it_ended(end)}{pid}{lane}; callable {label}{where}"
     if given_up:
-        kind, message = WorkerGivenUp, f"callable {label} was not executed: {end.child} {end_words(end)}"
+        kind, message = errors.WorkerGivenUp, f"callable {label} was not executed: {end.child} {end_words(end)}"
     fields = {"callable": label, "kernel": kernel, "block": block, **end_fields(end)}
     return kind(message, hashid=hashid, worker=end.child, operation="run", **fields)
 

@@ -18,6 +18,7 @@ import signal
 import struct
 import sys
 import time
+import traceback  # noqa: F401 - likewise
 from dataclasses import dataclass
 
 import cloudpickle  # noqa: F401 - likewise

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from runtime import _core
+from runtime import _core, errors
 from runtime.child_side import far_arguments
 from runtime.child_side.far_arguments import Home, Kept
 from runtime.child_side.hosted_tasks import Message
 from runtime.child_side.recipes import Declared
-from runtime.errors import ConfigurationError, WorkerLost
+from runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -216,11 +216,11 @@ def run(tasks: list[Begun], ask: Callable[..., Any], held: Held) -> None:
         task.ended(outcome, [next(left) for _ in call.large_written])
 
 
-def lost_content(tensor: Tensor, where: str) -> WorkerLost:
+def lost_content(tensor: Tensor, where: str) -> errors.WorkerLost:
     """The error of a task that needs a content which is lost for good.
 
     Args:
         where: which host had it, and why it is gone.
     """
     shape = " x ".join(map(str, tensor.shape))
-    return WorkerLost(f"the content of a tensor ({tensor.dtype}, {shape}) was on {where}", operation="run")
+    return errors.WorkerLost(f"the content of a tensor ({tensor.dtype}, {shape}) was on {where}", operation="run")

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
+from runtime import errors
 from runtime.child_side import sub_worker
-from runtime.errors import InitializerError
 from runtime.pickles import main_script, pickling
 from runtime.pickles.outcomes import text_of
 
@@ -170,7 +170,7 @@ class Calls:
         try:
             self._initializer(*self._initargs)
         except Exception as error:
-            raise InitializerError(
+            raise errors.InitializerError(
                 f"the initializer failed: {type(error).__name__}: {text_of(error)}; the call was not executed",
                 operation="run",
             ) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import struct
-import traceback
 from typing import Any
 
 from runtime import _core
@@ -154,6 +153,8 @@ def text_of(error: BaseException) -> str:
 
 
 def _traceback_of(error: BaseException) -> str:
+    import traceback  # imported late: a program that starts needs no text of an exception
+
     try:
         return "".join(traceback.format_exception(error))
     except BaseException:  # formatting calls methods of the exception, its notes and its causes

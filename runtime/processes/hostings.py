@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ class Hostings:
 
         The interpreter handles no signal while its main thread waits in the engine, and hosts take seconds to start.
         """
+        from concurrent.futures import Future  # imported late: most Workers are on one machine
+
         started: Future[None] = Future()
 
         def work() -> None:
