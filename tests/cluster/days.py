@@ -129,11 +129,13 @@ class Days:
                     last = after
 
         with plain_ray(self._head, self.names[0], self.names[1]) as ray:
-            ours = _taken(100, lambda: self._call(self.nothing, 0), lambda: ray("echo"))
+            ours = _taken(100, _timed(lambda: self._call(self.nothing, 0)), lambda: ray("echo"))
             self._compare("empty sub-graph", "Ray's echo", *ours)
             hops = {
                 count: _taken(
-                    _ROUNDS, lambda n=count: self.worker.run(lambda o: chain(o, n)), lambda n=count: ray("chain", n)
+                    _ROUNDS,
+                    _timed(lambda n=count: self.worker.run(lambda o: chain(o, n))),
+                    lambda n=count: ray("chain", n),
                 )
                 for count in (_FEW, _MANY)
             }
@@ -338,15 +340,25 @@ class Days:
 
 
 def _taken(rounds, *works):
-    """The seconds of each work, interleaved, after one round that does not count."""
+    """The seconds that each work returns, interleaved, after one round that does not count."""
     times = [[] for _ in works]
     for number in range(1 + rounds):
         for taken, work_ in zip(times, works, strict=True):
-            begun = time.monotonic()
-            work_()
+            seconds = work_()
             if number:
-                taken.append(time.monotonic() - begun)
+                taken.append(seconds)
     return times
+
+
+def _timed(work_):
+    """A function that does this work and returns its seconds."""
+
+    def timed():
+        begun = time.monotonic()
+        work_()
+        return time.monotonic() - begun
+
+    return timed
 
 
 def table(figures):
