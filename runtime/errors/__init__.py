@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from runtime import broken
+    from runtime.errors import broken
 
     InitializerError = broken.InitializerError
     WorkerGivenUp = broken.WorkerGivenUp
@@ -232,10 +232,10 @@ _BROKEN = ("WorkerLost", "WorkerGivenUp", "InitializerError")
 
 
 def __getattr__(name: str) -> type[CallringError]:
-    """Imports the errors that are also BrokenExecutor when they are first used; see runtime/broken.py."""
+    """Imports the errors that are also BrokenExecutor when they are first used; see runtime/errors/broken.py."""
     if name not in _BROKEN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from runtime import broken
+    from runtime.errors import broken
 
     globals().update({each: getattr(broken, each) for each in _BROKEN})
     kind: type[CallringError] = globals()[name]
