@@ -76,6 +76,8 @@ def kind(request):
 def _no_process_is_left(request):
     if "kind" in request.fixturenames:
         request.getfixturevalue("kind")  # the cluster for all tests begins before this count
+    if trackers := sys.modules.get("multiprocessing.resource_tracker"):
+        trackers.ensure_running()  # it lives as long as this process, and the first Worker may start it
     before = descendants()
     yield
     end = time.monotonic() + patience(30)
