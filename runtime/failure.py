@@ -42,6 +42,13 @@ _BY_CODE: dict[str, type[CallringError]] = {
 }
 
 
+def load() -> None:
+    """Imports what errors of lost children need. A process that has run out of descriptors cannot import it then."""
+    import signal  # noqa: F401
+
+    _ = errors.WorkerLost
+
+
 def native_errors() -> type[Exception]:
     """The exception type of the native core: its ``args`` are (code, message), its ``child_end`` a ChildEnd or None."""
     return _core.NativeError

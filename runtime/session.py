@@ -13,7 +13,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runtime import _core
+from runtime import _core, failure
 from runtime.errors import ConfigurationError, WorkerClosed
 from runtime.failure import Failures, native_errors, translate
 from runtime.numbers import whole
@@ -86,6 +86,7 @@ class Session:
             for handle in self._before_nodes:
                 self.registry.require_runner(handle, self._require_runner)
             self._before_nodes = []
+            failure.load()
             try:
                 self.hosting = Hostings(self.topology)
                 self.has_hosts = bool(self.hosting.doors)

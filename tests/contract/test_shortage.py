@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -208,3 +209,29 @@ def test_a_parent_without_memory_refuses_new_work_and_continues_when_memory_is_f
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=patience(120))
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 0
+
+
+# In a new process: the modules that an error needs may be loaded here already.
+LOSES_A_CHIP_WITHOUT_DESCRIPTORS = """
+import pathlib, pickle, resource, sys
+from runtime import Tag, TaskArgs, Worker
+
+with Worker(chips=1) as worker:
+    crash = worker.register(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()))
+    args = TaskArgs((worker.zeros(1, "f8"), Tag.INOUT))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard[1]))
+    try:
+        worker.run(lambda o: o.submit_next_level(crash, args, worker=0) and None)
+    except Exception as error:
+        resource.setrlimit(resource.RLIMIT_NOFILE, hard)
+        print(error.code, "SIGSEGV" in str(error))
+"""
+
+
+def test_the_first_loss_of_a_process_is_worker_lost_without_descriptors_too(chip, tmp_path):
+    kernel = tmp_path / "crash"
+    kernel.write_bytes(pickle.dumps(chip["crash"]))
+    command = [sys.executable, "-c", LOSES_A_CHIP_WITHOUT_DESCRIPTORS, str(kernel)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(60))
+    assert done.stdout == "WORKER_LOST True\n", done.stderr[-3000:]

@@ -12,10 +12,10 @@ SLOW = {"importlib.resources", "pathlib", "tempfile", "shutil", "lzma", "multipr
 # What a program that only imports Worker must not import, and when it is needed.
 LATER = {
     "cloudpickle": "a Python callable is registered; in children, from the start",
-    "concurrent.futures": "an Executor is used, or a worker is lost",
+    "concurrent.futures": "a Worker starts",
     "hashlib": "a callable is registered",
     "json": "a Worker with Python children is made, or a node refuses a callable",
-    "logging": "an Executor is used, or a worker is lost",
+    "logging": "a Worker starts",
     "runtime.chips.chip_callable": "a chip callable is made",
     "runtime.executor": "an Executor is used",
     "runtime.observe.child_info": "the children are listed",
@@ -24,7 +24,7 @@ LATER = {
     "runtime.pickles.pickling": "a Python callable is registered",
     "runtime.registration.signature_call": "a child loads a callable that is called by its signature",
     "runtime.toolchain": "a source is compiled",
-    "signal": "a worker is lost",
+    "signal": "a Worker starts",
     "subprocess": "a source is compiled",
     "traceback": "a task raises",
     "uuid": "an Executor with an initializer is made",
