@@ -60,7 +60,7 @@ def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]]) ->
     for name, scenario in scenarios.SCENARIOS.items():
         text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} |\n"
     spent = sum(outcome.seconds for outcome in outcomes)
-    text += f"\nAll trials together took {spent / 60:.0f} minutes; two cores run two at a time.\n\n{_CALLS}"
+    text += f"\nAll trials together took {spent / 60:.0f} minutes; two cores run several at a time.\n\n{_CALLS}"
     for call, errors in sources.table().items():
         known = [site for site in sites if site.call == call]
         where = "any" if call == "operator_new" else str(len(known))

@@ -108,8 +108,9 @@ def reached(places: Iterable[tuple[str, str, int]]) -> set[Site]:
     The compiler takes the line in which a statement begins for the line of a call within it.
     """
     found: set[Site] = set()
+    known = sites()
     for call, file, line in places:
-        candidates = [site for site in sites() if (site.call, site.file) == (call, in_native(file))]
+        candidates = [site for site in known if (site.call, site.file) == (call, in_native(file))]
         found.update(sorted(candidates, key=lambda site: abs(site.line - line))[:1])
     return found
 
