@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runtime import _core, errors
@@ -47,6 +48,13 @@ def load() -> None:
     import signal  # noqa: F401
 
     _ = errors.WorkerLost
+
+
+def without_descriptors(error: OSError, kind: type[CallringError], operation: str) -> Exception:
+    """``error``, or one of ``kind`` if this process has no descriptor left, for instance to import a module."""
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return error
+    return kind(f"{error}; raise the limit of open files (ulimit -n)", operation=operation)
 
 
 def native_errors() -> type[Exception]:

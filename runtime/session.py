@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runtime import _core, failure
-from runtime.errors import ConfigurationError, WorkerClosed
+from runtime.errors import ConfigurationError, OutOfDescriptors, StartError, WorkerClosed
 from runtime.failure import Failures, native_errors, translate
 from runtime.numbers import whole
 from runtime.pickles import main_script
@@ -55,6 +55,8 @@ class Session:
             self.engine = _core.Engine(spawning.engine_options(topology), self.pool)
         except native_errors() as error:
             raise translate(error, operation="make a Worker") from None
+        except OSError as error:
+            raise failure.without_descriptors(error, OutOfDescriptors, "make a Worker") from None
         self.registry = Registry(self.engine, platform=topology.platform, runtime=topology.runtime, nested=nested)
         self.failures = Failures(self.codes, self._child_name)
         self.placements = {child: index for index, child in enumerate(topology.next_level)}
@@ -86,8 +88,8 @@ class Session:
             for handle in self._before_nodes:
                 self.registry.require_runner(handle, self._require_runner)
             self._before_nodes = []
-            failure.load()
             try:
+                failure.load()
                 self.hosting = Hostings(self.topology)
                 self.has_hosts = bool(self.hosting.doors)
                 self.hosting.wait_until_connected()
@@ -99,6 +101,9 @@ class Session:
             except native_errors() as error:
                 self._end(0.0)
                 raise start_failed(error, self.engine.refusal()) from None
+            except OSError as error:
+                self._end(0.0)
+                raise failure.without_descriptors(error, StartError, "init") from None
             except BaseException:
                 self._end(0.0)
                 raise

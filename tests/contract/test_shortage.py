@@ -235,3 +235,24 @@ def test_the_first_loss_of_a_process_is_worker_lost_without_descriptors_too(chip
     command = [sys.executable, "-c", LOSES_A_CHIP_WITHOUT_DESCRIPTORS, str(kernel)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(60))
     assert done.stdout == "WORKER_LOST True\n", done.stderr[-3000:]
+
+
+STARTS_WITHOUT_DESCRIPTORS = """
+import resource
+from runtime import Worker
+
+worker = Worker(chips=1, sub_workers=1)
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard[1]))
+for start in (lambda: Worker(sub_workers=1), worker.init):
+    try:
+        start()
+    except Exception as error:
+        print(getattr(error, "code", error), "ulimit -n" in str(error))
+"""
+
+
+def test_a_worker_that_starts_in_a_process_without_descriptors_says_how_to_raise_the_limit():
+    command = [sys.executable, "-c", STARTS_WITHOUT_DESCRIPTORS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=patience(60))
+    assert done.stdout == "OUT_OF_DESCRIPTORS True\nSTART_FAILED True\n", done.stderr[-3000:]
