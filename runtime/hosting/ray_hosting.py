@@ -113,6 +113,7 @@ class _RayHost(Host):
             max_restarts=0,
             max_task_retries=0,
             concurrency_groups={"control": _CONTROL_THREADS},
+            enable_task_events=False,
         )(Actor)
         self._actor = actor.options(
             name=f"{name}-{os.urandom(4).hex()}",
@@ -123,7 +124,7 @@ class _RayHost(Host):
         """Calls the actor; a content that is a reference is fetched there. Raises HostLost without the head."""
         if self._connection.lost:
             raise HostLost(self._connection.lost)
-        given = [_without_copy(content) for content in contents]
+        given = [_without_copy(content) for content in contents] if contents else []
         refs = self._method(returns, control).remote(method.encode() + b" " + head, *given)
         return [refs] if returns == 1 else list(refs)
 
