@@ -209,7 +209,7 @@ class Worker:
 
         Returns the value of the orchestration function. Raises the first error of the run.
         """
-        handle = self.submit(target, args, config)
+        handle = submit(self._session, target, args, config)
         try:
             return handle.result()
         except KeyboardInterrupt:

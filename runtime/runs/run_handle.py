@@ -137,9 +137,12 @@ class RunHandle:
             TimeoutError: the run has not ended within ``timeout`` seconds.
             Also the first error of the run; ``errors`` has all of them.
         """
-        error = self.exception(timeout)
-        if error is not None:
-            raise error
+        engine = self._session.engine
+        ended = timeout is None and engine.wait_for_run(self._native, None)
+        if not ended or engine.failed(self._native):
+            error = self.exception(timeout)
+            if error is not None:
+                raise error
         return self._value
 
     def __await__(self) -> Generator[Any, None, Any]:

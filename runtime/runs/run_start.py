@@ -28,8 +28,8 @@ def submit(
     args: Any,
     config: CallConfig | None,
     *,
-    after: Iterable[RunHandle],
-    after_any: Iterable[RunHandle],
+    after: Iterable[RunHandle] = NO_RUNS,
+    after_any: Iterable[RunHandle] = NO_RUNS,
 ) -> RunHandle:
     """Begins a run and calls its orchestration function here; see Worker.submit."""
     session.require_ready("submit")
