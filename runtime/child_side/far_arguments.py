@@ -98,6 +98,8 @@ def pack(
     Raises:
         ConfigurationError: two arguments share bytes that one of them writes, and are not the same view.
     """
+    if not tensors:
+        return Call(run, hashid, [], scalars, block_count, [])
     arrays = [_core.tensor_words(tensor) for tensor in tensors]
     first = _first_same(arrays)
     writes = {first[place] for place, tag in enumerate(tags) if tag in WRITES}
@@ -205,7 +207,7 @@ def arrived(calls: Sequence[Call], large: Sequence[Any]) -> Arrived:
     """Tells which task each content of a message is for."""
     found = Arrived({}, {})
     left = iter(large)
-    for number, call in enumerate(calls):
+    for number, call in enumerate(calls if large else ()):
         for place in call.large_sent:
             name = call.pieces[place].name
             if name:

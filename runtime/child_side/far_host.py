@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runtime.tensors.tensor import Tensor
 
 _CODES: dict[str, int] = _core.CODES
+_OK = _CODES["ok"]
 _MISMATCH = _CODES["hashid_descriptor_mismatch"]
 _KIND_SERIALIZED = 2
 
@@ -103,15 +104,18 @@ class FarHost:
         with self._busy:
             for number, call in enumerate(calls):
                 try:
-                    outcome, written = self._call(call, self._unpacked(calls, number, given, dropped, results))
+                    tensors = self._unpacked(calls, number, given, dropped, results) if call.pieces else []
+                    outcome, written = self._call(call, tensors)
                 except BaseException as error:  # the task fails, not its host
                     outcome = Outcome(_CODES["python_exception"], pack_exception(error), [], [])
                     written = [None] * len(call.large_written)
                 outcomes.append(outcome)
                 results += written
-                dropped += self._inputs.make_room(functools.partial(_needed, calls, number + 1, given))
-        lacking = self._inputs.lacks(name for call in calls for name in call.kept)
-        return far_arguments.packed(outcomes, [*dropped, *lacking], self._inputs.nbytes), *results
+                if call.pieces:
+                    dropped += self._inputs.make_room(functools.partial(_needed, calls, number + 1, given))
+        if kept := [name for call in calls if call.pieces for name in call.kept]:
+            dropped += self._inputs.lacks(kept)
+        return far_arguments.packed(outcomes, dropped, self._inputs.nbytes), *results
 
     def forget(self, runs: Sequence[int]) -> int:
         """Drops the inputs of runs that have ended; returns the bytes of all others."""
@@ -134,12 +138,11 @@ class FarHost:
         loaded = self._loaded[call.hashid]
         if loaded.function is None:
             raise TypeError("a node runs Python callables; a chip callable is for its chips")
-        given = TensorArgs(far_arguments.passed_on(call, tensors), call.scalars)
-        value = worker.run(loaded.function, given, CallConfig(block_count=call.block_count))
-        pickled = pickle_value(value)
-        payload, buffers = pickled if isinstance(pickled, tuple) else (pickled, [])
-        small, contents = far_arguments.written(call, tensors)
-        return Outcome(_CODES["ok"], payload, [pickle.PickleBuffer(buffer) for buffer in buffers], small), contents
+        given = TensorArgs(far_arguments.passed_on(call, tensors) if tensors else [], call.scalars)
+        pickled = pickle_value(worker.run(loaded.function, given, _config(call.block_count)))
+        payload, buffers = pickled if isinstance(pickled, tuple) else (pickled, ())
+        small, contents = far_arguments.written(call, tensors) if tensors else ([], [])
+        return Outcome(_OK, payload, list(map(pickle.PickleBuffer, buffers)), small), contents
 
     def take_trace(self) -> bytes:
         """The trace of the Worker, with the times of this machine's clock."""
@@ -160,6 +163,11 @@ class FarHost:
         if self._loader is None:
             raise RuntimeError("the Worker of this host is not open")
         return self._loader
+
+
+@functools.lru_cache
+def _config(block_count: int) -> CallConfig:
+    return CallConfig(block_count=block_count)
 
 
 def _needed(calls: Sequence[Call], first: int, given: Arrived) -> set[Name]:

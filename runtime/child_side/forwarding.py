@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CODES: dict[str, int] = _core.CODES
 _MOST_RUNS = 64
 """Runs whose inputs a gateway remembers."""
+_NOTHING: tuple[list[Any], list[Kept | None], list[Declared]] = ([], [], [])
+"""What travels beside tasks without large contents."""
 
 
 class RaisedThere(Exception):  # noqa: N818 - not an error of this process
@@ -62,11 +64,20 @@ class Begun:
         self._sources: list[Home | Key] = []
         self.error: BaseException | None = None
         self._whole: Call | None = None  # with all that the task reads
-        self.call: Call | None = None  # without what its host keeps
+        self._large_sent: list[int] = []  # as those of _whole
+        self._large_written: list[int] = []
         try:
             self._whole = far_arguments.pack(*task[:5], run=task.run)
         except ConfigurationError as error:
             self.error = error
+        if self._whole and self._tensors:
+            self._large_sent, self._large_written = self._whole.large_sent, self._whole.large_written
+        self.call = self._whole  # without what its host keeps, see contents()
+
+    @property
+    def has_large(self) -> bool:
+        """Whether contents travel by themselves, or stay away."""
+        return bool(self._large_sent or self._large_written)
 
     def read(self) -> list[Key | None]:
         """The names of the large contents that it reads; None where the content may not stay on a host."""
@@ -74,10 +85,9 @@ class Begun:
 
     def kept(self) -> list[Kept | None]:
         """What stays on the host of the large contents that it writes; None where the content may not."""
-        places = self._whole.large_written if self._whole else []
         return [
             Kept(self._task.key_of(place), self._tensors[place].nbytes) if self._task.keeps else None
-            for place in places
+            for place in self._large_written
         ]
 
     def contents(self, away: Iterator[str | int], held: Held) -> list[Any]:
@@ -128,13 +138,15 @@ class Begun:
         """
         if not self._may_repeat or self._whole is None:
             return []
-        outputs = list(range(first, first + len(self._whole.large_written)))
+        outputs = list(range(first, first + len(self._large_written)))
         packed = pickle.dumps(([self._whole],))
         return [Declared(packed, self._whole.hashid, self._task.retries, self._sources, outputs)]
 
-    def ended(self, outcome: Outcome, large: list[Any]) -> None:
-        """Keeps what came back."""
-        self._outcome, self._large = outcome, large
+    def ended(self, outcome: Outcome, large: Iterator[Any]) -> None:
+        """Keeps what came back: the outcome, and from ``large`` the contents of this task."""
+        self._outcome = outcome
+        if self._large_written:
+            self._large = [next(large) for _ in self._large_written]
 
     def end(self) -> Any:
         """The value of the task, once it has ended; its outputs are then in its tensors, unless they stay away."""
@@ -144,18 +156,15 @@ class Begun:
             raise RuntimeError("the task has not ended")
         if self._outcome.code != _CODES["ok"]:
             raise RaisedThere(bytes(self._outcome.payload))
-        far_arguments.store(self.call, self._tensors, self._outcome, iter(self._large))
+        if self._tensors:
+            far_arguments.store(self.call, self._tensors, self._outcome, iter(self._large))
         return pickle.loads(self._outcome.payload, buffers=self._outcome.buffers)
-
-    @property
-    def _large_sent(self) -> list[int]:
-        return self._whole.large_sent if self._whole else []
 
     @property
     def _may_repeat(self) -> bool:
         """Whether its outputs can be made again: nothing ends a repeated task in time, so it has no deadline."""
         task = self._task
-        return bool(task.keeps and task.retries and not task.is_timed and self._whole and self._whole.large_written)
+        return bool(task.keeps and task.retries and not task.is_timed and self._large_written)
 
 
 class Held:
@@ -191,29 +200,40 @@ def run(tasks: list[Begun], ask: Callable[..., Any], held: Held) -> None:
         ask: sends a request to the hosting server and returns the answer.
         held: the inputs that the host keeps.
     """
+    large = [task for task in tasks if task.has_large]
     answer = None
     while answer is None:  # None: a content was lost after the server had said where it is
-        keys = [key for task in tasks for key in task.read()]
-        away = iter(ask("away", keys) if any(keys) else [0] * len(keys))
-        held.settle(sent=False)
-        contents = [task.contents(away, held) for task in tasks]
-        able = [(task, given) for task, given in zip(tasks, contents, strict=True) if task.error is None]
-        calls = [task.call for task, _ in able if task.call]
+        contents, kept, declared = _travelling(large, ask, held) if large else _NOTHING
+        able = [task for task in tasks if task.error is None]
+        calls = [task.call for task in able if task.call]
         if not calls:
             return
-        kept: list[Kept | None] = []
-        declared: list[Declared] = []
-        for task, _ in able:
-            declared += task.declared(len(kept))
-            kept += task.kept()
-        sent = [one for _, given in able for one in given]
-        answer = ask("run", Message(pickle.dumps((calls,)), sent, kept, declared))
+        answer = ask("run", Message(pickle.dumps((calls,)), contents, kept, declared))
     packed, *written = answer
     outcomes, dropped = far_arguments.unpacked(packed)
-    held.settle(sent=True, dropped=dropped)
+    if large or dropped:
+        held.settle(sent=True, dropped=dropped)
     left = iter(written)
-    for (task, _), call, outcome in zip(able, calls, outcomes, strict=True):
-        task.ended(outcome, [next(left) for _ in call.large_written])
+    for task, outcome in zip(able, outcomes, strict=True):
+        task.ended(outcome, left)
+
+
+def _travelling(
+    tasks: list[Begun], ask: Callable[..., Any], held: Held
+) -> tuple[list[Any], list[Kept | None], list[Declared]]:
+    """The large contents of a message, those that stay on its host, and the recipes of those that can be made again."""
+    keys = [key for task in tasks for key in task.read()]
+    away = iter(ask("away", keys) if any(keys) else [0] * len(keys))
+    held.settle(sent=False)
+    contents: list[Any] = []
+    kept: list[Kept | None] = []
+    declared: list[Declared] = []
+    for task in tasks:
+        contents += task.contents(away, held)
+        if task.error is None:
+            declared += task.declared(len(kept))
+            kept += task.kept()
+    return contents, kept, declared
 
 
 def lost_content(tensor: Tensor, where: str) -> errors.WorkerLost:

@@ -90,12 +90,12 @@ class HostedTasks:
     def run(self, wire: Wire, hosted: Hosted, message: Message) -> None:
         """Runs tasks, and answers with their outcomes; see FarHost.run. None: a content was lost meanwhile."""
         head, large, kept, declared = message
-        sources = {key: self.contents.find(key) for key in _keys(large, declared)}
-        if not all(content is not None and content.is_here for content in sources.values()):
+        sources = {key: self.contents.find(key) for key in _keys(large, declared)} if large or declared else {}
+        if sources and not all(content is not None and content.is_here for content in sources.values()):
             wire.send(None)
             return
         refs = hosted.host.call("run", head, *_resolved(large, sources), returns=1 + len(kept))
-        self._hosts.count(hosted, sent=len(head) + sum(len(one) for one in large if not isinstance(one, Key)))
+        self._hosts.count(hosted, sent=len(head) + sum([len(one) for one in large if not isinstance(one, Key)]))
         try:
             outcomes = self._hosting.get(refs[0])
         except ContentLost as error:

@@ -8,7 +8,8 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
-_COUNT = struct.Struct("<I")
+_FIRST = struct.Struct("<IQ")
+"""The begin of a message: how many sizes it has, and the first one, of the pickle; those of the buffers follow."""
 _LARGE = 1 << 12
 """Bytes from which a buffer travels outside the pickle."""
 
@@ -38,9 +39,9 @@ class Wire:
             return False
 
         head = pickle.dumps(value, protocol=5, buffer_callback=keep)
-        sizes = [len(head), *(view.nbytes for view in apart)]
+        sizes = struct.pack(f"<{len(apart)}Q", *[view.nbytes for view in apart]) if apart else b""
         try:
-            self._socket.sendall(_COUNT.pack(len(sizes)) + struct.pack(f"<{len(sizes)}Q", *sizes) + head)
+            self._socket.sendall(_FIRST.pack(1 + len(apart), len(head)) + sizes + head)
             for view in apart:
                 self._socket.sendall(view)
         except OSError as error:
@@ -48,9 +49,11 @@ class Wire:
 
     def receive(self) -> Any:
         """The next value; its large buffers are bytearrays. Raises WireClosed."""
-        (count,) = _COUNT.unpack(self._exactly(_COUNT.size))
-        sizes = struct.unpack(f"<{count}Q", self._exactly(8 * count))
-        head, *apart = (self._exactly(size) for size in sizes)
+        count, size = _FIRST.unpack(self._exactly(_FIRST.size))
+        if count == 1:
+            return pickle.loads(self._exactly(size))
+        sizes = struct.unpack(f"<{count - 1}Q", self._exactly(8 * (count - 1)))
+        head, *apart = [self._exactly(each) for each in (size, *sizes)]
         return pickle.loads(head, buffers=apart)
 
     def call(self, *request: Any) -> Any:
