@@ -99,7 +99,11 @@ class Bench:
             def submit(count: int, args_list: Any = args_list) -> None:
                 self.worker.run(lambda o: o.submit_many(self.handle, args_list[:count]) and None)
 
+            def call_us(o: Any, args_list: Any = args_list) -> float:
+                return best_us(2000, lambda count: o.submit_many(self.handle, args_list[:count]))
+
             figures[f"submit_many, a task {what}"] = best_us(2000, submit)
+            figures[f"its call alone, a task {what}"] = self.worker.run(call_us)
         figures["TaskArgs of 3 tensors and 2 scalars"] = best_us(2000, three)
         return figures
 
