@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError
@@ -125,6 +125,10 @@ class Worker:
             raise TypeError(f"add_worker: on={on!r}: a Cluster, not a {type(on).__name__}")
         return self._session.add_node(child._session, on or Cluster())
 
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a function that is pickled must not refer to a Worker."""
+        raise TypeError("cannot pickle a Worker: it stays in its process; give tasks what they need as TaskArgs")
+
     def init(self) -> Self:
         """Starts every child; returns when all are ready and have every registered callable.
 
@@ -167,7 +171,8 @@ class Worker:
             A new handle with a lifetime of its own; equal callables share one hashid.
 
         Raises:
-            TypeError: not a callable. Also any exception of pickling. Nothing has changed then.
+            TypeError: not a callable, or a coroutine function or generator function, whose call runs none of its code.
+                Also any exception of pickling, with a note that names the callable. Nothing has changed then.
             PartialFailureError: a child refused, or all children that could run it were given up. Nothing stays
                 installed. A child that dies meanwhile, or does not answer, is not a failure: its replacement installs
                 the callable.

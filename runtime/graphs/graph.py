@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
@@ -52,6 +52,10 @@ class Graph:
         self._parameters = parameters
         self._topology = topology
         self._bindings: dict[tuple[int, ...], tuple[_core.GraphBinding, list[weakref.ref[Tensor]]]] = {}
+
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a function that is pickled must not refer to a graph."""
+        raise TypeError("cannot pickle a Graph: it stays in its process; pass on the function that captures it")
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import struct
-from typing import Any
+from typing import Any, NoReturn
 
 from runtime import _core
 from runtime.pickles import main_script
 
 _LENGTH = struct.Struct("<I")
 """The length before each part of a packed exception. The engine counts the parts (native/schedule/outcome.cpp)."""
+
+
+def _refuse_arguments(_: _core.FrameArgs) -> NoReturn:
+    raise TypeError("cannot pickle the arguments of a task: they end with it; return arrays, such as args[0]")
+
+
+copyreg.pickle(_core.FrameArgs, _refuse_arguments)
 
 
 class RemoteTraceback(Exception):  # noqa: N818 - named as in multiprocessing and concurrent.futures

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from runtime import _core, identity, pickled_names
 from runtime.identity import CallableKind, TargetNamespace
+from runtime.pickles.outcomes import add_note
+from runtime.registration.lazy_functions import refuse_lazy
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MARK = "__callring_by_source__"
@@ -66,8 +68,8 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         platform, runtime: those of the Worker; part of a chip callable's identity.
 
     Raises:
-        TypeError: not a callable of any kind.
-        Also every error of pickling.dumps.
+        TypeError: not a callable of any kind; a coroutine function or a generator function.
+        Also every error of pickling.dumps, with a note that names the callable.
     """
     if isinstance(target, str) or getattr(target, _MARK, False):
         path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
@@ -81,7 +83,13 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
     if callable(target):
         from runtime.pickles import pickling  # imported here to keep the start fast
 
-        return serialized_pickle(pickling.dumps(target), target)
+        refuse_lazy(target, "cannot register", "register a plain function, for instance one that calls asyncio.run")
+        try:
+            pickled = pickling.dumps(target)
+        except Exception as error:
+            add_note(error, f"while pickling the callable {_label(target)}")
+            raise
+        return serialized_pickle(pickled, target)
     from runtime.chips.chip_callable import ChipCallable  # a Worker without chips never needs it
 
     if not isinstance(target, ChipCallable):
@@ -103,8 +111,13 @@ def serialized_pickle(pickled: bytes, target: object) -> Serialized:
         TargetNamespace.LOCAL_PYTHON,
         identity.build_python_serialized_descriptor(pickled),
         _core.wrap_envelope(pickled),
-        getattr(target, "__qualname__", type(target).__name__),
+        _label(target),
     )
+
+
+def _label(target: object) -> str:
+    name: str = getattr(target, "__qualname__", type(target).__name__)
+    return name
 
 
 pickled_names.keep(__name__)

@@ -7,6 +7,7 @@ from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from runtime.processes.topology import CHIP_LEVEL
+from runtime.registration.lazy_functions import LAZY, refuse_lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,7 @@ def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], 
     """The function that a run of ``target`` calls, and how many of the three arguments it takes.
 
     Raises:
-        TypeError: not an orchestration function, from level 3 on.
+        TypeError: not an orchestration function, from level 3 on; or a coroutine function or a generator function.
     """
     if topology.level == CHIP_LEVEL:
         (chip,) = topology.chip_ids
@@ -36,7 +37,7 @@ def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], 
 
 
 def parameters_taken(function: Callable[..., Any]) -> int:
-    """How many of the three arguments ``function`` takes, in their order.
+    """How many of the three arguments ``function`` takes, in their order. Raises as refuse_lazy.
 
     ``inspect.signature`` takes longer than the rest of a run's start. For a plain function or method, the parameters
     are therefore read from its code.
@@ -48,6 +49,8 @@ def parameters_taken(function: Callable[..., Any]) -> int:
     if type(plain) is not FunctionType or plain.__dict__:  # it may have `__wrapped__` or `__signature__`
         return _by_signature(function)
     code = plain.__code__
+    if code.co_flags & LAZY:
+        _refuse_lazy(function)
     if code.co_flags & inspect.CO_VARARGS:
         return GIVEN
     if code.co_argcount < bound:  # a method without `self`
@@ -60,7 +63,12 @@ def parameters_taken(function: Callable[..., Any]) -> int:
     return min(GIVEN, len(names))
 
 
+def _refuse_lazy(function: Callable[..., Any]) -> None:
+    refuse_lazy(function, "cannot run", "make it a plain function")
+
+
 def _by_signature(function: Callable[..., Any]) -> int:
+    _refuse_lazy(function)
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

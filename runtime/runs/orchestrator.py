@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
@@ -49,6 +49,10 @@ class Orchestrator(_core.Submitter):
         self._session = session
         self._run: _core.Run = run  # type: ignore[assignment] # a Recorder has a graph, and never uses a run
         self._scopes: list[_core.Scope] = []
+
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a function that is pickled must not refer to an Orchestrator."""
+        raise TypeError("cannot pickle an Orchestrator: only its orchestration function can submit, in its own process")
 
     # ---- tasks -----------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from runtime import _core, numbers, pickled_names
 from runtime.errors import TaskSkipped
@@ -56,6 +56,10 @@ class Task(_core.TaskRef):
 
     def _value(self) -> Any:
         return self._session.failures.value_of(self._native)
+
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a function that is pickled must not refer to a task."""
+        raise TypeError("cannot pickle a Task: it stays in its process; pass on its result(), or use after=[...]")
 
     def __repr__(self) -> str:
         """Names run and task."""
@@ -164,6 +168,10 @@ class RunHandle:
             loop.remove_reader(watcher)
             os.close(watcher)
         return self.result(0)
+
+    def __reduce__(self) -> NoReturn:
+        """Raises TypeError: a function that is pickled must not refer to a run."""
+        raise TypeError("cannot pickle a RunHandle: it stays in its process; pass on its result()")
 
     def __repr__(self) -> str:
         """Names the run."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Tensor = _core.Tensor
+
+
+def _refuse_tensor(_: Tensor) -> NoReturn:
+    raise TypeError("cannot pickle a Tensor: give it to a task in TaskArgs, or pickle a copy, tensor.numpy().copy()")
+
+
+copyreg.pickle(Tensor, _refuse_tensor)
 
 LARGEST_EXTENT = (1 << 63) - 1
 
