@@ -131,7 +131,7 @@ def _texts(error: BaseException) -> list[str]:
 
 
 def _no_option(text: str, folders: Sequence[Path]) -> str | None:
-    found = re.search(r"Could not (?:find|load) '([\w@./-]+)/([\w.-]+)'", text)
+    found = re.search(r"Could not (?:find|load) '([\w@./-]+)/([^'/]*)'", text)
     if not found:
         return None
     group, option = found[1], found[2]
