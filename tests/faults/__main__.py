@@ -35,6 +35,9 @@ def main() -> int:
     parser.add_argument(
         "--keep", type=Path, help="add all outcomes to this file, and do not repeat trials whose outcomes it has"
     )
+    parser.add_argument(
+        "--sanitized", type=Path, help="outcomes that a campaign with --sanitize kept, for the page: a column beside"
+    )
     given = parser.parse_args()
     if "CALLRING_CORE_DIR" not in os.environ:  # the core is chosen when a process begins
         environment = core.environment(core.build(given.sanitize), given.sanitize)
@@ -45,7 +48,7 @@ def main() -> int:
 
 def _campaign(given: argparse.Namespace, only: dict[str, str]) -> int:
     from tests.faults.campaign import Campaign
-    from tests.faults.kept import Kept
+    from tests.faults.kept import Kept, read
     from tests.faults.page import PAGE, page
 
     campaign = Campaign(given.jobs, only, Kept(given.keep))
@@ -64,7 +67,7 @@ def _campaign(given: argparse.Namespace, only: dict[str, str]) -> int:
             print(f"{time.monotonic() - began:.0f} s: {dict(kinds)}", flush=True)
     print(f"{time.monotonic() - began:.0f} s: {dict(kinds)}")
     if not only and not given.sanitize and not given.corpus:
-        PAGE.write_text(page(campaign.outcomes, campaign.sites))
+        PAGE.write_text(page(campaign.outcomes, campaign.sites, read(given.sanitized) if given.sanitized else []))
     return 1 if kinds["wrong"] else 0
 
 

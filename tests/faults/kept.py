@@ -44,11 +44,21 @@ class Kept:
                 file.write(json.dumps(row) + "\n")
 
     def _read(self, row: dict[str, object]) -> None:
-        if row.pop("core") == self._core:
-            outcome = Outcome(**row)  # type: ignore[arg-type]
-            outcome.fault = Fault(*outcome.fault)
-            outcome.sites = [(call, file, line) for call, file, line in outcome.sites]
+        if row["core"] == self._core:
+            outcome = _outcome(row)
             self._outcomes[outcome.scenario, outcome.fault] = outcome
+
+
+def read(path: Path) -> list[Outcome]:
+    """All outcomes in a file that was written to its end, of whichever core."""
+    return [_outcome(json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def _outcome(row: dict[str, object]) -> Outcome:
+    outcome = Outcome(**{name: value for name, value in row.items() if name != "core"})  # type: ignore[arg-type]
+    outcome.fault = Fault(*outcome.fault)
+    outcome.sites = [(call, file, line) for call, file, line in outcome.sites]
+    return outcome
 
 
 def _digest(core: Path) -> str:

@@ -42,13 +42,19 @@ faults, or a feature that only some machines have. Trials that did not reach the
 _SCENARIOS = """\
 ## Scenarios
 
-| scenario | what it does | trials | success | error | wrong |
-| --- | --- | ---: | ---: | ---: | ---: |
+| scenario | what it does | trials | success | error | wrong | under AddressSanitizer | wrong |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 
-def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]]) -> str:
-    """The whole page."""
+def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]], sanitized: Iterable[Outcome] = ()) -> str:
+    """The whole page.
+
+    Args:
+        outcomes: of all trials.
+        places: the sites that the scenarios reached: call, file and line.
+        sanitized: the outcomes of the same campaign with a sanitizer, if there was one.
+    """
     by_call: dict[str, list[Outcome]] = defaultdict(list)
     by_scenario: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -58,7 +64,9 @@ def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]]) ->
     sites, reached = sources.sites(), sources.reached(places)
     text = _INTRODUCTION + _SCENARIOS
     for name, scenario in scenarios.SCENARIOS.items():
-        text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} |\n"
+        text += f"| {name} | {(scenario.__doc__ or '').strip()} | {_counts(by_scenario[name])} "
+        checked = Counter(one.kind for one in sanitized if one.hits and one.scenario == name)
+        text += f"| {checked.total():,} | {checked['wrong']} |\n" if checked else "| | |\n"
     spent = sum(outcome.seconds for outcome in outcomes)
     text += f"\nAll trials together took {spent / 60:.0f} minutes; two cores run several at a time.\n\n{_CALLS}"
     for call, errors in sources.table().items():

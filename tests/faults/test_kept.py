@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.control import NOTHING, Fault
-from tests.faults.kept import Kept
+from tests.faults.kept import Kept, read
 from tests.faults.trial import Outcome
 
 FAULT = Fault("parent", "mmap", 12, 3)
@@ -44,6 +44,7 @@ def test_outcomes_of_another_core_are_not_used(core, tmp_path):
     keep(path, Outcome("start", FAULT, hits=1))
     core.write_bytes(b"two")
     assert Kept(path).find("start", FAULT) is None
+    assert read(path) == [Outcome("start", FAULT, hits=1)]
 
 
 def test_a_line_that_was_not_written_to_its_end_is_passed_over(core, tmp_path):
