@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +27,7 @@ from runtime.errors import (
 from runtime.pickles.outcomes import RemoteTraceback, add_note, unpack_exception
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # ---- codes of the native core --------------------------------------------------------------------------------------
 
@@ -50,11 +51,15 @@ def load() -> None:
     _ = errors.WorkerLost
 
 
-def without_descriptors(error: OSError, kind: type[CallringError], operation: str) -> Exception:
-    """``error``, or one of ``kind`` if this process has no descriptor left, for instance to import a module."""
-    if error.errno not in (errno.EMFILE, errno.ENFILE):
-        return error
-    return kind(f"{error}; raise the limit of open files (ulimit -n)", operation=operation)
+@contextlib.contextmanager
+def naming_lack_of_descriptors(kind: type[CallringError], operation: str) -> Iterator[None]:
+    """Raises one of ``kind`` for an OSError of the block that is a lack of descriptors, also of an import."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        raise kind(f"{error}; raise the limit of open files (ulimit -n)", operation=operation) from None
 
 
 def native_errors() -> type[Exception]:

@@ -52,11 +52,10 @@ class Session:
         self.codes: dict[str, int] = _core.CODES
         self.pool = _core.MemoryPool(self.options.arena_bytes, self.options.memory_limit_bytes)
         try:
-            self.engine = _core.Engine(spawning.engine_options(topology), self.pool)
+            with failure.naming_lack_of_descriptors(OutOfDescriptors, "make a Worker"):
+                self.engine = _core.Engine(spawning.engine_options(topology), self.pool)
         except native_errors() as error:
             raise translate(error, operation="make a Worker") from None
-        except OSError as error:
-            raise failure.without_descriptors(error, OutOfDescriptors, "make a Worker") from None
         self.registry = Registry(self.engine, platform=topology.platform, runtime=topology.runtime, nested=nested)
         self.failures = Failures(self.codes, self._child_name)
         self.placements = {child: index for index, child in enumerate(topology.next_level)}
@@ -89,25 +88,26 @@ class Session:
                 self.registry.require_runner(handle, self._require_runner)
             self._before_nodes = []
             try:
-                failure.load()
-                self.hosting = Hostings(self.topology)
-                self.has_hosts = bool(self.hosting.doors)
-                self.hosting.wait_until_connected()
-                if self.has_hosts:
-                    self.run_ends = RunEnds(self.engine, self.hosting)
-                specs = spawning.child_specs(self.topology, self.hosting.doors)
-                start = functools.partial(self.engine.start, specs, timeout)
-                self.hosting.start(start) if self.has_hosts else start()
+                with failure.naming_lack_of_descriptors(StartError, "init"):
+                    self._start_children(timeout)
             except native_errors() as error:
                 self._end(0.0)
                 raise start_failed(error, self.engine.refusal()) from None
-            except OSError as error:
-                self._end(0.0)
-                raise failure.without_descriptors(error, StartError, "init") from None
             except BaseException:
                 self._end(0.0)
                 raise
             self.state = "ready"
+
+    def _start_children(self, timeout: float) -> None:
+        failure.load()
+        self.hosting = Hostings(self.topology)
+        self.has_hosts = bool(self.hosting.doors)
+        self.hosting.wait_until_connected()
+        if self.has_hosts:
+            self.run_ends = RunEnds(self.engine, self.hosting)
+        specs = spawning.child_specs(self.topology, self.hosting.doors)
+        start = functools.partial(self.engine.start, specs, timeout)
+        self.hosting.start(start) if self.has_hosts else start()
 
     def close(self, budget: float) -> list[str]:
         """Lets tasks end for ``budget`` seconds, then ends all children. Returns the names of the killed ones."""

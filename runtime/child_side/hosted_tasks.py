@@ -91,7 +91,7 @@ class HostedTasks:
         """Runs tasks, and answers with their outcomes; see FarHost.run. None: a content was lost meanwhile."""
         head, large, kept, declared = message
         sources = {key: self.contents.find(key) for key in _keys(large, declared)} if large or declared else {}
-        if sources and not all(content is not None and content.is_here for content in sources.values()):
+        if not all(content is not None and content.is_here for content in sources.values()):
             wire.send(None)
             return
         refs = hosted.host.call("run", head, *_resolved(large, sources), returns=1 + len(kept))

@@ -71,6 +71,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
         TypeError: not a callable of any kind; a coroutine function or a generator function.
         Also every error of pickling.dumps, with a note that names the callable.
     """
+    refuse_lazy(target, "cannot register", "register a plain function, for instance one that calls asyncio.run")
     if isinstance(target, str) or getattr(target, _MARK, False):
         path = target if isinstance(target, str) else f"{target.__module__}:{target.__qualname__}"  # type: ignore[attr-defined]
         return Serialized(
@@ -83,7 +84,6 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
     if callable(target):
         from runtime.pickles import pickling  # imported here to keep the start fast
 
-        refuse_lazy(target, "cannot register", "register a plain function, for instance one that calls asyncio.run")
         try:
             pickled = pickling.dumps(target)
         except Exception as error:

@@ -95,13 +95,13 @@ class HostedOrchestrator(Orchestrator):
         after: Iterable[Task],
     ) -> Task:
         native = native_args(args, self._session.pool)
-        used = native.tensors() if native is not None else []
+        used = [] if native is None else native.tensors()
         hosted = self._is_hosted(placement)
         for tensor, _ in used:
             self._bring_for(tensor, placement if hosted else None)
         earlier = self._earlier(after) if after else []
         settings = native_config(config, keeps=hosted)
-        if hosted and used and any(tensor.nbytes >= transfer.LARGE for tensor, _ in used):
+        if hosted and any(tensor.nbytes >= transfer.LARGE for tensor, _ in used):
             self._session.watch_end(self._run)
         task = self._submit_native(callable_, native, placement, settings, earlier)
         if hosted:

@@ -141,6 +141,7 @@ class RunHandle:
             TimeoutError: the run has not ended within ``timeout`` seconds.
             Also the first error of the run; ``errors`` has all of them.
         """
+        # The usual end first, without the calls of exception(): a small run consists of little else.
         engine = self._session.engine
         ended = timeout is None and engine.wait_for_run(self._native, None)
         if not ended or engine.failed(self._native):

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from runtime import Executor, Tag, TaskArgs, Worker
+from runtime import Executor, Tag, TaskArgs, Worker, by_source
 
 HELD = {
     "a Worker": lambda held: held["worker"],
@@ -30,6 +30,11 @@ async def asynchronous_generator(*_):
     yield
 
 
+@by_source
+async def by_its_source(*_):
+    """A coroutine function that is identified by its source."""
+
+
 class Lazy:
     """Has a coroutine method."""
 
@@ -42,6 +47,7 @@ LAZY = [
     (generator, "generator: it is a generator function"),
     (asynchronous_generator, "it is an asynchronous generator function"),
     (Lazy().method, "Lazy.method: it is a coroutine function"),
+    (by_its_source, "by_its_source: it is a coroutine function"),
     (functools.partial(coroutine, 1), "coroutine: it is a coroutine function"),
 ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tests.faults import scenarios, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.faults.trial import Outcome
 
@@ -47,7 +47,7 @@ _SCENARIOS = """\
 """
 
 
-def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]], sanitized: Iterable[Outcome] = ()) -> str:
+def page(outcomes: Iterable[Outcome], places: Iterable[tuple[str, str, int]], sanitized: Sequence[Outcome] = ()) -> str:
     """The whole page.
 
     Args:
