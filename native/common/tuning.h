@@ -86,6 +86,9 @@ inline constexpr std::uint64_t kCrowdedWakeNs = 4 * kWakeNs;
 inline constexpr std::uint64_t kRebalanceNs = 1'000'000;
 // Of a lane's frames, this many of the last ones are looked at for frames that can move to another child.
 inline constexpr std::size_t kMovableWindow = 64;
+// A driver sleeps through the completions of at most this many frames of a lane. Longer sleeps would save little, and
+// their frames' arguments stay in memory until the driver takes the completions.
+inline constexpr std::size_t kMostUnheeded = 128;
 // The taker of an outbox is woken when the outbox holds this many ended tasks, even if other threads wait for all of
 // them.
 inline constexpr std::size_t kQuietOutbox = 256;

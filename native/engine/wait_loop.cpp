@@ -15,6 +15,17 @@ std::uint64_t slice(std::optional<std::uint64_t> deadline_ns) {
     const std::uint64_t next = now_ns() + tuning::kSignalSliceNs;
     return deadline_ns ? std::min(*deadline_ns, next) : next;
 }
+
+// Whether `is_so` holds for the lane of any child. Any thread.
+template <class IsSo>
+bool any_lane(const Shared& shared, const IsSo& is_so) {
+    const auto& children = shared.scheduler.children();
+    return std::any_of(children.begin(), children.end(), [&](const ChildPtr& child) {
+        const ParentLane* lane = child->lane_view.load(std::memory_order_acquire);
+        return lane != nullptr && is_so(*lane);
+    });
+}
+
 }  // namespace
 
 void WaitLoop::share_cores() {
@@ -23,11 +34,11 @@ void WaitLoop::share_cores() {
 }
 
 bool WaitLoop::any_completion() const {
-    const auto& children = shared_.scheduler.children();
-    return std::any_of(children.begin(), children.end(), [](const ChildPtr& child) {
-        const ParentLane* lane = child->lane_view.load(std::memory_order_acquire);
-        return lane != nullptr && lane->has_completions();
-    });
+    return any_lane(shared_, [](const ParentLane& lane) { return lane.has_completions(); });
+}
+
+bool WaitLoop::any_rings() const {
+    return any_lane(shared_, [](const ParentLane& lane) { return lane.rings(); });
 }
 
 bool WaitLoop::drain() {
@@ -62,7 +73,34 @@ void WaitLoop::after_progress() {
     tell_stream_takers();
 }
 
+// Decides which completions wake the driver. A second waiting thread may wait for anything, and a callable that is
+// being removed waits for the last of its tasks.
+void WaitLoop::sleep_through(bool some) {
+    some = some && waiters_ == 1 && !registrar_.any_removal();
+    if (!some && !sleeps_through_) {
+        return;
+    }
+    for (const ChildPtr& child : shared_.scheduler.children()) {
+        if (child->lane) {
+            child->lane->ring_from(some ? Scheduler::ring_from(*child) : 0);
+        }
+    }
+    sleeps_through_ = some;
+}
+
+// Ends the sleep through completions: another thread has changed what is waited for.
+void WaitLoop::hear_all() {
+    if (!sleeps_through_) {
+        return;
+    }
+    sleep_through(false);
+    if (driving_ && any_completion()) {
+        nudge();  // no child may ring for it any more
+    }
+}
+
 void WaitLoop::expect_progress() {
+    hear_all();
     if (!driving_ && (shared_.scheduler.needs_progress() || runs_.any_watched() || registrar_.any_removal())) {
         shared_.bell->arm_progress([this] { return any_completion(); });
     }
@@ -85,7 +123,7 @@ void WaitLoop::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint
     driving_ = true;
     nudged_.store(false, std::memory_order_relaxed);
     lock.unlock();
-    const auto ready = [this] { return any_completion() || nudged_.load(std::memory_order_seq_cst); };
+    const auto ready = [this] { return any_rings() || nudged_.load(std::memory_order_seq_cst); };
     if (!spin_(ready)) {
         slept = shared_.bell->sleep(ready, deadline_ns);
     } else {
@@ -97,7 +135,7 @@ void WaitLoop::drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint
 }
 
 Waited WaitLoop::wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
-                      std::optional<std::uint64_t> deadline_ns) {
+                      std::optional<std::uint64_t> deadline_ns, bool for_one) {
     Waited outcome = Waited::done;
     const std::uint64_t first_slice = slice(std::nullopt);
     ++waiters_;
@@ -119,11 +157,13 @@ Waited WaitLoop::wait(std::unique_lock<std::mutex>& lock, const std::function<bo
             if (in_background_) {
                 nudge();
             }
+            hear_all();
             const std::uint64_t until = slice(deadline_ns);
             shared_.changed.wait_for(lock, std::chrono::nanoseconds(until > now ? until - now : 0));
             continue;
         }
         FutexWait slept = FutexWait::woken;
+        sleep_through(for_one);
         drive(lock, slice(deadline_ns), slept);
         if (slept == FutexWait::interrupted) {
             outcome = Waited::interrupted;
@@ -150,6 +190,7 @@ std::vector<TaskPtr> WaitLoop::take_ended(std::unique_lock<std::mutex>& lock, Ru
         }
         in_background_ = true;
         FutexWait slept = FutexWait::woken;
+        sleep_through(false);
         drive(lock, std::nullopt, slept);
         in_background_ = false;
         shared_.changed.notify_all();  // a waiting thread may drive now

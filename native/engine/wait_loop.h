@@ -43,8 +43,10 @@ public:
     void keep(std::unique_ptr<ParentLane> lane) { old_lanes_.push_back(std::move(lane)); }
 
     // Waits until `done()`, the deadline or a signal; also returns `interrupted` after a while without any of them.
+    // `for_one`: whether only the end of one task, which is marked as awaited, or of one run can make it done. The
+    // driver then sleeps through completions that bring neither nearer (Scheduler::ring_from).
     Waited wait(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done,
-                std::optional<std::uint64_t> deadline_ns);
+                std::optional<std::uint64_t> deadline_ns, bool for_one = false);
     // Waits until tasks of `stream` have ended, `stream` is finished, or the engine is closed. Lets threads in wait()
     // drive.
     std::vector<TaskPtr> take_ended(std::unique_lock<std::mutex>& lock, Run& stream);
@@ -53,6 +55,9 @@ public:
 
 private:
     [[nodiscard]] bool any_completion() const;  // any thread
+    [[nodiscard]] bool any_rings() const;       // any thread
+    void sleep_through(bool some);
+    void hear_all();
     void drive(std::unique_lock<std::mutex>& lock, std::optional<std::uint64_t> deadline_ns, FutexWait& slept);
     void make_way(std::unique_lock<std::mutex>& lock, const std::function<bool()>& done);
     void tell_stream_takers();
@@ -65,6 +70,7 @@ private:
     AdaptiveSpin spin_;                       // of the driver
     bool driving_ = false;                    // a caller drains; others sleep on Shared::changed
     bool in_background_ = false;              // the driver is in take_ended(): a caller in wait() replaces it
+    bool sleeps_through_ = false;             // some lanes do not ring for every completion
     std::uint32_t waiters_ = 0;               // callers in wait()
     std::uint32_t parked_takers_ = 0;         // callers in take_ended() that are woken when no thread drives
     std::atomic<bool> nudged_{false};         // the driver must check again, though no task completed

@@ -36,13 +36,13 @@ bool Engine::running(const TaskPtr& task) {
 
 Waited Engine::wait_for_run(const RunPtr& run, std::optional<std::uint64_t> deadline_ns) {
     auto held = lock();
-    return parts_->waits.wait(held, [&] { return run->finished(); }, deadline_ns);
+    return parts_->waits.wait(held, [&] { return run->finished(); }, deadline_ns, true);
 }
 
 Waited Engine::wait_for_task(const TaskPtr& task, std::optional<std::uint64_t> deadline_ns) {
     auto held = lock();
     task->awaited = true;
-    const Waited waited = parts_->waits.wait(held, [&] { return task->state == TaskState::ended; }, deadline_ns);
+    const Waited waited = parts_->waits.wait(held, [&] { return task->state == TaskState::ended; }, deadline_ns, true);
     task->awaited = waited == Waited::interrupted;
     return waited;
 }

@@ -97,9 +97,10 @@ const Frame* ChildLane::try_next() noexcept {
             if (frame->claim.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(Claim::revoked)) {
                 end_damaged();
             }
-            failed_.reset(frames_.position() % kWindow);
+            const std::uint64_t sequence = frames_.position();
+            failed_.reset(sequence % kWindow);
             frames_.pop();
-            ring_parent();  // a slot is free again, and no completion will report it
+            ring_parent(sequence, false);  // a slot is free again, and no completion will report it
             continue;
         }
         if (!is_due(*frame)) {
@@ -202,7 +203,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
     // The frame's slot is freed first, so that a parent that takes the completion finds room for the next frame.
     frames_.pop();
     completions_.publish();
-    ring_parent();
+    ring_parent(sequence, code != Code::ok || flags != 0);
 }
 
 std::byte* ChildLane::reserve_result(std::size_t bytes) noexcept {
@@ -234,8 +235,13 @@ void ChildLane::end_loading() noexcept {
     header().loaded_ns.store(now_ns(), std::memory_order_release);
 }
 
-void ChildLane::ring_parent() noexcept {
+void ChildLane::ring_parent(std::uint64_t sequence, bool surely) noexcept {
     auto& state = bell().state;
+    // The driver chose rings_from before it announced its sleep: a child that sees the announcement sees that number.
+    if (!surely && state.load(std::memory_order_seq_cst) == static_cast<std::uint32_t>(BellState::waiter) &&
+        sequence < header().rings_from.load(std::memory_order_seq_cst)) {
+        return;
+    }
     const std::uint32_t before = take_announcement(state);
     if (before == static_cast<std::uint32_t>(BellState::waiter)) {
         futex_wake(state, 1);

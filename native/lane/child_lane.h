@@ -86,7 +86,8 @@ private:
     // Whether the frame needs one of the `count` frames before it.
     [[nodiscard]] static bool needs_one_of(const Frame& frame, std::uint64_t count) noexcept;
     void note_begin(const Frame& frame) noexcept;
-    void ring_parent() noexcept;
+    // Wakes the parent's sleeping thread if frame `sequence` matters to it, or if `surely`.
+    void ring_parent(std::uint64_t sequence, bool surely) noexcept;
 
     SharedMap map_;
     SharedMap bell_;

@@ -16,7 +16,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child with another version
-#define CALLRING_LAYOUT_VERSION 15
+#define CALLRING_LAYOUT_VERSION 16
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -182,6 +182,9 @@ struct LaneHeader {
     // The last extent that the parent gave back and the child has not taken yet, or 0; its header names the one before.
     // Lowest bit 1: its pages were returned to the system. The parent pushes extents; the child takes the whole list.
     std::atomic<std::uint64_t> extents_given_back;
+    // A child that completes a frame before this one does not wake a thread that sleeps on the parent's bell, unless
+    // the frame failed or has a payload outside its completion. 0: every completion wakes it.
+    std::atomic<std::uint64_t> rings_from;
     alignas(kCacheLine) CrashNote crash;
     RingIndices frames;
     RingIndices completions;

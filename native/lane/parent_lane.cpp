@@ -173,6 +173,18 @@ bool ParentLane::has_completions() const noexcept {
     return ring.tail.load(std::memory_order_seq_cst) != ring.head.load(std::memory_order_acquire);
 }
 
+void ParentLane::ring_from(std::uint64_t sequence) noexcept {
+    // seq_cst, like the publication of a completion: either the child sees this number before it decides not to ring,
+    // or rings() sees the completion.
+    rings_from_.store(sequence, std::memory_order_seq_cst);
+    header().rings_from.store(sequence, std::memory_order_seq_cst);
+}
+
+bool ParentLane::rings() const noexcept {
+    const std::uint64_t from = rings_from_.load(std::memory_order_seq_cst);
+    return has_completions() && (from == 0 || header().frames.head.load(std::memory_order_seq_cst) > from);
+}
+
 std::optional<CoreSpanRecord> ParentLane::take_span(std::uint64_t sequence) noexcept {
     if (spans_.capacity() == 0) {
         return std::nullopt;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -86,6 +87,12 @@ public:
     // May be called by any thread.
     [[nodiscard]] bool has_completions() const noexcept;
 
+    // Lets a driver sleep through the completions of frames before `sequence`; 0: through none. After a change to a
+    // lower number the caller checks rings() again, because the child may have read the higher one.
+    void ring_from(std::uint64_t sequence) noexcept;
+    // Whether there are completions, also of frames from ring_from() on. May be called by any thread.
+    [[nodiscard]] bool rings() const noexcept;
+
     // Takes the oldest core span, if it belongs to a frame up to `sequence`. A frame's spans are posted before its
     // completion.
     [[nodiscard]] std::optional<CoreSpanRecord> take_span(std::uint64_t sequence) noexcept;
@@ -108,7 +115,8 @@ private:
     // Every frame before this sequence number has ended. A frame's slot is not reused before its end was seen, so that
     // claimed() works for every frame in flight, also after the child's death.
     std::uint64_t settled_ = 0;
-    std::uint64_t results_taken_ = 0;  // the end of the oldest completion's result, from result(); 0: none
+    std::atomic<std::uint64_t> rings_from_{0};  // as in the header, which the child can write over
+    std::uint64_t results_taken_ = 0;           // the end of the oldest completion's result, from result(); 0: none
     std::shared_ptr<ExtentStore> extents_;
 };
 

@@ -2,7 +2,8 @@
 // follows; once those have ended, or are in the same lane before it, it is dispatched.
 // Its parts: scheduler.cpp (accepting), scheduler_dispatch.cpp (when), scheduler_subs.cpp (on which sub-worker),
 // scheduler_groups.cpp (tasks that begin together), scheduler_complete.cpp (completions and the tasks they release),
-// scheduler_launch.cpp (captured graphs), scheduler_runs.cpp (runs that follow others),
+// scheduler_ring.cpp (completions that change nothing), scheduler_launch.cpp (captured graphs),
+// scheduler_runs.cpp (runs that follow others),
 // scheduler_loss.cpp (deaths, deadlines, cancelling), scheduler_invariants.cpp (checks that all data is consistent, for
 // tests).
 //
@@ -113,6 +114,12 @@ public:
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
     // Whether a completion could release or dispatch a task: only then must a thread drain while no caller waits.
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
+    // How many of the child's first frames in flight change nothing when they succeed, except counts: no task waits for
+    // them alone or together with others, and no run ends with them. Valid until the next event.
+    [[nodiscard]] static std::size_t unheeded(const Child& child);
+    // The frame at whose end a driver has to be awake if it waits for the end of a task or of a run; 0: from now on. It
+    // may sleep through the completions of earlier frames.
+    [[nodiscard]] static std::uint64_t ring_from(const Child& child);
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
     [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
@@ -177,6 +184,9 @@ private:
     [[nodiscard]] Child& child_of(const Task& task) const {
         return *children_[static_cast<std::size_t>(task.placement)];
     }
+
+    // scheduler_ring.cpp
+    [[nodiscard]] static bool matters(const Task& task, const Task* next);
 
     // scheduler_subs.cpp
     void feed_subs();

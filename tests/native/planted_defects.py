@@ -28,6 +28,7 @@ COMPLETE, LAUNCH = "schedule/scheduler_complete.cpp", "schedule/scheduler_launch
 RUNS, LOSS = "schedule/scheduler_runs.cpp", "schedule/scheduler_loss.cpp"
 GRAPH = "task/captured_graph.cpp"
 PARENT_LANE, CHILD_LANE = "lane/parent_lane.cpp", "lane/child_lane.cpp"
+RING = "schedule/scheduler_ring.cpp"
 RECEIVE, REGION = "schedule/receive.cpp", "graph/region.cpp"
 
 DEFECTS = [
@@ -48,6 +49,26 @@ DEFECTS = [
     ),
     Defect("a run does not wait for those that it follows", SUBMIT, "if (run->waits_for > 0) {", "if (false) {"),
     Defect("a retired tensor is accepted", SUBMIT, "if (argument.tensor.buffer->retired()) {", "if (false) {"),
+    # Sleeping through completions.
+    Defect(
+        "a driver sleeps through the end of a task for which another one waits",
+        RING,
+        "return later.state == TaskState::blocked;",
+        "return later.state == TaskState::ended;",
+    ),
+    Defect(
+        "a driver sleeps through the last task of a run",
+        RING,
+        "next == nullptr || next->run != &run",
+        "next == nullptr",
+    ),
+    Defect(
+        "a driver sleeps through the last frame of a lane",
+        RING,
+        "next == nullptr || next->run != &run",
+        "(next != nullptr && next->run != &run)",
+    ),
+    Defect("a driver sleeps through the tasks of streams", RING, "if (run.stream || ", "if ("),
     # Dispatching.
     Defect(
         "a child is not woken for its next frame",

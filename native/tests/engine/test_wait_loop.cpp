@@ -51,7 +51,7 @@ struct Taking : Waiting {
 // A chip that the test plays. It rings another bell than the parent's, like a chip that completes its tasks before the
 // driver has announced that it falls asleep.
 struct Played {
-    explicit Played(const Taking& fixture) : child(fixture.add_child(ChildKind::chip)) {
+    explicit Played(const Waiting& fixture) : child(fixture.add_child(ChildKind::chip)) {
         callable->registrations = 1;
         child->lane = std::move(ParentLane::create(8, 0)).value();
         child->lane_view = child->lane.get();
@@ -62,14 +62,14 @@ struct Played {
         fixture.shared.scheduler.child_ready(*child);
     }
     // Puts a task into its lane.
-    void submit(const Taking& fixture) const {
+    void submit(const Waiting& fixture, const RunPtr& run) const {
         const TaskPtr task = allocate_task();
         task->callable = callable;
         task->placement = 0;
         task->config.trace = 0;
         task->args = no_arguments();
         task->argument_bytes = static_cast<std::uint32_t>(argument_bytes(*task->args));
-        REQUIRE(fixture.shared.scheduler.submit(fixture.stream, task, {}).ok());
+        REQUIRE(fixture.shared.scheduler.submit(run, task, {}).ok());
     }
     void complete() const {
         REQUIRE(end->try_next() != nullptr);
@@ -82,10 +82,14 @@ struct Played {
     std::unique_ptr<ChildLane> end;
 };
 
+BellState bell_state(const Shared& shared) {
+    const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(shared.bell->fd()), sizeof(Bell))).value();
+    return static_cast<BellState>(reinterpret_cast<const Bell*>(map.data())->state.load());
+}
+
 // Waits until a thread sleeps on the parent's bell.
 void await_sleep(const Shared& shared) {
-    const auto map = std::move(SharedMap::attach(UniqueFd::copy_of(shared.bell->fd()), sizeof(Bell))).value();
-    while (reinterpret_cast<const Bell*>(map.data())->state != static_cast<std::uint32_t>(BellState::waiter)) {
+    while (bell_state(shared) != BellState::waiter) {
         std::this_thread::yield();
     }
 }
@@ -170,7 +174,7 @@ TEST_CASE("the driver wakes up when another thread has drained the completion th
     {
         const auto held = fixture.lock();
         played.emplace(fixture);
-        played->submit(fixture);
+        played->submit(fixture, fixture.stream);
     }
     auto taken = fixture.take();
     await_sleep(fixture.shared);
@@ -182,6 +186,105 @@ TEST_CASE("the driver wakes up when another thread has drained the completion th
     CHECK(taken.get() == 1);
     const auto held = fixture.lock();
     fixture.seal(fixture.stream);
+}
+
+namespace {
+
+// A driver that sleeps until the end of a run of four tasks, of which one has ended: its child has not rung.
+struct SleepingThrough : Waiting {
+    SleepingThrough() {
+        const auto held = lock();
+        run = parts->runs.begin({});
+        played.emplace(*this);
+        for (int i = 0; i < 4; ++i) {
+            played->submit(*this, run);
+        }
+        parts->shared.scheduler.seal(*run);
+        played->child->task_ns = 1'000'000;
+        driver = std::async(std::launch::async, [this] {
+            auto own = lock();
+            return patiently(
+                [&] { return waits.wait(own, [this] { return run->finished(); }, now_ns() + kLongNs, true); });
+        });
+    }
+    void begin() {
+        await_sleep(shared);
+        CHECK(played->child->lane->rings() == false);
+        played->complete();
+        CHECK(played->child->lane->rings() == false);
+    }
+    void end() {
+        for (int i = 0; i < 3; ++i) {
+            played->complete();
+        }
+        {
+            const auto held = lock();
+            waits.drain();
+        }
+        CHECK(driver.get() == Waited::done);
+    }
+
+    RunPtr run;
+    std::optional<Played> played;
+    std::future<Waited> driver;
+};
+
+}  // namespace
+
+TEST_CASE("a driver that waits for a run sleeps through the ends of its tasks but the last one") {
+    SleepingThrough fixture;
+    fixture.begin();
+    {
+        const auto held = fixture.lock();
+        CHECK(bell_state(fixture.shared) == BellState::waiter);
+        CHECK(fixture.played->child->completed == 0);
+    }
+    fixture.end();
+}
+
+TEST_CASE("a driver hears every completion, also earlier ones, once another thread has submitted a task") {
+    SleepingThrough fixture;
+    fixture.begin();
+    {
+        const auto held = fixture.lock();
+        fixture.waits.expect_progress();
+        CHECK(bell_state(fixture.shared) != BellState::waiter);
+        CHECK(fixture.played->child->lane->rings());
+    }
+    fixture.end();
+}
+
+TEST_CASE("a driver hears every completion while another thread waits, too") {
+    SleepingThrough fixture;
+    fixture.begin();
+    std::atomic<bool> waiting = false;
+    bool changed = false;
+    std::thread other([&] {
+        fixture.wait_until([&] {
+            waiting = true;
+            return changed;
+        });
+    });
+    while (!waiting) {
+        std::this_thread::yield();
+    }
+    {
+        const auto held = fixture.lock();  // the other thread has checked, and sleeps
+        CHECK(fixture.played->child->completed == 1);
+    }
+    await_sleep(fixture.shared);
+    fixture.played->complete();
+    CHECK(fixture.played->child->lane->rings());
+    fixture.change([&] { changed = true; });
+    other.join();
+    for (int i = 0; i < 2; ++i) {
+        fixture.played->complete();
+    }
+    {
+        const auto held = fixture.lock();
+        fixture.waits.drain();
+    }
+    CHECK(fixture.driver.get() == Waited::done);
 }
 
 TEST_CASE("a wait in an Engine whose books are torn fails for lack of memory") {

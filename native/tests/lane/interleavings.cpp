@@ -151,6 +151,64 @@ struct SharedBell : rl::test_suite<SharedBell<kWeakness, kExpected>, 3, kExpecte
     }
 };
 
+// A driver that sleeps through the completions of a child while another thread begins to wait for one of them: that
+// thread lowers the first number for which the child rings (ParentLane::ring_from, WaitLoop::hear_all).
+template <Weakness kWeakness, bool kChecksAgain, rl::test_result_e kExpected>
+struct SleptThrough : rl::test_suite<SleptThrough<kWeakness, kChecksAgain, kExpected>, 3, kExpected> {
+    using Atomics = RelacyAtomics<kWeakness>;
+    static constexpr std::uint64_t kNever = 9;
+
+    Ring<Atomics> completions;
+    Atomics::template Atomic<std::uint64_t> rings_from;
+    Atomics::template Atomic<std::uint32_t> nudged;
+    Atomics::template Atomic<std::uint32_t> bell;
+
+    void before() { rings_from.store(kNever, std::memory_order_relaxed); }
+
+    void thread(unsigned index) {
+        if (index == 0) {
+            child();
+        } else if (index == 1) {
+            driver();
+        } else {
+            other();
+        }
+    }
+
+    void child() {
+        auto out = completions.producer();
+        for (std::uint64_t sequence = 0; sequence < 2; ++sequence) {
+            completions.at(out.reserve()).write(sequence);
+            out.publish();
+            const bool sleeps = bell.load(std::memory_order_seq_cst) == kAsleep;
+            if (sleeps && sequence < rings_from.load(std::memory_order_seq_cst)) {
+                continue;
+            }
+            wake_sleeper<Atomics>(bell);
+        }
+    }
+
+    void driver() {
+        auto in = completions.consumer();
+        const auto ready = [&] {
+            const bool rings = in.front() != nullptr && rings_from.load(std::memory_order_seq_cst) == 0;
+            return rings || nudged.load(std::memory_order_seq_cst) != 0;
+        };
+        while (in.front() == nullptr || rings_from.load(std::memory_order_seq_cst) != 0) {
+            announce_and_sleep<Atomics>(bell, kAsleep, ready, std::nullopt);
+        }
+        completions.at(in.front()).expect_value(0);
+    }
+
+    void other() {
+        rings_from.store(0, std::memory_order_seq_cst);
+        if (kChecksAgain && completions.indices.tail.load(std::memory_order_seq_cst) != 0) {
+            nudged.store(1, std::memory_order_seq_cst);
+            wake_sleeper<Atomics>(bell);
+        }
+    }
+};
+
 // A frame that its parent revokes while its child claims it: one of them succeeds, and only that one touches the memory
 // of the task; a revoked frame is passed over, and its slot used again only afterwards.
 template <Weakness kWeakness, rl::test_result_e kExpected>
@@ -313,12 +371,16 @@ int main(int argc, char** argv) {
     good &= explore<Lane<none, true, rl::test_result_success>>("frames and completions of a lane", count);
     good &= explore<SharedBell<none, rl::test_result_success>>("two children at one bell", count);
     good &= explore<Revocation<none, rl::test_result_success>>("frames claimed and revoked", count);
+    good &= explore<SleptThrough<none, true, rl::test_result_success>>("completions that are slept through", count);
     good &= explore<Stop<none, rl::test_result_success>>("a child that is stopped", count);
     good &= explore<GivenBack<none, rl::test_result_success>>("memory that is given back", count);
     // The removed safeguards, whose errors have to be found.
     good &= explore<Lane<none, false, rl::test_result_deadlock>>("a sleeper that does not check again", count);
     good &= explore<Lane<acquire_release, true, rl::test_result_deadlock>>("a lane without seq_cst", count);
     good &= explore<SharedBell<acquire_release, rl::test_result_deadlock>>("a bell without seq_cst", count);
+    good &= explore<SleptThrough<none, false, rl::test_result_deadlock>>("a completion that was slept through", count);
+    good &= explore<SleptThrough<acquire_release, true, rl::test_result_deadlock>>("a sleep through without seq_cst",
+                                                                                   count);
     good &= explore<Stop<acquire_release, rl::test_result_deadlock>>("an end without seq_cst", count);
     good &= explore<Revocation<relaxed, rl::test_result_data_race>>("claims without an order", count);
     good &= explore<GivenBack<relaxed, rl::test_result_data_race>>("memory given back without an order", count);

@@ -23,6 +23,8 @@ public:
     // Whether the child is awake: the parent has woken it since it went to sleep, or it never slept.
     [[nodiscard]] bool awake() const;
     [[nodiscard]] ChildLane& lane() { return *lane_; }
+    // The number of frames that it has moved past.
+    [[nodiscard]] std::uint64_t passed() const { return header_->frames.head.load(std::memory_order_relaxed); }
 
     // Hides the completion that the child has just posted: as if it had stopped after it freed the frame's slot, and
     // before it published the completion.

@@ -85,6 +85,7 @@ void World::on_protocol_violation(Child& each, const std::string& what) {
 }
 
 void World::on_run_finished(Run& run) {
+    ++finished_;
     oracle_.finish(run);
 }
 
@@ -230,6 +231,11 @@ void World::step(const Step& step) {
     stream_told_ = scheduler_.take_stream_moved() || stream_told_;
     if (step.op == Op::drain) {
         check_told();
+        if (races_.one_in(2)) {
+            listen();
+        }
+    } else if (step.op != Op::act && step.op != Op::stop) {
+        heeded_.clear();  // the driver decides again after every other event
     }
     if (++steps_ % check_every_ == 0) {
         check();
@@ -239,12 +245,54 @@ void World::step(const Step& step) {
 std::size_t World::drain() {
     event();
     const std::uint64_t raced = raced_;
+    const bool calm = is_calm();
+    const std::uint64_t finished = finished_;
+    std::uint64_t frames = 0;
+    for (const ChildPtr& each : scheduler_.children()) {
+        frames += each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
+    }
     const std::size_t ended = scheduler_.drain();
     tell([&] { return "the parent takes ended tasks: " + std::to_string(ended); });
     if (raced == raced_) {  // otherwise a child that acted meanwhile may have made room
         check_starved();
+        if (calm) {
+            for (const ChildPtr& each : scheduler_.children()) {
+                frames -= each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
+            }
+            require(frames == 0, "a driver slept through a completion that releases a task");
+            require(finished == finished_, "a driver slept through the end of a run");
+            require(!scheduler_.take_stream_moved(), "a driver slept through the end of a stream's task");
+        }
     }
+    heeded_.clear();
     return ended;
+}
+
+// The driver falls asleep.
+void World::listen() {
+    heeded_.clear();
+    heard_ = false;
+    for (const ChildPtr& each : scheduler_.children()) {
+        const std::size_t count = Scheduler::unheeded(*each);
+        heeded_.push_back(count == 0 ? 0 : each->in_flight[count - 1]->sequence + 1);
+    }
+}
+
+// Whether the driver sleeps, and no child has ended a frame that it heeds, or failed.
+bool World::is_calm() {
+    if (heeded_.empty() || heard_ || lied_) {
+        return false;
+    }
+    for (std::size_t i = 0; i < children(); ++i) {
+        const Child& each = child(i);
+        if (!each.lane || !each.backlog.empty()) {
+            return false;  // the lane takes more whenever it is fed
+        }
+        if (each.lane->has_completions() && actors_[i]->passed() > heeded_[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void World::pass_time(std::uint64_t ns) {

@@ -137,6 +137,8 @@ private:
     void check_deadlines();
     void check_shared_out() const;
     std::size_t drain();
+    void listen();
+    [[nodiscard]] bool is_calm();
     void settle_children();
 
     Shape shape_;
@@ -159,6 +161,10 @@ private:
     bool may_race_ = false;  // in this step
     bool racing_ = false;    // a child acts in the middle of an action
     std::uint64_t raced_ = 0;
+    // By child: the first frame at whose end the driver has to be awake; empty: it sleeps through none.
+    std::vector<std::uint64_t> heeded_;
+    bool heard_ = false;          // a task has failed since
+    std::uint64_t finished_ = 0;  // runs
     bool closing_ = false;
     bool lied_ = false;
     Figures figures_;

@@ -136,6 +136,7 @@ void World::complete(std::size_t index, Random& random) {
     const std::size_t number = *actor.claimed;
     Part& part = oracle_.parts[number];
     const bool well = random.below(64) >= shape_.failing;
+    heard_ = heard_ || !well;
     const bool is_chip = each.kind == ChildKind::chip;
     part.code = well               ? Code::ok
                 : random.one_in(6) ? Code::not_installed
