@@ -80,12 +80,14 @@ void WaitLoop::sleep_through(bool some) {
     if (!some && !sleeps_through_) {
         return;
     }
+    sleeps_through_ = false;
     for (const ChildPtr& child : shared_.scheduler.children()) {
         if (child->lane) {
-            child->lane->ring_from(some ? Scheduler::ring_from(*child) : 0);
+            const std::uint64_t from = some ? Scheduler::ring_from(*child) : 0;
+            child->lane->ring_from(from);
+            sleeps_through_ = sleeps_through_ || from != 0;
         }
     }
-    sleeps_through_ = some;
 }
 
 // Ends the sleep through completions: another thread has changed what is waited for.

@@ -174,6 +174,9 @@ bool ParentLane::has_completions() const noexcept {
 }
 
 void ParentLane::ring_from(std::uint64_t sequence) noexcept {
+    if (rings_from_.load(std::memory_order_relaxed) == sequence) {
+        return;  // only its caller, under the engine's lock, changes it
+    }
     // seq_cst, like the publication of a completion: either the child sees this number before it decides not to ring,
     // or rings() sees the completion.
     rings_from_.store(sequence, std::memory_order_seq_cst);

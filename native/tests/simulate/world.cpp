@@ -247,19 +247,20 @@ std::size_t World::drain() {
     const std::uint64_t raced = raced_;
     const bool calm = is_calm();
     const std::uint64_t finished = finished_;
-    std::uint64_t frames = 0;
-    for (const ChildPtr& each : scheduler_.children()) {
-        frames += each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
-    }
+    const auto frames_of_chips = [this] {
+        std::uint64_t frames = 0;
+        for (const ChildPtr& each : scheduler_.children()) {
+            frames += each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
+        }
+        return frames;
+    };
+    const std::uint64_t frames = calm ? frames_of_chips() : 0;
     const std::size_t ended = scheduler_.drain();
     tell([&] { return "the parent takes ended tasks: " + std::to_string(ended); });
     if (raced == raced_) {  // otherwise a child that acted meanwhile may have made room
         check_starved();
         if (calm) {
-            for (const ChildPtr& each : scheduler_.children()) {
-                frames -= each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
-            }
-            require(frames == 0, "a driver slept through a completion that releases a task");
+            require(frames == frames_of_chips(), "a driver slept through a completion that releases a task");
             require(finished == finished_, "a driver slept through the end of a run");
             require(!scheduler_.take_stream_moved(), "a driver slept through the end of a stream's task");
         }
