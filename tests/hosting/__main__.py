@@ -5,6 +5,7 @@ writes its number into one cell, so that a lost or repeated one is seen.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -87,7 +88,8 @@ def _lose(worker, losses, choose):
         time.sleep(0.02)
         ready = [child.pid for child in worker.children if child.state == "ready"]
         if ready:
-            os.kill(choose.choice(ready), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the previous signal may just have ended it
+                os.kill(choose.choice(ready), signal.SIGKILL)
 
 
 def _memory():
