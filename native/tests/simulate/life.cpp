@@ -12,6 +12,7 @@
 #include <new>
 #include <ostream>
 #include <stdexcept>
+#include <vector>
 
 namespace callring::simulate {
 
@@ -77,7 +78,13 @@ bool live_here(const Program& program, std::size_t check_every) {
     }
 }
 
-Page in_another_process(const std::function<void()>& work) {
+// A process that runs programs.
+struct Running {
+    pid_t pid;
+    Page* page;
+};
+
+Running start(const std::function<void()>& work) {
     void* shared = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED) {
         throw std::bad_alloc();
@@ -92,32 +99,46 @@ Page in_another_process(const std::function<void()>& work) {
         work();
         ::_exit(0);
     }
+    return {pid, page};
+}
+
+Page finish(const Running& running) {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    while (::waitpid(running.pid, &status, 0) < 0 && errno == EINTR) {
     }
+    page = running.page;
     if (WIFSIGNALED(status)) {
         say(("the process ends by signal " + std::to_string(WTERMSIG(status))).c_str());
     } else if (WEXITSTATUS(status) != 0 && page->what.front() == 0) {
         say("the process ends");
     }
     const Page result = *page;
-    ::munmap(shared, sizeof(Page));
+    ::munmap(running.page, sizeof(Page));
     return result;
 }
 
 }  // namespace
 
-Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps) {
-    const Page told = in_another_process([&] {
-        for (page->seed = seed; page->figures.events < events; ++page->seed) {
-            if (!live_here(generate(page->seed, most_steps), kSeldom)) {
-                return;
+Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps, std::uint64_t jobs) {
+    std::vector<Running> all;
+    for (std::uint64_t job = 0; job < jobs; ++job) {
+        all.push_back(start([&, job] {
+            const std::uint64_t share = (events + jobs - 1) / jobs;
+            for (page->seed = seed + job; page->figures.events < share; page->seed += jobs) {
+                if (!live_here(generate(page->seed, most_steps), kSeldom)) {
+                    return;
+                }
             }
+        }));
+    }
+    Lives lives;
+    for (const Running& running : all) {
+        const Page told = finish(running);
+        lives.figures += told.figures;
+        lives.programs += told.programs;
+        if (!lives.finding && told.what.front() != 0) {
+            lives.finding = Finding{told.seed, told.step, told.what.data()};
         }
-    });
-    Lives lives{told.figures, told.programs, std::nullopt};
-    if (told.what.front() != 0) {
-        lives.finding = Finding{told.seed, told.step, told.what.data()};
     }
     return lives;
 }
@@ -126,7 +147,7 @@ std::optional<Finding> live(const Program& program) {
     if (program.shape.chips + program.shape.subs + program.shape.nodes == 0) {
         return std::nullopt;
     }
-    const Page told = in_another_process([&] { static_cast<void>(live_here(program, 1)); });
+    const Page told = finish(start([&] { static_cast<void>(live_here(program, 1)); }));
     return told.what.front() == 0 ? std::nullopt : std::optional(Finding{0, told.step, told.what.data()});
 }
 

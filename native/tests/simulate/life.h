@@ -23,8 +23,9 @@ struct Lives {
 };
 
 // Runs the programs of `seed` and of the seeds after it, until at least `events` events have happened or a program
-// goes wrong.
-[[nodiscard]] Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps);
+// goes wrong. `jobs` processes do so at once: the first one takes every `jobs`-th seed from `seed` on, the next one
+// from `seed` + 1 on. If programs of several of them go wrong, the first process's finding is reported.
+[[nodiscard]] Lives live(std::uint64_t seed, std::uint64_t events, std::size_t most_steps, std::uint64_t jobs);
 // Runs one program, which is checked after every step.
 [[nodiscard]] std::optional<Finding> live(const Program& program);
 // Runs one program in this process, and prints to `out` what each step does.

@@ -1,15 +1,17 @@
 // simulate: runs random programs of the scheduler until N events have happened, and reports what went wrong.
 //
-//   simulate [--corpus FOLDER] [--events N] [--seed S] [--steps M] [--brief]
+//   simulate [--corpus FOLDER] [--events N] [--seed S] [--steps M] [--jobs J] [--brief]
 //   simulate --replay FILE
 //
 // The programs of the corpus come first. A program that goes wrong is shrunk, and printed with a remark on each of its
-// steps; --replay runs such a program again. Exit codes: 0, 1 (something went wrong), 2 (wrong use).
+// steps; --replay runs such a program again. Each of J processes runs its own programs. Exit codes: 0, 1 (something
+// went wrong), 2 (wrong use).
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -32,6 +34,7 @@ struct Options {
     std::uint64_t events = 0;
     std::uint64_t seed = 1;
     std::size_t steps = 1200;
+    std::uint64_t jobs = 1;
     std::string corpus;
     std::string replay;
     bool brief = false;  // do not shrink
@@ -90,7 +93,9 @@ int replay_all(const std::string& folder) {
 }
 
 int search(const Options& options) {
-    const Lives lives = live(options.seed, options.events, options.steps);
+    const auto begin = std::chrono::steady_clock::now();
+    const Lives lives = live(options.seed, options.events, options.steps, options.jobs);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     rusage used{};
     ::getrusage(RUSAGE_CHILDREN, &used);
     const auto seconds = [](const timeval& time) {
@@ -98,10 +103,13 @@ int search(const Options& options) {
     };
     const double processor_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
     const Figures& figures = lives.figures;
+    const auto events_in = [&](double span) {
+        return static_cast<std::uint64_t>(static_cast<double>(figures.events) / span);
+    };
     std::cout << figures.events << " events in " << lives.programs << " programs: " << figures.runs << " runs, "
               << figures.tasks << " tasks, " << figures.executions << " executions, " << figures.deaths << " deaths; "
-              << static_cast<std::uint64_t>(static_cast<double>(figures.events) / processor_seconds)
-              << " events in a second of the processor" << '\n';
+              << events_in(elapsed.count()) << " events in a second, " << events_in(processor_seconds)
+              << " in a second of one processor" << '\n';
     if (!lives.finding) {
         return 0;
     }
@@ -142,6 +150,8 @@ int main(int argc, char** argv) {
             options.seed = std::strtoull(value, nullptr, 10);
         } else if (word == "--steps") {
             options.steps = std::strtoull(value, nullptr, 10);
+        } else if (word == "--jobs") {
+            options.jobs = std::max<std::uint64_t>(1, std::strtoull(value, nullptr, 10));
         } else if (word == "--corpus") {
             options.corpus = value;
         } else if (word == "--replay") {
