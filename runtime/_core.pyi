@@ -729,7 +729,7 @@ def wrap_envelope(payload: bytes) -> bytes:
     ...
 CODES: dict[str, int] = {'ok': 0, 'invalid_argument': 1, 'io': 2, 'timeout': 3, 'closed': 4, 'malformed': 5, 'layout_mismatch': 6, 'hashid_format_invalid': 7, 'hashid_descriptor_mismatch': 8, 'kind_unsupported': 9, 'slot_exhausted': 10, 'not_installed': 11, 'prepare_failed': 12, 'out_of_memory': 13, 'kernel_failed': 14, 'python_exception': 15, 'worker_lost': 16, 'skipped': 17, 'cancelled': 18, 'back_pressure': 19, 'given_up': 20, 'handle_stale': 21, 'removal_active': 23, 'partial_failure': 24, 'task_timeout': 25, 'too_many_runs': 26, 'out_of_descriptors': 27}
 CONTROL_FD: int = 3
-LAYOUT_VERSION: int = 16
+LAYOUT_VERSION: int = 17
 LEAST_EXTENT: int = 65536
 MOST_BUFFERS: int = 1024
 OPERATIONS: dict[str, int] = {'start': 1, 'shutdown': 6, 'fork_child': 8, 'rest': 11, 'child_exited': 9}

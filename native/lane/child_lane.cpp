@@ -13,6 +13,7 @@
 #include "common/tuning.h"
 #include "lane/damaged.h"
 #include "lane/futex.h"
+#include "lane/predecessors.h"
 #include "lane/sleep_word.h"
 
 namespace callring {
@@ -137,8 +138,7 @@ std::vector<const Frame*> ChildLane::claim_ahead(std::size_t most) {
 }
 
 bool ChildLane::needs_one_of(const Frame& frame, std::uint64_t count) noexcept {
-    return std::ranges::any_of(frame.config.predecessors,
-                               [&](std::uint32_t distance) { return distance != 0 && distance <= count; });
+    return predecessors_of(frame.config).any_of([&](std::uint32_t distance) { return distance <= count; });
 }
 
 void ChildLane::note_begin(const Frame& frame) noexcept {
@@ -150,12 +150,12 @@ void ChildLane::note_begin(const Frame& frame) noexcept {
 }
 
 bool ChildLane::predecessor_failed(const Frame& frame) const noexcept {
-    for (const std::uint32_t distance : frame.config.predecessors) {
-        if (distance != 0 && distance <= frame.sequence && failed_.test((frame.sequence - distance) % kWindow)) {
-            return true;
-        }
+    if (frame.sequence - last_failed_ > kMaxPredecessorDistance) {
+        return false;
     }
-    return false;
+    return predecessors_of(frame.config).any_of([&](std::uint32_t distance) {
+        return distance <= frame.sequence && failed_.test((frame.sequence - distance) % kWindow);
+    });
 }
 
 bool ChildLane::wait() noexcept {
@@ -200,6 +200,7 @@ void ChildLane::complete(Code code, std::uint64_t begin_ns, std::uint64_t end_ns
         std::memcpy(completion->payload.data(), payload.data(), payload.size());
     }
     failed_.set(sequence % kWindow, code != Code::ok);
+    last_failed_ = code != Code::ok ? sequence : last_failed_;
     // The frame's slot is freed first, so that a parent that takes the completion finds room for the next frame.
     frames_.pop();
     completions_.publish();

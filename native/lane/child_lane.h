@@ -102,7 +102,8 @@ private:
     std::uint64_t reserved_result_ = 0;  // the start of the reserved payload
     std::uint64_t free_results_ = 0;     // the area is free up to this position, even if results_taken is lower
     ExtentWriter extents_;
-    std::bitset<kWindow> failed_;  // by sequence number
+    std::bitset<kWindow> failed_;           // by sequence number
+    std::uint64_t last_failed_ = ~kWindow;  // the last frame that failed; at first one that is out of reach
     AdaptiveSpin spin_;
     std::atomic<bool> stopped_{false};
 };

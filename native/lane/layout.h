@@ -16,7 +16,7 @@
 namespace callring {
 
 #ifndef CALLRING_LAYOUT_VERSION  // tests build a child with another version
-#define CALLRING_LAYOUT_VERSION 16
+#define CALLRING_LAYOUT_VERSION 17
 #endif
 inline constexpr std::uint32_t kLayoutVersion = CALLRING_LAYOUT_VERSION;
 inline constexpr std::uint32_t kLaneMagic = 0x4C524C43;  // "CLRL"
@@ -30,18 +30,21 @@ enum FrameFlags : std::uint32_t {
     kFrameCores = 1U << 3U,    // the chip records the core spans of the task
     kFrameTimed = 1U << 4U,  // the task has a deadline: the child records in the lane's header when it begins the task
     kFrameKeeps = 1U << 5U,  // what the task writes may stay on the machine of its node until it is asked for
+    kFrameManyPredecessors = 1U << 6U,  // `predecessors` is a set of distances, one bit each
 };
 
-inline constexpr std::size_t kMaxPredecessors = 4;
+// A frame names up to this number of predecessors by their distances, and more by a set (lane/predecessors.h).
+inline constexpr std::size_t kMaxDistances = 4;
 // The greatest distance of a predecessor: the child keeps the outcomes of that many frames.
 inline constexpr std::uint64_t kMaxPredecessorDistance = 65535;
+inline constexpr std::uint64_t kMaxDistanceInSet = 32 * kMaxDistances;
 
 struct FrameConfig {
     std::uint32_t block_count;  // 0: the callable's choice
     std::uint32_t flags;        // FrameFlags
-    // Earlier frames of this lane that this one depends on, as distances in sequence numbers; 0 is "none".
-    // The child skips the frame when one of them failed.
-    std::array<std::uint32_t, kMaxPredecessors> predecessors;
+    // Earlier frames of this lane that this one depends on (lane/predecessors.h). The child skips the frame when one of
+    // them failed.
+    std::array<std::uint32_t, kMaxDistances> predecessors;
 };
 
 inline constexpr std::size_t kFrameBytes = 512;

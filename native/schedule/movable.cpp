@@ -24,13 +24,12 @@ void for_each_followed(const Child& child, const Task& task, const Visit& visit)
     if (task.unmet == 0) {
         return;
     }
-    for (const std::uint32_t distance : task.distances) {
-        const std::size_t place =
-            distance == 0 ? child.in_flight.size() : place_of(child.in_flight, task.sequence - distance);
+    task.in_lane.for_each([&](std::uint32_t distance) {
+        const std::size_t place = place_of(child.in_flight, task.sequence - distance);
         if (place < child.in_flight.size()) {
             visit(place);
         }
-    }
+    });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lane/frame.h"
+#include "lane/predecessors.h"
 #include "schedule/scheduler.h"
 #include "task/captured_graph.h"
 
@@ -61,7 +62,7 @@ bool Scheduler::takes(const Child& child) {
 // child may run can also follow predecessors that still wait for the lane: it queues behind them. Of several successors
 // that any sub-worker may run, one follows in the lane; the others wait, and go to the next free sub-worker.
 Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> predecessors) const {
-    if (predecessors.size() > kMaxPredecessors || is_group(task)) {
+    if (predecessors.size() > kMaxDistanceInSet || is_group(task)) {
         return {};
     }
     const Task& first = *predecessors.front();
@@ -74,6 +75,7 @@ Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> pre
         return {};
     }
     bool all_in_lane = true;
+    std::uint64_t oldest = child.lane->next_sequence();
     for (const Task* earlier : predecessors) {
         const bool in_lane = earlier->state == TaskState::dispatched && earlier->child == where;
         const bool in_queue = earlier->state == TaskState::ready && earlier->placement == where;
@@ -84,6 +86,10 @@ Scheduler::Behind Scheduler::behind(const Task& task, std::span<Task* const> pre
             return {};
         }
         all_in_lane = all_in_lane && in_lane;
+        oldest = std::min(oldest, in_lane ? earlier->sequence : oldest);
+    }
+    if (!Predecessors::can_name(predecessors.size(), child.lane->next_sequence() - oldest)) {
+        return {};
     }
     if (child.kind == ChildKind::sub && group_waits_for_subs()) {
         return {};  // a group waits until the lanes are empty
@@ -117,8 +123,10 @@ void Scheduler::push_follower(Child& child, Task& task) {
         end(task, Code::skipped, {});
         return;
     }
-    const bool all_in_lane = std::all_of(unmet.begin(), unmet.end(), [&child](const Task* earlier) {
-        return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(child.index);
+    const std::uint64_t sequence = child.lane->next_sequence();
+    const bool all_in_lane = std::all_of(unmet.begin(), unmet.end(), [&](const Task* earlier) {
+        return earlier->state == TaskState::dispatched && earlier->child == static_cast<std::int32_t>(child.index) &&
+               Predecessors::can_name(unmet.size(), sequence - earlier->sequence);
     });
     if (!all_in_lane) {
         task.state = TaskState::blocked;
@@ -135,11 +143,9 @@ void Scheduler::push(Child& child, Task& task, std::span<Task* const> predecesso
     frame.config = FrameConfig{task.config.block_count, flags_of(task.config), {}};
     const std::uint64_t sequence = child.lane->next_sequence();
     if (!predecessors.empty()) {
-        task.distances.fill(0);
-        for (std::size_t i = 0; i < predecessors.size(); ++i) {
-            task.distances.at(i) = static_cast<std::uint32_t>(sequence - predecessors[i]->sequence);
-        }
-        frame.config.predecessors = task.distances;
+        task.in_lane.name(predecessors.size(), [&](std::size_t i) { return sequence - predecessors[i]->sequence; });
+        frame.config.predecessors = task.in_lane.words;
+        frame.config.flags |= task.in_lane.many ? kFrameManyPredecessors : 0U;
     }
     frame.digest = task.callable->spec.digest;
     if (task.opaque) {

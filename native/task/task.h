@@ -4,7 +4,6 @@
 // members. Queues, lanes and other tasks only refer to tasks that have not ended, which their run owns.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +16,7 @@
 #include "common/result.h"
 #include "common/shared_only.h"
 #include "lane/extent_store.h"
-#include "lane/layout.h"
+#include "lane/predecessors.h"
 #include "memory/task_args.h"
 #include "memory/thread_cached.h"
 #include "task/callable.h"
@@ -109,9 +108,8 @@ struct Task : OwnerCount, SharedOnly {
     Code code = Code::ok;            // the outcome of an ended task
     std::uint32_t open_members = 0;  // of a group's node: members that have not ended
     std::uint64_t sequence = 0;      // the number of its frame in the lane of `child`
-    // If it follows tasks in the same lane: how many frames before its own theirs are. The frame has the same numbers,
-    // but its child may overwrite them.
-    std::array<std::uint32_t, kMaxPredecessors> distances;  // valid while it is dispatched and `unmet`
+    // The tasks that it follows in the same lane, as its frame names them; but its child may overwrite the frame.
+    Predecessors in_lane;           // valid while it is dispatched and `unmet`
     std::uint64_t begun_by_ns = 0;  // its child was first seen to have begun it at this time; 0: not seen yet
     std::uint64_t met = 0;          // 1 + the id of the last task of its run that was found to follow it
 

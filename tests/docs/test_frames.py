@@ -61,9 +61,10 @@ def test_flags_numbers_and_bounds_are_those_of_the_page(tmp_path):
     checks = [f"kLayoutVersion == {version}"]
     checks += [f"static_cast<int>(Tag::{tag}) == {number}" for tag, number in names.items()]
     checks += [f"CALLRING_{dtype} == {number}" for dtype, number in dtypes.items()]
-    flags = {"Spilled": 1, "Traced": 2, "Opaque": 4, "Cores": 8, "Timed": 16, "Keeps": 32}
+    flags = {"Spilled": 1, "Traced": 2, "Opaque": 4, "Cores": 8, "Timed": 16, "Keeps": 32, "ManyPredecessors": 64}
     checks += [f"kFrame{name} == {flag}" for name, flag in flags.items()]
-    checks += ["kMaxPredecessors == 4", "kMaxPredecessorDistance == 65535", "CALLRING_MAX_RANK == 8"]
+    checks += ["kMaxDistances == 4", "kMaxPredecessorDistance == 65535", "kMaxDistanceInSet == 128"]
+    checks += ["CALLRING_MAX_RANK == 8"]
     checks += ["kMaxMessageBody == 32768", "kMaxMessageFds == 5", "kResultBytes == 8 << 20"]
     assert (len(names), len(dtypes)) == (5, 13)
     assert compiles(checks, tmp_path) == ""

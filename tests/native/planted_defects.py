@@ -98,8 +98,8 @@ DEFECTS = [
     Defect(
         "a follower names the frame before the one that it follows",
         DISPATCH,
-        "(sequence - predecessors[i]->sequence);",
-        "(sequence - predecessors[i]->sequence + 1);",
+        "return sequence - predecessors[i]->sequence;",
+        "return sequence - predecessors[i]->sequence + 1;",
     ),
     Defect(
         "a member of a group begins before the others",
@@ -341,6 +341,18 @@ DEFECTS = [
         "    }\n}\n\n}",
     ),
     # Lanes and ranges.
+    Defect(
+        "a task does not name its predecessors in a lane if they are many",
+        DISPATCH,
+        "frame.config.flags |= task.in_lane.many ? kFrameManyPredecessors : 0U;",
+        "if (task.in_lane.many) {\n            frame.config.predecessors.fill(0);\n        }",
+    ),
+    Defect(
+        "a set of predecessors is read as distances",
+        DISPATCH,
+        "frame.config.flags |= task.in_lane.many ? kFrameManyPredecessors : 0U;",
+        "",
+    ),
     Defect("a revoked frame keeps its slot", PARENT_LANE, "outstanding_ -= revoked ? 1 : 0;", ""),
     Defect(
         "a slot is used again before its end was seen", PARENT_LANE, "frames_.position() - settled_ >= capacity ||", ""

@@ -37,7 +37,7 @@ struct LanePair {
     }
 
     // Pushes one frame whose run is `run` and whose predecessors lie `distances` back.
-    std::uint64_t push(std::uint64_t run = 0, std::array<std::uint32_t, kMaxPredecessors> distances = {},
+    std::uint64_t push(std::uint64_t run = 0, std::array<std::uint32_t, kMaxDistances> distances = {},
                        std::uint32_t flags = 0) const {
         REQUIRE_FALSE(parent->full());
         Frame& frame = parent->reserve();

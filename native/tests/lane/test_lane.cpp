@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "lane/predecessors.h"
 #include "tests/lane/lane_fixture.h"
 
 using namespace callring;
@@ -179,6 +180,53 @@ TEST_CASE("a frame whose predecessor succeeded is executed") {
     REQUIRE(lane.child->try_next()->run == 1);
     lane.child->complete(Code::ok, 0, 0, {});
     CHECK(lane.child->try_next()->run == 2);
+}
+
+TEST_CASE("a frame with many predecessors is skipped if any of them failed, and not for another frame") {
+    constexpr std::uint32_t kFrames = kMaxDistanceInSet + 2;
+    for (const std::uint32_t count : {5U, 32U, 33U, 64U, 127U, 128U}) {
+        const std::uint32_t nearest = kMaxDistanceInSet - count + 1;  // they are neighbours, the last one 128 away
+        for (const std::uint32_t failed : {1U, nearest - 1, nearest, nearest + (count / 2), 127U, 128U, 129U}) {
+            CAPTURE(count);
+            CAPTURE(failed);
+            const LanePair lane(256);
+            for (std::uint32_t i = 0; i < kFrames; ++i) {
+                lane.push();
+            }
+            Predecessors named{};
+            named.name(count, [&](std::size_t i) { return nearest + i; });
+            std::uint32_t visited = 0;
+            named.for_each([&](std::uint32_t distance) { visited += distance >= nearest ? 1 : 1000; });
+            CHECK(visited == count);
+            lane.push(7, named.words, kFrameManyPredecessors);
+            for (std::uint32_t i = 0; i < kFrames; ++i) {
+                REQUIRE(lane.child->try_next() != nullptr);
+                const bool fails = i + failed == kFrames;
+                lane.child->complete(fails ? Code::kernel_failed : Code::ok, 0, 0, {});
+            }
+            const bool skipped = failed >= nearest && failed <= kMaxDistanceInSet;
+            CHECK((lane.child->try_next() == nullptr) == skipped);
+        }
+    }
+}
+
+TEST_CASE("a frame with many predecessors is claimed ahead only if none of them is in the batch") {
+    for (const std::uint32_t nearest : {1U, 2U, 3U, 4U}) {
+        CAPTURE(nearest);
+        const LanePair lane(32);
+        for (int i = 0; i < 12; ++i) {
+            lane.push();
+        }
+        Predecessors named{};
+        named.name(6, [&](std::size_t i) { return nearest + i; });
+        lane.push(7, named.words, kFrameManyPredecessors);
+        for (int i = 0; i < 10; ++i) {
+            REQUIRE(lane.child->try_next() != nullptr);
+            lane.child->complete(Code::ok, 0, 0, {});
+        }
+        REQUIRE(lane.child->try_next() != nullptr);  // the frame is two behind this one
+        CHECK(lane.child->claim_ahead(7).size() == (nearest > 2 ? 2 : 1));
+    }
 }
 
 TEST_CASE("frames that are claimed ahead are handed out in order and cannot be revoked") {

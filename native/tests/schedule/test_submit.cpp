@@ -33,7 +33,7 @@ TEST_CASE("a frame carries the run, the callable and the configuration of its ta
     CHECK(frame->digest == parent.callable->spec.digest);
     CHECK(frame->config.block_count == 7);
     CHECK(frame->config.flags == kFrameTimed);
-    CHECK(frame->config.predecessors == std::array<std::uint32_t, kMaxPredecessors>{});
+    CHECK(frame->config.predecessors == std::array<std::uint32_t, kMaxDistances>{});
     parent.complete(0);
 }
 
@@ -182,23 +182,81 @@ TEST_CASE("a task that follows one frame in a lane is put behind it at once, wit
     }
     const Frame* const frame = parent.end(0).try_next();
     REQUIRE(frame != nullptr);
-    CHECK(frame->config.predecessors == std::array<std::uint32_t, kMaxPredecessors>{2, 0, 0, 0});
+    CHECK(frame->config.predecessors == std::array<std::uint32_t, kMaxDistances>{2, 0, 0, 0});
     parent.complete(0);
     CHECK(parent.drain() == 3);
     CHECK(last->unmet == 0);
 }
 
-TEST_CASE("a task follows up to four others in a lane, and waits for more of them") {
-    for (const std::size_t count : {kMaxPredecessors, kMaxPredecessors + 1}) {
+TEST_CASE("a task follows any of the last 128 frames in a lane, and up to four of older ones") {
+    for (const std::size_t count : {1, 4, 5, 31, 32, 33, 127, 128, 129}) {
+        for (const std::size_t between : {0, 1, 100}) {
+            CAPTURE(count);
+            CAPTURE(between);
+            SchedulerFixture parent(1, 0, 256);
+            const auto run = parent.begin_run();
+            std::vector<TaskPtr> earlier;
+            for (std::size_t i = 0; i < count; ++i) {
+                earlier.push_back(parent.submit(run, {.on = 0}));
+            }
+            for (std::size_t i = 0; i < between; ++i) {
+                parent.submit(run, {.on = 0});
+            }
+            const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
+            const bool follows = count <= 4 || count + between <= 128;
+            CHECK(last->state == (follows ? TaskState::dispatched : TaskState::blocked));
+            CHECK(parent.work_all().size() == count + between + 1);
+            CHECK(last->code == Code::ok);
+        }
+    }
+}
+
+TEST_CASE("a task that follows many others in a lane is skipped if one of them fails, and only then") {
+    for (const std::size_t count : {5, 32, 100}) {
+        for (std::size_t failed = 0; failed <= count; ++failed) {
+            CAPTURE(count);
+            CAPTURE(failed);
+            SchedulerFixture parent(1, 0, 256);
+            const auto run = parent.begin_run();
+            std::vector<TaskPtr> earlier;
+            for (std::size_t i = 0; i <= count; ++i) {
+                const TaskPtr task = parent.submit(run, {.on = 0});
+                if (i != count / 2) {  // the last task does not depend on this one
+                    earlier.push_back(task);
+                }
+            }
+            const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
+            REQUIRE(last->state == TaskState::dispatched);
+            for (std::size_t i = 0; i <= count; ++i) {
+                REQUIRE(parent.claim(0) != nullptr);
+                if (i == failed) {
+                    parent.fail(0);
+                } else {
+                    parent.complete(0);
+                }
+            }
+            const bool executes = failed == count / 2;
+            CHECK((parent.claim(0) != nullptr) == executes);
+            if (executes) {
+                parent.complete(0);
+            }
+            parent.drain();
+            CHECK(last->code == (executes ? Code::ok : Code::skipped));
+        }
+    }
+}
+
+TEST_CASE("a task that queues behind many others follows them once there is room, if they are near enough") {
+    for (const std::size_t count : {6, 100, 128}) {
         CAPTURE(count);
-        SchedulerFixture parent(1, 0, 16);
+        SchedulerFixture parent(1, 0, 8);
         const auto run = parent.begin_run();
         std::vector<TaskPtr> earlier;
         for (std::size_t i = 0; i < count; ++i) {
             earlier.push_back(parent.submit(run, {.on = 0}));
         }
         const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
-        CHECK(last->state == (count <= kMaxPredecessors ? TaskState::dispatched : TaskState::blocked));
+        CHECK(last->state == (count < 8 ? TaskState::dispatched : TaskState::ready));
         CHECK(parent.work_all().size() == count + 1);
         CHECK(last->code == Code::ok);
     }

@@ -233,8 +233,9 @@ std::string World::words_for(const Plan& plan, const std::vector<std::size_t>& a
 // Chooses a few positions among `count`, more often the last ones: this makes chains, fans, and other graphs.
 std::vector<std::size_t> World::some_of(std::size_t count, Random& random) {
     std::vector<std::size_t> chosen;
-    for (std::size_t i = count > 0 ? random.below(random.one_in(8) ? 7 : 3) : 0; i > 0; --i) {
-        const std::size_t recent = std::min<std::size_t>(count, 8);
+    const bool many = random.one_in(8);
+    const std::size_t recent = std::min<std::size_t>(count, many ? 12 : 8);
+    for (std::size_t i = count > 0 ? random.below(many ? 16 : 3) : 0; i > 0; --i) {
         chosen.push_back(random.one_in(3) ? count - 1 : count - 1 - random.below(random.one_in(8) ? count : recent));
     }
     std::sort(chosen.begin(), chosen.end());
