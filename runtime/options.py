@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from runtime.errors import ConfigurationError
+from runtime.errors.wording import kind_of
 from runtime.numbers import flag, integer, seconds
 
 
@@ -77,7 +78,7 @@ def checked(options: WorkerOptions | None) -> WorkerOptions:
     if options is None:
         return WorkerOptions()
     if not isinstance(options, WorkerOptions):
-        raise TypeError(f"options must be a WorkerOptions, not a {type(options).__name__}")
+        raise TypeError(f"options must be a WorkerOptions, not {kind_of(options)}")
     return options
 
 

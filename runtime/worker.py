@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from runtime.chips.platforms import require_platform
 from runtime.errors import ConfigurationError
+from runtime.errors.wording import kind_of
 from runtime.graphs.launch import launch
 from runtime.graphs.recorder import capture
 from runtime.hosting.cluster import Cluster
@@ -120,9 +121,9 @@ class Worker:
             ConfigurationError: the child cannot be moved here (the message has the reason), or this Worker was started.
         """
         if not isinstance(child, Worker):
-            raise TypeError(f"add_worker takes a Worker, not a {type(child).__name__}")
+            raise TypeError(f"add_worker takes a Worker, not {kind_of(child)}")
         if on is not None and not isinstance(on, Cluster):
-            raise TypeError(f"add_worker: on={on!r}: a Cluster, not a {type(on).__name__}")
+            raise TypeError(f"add_worker: on={on!r}: a Cluster, not {kind_of(on)}")
         return self._session.add_node(child._session, on or Cluster())
 
     def __reduce__(self) -> NoReturn:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from runtime import _core, identity
+from runtime.errors.wording import kind_of
 from runtime.pickles import main_script
 from runtime.pickles.outcomes import pack_exception, pickle_value
 from runtime.processes import handed_on
@@ -62,7 +63,7 @@ class Loader:
         function = pickle.loads(payload) if kind == _KIND_SERIALIZED else _import(payload.decode())
         main_script.remember(function)
         if not callable(function):
-            raise TypeError(f"a {type(function).__name__} is not callable")
+            raise TypeError(f"{kind_of(function)} is not callable")
         return call_by_signature(function) if getattr(function, BY_SIGNATURE, False) else function
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
+from runtime.errors.wording import kind_of
 from runtime.tensors.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Graph:
         named = (*tensors, *tensors.values())
         for tensor in named:
             if not isinstance(tensor, Tensor):
-                raise TypeError(f"launch replaces Tensors by Tensors, not a {type(tensor).__name__}")
+                raise TypeError(f"launch replaces Tensors by Tensors, not {kind_of(tensor)}")
         bound = self._native.bind(list(tensors.items()))
         bindings = self._bindings
 

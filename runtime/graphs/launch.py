@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from runtime.errors.wording import kind_of
 from runtime.failure import code_name, launch_refused, native_errors, no_room
 from runtime.graphs.graph import Graph
 from runtime.runs.run_handle import RunHandle
@@ -29,11 +30,11 @@ def launch(
     """Begins a run of ``graph``, and waits while a bound is reached; see Worker.launch."""
     session.require_ready("launch")
     if not isinstance(graph, Graph):
-        raise TypeError(f"launch takes a Graph, not a {type(graph).__name__}; make one with capture")
+        raise TypeError(f"launch takes a Graph, not {kind_of(graph)}; make one with capture")
     for name, given in (("tensors", tensors), ("scalars", scalars)):
         if not isinstance(given, Mapping):
             raise TypeError(
-                f"launch: {name} must be a mapping from recorded values to replacements, not a {type(given).__name__}"
+                f"launch: {name} must be a mapping from recorded values to replacements, not {kind_of(given)}"
             )
     earlier = followed(session, "after", after), followed(session, "after_any", after_any)
     try:

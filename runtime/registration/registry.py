@@ -20,6 +20,7 @@ from runtime.errors import (
     UnregisterTombstoneError,
     WorkerClosed,
 )
+from runtime.errors.wording import kind_of
 from runtime.failure import native_errors
 from runtime.identity import ArgDirection, CallableHandle, TargetNamespace, hashid_to_digest
 from runtime.identity.handle import PickledFor
@@ -198,7 +199,7 @@ class Registry:
         """Checks type, owner, liveness and integrity, in this order."""
         if not isinstance(handle, CallableHandle):
             raise TypeError(
-                f"{operation} takes the handle of a registered callable, not a {type(handle).__name__}; "
+                f"{operation} takes the handle of a registered callable, not {kind_of(handle)}; "
                 "register it first: handle = worker.register(...)"
             )
         fields = {"hashid": handle.hashid, "namespace": handle.target_namespace, "operation": operation}

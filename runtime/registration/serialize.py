@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from runtime import _core, identity, pickled_names
+from runtime.errors.wording import kind_of
 from runtime.identity import CallableKind, TargetNamespace
 from runtime.pickles.outcomes import add_note
 from runtime.registration.lazy_functions import refuse_lazy
@@ -94,7 +95,7 @@ def serialize(target: object, *, platform: str, runtime: str) -> Serialized:
 
     if not isinstance(target, ChipCallable):
         raise TypeError(
-            f"cannot register a {type(target).__name__}: give a ChipCallable, a Python callable or 'module:qualname'"
+            f"cannot register {kind_of(target)}: give a ChipCallable, a Python callable or 'module:qualname'"
         )
     descriptor = identity.build_chip_callable_descriptor(
         blob=target.blob, signature=target.signature, platform=platform, runtime=runtime

@@ -6,6 +6,7 @@ import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors.wording import kind_of
 from runtime.processes.topology import CHIP_LEVEL
 from runtime.registration.lazy_functions import LAZY, refuse_lazy
 
@@ -30,9 +31,7 @@ def orchestration(target: Any, topology: Topology) -> tuple[Callable[..., Any], 
         (chip,) = topology.chip_ids
         return lambda o, args, config: o.submit_next_level(target, args, config, worker=chip) and None, GIVEN
     if not callable(target):
-        raise TypeError(
-            f"run takes the orchestration function itself at level {topology.level}, not a {type(target).__name__}"
-        )
+        raise TypeError(f"run takes the orchestration function itself at level {topology.level}, not {kind_of(target)}")
     return target, parameters_taken(target)
 
 

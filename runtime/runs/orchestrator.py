@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from runtime import _core, pickled_names
 from runtime.errors import ConfigurationError
+from runtime.errors.wording import kind_of
 from runtime.failure import native_errors, no_room, submit_refused
 from runtime.identity import CallableHandle, TargetNamespace
 from runtime.options import CallConfig
@@ -319,7 +320,7 @@ def native_config(config: CallConfig | None, *, keeps: bool = False) -> _core.Ca
     if config is None:
         return _core.CallConfig(keeps=keeps)
     if not isinstance(config, CallConfig):
-        raise TypeError(f"config is a CallConfig, not a {type(config).__name__}")
+        raise TypeError(f"config is a CallConfig, not {kind_of(config)}")
     return _core.CallConfig(config.block_count, config.retries, config.deadline or 0.0, config.trace, keeps)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from runtime import _core, numbers, pickled_names
 from runtime.errors import TaskSkipped
+from runtime.errors.wording import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -190,7 +191,7 @@ def several(argument: str, given: Iterable[_T], kind: type[_T], expected: str) -
     require_several(argument, given, kind, expected)
     for value in given:
         if not isinstance(value, kind):
-            raise TypeError(f"{argument} takes {expected}, not a {type(value).__name__}")
+            raise TypeError(f"{argument} takes {expected}, not {kind_of(value)}")
         yield value
 
 

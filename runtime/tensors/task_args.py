@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runtime import _core, pickled_names
+from runtime.errors.wording import kind_of
 from runtime.tensors.scalar import Scalar
 from runtime.tensors.tags import Tag
 from runtime.tensors.tensor import Tensor, share
@@ -69,7 +70,7 @@ class TaskArgs(_core.TaskArgsBase):
             self._append(tag, tensor)  # keeps the order after an array
             return
         if not isinstance(tensor, np.ndarray):
-            raise TypeError(f"a task takes Tensors, not a {type(tensor).__name__}; make one with worker.share(...)")
+            raise TypeError(f"a task takes Tensors, not {kind_of(tensor)}; make one with worker.share(...)")
         if tag is not Tag.INPUT or tensor.nbytes > MAX_COPIED_BYTES:
             raise TypeError(
                 f"a NumPy array of {tensor.nbytes} bytes as {tag.name}: only INPUT arrays up to "
@@ -91,7 +92,7 @@ class TaskArgs(_core.TaskArgsBase):
         try:
             native.add_scalar(scalar)
         except TypeError:
-            raise TypeError(f"a scalar is an integer or a float, not a {type(scalar).__name__}") from None
+            raise TypeError(f"a scalar is an integer or a float, not {kind_of(scalar)}") from None
         self._native = native
 
 
@@ -100,7 +101,7 @@ def native_args(args: TaskArgs | None, pool: _core.MemoryPool) -> _core.TaskArgs
     if args is None:
         return None
     if not isinstance(args, TaskArgs):
-        raise TypeError(f"the arguments of a task are a TaskArgs, not a {type(args).__name__}")
+        raise TypeError(f"the arguments of a task are a TaskArgs, not {kind_of(args)}")
     if not args._arrays:
         return args._native
     native = args._native  # a copy: `args` may be submitted again, with other content in its arrays

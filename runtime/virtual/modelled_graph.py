@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runtime import _core
 from runtime.errors import ConfigurationError
+from runtime.errors.wording import kind_of
 from runtime.processes.topology import NODE_LEVEL
 from runtime.virtual.chip_model import ChipModel, TaskCost
 from runtime.virtual.virtual_time import VirtualTime, compute
@@ -50,7 +51,7 @@ def _models(model: ChipModel | Mapping[int, ChipModel], chip_ids: tuple[int, ...
         raise ConfigurationError(f"model: no chip {unknown[0]!r} in this Worker")
     for chip, of_chip in model.items():
         if not isinstance(of_chip, ChipModel):
-            raise TypeError(f"model: chip {chip} has a {type(of_chip).__name__}; give it a ChipModel")
+            raise TypeError(f"model: chip {chip} has {kind_of(of_chip)}; give it a ChipModel")
     return [(chip, model[chip]) for chip in chip_ids]
 
 
@@ -59,7 +60,7 @@ def _costs(graph: _core.CapturedGraph, given: Mapping[CallableHandle, TaskCost])
     by_hashid = {}
     for handle, cost in given.items():
         if not isinstance(cost, TaskCost):
-            raise TypeError(f"costs: {handle!r} has a {type(cost).__name__}; give it a TaskCost")
+            raise TypeError(f"costs: {handle!r} has {kind_of(cost)}; give it a TaskCost")
         by_hashid[handle.hashid] = handle, cost
     costs = []
     for used in graph.callables:

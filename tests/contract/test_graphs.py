@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runtime import CallConfig, Tag, TaskArgs, Worker, WorkerOptions
 from runtime.errors import ChipError, ConfigurationError, HandleStaleError, TaskSkipped
+from runtime.errors.wording import kind_of
 from tests.contract.conftest import wait_until
 from tests.contract.meeting import hold_until_open
 
@@ -102,7 +103,7 @@ def test_an_unknown_parameter_is_refused_by_name(worker, affine):
 def test_replacements_that_are_no_mapping_are_refused_by_name(worker, affine, name, given):
     x = worker.zeros(4, "float64")
     graph = worker.capture(lambda o: o.submit_next_level(affine, step(x, o.scalar("gain", 2), 1), ONE, worker=0))
-    with pytest.raises(TypeError, match=f"launch: {name} must be a mapping .*, not a {type(given).__name__}"):
+    with pytest.raises(TypeError, match=f"launch: {name} must be a mapping .*, not {kind_of(given)}"):
         worker.launch(graph, **{name: given})
 
 

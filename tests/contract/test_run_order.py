@@ -210,7 +210,7 @@ def test_the_run_that_another_follows_must_be_of_the_same_worker(bench):
                 bench.worker.launch(bench.graph(1), **{argument: [foreign]})
         with pytest.raises(TypeError, match=r"after takes several RunHandles.*: after=\[\.\.\.\]"):
             bench.worker.submit(lambda o: None, after=foreign)
-        with pytest.raises(TypeError, match="not a int"):
+        with pytest.raises(TypeError, match="not an int"):
             bench.worker.submit(lambda o: None, after=[5])
 
 

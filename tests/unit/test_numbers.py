@@ -124,7 +124,7 @@ def test_a_timeout_is_none_or_a_number_of_seconds():
 
 
 def test_options_arguments_and_topologies_of_a_wrong_type_are_refused():
-    with pytest.raises(TypeError, match="options must be a WorkerOptions, not a int"):
+    with pytest.raises(TypeError, match="options must be a WorkerOptions, not an int"):
         Worker(chips=1, options=5)
     with pytest.raises(ConfigurationError, match="device_ids=5: a list of distinct integers"):
         Worker(device_ids=5)
@@ -169,11 +169,11 @@ def test_a_child_is_named_by_an_integer(worker):
 
 def test_arguments_and_configs_of_a_task_of_a_wrong_type_are_refused(worker):
     nothing = worker.register(lambda args: None)
-    with pytest.raises(TypeError, match="the arguments of a task are a TaskArgs, not a int"):
+    with pytest.raises(TypeError, match="the arguments of a task are a TaskArgs, not an int"):
         worker.run(lambda o: o.submit_sub(nothing, 5))
-    with pytest.raises(TypeError, match="config is a CallConfig, not a int"):
+    with pytest.raises(TypeError, match="config is a CallConfig, not an int"):
         worker.run(lambda o: o.submit_sub(nothing, None, 5))
-    with pytest.raises(TypeError, match="launch takes a Graph, not a int"):
+    with pytest.raises(TypeError, match="launch takes a Graph, not an int"):
         worker.launch(5)
     x = worker.zeros(4)
     with pytest.raises(TypeError, match="TaskArgs takes"):

@@ -87,7 +87,7 @@ void add_scalar(PyObject* self, PyObject* scalar) {
 
 void add_pair(PyObject* self, PyObject* pair) {
     if ((PyTuple_Check(pair) == 0 && PyList_Check(pair) == 0) || PySequence_Fast_GET_SIZE(pair) != 2) {
-        throw py::type_error("TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT), not a " +
+        throw py::type_error("TaskArgs takes (tensor, tag) pairs, for instance (x, Tag.INPUT); this one is of type " +
                              std::string(Py_TYPE(pair)->tp_name));
     }
     // New references: adding may run Python code, which may change the list.
