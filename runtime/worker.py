@@ -9,7 +9,6 @@ from runtime.errors import ConfigurationError
 from runtime.errors.wording import kind_of
 from runtime.graphs.launch import launch
 from runtime.graphs.recorder import capture
-from runtime.hosting.cluster import Cluster
 from runtime.options import checked
 from runtime.processes.topology import NODE_LEVEL, Topology, chip_ids
 from runtime.runs.run_start import NO_RUNS, submit
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from runtime.graphs.graph import Graph
+    from runtime.hosting.cluster import Cluster
     from runtime.identity import CallableHandle
     from runtime.observe.child_info import ChildInfo
     from runtime.observe.host_info import HostInfo
@@ -120,6 +120,8 @@ class Worker:
             TypeError: not a Worker, or not a Cluster.
             ConfigurationError: the child cannot be moved here (the message has the reason), or this Worker was started.
         """
+        from runtime.hosting.cluster import Cluster  # imported late: most Workers have no nodes
+
         if not isinstance(child, Worker):
             raise TypeError(f"add_worker takes a Worker, not {kind_of(child)}")
         if on is not None and not isinstance(on, Cluster):
