@@ -46,16 +46,17 @@ def main():
         lines = [_HEAD.format(date=datetime.now(UTC).date(), python=sys.version.split()[0], cores=os.cpu_count())]
         outputs = []
         lines += follow(home, folder / "store", outputs)
-        for sample, printed in outputs:
-            rewritten(_TUTORIAL)(sample, printed)
-        (sample,) = (block for block in blocks(_README) if block.language == "text")
-        rewritten(_README)(sample, outputs[0][1])
         take([(home / page, pictures / f"{name}.png", height) for page, (name, height) in _PICTURES.items()])
         take_live(home, as_a_user(folder / "store"), pictures / "live.png")
         lines += _terminals(home / "transpose", as_a_user(folder / "store"), pictures)
         lines += [
             f"`{page}`, in a browser:\n\n![{page}](pictures/{name}.png)\n" for page, (name, _) in _PICTURES.items()
         ]
+    # Last: without a browser, no text has changed.
+    for sample, printed in outputs:
+        rewritten(_TUTORIAL)(sample, printed)
+    (sample,) = (block for block in blocks(_README) if block.language == "text")
+    rewritten(_README)(sample, outputs[0][1])
     (DOCS / "tried.md").write_text("\n".join(lines))
 
 
