@@ -83,7 +83,7 @@ void WaitLoop::sleep_through(bool some) {
     sleeps_through_ = false;
     for (const ChildPtr& child : shared_.scheduler.children()) {
         if (child->lane) {
-            const std::uint64_t from = some ? Scheduler::ring_from(*child) : 0;
+            const std::uint64_t from = some ? shared_.scheduler.ring_from(*child) : 0;
             child->lane->ring_from(from);
             sleeps_through_ = sleeps_through_ || from != 0;
         }

@@ -114,12 +114,14 @@ public:
     [[nodiscard]] std::uint64_t pending() const noexcept { return pending_; }
     // Whether a completion could release or dispatch a task: only then must a thread drain while no caller waits.
     [[nodiscard]] bool needs_progress() const noexcept { return blocked_ + queued_ > 0; }
+    // Whether tasks that any sub-worker may run wait for room in a lane.
+    [[nodiscard]] bool any_waits_for_subs() const noexcept { return !sub_queue_.empty(); }
     // How many of the child's first frames in flight change nothing when they succeed, except counts: no task waits for
     // them alone or together with others, and no run ends with them. Valid until the next event.
-    [[nodiscard]] static std::size_t unheeded(const Child& child);
+    [[nodiscard]] std::size_t unheeded(const Child& child) const;
     // The frame at whose end a driver has to be awake if it waits for the end of a task or of a run; 0: from now on. It
     // may sleep through the completions of earlier frames.
-    [[nodiscard]] static std::uint64_t ring_from(const Child& child);
+    [[nodiscard]] std::uint64_t ring_from(const Child& child) const;
     // Whether tasks of streams have ended since the last call.
     [[nodiscard]] bool take_stream_moved() noexcept { return std::exchange(stream_moved_, false); }
     [[nodiscard]] const TaskCounts& counts() const noexcept { return counts_; }
@@ -187,6 +189,7 @@ private:
 
     // scheduler_ring.cpp
     [[nodiscard]] static bool matters(const Task& task, const Task* next);
+    [[nodiscard]] bool is_listened_to(const Child& child) const;
 
     // scheduler_subs.cpp
     void feed_subs();

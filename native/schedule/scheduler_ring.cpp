@@ -25,14 +25,23 @@ bool Scheduler::matters(const Task& task, const Task* next) {
     return std::ranges::any_of(task.successors, [&](const Task* later) { return waits(*later); });
 }
 
-std::size_t Scheduler::unheeded(const Child& child) {
-    // A sub-worker that has little left gets tasks of others.
-    if (child.kind != ChildKind::chip || child.state != ChildState::ready) {
+// Whether every completion of `child` may make the parent act.
+bool Scheduler::is_listened_to(const Child& child) const {
+    // While a sub-worker idles, it may take tasks of another one at any moment: which ones, depends on the time.
+    const bool shares = child.kind == ChildKind::sub && std::ranges::any_of(children_, [](const ChildPtr& other) {
+                            return other->kind == ChildKind::sub && other->takes_work() && other->in_flight.empty();
+                        });
+    return child.kind == ChildKind::node || child.state != ChildState::ready || shares;
+}
+
+std::size_t Scheduler::unheeded(const Child& child) const {
+    if (is_listened_to(child)) {
         return 0;
     }
     const std::size_t frames = child.in_flight.size();
     // If more tasks wait for the lane, they enter it before it is half empty.
-    const std::size_t most = std::min(child.backlog.empty() ? frames : frames / 2, tuning::kMostUnheeded);
+    const bool tasks_wait = !child.backlog.empty() || (child.kind == ChildKind::sub && any_waits_for_subs());
+    const std::size_t most = std::min(tasks_wait ? frames / 2 : frames, tuning::kMostUnheeded);
     std::size_t count = 0;
     while (count < most &&
            !matters(*child.in_flight[count], count + 1 < frames ? child.in_flight[count + 1] : nullptr)) {
@@ -41,7 +50,7 @@ std::size_t Scheduler::unheeded(const Child& child) {
     return count;
 }
 
-std::uint64_t Scheduler::ring_from(const Child& child) {
+std::uint64_t Scheduler::ring_from(const Child& child) const {
     // The driver is awake again, and spins, before a frame ends that matters. It does not go to sleep for a shorter
     // time than that takes, and does not look at frames that end so soon: it would look at them after every few
     // completions.

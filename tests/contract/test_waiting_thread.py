@@ -1,6 +1,8 @@
-"""How often a waiting thread wakes up while chips work."""
+"""How often a waiting thread wakes up while children work."""
 
+import os
 import resource
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,6 +17,12 @@ def wake_ups(work):
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     result = work()
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before, result
+
+
+def a_millisecond(args):
+    """A task of a sub-worker that takes a while."""
+    time.sleep(0.001)
+    return os.getpid()
 
 
 @pytest.fixture
@@ -34,6 +42,29 @@ def test_a_thread_that_waits_for_a_launch_sleeps_through_the_tasks_for_which_not
     worker.launch(graph).result()  # measures how long a task takes
     woken, _ = wake_ups(lambda: worker.launch(graph).result())
     assert woken < TASKS / 4
+
+
+def test_a_thread_that_waits_for_a_run_sleeps_through_the_tasks_of_a_sub_worker():
+    def tasks(o):
+        for _ in range(TASKS):
+            o.submit_sub(handle)
+
+    with Worker(sub_workers=1) as worker:
+        handle = worker.register(a_millisecond)
+        worker.run(tasks)  # measures how long a task takes
+        woken, _ = wake_ups(lambda: worker.run(tasks))
+        assert woken < TASKS / 4
+
+
+def test_sub_workers_share_out_their_tasks_while_a_thread_waits():
+    def tasks(o):
+        done = [o.submit_sub(handle) for _ in range(TASKS)]
+        return [task.result() for task in done]
+
+    with Worker(sub_workers=3) as worker:
+        handle = worker.register(a_millisecond)
+        for _ in range(3):
+            assert len(set(worker.run(tasks))) == 3
 
 
 def test_a_thread_that_waits_for_a_run_wakes_up_for_tasks_that_release_others_and_the_order_holds(chips):

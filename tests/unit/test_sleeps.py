@@ -59,6 +59,9 @@ JUSTIFIED = {
     "tests/contract/test_sharing.py": {"visit": WINDOW},
     "tests/contract/test_silent_children.py": {"wake_up": LATE, "*": ANY_MOMENT},
     "tests/contract/test_tasks.py": {"slow": WINDOW},
+    "tests/contract/test_waiting_thread.py": {
+        "a_millisecond": "a task that takes a while: counted is how often another thread sleeps meanwhile",
+    },
     "tests/executor/test_executor.py": {
         "EXIT": WINDOW,
         "slept_through": "nothing may happen meanwhile: a shorter sleep finds less",

@@ -24,12 +24,12 @@ struct Sleepy {
         return tasks;
     }
     [[nodiscard]] std::size_t unheeded(std::int32_t index = kChip) const {
-        return Scheduler::unheeded((*this)->child(index));
+        return fixture_->scheduler.unheeded((*this)->child(index));
     }
     // The driver's frame if a task takes so long.
     [[nodiscard]] std::uint64_t ring_from(std::uint64_t task_ns) const {
         (*this)->child(kChip).task_ns = task_ns;
-        return Scheduler::ring_from((*this)->child(kChip));
+        return fixture_->scheduler.ring_from((*this)->child(kChip));
     }
 
 private:
@@ -103,13 +103,29 @@ TEST_CASE("a driver sleeps through a limited number of completions") {
     CHECK(fixture.unheeded() == tuning::kMostUnheeded);
 }
 
-TEST_CASE("every completion of a sub-worker matters: another one may take its tasks, or give it some") {
-    const Sleepy fixture;
-    const RunPtr run = fixture->begin_run();
-    for (int i = 0; i < 9; ++i) {
-        fixture->submit(run, {.on = 2});
+TEST_CASE("a driver sleeps through completions of sub-workers while none of them idles") {
+    constexpr std::int32_t kSub = 0;
+    SchedulerFixture fixture(0, 2, 8);
+    const Scheduler& scheduler = fixture.scheduler;
+    const RunPtr run = fixture.begin_run();
+    for (int i = 0; i < 5; ++i) {
+        fixture.submit(run, {.on = kSub});
     }
-    CHECK(fixture.unheeded(2) == 0);
+    CHECK(scheduler.unheeded(fixture.child(kSub)) == 0);  // the other one may take some of them
+    fixture.submit(run, {.on = 1 - kSub});
+    CHECK(scheduler.unheeded(fixture.child(kSub)) == 4);
+    CHECK(scheduler.unheeded(fixture.child(1 - kSub)) == 0);
+}
+
+TEST_CASE("sub-workers for which tasks wait are fed before their lanes are half empty") {
+    SchedulerFixture fixture(0, 2, 8);
+    const RunPtr run = fixture.begin_run();
+    for (int i = 0; i < 17; ++i) {
+        fixture.submit(run);
+    }
+    REQUIRE(fixture.scheduler.any_waits_for_subs());
+    CHECK(fixture.scheduler.unheeded(fixture.child(0)) == 4);
+    CHECK(fixture.scheduler.unheeded(fixture.child(1)) == 4);
 }
 
 TEST_CASE("a driver is awake early enough, and does not sleep for a shorter time than a wake-up takes") {

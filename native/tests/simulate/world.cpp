@@ -247,20 +247,20 @@ std::size_t World::drain() {
     const std::uint64_t raced = raced_;
     const bool calm = is_calm();
     const std::uint64_t finished = finished_;
-    const auto frames_of_chips = [this] {
+    const auto frames_of_all = [this] {
         std::uint64_t frames = 0;
         for (const ChildPtr& each : scheduler_.children()) {
-            frames += each->lane && each->kind == ChildKind::chip ? each->lane->next_sequence() : 0;
+            frames += each->lane ? each->lane->next_sequence() : 0;
         }
         return frames;
     };
-    const std::uint64_t frames = calm ? frames_of_chips() : 0;
+    const std::uint64_t frames = calm ? frames_of_all() : 0;
     const std::size_t ended = scheduler_.drain();
     tell([&] { return "the parent takes ended tasks: " + std::to_string(ended); });
     if (raced == raced_) {  // otherwise a child that acted meanwhile may have made room
         check_starved();
         if (calm) {
-            require(frames == frames_of_chips(), "a driver slept through a completion that releases a task");
+            require(frames == frames_of_all(), "a driver slept through a completion that releases a task");
             require(finished == finished_, "a driver slept through the end of a run");
             require(!scheduler_.take_stream_moved(), "a driver slept through the end of a stream's task");
         }
@@ -274,20 +274,20 @@ void World::listen() {
     heeded_.clear();
     heard_ = false;
     for (const ChildPtr& each : scheduler_.children()) {
-        const std::size_t count = Scheduler::unheeded(*each);
+        const std::size_t count = scheduler_.unheeded(*each);
         heeded_.push_back(count == 0 ? 0 : each->in_flight[count - 1]->sequence + 1);
     }
 }
 
 // Whether the driver sleeps, and no child has ended a frame that it heeds, or failed.
 bool World::is_calm() {
-    if (heeded_.empty() || heard_ || lied_) {
-        return false;
+    if (heeded_.empty() || heard_ || lied_ || scheduler_.any_waits_for_subs()) {
+        return false;  // the lanes take more whenever they are fed
     }
     for (std::size_t i = 0; i < children(); ++i) {
         const Child& each = child(i);
         if (!each.lane || !each.backlog.empty()) {
-            return false;  // the lane takes more whenever it is fed
+            return false;  // likewise
         }
         if (each.lane->has_completions() && actors_[i]->passed() > heeded_[i]) {
             return false;
