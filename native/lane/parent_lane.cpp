@@ -1,6 +1,7 @@
 #include "lane/parent_lane.h"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 #include <utility>
 
@@ -27,8 +28,8 @@ static void meanwhile() noexcept {}
 #endif
 
 Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity) {
-    if (capacity == 0 || (capacity & (capacity - 1)) != 0) {
-        return Error{Code::invalid_argument, "lane capacity must be a power of two"};
+    if (!std::has_single_bit(capacity) || (span_capacity != 0 && !std::has_single_bit(span_capacity))) {
+        return Error{Code::invalid_argument, "the capacities of a lane are powers of two"};
     }
     const std::size_t bytes = lane_bytes(capacity, span_capacity);
     auto map = SharedMap::create("callring-lane", bytes, std::max<std::uint64_t>(bytes, largest_file(bytes)));

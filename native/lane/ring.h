@@ -1,4 +1,5 @@
-// The two ends of a single-producer single-consumer ring in shared memory.
+// The two ends of a single-producer single-consumer ring in shared memory. Its capacity is a power of two, or 0 for a
+// ring that is never used.
 // Guarantees: wait-free, no allocation; each end caches the other's index and rereads it only if necessary.
 // Memory order: a slot is written before `tail` is published and read after `tail` is seen; `head` releases it in the
 // same way. `tail` is published with seq_cst because the sleep word is checked right after (lane/sleep_word.h).
@@ -51,7 +52,7 @@ public:
     [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
-        return slots_ + ((sequence % capacity_) * slot_bytes_);
+        return slots_ + ((sequence & (capacity_ - std::uint64_t{1})) * slot_bytes_);
     }
 
 private:
@@ -88,7 +89,7 @@ public:
                 return nullptr;
             }
         }
-        return slots_ + ((head_ % capacity_) * slot_bytes_);
+        return slot(head_);
     }
     void pop() noexcept { indices_->head.store(++head_, std::memory_order_release); }
     // The slot `distance` places behind the oldest one, or nullptr if the ring does not reach so far.
@@ -99,7 +100,7 @@ public:
                 return nullptr;
             }
         }
-        return slots_ + (((head_ + distance) % capacity_) * slot_bytes_);
+        return slot(head_ + distance);
     }
     // Whether the producer's index is impossible: it was written over.
     [[nodiscard]] bool overrun() const noexcept {
@@ -110,6 +111,10 @@ public:
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
 private:
+    [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
+        return slots_ + ((sequence & (capacity_ - std::uint64_t{1})) * slot_bytes_);
+    }
+
     BasicRingIndices<Atomics>* indices_ = nullptr;
     std::byte* slots_ = nullptr;
     std::size_t slot_bytes_ = 0;

@@ -27,9 +27,11 @@ struct TaskArgs {
 // Arguments that tasks share: immutable from the first submit on.
 using ArgsPtr = std::shared_ptr<const TaskArgs>;
 
-[[nodiscard]] inline const ArgsPtr& no_arguments() {
-    static const ArgsPtr none = std::make_shared<const TaskArgs>();
-    return none;
+// They belong to nobody: a copy of this pointer counts no owner, so that a task without arguments changes no counter
+// that all threads share.
+[[nodiscard]] inline ArgsPtr no_arguments() {
+    static const auto* const none = new TaskArgs();  // never deleted
+    return {ArgsPtr(), none};
 }
 
 }  // namespace callring

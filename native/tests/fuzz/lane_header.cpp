@@ -42,6 +42,7 @@ void run(std::span<const std::byte> bytes) {
     }
     const LaneHeader& lane = input.header;
     require(lane.capacity > 0 && (lane.capacity & (lane.capacity - 1)) == 0, "the capacity is a power of two");
+    require((lane.span_capacity & (lane.span_capacity - 1)) == 0, "the capacity for spans is a power of two, or 0");
     __extension__ using Wide = unsigned __int128;
     const Wide end = Wide{sizeof(LaneHeader)} + (Wide{lane.capacity} * (kFrameBytes + kCompletionBytes)) +
                      (Wide{lane.span_capacity} * sizeof(CoreSpanRecord)) + kResultBytes;
