@@ -73,7 +73,7 @@ def framed(scale: Scale, lines: int, title: str, caption: str, style: str = "") 
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img">',
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}{style}</style>",
-        f'<text x="{_LABELS}" y="16">{escape(caption)}</text>',
+        f'<text x="8" y="16">{escape(caption)}</text>',
     ]
     for power in range(scale.low, scale.high + 1):
         x = scale.at(10.0**power)

@@ -34,7 +34,8 @@ def drawn(rows: Sequence[Row]) -> str:
     title = "The smallest task of which half is work, in microseconds (medians)"
     caption = f"{title}: filled by processor time, ring by the clock"
     parts = framed(scale, len(places) + len(names), title, caption, style)
-    parts += [label(i, f"{pattern}, {workers} workers") for i, (pattern, workers) in enumerate(places)]
+    for i, (pattern, workers) in enumerate(places):
+        parts += [label(i, f"{pattern}, {workers} worker{'s' if workers > 1 else ''}")]
     for place, clock, name, value in dots:
         kind = f"c{name} ring" if clock == "wall" else f"c{name}"
         centre = f'cx="{scale.at(value)}" cy="{top_of(place) + BAR / 2}" r="{_BY_CLOCK}"'
