@@ -38,7 +38,7 @@ class Sanitizer:
             reports: a folder for the sanitizer's reports, one file for each process.
             tools: a folder for wrappers of the compiler and similar programs.
         """
-        _leave_alone(tools)
+        without_runtime(tools)
         options = {
             **_EVERYWHERE,
             **self.options,
@@ -88,11 +88,15 @@ SANITIZERS = {
 }
 
 
-def _leave_alone(folder: Path) -> None:
-    """Writes wrappers into ``folder`` that run the compiler and similar programs without the sanitizer's runtime."""
+def without_runtime(folder: Path) -> None:
+    """Writes wrappers into ``folder`` that run the compiler and similar programs without the sanitizer's runtime.
+
+    They do so without ``folder`` in PATH: ccache, which may be what ``g++`` is, looks there for the compiler behind it.
+    """
+    path = os.environ["PATH"]
     for name in ("g++", "gcc", "cmake", "ninja"):
         program = shutil.which(name)
         if program is not None:
             script = folder / name
-            script.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nexec "{program}" "$@"\n')
+            script.write_text(f'#!/bin/sh\nunset LD_PRELOAD\nPATH="{path}" exec "{program}" "$@"\n')
             script.chmod(0o755)
