@@ -202,7 +202,13 @@ ELSEWHERE = pytest.param(
 )
 
 
-@pytest.mark.parametrize("what", ["submit", "launch", "register", "allocate", "call", ELSEWHERE])
+REGISTER = pytest.param(
+    "register",
+    marks=pytest.mark.not_sanitized("a pybind11 with assertions ends the process where it has no memory for bytes"),
+)
+
+
+@pytest.mark.parametrize("what", ["submit", "launch", REGISTER, "allocate", "call", ELSEWHERE])
 def test_a_parent_without_memory_refuses_new_work_and_continues_when_memory_is_free(what):
     left = 48 * MEBIBYTE
     program = [sys.executable, "-m", "tests.contract.short_of_memory", what, str(left)]
