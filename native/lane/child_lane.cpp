@@ -1,7 +1,6 @@
 #include "lane/child_lane.h"
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -24,8 +23,8 @@ Result<void> check_lane(const LaneHeader& header, std::uint64_t bytes) {
         return Error{Code::layout_mismatch, "lane layout version " + std::to_string(header.layout_version) +
                                                 ", this child has version " + std::to_string(kLayoutVersion)};
     }
-    if (header.capacity > ChildLane::kWindow || !std::has_single_bit(header.capacity) ||
-        (header.span_capacity != 0 && !std::has_single_bit(header.span_capacity)) || header.total_bytes != bytes ||
+    if (header.capacity == 0 || header.capacity > ChildLane::kWindow || !is_ring_capacity(header.capacity) ||
+        !is_ring_capacity(header.span_capacity) || header.total_bytes != bytes ||
         lane_bytes(header.capacity, header.span_capacity) != bytes) {
         return Error{Code::malformed, "lane header contradicts the size of its memory"};
     }

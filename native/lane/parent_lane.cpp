@@ -1,7 +1,6 @@
 #include "lane/parent_lane.h"
 
 #include <algorithm>
-#include <bit>
 #include <new>
 #include <utility>
 
@@ -28,7 +27,7 @@ static void meanwhile() noexcept {}
 #endif
 
 Result<std::unique_ptr<ParentLane>> ParentLane::create(std::uint32_t capacity, std::uint32_t span_capacity) {
-    if (!std::has_single_bit(capacity) || (span_capacity != 0 && !std::has_single_bit(span_capacity))) {
+    if (capacity == 0 || !is_ring_capacity(capacity) || !is_ring_capacity(span_capacity)) {
         return Error{Code::invalid_argument, "the capacities of a lane are powers of two"};
     }
     const std::size_t bytes = lane_bytes(capacity, span_capacity);

@@ -38,6 +38,7 @@ struct Predecessors {
         }
     }
 
+    // Calls `visit(distance)` for the distance of each predecessor.
     template <class Visit>
     void for_each(const Visit& visit) const {
         static_cast<void>(any_of([&](std::uint32_t distance) {
@@ -51,14 +52,14 @@ struct Predecessors {
         if (!many) {
             return std::ranges::any_of(words, [&](std::uint32_t distance) { return distance != 0 && holds(distance); });
         }
-        std::uint32_t before = 1;
+        std::uint32_t lowest = 1;  // the distance for which the word's lowest bit stands
         for (std::uint32_t word : words) {
             for (; word != 0; word &= word - 1) {
-                if (holds(before + static_cast<std::uint32_t>(std::countr_zero(word)))) {
+                if (holds(lowest + static_cast<std::uint32_t>(std::countr_zero(word)))) {
                     return true;
                 }
             }
-            before += 32;
+            lowest += 32;
         }
         return false;
     }

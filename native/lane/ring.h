@@ -14,6 +14,17 @@ namespace callring {
 
 inline constexpr std::size_t kCacheLine = 64;
 
+// Whether a ring can have this capacity.
+[[nodiscard]] constexpr bool is_ring_capacity(std::uint32_t capacity) noexcept {
+    return (capacity & (capacity - 1)) == 0;
+}
+
+// The slot of the frame `sequence` in a ring that is used.
+[[nodiscard]] inline std::byte* ring_slot(std::byte* slots, std::size_t slot_bytes, std::uint32_t capacity,
+                                          std::uint64_t sequence) noexcept {
+    return slots + ((sequence & (capacity - std::uint64_t{1})) * slot_bytes);
+}
+
 // Indices of one ring, each on its own cache line. Both only grow.
 template <class Atomics>
 struct BasicRingIndices {
@@ -52,7 +63,7 @@ public:
     [[nodiscard]] std::uint64_t position() const noexcept { return tail_; }
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
-        return slots_ + ((sequence & (capacity_ - std::uint64_t{1})) * slot_bytes_);
+        return ring_slot(slots_, slot_bytes_, capacity_, sequence);
     }
 
 private:
@@ -112,7 +123,7 @@ public:
 
 private:
     [[nodiscard]] std::byte* slot(std::uint64_t sequence) const noexcept {
-        return slots_ + ((sequence & (capacity_ - std::uint64_t{1})) * slot_bytes_);
+        return ring_slot(slots_, slot_bytes_, capacity_, sequence);
     }
 
     BasicRingIndices<Atomics>* indices_ = nullptr;

@@ -27,8 +27,8 @@ struct TaskArgs {
 // Arguments that tasks share: immutable from the first submit on.
 using ArgsPtr = std::shared_ptr<const TaskArgs>;
 
-// They belong to nobody: a copy of this pointer counts no owner, so that a task without arguments changes no counter
-// that all threads share.
+// The arguments of a task that has none: one object, which every thread of this process reads and the process never
+// deletes. The pointer has no owner count: to copy it, a submitting thread changes no memory that other threads use.
 [[nodiscard]] inline ArgsPtr no_arguments() {
     static const auto* const none = new TaskArgs();  // never deleted
     return {ArgsPtr(), none};

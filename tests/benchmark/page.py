@@ -99,7 +99,7 @@ def main() -> None:
     results, metg, applications = (
         json.loads(path.read_text()) if path else None for path in (given.results, given.metg, given.applications)
     )
-    old = given.page.read_text() if given.page.exists() else _REASONS
+    old = given.page.read_text() if given.page.exists() else ""
     page = text(old, results, metg, applications)
     given.page.write_text(page)
     if given.page == PAGE:

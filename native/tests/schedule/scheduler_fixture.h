@@ -115,6 +115,13 @@ public:
         REQUIRE(try_submit(run, task, wanted.after).ok());
         return task;
     }
+    std::vector<TaskPtr> submit_many(const RunPtr& run, std::size_t count, const Wanted& wanted = {}) {
+        std::vector<TaskPtr> tasks;
+        for (std::size_t i = 0; i < count; ++i) {
+            tasks.push_back(submit(run, wanted));
+        }
+        return tasks;
+    }
     TaskPtr submit_group(const RunPtr& run, const std::vector<Wanted>& members,
                          const std::vector<TaskPtr>& after = {}) {
         const TaskPtr group = make_group(members);

@@ -17,11 +17,7 @@ struct Sleepy {
 
     // Submits so many tasks for the first chip.
     std::vector<TaskPtr> submit_many(const RunPtr& run, std::size_t count) const {
-        std::vector<TaskPtr> tasks;
-        for (std::size_t i = 0; i < count; ++i) {
-            tasks.push_back((*this)->submit(run, {.on = kChip}));
-        }
-        return tasks;
+        return fixture_->submit_many(run, count, {.on = kChip});
     }
     [[nodiscard]] std::size_t unheeded(std::int32_t index = kChip) const {
         return fixture_->scheduler.unheeded((*this)->child(index));

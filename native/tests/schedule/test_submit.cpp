@@ -195,13 +195,8 @@ TEST_CASE("a task follows any of the last 128 frames in a lane, and up to four o
             CAPTURE(between);
             SchedulerFixture parent(1, 0, 256);
             const auto run = parent.begin_run();
-            std::vector<TaskPtr> earlier;
-            for (std::size_t i = 0; i < count; ++i) {
-                earlier.push_back(parent.submit(run, {.on = 0}));
-            }
-            for (std::size_t i = 0; i < between; ++i) {
-                parent.submit(run, {.on = 0});
-            }
+            const auto earlier = parent.submit_many(run, count, {.on = 0});
+            parent.submit_many(run, between, {.on = 0});
             const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
             const bool follows = count <= 4 || count + between <= 128;
             CHECK(last->state == (follows ? TaskState::dispatched : TaskState::blocked));
@@ -246,18 +241,36 @@ TEST_CASE("a task that follows many others in a lane is skipped if one of them f
     }
 }
 
-TEST_CASE("a task that queues behind many others follows them once there is room, if they are near enough") {
+TEST_CASE("a task that queues behind many others follows them once there is room") {
     for (const std::size_t count : {6, 100, 128}) {
         CAPTURE(count);
         SchedulerFixture parent(1, 0, 8);
         const auto run = parent.begin_run();
-        std::vector<TaskPtr> earlier;
-        for (std::size_t i = 0; i < count; ++i) {
-            earlier.push_back(parent.submit(run, {.on = 0}));
-        }
+        const auto earlier = parent.submit_many(run, count, {.on = 0});
         const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
         CHECK(last->state == (count < 8 ? TaskState::dispatched : TaskState::ready));
         CHECK(parent.work_all().size() == count + 1);
+        CHECK(last->code == Code::ok);
+    }
+}
+
+TEST_CASE("a task that queues waits for many others if they are too far away once there is room for it") {
+    for (const std::size_t between : {100, 200}) {
+        CAPTURE(between);
+        SchedulerFixture parent(1, 0, 256);
+        const auto run = parent.begin_run();
+        parent.submit_many(run, 250, {.on = 0});
+        const auto earlier = parent.submit_many(run, 6, {.on = 0});
+        parent.submit_many(run, between, {.on = 0});  // these queue in front of it
+        const TaskPtr last = parent.submit(run, {.on = 0, .after = earlier});
+        REQUIRE(last->state == TaskState::ready);
+        for (int i = 0; i < 250; ++i) {
+            REQUIRE(parent.claim(0) != nullptr);
+            parent.complete(0);
+        }
+        parent.drain();
+        CHECK(last->state == (between == 100 ? TaskState::dispatched : TaskState::blocked));
+        CHECK(parent.work_all().size() == 6 + between + 1);
         CHECK(last->code == Code::ok);
     }
 }
