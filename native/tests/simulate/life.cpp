@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "processes/die_with_parent.h"
+
 namespace callring::simulate {
 
 namespace {
@@ -90,11 +92,15 @@ Running start(const std::function<void()>& work) {
         throw std::bad_alloc();
     }
     page = new (shared) Page{};
+    const pid_t parent = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) {
         throw std::runtime_error("fork failed");
     }
     if (pid == 0) {
+        if (!die_with_parent(parent)) {
+            ::_exit(1);
+        }
         watch();
         work();
         ::_exit(0);
